@@ -1,0 +1,88 @@
+"""What the verbs share: flags, one-line errors, a quiet TensorFlow."""
+
+import argparse
+import contextlib
+import importlib
+import os
+import sys
+
+from tf_i2i.errors import UserError
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message):
+        raise UserError(f"{message}. See: python -m {self.prog} --help")
+
+
+def parser(verb, description, examples):
+    """An argument parser whose help ends with real command lines.
+
+    Args:
+        verb: name of the module below `tf_i2i`.
+        description: one or two sentences.
+        examples: command lines.
+    """
+    return _Parser(
+        prog=f"tf_i2i.{verb}",
+        description=description,
+        epilog="examples:\n" + "\n".join(f"  {line}" for line in examples),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+
+
+def run(main):
+    """Runs a verb and exits: 0, or 2 after a user's mistake, in one line."""
+    try:
+        main(sys.argv[1:])
+    except UserError as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(2)
+    except BrokenPipeError:
+        # The reader (head, less) has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def import_tensorflow():
+    """Imports TensorFlow without its lines on stderr.
+
+    Verbs call this after they have checked their flags: the import takes
+    seconds.
+
+    Raises:
+        UserError: if Keras is set to another backend, or TensorFlow is not
+            installed.
+    """
+    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+    if backend != "tensorflow":
+        raise UserError(
+            "`KERAS_BACKEND` must be tensorflow, or not set. "
+            f"Received: KERAS_BACKEND={backend}"
+        )
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+    with _silent_stderr():
+        try:
+            tensorflow = importlib.import_module("tensorflow")
+        except ImportError as error:
+            raise UserError(
+                "TensorFlow 2.21 or newer is needed: pip install tensorflow. "
+                f"Received: {error}"
+            ) from error
+        tensorflow.config.list_logical_devices()
+    return tensorflow
+
+
+@contextlib.contextmanager
+def _silent_stderr():
+    """C++ writes to the descriptor, below Python's sys.stderr."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(null)

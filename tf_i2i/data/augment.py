@@ -1,0 +1,125 @@
+"""Random views of one image, as a function of a seed.
+
+Nothing here has a state: the same image and seed give the same view, so a
+stopped run goes on exactly where it was.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from tf_i2i.errors import UserError
+from tf_i2i.images import to_float
+
+# The grey axis of colour space, and a quarter turn about it (the cross
+# product with (1, 1, 1) / sqrt 3): hue is an angle, saturation a radius.
+_GREY = np.full((3, 3), 1 / 3, np.float32)
+_CHROMA = np.eye(3, dtype=np.float32) - _GREY
+_QUARTER_TURN = np.float32(3**-0.5) * np.array(
+    [[0, -1, 1], [1, 0, -1], [-1, 1, 0]], np.float32
+)
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Crops, mirrors and recolours; every part can be switched off.
+
+    All numbers are drawn uniformly, each from its own stream: switching one
+    part off leaves the others' draws as they were.
+
+    Attributes:
+        crop: (low, high) side of a random square in shares of the image's
+            side, 0 < low <= high <= 1; None takes the whole image.
+        flip: mirror left and right, half of the time.
+        contrast: distances from the image's mean colour are multiplied by
+            1 - contrast to 1 + contrast; in [0, 1].
+        hue: colours are turned about the grey axis by up to this share of a
+            full turn, either way; in [0, 0.5].
+        brightness: up to this share of the full range, [-1, 1], is added or
+            taken away; in [0, 1].
+        saturation: distances from grey are multiplied by 1 - saturation to
+            1 + saturation; in [0, 1].
+
+    Raises:
+        UserError: a value outside its range.
+    """
+
+    crop: tuple | None = (0.8, 1.0)
+    flip: bool = True
+    contrast: float = 0.2
+    hue: float = 0.05
+    brightness: float = 0.1
+    saturation: float = 0.2
+
+    def __post_init__(self):
+        low, high = self.crop or (1.0, 1.0)
+        if not 0 < low <= high <= 1:
+            raise UserError(
+                "`crop` must be None or (low, high) with "
+                f"0 < low <= high <= 1. Received: {self.crop}"
+            )
+        for name in ("contrast", "hue", "brightness", "saturation"):
+            most = 0.5 if name == "hue" else 1
+            value = getattr(self, name)
+            if not 0 <= value <= most:
+                raise UserError(
+                    f"`{name}` must be in [0, {most}]. Received: {value}"
+                )
+
+    def __call__(self, image, seed, size):
+        """One view.
+
+        Args:
+            image: uint8 tensor `[S, S, 3]` in [0, 255], S static.
+            seed: integer tensor `[2]`.
+            size: side of the view in pixels, a plain integer.
+
+        Returns:
+            float32 tensor `[size, size, 3]`, clipped to [-1, 1].
+        """
+        import tensorflow as tf
+
+        draws = tf.unstack(tf.random.stateless_uniform([8], seed))
+        view = self._crop(to_float(image), draws[:3], size)
+        if self.flip:
+            view = tf.where(draws[3] < 0.5, view, view[:, ::-1])
+        return tf.clip_by_value(self._recolour(view, draws[4:]), -1.0, 1.0)
+
+    def _crop(self, image, draws, size):
+        """Cuts the square out and resamples it in one antialiased step."""
+        import tensorflow as tf
+
+        whole = image.shape[0]
+        low, high = self.crop or (1.0, 1.0)
+        side = (low + (high - low) * draws[0]) * whole
+        scale = size / side
+        corner = (whole - side) * tf.stack(draws[1:])
+        view = tf.raw_ops.ScaleAndTranslate(
+            images=image[None],
+            size=[size, size],
+            scale=tf.stack([scale, scale]),
+            translation=-scale * corner,
+            kernel_type="triangle",
+            antialias=True,
+        )
+        return tf.ensure_shape(view[0], [size, size, 3])
+
+    def _recolour(self, view, draws):
+        """contrast * M (x - mean) + M mean + brightness, M turns colours."""
+        import tensorflow as tf
+
+        if not (
+            self.contrast or self.hue or self.brightness or self.saturation
+        ):
+            return view
+        contrast, hue, brightness, saturation = (
+            2.0 * draw - 1.0 for draw in draws
+        )
+        angle = 2 * math.pi * self.hue * hue
+        turn = tf.cos(angle) * _CHROMA + tf.sin(angle) * _QUARTER_TURN
+        matrix = _GREY + (1.0 + self.saturation * saturation) * turn
+        view = tf.einsum("hwc,dc->hwd", view, matrix)
+        mean = tf.reduce_mean(view, axis=(0, 1))
+        view = (1.0 + self.contrast * contrast) * (view - mean) + mean
+        return view + 2.0 * self.brightness * brightness

@@ -1,0 +1,318 @@
+"""A domain, read once and kept as a memory-mapped array.
+
+Decoding is paid for in one pass; afterwards any image is one copy away, in
+any order, without holding the set in memory.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+import time
+import uuid
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from tf_i2i.data.reading import FITS
+from tf_i2i.data.reading import BadImage
+from tf_i2i.data.sources import SPLITS
+from tf_i2i.errors import UserError
+
+# Part of every key: raise it when reading, fitting or splitting change.
+_VERSION = 1
+_SHARE = 0.05
+_DAY = 24 * 60 * 60
+
+
+@dataclass(frozen=True)
+class Store:
+    """The usable images of one domain at one size.
+
+    Attributes:
+        images: read-only uint8 `[N, size, size, 3]`, memory-mapped.
+        names: N strings.
+        splits: dictionary split -> int64 positions in `images`, ascending.
+        bad: list of (name, reason) of the files left out.
+        path: the `.npy` file.
+    """
+
+    images: np.ndarray
+    names: list
+    splits: dict
+    bad: list
+    path: Path
+
+    def split(self, name):
+        """int64 positions of the images of "train", "val" or "test"."""
+        if name not in self.splits:
+            raise UserError(
+                f"`split` must be one of {', '.join(SPLITS)}. "
+                f"Received: {name!r}"
+            )
+        return self.splits[name]
+
+
+def default_cache_dir():
+    """`$TF_I2I_CACHE`, else `tf_i2i` in the user's cache folder."""
+    if chosen := os.environ.get("TF_I2I_CACHE"):
+        return Path(chosen).expanduser()
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(home) / "tf_i2i"
+
+
+def to_stderr(line):
+    """Prints one line where it does not mix with a verb's output."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def open_store(
+    source,
+    size,
+    fit="crop",
+    cache_dir=None,
+    max_bad_fraction=0.01,
+    progress=to_stderr,
+):
+    """Opens a source's store, and makes it first where it is not there.
+
+    An entry is found again by its source's key, `size` and `fit`; a damaged
+    one is made anew. Two processes may make the same entry at once.
+
+    Splits are the source's own. Where it has none they follow from the
+    hash of the content: 5 % each for val and test, at least 50 each of 500
+    images or more; where it has only some, the missing ones are taken from
+    train by that rule. Images of equal content stay together.
+
+    Args:
+        source: see `tf_i2i.data.sources`.
+        size: side of the stored images in pixels.
+        fit: "crop", "pad" or "stretch".
+        cache_dir: folder of the stores; `default_cache_dir()` if None.
+        max_bad_fraction: share of unreadable files that is put up with.
+        progress: called with each line that the user should see.
+
+    Returns:
+        A `Store`.
+
+    Raises:
+        UserError: no images, too few, too many unreadable ones, no room on
+            the disk, a folder that cannot be written.
+    """
+    if fit not in FITS:
+        raise UserError(
+            f"`fit` must be one of {', '.join(FITS)}. Received: {fit!r}"
+        )
+    if not len(source):
+        raise UserError(
+            f"`{source.name}` must hold images. Received: none"
+            + "".join(f"; {note}" for note in source.notes)
+        )
+    text = f"{_VERSION}\n{size}\n{fit}\n{source.key()}"
+    key = hashlib.sha256(text.encode()).hexdigest()[:32]
+    path = Path(cache_dir or default_cache_dir()) / f"{key}.npy"
+    store = _open_entry(path)
+    if store is None:
+        for note in source.notes:
+            progress(note)
+        _make_entry(source, size, fit, path, max_bad_fraction, progress)
+        store = _open_entry(path)
+    _refuse_bad(source, store.bad, max_bad_fraction)
+    progress(_summary(source, store))
+    return store
+
+
+def _summary(source, store):
+    counts = ", ".join(f"{len(store.splits[s])} {s}" for s in SPLITS)
+    left_out = f", {len(store.bad)} unreadable" if store.bad else ""
+    return f"{source.name}: {counts} images{left_out}"
+
+
+def _refuse_bad(source, bad, max_bad_fraction):
+    if len(bad) <= max_bad_fraction * len(source):
+        return
+    first = "; ".join(f"{name}: {reason}" for name, reason in bad[:3])
+    raise UserError(
+        f"`max_bad_fraction` allows {max_bad_fraction:g} of "
+        f"{len(source)} files in {source.name} to be unreadable. "
+        f"Received: {len(bad)} or more, the first: {first}"
+    )
+
+
+def _open_entry(path):
+    """The store at `path`, or None where it is missing or damaged."""
+    try:
+        index = json.loads(path.with_suffix(".json").read_text())
+        images = np.load(path, mmap_mode="r")
+        complete = images.offset + images.nbytes == path.stat().st_size
+    except (OSError, ValueError, EOFError):
+        return None
+    if not complete or len(images) != len(index["names"]):
+        return None
+    splits = {s: np.array(index["splits"][s], np.int64) for s in SPLITS}
+    bad = [tuple(pair) for pair in index["bad"]]
+    return Store(images, index["names"], splits, bad, path)
+
+
+def _make_entry(source, size, fit, path, max_bad_fraction, progress):
+    _prepare_folder(path.parent, source, size, progress)
+    mark = f"{os.getpid()}-{uuid.uuid4().hex[:8]}.tmp"
+    images_file = path.with_name(f"{path.stem}-{mark}")
+    index_file = path.with_name(f"{path.stem}-json-{mark}")
+    try:
+        index = _write_images(
+            images_file, source, size, fit, max_bad_fraction, progress
+        )
+        index_file.write_text(json.dumps(index))
+        # The index comes last: it says that the entry is complete.
+        os.replace(images_file, path)
+        os.replace(index_file, path.with_suffix(".json"))
+    finally:
+        images_file.unlink(missing_ok=True)
+        index_file.unlink(missing_ok=True)
+
+
+def _prepare_folder(folder, source, size, progress):
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            "`cache_dir` (or TF_I2I_CACHE) must be a folder that can be "
+            f"written. Received: {folder}: {error.strerror}"
+        ) from error
+    _remove_stale(folder)
+    need = len(source) * size * size * 3
+    free = shutil.disk_usage(folder).free
+    if need > free:
+        raise UserError(
+            f"`cache_dir` (or TF_I2I_CACHE) must have {_megabytes(need)} free "
+            f"for {source.name}. Received: {folder} with {_megabytes(free)}"
+        )
+    progress(
+        f"{source.name}: reading {len(source)} images to {size} px, "
+        f"{_megabytes(need)} in {folder}"
+    )
+
+
+def _remove_stale(folder):
+    """Removes what a killed process left; a live one writes all the time."""
+    for file in folder.glob("*.tmp"):
+        try:
+            if time.time() - file.stat().st_mtime > _DAY:
+                file.unlink()
+        except OSError:
+            continue  # Another process was faster.
+
+
+def _megabytes(count):
+    return f"{max(1, round(count / 1e6)):,} MB"
+
+
+def _write_images(file, source, size, fit, max_bad_fraction, progress):
+    """Writes the .npy, and returns what the index holds."""
+    names, given, contents, bad = [], [], [], []
+    bar = tqdm(
+        source.items(size, fit),
+        desc=source.name,
+        total=len(source),
+        delay=1,
+        leave=False,
+        disable=None,
+    )
+    with open(file, "wb") as stream:
+        _write_header(stream, len(source), size)
+        for item in bar:
+            if isinstance(item.image, BadImage):
+                bad.append((item.name, item.image.reason))
+                progress(f"left out {item.name}: {item.image.reason}")
+                _refuse_bad(source, bad, max_bad_fraction)
+                continue
+            stream.write(item.image.tobytes())
+            names.append(item.name)
+            given.append(item.split)
+            contents.append(item.content)
+        # NumPy pads headers, so that another count takes the same room.
+        stream.seek(0)
+        _write_header(stream, len(names), size)
+    splits, note = assign_splits(source.name, given, contents)
+    if note:
+        progress(note)
+    return {"names": names, "splits": splits, "bad": bad}
+
+
+def _write_header(stream, count, size):
+    np.lib.format.write_array_header_1_0(
+        stream,
+        {
+            "descr": "|u1",
+            "fortran_order": False,
+            "shape": (count, size, size, 3),
+        },
+    )
+
+
+def assign_splits(name, given, contents):
+    """Decides which images are for training, validation and test.
+
+    Args:
+        name: of the source, for messages.
+        given: a split or None for each image.
+        contents: a hash in hexadecimal for each image.
+
+    Returns:
+        Dictionary split -> ascending positions, and a line that says what
+        was decided here, or None.
+
+    Raises:
+        UserError: fewer different images than splits to fill.
+    """
+    splits = {s: [i for i, g in enumerate(given) if g == s] for s in SPLITS}
+    pool = splits["train"] if any(given) else list(range(len(given)))
+    missing = [s for s in ("val", "test") if not splits[s]]
+    if not pool:
+        raise UserError(f"`{name}` must hold images in train/. Received: none")
+    if not missing:
+        return splits, None
+    taken = _by_content(name, pool, contents, missing)
+    gone = {i for positions in taken.values() for i in positions}
+    rest = [i for i in pool if i not in gone]
+    note = (
+        f"{name}: {' and '.join(missing)} taken from the {len(pool)} images "
+        f"by the hash of their content"
+    )
+    return {**splits, **taken, "train": rest}, note
+
+
+def _by_content(name, pool, contents, wanted):
+    groups = {}
+    for i in pool:
+        groups.setdefault(contents[i], []).append(i)
+    if len(groups) <= len(wanted):
+        raise UserError(
+            f"`{name}` must hold at least {len(wanted) + 1} different images "
+            f"to be split. Received: {len(groups)}"
+        )
+    least = 50 if len(pool) >= 500 else max(1, len(pool) // 20)
+    order = deque(sorted(groups))
+    taken = {}
+    for filled, split in enumerate(wanted):
+        needed_later = len(wanted) - filled
+        chosen = []
+        while len(order) > needed_later:
+            content = order[0] if split == "val" else order[-1]
+            if len(chosen) >= least and not _in_share(content, split):
+                break
+            order.popleft() if split == "val" else order.pop()
+            chosen += groups[content]
+        taken[split] = sorted(chosen)
+    return taken
+
+
+def _in_share(content, split):
+    """Whether a hash lies in the split's 5 %, at its end of the scale."""
+    place = int(content[:12], 16) / 16**12
+    return place < _SHARE if split == "val" else place >= 1 - _SHARE

@@ -1,0 +1,1003 @@
+"""Toy faces: two drawn domains of the same people, the embedded data set.
+
+Domain "a" are lit portraits, domain "b" flat outlined cartoons with another
+geometry. Person i has the same attributes in both (see `attributes`); light,
+background, position, clothes and texture belong to (domain, i) alone. So
+what a translation should keep is known and can be measured, while training
+never needs to see a pair.
+
+Everything is drawn with signed distances on a grid of twice the wanted size
+and averaged down: no files, any size, the same bits for the same index
+whatever else is in the call. Coordinates: the picture is [-1, 1] x [-1, 1],
+y pointing down; a head has its own frame (`_Head`) with the unit of half its
+height, in which things on the skin are placed by how far around the head
+they sit, so that they turn with it. Portraits are painted in linear light,
+cartoons in display values.
+"""
+
+import functools
+
+import numpy as np
+
+from tf_i2i.errors import UserError
+
+VERSION = 1
+
+ATTRIBUTES = {
+    "skin": ("porcelain", "light", "tan", "brown", "dark"),
+    "hair_color": ("black", "brown", "blond", "red", "grey", "blue"),
+    "hair_style": ("bald", "short", "long", "afro", "bun", "bangs"),
+    "glasses": ("none", "glasses"),
+    "beard": ("none", "moustache", "beard"),
+    "mouth": ("smile", "neutral", "open"),
+    "eyes": ("brown", "blue", "green"),
+    "face_shape": ("oval", "round", "square", "heart"),
+}
+
+_SEED = 20170
+_STREAMS = {"attributes": 0, "a": 1, "b": 2}
+_SMALLEST_TURN = 0.25
+_SUPERSAMPLING = 2
+
+
+def attributes(indices):
+    """The labels of identities, the same in both domains.
+
+    Args:
+        indices: non-negative integers `[N]`.
+
+    Returns:
+        Dictionary: for each key of `ATTRIBUTES` an int32 array `[N]` of
+        positions in its names, and "turn", float32 `[N]`: how far the head
+        is turned, -1 (to the left of the picture) to 1 (right), never
+        nearer to 0 than 0.25.
+
+    Raises:
+        UserError: an index is negative or no integer.
+    """
+    rows = [_traits(i) for i in _checked(indices)]
+    columns = {
+        name: np.array([row[name] for row in rows], np.int32)
+        for name in ATTRIBUTES
+    }
+    columns["turn"] = np.array([row["turn"] for row in rows], np.float32)
+    return columns
+
+
+def render(domain, indices, size):
+    """Draws identities in one domain.
+
+    Args:
+        domain: "a" (portraits) or "b" (cartoons).
+        indices: non-negative integers `[N]`.
+        size: pixels of a side, 8 or more.
+
+    Returns:
+        uint8 array `[N, size, size, 3]`, values in [0, 255].
+
+    Raises:
+        UserError: another domain, a smaller size or a negative index.
+    """
+    if domain not in ("a", "b"):
+        raise UserError(
+            f'`domain` of the toy faces must be "a" or "b". Received: {domain}'
+        )
+    if size < 8:
+        raise UserError(
+            f"`size` of the toy faces must be 8 or more. Received: {size}"
+        )
+    indices = _checked(indices)
+    draw = _portrait if domain == "a" else _cartoon
+    images = np.empty((len(indices), size, size, 3), np.uint8)
+    for row, index in enumerate(indices):
+        canvas = _Canvas(size)
+        draw(canvas, _traits(index), _Dice(domain, index))
+        images[row] = canvas.pixels()
+    return images
+
+
+def _checked(indices):
+    indices = np.asarray(indices)
+    whole = np.issubdtype(indices.dtype, np.integer) or not indices.size
+    if indices.ndim != 1 or not whole or (indices < 0).any():
+        raise UserError(
+            "`indices` of the toy faces must be a list of integers, 0 or "
+            f"more. Received: {indices}"
+        )
+    return [int(i) for i in indices]
+
+
+def _traits(index):
+    dice = _Dice("attributes", index)
+    traits = {
+        name: int(dice.uniform(0, len(names)))
+        for name, names in ATTRIBUTES.items()
+    }
+    side = -1.0 if dice.uniform() < 0.5 else 1.0
+    traits["turn"] = side * dice.uniform(_SMALLEST_TURN, 1.0)
+    return traits
+
+
+def _name(traits, attribute):
+    return ATTRIBUTES[attribute][traits[attribute]]
+
+
+# === Tools ===
+
+
+class _Dice:
+    """Random numbers that belong to one stream of one identity."""
+
+    def __init__(self, stream, index):
+        self._random = np.random.Generator(
+            np.random.PCG64([_SEED, _STREAMS[stream], index])
+        ).random
+
+    def uniform(self, low=0.0, high=1.0):
+        return low + (high - low) * self._random()
+
+    def among(self, choices):
+        return choices[int(self.uniform(0, len(choices)))]
+
+    def lattice(self, cells):
+        return self._random((cells + 3, cells + 3), np.float32)
+
+
+@functools.lru_cache(maxsize=8)
+def _grid(samples):
+    line = (np.arange(samples, dtype=np.float32) + 0.5) * (2 / samples) - 1
+    x, y = np.meshgrid(line, line)
+    x.setflags(write=False)
+    y.setflags(write=False)
+    return x, y
+
+
+class _Canvas:
+    """A picture `rgb [3, n, n]` on a supersampled grid `x`, `y`.
+
+    `pitch` is the distance of two samples.
+    """
+
+    def __init__(self, size):
+        samples = size * _SUPERSAMPLING
+        self.x, self.y = _grid(samples)
+        self.pitch = 2 / samples
+        self.rgb = np.zeros((3, samples, samples), np.float32)
+
+    def paint(self, alpha, color):
+        self.rgb += alpha * (color - self.rgb)
+
+    def cover(self, distance, soft=0.0):
+        """Share of a sample inside a shape; `soft` blurs its edge."""
+        return np.clip(0.5 - distance / max(self.pitch, soft), 0, 1)
+
+    def outlined(self, distance, fill, ink, width, pitch=None):
+        """Fills a shape and inks a line of `width` inside its edge."""
+        pitch = pitch or self.pitch
+        outer = np.clip(0.5 - distance / pitch, 0, 1)
+        inner = np.clip(0.5 - (distance + width) / pitch, 0, 1)
+        self.rgb += outer * (ink - self.rgb)
+        self.rgb += inner * (fill - ink)
+
+    def wave(self, phase, frequency):
+        """sin(frequency * phase), fading where samples cannot show it."""
+        seen = max(0.0, float(np.sinc(frequency * self.pitch / np.pi)))
+        return seen * np.sin(frequency * phase)
+
+    def noise(self, dice, cells):
+        """Smooth noise in [-1, 1] with that many cells across."""
+        lattice = dice.lattice(cells) * 2 - 1
+        place = (self.x[0] + 1) * (cells / 2)
+        cell = place.astype(np.int32)
+        blend = place - cell
+        blend = blend * blend * (3 - 2 * blend)
+        rows = lattice[cell] + blend[:, None] * (
+            lattice[cell + 1] - lattice[cell]
+        )
+        return rows[:, cell] + blend * (rows[:, cell + 1] - rows[:, cell])
+
+    def pixels(self):
+        k = _SUPERSAMPLING
+        n = self.rgb.shape[1] // k
+        mean = self.rgb.reshape(3, n, k, n, k).mean((2, 4))
+        levels = np.rint(np.clip(mean, 0, 1) * 255).astype(np.uint8)
+        return levels.transpose(1, 2, 0)
+
+
+def _color(code):
+    """"rrggbb" -> `[3, 1, 1]` in [0, 1]."""
+    values = [int(code[i : i + 2], 16) / 255 for i in (0, 2, 4)]
+    return np.array(values, np.float32)[:, None, None]
+
+
+def _linear(code):
+    return _color(code) ** 2
+
+
+def _gray(value):
+    return np.full((3, 1, 1), value, np.float32)
+
+
+def _ellipse(x, y, cx, cy, rx, ry):
+    """Distance to an ellipse, exact at its edge to first order."""
+    dx, dy = (x - cx) / rx, (y - cy) / ry
+    radius = np.sqrt(dx * dx + dy * dy)
+    slope = np.sqrt((dx / rx) ** 2 + (dy / ry) ** 2)
+    return radius * (radius - 1) / (slope + 1e-6)
+
+
+def _box(x, y, cx, cy, rx, ry, corner=0.0):
+    dx = np.abs(x - cx) - (rx - corner)
+    dy = np.abs(y - cy) - (ry - corner)
+    outside = np.hypot(np.maximum(dx, 0), np.maximum(dy, 0))
+    return outside + np.minimum(np.maximum(dx, dy), 0) - corner
+
+
+def _bump(x, y, cx, cy, rx, ry):
+    dx, dy = (x - cx) / rx, (y - cy) / ry
+    return np.exp(-(dx * dx + dy * dy))
+
+
+def _step(value, low, high):
+    t = np.clip((value - low) / (high - low), 0, 1)
+    return t * t * (3 - 2 * t)
+
+
+class _Head:
+    """The frame of a head.
+
+    `u`, `v`: right and down from its middle, in halves of its height.
+    `p`: how far right of the nose a point of the skin sits, measured around
+    the head; equal to `u` near the nose of a head that looks at us.
+    `s`: -1 at the left outline, 1 at the right one.
+    `edge`: distance to the face's outline.
+    """
+
+    def __init__(self, canvas, cx, cy, scale, tilt, yaw, shape, lean):
+        width, jaw, square = shape
+        dx, dy = (canvas.x - cx) / scale, (canvas.y - cy) / scale
+        cos, sin = float(np.cos(tilt)), float(np.sin(tilt))
+        self.v = dy * cos - dx * sin
+        # The chin goes with the nose, the back of the head the other way.
+        self.u = dx * cos + dy * sin - lean * yaw * self.v
+        self.scale, self.yaw, self.width = scale, yaw, width
+        self.pitch = canvas.pitch / scale
+        low = np.clip(self.v + 0.1, 0, 1.2)
+        self.s = self.u / (width * (1 - jaw * low * low))
+        s2, v2 = self.s * self.s, self.v * self.v
+        radius = np.sqrt(s2 + v2)
+        if square:
+            blend = square * np.clip(self.v * 2, 0, 1)
+            radius += blend * (np.sqrt(np.sqrt(s2 * s2 + v2 * v2)) - radius)
+        self.edge = (radius - 1) * (0.5 + 0.5 * width)
+        around = np.arcsin(np.clip(self.s, -1, 1) * 0.93) / 0.93
+        self.p = width * (around - yaw)
+        self.q = np.abs(self.p)
+
+    def at(self, p):
+        """The `u` of a point `p` around the head (at eye height)."""
+        angle = np.clip((p / self.width + self.yaw) * 0.93, -1.5, 1.5)
+        return self.width * float(np.sin(angle)) / 0.93
+
+    def cover(self, distance, soft=0.0):
+        return np.clip(0.5 - distance / max(self.pitch, soft), 0, 1)
+
+
+# === Domain a: portraits ===
+
+_SKIN_A = ("f2d6c8", "e3b592", "c48f62", "8f5c3c", "51321f")
+_HAIR_A = ("1d1714", "5a3a22", "cfa75c", "a3421c", "a3a3a3", "2f5fae")
+_EYES_A = ("4a2c18", "4a80b8", "4f8a4a")
+_SHAPES_A = (
+    (0.75, 0.24, 0.0),
+    (0.84, 0.10, 0.0),
+    (0.77, 0.06, 0.9),
+    (0.82, 0.42, 0.0),
+)
+
+
+def _portrait(canvas, traits, dice):
+    head = _Head(
+        canvas,
+        cx=dice.uniform(-0.07, 0.07) - 0.06 * traits["turn"],
+        cy=dice.uniform(-0.06, 0.03),
+        scale=dice.uniform(0.58, 0.65),
+        tilt=dice.uniform(-0.10, 0.10),
+        yaw=0.50 * traits["turn"],
+        shape=_SHAPES_A[traits["face_shape"]],
+        lean=0.22,
+    )
+    light = _Light(dice)
+    skin = _linear(_SKIN_A[traits["skin"]]) * dice.uniform(0.94, 1.06)
+    hair = _linear(_HAIR_A[traits["hair_color"]]) * dice.uniform(0.9, 1.1)
+    style = _name(traits, "hair_style")
+    strands = _strands(canvas, head, style, dice)
+
+    _backdrop(canvas, dice)
+    _hair_behind(canvas, head, style, hair, strands, light)
+    _neck_and_clothes(canvas, head, skin, light, dice)
+    opening = _opening_a(head, style, dice)
+    _ear(canvas, head, skin, light, side=float(np.sign(head.yaw)))
+    _skin(canvas, head, skin, light, opening, dice)
+    _eyes(canvas, head, _linear(_EYES_A[traits["eyes"]]), skin, dice)
+    _mouth(canvas, head, _name(traits, "mouth"), skin)
+    _beard(canvas, head, _name(traits, "beard"), hair, strands, light)
+    _brows(canvas, head, hair)
+    _hair_in_front(canvas, head, style, hair, strands, light, opening)
+    if style in ("bald", "short", "bun"):
+        _ear(canvas, head, skin, light, side=-float(np.sign(head.yaw)))
+    if traits["glasses"]:
+        _spectacles(canvas, head, light, dice)
+    _develop(canvas, dice)
+
+
+class _Light:
+    """One lamp from above and one side, and a soft fill."""
+
+    def __init__(self, dice):
+        side = dice.among((-1, 1)) * dice.uniform(0.2, 0.75)
+        self.toward = np.array([side, -dice.uniform(0.3, 0.6), 0.75])
+        self.toward /= np.linalg.norm(self.toward)
+        half = self.toward + np.array([0, 0, 1])
+        self.half = half / np.linalg.norm(half)
+        warm = dice.uniform(-0.05, 0.05)
+        self.key = np.array([1 + warm, 1, 1 - warm], np.float32)
+        self.key = self.key[:, None, None] * dice.uniform(0.85, 1.0)
+        self.fill = dice.uniform(0.26, 0.36)
+
+    def diffuse(self, nx, ny, nz, wrap):
+        lx, ly, lz = (float(value) for value in self.toward)
+        lit = nx * lx + ny * ly + nz * lz
+        return np.maximum(lit + wrap, 0) / (1 + wrap)
+
+    def gloss(self, nx, ny, nz, doublings):
+        hx, hy, hz = (float(value) for value in self.half)
+        lit = np.maximum(nx * hx + ny * hy + nz * hz, 0)
+        for _ in range(doublings):
+            lit = lit * lit
+        return lit
+
+    def on(self, color, diffuse):
+        return color * (self.fill + self.key * diffuse)
+
+
+def _round(s, t):
+    """Normals of a ball, kept facing us at the rim."""
+    nz = np.sqrt(np.maximum(1 - 0.9 * (s * s + t * t), 0.04))
+    length = np.sqrt(s * s + t * t + nz * nz)
+    return s / length, t / length, nz / length
+
+
+_BACKDROPS = (
+    ("8a9099", "3c4048"),
+    ("b7a58e", "5d5044"),
+    ("7f93a6", "2f3d4c"),
+    ("93a08a", "3d4a3a"),
+    ("c3b6b0", "7c6a66"),
+    ("6b6470", "2b2730"),
+    ("a8bcc4", "5f7f8c"),
+    ("b08a72", "4d352c"),
+)
+
+
+def _backdrop(canvas, dice):
+    x, y = canvas.x, canvas.y
+    colors = [_linear(code) for code in dice.among(_BACKDROPS)]
+    kind = dice.among(("studio", "bokeh", "room", "garden"))
+    angle = dice.uniform(-0.8, 0.8)
+    slope = x * float(np.sin(angle)) + y * float(np.cos(angle))
+    glow = _bump(x, y, dice.uniform(-0.7, 0.7), -0.3, 1.1, 1.0)
+    blend = np.clip(0.5 + 0.35 * slope - 0.4 * glow, 0, 1)
+    canvas.rgb += colors[0] + blend * (colors[1] - colors[0])
+    if kind == "bokeh":
+        for _ in range(7):
+            lamp = _linear(dice.among(("ffd9a0", "ffb0a0", "a8d0ff", "fff4d8")))
+            radius = dice.uniform(0.10, 0.26)
+            spot = np.hypot(x - dice.uniform(-1, 1), y - dice.uniform(-1, 0.6))
+            alpha = dice.uniform(0.15, 0.45) * canvas.cover(
+                spot - radius, soft=0.06
+            )
+            canvas.paint(alpha, lamp)
+    if kind == "room":
+        for _ in range(3):
+            tone = _linear(dice.among(dice.among(_BACKDROPS)))
+            wide, high = dice.uniform(0.15, 0.45), dice.uniform(0.3, 0.9)
+            panel = _box(
+                x, y, dice.uniform(-1, 1), dice.uniform(-1, 0.3), wide, high
+            )
+            canvas.paint(0.7 * canvas.cover(panel, soft=0.14), tone)
+    if kind == "garden":
+        leaves = canvas.noise(dice, 7) + 0.6 * canvas.noise(dice, 15)
+        sky = _step(y + 0.25 * leaves, 0.1, -0.5)
+        green = _linear("5d7a3c") * (0.75 + 0.45 * leaves)
+        canvas.rgb[:] = green + sky * (_linear("b9d3e6") - green)
+    canvas.rgb *= 1 + 0.08 * canvas.noise(dice, 5)
+
+
+def _strands(canvas, head, style, dice):
+    """Texture of the hair, about [-1, 1], running down from the parting."""
+    if style == "afro":
+        u, v = head.u * 1.0, head.v * 1.0
+        wobble = 2 * np.sin(7 * v + dice.uniform(0, 6))
+        curls = canvas.wave(u + 0.09 * wobble, 24) * canvas.wave(
+            v + 0.09 * np.sin(9 * u), 26
+        )
+        return 0.9 * curls + 0.6 * canvas.noise(dice, 34)
+    fan = (head.u + 0.1 * head.yaw) / (head.v + 2.2)
+    fan = fan + dice.uniform(0.01, 0.03) * np.sin(
+        dice.uniform(3, 5) * head.v + dice.uniform(0, 6)
+    )
+    texture = np.zeros_like(fan)
+    for frequency, weight in ((17, 0.35), (41, 0.45), (87, 0.35)):
+        texture += weight * canvas.wave(
+            fan + dice.uniform(0, 6), frequency * dice.uniform(0.85, 1.2)
+        )
+    return texture
+
+
+def _hair_color(head, hair, strands, light, center, radii, gloss=0.5):
+    """Hair as a shell with streaks and a band of light."""
+    s = (head.u - center[0]) / radii[0]
+    t = (head.v - center[1]) / radii[1]
+    nx, ny, nz = _round(np.clip(s, -1, 1), np.clip(t, -1, 1))
+    diffuse = light.diffuse(nx, ny, nz, wrap=0.3)
+    band = np.exp(-(((ny + 0.45 + 0.12 * strands) / 0.22) ** 2))
+    shine = gloss * band * diffuse * (0.6 + 0.5 * strands)
+    streaks = 1 + 0.38 * strands
+    body = light.on(hair, diffuse * diffuse * 1.15) * streaks
+    return body + np.maximum(shine, 0) * (0.05 + 0.45 * hair) * light.key
+
+
+def _hair_behind(canvas, head, style, hair, strands, light):
+    back = -0.14 * head.yaw
+    u, v = head.u, head.v
+    if style == "long":
+        drape = _box(u, v, back, 0.55, 0.93 + 0.05 * v, 1.25, 0.5)
+    elif style == "bangs":
+        drape = _box(u, v, back, 0.2, 0.96, 0.74, 0.3)
+    elif style == "bun":
+        knot = _ellipse(u, v, 2.2 * back, -1.13, 0.36, 0.30)
+        color = _hair_color(
+            head, hair, strands, light, (2.2 * back, -1.13), (0.38, 0.32)
+        )
+        canvas.paint(head.cover(knot), color)
+        return
+    else:
+        return
+    color = _hair_color(head, hair, strands, light, (back, 0), (1.05, 1.9), 0.2)
+    shade = 0.35 + 0.35 * np.clip(np.abs(u - back), 0, 1)
+    canvas.paint(head.cover(drape), color * shade)
+
+
+def _neck_and_clothes(canvas, head, skin, light, dice):
+    u, v = head.u, head.v
+    thick = dice.uniform(0.36, 0.44)
+    lean = 0.12 * head.yaw
+    column = (u + lean) / (thick + 0.10 * np.clip(v - 1.2, 0, 1) ** 2)
+    diffuse = light.diffuse(
+        column, 0.15, np.sqrt(np.maximum(1 - column * column, 0.05)), wrap=0.3
+    )
+    # The chin keeps the lamp from the throat.
+    under = 1 - 0.62 * np.exp(-np.maximum(head.edge, 0) / 0.22)
+    neck = light.on(skin, diffuse) * under
+    canvas.paint(
+        head.cover((np.abs(column) - 1) * thick) * (v > 0.4), neck
+    )
+
+    slope = dice.uniform(0.30, 0.48)
+    shoulders = 1.16 + slope * u * u - v
+    collar = dice.among(("crew", "vee", "shirt"))
+    if collar == "crew":
+        hole = _ellipse(u, v, -lean, 1.10, 0.52, 0.34)
+    else:
+        hole = np.abs(u + lean) * 1.1 + (v - 1.12) * 0.7 - 0.42
+    body = np.maximum(shoulders, -hole)
+    cloth = _linear(
+        dice.among(
+            (
+                "2c3440", "7d2f33", "e4e0d8", "3d5a45", "8a7a64", "27405f",
+                "b8663d", "57506b", "202022", "94a5b5", "c9b3a8",
+            )
+        )
+    )
+    bulge = np.clip(u * 0.62, -1, 1)
+    diffuse = light.diffuse(
+        bulge, -0.3, np.sqrt(np.maximum(1 - bulge * bulge, 0.1)), wrap=0.25
+    )
+    folds = 1 + 0.16 * canvas.noise(dice, 9) + 0.08 * canvas.noise(dice, 40)
+    cast = 1 - 0.35 * np.exp(-np.maximum(head.edge, 0) / 0.15)
+    canvas.paint(head.cover(body, 0.02), light.on(cloth, diffuse) * folds * cast)
+    if collar == "shirt":
+        fold = np.abs(np.abs(u + lean) - 0.36 - 0.0 * v) - 0.13
+        flap = np.maximum(np.maximum(fold, -hole), hole - 0.24)
+        pale = cloth + 0.5 * (_gray(0.8) - cloth)
+        canvas.paint(head.cover(flap, 0.03), light.on(pale, diffuse) * cast)
+
+
+def _opening_a(head, style, dice):
+    """Distance to the part of head and throat that the hair leaves free."""
+    p, q, v = head.p, head.q, head.v
+    part = dice.among((-1, 1)) * dice.uniform(0.1, 0.3)
+    if style == "bald":
+        return -_ellipse(q, v, 1.10, -0.02, 0.46, 0.34)
+    if style == "bangs":
+        fringe = -0.30 + 0.06 * np.cos(p * 3) + 0.02 * np.sin(p * 40)
+        face = np.maximum(q - 0.66 - 0.04 * v, fringe - v)
+    elif style == "long":
+        face = _ellipse(p, np.minimum(v, 0.35), 0.4 * part, 0.35, 0.66, 0.98)
+    elif style == "afro":
+        face = _ellipse(p, np.minimum(v, 0.1), 0, 0.1, 0.80, 0.66)
+    elif style == "bun":
+        face = _ellipse(p, np.minimum(v, 0.35), 0, 0.35, 0.74, 0.98)
+    else:
+        sweep = 0.47 * part * p
+        face = _ellipse(p, np.minimum(v + sweep, 0.35), 0, 0.35, 0.74, 0.90)
+    throat = _box(head.u, v, 0.2 * head.yaw, 1.6, 0.44, 0.9, 0.2)
+    return np.minimum(np.maximum(face, head.edge), throat)
+
+
+def _skin(canvas, head, skin, light, opening, dice):
+    u, v, p, q = head.u, head.v, head.p, head.q
+    tip = p - 0.24 * head.yaw
+    relief = (
+        0.10 * _bump(tip + 0.10 * head.yaw, v, 0, 0.12, 0.09, 0.24)
+        + 0.15 * _bump(tip, v, 0, 0.33, 0.10, 0.10)
+        + 0.05 * _bump(np.abs(tip), v, 0.12, 0.37, 0.06, 0.05)
+        + 0.05 * _bump(q, v, 0.30, -0.20, 0.22, 0.09)
+        - 0.09 * _bump(q, v, 0.30, 0.00, 0.18, 0.13)
+        + 0.07 * _bump(q, v, 0.44, 0.30, 0.20, 0.17)
+        - 0.02 * _bump(p, v, 0, 0.74, 0.18, 0.06)
+        + 0.05 * _bump(p, v, 0, 0.88, 0.18, 0.10)
+    )
+    dy, dx = np.gradient(relief, head.pitch)
+    nx, ny, nz = _round(np.clip(head.s, -1, 1), np.clip(v, -1, 1) * 0.9)
+    nx, ny = nx - dx, ny - dy
+    length = np.sqrt(nx * nx + ny * ny + nz * nz)
+    nx, ny, nz = nx / length, ny / length, nz / length
+    # Light goes further around in red: skin is translucent.
+    diffuse = np.stack(
+        [light.diffuse(nx, ny, nz, wrap) for wrap in (0.38, 0.28, 0.24)]
+    )
+    blush = _bump(q, v, 0.44, 0.32, 0.2, 0.16) + _bump(
+        tip, v, 0, 0.36, 0.12, 0.1
+    )
+    pores = 1 + 0.03 * canvas.noise(dice, 24) + 0.02 * canvas.noise(dice, 60)
+    tone = skin * pores
+    tone = tone * (1 + 0.16 * blush * _linear("ff8a80") - 0.08 * blush)
+    hidden = (
+        0.5 * np.exp(-np.maximum(-opening, 0) / 0.10)
+        + 0.30 * _bump(tip, v, 0, 0.45, 0.13, 0.05)
+        + 0.26 * _bump(q, v, 0.25, -0.04, 0.16, 0.08)
+        + 0.18 * _bump(p, v, 0, 0.76, 0.16, 0.05)
+    )
+    color = light.on(tone, diffuse) * (1 - np.clip(hidden, 0, 0.8))
+    shine = light.gloss(nx, ny, nz, 4)
+    color += (0.10 * shine) * light.key
+    canvas.paint(head.cover(head.edge), color)
+    nostrils = _ellipse(np.abs(tip), v, 0.075, 0.405, 0.045, 0.024)
+    canvas.paint(0.75 * head.cover(nostrils, 0.03), 0.12 * skin)
+
+
+def _ear(canvas, head, skin, light, side):
+    cu = head.at(side * head.width * 1.32)
+    shell = _ellipse(head.u, head.v, cu, 0.13, 0.11, 0.20)
+    inner = _ellipse(head.u, head.v, cu + 0.02 * side, 0.12, 0.06, 0.13)
+    lit = light.diffuse(side * 0.6, -0.1, 0.75, wrap=0.35)
+    color = light.on(skin * (0.9 + 0.2 * _linear("ff9080")), lit)
+    canvas.paint(head.cover(shell), color * 0.92)
+    canvas.paint(0.45 * head.cover(inner, 0.06), color * 0.4)
+
+
+def _eyes(canvas, head, iris, skin, dice):
+    gaze = dice.uniform(-0.03, 0.03) + 0.05 * head.yaw
+    lid = dice.uniform(0.078, 0.096)
+    for side in (-1, 1):
+        p, v = head.p - side * 0.30, head.v - 0.02 * side * 0
+        bend = v + 0.35 * p * p
+        almond = np.maximum(
+            np.abs(p) - 0.17, np.abs(bend) - lid * (1 - (p / 0.19) ** 2)
+        )
+        white = head.cover(almond)
+        shade = 0.34 + 0.38 * _step(v, -lid, lid * 0.6)
+        canvas.paint(white, _linear("fff8f4") * shade)
+        ball = np.hypot(p - gaze, v + 0.005)
+        ring = head.cover(ball - 0.082)
+        rim = 1 - 0.55 * _step(ball, 0.05, 0.082)
+        canvas.paint(white * ring, iris * (1.25 * rim + 0.3 * _step(v, -0.02, 0.06)))
+        canvas.paint(white * head.cover(ball - 0.036), _gray(0.004))
+        glint = np.hypot(p - gaze + 0.028, v + 0.035) - 0.020
+        canvas.paint(0.95 * head.cover(glint), _gray(0.95))
+        edge = bend + lid * (1 - (p / 0.19) ** 2)
+        upper = np.maximum(np.abs(edge + 0.008) - 0.020, np.abs(p) - 0.185)
+        canvas.paint(0.9 * head.cover(upper, 0.02), 0.06 * skin)
+        crease = np.maximum(np.abs(edge + 0.065) - 0.012, np.abs(p) - 0.15)
+        canvas.paint(0.35 * head.cover(crease, 0.05), 0.25 * skin)
+        lower = bend - lid * (1 - (p / 0.19) ** 2)
+        below = np.maximum(np.abs(lower) - 0.012, np.abs(p) - 0.16)
+        canvas.paint(0.4 * head.cover(below, 0.03), 0.3 * skin)
+
+
+def _brows(canvas, head, hair):
+    p = head.q - 0.31
+    arch = head.v + 0.225 - 0.55 * p * p + 0.05 * p
+    brow = np.maximum(
+        np.abs(arch) - 0.042 * (1.1 - 1.4 * p), np.abs(p) - 0.20
+    )
+    canvas.paint(0.85 * head.cover(brow, 0.045), 0.5 * hair)
+
+
+def _mouth(canvas, head, mouth, skin):
+    p, v = head.p - 0.06 * head.yaw, head.v
+    lips = skin * _linear("e8908c") * 1.05
+    dark = _linear("3a1414")
+    teeth = _linear("eee6dc") * 0.8
+    if mouth == "smile":
+        v = v + 0.75 * p * p - 0.625
+        half, gap = 0.29, 0.052
+    elif mouth == "open":
+        v = v - 0.63
+        half, gap = 0.18, 0.115
+    else:
+        v = v + 0.05 * p * p - 0.60
+        half, gap = 0.21, 0.0
+    fall = np.maximum(1 - (p / half) ** 2, 0)
+    bow = 1 - 0.25 * np.exp(-((p / 0.04) ** 2))
+    upper = -(gap + 0.058) * fall * bow
+    lower = (gap + 0.078) * fall
+    shape = np.maximum(np.maximum(upper - v, v - lower), np.abs(p) - half)
+    canvas.paint(0.9 * head.cover(shape, 0.025), lips * (0.8 + 2.2 * np.clip(v, 0, 0.2)))
+    if gap:
+        hole = np.maximum(np.abs(v) - gap * fall, np.abs(p) - half)
+        inside = head.cover(hole)
+        canvas.paint(inside, dark)
+        bite = v - (gap * 0.9 if mouth == "smile" else -gap * 0.45)
+        canvas.paint(inside * head.cover(bite), teeth)
+    else:
+        line = np.maximum(np.abs(v) - 0.012, np.abs(p) - half)
+        canvas.paint(0.8 * head.cover(line, 0.02), dark)
+    if mouth == "smile":
+        fold = np.abs(np.hypot(head.q * 1.0, head.v - 0.48) - 0.36) - 0.01
+        alpha = 0.22 * head.cover(fold, 0.06) * (head.v > 0.36) * (
+            head.v < 0.66
+        )
+        canvas.paint(alpha, 0.3 * skin)
+
+
+def _beard(canvas, head, beard, hair, strands, light):
+    if beard == "none":
+        return
+    p, q, v = head.p - 0.05 * head.yaw, head.q, head.v
+    lobe = np.abs(p)
+    whiskers = np.maximum(
+        np.abs(v - 0.485 - 0.5 * lobe * lobe) - 0.068 * (1 - 1.3 * lobe),
+        lobe - 0.32,
+    )
+    mask = head.cover(whiskers + 0.012 * strands, 0.04)
+    if beard == "beard":
+        line = 0.74 - 0.95 * np.maximum(q - 0.22, 0) - v
+        cheek = np.maximum(line, 0.10 - v)
+        lips = -_ellipse(p, v, 0, 0.62, 0.26, 0.135)
+        growth = np.maximum(np.maximum(cheek, lips), head.edge - 0.07)
+        mask = np.maximum(mask, head.cover(growth + 0.02 * strands, 0.06))
+    nx, ny, nz = _round(np.clip(head.s, -1, 1), np.clip(v, -1, 1) * 0.8)
+    lit = light.diffuse(nx, ny, nz, wrap=0.3)
+    color = light.on(hair, lit) * (0.85 + 0.4 * strands)
+    canvas.paint(0.93 * mask, color)
+
+
+def _hair_in_front(canvas, head, style, hair, strands, light, opening):
+    u, v = head.u, head.v
+    back = -0.14 * head.yaw
+    wide = head.width
+    center, radii = (back, -0.10), (wide + 0.10, 1.02)
+    if style == "bald":
+        outer = head.edge - 0.05 + 0.02 * strands
+    elif style == "short":
+        cap = _ellipse(u, v, back, -0.14, wide + 0.08, 0.98)
+        nape = np.where(head.q > 1.0, 0.5, 0.12)
+        outer = np.maximum(cap + 0.015 * strands, v - nape)
+    elif style == "bun":
+        cap = _ellipse(u, v, back, -0.12, wide + 0.05, 0.95)
+        nape = np.where(head.q > 1.0, 0.45, 0.02)
+        outer = np.maximum(cap, v - nape)
+    elif style == "afro":
+        center, radii = (back, -0.38), (1.22, 1.12)
+        ball = _ellipse(u, v, back, -0.38, 1.18, 1.08)
+        outer = ball + 0.035 * strands
+    elif style == "long":
+        center, radii = (back, 0.0), (1.0, 1.7)
+        cap = _ellipse(u, np.minimum(v, 0.0), back, 0.0, wide + 0.16, 1.12)
+        ends = v - 1.62 - 0.12 * np.cos(u * 4) - 0.05 * strands
+        outer = np.maximum(cap - 0.06 * np.clip(v, 0, 2), ends)
+    else:
+        center, radii = (back, 0.0), (1.0, 1.25)
+        cap = _ellipse(u, np.minimum(v, 0.0), back, 0.0, wide + 0.17, 1.12)
+        ends = v - 0.86 + 0.10 * u * u - 0.02 * strands
+        outer = np.maximum(cap, ends)
+    shape = np.maximum(outer, -opening)
+    color = _hair_color(head, hair, strands, light, center, radii)
+    fade = 1 - 0.3 * np.exp(-np.maximum(-shape, 0) / 0.08)
+    soft = 0.12 if style == "bald" else 0.035
+    canvas.paint(head.cover(shape, soft), color * fade)
+
+
+def _spectacles(canvas, head, light, dice):
+    frame = _linear(dice.among(("141414", "2a1a12", "8a8478", "7a1f1c")))
+    corner = dice.among((0.08, 0.16, 0.19))
+    p, v = head.q - 0.315, head.v - 0.03
+    lens = _box(p, v, 0, 0, 0.25, 0.20, corner)
+    glass = head.cover(lens)
+    canvas.paint(0.10 * glass, _linear("c8d8e8"))
+    slant = head.p * 0.8 + head.v * 0.6 + dice.uniform(-0.2, 0.2)
+    glare = _step(np.abs(slant - 0.1), 0.14, 0.05)
+    canvas.paint(0.16 * glass * glare, _gray(1.0))
+    rim = np.abs(lens) - 0.030
+    bridge = np.maximum(
+        np.abs(head.v + 0.02 - 0.6 * head.p**2) - 0.028, head.q - 0.08
+    )
+    temple = np.maximum(
+        np.abs(head.v + 0.04) - 0.026,
+        np.maximum(0.56 - head.q, np.maximum(head.q - 1.12, head.edge)),
+    )
+    wire = np.minimum(np.minimum(rim, bridge), temple)
+    canvas.paint(head.cover(wire), frame * (light.fill + 0.7))
+
+
+def _develop(canvas, dice):
+    """Exposure, vignette, grain; linear light to display values."""
+    x, y = canvas.x, canvas.y
+    vignette = 1 - dice.uniform(0.05, 0.16) * (x * x + y * y)
+    exposure = dice.uniform(0.95, 1.08)
+    canvas.rgb *= vignette * exposure
+    np.sqrt(np.maximum(canvas.rgb, 0), out=canvas.rgb)
+    canvas.rgb += 0.012 * canvas.noise(dice, 90)
+
+
+# === Domain b: cartoons ===
+
+_SKIN_B = ("ffe6dc", "ffcf9f", "e6a566", "ad6a38", "6b3f26")
+_HAIR_B = ("2b2438", "7d4722", "ffd24a", "e8501e", "c2c8d2", "3f7df0")
+_EYES_B = ("7a3f14", "2f8ff0", "2fae4e")
+_SHAPES_B = (
+    (0.98, 0.12, 0.0),
+    (1.12, 0.0, 0.0),
+    (1.04, 0.0, 1.0),
+    (1.10, 0.30, 0.0),
+)
+_PAINTS = (
+    "ff8fa3", "ffd166", "7bdff2", "b8f2a0", "cdb4f6", "ffb07c", "f7f3e8",
+    "8ecae6", "f497da", "a8e6cf", "f9e784", "9bb1ff",
+)
+
+
+def _cartoon(canvas, traits, dice):
+    head = _Head(
+        canvas,
+        cx=dice.uniform(-0.06, 0.06),
+        cy=dice.uniform(0.04, 0.12),
+        scale=dice.uniform(0.56, 0.62),
+        tilt=dice.uniform(-0.08, 0.08),
+        yaw=0.40 * traits["turn"],
+        shape=_SHAPES_B[traits["face_shape"]],
+        lean=0.0,
+    )
+    pen = _Pen(canvas, head, dice)
+    skin = _color(_SKIN_B[traits["skin"]])
+    hair = _color(_HAIR_B[traits["hair_color"]])
+    style = _name(traits, "hair_style")
+
+    _wallpaper(canvas, dice)
+    _mane(pen, head, style, hair)
+    _body(pen, head, skin, dice)
+    near = -float(np.sign(head.yaw))
+    ears = style in ("bald", "short", "bun")
+    if ears:
+        _ear_b(pen, head, skin, -near)
+    pen.fill(head.edge, skin)
+    if ears:
+        _ear_b(pen, head, skin, near)
+    _cheeks(pen, head, skin)
+    _beard_b(pen, head, _name(traits, "beard"), hair)
+    _mouth_b(pen, head, _name(traits, "mouth"))
+    _nose_b(pen, head, skin)
+    _eyes_b(pen, head, _color(_EYES_B[traits["eyes"]]), skin)
+    _brows_b(pen, head, hair)
+    _hairdo(pen, head, style, hair, near)
+    if traits["glasses"]:
+        _glasses_b(pen, head, dice)
+
+
+class _Pen:
+    """Flat paint with an outline of one ink, in a head's frame."""
+
+    def __init__(self, canvas, head, dice):
+        self.canvas, self.pitch = canvas, head.pitch
+        self.ink = _color(dice.among(("1c1420", "14182c", "24120c")))
+        self.width = dice.uniform(0.050, 0.075)
+
+    def fill(self, distance, color):
+        self.canvas.outlined(
+            distance - self.width / 2, color, self.ink, self.width, self.pitch
+        )
+
+    def flat(self, distance, color, alpha=1.0):
+        cover = np.clip(0.5 - distance / self.pitch, 0, 1)
+        self.canvas.paint(alpha * cover, color)
+
+    def line(self, distance, width, color=None):
+        half = width / 2
+        cover = np.clip(0.5 - (distance - half) / self.pitch, 0, 1)
+        cover = cover - np.clip(0.5 - (distance + half) / self.pitch, 0, 1)
+        self.canvas.paint(cover, self.ink if color is None else color)
+
+
+def _wallpaper(canvas, dice):
+    x, y = canvas.x, canvas.y
+    ground = _color(dice.among(_PAINTS))
+    other = ground + dice.uniform(0.35, 0.6) * (
+        _color(dice.among(_PAINTS)) - ground
+    )
+    canvas.rgb += ground
+    kind = dice.among(("plain", "dots", "stripes", "sun", "rays", "hills"))
+    phase = dice.uniform()
+    step = dice.uniform(0.34, 0.5)
+    if kind == "dots":
+        row = np.floor(y / step + phase)
+        column = (x / step + 0.5 * (row % 2) + phase) % 1 - 0.5
+        spot = np.hypot(column, (y / step + phase) % 1 - 0.5) - 0.25
+        canvas.paint(canvas.cover(spot * step), other)
+    elif kind == "stripes":
+        lean = dice.among((-0.7, 0.0, 0.7))
+        band = np.abs((x + lean * y) / step % 1 - 0.5) - 0.25
+        canvas.paint(canvas.cover(band * step * 0.8), other)
+    elif kind == "sun":
+        disc = np.hypot(x - dice.uniform(-0.3, 0.3), y + 0.1) - 0.85
+        canvas.paint(canvas.cover(disc), other)
+    elif kind == "rays":
+        angle = np.arctan2(y - 0.1, x) * (7 / np.pi) + phase
+        ray = np.abs(angle % 1 - 0.5) - 0.25
+        canvas.paint(canvas.cover(ray * np.hypot(x, y) * 0.45), other)
+    elif kind == "hills":
+        hill = 0.3 + 0.15 * np.sin(3 * x + 6 * phase) - y
+        canvas.paint(canvas.cover(hill), other)
+
+
+def _mane(pen, head, style, hair):
+    u, v, wide = head.u, head.v, head.width
+    back = -0.30 * head.yaw
+    if style == "long":
+        pen.fill(_box(u, v, back, 0.75, wide + 0.14 + 0.06 * v, 0.85, 0.5), hair * 0.82)
+    elif style == "bangs":
+        pen.fill(_box(u, v, back, 0.45, wide + 0.06, 0.52, 0.2), hair * 0.82)
+    elif style == "bun":
+        pen.fill(_ellipse(u, v, 2.0 * back, -1.22, 0.44, 0.40), hair)
+
+
+def _body(pen, head, skin, dice):
+    u, v = head.u, head.v
+    pen.fill(_box(u, v, 0, 1.15, 0.24, 0.4, 0.05), skin * 0.86)
+    shirt = _color(dice.among(_PAINTS)) * dice.uniform(0.6, 1.0)
+    torso = _box(u, v, 0, 1.95, 0.66 + 0.12 * v, 0.78, 0.35)
+    pen.fill(torso, shirt)
+
+
+def _ear_b(pen, head, skin, side):
+    cu = head.at(side * head.width * 1.25) * 1.06
+    pen.fill(_ellipse(head.u, head.v, cu, 0.25, 0.16, 0.20), skin)
+
+
+def _cheeks(pen, head, skin):
+    pink = skin + 0.4 * (_color("ff5a6e") - skin)
+    pen.flat(_ellipse(head.q, head.v, 0.62, 0.56, 0.16, 0.10), pink)
+
+
+def _eyes_b(pen, head, iris, skin):
+    look = 0.10 * head.yaw
+    for side in (-1, 1):
+        p, v = head.p - side * 0.40, head.v - 0.12
+        pen.fill(_ellipse(p, v, 0, 0, 0.235, 0.30), _gray(1.0))
+        pen.flat(_ellipse(p, v, look, 0.03, 0.165, 0.215), iris)
+        pen.flat(_ellipse(p, v, look, 0.04, 0.085, 0.12), pen.ink)
+        pen.flat(np.hypot(p - look + 0.06, v + 0.07) - 0.062, _gray(1.0))
+        lash = _ellipse(p, v, 0, 0.0, 0.25, 0.315)
+        thick = np.maximum(np.abs(lash) - 0.045, v + 0.12)
+        pen.flat(thick, pen.ink)
+
+
+def _brows_b(pen, head, hair):
+    p = head.q - 0.42
+    arch = np.abs(head.v + 0.33 - 0.7 * p * p + 0.05 * p) - 0.055
+    pen.flat(np.maximum(arch, np.abs(p) - 0.22), hair * 0.7)
+
+
+def _nose_b(pen, head, skin):
+    tip = head.p - 0.30 * head.yaw
+    pen.flat(_ellipse(tip, head.v, 0, 0.45, 0.10, 0.065), skin * 0.72)
+
+
+def _mouth_b(pen, head, mouth):
+    p, v = head.p - 0.1 * head.yaw, head.v
+    if mouth == "neutral":
+        pen.flat(np.maximum(np.abs(v - 0.73) - 0.036, np.abs(p) - 0.17), pen.ink)
+    elif mouth == "smile":
+        curve = np.abs(v - 0.80 + 1.3 * p * p) - 0.038
+        pen.flat(np.maximum(curve, np.abs(p) - 0.30), pen.ink)
+    else:
+        hole = np.maximum(_ellipse(p, v, 0, 0.65, 0.24, 0.24), 0.65 - v)
+        pen.fill(hole, _color("7a1424"))
+        pen.flat(
+            np.maximum(hole + 0.04, _ellipse(p, v, 0, 0.88, 0.16, 0.10)),
+            _color("ff7080"),
+        )
+
+
+def _beard_b(pen, head, beard, hair):
+    if beard == "none":
+        return
+    p, v = head.p - 0.1 * head.yaw, head.v
+    shape = _ellipse(np.abs(p), v + 0.1 * p * p, 0.19, 0.58, 0.25, 0.115)
+    if beard == "beard":
+        line = 0.56 - 0.6 * np.maximum(head.q - 0.45, 0) - v
+        frill = 0.03 * np.abs(np.sin(p * 9))
+        growth = np.maximum(line, head.edge - 0.06 - frill)
+        lips = _ellipse(p, v, 0, 0.76, 0.36, 0.17)
+        shape = np.maximum(np.minimum(shape, growth), -lips)
+    pen.fill(shape, hair)
+
+
+def _hairdo(pen, head, style, hair, near):
+    u, v, p, q, wide = head.u, head.v, head.p, head.q, head.width
+    back = -0.30 * head.yaw
+    if style == "bald":
+        for side in (-1, 1):
+            cu = head.at(side * wide * 1.2) * 1.05
+            pen.fill(_ellipse(u, v, cu, -0.10, 0.20, 0.30), hair)
+        return
+    if style == "short":
+        cap = _ellipse(u, v, back, -0.10, wide + 0.10, 1.04)
+        zigzag = np.abs((p * 2.4) % 1 - 0.5)
+        fringe = v + 0.52 - 0.30 * zigzag - 0.1 * p * p
+        side = np.maximum(0.86 - q, v - 0.10)
+        shape = np.maximum(cap, np.minimum(fringe, side))
+    elif style == "long":
+        cap = _ellipse(u, np.minimum(v, 0.1), back, 0.1, wide + 0.20, 1.28)
+        arch = _ellipse(p, np.minimum(v, 0.4), 0, 0.4, 0.86, 0.92)
+        arch = np.minimum(
+            np.maximum(arch, head.edge), _box(u, v, 0, 1.4, 0.6, 0.6)
+        )
+        shape = np.maximum(np.maximum(cap, -arch), v - 1.25 + 0.2 * q)
+    elif style == "afro":
+        angle = np.arctan2(v + 0.30, u - back)
+        ball = np.hypot((u - back) / 1.12, v + 0.30) - 1.20
+        ball = ball - 0.09 * np.abs(np.sin(angle * 5.5))
+        arch = _ellipse(p, np.maximum(v, -0.6), 0, 0.55, 0.92, 0.98)
+        frill = 0.05 * np.abs(np.sin(p * 6))
+        arch = np.maximum(arch + frill, head.edge)
+        shape = np.maximum(np.maximum(ball, -arch), v - 0.62)
+    elif style == "bun":
+        cap = _ellipse(u, v, 0.4 * back, -0.08, wide + 0.05, 1.0)
+        shape = np.maximum(cap, v + 0.46 - 0.62 * p * p)
+        shape = np.maximum(shape, v - 0.05)
+    else:
+        cap = _ellipse(u, np.minimum(v, 0.0), back, 0.0, wide + 0.16, 1.14)
+        window = np.maximum(_box(p, v, 0, 0.6, 0.86, 0.84, 0.2), head.edge)
+        window = np.minimum(window, _box(u, v, 0, 1.3, 0.5, 0.5))
+        shape = np.maximum(np.maximum(cap, -window), v - 0.95)
+    pen.fill(shape, hair)
+    gleam = np.abs(_ellipse(u, v, back, 0.0, wide * 0.78, 0.86)) - 0.05
+    side = (u - back) * -near
+    arc = np.maximum(np.maximum(gleam, v + 0.42), np.maximum(side - 0.55, 0.1 - side))
+    pen.flat(np.maximum(arc, shape + 0.08), hair + 0.45 * (1 - hair))
+
+
+def _glasses_b(pen, head, dice):
+    frame = _color(dice.among(("17131c", "5a1f1f", "1f2f5a", "3a2a14")))
+    p, v = head.q - 0.41, head.v - 0.12
+    lens = _box(p, v, 0, 0, 0.345, 0.37, dice.among((0.12, 0.34)))
+    pen.flat(lens, _color("d8f2ff"), 0.22)
+    pen.line(lens, 0.085, frame)
+    bridge = np.maximum(np.abs(head.v - 0.06) - 0.04, head.q - 0.07)
+    temple = np.maximum(
+        np.abs(head.v - 0.04) - 0.04, np.maximum(0.76 - head.q, head.q - 1.4)
+    )
+    pen.flat(np.minimum(bridge, np.maximum(temple, head.edge)), frame)

@@ -1,0 +1,232 @@
+"""Two domains -> endless batches, exact from any image on.
+
+Image i of a run, counted from the first that was ever shown, is at place
+
+    index_shuffle(i mod N, seed=[2 * seed + domain, i div N], N - 1)
+
+of its domain's split, and its augmentation is seeded by [2 * seed + domain,
+i]. There is no position to save, every pass over a domain is a permutation,
+and the domain is part of the seed because two sets of equal length would
+otherwise be paired alike for ever.
+"""
+
+import math
+import os
+
+import numpy as np
+from PIL import Image
+
+from tf_i2i.data.augment import Augmentation
+from tf_i2i.data.reading import fit_image
+from tf_i2i.data.sources import source_for
+from tf_i2i.data.store import Store
+from tf_i2i.data.store import open_store
+from tf_i2i.errors import UserError
+
+DOMAINS = ("a", "b")
+_READ_AHEAD = 32
+
+
+def unpaired(
+    data_a=None,
+    data_b=None,
+    image_size=64,
+    batch_size=8,
+    *,
+    split="train",
+    seed=0,
+    start=0,
+    augmentation=Augmentation(),  # noqa: B008 (frozen)
+    full_size=None,
+    load_size=None,
+    fit="crop",
+    cache_dir=None,
+    max_bad_fraction=0.01,
+):
+    """Batches of two unpaired domains, for `model.fit` with steps per epoch.
+
+    Args:
+        data_a: None or "toy" for the toy faces, a folder, a uint8 array
+            `[N, height, width, 3]`, a source, or an open `Store`.
+        data_b: likewise.
+        image_size: side of the images in a batch.
+        batch_size: images of each domain in a batch.
+        split: "train", "val" or "test".
+        seed: decides order and augmentation.
+        start: images of each domain that the run has shown already.
+        augmentation: function (uint8 image, seed, size) -> float image.
+        full_size: the run's image size where `image_size` is a smaller one
+            of its phases: images are made at `full_size`, then averaged.
+        load_size: side of the stored images; by default the smallest whose
+            smallest random crop is not enlarged.
+        fit, cache_dir, max_bad_fraction: see `open_store`.
+
+    Returns:
+        Endless `tf.data.Dataset` of (a, b), each float32
+        `[batch_size, image_size, image_size, 3]` in [-1, 1].
+
+    Raises:
+        UserError: unusable data or sizes.
+    """
+    import tensorflow as tf
+
+    full_size = full_size or image_size
+    load_size = load_size or default_load_size(full_size, augmentation)
+    domains = []
+    for data, domain in zip((data_a, data_b), DOMAINS, strict=True):
+        store = data
+        if not isinstance(store, Store):
+            store = open_store(
+                source_for(data, domain),
+                load_size,
+                fit,
+                cache_dir,
+                max_bad_fraction,
+            )
+        images = domain_dataset(
+            store,
+            split,
+            domain,
+            image_size,
+            seed=seed,
+            start=start,
+            augmentation=augmentation,
+            full_size=full_size,
+        )
+        domains.append(images.batch(batch_size, drop_remainder=True))
+    return tf.data.Dataset.zip(*domains).prefetch(2).with_options(_options())
+
+
+def default_load_size(image_size, augmentation):
+    """The side at which the smallest random crop still has `image_size`."""
+    crop = getattr(augmentation, "crop", None)
+    # The small part is for 64 / .8 = 80.00000001 in another fraction.
+    return math.ceil(image_size / crop[0] - 1e-6) if crop else image_size
+
+
+def domain_dataset(
+    store,
+    split,
+    domain,
+    image_size,
+    *,
+    seed=0,
+    start=0,
+    augmentation=Augmentation(),  # noqa: B008 (frozen)
+    full_size=None,
+):
+    """Endless single images of one domain, float32 in [-1, 1].
+
+    Args:
+        store: an open `Store`; it is read image by image.
+        split: "train", "val" or "test".
+        domain: "a" or "b".
+        image_size, seed, start, augmentation, full_size: see `unpaired`.
+
+    Returns:
+        `tf.data.Dataset` of `[image_size, image_size, 3]`.
+
+    Raises:
+        UserError: an unknown split, or `full_size` is no multiple of
+            `image_size`.
+    """
+    import tensorflow as tf
+
+    full_size = full_size or image_size
+    if full_size % image_size:
+        raise UserError(
+            f"`full_size` must be a multiple of `image_size`, {image_size}. "
+            f"Received: {full_size}"
+        )
+    rows = store.split(split)
+    stream = 2 * seed + DOMAINS.index(domain)
+    shape = (None, *store.images.shape[1:])
+
+    def place(shown):
+        return position(shown, len(rows), stream), shown
+
+    def read(places, shown):
+        images = tf.numpy_function(
+            lambda chosen: store.images[rows[chosen]], [places], tf.uint8
+        )
+        return tf.ensure_shape(images, shape), shown
+
+    def view(image, shown):
+        image = augmentation(image, tf.stack([stream, shown]), full_size)
+        return _average(image, image_size)
+
+    # The detour through small batches spares a call of Python per image.
+    return (
+        tf.data.Dataset.counter(start)
+        .map(place)
+        .batch(_READ_AHEAD)
+        .map(read)
+        .unbatch()
+        .map(view, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    )
+
+
+def position(shown, count, stream):
+    """Where in its split the image number `shown` of a run is.
+
+    Args:
+        shown: int64 scalar, images shown before.
+        count: images in the split.
+        stream: 2 * seed + domain.
+
+    Returns:
+        int64 scalar in [0, count).
+    """
+    import tensorflow as tf
+
+    return tf.random.experimental.index_shuffle(
+        shown % count, tf.stack([stream, shown // count]), count - 1
+    )
+
+
+def _average(image, size):
+    import tensorflow as tf
+
+    factor = image.shape[0] // size
+    if factor == 1:
+        return image
+    blocks = tf.reshape(image, [size, factor, size, factor, 3])
+    return tf.reduce_mean(blocks, axis=(1, 3))
+
+
+def _options():
+    import tensorflow as tf
+
+    options = tf.data.Options()
+    options.deterministic = True
+    options.experimental_distribute.auto_shard_policy = (
+        tf.data.experimental.AutoShardPolicy.OFF
+    )
+    # The processor belongs to the model; images are small change.
+    options.threading.private_threadpool_size = min(4, os.cpu_count() or 1)
+    options.threading.max_intra_op_parallelism = 1
+    return options
+
+
+def evaluation_images(store, split, image_size, count=None):
+    """The first images of a split as they are, in the store's order.
+
+    Args:
+        store: an open `Store`.
+        split: "train", "val" or "test".
+        image_size: side of the result; resampled with antialiasing.
+        count: how many at most; all if None.
+
+    Returns:
+        uint8 array `[n, image_size, image_size, 3]`.
+    """
+    rows = store.split(split)[:count]
+    images = np.empty((len(rows), image_size, image_size, 3), np.uint8)
+    for image, row in zip(images, rows, strict=True):
+        image[:] = fit_image(
+            store.images[row],
+            image_size,
+            "stretch",
+            Image.Resampling.BILINEAR,
+        )
+    return images

@@ -1,0 +1,21 @@
+"""Layers that Keras does not have."""
+
+from tf_i2i.layers.normalization import DomainBatchRenormalization
+from tf_i2i.layers.normalization import Passage
+from tf_i2i.layers.normalization import RenormLimits
+from tf_i2i.layers.normalization import pixel_norm
+from tf_i2i.layers.replicas import across_replicas
+from tf_i2i.layers.spatial import downsample
+from tf_i2i.layers.spatial import minibatch_deviation
+from tf_i2i.layers.spatial import upsample
+
+__all__ = [
+    "DomainBatchRenormalization",
+    "Passage",
+    "RenormLimits",
+    "across_replicas",
+    "downsample",
+    "minibatch_deviation",
+    "pixel_norm",
+    "upsample",
+]

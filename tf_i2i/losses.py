@@ -1,0 +1,64 @@
+"""Losses: pure functions of tensors that return a float32 scalar.
+
+Every reduction is a mean over all elements unless the line says otherwise;
+a method multiplies the weight.
+"""
+
+import tensorflow as tf
+
+
+def l1(x, y):
+    """Mean absolute difference of two tensors of one shape."""
+    return tf.reduce_mean(
+        tf.abs(tf.cast(x, tf.float32) - tf.cast(y, tf.float32))
+    )
+
+
+def gan_critic(real, fake):
+    """Sigmoid cross-entropy of a critic (Goodfellow et al. 2014, eq. 1).
+
+    Args:
+        real: logits of real images, any shape.
+        fake: logits of translations, any shape.
+
+    Returns:
+        `mean(softplus(-real)) + mean(softplus(fake))`: 2 log 2 where the
+        critic knows nothing.
+    """
+    real, fake = tf.cast(real, tf.float32), tf.cast(fake, tf.float32)
+    return tf.reduce_mean(tf.nn.softplus(-real)) + tf.reduce_mean(
+        tf.nn.softplus(fake)
+    )
+
+
+def gan_translator(fake):
+    """Non-saturating loss of a translator: `mean(softplus(-fake))`.
+
+    Args:
+        fake: logits of translations, any shape.
+    """
+    return tf.reduce_mean(tf.nn.softplus(-tf.cast(fake, tf.float32)))
+
+
+def slope(critic, images):
+    """Norm of a critic's gradient at each image, in float32.
+
+    Args:
+        critic: function, images -> logits `[N, 1]`, each logit a function of
+            its own image up to statistics of the batch.
+        images: `[N, H, W, C]`, float.
+
+    Returns:
+        `[N]`: Euclidean norms over pixels and channels. The tiny number
+        under the root keeps the second derivative finite at zero.
+    """
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        logits = tf.reduce_sum(tf.cast(critic(images), tf.float32))
+    gradient = tf.cast(tape.gradient(logits, images), tf.float32)
+    return tf.sqrt(tf.reduce_sum(tf.square(gradient), [1, 2, 3]) + 1e-12)
+
+
+def slope_penalty(slopes, target=1.0):
+    """`mean((slopes - target)^2)`, the penalty of WGAN-GP and DRAGAN."""
+    return tf.reduce_mean(tf.square(slopes - target))

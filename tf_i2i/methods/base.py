@@ -1,0 +1,423 @@
+"""What all unpaired translators share: the mechanics of a training step.
+
+Names of tensors end with the domain that they live in: `fake_a` is an image
+*in* A, whatever it was made from.
+"""
+
+import contextlib
+
+import keras
+import tensorflow as tf
+
+from tf_i2i.errors import UserError
+from tf_i2i.layers.replicas import replica_position
+
+DIRECTIONS = ("a_to_b", "b_to_a")
+
+
+class UnpairedTranslator(keras.Model):
+    """Base class of all methods.
+
+    A method states:
+
+    - `translators`, `critics`: names of the attributes that hold its
+      networks. They say which of the two optimizers owns a variable.
+    - `updates`: who steps in one training step, in the paper's order:
+      "both" (one forward pass for both sides), "critic" or "translator".
+      The n-th update of a side takes the n-th slice of the batch.
+    - `translate(images, direction, style=None)`: the inference path.
+    - `streams(a, b, training)`: every tensor of the step by name.
+    - `translator_losses(streams)`, `critic_losses(streams)`: weighted
+      scalars by name.
+
+    and calls `self.finish()` at the end of its constructor.
+
+    Args:
+        image_size: side of the largest images, pixels.
+        average_kimg: half-life of the averaged weights, thousands of images.
+        seed: of everything random in a step.
+        name: of the model.
+    """
+
+    translators: tuple[str, ...] = ()
+    critics: tuple[str, ...] = ()
+    updates: tuple[str, ...] = ("both",)
+    style_shape: tuple[int, ...] | None = None
+
+    def __init__(self, image_size, average_kimg=10.0, seed=0, name=None):
+        super().__init__(name=name)
+        self.image_size = image_size
+        self.average_kimg = average_kimg
+        self.seed = seed
+        self.step = self._counter("step")
+        self.images_shown = self._counter("images_shown")
+        # Where a run of several phases stands; see `enter_phase`.
+        self.size = image_size
+        self.fading = False
+        self.phase_start = 0
+        self.phase_images = None
+
+    # What a method states.
+
+    @property
+    def sizes(self):
+        """Image sizes that a phase may train, ascending."""
+        return (self.image_size,)
+
+    @property
+    def stride(self):
+        """Sides of images to translate are multiples of this, in pixels."""
+        raise NotImplementedError
+
+    def translate(self, images, direction, style=None):
+        """Translates images on the networks as they stand.
+
+        Args:
+            images: `[N, height, width, 3]`, float in [-1, 1], sides
+                multiples of `stride`.
+            direction: "a_to_b" or "b_to_a".
+            style: `[N, *style_shape]`, for methods that have one.
+
+        Returns:
+            float32 in [-1, 1], shape of `images`.
+
+        Raises:
+            UserError: for an unknown direction, or a style where the method
+                has none.
+        """
+        raise NotImplementedError
+
+    def reconstruct(self, images, domain):
+        """Images of "a" or "b", coded and decoded: there and back."""
+        there, back = DIRECTIONS if domain == "a" else DIRECTIONS[::-1]
+        return self.translate(self.translate(images, there), back)
+
+    def streams(self, a, b, training):
+        """Every tensor of a step by name; a flat dictionary.
+
+        Args:
+            a, b: `[N, size, size, 3]`, float in [-1, 1].
+            training: whether statistics are taken from the batch.
+        """
+        raise NotImplementedError
+
+    def translator_losses(self, streams):
+        """Weighted scalars by name."""
+        raise NotImplementedError
+
+    def critic_losses(self, streams):
+        """Weighted scalars by name."""
+        raise NotImplementedError
+
+    # What every method shares.
+
+    def call(self, images):
+        return self.translate(images, "a_to_b")
+
+    def check_direction(self, direction, style=None):
+        """Refuses an unknown direction and a style that nothing would read."""
+        if direction not in DIRECTIONS:
+            raise UserError(
+                f"`direction` must be one of {', '.join(DIRECTIONS)}. "
+                f"Received: direction={direction!r}"
+            )
+        if style is not None and self.style_shape is None:
+            raise UserError(
+                f"`style`: this {type(self).__name__} was built without a "
+                "style; leave it out. "
+                f"Received: style of shape {tuple(style.shape)}"
+            )
+
+    def finish(self):
+        """Builds all networks, checks owners, makes averages."""
+        losses = self._build_networks()
+        self._check_owners()
+        self._averaged = [
+            variable
+            for name in self.translators
+            for variable in getattr(self, name).variables
+        ]
+        self.averages = [
+            self.add_weight(
+                shape=variable.shape,
+                dtype="float32",
+                trainable=False,
+                # Path, not name: names repeat from layer to layer.
+                name="average_" + variable.path.replace("/", "."),
+            )
+            for variable in self._averaged
+        ]
+        for average, variable in zip(self.averages, self._averaged, strict=True):
+            average.assign(variable)
+        self.terms = {
+            name: keras.metrics.Mean(name=name) for name in sorted(losses)
+        }
+        self.built = True
+
+    def _build_networks(self):
+        """One blank step at each size; returns the losses of the last."""
+        for self.size in self.sizes:
+            blank = tf.zeros((2, self.size, self.size, 3))
+            streams = self.streams(blank, blank, training=False)
+        return {
+            **self.translator_losses(streams),
+            **self.critic_losses(streams),
+        }
+
+    def _counter(self, name):
+        return self.add_weight(
+            shape=(),
+            dtype="int64",
+            initializer="zeros",
+            trainable=False,
+            name=name,
+        )
+
+    def _check_owners(self):
+        owners = {}
+        for side in ("translators", "critics"):
+            for name in getattr(self, side):
+                for variable in getattr(self, name).trainable_variables:
+                    owners.setdefault(variable.path, set()).add(side)
+        for variable in self.trainable_variables:
+            sides = owners.get(variable.path, set())
+            if len(sides) != 1:
+                raise ValueError(
+                    "Each trainable variable must be owned by `translators` "
+                    "or by `critics`, through a network that one of them "
+                    f"names. Received: {variable.path}, owned by "
+                    f"{' and '.join(sorted(sides)) or 'neither'}"
+                )
+
+    def owned(self, side):
+        """Trainable variables of "translator" or "critic", each once."""
+        names = self.translators if side == "translator" else self.critics
+        variables = {}
+        for name in names:
+            for variable in getattr(self, name).trainable_variables:
+                variables[id(variable)] = variable
+        return list(variables.values())
+
+    def compile(
+        self, translator_optimizer, critic_optimizer, jit_compile=False
+    ):
+        """Sets the two optimizers.
+
+        Args:
+            translator_optimizer, critic_optimizer: Keras optimizers, one
+                instance each.
+            jit_compile: XLA. On CPUs it is slower for convolutions.
+        """
+        super().compile(
+            optimizer=translator_optimizer, jit_compile=jit_compile
+        )
+        self.critic_optimizer = critic_optimizer
+        self.optimizer.build(self.owned("translator"))
+        self.critic_optimizer.build(self.owned("critic"))
+        self.train_function = None
+
+    @property
+    def optimizers(self):
+        """The optimizers by the side that they update."""
+        return {
+            "translator": self.optimizer,
+            "critic": self.critic_optimizer,
+        }
+
+    @property
+    def metrics(self):
+        return list(self.terms.values()) if self.built else []
+
+    @property
+    def batches_per_step(self):
+        """Batches that one training step reads."""
+        return max(self.updates.count(update) for update in self.updates)
+
+    def enter_phase(self, size, start=0, images=None, fading=False):
+        """Sets the path of the networks and the clock of fades.
+
+        Args:
+            size: side of the images, one of `sizes`.
+            start: `images_shown` when the phase began.
+            images: images of each domain that the phase shows, or None.
+            fading: whether the block at `size` is being faded in.
+
+        Raises:
+            UserError: if the model was not built for this size.
+        """
+        if size not in self.sizes:
+            raise UserError(
+                f"`size` must be one that the model was built for: "
+                f"{list(self.sizes)}. Received: size={size}"
+            )
+        self.size, self.fading = size, fading
+        self.phase_start, self.phase_images = start, images
+        self.train_function = None  # Traced for the phase before.
+
+    @property
+    def images_in_phase(self):
+        """Images of each domain shown since the phase began; float32."""
+        shown = tf.convert_to_tensor(self.images_shown) - self.phase_start
+        return tf.cast(shown, tf.float32)
+
+    @property
+    def phase_progress(self):
+        """Share of the phase that is done, in [0, 1]; 1 without phases."""
+        if self.phase_images is None:
+            return tf.constant(1.0)
+        return tf.clip_by_value(
+            self.images_in_phase / self.phase_images, 0.0, 1.0
+        )
+
+    @property
+    def fade(self):
+        """Share of the newest block, in [0, 1]; None where it is whole."""
+        return self.phase_progress if self.fading else None
+
+    def noise(self, shape, stream, distribution="normal"):
+        """Random numbers that are a function of (seed, step, stream).
+
+        All replicas draw for the whole batch and take their share: two
+        devices see the noise that one would.
+
+        Args:
+            shape: tuple; the first entry is this replica's batch.
+            stream: any integer, another one for each use in a step.
+            distribution: "normal" (N(0, 1)) or "uniform" ([0, 1)).
+
+        Returns:
+            float32 tensor.
+        """
+        replica, replicas = replica_position()
+        batch, rest = shape[0], list(shape[1:])
+        draw = {
+            "normal": tf.random.stateless_normal,
+            "uniform": tf.random.stateless_uniform,
+        }[distribution]
+        seed = tf.stack(
+            [
+                tf.constant(self.seed * 4096 + stream, tf.int64),
+                tf.convert_to_tensor(self.step),
+            ]
+        )
+        numbers = draw([replicas * batch, *rest], seed)
+        return numbers[replica * batch : (replica + 1) * batch]
+
+    # The training step.
+
+    def train_step(self, batch):
+        a, b = batch
+        slices = self.batches_per_step
+        a, b = tf.split(a, slices), tf.split(b, slices)
+        done = dict.fromkeys(self.updates, 0)
+        losses = {}
+        for update in self.updates:
+            at = done[update]
+            losses |= self._update(update, a[at], b[at])
+            done[update] += 1
+        images = slices * self.global_batch(a[0])
+        self._move_averages(images)
+        self.step.assign_add(1)
+        self.images_shown.assign_add(images)
+        for name, value in losses.items():
+            self.terms[name].update_state(value)
+        return {}
+
+    def _update(self, update, a, b):
+        """One forward pass and the step of one side, or of both."""
+        sides = ("translator", "critic") if update == "both" else (update,)
+        losses = {}
+        with tf.GradientTape(persistent=True) as tape:
+            streams = self.streams(a, b, training=True)
+            for side in sides:
+                losses[side] = getattr(self, f"{side}_losses")(streams)
+            # Gradients are summed over replicas.
+            _, replicas = replica_position()
+            totals = {
+                side: tf.add_n(list(losses[side].values())) / replicas
+                for side in sides
+            }
+        gradients = {}
+        for side in sides:
+            variables = self.owned(side)
+            pairs = zip(
+                tape.gradient(totals[side], variables), variables, strict=True
+            )
+            # None: a block that this phase's path leaves out.
+            gradients[side] = [(g, v) for g, v in pairs if g is not None]
+        named = {n: v for side in sides for n, v in losses[side].items()}
+        with tf.control_dependencies([self._check_finite(named, gradients)]):
+            for side in sides:
+                pairs = [(tf.identity(g), v) for g, v in gradients[side]]
+                self.optimizers[side].apply_gradients(pairs)
+        return named
+
+    def _check_finite(self, losses, gradients):
+        """Asserts finite losses and gradients; names the first bad one."""
+        values = dict(losses)
+        for side, pairs in gradients.items():
+            values[f"gradient of the {side}s"] = tf.linalg.global_norm(
+                [g for g, _ in pairs]
+            )
+        stacked = tf.stack(list(values.values()))
+        bad = tf.logical_not(tf.math.is_finite(stacked))
+        first = tf.argmax(tf.cast(bad, tf.int32))
+        return tf.debugging.Assert(
+            tf.logical_not(tf.reduce_any(bad)),
+            [
+                NOT_FINITE,
+                tf.gather(tf.constant(list(values)), first),
+                "step",
+                tf.convert_to_tensor(self.step),
+            ],
+        )
+
+    def global_batch(self, images):
+        """Images in a batch over all replicas."""
+        _, replicas = replica_position()
+        return images.shape[0] * replicas
+
+    def _move_averages(self, images):
+        """decay = min(half-life's, (1 + n)/(10 + n)), n the step."""
+        n = tf.cast(tf.convert_to_tensor(self.step), tf.float32)
+        decay = 0.5 ** (images / (1000.0 * max(self.average_kimg, 1e-9)))
+        decay = tf.minimum(decay, (1.0 + n) / (10.0 + n))
+        for average, variable in zip(self.averages, self._averaged, strict=True):
+            live = tf.cast(tf.convert_to_tensor(variable), tf.float32)
+            average.assign_add((1.0 - decay) * (live - average))
+
+    @contextlib.contextmanager
+    def averaged(self):
+        """Within this context the translators carry their averaged weights."""
+        live = [variable.numpy() for variable in self._averaged]
+        for average, variable in zip(self.averages, self._averaged, strict=True):
+            variable.assign(average)
+        try:
+            yield self
+        finally:
+            for variable, value in zip(self._averaged, live, strict=True):
+                variable.assign(value)
+
+    def make_train_function(self, force=False):
+        """One graph for every strategy, multi-worker included.
+
+        Keras' own reduces the step's outputs in a way that only some
+        strategies can; here they are none: losses are read from `metrics`.
+        """
+        if self.train_function is not None and not force:
+            return self.train_function
+
+        @tf.function(jit_compile=self.jit_compile, autograph=False)
+        def step(batch):
+            return self.train_step(batch)
+
+        @tf.function(autograph=False)
+        def train_function(iterator):
+            self.distribute_strategy.run(step, args=(next(iterator),))
+            return {}
+
+        self.train_function = train_function
+        return train_function
+
+
+NOT_FINITE = "not finite:"

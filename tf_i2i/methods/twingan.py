@@ -1,0 +1,385 @@
+"""Twin-GAN: Unpaired Cross-Domain Image Translation with Weight-Sharing GANs.
+
+Jerry Li, 2018, arXiv:1809.00946.
+
+    a --E--> content_a --G_a--> same_a          b --E--> content_b --G_b--> same_b
+                \------G_b--> fake_b --E--> again_b    \---G_a--> fake_a --E--> again_a
+
+One encoder E and one generator G serve both domains: all weights are shared
+but the scale and offset of each normalization. Skips of the source image go
+to the generator of either target.
+
+What the paper leaves open, and what is done here:
+- Moving statistics are kept per route (see `DomainBatchRenormalization`); the
+  paper does not say, and one set would mix `a -> b` with `b -> b`.
+- DRAGAN's noise, weight and target slope are not printed: weight .25, slope
+  1, and uniform noise of half a standard deviation, as the author's code;
+  `dragan_noise="normal"` is the paper's.
+- Kernels start from He's normal distribution by default, which suits narrow
+  networks; `kernel_stddev=.02` is the usual N(0, .02) of that time.
+- Averaged weights are in no part of the paper.
+"""
+
+import keras
+import tensorflow as tf
+
+from tf_i2i import losses
+from tf_i2i.errors import UserError
+from tf_i2i.layers import Passage
+from tf_i2i.layers import RenormLimits
+from tf_i2i.layers import downsample
+from tf_i2i.layers import upsample
+from tf_i2i.layers.replicas import across_replicas
+from tf_i2i.methods.base import UnpairedTranslator
+from tf_i2i.networks.progressive import SMALLEST
+from tf_i2i.networks.progressive import ProgressiveCritic
+from tf_i2i.networks.progressive import ProgressiveEncoder
+from tf_i2i.networks.progressive import ProgressiveGenerator
+from tf_i2i.networks.progressive import StyleEncoder
+from tf_i2i.networks.progressive import blend
+
+# Route -> domain (0: a, 1: b). The encoder normalizes by the domain that an
+# image is in, the generator by the domain that it makes.
+ENCODER_ROUTES = {"a": 0, "b": 1, "fake_a": 0, "fake_b": 1}
+GENERATOR_ROUTES = {"aa": 0, "ab": 1, "ba": 0, "bb": 1}
+RENORM_LIMITS = ((1.1, 0.1), (1.5, 0.3), (2.0, 0.5), (4.0, 1.0))
+
+
+class TwinGAN(UnpairedTranslator):
+    """TwinGAN (Li 2018, arXiv:1809.00946).
+
+    Args:
+        image_size: side of the largest images: 8, 16, ..., 256 pixels.
+        start_size: side of the first phase's images; `image_size` for a
+            network that never grows. None: `image_size`.
+        width: factor on the channel counts of Table 4.
+        gan_weight: adversarial terms, section 3.3 (1 in the paper).
+        cycle_weight: reconstruction within a domain, L1 (1). 0 leaves the
+            term out: "No L_cyc" of Table 2.
+        semantic_weight: L1 between the 4x4 contents of an image and of its
+            translation (.1). 0: "No L_sem".
+        same_gan: whether critics judge reconstructions too, the `i -> i`
+            terms of the sum over i and o.
+        skips: U-Net connections. False: "No UNet".
+        style_size: length of the style embedding, or None for none.
+        style_weight: L1 between a drawn style and the style of what was made
+            with it (.1, author's code).
+        dragan_weight: of the slope penalty on real images (.25).
+        dragan_noise: "uniform" (author's code) or "normal" (paper).
+        renorm_boundaries: when the clips of renormalization widen, counted
+            from the start of each phase: as shares of the phase, or, above
+            1, in steps (paper's implementation: 10k, 20k, 30k).
+        output_norm: normalization after the last convolution too.
+        convs_at_8: convolutions at 8 px in encoder and critics, 1 or 2.
+        kernel_stddev: kernels start from N(0, kernel_stddev); None for He.
+        average_kimg, seed, name: as in `UnpairedTranslator`.
+
+    Raises:
+        UserError: for sizes that are no powers of two in order.
+    """
+
+    translators = ("encoder", "generator")
+    critics = ("critic_a", "critic_b")
+    updates = ("both",)
+
+    def __init__(
+        self,
+        image_size=64,
+        start_size=None,
+        width=1.0,
+        gan_weight=1.0,
+        cycle_weight=1.0,
+        semantic_weight=0.1,
+        same_gan=True,
+        skips=True,
+        style_size=None,
+        style_weight=0.1,
+        dragan_weight=0.25,
+        dragan_noise="uniform",
+        renorm_boundaries=(0.27, 0.53, 0.8),
+        output_norm=True,
+        convs_at_8=1,
+        kernel_stddev=None,
+        average_kimg=10.0,
+        seed=0,
+        name="twingan",
+    ):
+        super().__init__(image_size, average_kimg, seed, name)
+        self.start_size = start_size or image_size
+        self._check_sizes()
+        self.gan_weight = gan_weight
+        self.cycle_weight = cycle_weight
+        self.semantic_weight = semantic_weight
+        self.same_gan = same_gan
+        self.style_size = style_size
+        self.style_shape = (style_size,) if style_size else None
+        self.style_weight = style_weight
+        self.dragan_weight = dragan_weight
+        self.dragan_noise = dragan_noise
+        self.renorm_boundaries = renorm_boundaries
+
+        shared = {
+            "sizes": self.sizes,
+            "width": width,
+            "kernel_initializer": "he_normal"
+            if kernel_stddev is None
+            else keras.initializers.RandomNormal(stddev=kernel_stddev),
+        }
+        self.encoder = ProgressiveEncoder(
+            **shared,
+            norm={"routes": ENCODER_ROUTES},
+            convs_at_8=convs_at_8,
+            name="encoder",
+        )
+        self.generator = ProgressiveGenerator(
+            **shared,
+            norm={"routes": GENERATOR_ROUTES, "style_size": style_size},
+            skips=skips,
+            output_norm=output_norm,
+            name="generator",
+        )
+        if style_size:
+            self.translators = (*self.translators, "style_encoder")
+            self.style_encoder = StyleEncoder(
+                **shared,
+                norm={"routes": ENCODER_ROUTES},
+                style_size=style_size,
+                convs_at_8=convs_at_8,
+                name="style_encoder",
+            )
+        self.critic_a = ProgressiveCritic(
+            **shared, convs_at_8=convs_at_8, name="critic_a"
+        )
+        self.critic_b = ProgressiveCritic(
+            **shared, convs_at_8=convs_at_8, name="critic_b"
+        )
+        self.finish()
+
+    def _check_sizes(self):
+        powers = [2**i for i in range(2, 11)]
+        if (
+            self.image_size not in powers
+            or self.start_size not in powers
+            or self.start_size > self.image_size
+        ):
+            raise UserError(
+                "`start_size` and `image_size` must be powers of two from 4 "
+                "to 1024, the first not above the second. Received: "
+                f"start_size={self.start_size}, image_size={self.image_size}"
+            )
+
+    @property
+    def sizes(self):
+        sizes = [self.start_size]
+        while sizes[-1] < self.image_size:
+            sizes.append(2 * sizes[-1])
+        return tuple(sizes)
+
+    @property
+    def stride(self):
+        return self.size // SMALLEST
+
+    # Inference.
+
+    def translate(self, images, direction, style=None):
+        self.check_direction(direction, style)
+        source, target = direction.split("_to_")
+        return self._convert(images, source, target, style)
+
+    def reconstruct(self, images, domain):
+        """`G_i(E_i(x_i))`, with the image's own style where there is one."""
+        style = None
+        if self.style_size:
+            style = self._style(images, (domain,), None)
+        return self._convert(images, domain, domain, style)
+
+    def encode_style(self, images, direction):
+        """Styles of reference images in the target domain of a direction.
+
+        Args:
+            images: `[N, height, width, 3]`, float in [-1, 1], in the domain
+                that `direction` leads to.
+            direction: "a_to_b" or "b_to_a".
+
+        Returns:
+            `[N, style_size]`, vectors of length 1.
+        """
+        self.check_direction(direction)
+        return self._style(images, (direction[-1],), None)
+
+    def _convert(self, images, source, target, style):
+        path = {"size": self.size, "fade": self.fade}
+        content, skips = self.encoder(
+            images, passage=Passage((source,)), **path
+        )
+        if self.style_size and style is None:
+            style = tf.zeros([tf.shape(images)[0], self.style_size])
+        passage = Passage((source + target,), style=style)
+        converted = self.generator(content, skips, passage=passage, **path)
+        return tf.clip_by_value(converted, -1.0, 1.0)
+
+    # Training.
+
+    def streams(self, a, b, training):
+        path = {"size": self.size, "fade": self.fade}
+        limits = None
+        if training:
+            limits = self.renorm_limits(self.global_batch(a))
+        a, b = self._faded(a), self._faded(b)
+        styles = self._styles(a, b, limits)
+
+        content, skips = self.encoder(
+            tf.concat([a, b], 0), passage=Passage(("a", "b"), limits), **path
+        )
+        same_a, fake_b, fake_a, same_b = tf.split(
+            self.generator(
+                _each_twice(content),
+                {size: _each_twice(skip) for size, skip in skips.items()},
+                passage=Passage(
+                    ("aa", "ab", "ba", "bb"), limits, _generator_styles(styles)
+                ),
+                **path,
+            ),
+            4,
+        )
+        again, _ = self.encoder(
+            tf.concat([fake_b, fake_a], 0),
+            passage=Passage(("fake_b", "fake_a"), limits),
+            **path,
+        )
+        s = {"a": a, "b": b, **styles}
+        s |= {"same_a": same_a, "same_b": same_b}
+        s |= {"fake_a": fake_a, "fake_b": fake_b}
+        s["content_a"], s["content_b"] = tf.split(content, 2)
+        s["again_b"], s["again_a"] = tf.split(again, 2)
+        if self.style_size:
+            fakes = tf.concat([fake_a, fake_b], 0)
+            s["fake_style_a"], s["fake_style_b"] = tf.split(
+                self._style(fakes, ("fake_a", "fake_b"), limits), 2
+            )
+        return {
+            **s,
+            **self._scores(self.critic_a, "a", s),
+            **self._scores(self.critic_b, "b", s),
+        }
+
+    def _scores(self, critic, domain, s):
+        """Logits of one critic's images, and its slope at noisy reals."""
+        kinds = ("", "fake_", "same_") if self.same_gan else ("", "fake_")
+        images = tf.concat([s[kind + domain] for kind in kinds], 0)
+        path = {"size": self.size, "fade": self.fade}
+        logits = critic(images, groups=len(kinds), **path)
+        names = [f"{kind}score_{domain}" for kind in kinds]
+        scores = dict(zip(names, tf.split(logits, len(kinds)), strict=True))
+        if self.dragan_weight:
+            noisy = self._noisy(s[domain], stream=ord(domain))
+            scores[f"slope_{domain}"] = losses.slope(
+                lambda x: critic(x, **path), noisy
+            )
+        return scores
+
+    def translator_losses(self, s):
+        terms = {}
+        for o, i in ("ab", "ba"):
+            fooling = losses.gan_translator(s[f"fake_score_{o}"])
+            if self.same_gan:
+                fooling += losses.gan_translator(s[f"same_score_{o}"])
+            terms[f"gan_{o}"] = self.gan_weight * fooling
+            if self.cycle_weight:
+                terms[f"cycle_{o}"] = self.cycle_weight * losses.l1(
+                    s[o], s[f"same_{o}"]
+                )
+            if self.semantic_weight:
+                terms[f"semantic_{o}"] = self.semantic_weight * losses.l1(
+                    s[f"content_{i}"], s[f"again_{o}"]
+                )
+            if self.style_size:
+                terms[f"style_{o}"] = self.style_weight * losses.l1(
+                    s[f"draw_{o}"], s[f"fake_style_{o}"]
+                )
+        return terms
+
+    def critic_losses(self, s):
+        terms = {}
+        for o in "ab":
+            loss = losses.gan_critic(s[f"score_{o}"], s[f"fake_score_{o}"])
+            if self.same_gan:
+                loss += losses.gan_critic(s[f"score_{o}"], s[f"same_score_{o}"])
+            terms[f"critic_{o}"] = self.gan_weight * loss
+            if self.dragan_weight:
+                terms[f"dragan_{o}"] = (
+                    self.dragan_weight * losses.slope_penalty(s[f"slope_{o}"])
+                )
+        return terms
+
+    def renorm_limits(self, batch):
+        """The clips at this point of a phase; `batch` images a step."""
+        step = self.images_in_phase / tf.cast(batch, tf.float32)
+        passed = tf.add_n(
+            [
+                tf.cast(
+                    (self.phase_progress if at <= 1 else step) >= at, tf.int32
+                )
+                for at in self.renorm_boundaries
+            ]
+        )
+        limits = tf.gather(tf.constant(RENORM_LIMITS), passed)
+        return RenormLimits(limits[0], limits[1])
+
+    def _faded(self, images):
+        """Real images grow as the networks do."""
+        if not self.fading:
+            return images
+        return blend(images, upsample(downsample(images)), self.fade)
+
+    def _noisy(self, images, stream):
+        """Images with DRAGAN's noise, half a deviation of the batch wide."""
+        (mean,) = across_replicas([tf.reduce_mean(images)])
+        (variance,) = across_replicas(
+            [tf.reduce_mean(tf.square(images - mean))]
+        )
+        half = 0.5 * tf.sqrt(variance)
+        if self.dragan_noise == "normal":
+            return images + half * self.noise(images.shape, stream)
+        noise = 2 * self.noise(images.shape, stream, "uniform") - 1
+        share = (images.shape[0], 1, 1, 1)
+        share = self.noise(share, stream + 1000, "uniform")
+        return images + share * half * noise
+
+    def _style(self, images, routes, limits):
+        style = self.style_encoder(
+            images,
+            size=self.size,
+            fade=self.fade,
+            passage=Passage(routes, limits),
+        )
+        return tf.math.l2_normalize(style, axis=1)
+
+    def _styles(self, a, b, limits):
+        """Own styles of the images, and drawn ones for translations."""
+        if not self.style_size:
+            return {}
+        own = self._style(tf.concat([a, b], 0), ("a", "b"), limits)
+        shape = (a.shape[0], self.style_size)
+        draws = {
+            f"draw_{o}": tf.math.l2_normalize(self.noise(shape, stream), 1)
+            for stream, o in enumerate("ab")
+        }
+        return {
+            **dict(zip(("style_a", "style_b"), tf.split(own, 2), strict=True)),
+            **draws,
+        }
+
+
+def _each_twice(x):
+    """`[of a, of b]` -> `[of a, of a, of b, of b]`: a content per route."""
+    a, b = tf.split(x, 2)
+    return tf.concat([a, a, b, b], 0)
+
+
+def _generator_styles(styles):
+    """Styles in the order of the generator's routes; None without any."""
+    if not styles:
+        return None
+    names = ("style_a", "draw_b", "draw_a", "style_b")
+    return tf.concat([styles[name] for name in names], 0)

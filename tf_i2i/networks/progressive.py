@@ -1,0 +1,378 @@
+"""Progressively grown encoder, generator and critic (TwinGAN, Table 4).
+
+Every network is built for all sizes at once; `size` says which path a call
+takes and `fade` (a scalar in [0, 1], or None) blends in the newest block.
+A block at size s has `channels(s, width)` channels:
+
+    size      4    8    16   32   64   128  256
+    channels  256  256  256  128  64   32   16     (width = 1)
+"""
+
+import keras
+import tensorflow as tf
+
+from tf_i2i.layers import DomainBatchRenormalization
+from tf_i2i.layers import downsample
+from tf_i2i.layers import minibatch_deviation
+from tf_i2i.layers import pixel_norm
+from tf_i2i.layers import upsample
+
+SMALLEST = 4
+
+
+def channels(size, width):
+    """Channels at a resolution of `size` pixels: `min(4096/size, 256)*width`."""
+    return max(4, round(min(4096 / size, 256) * width))
+
+
+def blend(new, old, fade):
+    """`fade * new + (1 - fade) * old`; `new` where `fade` is None."""
+    if fade is None:
+        return new
+    fade = tf.cast(fade, new.dtype)
+    return fade * new + (1 - fade) * old
+
+
+def _between(smallest, largest):
+    """Doublings of `smallest`, without it, up to `largest`."""
+    sizes = []
+    while smallest < largest:
+        smallest *= 2
+        sizes.append(smallest)
+    return sizes
+
+
+def _block(blocks, size):
+    """The convolutions at a size, in order.
+
+    Blocks are a flat dictionary: a weights file leaves out, without a word,
+    layers in a list inside a dictionary.
+    """
+    return [blocks[f"{size}_{i}"] for i in range(2) if f"{size}_{i}" in blocks]
+
+
+class Network(keras.layers.Layer):
+    """A layer made of layers, which build themselves at their first call."""
+
+    def __init__(self, name=None):
+        # Casting is left to the layers inside: fades and clips are exact.
+        super().__init__(name=name, autocast=False)
+
+    def build(self, *shapes, **named_shapes):
+        self.built = True
+
+
+class Convolution(Network):
+    """Convolution, normalization, leaky ReLU 0.2, pixel normalization.
+
+    Args:
+        filters: output channels.
+        kernel_size: side of the kernel in pixels.
+        norm: dictionary of arguments of `DomainBatchRenormalization`, or None
+            for a bias and no normalization of any kind (the critic).
+        linear: True leaves out the leaky ReLU and the pixel normalization.
+        padding: "same" or "valid".
+        kernel_initializer: of the convolution.
+    """
+
+    def __init__(
+        self,
+        filters,
+        kernel_size,
+        norm=None,
+        linear=False,
+        padding="same",
+        kernel_initializer="he_normal",
+        name=None,
+    ):
+        super().__init__(name)
+        self.linear = linear
+        self.convolution = keras.layers.Conv2D(
+            filters,
+            kernel_size,
+            padding=padding,
+            use_bias=norm is None,
+            kernel_initializer=kernel_initializer,
+            name="convolution",
+        )
+        self.norm = norm and DomainBatchRenormalization(**norm, name="norm")
+
+    def call(self, x, passage=None):
+        x = self.convolution(x)
+        if self.norm is None:
+            return x if self.linear else tf.nn.leaky_relu(x, 0.2)
+        x = self.norm(x, passage=passage)
+        if not self.linear:
+            x = pixel_norm(tf.nn.leaky_relu(x, 0.2))
+        return tf.cast(x, self.compute_dtype)
+
+
+class ProgressiveEncoder(Network):
+    """Images -> a map of 4x4 positions and the features before each pooling.
+
+    Args:
+        sizes: resolutions that are trained, ascending, e.g. `(8, 16, 32)`.
+        width: factor on all channel counts.
+        norm: as in `Convolution`; None for the trunk of a critic.
+        convs_at_8: convolutions at 8 px, 1 (Table 4) or 2 (official code).
+        kernel_initializer: of every convolution.
+    """
+
+    def __init__(
+        self,
+        sizes,
+        width,
+        norm=None,
+        convs_at_8=1,
+        kernel_initializer="he_normal",
+        name=None,
+    ):
+        super().__init__(name)
+
+        def convolution(filters, kernel_size, name):
+            return Convolution(
+                filters,
+                kernel_size,
+                norm=norm,
+                kernel_initializer=kernel_initializer,
+                name=name,
+            )
+
+        self.from_rgb = {
+            str(size): convolution(
+                channels(size, width), 1, f"from_rgb_{size}"
+            )
+            for size in sizes
+        }
+        self.blocks = {}
+        for size in _between(SMALLEST, sizes[-1]):
+            count = convs_at_8 if size == 8 else 2
+            filters = [channels(size, width)] * (count - 1)
+            filters.append(channels(size // 2, width))
+            for i, f in enumerate(filters):
+                self.blocks[f"{size}_{i}"] = convolution(
+                    f, 3, f"block_{size}_{i}"
+                )
+
+    def call(self, images, size, fade=None, passage=None):
+        """Encodes images.
+
+        Args:
+            images: `[N, k*size, l*size, 3]`, float in [-1, 1]; k = l = 1 in
+                training.
+            size: one of `sizes`.
+            fade: share of the block at `size`; None for all of it.
+            passage: `Passage` through the normalizations, if there are any.
+
+        Returns:
+            `(content, skips)`: the 4x4 map and a dictionary, size -> features
+            at that size right before pooling.
+        """
+        x = self.from_rgb[str(size)](images, passage=passage)
+        skips = {}
+        for at in reversed(_between(SMALLEST, size)):
+            for convolution in _block(self.blocks, at):
+                x = convolution(x, passage=passage)
+            skips[at] = x
+            x = downsample(x)
+            if at == size and fade is not None:
+                old = self.from_rgb[str(at // 2)](
+                    downsample(images), **norm_arguments
+                )
+                x = blend(x, old, fade)
+        return x, skips
+
+
+class ProgressiveGenerator(Network):
+    """A 4x4 map and skips -> images.
+
+    Args:
+        sizes, width, norm, kernel_initializer: as in `ProgressiveEncoder`.
+        skips: whether features of the encoder are concatenated (U-Net).
+        output_norm: normalization after the 1x1 convolution to RGB too.
+    """
+
+    def __init__(
+        self,
+        sizes,
+        width,
+        norm,
+        skips=True,
+        output_norm=True,
+        kernel_initializer="he_normal",
+        name=None,
+    ):
+        super().__init__(name)
+        self.skips = skips
+
+        def convolution(filters, name, kernel_size=3, norm=norm, linear=False):
+            return Convolution(
+                filters,
+                kernel_size,
+                norm=norm,
+                linear=linear,
+                kernel_initializer=kernel_initializer,
+                name=name,
+            )
+
+        self.stem = convolution(channels(SMALLEST, width), "stem")
+        self.blocks = {
+            f"{size}_{i}": convolution(
+                channels(size, width), f"block_{size}_{i}"
+            )
+            for size in _between(SMALLEST, sizes[-1])
+            for i in range(2)
+        }
+        self.to_rgb = {
+            str(size): convolution(
+                3,
+                f"to_rgb_{size}",
+                kernel_size=1,
+                norm=norm if output_norm else None,
+                linear=True,
+            )
+            for size in sizes
+        }
+
+    def call(self, content, skips, size, fade=None, passage=None):
+        """Generates images.
+
+        Args:
+            content: `[N, 4k, 4l, C]`, from the encoder.
+            skips: dictionary, size -> features of the source image.
+            size, fade: as in `ProgressiveEncoder`.
+            passage: `Passage` through the normalizations.
+
+        Returns:
+            `[N, k*size, l*size, 3]`, float32, unbounded.
+        """
+        x = self.stem(content, passage=passage)
+        old = None
+        for at in _between(SMALLEST, size):
+            if at == size and fade is not None:
+                old = upsample(
+                    self.to_rgb[str(at // 2)](x, passage=passage)
+                )
+            x = upsample(x)
+            if self.skips:
+                x = tf.concat([x, skips[at]], axis=3)
+            for convolution in _block(self.blocks, at):
+                x = convolution(x, passage=passage)
+        images = self.to_rgb[str(size)](x, passage=passage)
+        return tf.cast(blend(images, old, fade), tf.float32)
+
+
+class CriticTail(Network):
+    """3x3 and 4x4 convolutions and a dense layer: 4x4 map -> `[N, outputs]`."""
+
+    def __init__(
+        self, width, outputs, kernel_initializer="he_normal", name=None
+    ):
+        super().__init__(name)
+        filters = channels(SMALLEST, width)
+        self.same = Convolution(
+            filters, 3, kernel_initializer=kernel_initializer, name="same"
+        )
+        self.valid = Convolution(
+            filters,
+            SMALLEST,
+            padding="valid",
+            kernel_initializer=kernel_initializer,
+            name="valid",
+        )
+        self.dense = keras.layers.Dense(
+            outputs,
+            kernel_initializer=kernel_initializer,
+            dtype="float32",
+            name="dense",
+        )
+
+    def call(self, x):
+        x = self.valid(self.same(x))
+        # The mean is over one position at the size of training.
+        return self.dense(tf.reduce_mean(x, axis=[1, 2]))
+
+
+class ProgressiveCritic(Network):
+    """Images -> one logit each; the encoder's structure without its weights.
+
+    Args:
+        sizes, width, convs_at_8, kernel_initializer: as in
+            `ProgressiveEncoder`.
+    """
+
+    def __init__(
+        self,
+        sizes,
+        width,
+        convs_at_8=1,
+        kernel_initializer="he_normal",
+        name=None,
+    ):
+        super().__init__(name)
+        self.trunk = ProgressiveEncoder(
+            sizes,
+            width,
+            convs_at_8=convs_at_8,
+            kernel_initializer=kernel_initializer,
+            name="trunk",
+        )
+        self.tail = CriticTail(
+            width, 1, kernel_initializer=kernel_initializer, name="tail"
+        )
+
+    def call(self, images, size, fade=None, groups=1):
+        """Scores images.
+
+        Args:
+            images: `[groups * N, size, size, 3]`, float, one kind of image
+                after the other.
+            size, fade: as in `ProgressiveEncoder`.
+            groups: number of kinds; the minibatch deviation is taken within
+                each.
+
+        Returns:
+            `[groups * N, 1]`, float32 logits.
+        """
+        x, _ = self.trunk(images, size=size, fade=fade)
+        return self.tail(minibatch_deviation(x, groups))
+
+
+class StyleEncoder(Network):
+    """Images -> style vectors of length 1, `[N, style_size]`, float32.
+
+    Args:
+        sizes, width, norm, convs_at_8, kernel_initializer: as in
+            `ProgressiveEncoder`.
+        style_size: length of the vector.
+    """
+
+    def __init__(
+        self,
+        sizes,
+        width,
+        norm,
+        style_size,
+        convs_at_8=1,
+        kernel_initializer="he_normal",
+        name=None,
+    ):
+        super().__init__(name)
+        self.trunk = ProgressiveEncoder(
+            sizes,
+            width,
+            norm=norm,
+            convs_at_8=convs_at_8,
+            kernel_initializer=kernel_initializer,
+            name="trunk",
+        )
+        self.tail = CriticTail(
+            width,
+            style_size,
+            kernel_initializer=kernel_initializer,
+            name="tail",
+        )
+
+    def call(self, images, size, fade=None, passage=None):
+        x, _ = self.trunk(images, size=size, fade=fade, passage=passage)
+        return self.tail(x)
