@@ -35,6 +35,7 @@ ATTRIBUTES = {
 }
 
 _SEED = 20170
+_EARS_SHOW = ("bald", "short", "bun")
 _STREAMS = {"attributes": 0, "a": 1, "b": 2}
 _SMALLEST_TURN = 0.25
 _SUPERSAMPLING = 2
@@ -113,6 +114,8 @@ def _traits(index):
         name: int(dice.uniform(0, len(names)))
         for name, names in ATTRIBUTES.items()
     }
+    # Half of the people are shaved: the mouth is worth seeing.
+    traits["beard"] = dice.among((0, 0, 1, 2))
     side = -1.0 if dice.uniform() < 0.5 else 1.0
     traits["turn"] = side * dice.uniform(_SMALLEST_TURN, 1.0)
     return traits
@@ -168,16 +171,7 @@ class _Canvas:
         self.rgb += alpha * (color - self.rgb)
 
     def cover(self, distance, soft=0.0):
-        """Share of a sample inside a shape; `soft` blurs its edge."""
-        return np.clip(0.5 - distance / max(self.pitch, soft), 0, 1)
-
-    def outlined(self, distance, fill, ink, width, pitch=None):
-        """Fills a shape and inks a line of `width` inside its edge."""
-        pitch = pitch or self.pitch
-        outer = np.clip(0.5 - distance / pitch, 0, 1)
-        inner = np.clip(0.5 - (distance + width) / pitch, 0, 1)
-        self.rgb += outer * (ink - self.rgb)
-        self.rgb += inner * (fill - ink)
+        return _cover(distance, max(self.pitch, soft))
 
     def wave(self, phase, frequency):
         """sin(frequency * phase), fading where samples cannot show it."""
@@ -205,7 +199,7 @@ class _Canvas:
 
 
 def _color(code):
-    """"rrggbb" -> `[3, 1, 1]` in [0, 1]."""
+    """ "rrggbb" -> `[3, 1, 1]` in [0, 1]."""
     values = [int(code[i : i + 2], 16) / 255 for i in (0, 2, 4)]
     return np.array(values, np.float32)[:, None, None]
 
@@ -216,6 +210,16 @@ def _linear(code):
 
 def _gray(value):
     return np.full((3, 1, 1), value, np.float32)
+
+
+def _cover(distance, width):
+    """Share of a sample inside a shape whose edge is `width` wide."""
+    return np.clip(0.5 - distance / width, 0, 1)
+
+
+def _both(*distances):
+    """Distance to what shapes have in common."""
+    return functools.reduce(np.maximum, distances)
 
 
 def _ellipse(x, y, cx, cy, rx, ry):
@@ -251,6 +255,7 @@ class _Head:
     the head; equal to `u` near the nose of a head that looks at us.
     `s`: -1 at the left outline, 1 at the right one.
     `edge`: distance to the face's outline.
+    `far`: the side (-1 or 1) that is turned away from us.
     """
 
     def __init__(self, canvas, cx, cy, scale, tilt, yaw, shape, lean):
@@ -260,7 +265,7 @@ class _Head:
         self.v = dy * cos - dx * sin
         # The chin goes with the nose, the back of the head the other way.
         self.u = dx * cos + dy * sin - lean * yaw * self.v
-        self.scale, self.yaw, self.width = scale, yaw, width
+        self.yaw, self.far, self.width = yaw, float(np.sign(yaw)), width
         self.pitch = canvas.pitch / scale
         low = np.clip(self.v + 0.1, 0, 1.2)
         self.s = self.u / (width * (1 - jaw * low * low))
@@ -280,19 +285,19 @@ class _Head:
         return self.width * float(np.sin(angle)) / 0.93
 
     def cover(self, distance, soft=0.0):
-        return np.clip(0.5 - distance / max(self.pitch, soft), 0, 1)
+        return _cover(distance, max(self.pitch, soft))
 
 
 # === Domain a: portraits ===
 
-_SKIN_A = ("f2d6c8", "e3b592", "c48f62", "8f5c3c", "51321f")
-_HAIR_A = ("1d1714", "5a3a22", "cfa75c", "a3421c", "a3a3a3", "2f5fae")
+_SKIN_A = ("f2d6c8", "e3b592", "c48f62", "94603f", "583526")
+_HAIR_A = ("141216", "553018", "cfa75c", "a3421c", "a3a3a3", "2f5fae")
 _EYES_A = ("4a2c18", "4a80b8", "4f8a4a")
 _SHAPES_A = (
-    (0.75, 0.24, 0.0),
-    (0.84, 0.10, 0.0),
-    (0.77, 0.06, 0.9),
-    (0.82, 0.42, 0.0),
+    (0.71, 0.22, 0.0),
+    (0.88, 0.08, 0.0),
+    (0.79, 0.02, 1.0),
+    (0.85, 0.48, 0.0),
 )
 
 
@@ -317,15 +322,16 @@ def _portrait(canvas, traits, dice):
     _hair_behind(canvas, head, style, hair, strands, light)
     _neck_and_clothes(canvas, head, skin, light, dice)
     opening = _opening_a(head, style, dice)
-    _ear(canvas, head, skin, light, side=float(np.sign(head.yaw)))
+    if style in _EARS_SHOW:
+        _ear(canvas, head, skin, light, head.far)
     _skin(canvas, head, skin, light, opening, dice)
     _eyes(canvas, head, _linear(_EYES_A[traits["eyes"]]), skin, dice)
     _mouth(canvas, head, _name(traits, "mouth"), skin)
     _beard(canvas, head, _name(traits, "beard"), hair, strands, light)
     _brows(canvas, head, hair)
     _hair_in_front(canvas, head, style, hair, strands, light, opening)
-    if style in ("bald", "short", "bun"):
-        _ear(canvas, head, skin, light, side=-float(np.sign(head.yaw)))
+    if style in _EARS_SHOW:
+        _ear(canvas, head, skin, light, -head.far)
     if traits["glasses"]:
         _spectacles(canvas, head, light, dice)
     _develop(canvas, dice)
@@ -417,7 +423,7 @@ def _backdrop(canvas, dice):
 def _strands(canvas, head, style, dice):
     """Texture of the hair, about [-1, 1], running down from the parting."""
     if style == "afro":
-        u, v = head.u * 1.0, head.v * 1.0
+        u, v = head.u, head.v
         wobble = 2 * np.sin(7 * v + dice.uniform(0, 6))
         curls = canvas.wave(u + 0.09 * wobble, 24) * canvas.wave(
             v + 0.09 * np.sin(9 * u), 26
@@ -469,6 +475,21 @@ def _hair_behind(canvas, head, style, hair, strands, light):
     canvas.paint(head.cover(drape), color * shade)
 
 
+_CLOTHS = (
+    "2c3440",
+    "7d2f33",
+    "e4e0d8",
+    "3d5a45",
+    "8a7a64",
+    "27405f",
+    "b8663d",
+    "57506b",
+    "202022",
+    "94a5b5",
+    "c9b3a8",
+)
+
+
 def _neck_and_clothes(canvas, head, skin, light, dice):
     u, v = head.u, head.v
     thick = dice.uniform(0.36, 0.44)
@@ -480,9 +501,7 @@ def _neck_and_clothes(canvas, head, skin, light, dice):
     # The chin keeps the lamp from the throat.
     under = 1 - 0.62 * np.exp(-np.maximum(head.edge, 0) / 0.22)
     neck = light.on(skin, diffuse) * under
-    canvas.paint(
-        head.cover((np.abs(column) - 1) * thick) * (v > 0.4), neck
-    )
+    canvas.paint(head.cover((np.abs(column) - 1) * thick) * (v > 0.4), neck)
 
     slope = dice.uniform(0.30, 0.48)
     shoulders = 1.16 + slope * u * u - v
@@ -492,24 +511,19 @@ def _neck_and_clothes(canvas, head, skin, light, dice):
     else:
         hole = np.abs(u + lean) * 1.1 + (v - 1.12) * 0.7 - 0.42
     body = np.maximum(shoulders, -hole)
-    cloth = _linear(
-        dice.among(
-            (
-                "2c3440", "7d2f33", "e4e0d8", "3d5a45", "8a7a64", "27405f",
-                "b8663d", "57506b", "202022", "94a5b5", "c9b3a8",
-            )
-        )
-    )
+    cloth = _linear(dice.among(_CLOTHS))
     bulge = np.clip(u * 0.62, -1, 1)
     diffuse = light.diffuse(
         bulge, -0.3, np.sqrt(np.maximum(1 - bulge * bulge, 0.1)), wrap=0.25
     )
     folds = 1 + 0.16 * canvas.noise(dice, 9) + 0.08 * canvas.noise(dice, 40)
     cast = 1 - 0.35 * np.exp(-np.maximum(head.edge, 0) / 0.15)
-    canvas.paint(head.cover(body, 0.02), light.on(cloth, diffuse) * folds * cast)
+    canvas.paint(
+        head.cover(body, 0.02), light.on(cloth, diffuse) * folds * cast
+    )
     if collar == "shirt":
-        fold = np.abs(np.abs(u + lean) - 0.36 - 0.0 * v) - 0.13
-        flap = np.maximum(np.maximum(fold, -hole), hole - 0.24)
+        fold = np.abs(np.abs(u + lean) - 0.36) - 0.13
+        flap = _both(fold, -hole, hole - 0.24)
         pale = cloth + 0.5 * (_gray(0.8) - cloth)
         canvas.paint(head.cover(flap, 0.03), light.on(pale, diffuse) * cast)
 
@@ -537,7 +551,7 @@ def _opening_a(head, style, dice):
 
 
 def _skin(canvas, head, skin, light, opening, dice):
-    u, v, p, q = head.u, head.v, head.p, head.q
+    v, p, q = head.v, head.p, head.q
     tip = p - 0.24 * head.yaw
     relief = (
         0.10 * _bump(tip + 0.10 * head.yaw, v, 0, 0.12, 0.09, 0.24)
@@ -592,7 +606,7 @@ def _eyes(canvas, head, iris, skin, dice):
     gaze = dice.uniform(-0.03, 0.03) + 0.05 * head.yaw
     lid = dice.uniform(0.078, 0.096)
     for side in (-1, 1):
-        p, v = head.p - side * 0.30, head.v - 0.02 * side * 0
+        p, v = head.p - side * 0.30, head.v
         bend = v + 0.35 * p * p
         almond = np.maximum(
             np.abs(p) - 0.17, np.abs(bend) - lid * (1 - (p / 0.19) ** 2)
@@ -603,7 +617,9 @@ def _eyes(canvas, head, iris, skin, dice):
         ball = np.hypot(p - gaze, v + 0.005)
         ring = head.cover(ball - 0.082)
         rim = 1 - 0.55 * _step(ball, 0.05, 0.082)
-        canvas.paint(white * ring, iris * (1.25 * rim + 0.3 * _step(v, -0.02, 0.06)))
+        canvas.paint(
+            white * ring, iris * (1.25 * rim + 0.3 * _step(v, -0.02, 0.06))
+        )
         canvas.paint(white * head.cover(ball - 0.036), _gray(0.004))
         glint = np.hypot(p - gaze + 0.028, v + 0.035) - 0.020
         canvas.paint(0.95 * head.cover(glint), _gray(0.95))
@@ -620,9 +636,7 @@ def _eyes(canvas, head, iris, skin, dice):
 def _brows(canvas, head, hair):
     p = head.q - 0.31
     arch = head.v + 0.225 - 0.55 * p * p + 0.05 * p
-    brow = np.maximum(
-        np.abs(arch) - 0.042 * (1.1 - 1.4 * p), np.abs(p) - 0.20
-    )
+    brow = np.maximum(np.abs(arch) - 0.042 * (1.1 - 1.4 * p), np.abs(p) - 0.20)
     canvas.paint(0.85 * head.cover(brow, 0.045), 0.5 * hair)
 
 
@@ -630,22 +644,24 @@ def _mouth(canvas, head, mouth, skin):
     p, v = head.p - 0.06 * head.yaw, head.v
     lips = skin * _linear("e8908c") * 1.05
     dark = _linear("3a1414")
-    teeth = _linear("eee6dc") * 0.8
+    teeth = _linear("eee6dc")
     if mouth == "smile":
-        v = v + 0.75 * p * p - 0.625
-        half, gap = 0.29, 0.052
+        v = v + 0.75 * p * p - 0.64
+        half, gap = 0.33, 0.075
     elif mouth == "open":
-        v = v - 0.63
-        half, gap = 0.18, 0.115
+        v = v - 0.64
+        half, gap = 0.20, 0.150
     else:
         v = v + 0.05 * p * p - 0.60
-        half, gap = 0.21, 0.0
+        half, gap = 0.22, 0.0
     fall = np.maximum(1 - (p / half) ** 2, 0)
     bow = 1 - 0.25 * np.exp(-((p / 0.04) ** 2))
     upper = -(gap + 0.058) * fall * bow
     lower = (gap + 0.078) * fall
-    shape = np.maximum(np.maximum(upper - v, v - lower), np.abs(p) - half)
-    canvas.paint(0.9 * head.cover(shape, 0.025), lips * (0.8 + 2.2 * np.clip(v, 0, 0.2)))
+    shape = _both(upper - v, v - lower, np.abs(p) - half)
+    canvas.paint(
+        0.9 * head.cover(shape, 0.025), lips * (0.8 + 2.2 * np.clip(v, 0, 0.2))
+    )
     if gap:
         hole = np.maximum(np.abs(v) - gap * fall, np.abs(p) - half)
         inside = head.cover(hole)
@@ -656,9 +672,9 @@ def _mouth(canvas, head, mouth, skin):
         line = np.maximum(np.abs(v) - 0.012, np.abs(p) - half)
         canvas.paint(0.8 * head.cover(line, 0.02), dark)
     if mouth == "smile":
-        fold = np.abs(np.hypot(head.q * 1.0, head.v - 0.48) - 0.36) - 0.01
-        alpha = 0.22 * head.cover(fold, 0.06) * (head.v > 0.36) * (
-            head.v < 0.66
+        fold = np.abs(np.hypot(head.q, head.v - 0.48) - 0.36) - 0.01
+        alpha = (
+            0.22 * head.cover(fold, 0.06) * (head.v > 0.36) * (head.v < 0.66)
         )
         canvas.paint(alpha, 0.3 * skin)
 
@@ -669,15 +685,14 @@ def _beard(canvas, head, beard, hair, strands, light):
     p, q, v = head.p - 0.05 * head.yaw, head.q, head.v
     lobe = np.abs(p)
     whiskers = np.maximum(
-        np.abs(v - 0.485 - 0.5 * lobe * lobe) - 0.068 * (1 - 1.3 * lobe),
+        np.abs(v - 0.475 - 0.5 * lobe * lobe) - 0.065 * (1 - 1.3 * lobe),
         lobe - 0.32,
     )
     mask = head.cover(whiskers + 0.012 * strands, 0.04)
     if beard == "beard":
         line = 0.74 - 0.95 * np.maximum(q - 0.22, 0) - v
-        cheek = np.maximum(line, 0.10 - v)
-        lips = -_ellipse(p, v, 0, 0.62, 0.26, 0.135)
-        growth = np.maximum(np.maximum(cheek, lips), head.edge - 0.07)
+        lips = -_ellipse(p, v, 0, 0.63, 0.31, 0.16)
+        growth = _both(line, 0.10 - v, lips, head.edge - 0.07)
         mask = np.maximum(mask, head.cover(growth + 0.02 * strands, 0.06))
     nx, ny, nz = _round(np.clip(head.s, -1, 1), np.clip(v, -1, 1) * 0.8)
     lit = light.diffuse(nx, ny, nz, wrap=0.3)
@@ -725,7 +740,7 @@ def _spectacles(canvas, head, light, dice):
     frame = _linear(dice.among(("141414", "2a1a12", "8a8478", "7a1f1c")))
     corner = dice.among((0.08, 0.16, 0.19))
     p, v = head.q - 0.315, head.v - 0.03
-    lens = _box(p, v, 0, 0, 0.25, 0.20, corner)
+    lens = _both(_box(p, v, 0, 0, 0.25, 0.20, corner), head.edge - 0.03)
     glass = head.cover(lens)
     canvas.paint(0.10 * glass, _linear("c8d8e8"))
     slant = head.p * 0.8 + head.v * 0.6 + dice.uniform(-0.2, 0.2)
@@ -735,9 +750,11 @@ def _spectacles(canvas, head, light, dice):
     bridge = np.maximum(
         np.abs(head.v + 0.02 - 0.6 * head.p**2) - 0.028, head.q - 0.08
     )
-    temple = np.maximum(
+    temple = _both(
         np.abs(head.v + 0.04) - 0.026,
-        np.maximum(0.56 - head.q, np.maximum(head.q - 1.12, head.edge)),
+        0.56 - head.q,
+        head.q - 1.12,
+        head.edge,
     )
     wire = np.minimum(np.minimum(rim, bridge), temple)
     canvas.paint(head.cover(wire), frame * (light.fill + 0.7))
@@ -755,8 +772,8 @@ def _develop(canvas, dice):
 
 # === Domain b: cartoons ===
 
-_SKIN_B = ("ffe6dc", "ffcf9f", "e6a566", "ad6a38", "6b3f26")
-_HAIR_B = ("2b2438", "7d4722", "ffd24a", "e8501e", "c2c8d2", "3f7df0")
+_SKIN_B = ("ffe6dc", "ffcf9f", "e6a566", "b47244", "7a4a34")
+_HAIR_B = ("2a2338", "5e3216", "ffd24a", "e8501e", "c2c8d2", "3f7df0")
 _EYES_B = ("7a3f14", "2f8ff0", "2fae4e")
 _SHAPES_B = (
     (0.98, 0.12, 0.0),
@@ -765,8 +782,18 @@ _SHAPES_B = (
     (1.10, 0.30, 0.0),
 )
 _PAINTS = (
-    "ff8fa3", "ffd166", "7bdff2", "b8f2a0", "cdb4f6", "ffb07c", "f7f3e8",
-    "8ecae6", "f497da", "a8e6cf", "f9e784", "9bb1ff",
+    "ff8fa3",
+    "ffd166",
+    "7bdff2",
+    "b8f2a0",
+    "cdb4f6",
+    "ffb07c",
+    "f7f3e8",
+    "8ecae6",
+    "f497da",
+    "a8e6cf",
+    "f9e784",
+    "9bb1ff",
 )
 
 
@@ -789,46 +816,40 @@ def _cartoon(canvas, traits, dice):
     _wallpaper(canvas, dice)
     _mane(pen, head, style, hair)
     _body(pen, head, skin, dice)
-    near = -float(np.sign(head.yaw))
-    ears = style in ("bald", "short", "bun")
-    if ears:
-        _ear_b(pen, head, skin, -near)
+    if style in _EARS_SHOW:
+        _ear_b(pen, head, skin, head.far)
     pen.fill(head.edge, skin)
-    if ears:
-        _ear_b(pen, head, skin, near)
+    if style in _EARS_SHOW:
+        _ear_b(pen, head, skin, -head.far)
     _cheeks(pen, head, skin)
     _beard_b(pen, head, _name(traits, "beard"), hair)
     _mouth_b(pen, head, _name(traits, "mouth"))
     _nose_b(pen, head, skin)
-    _eyes_b(pen, head, _color(_EYES_B[traits["eyes"]]), skin)
+    _eyes_b(pen, head, _color(_EYES_B[traits["eyes"]]))
     _brows_b(pen, head, hair)
-    _hairdo(pen, head, style, hair, near)
+    _hairdo(pen, head, style, hair)
     if traits["glasses"]:
         _glasses_b(pen, head, dice)
 
 
 class _Pen:
-    """Flat paint with an outline of one ink, in a head's frame."""
+    """Flat paint and lines of one ink, in a head's frame."""
 
     def __init__(self, canvas, head, dice):
-        self.canvas, self.pitch = canvas, head.pitch
+        self.paint, self.cover = canvas.paint, head.cover
+        self.rgb = canvas.rgb
         self.ink = _color(dice.among(("1c1420", "14182c", "24120c")))
         self.width = dice.uniform(0.050, 0.075)
 
     def fill(self, distance, color):
-        self.canvas.outlined(
-            distance - self.width / 2, color, self.ink, self.width, self.pitch
-        )
+        """Paints a shape and inks its edge."""
+        half = self.width / 2
+        self.rgb += self.cover(distance - half) * (self.ink - self.rgb)
+        self.rgb += self.cover(distance + half) * (color - self.ink)
 
     def flat(self, distance, color, alpha=1.0):
-        cover = np.clip(0.5 - distance / self.pitch, 0, 1)
-        self.canvas.paint(alpha * cover, color)
-
-    def line(self, distance, width, color=None):
-        half = width / 2
-        cover = np.clip(0.5 - (distance - half) / self.pitch, 0, 1)
-        cover = cover - np.clip(0.5 - (distance + half) / self.pitch, 0, 1)
-        self.canvas.paint(cover, self.ink if color is None else color)
+        """Paints a shape without an outline."""
+        self.paint(alpha * self.cover(distance), color)
 
 
 def _wallpaper(canvas, dice):
@@ -866,7 +887,10 @@ def _mane(pen, head, style, hair):
     u, v, wide = head.u, head.v, head.width
     back = -0.30 * head.yaw
     if style == "long":
-        pen.fill(_box(u, v, back, 0.75, wide + 0.14 + 0.06 * v, 0.85, 0.5), hair * 0.82)
+        pen.fill(
+            _box(u, v, back, 0.75, wide + 0.14 + 0.06 * v, 0.85, 0.5),
+            hair * 0.82,
+        )
     elif style == "bangs":
         pen.fill(_box(u, v, back, 0.45, wide + 0.06, 0.52, 0.2), hair * 0.82)
     elif style == "bun":
@@ -891,7 +915,7 @@ def _cheeks(pen, head, skin):
     pen.flat(_ellipse(head.q, head.v, 0.62, 0.56, 0.16, 0.10), pink)
 
 
-def _eyes_b(pen, head, iris, skin):
+def _eyes_b(pen, head, iris):
     look = 0.10 * head.yaw
     for side in (-1, 1):
         p, v = head.p - side * 0.40, head.v - 0.12
@@ -918,7 +942,9 @@ def _nose_b(pen, head, skin):
 def _mouth_b(pen, head, mouth):
     p, v = head.p - 0.1 * head.yaw, head.v
     if mouth == "neutral":
-        pen.flat(np.maximum(np.abs(v - 0.73) - 0.036, np.abs(p) - 0.17), pen.ink)
+        pen.flat(
+            np.maximum(np.abs(v - 0.73) - 0.036, np.abs(p) - 0.17), pen.ink
+        )
     elif mouth == "smile":
         curve = np.abs(v - 0.80 + 1.3 * p * p) - 0.038
         pen.flat(np.maximum(curve, np.abs(p) - 0.30), pen.ink)
@@ -945,13 +971,14 @@ def _beard_b(pen, head, beard, hair):
     pen.fill(shape, hair)
 
 
-def _hairdo(pen, head, style, hair, near):
+def _hairdo(pen, head, style, hair):
     u, v, p, q, wide = head.u, head.v, head.p, head.q, head.width
     back = -0.30 * head.yaw
     if style == "bald":
         for side in (-1, 1):
             cu = head.at(side * wide * 1.2) * 1.05
-            pen.fill(_ellipse(u, v, cu, -0.10, 0.20, 0.30), hair)
+            curls = 0.05 * np.abs(np.sin(9 * v + 1))
+            pen.fill(_ellipse(u, v, cu, -0.12, 0.17, 0.28) - curls, hair)
         return
     if style == "short":
         cap = _ellipse(u, v, back, -0.10, wide + 0.10, 1.04)
@@ -965,7 +992,7 @@ def _hairdo(pen, head, style, hair, near):
         arch = np.minimum(
             np.maximum(arch, head.edge), _box(u, v, 0, 1.4, 0.6, 0.6)
         )
-        shape = np.maximum(np.maximum(cap, -arch), v - 1.25 + 0.2 * q)
+        shape = _both(cap, -arch, v - 1.25 + 0.2 * q)
     elif style == "afro":
         angle = np.arctan2(v + 0.30, u - back)
         ball = np.hypot((u - back) / 1.12, v + 0.30) - 1.20
@@ -973,29 +1000,29 @@ def _hairdo(pen, head, style, hair, near):
         arch = _ellipse(p, np.maximum(v, -0.6), 0, 0.55, 0.92, 0.98)
         frill = 0.05 * np.abs(np.sin(p * 6))
         arch = np.maximum(arch + frill, head.edge)
-        shape = np.maximum(np.maximum(ball, -arch), v - 0.62)
+        shape = _both(ball, -arch, v - 0.62)
     elif style == "bun":
         cap = _ellipse(u, v, 0.4 * back, -0.08, wide + 0.05, 1.0)
-        shape = np.maximum(cap, v + 0.46 - 0.62 * p * p)
-        shape = np.maximum(shape, v - 0.05)
+        shape = _both(cap, v + 0.46 - 0.62 * p * p, v - 0.05)
     else:
         cap = _ellipse(u, np.minimum(v, 0.0), back, 0.0, wide + 0.16, 1.14)
         window = np.maximum(_box(p, v, 0, 0.6, 0.86, 0.84, 0.2), head.edge)
         window = np.minimum(window, _box(u, v, 0, 1.3, 0.5, 0.5))
-        shape = np.maximum(np.maximum(cap, -window), v - 0.95)
+        shape = _both(cap, -window, v - 0.95)
     pen.fill(shape, hair)
     gleam = np.abs(_ellipse(u, v, back, 0.0, wide * 0.78, 0.86)) - 0.05
-    side = (u - back) * -near
-    arc = np.maximum(np.maximum(gleam, v + 0.42), np.maximum(side - 0.55, 0.1 - side))
-    pen.flat(np.maximum(arc, shape + 0.08), hair + 0.45 * (1 - hair))
+    side = (u - back) * head.far
+    arc = _both(gleam, v + 0.42, side - 0.55, 0.1 - side, shape + 0.08)
+    pen.flat(arc, hair + 0.45 * (1 - hair))
 
 
 def _glasses_b(pen, head, dice):
     frame = _color(dice.among(("17131c", "5a1f1f", "1f2f5a", "3a2a14")))
     p, v = head.q - 0.41, head.v - 0.12
     lens = _box(p, v, 0, 0, 0.345, 0.37, dice.among((0.12, 0.34)))
+    lens = _both(lens, head.edge - 0.03)
     pen.flat(lens, _color("d8f2ff"), 0.22)
-    pen.line(lens, 0.085, frame)
+    pen.flat(np.abs(lens) - 0.043, frame)
     bridge = np.maximum(np.abs(head.v - 0.06) - 0.04, head.q - 0.07)
     temple = np.maximum(
         np.abs(head.v - 0.04) - 0.04, np.maximum(0.76 - head.q, head.q - 1.4)

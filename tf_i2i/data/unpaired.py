@@ -25,6 +25,8 @@ from tf_i2i.errors import UserError
 
 DOMAINS = ("a", "b")
 _READ_AHEAD = 32
+# What TensorFlow puts before the two numbers of a seed for this operation.
+_PADDING = 498247692
 
 
 def unpaired(
@@ -142,10 +144,9 @@ def domain_dataset(
     stream = 2 * seed + DOMAINS.index(domain)
     shape = (None, *store.images.shape[1:])
 
-    def place(shown):
-        return position(shown, len(rows), stream), shown
-
-    def read(places, shown):
+    def read(first):
+        shown = first + tf.range(_READ_AHEAD, dtype=tf.int64)
+        places = positions(shown, len(rows), stream)
         images = tf.numpy_function(
             lambda chosen: store.images[rows[chosen]], [places], tf.uint8
         )
@@ -157,30 +158,38 @@ def domain_dataset(
 
     # The detour through small batches spares a call of Python per image.
     return (
-        tf.data.Dataset.counter(start)
-        .map(place)
-        .batch(_READ_AHEAD)
+        tf.data.Dataset.counter(start, _READ_AHEAD)
         .map(read)
         .unbatch()
         .map(view, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     )
 
 
-def position(shown, count, stream):
-    """Where in its split the image number `shown` of a run is.
+def positions(shown, count, stream):
+    """Where in their split the images number `shown` of a run are.
+
+    Equals `tf.random.experimental.index_shuffle` for each number alone; that
+    function itself (TensorFlow 2.21) refuses a seed for each.
 
     Args:
-        shown: int64 scalar, images shown before.
+        shown: int64 `[n]`, how many images were shown before each.
         count: images in the split.
         stream: 2 * seed + domain.
 
     Returns:
-        int64 scalar in [0, count).
+        int64 `[n]` in [0, count); each `count` numbers from a multiple of
+        `count` on are a permutation.
     """
     import tensorflow as tf
 
-    return tf.random.experimental.index_shuffle(
-        shown % count, tf.stack([stream, shown // count]), count - 1
+    passes = shown // count
+    constant = tf.ones_like(passes)
+    seeds = tf.stack([_PADDING * constant, stream * constant, passes], axis=1)
+    return tf.raw_ops.RandomIndexShuffle(
+        index=shown % count,
+        seed=seeds,
+        max_index=tf.constant(count - 1, tf.int64),
+        rounds=4,
     )
 
 

@@ -132,7 +132,7 @@ class UnpairedTranslator(keras.Model):
         """Builds all networks, checks owners, makes averages."""
         losses = self._build_networks()
         self._check_owners()
-        self._averaged = [
+        self.averaged_variables = [
             variable
             for name in self.translators
             for variable in getattr(self, name).variables
@@ -145,9 +145,9 @@ class UnpairedTranslator(keras.Model):
                 # Path, not name: names repeat from layer to layer.
                 name="average_" + variable.path.replace("/", "."),
             )
-            for variable in self._averaged
+            for variable in self.averaged_variables
         ]
-        for average, variable in zip(self.averages, self._averaged, strict=True):
+        for average, variable in self.average_pairs:
             average.assign(variable)
         self.terms = {
             name: keras.metrics.Mean(name=name) for name in sorted(losses)
@@ -172,6 +172,11 @@ class UnpairedTranslator(keras.Model):
             trainable=False,
             name=name,
         )
+
+    @property
+    def average_pairs(self):
+        """`(average, variable)` for all that a translator holds."""
+        return zip(self.averages, self.averaged_variables, strict=True)
 
     def _check_owners(self):
         owners = {}
@@ -382,20 +387,22 @@ class UnpairedTranslator(keras.Model):
         n = tf.cast(tf.convert_to_tensor(self.step), tf.float32)
         decay = 0.5 ** (images / (1000.0 * max(self.average_kimg, 1e-9)))
         decay = tf.minimum(decay, (1.0 + n) / (10.0 + n))
-        for average, variable in zip(self.averages, self._averaged, strict=True):
+        for average, variable in self.average_pairs:
             live = tf.cast(tf.convert_to_tensor(variable), tf.float32)
             average.assign_add((1.0 - decay) * (live - average))
 
     @contextlib.contextmanager
     def averaged(self):
         """Within this context the translators carry their averaged weights."""
-        live = [variable.numpy() for variable in self._averaged]
-        for average, variable in zip(self.averages, self._averaged, strict=True):
+        live = [variable.numpy() for _, variable in self.average_pairs]
+        for average, variable in self.average_pairs:
             variable.assign(average)
         try:
             yield self
         finally:
-            for variable, value in zip(self._averaged, live, strict=True):
+            for (_, variable), value in zip(
+                self.average_pairs, live, strict=True
+            ):
                 variable.assign(value)
 
     def make_train_function(self, force=False):

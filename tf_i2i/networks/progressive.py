@@ -177,7 +177,7 @@ class ProgressiveEncoder(Network):
             x = downsample(x)
             if at == size and fade is not None:
                 old = self.from_rgb[str(at // 2)](
-                    downsample(images), **norm_arguments
+                    downsample(images), passage=passage
                 )
                 x = blend(x, old, fade)
         return x, skips

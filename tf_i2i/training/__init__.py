@@ -1,0 +1,1 @@
+"""Runs: configuration, phases, checkpoints, and what is shown meanwhile."""

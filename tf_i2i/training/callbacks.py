@@ -1,0 +1,269 @@
+"""What happens beside the training step: progress, logs, pictures, saving."""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+from tqdm import tqdm
+
+from tf_i2i.images import grid
+from tf_i2i.images import to_float
+from tf_i2i.images import to_uint8
+
+SHOWN_SIDE = 64  # Pixels: small images are enlarged to this in grids.
+
+
+class Every:
+    """Says when another `images` images have been shown."""
+
+    def __init__(self, images):
+        self.images = max(1, int(images))
+        self.last = None
+
+    def due(self, images_shown):
+        now = images_shown // self.images
+        due = self.last is not None and now > self.last
+        self.last = now
+        return due
+
+
+class RunCallback(keras.callbacks.Callback):
+    """Base: `run`, the current `phase`, and the run's counters in Python."""
+
+    def __init__(self, run):
+        super().__init__()
+        self.run = run
+
+    @property
+    def shown(self):
+        return self.run.images_shown
+
+    @property
+    def phase(self):
+        return self.run.phase
+
+
+class Clock(RunCallback):
+    """Counts steps and images in Python, and sets the learning rates.
+
+    First in the list: the others read the counters. Reading the model's
+    variables instead would wait for the device at each step.
+    """
+
+    def on_train_begin(self, logs=None):
+        self.rates = [
+            (optimizer, self.run.learning_rates[side])
+            for side, optimizer in self.model.optimizers.items()
+        ]
+        self.factor = None
+
+    def on_train_batch_begin(self, batch, logs=None):
+        factor = self.run.schedule(self.shown, self.phase)
+        if factor == self.factor:
+            return
+        for optimizer, rate in self.rates:
+            optimizer.learning_rate = rate * factor
+        self.factor = factor
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.run.step += 1
+        self.run.images_shown += self.phase.batch_size
+
+
+class Progress(RunCallback):
+    """Phase, resolution, images shown, images per second, time left.
+
+    A bar on a terminal; a line every few seconds elsewhere.
+    """
+
+    def __init__(self, run, seconds=15.0):
+        super().__init__(run)
+        self.seconds = seconds
+
+    def on_train_begin(self, logs=None):
+        self.terminal = sys.stderr.isatty()
+        self.title = (
+            f"phase {self.run.phase_number}/{len(self.run.phases)} "
+            f"{self.phase.name}"
+        )
+        self.bar = tqdm(
+            total=self.phase.end,
+            initial=self.shown,
+            desc=self.title,
+            unit="img",
+            disable=not self.terminal,
+            dynamic_ncols=True,
+            bar_format="{desc} {bar} {n_fmt}/{total_fmt} images "
+            "[{rate_fmt}{postfix}]",
+        )
+        self.began = self.told = time.monotonic()
+        self.began_at = self.shown
+
+    def on_train_batch_end(self, batch, logs=None):
+        now = time.monotonic()
+        seconds = now - self.began
+        rate = (self.shown - self.began_at) / seconds
+        self.bar.set_postfix_str(f"{_clock(self._left(rate))} left", False)
+        self.bar.update(self.phase.batch_size)
+        if self.terminal or now - self.told < self.seconds:
+            return
+        self.told = now
+        self._tell(rate)
+
+    def on_train_end(self, logs=None):
+        self.bar.close()
+        seconds = time.monotonic() - self.began
+        if not self.terminal:
+            self._tell((self.shown - self.began_at) / seconds)
+
+    def _tell(self, rate):
+        print(
+            f"{self.title} at {self.phase.size} px  "
+            f"{self.shown}/{self.run.phases[-1].end} images  "
+            f"{rate:.1f} images/s  {_clock(self._left(rate))} left",
+            file=sys.stderr,
+            flush=True,
+        )
+
+    def _left(self, rate):
+        """Seconds to the end of the run; an image costs by its pixels."""
+        left = self.phase.end - self.shown
+        for phase in self.run.phases[self.run.phase_number :]:
+            left += phase.images * (phase.size / self.phase.size) ** 2
+        return left / max(rate, 1e-9)
+
+
+class Log(RunCallback):
+    """Mean losses to metrics.jsonl and TensorBoard."""
+
+    def __init__(self, run, images):
+        super().__init__(run)
+        self.every = Every(images)
+        self.path = Path(run.run_dir) / "metrics.jsonl"
+
+    def on_train_begin(self, logs=None):
+        self.every.due(self.shown)
+        self._restart()
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.every.due(self.shown):
+            self._write()
+
+    def on_train_end(self, logs=None):
+        if self.run.step > self.since:
+            self._write()
+
+    def _restart(self):
+        for metric in self.model.metrics:
+            metric.reset_state()
+        self.since, self.began = self.run.step, time.monotonic()
+
+    def _write(self):
+        seconds = time.monotonic() - self.began
+        images = (self.run.step - self.since) * self.phase.batch_size
+        values = {m.name: float(m.result()) for m in self.model.metrics}
+        values["images_per_second"] = images / seconds
+        row = {
+            "step": self.run.step,
+            "images_shown": self.shown,
+            "phase": self.phase.name,
+            **{name: float(f"{v:.5g}") for name, v in values.items()},
+        }
+        with open(self.path, "a") as file:
+            file.write(json.dumps(row) + "\n")
+        with self.run.writer.as_default(step=self.shown):
+            for name, value in values.items():
+                tf.summary.scalar(name, value)
+        self._restart()
+
+
+class Samples(RunCallback):
+    """Grids of the averaged networks on images that training never sees.
+
+    Rows: images of A, their translations, their reconstructions; the same
+    for B.
+    """
+
+    def __init__(self, run, images, count=8):
+        super().__init__(run)
+        self.every = Every(images)
+        self.count = count
+        self.folder = Path(run.run_dir) / "samples"
+
+    def on_train_begin(self, logs=None):
+        self.every.due(self.shown)
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.every.due(self.shown) or self.shown >= self.phase.end:
+            self._draw()
+
+    def _draw(self):
+        self.folder.mkdir(exist_ok=True)
+        with self.model.averaged():
+            picture = sample_grid(
+                self.model,
+                self.run.images("a", "val", self.count),
+                self.run.images("b", "val", self.count),
+            )
+        path = self.folder / f"{self.shown:09d}.png"
+        Image.fromarray(picture).save(path)
+        self.run.last_sample = path
+        with self.run.writer.as_default(step=self.shown):
+            tf.summary.image("samples", picture[None])
+
+
+def sample_grid(model, images_a, images_b):
+    """Input, translation and reconstruction of both domains, as a picture.
+
+    Args:
+        model: `UnpairedTranslator`.
+        images_a, images_b: uint8 `[N, size, size, 3]`.
+
+    Returns:
+        uint8 `[H, W, 3]`.
+    """
+    rows = []
+    for domain, direction, images in (
+        ("a", "a_to_b", images_a),
+        ("b", "b_to_a", images_b),
+    ):
+        x = tf.constant(to_float(images))
+        rows += [
+            images,
+            to_uint8(model.translate(x, direction)).numpy(),
+            to_uint8(model.reconstruct(x, domain)).numpy(),
+        ]
+    times = max(1, SHOWN_SIDE // images_a.shape[1])
+    return grid([np.repeat(np.repeat(r, times, 1), times, 2) for r in rows])
+
+
+class Save(RunCallback):
+    """Checkpoints every so many images, at the end, and when asked to stop."""
+
+    def __init__(self, run, images):
+        super().__init__(run)
+        self.every = Every(images)
+
+    def on_train_begin(self, logs=None):
+        self.every.due(self.shown)
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.model.stop_training = self.run.stop_requested
+        if self.every.due(self.shown):
+            self.run.checkpoints.save(self.model)
+
+    def on_train_end(self, logs=None):
+        self.run.checkpoints.save(self.model)
+
+
+def _clock(seconds):
+    minutes, seconds = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}:{minutes:02d}:{seconds:02d}"
+    return f"{minutes}:{seconds:02d}"

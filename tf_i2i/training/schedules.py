@@ -1,0 +1,120 @@
+"""Phases of a run, and learning rates over images shown."""
+
+import dataclasses
+
+from tf_i2i.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class Phase:
+    """A stretch of a run at one image size.
+
+    Args:
+        name: for progress and logs, e.g. "32px-fade".
+        size: side of the images, pixels.
+        batch_size: images of each domain in a step, over all replicas.
+        images: images of each domain that the phase shows.
+        fading: whether the newest block is being faded in.
+        reset_optimizers: whether both optimizers start afresh.
+        start: images shown before the phase; set by `Phase.sequence`.
+    """
+
+    name: str
+    size: int
+    batch_size: int
+    images: int
+    fading: bool = False
+    reset_optimizers: bool = True
+    start: int = 0
+
+    @property
+    def end(self):
+        return self.start + self.images
+
+    @staticmethod
+    def sequence(phases):
+        """Rounds each phase up to whole batches and sets its start."""
+        start, placed = 0, []
+        for phase in phases:
+            images = -(-phase.images // phase.batch_size) * phase.batch_size
+            placed.append(
+                dataclasses.replace(phase, images=images, start=start)
+            )
+            start += images
+        return placed
+
+
+def single_phase(image_size, batch_size=8, images=300_000):
+    """One phase at the full size.
+
+    Args:
+        image_size: side of the images, pixels; given by the run.
+        batch_size: images of each domain in a step.
+        images: images of each domain to show.
+    """
+    phase = Phase(f"{image_size}px", image_size, batch_size, images)
+    return Phase.sequence([phase])
+
+
+def growing_phases(
+    image_size,
+    start_size=4,
+    images=300_000,
+    fade_images=None,
+    last_images=None,
+    batch_size=8,
+    batch_sizes=None,
+):
+    """Progressive growing: at each size a fade (but the first), then a rest.
+
+    Karras et al. 2018 (arXiv:1710.10196), section 2.
+
+    Args:
+        image_size: side of the last images, pixels; given by the run.
+        start_size: side of the first images.
+        images: images of each domain in a resting phase.
+        fade_images: in a fading phase; None for `images`.
+        last_images: in the last resting phase; None for `images`.
+        batch_size: images of each domain in a step.
+        batch_sizes: dictionary, size -> batch size, where it differs.
+
+    Raises:
+        UserError: if doubling `start_size` never gives `image_size`.
+    """
+    batch_sizes = batch_sizes or {}
+    fade_images = images if fade_images is None else fade_images
+    last_images = images if last_images is None else last_images
+    phases, size = [], start_size
+    while size <= image_size:
+        batch = batch_sizes.get(size, batch_size)
+        if size > start_size:
+            phases.append(
+                Phase(f"{size}px-fade", size, batch, fade_images, fading=True)
+            )
+        shown = last_images if size == image_size else images
+        phases.append(Phase(f"{size}px", size, batch, shown))
+        size *= 2
+    if not phases or phases[-1].size != image_size:
+        raise UserError(
+            "`growing_phases.start_size` must give `train.image_size` by "
+            f"doubling. Received: start_size={start_size}, "
+            f"image_size={image_size}"
+        )
+    return Phase.sequence(phases)
+
+
+def constant(images_shown, phase):
+    """Factor 1 on the learning rates."""
+    return 1.0
+
+
+def constant_then_linear(images_shown, phase, constant_share=0.5):
+    """Factor 1, then linear to 0 at the end of the phase.
+
+    Args:
+        images_shown: since the run began.
+        phase: the current `Phase`.
+        constant_share: share of the phase before the decay.
+    """
+    progress = (images_shown - phase.start) / phase.images
+    return min(1.0, (1.0 - progress) / (1.0 - constant_share))

@@ -1,0 +1,447 @@
+"""python -m tf_i2i.translate: pictures through a trained run.
+
+    python -m tf_i2i.translate --run_dir=runs/mine --input=me.jpg \
+        --output=translated/
+    python -m tf_i2i.translate --run_dir=runs/mine --input='photos/*.jpg' \
+        --output=translated/ --direction=b_to_a --size=input
+"""
+
+import glob
+import os
+import sys
+from collections import Counter
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from tf_i2i import cli
+from tf_i2i.data.reading import IMAGE_SUFFIXES
+from tf_i2i.data.reading import BadImage
+from tf_i2i.data.reading import fit_image
+from tf_i2i.data.reading import is_image
+from tf_i2i.data.reading import list_images
+from tf_i2i.data.reading import read_image
+from tf_i2i.errors import UserError
+from tf_i2i.export import DIRECTIONS
+from tf_i2i.export import add_run_flags
+from tf_i2i.export import check_run_dir
+from tf_i2i.export import photo_to_photo
+from tf_i2i.images import to_float
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")  # That can be written.
+MAX_ASPECT = 8
+QUALITY = 95
+
+
+# Geometry.
+
+
+def translate_image(translate_fn, image, size, stride, restore=False):
+    """Translates one image of any size.
+
+    It is scaled, antialiased, so that its short side is `size`, continued on
+    the right and below by its reflection to multiples of `stride`,
+    translated, and cropped back.
+
+    Args:
+        translate_fn: function of uint8 `[N, h, w, 3]`, sides multiples of
+            `stride`, to uint8 of the same shape.
+        image: uint8 `[height, width, 3]`.
+        size: short side in pixels.
+        stride: in pixels.
+        restore: whether the result is scaled back to the image's size.
+
+    Returns:
+        uint8 `[h, w, 3]`; the short of h and w is `size`, or the image's own
+        size with `restore`.
+    """
+    padded, inner = prepare(image, size, stride)
+    translated = np.asarray(translate_fn(padded[None]))[0]
+    return finish(translated, inner, image.shape[:2] if restore else inner)
+
+
+def prepare(image, size, stride):
+    """Scales and pads an image: `(padded, (height, width) within it)`."""
+    height, width = image.shape[:2]
+    scale = size / min(height, width)
+    inner = (round(height * scale), round(width * scale))
+    scaled = _resize(image, inner)
+    padding = [(0, -side % stride) for side in inner] + [(0, 0)]
+    return np.pad(scaled, padding, mode="reflect"), inner
+
+
+def finish(translated, inner, shape):
+    """Crops the padding off and scales to `shape`, (height, width)."""
+    return _resize(translated[: inner[0], : inner[1]], shape)
+
+
+def _resize(image, shape):
+    if image.shape[:2] == tuple(shape):
+        return image
+    picture = Image.fromarray(np.ascontiguousarray(image))
+    return np.array(picture.resize(shape[::-1], Image.Resampling.BICUBIC))
+
+
+# Files.
+
+
+def find_inputs(patterns, output):
+    """Images that `--input` names.
+
+    Args:
+        patterns: files, folders (with all below) and glob patterns.
+        output: `--output`; where it lies in a folder of images, what it
+            holds is earlier results, and left out.
+
+    Returns:
+        Dictionary, path -> path below the folder, or below the part of the
+        pattern before its first wildcard.
+
+    Raises:
+        UserError: one of them names no image.
+    """
+    found = {}
+    for pattern in patterns:
+        images = _matches(pattern, Path(output).resolve())
+        if not images:
+            raise UserError(
+                "`--input` must be an image, a folder of images or a quoted "
+                f"pattern such as 'photos/*.jpg'. Received: {pattern}, "
+                "in which there is none"
+            )
+        found.update(images)
+    return found
+
+
+def _matches(pattern, output):
+    path = Path(pattern)
+    if path.is_file():
+        return {path: Path(path.name)}
+    if path.is_dir():
+        return {
+            image: image.relative_to(path)
+            for image in list_images(path)
+            if path.resolve() == output or output not in image.resolve().parents
+        }
+    plain = []
+    for part in path.parts:
+        if glob.has_magic(part):
+            break
+        plain.append(part)
+    matches = map(Path, sorted(glob.glob(pattern, recursive=True)))
+    return {
+        match: match.relative_to(Path(*plain))
+        for match in matches
+        if match.is_file() and is_image(match)
+    }
+
+
+def name_outputs(inputs, output):
+    """Where each translation goes, no two to one place.
+
+    Args:
+        inputs: dictionary from `find_inputs`.
+        output: `--output`: a folder, or one file where there is one input.
+
+    Returns:
+        Dictionary, input path -> output path. `me.jpg` becomes `me.png`;
+        beside another `me`, it becomes `me.jpg.png`.
+
+    Raises:
+        UserError: one file for several images, or a kind of file that is not
+            written.
+    """
+    suffix = Path(output).suffix.lower()
+    if suffix in IMAGE_SUFFIXES and not Path(output).is_dir():
+        return _name_one(inputs, Path(output), suffix)
+    wanted = Counter(_folded(name.with_suffix("")) for name in inputs.values())
+    outputs, taken = {}, set()
+    for path, name in inputs.items():
+        stem = name.with_suffix("")
+        if wanted[_folded(stem)] > 1:
+            stem = name
+        target = stem.with_name(f"{stem.name}.png")
+        number = 1
+        while _folded(target) in taken:
+            number += 1
+            target = stem.with_name(f"{stem.name}-{number}.png")
+        taken.add(_folded(target))
+        outputs[path] = Path(output) / target
+    return outputs
+
+
+def _folded(path):
+    """Some file systems do not tell `Me` from `me`."""
+    return str(path).casefold()
+
+
+def _name_one(inputs, output, suffix):
+    if suffix not in SUFFIXES:
+        raise UserError(
+            "`--output` must be a folder, or end in one of "
+            f"{', '.join(SUFFIXES)}. Received: {output}"
+        )
+    if len(inputs) > 1:
+        raise UserError(
+            f"`--output` must be a folder for {len(inputs)} images. "
+            f"Received: {output}"
+        )
+    return dict.fromkeys(inputs, output)
+
+
+def check_outputs(outputs, kept, overwrite):
+    """Refuses to write over files.
+
+    Args:
+        outputs: paths to be written.
+        kept: paths that are read, and never written over.
+        overwrite: whether other files may be.
+
+    Raises:
+        UserError: names the first file that would be lost.
+    """
+    read = {_identity(path) for path in kept}
+    for path in outputs:
+        if not path.exists():
+            continue
+        if _identity(path) in read:
+            raise UserError(
+                "`--output` must not write over an image that is read. "
+                f"Received: {path}; name another folder"
+            )
+        if not overwrite:
+            raise UserError(
+                "`--output` must be new; add --overwrite to replace what is "
+                f"there. Received: {path}, which exists"
+            )
+
+
+def _identity(path):
+    """The file itself, whatever links lead to it."""
+    status = os.stat(path)
+    return status.st_dev, status.st_ino
+
+
+def read_input(path):
+    """`read_image`, for images that are not drawn out beyond measure.
+
+    Raises:
+        BadImage: unreadable, or more than `MAX_ASPECT` times as long as wide.
+    """
+    image = read_image(path)
+    height, width = image.shape[:2]
+    if max(height, width) > MAX_ASPECT * min(height, width):
+        raise BadImage(
+            path,
+            f"Its sides may be {MAX_ASPECT}:1 at most, and it has "
+            f"{width}x{height} pixels; crop it.",
+        )
+    return image
+
+
+def save_image(image, path):
+    """Writes uint8 `[height, width, 3]`, in the format of the suffix."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(path, quality=QUALITY)
+    except OSError as error:
+        raise UserError(
+            "`--output` must lie where it can be written. "
+            f"Received: {path} ({error.strerror or error})"
+        ) from error
+
+
+def translate_files(
+    translate_fn, outputs, size, stride, batch_size=8, restore=False
+):
+    """Translates files, images of one padded shape in one batch.
+
+    Args:
+        translate_fn, size, stride, restore: as in `translate_image`.
+        outputs: dictionary, input path -> output path.
+        batch_size: images a call.
+
+    Returns:
+        List of `BadImage`, one for each file that was left out.
+
+    Raises:
+        UserError: a result cannot be written.
+    """
+    skipped = []
+    waiting = defaultdict(list)
+    with tqdm(total=len(outputs), unit="image", disable=None) as bar:
+
+        def flush(shape):
+            batch = waiting.pop(shape)
+            images = np.stack([padded for padded, _, _, _ in batch])
+            translated = np.asarray(translate_fn(images))
+            for image, (_, *sizes, target) in zip(
+                translated, batch, strict=True
+            ):
+                save_image(finish(image, *sizes), target)
+            bar.update(len(batch))
+
+        for path, target in outputs.items():
+            try:
+                image = read_input(path)
+            except BadImage as error:
+                skipped.append(error)
+                bar.update()
+                continue
+            padded, inner = prepare(image, size, stride)
+            final = image.shape[:2] if restore else inner
+            waiting[padded.shape].append((padded, inner, final, target))
+            if len(waiting[padded.shape]) == batch_size:
+                flush(padded.shape)
+        # Few: padded sides are multiples of the stride, aspects are bounded.
+        for shape in list(waiting):
+            flush(shape)
+    return skipped
+
+
+# The verb.
+
+
+def main(argv):
+    """Runs the verb.
+
+    Args:
+        argv: command line, without the program.
+
+    Raises:
+        UserError: wrong flags, no trained run, or nothing translated.
+    """
+    flags = _parser().parse_args(argv)
+    outputs = _plan(flags)
+    cli.import_tensorflow()
+    from tf_i2i.training.run import load_translator
+
+    model, _ = load_translator(flags.run_dir, flags.allow_imports)
+    skipped = translate_files(
+        _compiled(model, flags.direction, _style(model, flags)),
+        outputs,
+        model.size,
+        model.stride,
+        flags.batch_size,
+        restore=flags.size == "input",
+    )
+    for error in skipped:
+        print(f"left out {error.name}: {error.reason}", file=sys.stderr)
+    done = len(outputs) - len(skipped)
+    if not done:
+        raise UserError(
+            "`--input` must hold an image that can be translated. "
+            f"Received: {' '.join(flags.input)}, {len(skipped)} left out"
+        )
+    print(
+        f"Translated {done} of {len(outputs)} images ({flags.direction}) "
+        f"into {flags.output}"
+    )
+
+
+def _parser():
+    parser = cli.parser(
+        "translate",
+        "Translates pictures of any size with a trained run.",
+        [
+            "python -m tf_i2i.translate --run_dir=runs/mine --input=me.jpg "
+            "--output=translated/",
+            "python -m tf_i2i.translate --run_dir=runs/mine "
+            "--input='photos/*.jpg' --output=translated/ "
+            "--direction=b_to_a --size=input",
+        ],
+    )
+    add = parser.add_argument
+    add_run_flags(add)
+    add(
+        "--input",
+        required=True,
+        nargs="+",
+        help="images, folders of images, or quoted patterns",
+    )
+    add(
+        "--output",
+        required=True,
+        help="a folder (originals' names, .png), or a file for one image",
+    )
+    add("--direction", choices=DIRECTIONS, default="a_to_b")
+    add(
+        "--size",
+        choices=("model", "input"),
+        default="model",
+        help="of the results: short side as in training, or as the input",
+    )
+    add("--batch_size", type=int, default=8, help="images at a time")
+    add(
+        "--overwrite",
+        action="store_true",
+        help="replace earlier results; never an image that is read",
+    )
+    add(
+        "--style",
+        metavar="IMAGE",
+        help="an image in the style to be given, or: sample",
+    )
+    add("--seed", type=int, default=0, help="of --style=sample")
+    return parser
+
+
+def _plan(flags):
+    """Checks the flags; input path -> output path."""
+    check_run_dir(flags.run_dir)
+    if flags.batch_size < 1:
+        raise UserError(
+            f"`--batch_size` must be at least 1. Received: {flags.batch_size}"
+        )
+    kept = []
+    if flags.style not in (None, "sample"):
+        read_image(flags.style)
+        kept.append(Path(flags.style))
+    inputs = find_inputs(flags.input, flags.output)
+    outputs = name_outputs(inputs, flags.output)
+    kept += inputs
+    check_outputs(outputs.values(), kept, flags.overwrite)
+    return outputs
+
+
+def _style(model, flags):
+    """`[1, *style_shape]` that `--style` asks for, or None."""
+    if flags.style is None:
+        return None
+    if model.style_shape is None:
+        raise UserError(
+            f"`--style`: the {type(model).__name__} of this run was trained "
+            f"without styles; leave it out. Received: {flags.style}"
+        )
+    if flags.style == "sample":
+        draw = np.random.default_rng(flags.seed).standard_normal(
+            (1, *model.style_shape), np.float32
+        )
+        return draw / np.linalg.norm(draw)
+    image = fit_image(read_image(flags.style), model.size)
+    return model.encode_style(to_float(image[None]), flags.direction)
+
+
+def _compiled(model, direction, style):
+    """One graph for all sizes: `photo_to_photo` with one style for all."""
+    import tensorflow as tf
+
+    translate = photo_to_photo(model, direction)
+
+    @tf.function(
+        input_signature=[tf.TensorSpec((None, None, None, 3), tf.uint8)],
+        autograph=False,
+    )
+    def call(images):
+        if style is None:
+            return translate(images)
+        return translate(images, tf.repeat(style, tf.shape(images)[0], 0))
+
+    return call
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,17 @@
+"""Exports a trained run as a .tflite, float32, bytes in and out.
+
+python tools/export_tflite.py --run_dir=runs/mine --output=face.tflite
+python tools/export_tflite.py --run_dir=runs/mine --output=b.tflite
+"""
+
+import functools
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from tf_i2i import cli
+from tf_i2i import export
+
+if __name__ == "__main__":
+    cli.run(functools.partial(export.main, formats=("tflite",)))
