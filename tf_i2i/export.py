@@ -125,8 +125,8 @@ def _signature(model, dtype, function, style_shape=None, output="images"):
             return {output: function(tf.identity(images), *style)}
 
     specs = _specs(dtype, (None, None, None, 3), style_shape)
-    function = tf.function(call, input_signature=specs, autograph=False)
-    return function.get_concrete_function()
+    traced = tf.function(call, input_signature=specs, autograph=False)
+    return traced.get_concrete_function()
 
 
 def _specs(dtype, shape, style_shape):
@@ -427,6 +427,7 @@ def _format(output, formats):
     kind = "tflite" if suffix == ".tflite" else "saved_model"
     is_folder = output.endswith(("/", os.sep)) or Path(output).is_dir()
     unknown = kind == "saved_model" and suffix and not is_folder
+    unknown = unknown or Path(output).name in ("", "..")
     if kind not in formats or unknown:
         allowed = " or ".join(FORMATS[name] for name in formats)
         raise UserError(f"`--output` must {allowed}. Received: {output}")
@@ -439,7 +440,9 @@ def _make_room(output, kind):
     if output.is_file():
         ours = kind == "tflite"
     elif output.is_dir() and kind == "saved_model":
-        ours = (output / "saved_model.pb").is_file()
+        ours = (output / "saved_model.pb").is_file() or not any(
+            output.iterdir()
+        )
     if not ours:
         raise UserError(
             "`--output` must be new, or an earlier export that is replaced. "

@@ -15,7 +15,7 @@ IMAGE_SUFFIXES = frozenset(
 FITS = ("crop", "pad", "stretch")
 
 # Without this list a file named .png could start Ghostscript.
-_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF")
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF")
 
 
 class BadImage(UserError):  # noqa: N818 (a file, found to be bad)

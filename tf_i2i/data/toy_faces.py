@@ -92,7 +92,7 @@ def render(domain, indices, size):
     images = np.empty((len(indices), size, size, 3), np.uint8)
     for row, index in enumerate(indices):
         canvas = _Canvas(size)
-        draw(canvas, _traits(index), _Dice(domain, index))
+        draw(canvas, _traits(index), _Dice(_STREAMS[domain], index))
         images[row] = canvas.pixels()
     return images
 
@@ -109,7 +109,7 @@ def _checked(indices):
 
 
 def _traits(index):
-    dice = _Dice("attributes", index)
+    dice = _Dice(_STREAMS["attributes"], index)
     traits = {
         name: int(dice.uniform(0, len(names)))
         for name, names in ATTRIBUTES.items()
@@ -131,10 +131,15 @@ def _name(traits, attribute):
 class _Dice:
     """Random numbers that belong to one stream of one identity."""
 
-    def __init__(self, stream, index):
+    def __init__(self, *seeds):
+        self._seeds = seeds
         self._random = np.random.Generator(
-            np.random.PCG64([_SEED, _STREAMS[stream], index])
+            np.random.PCG64([_SEED, *seeds])
         ).random
+
+    def part(self, number):
+        """Dice of their own, for what not everyone has; from 1 up."""
+        return _Dice(*self._seeds, number)
 
     def uniform(self, low=0.0, high=1.0):
         return low + (high - low) * self._random()
@@ -316,12 +321,13 @@ def _portrait(canvas, traits, dice):
     skin = _linear(_SKIN_A[traits["skin"]]) * dice.uniform(0.94, 1.06)
     hair = _linear(_HAIR_A[traits["hair_color"]]) * dice.uniform(0.9, 1.1)
     style = _name(traits, "hair_style")
-    strands = _strands(canvas, head, style, dice)
+    locks = dice.part(1)
+    strands = _strands(canvas, head, style, locks)
 
     _backdrop(canvas, dice)
     _hair_behind(canvas, head, style, hair, strands, light)
     _neck_and_clothes(canvas, head, skin, light, dice)
-    opening = _opening_a(head, style, dice)
+    opening = _opening_a(head, style, locks)
     if style in _EARS_SHOW:
         _ear(canvas, head, skin, light, head.far)
     _skin(canvas, head, skin, light, opening, dice)
@@ -333,7 +339,7 @@ def _portrait(canvas, traits, dice):
     if style in _EARS_SHOW:
         _ear(canvas, head, skin, light, -head.far)
     if traits["glasses"]:
-        _spectacles(canvas, head, light, dice)
+        _spectacles(canvas, head, light, dice.part(2))
     _develop(canvas, dice)
 
 
@@ -547,7 +553,8 @@ def _opening_a(head, style, dice):
         sweep = 0.47 * part * p
         face = _ellipse(p, np.minimum(v + sweep, 0.35), 0, 0.35, 0.74, 0.90)
     throat = _box(head.u, v, 0.2 * head.yaw, 1.6, 0.44, 0.9, 0.2)
-    return np.minimum(np.maximum(face, head.edge), throat)
+    # Hair beside the face overlaps its outline, or the backdrop shows.
+    return np.minimum(np.maximum(face, head.edge + 0.04), throat)
 
 
 def _skin(canvas, head, skin, light, opening, dice):

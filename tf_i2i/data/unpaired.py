@@ -10,6 +10,7 @@ and the domain is part of the seed because two sets of equal length would
 otherwise be paired alike for ever.
 """
 
+import functools
 import math
 import os
 
@@ -24,9 +25,6 @@ from tf_i2i.data.store import open_store
 from tf_i2i.errors import UserError
 
 DOMAINS = ("a", "b")
-_READ_AHEAD = 32
-# What TensorFlow puts before the two numbers of a seed for this operation.
-_PADDING = 498247692
 
 
 def unpaired(
@@ -96,7 +94,7 @@ def unpaired(
             full_size=full_size,
         )
         domains.append(images.batch(batch_size, drop_remainder=True))
-    return tf.data.Dataset.zip(*domains).prefetch(2).with_options(_options())
+    return tf.data.Dataset.zip(*domains).prefetch(2)
 
 
 def default_load_size(image_size, augmentation):
@@ -142,54 +140,57 @@ def domain_dataset(
         )
     rows = store.split(split)
     stream = 2 * seed + DOMAINS.index(domain)
-    shape = (None, *store.images.shape[1:])
+    images = _mapped(store.path, store.path.stat().st_mtime_ns)
 
-    def read(first):
-        shown = first + tf.range(_READ_AHEAD, dtype=tf.int64)
-        places = positions(shown, len(rows), stream)
-        images = tf.numpy_function(
-            lambda chosen: store.images[rows[chosen]], [places], tf.uint8
-        )
-        return tf.ensure_shape(images, shape), shown
-
-    def view(image, shown):
+    def view(shown):
+        row = tf.gather(rows, position(shown, len(rows), stream))
+        image = tf.gather(images, row)
         image = augmentation(image, tf.stack([stream, shown]), full_size)
         return _average(image, image_size)
 
-    # The detour through small batches spares a call of Python per image.
-    return (
-        tf.data.Dataset.counter(start, _READ_AHEAD)
-        .map(read)
-        .unbatch()
-        .map(view, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    )
+    images_shown = tf.data.Dataset.counter(start)
+    return images_shown.map(
+        view, num_parallel_calls=tf.data.AUTOTUNE
+    ).with_options(_options())
 
 
-def positions(shown, count, stream):
-    """Where in their split the images number `shown` of a run are.
+@functools.cache
+def _mapped(path, changed):
+    """The file's images as a tensor that shares the mapped memory.
 
-    Equals `tf.random.experimental.index_shuffle` for each number alone; that
-    function itself (TensorFlow 2.21) refuses a seed for each.
+    Neither of the plain ways will do. `tf.numpy_function` waits for Python's
+    lock, and so for ever where its holder waits for the pipeline to end;
+    `tf.constant` and `tf.raw_ops.ImmutableConst` copy the file. The cache
+    keeps the memory, because giving it back takes Python's lock as well.
 
     Args:
-        shown: int64 `[n]`, how many images were shown before each.
+        path: the store's `.npy` file.
+        changed: when it was written; another file is another entry.
+    """
+    import tensorflow as tf
+
+    del changed
+    # NumPy lends only what is writable; "c" keeps all changes in memory.
+    images = np.load(path, mmap_mode="c")
+    return tf.experimental.dlpack.from_dlpack(images.__dlpack__())
+
+
+def position(shown, count, stream):
+    """Where in its split the image number `shown` of a run is.
+
+    Args:
+        shown: int64 scalar, images shown before.
         count: images in the split.
         stream: 2 * seed + domain.
 
     Returns:
-        int64 `[n]` in [0, count); each `count` numbers from a multiple of
-        `count` on are a permutation.
+        int64 scalar in [0, count); from each multiple of `count` on, `count`
+        numbers give a permutation.
     """
     import tensorflow as tf
 
-    passes = shown // count
-    constant = tf.ones_like(passes)
-    seeds = tf.stack([_PADDING * constant, stream * constant, passes], axis=1)
-    return tf.raw_ops.RandomIndexShuffle(
-        index=shown % count,
-        seed=seeds,
-        max_index=tf.constant(count - 1, tf.int64),
-        rounds=4,
+    return tf.random.experimental.index_shuffle(
+        shown % count, tf.stack([stream, shown // count]), count - 1
     )
 
 
@@ -211,6 +212,8 @@ def _options():
     options.experimental_distribute.auto_shard_policy = (
         tf.data.experimental.AutoShardPolicy.OFF
     )
+    # The optimizations would copy the mapped store into memory.
+    options.experimental_optimization.apply_default_optimizations = False
     # The processor belongs to the model; images are small change.
     options.threading.private_threadpool_size = min(4, os.cpu_count() or 1)
     options.threading.max_intra_op_parallelism = 1

@@ -1,4 +1,4 @@
-"""Twin-GAN: Unpaired Cross-Domain Image Translation with Weight-Sharing GANs.
+r"""Twin-GAN: Unpaired Cross-Domain Image Translation with Weight-Sharing GANs.
 
 Jerry Li, 2018, arXiv:1809.00946.
 

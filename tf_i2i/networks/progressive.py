@@ -205,12 +205,11 @@ class ProgressiveGenerator(Network):
         super().__init__(name)
         self.skips = skips
 
-        def convolution(filters, name, kernel_size=3, norm=norm, linear=False):
+        def convolution(filters, name):
             return Convolution(
                 filters,
-                kernel_size,
+                3,
                 norm=norm,
-                linear=linear,
                 kernel_initializer=kernel_initializer,
                 name=name,
             )
@@ -224,12 +223,14 @@ class ProgressiveGenerator(Network):
             for i in range(2)
         }
         self.to_rgb = {
-            str(size): convolution(
+            str(size): Convolution(
                 3,
-                f"to_rgb_{size}",
-                kernel_size=1,
+                1,
                 norm=norm if output_norm else None,
                 linear=True,
+                # Near grey: contrast is learned faster than unlearned.
+                kernel_initializer=keras.initializers.RandomNormal(stddev=0.02),
+                name=f"to_rgb_{size}",
             )
             for size in sizes
         }

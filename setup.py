@@ -1,0 +1,50 @@
+"""Packaging of tf_i2i."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages
+from setuptools import setup
+
+HERE = Path(__file__).parent
+VERSION = re.search(
+    r'__version__ = "(.+)"', (HERE / "tf_i2i" / "__init__.py").read_text()
+)[1]
+EXPORT = ["ai-edge-litert>=2.1"]
+TEST = [*EXPORT, "pytest>=8"]
+
+setup(
+    name="tf-i2i",
+    version=VERSION,
+    description="Unpaired image-to-image translation with TensorFlow and Keras",
+    long_description=(HERE / "README.md").read_text(),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    python_requires=">=3.11",
+    # The configs lie beside the package in a checkout, inside it in a wheel.
+    package_dir={"tf_i2i": "tf_i2i", "tf_i2i.gin_configs": "gin_configs"},
+    packages=[*find_packages(include=["tf_i2i*"]), "tf_i2i.gin_configs"],
+    package_data={
+        "tf_i2i": ["models/*/*"],
+        "tf_i2i.gin_configs": ["*.gin", "**/*.gin"],
+    },
+    install_requires=[
+        "tensorflow>=2.21",
+        "keras>=3.12",
+        "numpy>=2",
+        "gin-config>=0.5",
+        "tensorboard>=2.20",
+        "pillow>=11",
+        "tqdm>=4.66",
+    ],
+    extras_require={
+        "export": EXPORT,
+        "test": TEST,
+        "dev": [*TEST, "ruff>=0.14", "mypy>=1.18"],
+    },
+    classifiers=[
+        "Programming Language :: Python :: 3",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    ],
+)

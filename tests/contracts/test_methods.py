@@ -1,0 +1,184 @@
+"""What holds for every method, whatever its paper says."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tf_i2i.methods import TwinGAN
+
+SIZE, BATCH = 16, 4
+ALL_METHODS = {
+    "twingan": lambda: TwinGAN(SIZE, start_size=8, width=0.05),
+    "twingan_style": lambda: TwinGAN(
+        SIZE, start_size=8, width=0.05, style_size=4, skips=False
+    ),
+}
+
+
+def images(seed, count=BATCH, size=SIZE):
+    rng = np.random.default_rng(seed)
+    return rng.uniform(-1, 1, (count, size, size, 3)).astype(np.float32)
+
+
+def batches(count, size=SIZE):
+    return [(images(2 * i, size=size), images(2 * i + 1, size=size))
+            for i in range(count)]
+
+
+def dataset(pairs):
+    a, b = (np.stack(side) for side in zip(*pairs, strict=True))
+    return tf.data.Dataset.from_tensor_slices((a, b))
+
+
+def build(name, optimizer=keras.optimizers.Adam, rate=1e-3):
+    keras.utils.set_random_seed(1)
+    model = ALL_METHODS[name]()
+    model.compile(optimizer(rate), optimizer(rate))
+    return model
+
+
+def train(model, pairs):
+    model.fit(dataset(pairs), steps_per_epoch=len(pairs), shuffle=False,
+              verbose=0)
+
+
+def everything(model):
+    optimizers = model.optimizers.values()
+    return [*model.variables, *(v for o in optimizers for v in o.variables)]
+
+
+def values(variables):
+    return [variable.numpy() for variable in variables]
+
+
+def equal(xs, ys):
+    return all(np.array_equal(x, y) for x, y in zip(xs, ys, strict=True))
+
+
+@pytest.fixture(scope="module", params=ALL_METHODS)
+def trained(request, tmp_path_factory):
+    """Name, model after three steps, and its weights file."""
+    model = build(request.param)
+    train(model, batches(3))
+    path = tmp_path_factory.mktemp(request.param) / "after_3.weights.h5"
+    model.save_weights(path)
+    return request.param, model, path
+
+
+def test_losses_are_finite_and_named(trained):
+    _, model, _ = trained
+    results = {m.name: float(m.result()) for m in model.metrics}
+    assert set(results) == set(model.terms)
+    assert all(np.isfinite(v) and v != 0 for v in results.values()), results
+
+
+def test_counters_count(trained):
+    _, model, _ = trained
+    assert int(model.step) == 3
+    assert int(model.images_shown) == 3 * BATCH
+
+
+@pytest.mark.parametrize("side", ["translator", "critic"])
+@pytest.mark.parametrize("name", ALL_METHODS)
+def test_a_side_steps_alone(name, side):
+    model = build(name)
+    model.updates = (side,)
+    other = "critic" if side == "translator" else "translator"
+    before = {s: values(model.owned(s)) for s in (side, other)}
+    model.train_step(batches(1)[0])
+    assert equal(before[other], values(model.owned(other)))
+    after = values(model.owned(side))
+    moved = [not np.array_equal(x, y)
+             for x, y in zip(before[side], after, strict=True)]
+    assert np.mean(moved) > 0.5
+
+
+def test_every_variable_survives_saving(trained, tmp_path):
+    name, _, _ = trained
+    model, other = build(name), build(name)
+    for i, variable in enumerate(everything(model)):
+        rng = np.random.default_rng(i)
+        drawn = rng.uniform(1, 100, variable.shape)
+        variable.assign(drawn.astype(variable.dtype))
+    path = tmp_path / "all.weights.h5"
+    model.save_weights(path)
+    other.load_weights(path)
+    for mine, its in zip(everything(model), everything(other), strict=True):
+        assert np.array_equal(mine.numpy(), its.numpy()), mine.path
+
+
+def test_resumed_training_is_bit_equal(trained):
+    name, model, path = trained
+    resumed = build(name)
+    resumed.load_weights(path)
+    more = [(images(50 + i), images(60 + i)) for i in range(2)]
+    for one in (model, resumed):
+        train(one, more)
+    assert equal(values(everything(model)), values(everything(resumed)))
+
+
+@pytest.mark.parametrize("name", ALL_METHODS)
+def test_two_devices_equal_one(name):
+    one = build(name, keras.optimizers.SGD, 1e-2)
+    train(one, batches(3))
+    cpus = [d.name for d in tf.config.list_logical_devices("CPU")]
+    assert len(cpus) == 2
+    with tf.distribute.MirroredStrategy(cpus).scope():
+        two = build(name, keras.optimizers.SGD, 1e-2)
+    train(two, batches(3))
+    assert int(two.images_shown) == int(one.images_shown)
+    for mine, its in zip(one.variables, two.variables, strict=True):
+        np.testing.assert_allclose(
+            mine.numpy(), its.numpy(), atol=1e-5, err_msg=mine.path
+        )
+
+
+@pytest.mark.parametrize("name", ALL_METHODS)
+def test_first_losses_in_bfloat16(name):
+    losses = {}
+    for precision in ("float32", "mixed_bfloat16"):
+        keras.config.set_dtype_policy(precision)
+        model = build(name)
+        model.train_step(batches(1)[0])
+        losses[precision] = {m.name: float(m.result()) for m in model.metrics}
+    for term, value in losses["float32"].items():
+        assert losses["mixed_bfloat16"][term] == pytest.approx(
+            value, rel=0.02, abs=2e-3
+        ), term
+
+
+@pytest.mark.parametrize("name", ALL_METHODS)
+def test_every_weight_is_trained_in_some_phase(name):
+    model = build(name)
+    start = values(model.trainable_variables)
+    for size in model.sizes:
+        for fading in {False, size != model.sizes[0]}:
+            # Halfway through the fade, where both paths have a share.
+            model.enter_phase(size, start=-8, images=16, fading=fading)
+            model.train_step(batches(1, size)[0])
+    after = values(model.trainable_variables)
+    still = [v.path for v, x, y in
+             zip(model.trainable_variables, start, after, strict=True)
+             if np.array_equal(x, y)]
+    assert still == []
+
+
+def test_averaged_weights_swap_in_and_out(trained):
+    _, model, _ = trained
+    live = values(model.averaged_variables)
+    with model.averaged():
+        inside = values(model.averaged_variables)
+    assert equal(inside, values(model.averages))
+    assert not equal(live, inside)
+    assert equal(live, values(model.averaged_variables))
+
+
+def test_translation_keeps_shape_and_range(trained):
+    _, model, _ = trained
+    x = images(7, count=3)
+    for direction in ("a_to_b", "b_to_a"):
+        y = model.translate(tf.constant(x), direction).numpy()
+        assert y.shape == x.shape
+        assert y.dtype == np.float32
+        assert np.abs(y).max() <= 1

@@ -1,0 +1,97 @@
+"""Resampling against NumPy; the minibatch deviation by hand."""
+
+import numpy as np
+import tensorflow as tf
+
+from tf_i2i.layers import downsample
+from tf_i2i.layers import minibatch_deviation
+from tf_i2i.layers import upsample
+
+
+def images(rng, shape=(2, 4, 6, 3)):
+    return rng.normal(size=shape).astype(np.float32)
+
+
+def test_upsample_repeats_rows_and_columns(rng):
+    x = images(rng)
+    expected = np.repeat(np.repeat(x, 2, axis=1), 2, axis=2)
+    assert np.array_equal(upsample(x), expected)
+
+
+def test_upsample_of_unknown_height_and_width(rng):
+    x = images(rng)
+    signature = tf.TensorSpec((None, None, None, 3))
+    dynamic = tf.function(upsample, input_signature=[signature])
+    assert np.array_equal(dynamic(x), upsample(x))
+
+
+def test_downsample_is_the_mean_of_four(rng):
+    x = images(rng)
+    expected = x.reshape(2, 2, 2, 3, 2, 3).mean((2, 4))
+    np.testing.assert_allclose(downsample(x), expected, rtol=1e-5, atol=1e-7)
+
+
+def test_downsample_undoes_upsample(rng):
+    x = images(rng)
+    np.testing.assert_allclose(downsample(upsample(x)), x, rtol=1e-6)
+
+
+def test_minibatch_deviation_by_hand():
+    # Deviations over the two images: 1 and 3 at the left, 0 and 2 at the
+    # right; their mean is 1.5.
+    x = np.array([[[[1.0, 5.0], [7.0, 0.0]]], [[[3.0, -1.0], [7.0, 4.0]]]])
+    x = x.astype(np.float32)
+    y = minibatch_deviation(x, 1).numpy()
+    assert np.array_equal(y[..., :2], x)
+    # The right one is not 0 but sqrt(1e-8) = 1e-4.
+    np.testing.assert_allclose(y[..., 2], 1.5 + 0.25e-4, rtol=1e-6)
+
+
+def test_minibatch_deviation_is_of_each_group_by_itself(rng):
+    x, z = images(rng), 5 * images(rng) + 10
+    y = minibatch_deviation(np.concatenate([x, z]), 2)
+    separate = [minibatch_deviation(part, 1) for part in (x, z)]
+    np.testing.assert_allclose(y, np.concatenate(separate), rtol=1e-5)
+    assert np.unique(y[..., 3].numpy().round(4)).size == 2
+
+
+def test_minibatch_deviation_keeps_small_differences_of_large_values():
+    """Means of squares near 1e6 would lose a deviation of .01."""
+    x = np.full((2, 1, 1, 1), 1000, np.float32) + [[[[0.0]]], [[[0.25]]]]
+    y = minibatch_deviation(x.astype(np.float32), 1)
+    np.testing.assert_allclose(y[..., 1], 0.125, rtol=1e-4)
+
+
+def test_minibatch_deviation_has_a_gradient_where_all_images_are_equal():
+    x = tf.ones((4, 2, 2, 3))
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = minibatch_deviation(x, 2)
+    gradient = tape.gradient(y, x).numpy()
+    np.testing.assert_allclose(y[..., 3], 1e-4, rtol=1e-5)
+    # Of the image itself; nothing of the deviation.
+    assert np.array_equal(gradient, np.ones_like(gradient))
+
+
+def test_minibatch_deviation_of_two_replicas_is_that_of_one(rng, two_replicas):
+    x = images(rng, (8, 2, 2, 3))
+    x[::2] += 2
+    expected = minibatch_deviation(x, 2)
+    # Each replica holds half of either group.
+    order = [0, 1, 4, 5, 2, 3, 6, 7]
+    shares = two_replicas.experimental_distribute_values_from_function(
+        lambda context: tf.split(x[order], 2)[context.replica_id_in_sync_group]
+    )
+    result = tf.function(
+        lambda value: two_replicas.run(minibatch_deviation, (value, 2))
+    )(shares)
+    both = tf.concat(two_replicas.experimental_local_results(result), 0)
+    np.testing.assert_allclose(both, tf.gather(expected, order), rtol=1e-5)
+
+
+def test_minibatch_deviation_keeps_the_dtype(rng):
+    x = tf.cast(images(rng), tf.bfloat16)
+    y = minibatch_deviation(x, 1)
+    assert y.dtype == tf.bfloat16
+    expected = minibatch_deviation(tf.cast(x, tf.float32), 1)
+    assert np.array_equal(y, tf.cast(expected, tf.bfloat16))

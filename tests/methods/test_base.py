@@ -1,0 +1,172 @@
+"""The mechanics of a training step, on a translator of one number a side."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tf_i2i.errors import UserError
+from tf_i2i.methods.base import UnpairedTranslator
+
+
+class Scale(keras.layers.Layer):
+    """Multiplies by one weight."""
+
+    def build(self, shape):
+        self.factor = self.add_weight(shape=(), initializer="ones")
+
+    def call(self, x):
+        return self.factor * x
+
+
+class Tiny(UnpairedTranslator):
+    """fake_b = factor * a; critic score = factor * mean."""
+
+    translators = ("translator",)
+    critics = ("critic",)
+
+    def __init__(self, image_size=4, average_kimg=10.0, extra=False):
+        super().__init__(image_size, average_kimg)
+        self.translator, self.critic = Scale(), Scale()
+        self.seen = []
+        if extra:
+            self.stray = Scale()
+            self.stray(tf.zeros(1))
+        self.finish()
+
+    @property
+    def stride(self):
+        return 1
+
+    def translate(self, images, direction, style=None):
+        self.check_direction(direction, style)
+        return self.translator(images)
+
+    def streams(self, a, b, training):
+        fake_b = self.translator(a)
+        return {"a": a, "fake_b": fake_b, "score_b": self.critic(fake_b)}
+
+    def translator_losses(self, s):
+        return {"cost": tf.reduce_mean(s["fake_b"])}
+
+    def critic_losses(self, s):
+        return {"critic": -tf.reduce_mean(s["score_b"])}
+
+
+def compiled(**kwargs):
+    model = Tiny(**kwargs)
+    model.compile(keras.optimizers.SGD(0.5), keras.optimizers.SGD(0.25))
+    return model
+
+
+def ones(batch=2, value=1.0):
+    x = tf.fill((batch, 4, 4, 3), value)
+    return x, x
+
+
+def factors(model):
+    return float(model.translator.factor), float(model.critic.factor)
+
+
+def test_both_sides_step_from_one_forward_pass():
+    model = compiled()
+    model.train_step(ones())
+    # d mean(t) / dt = 1 at lr .5;  d(-t c)/dc = -1 at lr .25.
+    assert factors(model) == (0.5, 1.25)
+
+
+def test_the_second_side_meets_the_updated_first():
+    model = compiled()
+    model.updates = ("translator", "critic")
+    model.train_step(ones())
+    # The critic now sees the translator at .5.
+    assert factors(model) == (0.5, 1.125)
+
+
+def test_each_repeat_takes_a_fresh_slice():
+    model = compiled()
+    model.updates = ("critic", "critic", "translator")
+    a = tf.concat([ones(1, 1.0)[0], ones(1, 3.0)[0]], 0)
+    assert model.batches_per_step == 2
+    model.train_step((a, a))
+    # Critic: +.25 * 1, +.25 * 3; translator: first slice, -.5 * 1.
+    assert factors(model) == (0.5, 2.0)
+    assert int(model.images_shown) == 2
+
+
+def test_a_variable_without_an_owner_is_named():
+    with pytest.raises(ValueError, match=r"Received: scale\S*, owned by neither"):
+        Tiny(extra=True)
+
+
+def test_averages_are_ramped():
+    model = compiled()
+    model.train_step(ones())
+    # Step 0: decay (1 + 0)/(10 + 0) = .1: .1 * 1 + .9 * .5.
+    assert float(model.averages[0]) == pytest.approx(0.55)
+
+
+def test_averages_have_a_half_life():
+    model = compiled(average_kimg=0.002)  # Two images: one batch.
+    model.step.assign(10**6)
+    model.train_step(ones())
+    assert float(model.averages[0]) == pytest.approx(0.75)
+
+
+@pytest.mark.parametrize("where", ["loss", "gradient", "image"])
+def test_nothing_becomes_not_finite(where):
+    model = compiled()
+    if where == "loss":
+        model.translator_losses = lambda s: {
+            "cost": tf.reduce_mean(s["fake_b"]),
+            "broken": tf.reduce_mean(s["fake_b"]) * np.nan,
+        }
+    if where == "gradient":
+        # sqrt at zero: a finite loss with an infinite slope.
+        model.translator_losses = lambda s: {
+            "cost": tf.sqrt(tf.reduce_mean(s["fake_b"]))
+        }
+    values = {"loss": 1.0, "gradient": 0.0, "image": np.nan}
+    named = {
+        "loss": "broken",
+        "gradient": "gradient of the translators",
+        "image": "cost",
+    }
+    before = [v.numpy() for v in model.variables]
+    data = tf.data.Dataset.from_tensors(ones(value=values[where]))
+    with pytest.raises(tf.errors.InvalidArgumentError) as error:
+        model.fit(data, shuffle=False, verbose=0)
+    assert named[where] in str(error.value)
+    after = [v.numpy() for v in model.variables]
+    assert all(map(np.array_equal, before, after))
+
+
+def test_noise_is_a_function_of_step_and_stream():
+    model = compiled()
+    first = model.noise((3, 2), 0)
+    assert np.array_equal(first, model.noise((3, 2), 0))
+    assert not np.array_equal(first, model.noise((3, 2), 1))
+    model.step.assign(1)
+    assert not np.array_equal(first, model.noise((3, 2), 0))
+
+
+def test_unknown_directions_styles_and_sizes_are_refused():
+    model = compiled()
+    x = ones()[0]
+    with pytest.raises(UserError, match="`direction` must be one of a_to_b"):
+        model.translate(x, "b_to_b")
+    with pytest.raises(UserError, match="`style`: this Tiny"):
+        model.translate(x, "a_to_b", style=tf.zeros((2, 4)))
+    with pytest.raises(UserError, match=r"`size` must be .* Received: size=8"):
+        model.enter_phase(8)
+
+
+def test_fade_follows_images_shown():
+    model = compiled()
+    model.enter_phase(4, start=100, images=200, fading=True)
+    model.images_shown.assign(150)
+    assert float(model.fade) == pytest.approx(0.25)
+    model.images_shown.assign(400)
+    assert float(model.fade) == 1.0
+    model.enter_phase(4, start=100, images=200)
+    assert model.fade is None

@@ -1,0 +1,71 @@
+"""The layering: nothing imports upward, gin stays in one module."""
+
+import ast
+from pathlib import Path
+
+import tf_i2i
+
+PACKAGE = Path(tf_i2i.__file__).parent
+# Room -> rooms that it may import.
+LOW = {"errors", "images"}
+MAY_IMPORT = {
+    "errors": set(),
+    "images": set(),
+    "configs": {"errors"},
+    "cli": {"errors"},
+    "losses": LOW,
+    "layers": LOW,
+    "data": LOW,
+    "networks": LOW | {"layers", "losses"},
+    "methods": LOW | {"layers", "losses", "networks"},
+    "training": LOW | {"methods", "data", "layers", "losses"},
+    "export": LOW | {"methods", "training", "cli"},
+}
+VERBS = {"train", "translate"}
+
+
+def modules():
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def room(path):
+    return path.relative_to(PACKAGE).with_suffix("").parts[0]
+
+
+def imported(path):
+    """Full names of all modules that a file imports, wherever it does."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        if isinstance(node, ast.ImportFrom):
+            yield node.module
+            yield from (f"{node.module}.{a.name}" for a in node.names)
+
+
+def test_every_room_is_in_the_plan():
+    rooms = {room(p) for p in modules()} - {"__init__", "__main__"}
+    assert rooms == set(MAY_IMPORT) | VERBS
+
+
+def test_nothing_imports_upward():
+    wrong = []
+    for path in modules():
+        here = room(path)
+        if here not in MAY_IMPORT:
+            continue
+        for name in imported(path):
+            parts = name.split(".")
+            if parts[0] != "tf_i2i" or len(parts) < 2:
+                continue
+            if parts[1] not in MAY_IMPORT[here] | {here}:
+                wrong.append(f"{path.relative_to(PACKAGE)} imports {name}")
+    assert wrong == []
+
+
+def test_gin_is_imported_in_one_module():
+    users = [
+        path.relative_to(PACKAGE).as_posix()
+        for path in modules()
+        if any(name.split(".")[0] == "gin" for name in imported(path))
+    ]
+    assert users == ["training/run.py"]

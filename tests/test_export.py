@@ -1,0 +1,359 @@
+"""Exported models against their source, and what export refuses."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tf_i2i import cli
+from tf_i2i import export
+from tf_i2i.errors import UserError
+from tf_i2i.images import to_float
+from tf_i2i.methods import base
+from tf_i2i.methods.twingan import TwinGAN
+
+ROOT = Path(__file__).parents[1]
+
+
+def photos(count, height=16, width=16, seed=0):
+    shape = (count, height, width, 3)
+    return np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
+
+
+def lively(**arguments):
+    """A TwinGAN in a fade, every variable away from its initial value."""
+    keras.utils.set_random_seed(1)
+    model = TwinGAN(image_size=16, start_size=8, width=0.02, **arguments)
+    model.enter_phase(16, images=100, fading=True)
+    model.images_shown.assign(37)
+    rng = np.random.default_rng(2)
+    for variable in model.encoder.variables + model.generator.variables:
+        nudge = rng.uniform(-0.3, 0.3, variable.shape)
+        variable.assign_add(nudge.astype(np.float32))
+    return model
+
+
+@pytest.fixture(scope="module")
+def model():
+    return lively()
+
+
+@pytest.fixture(scope="module")
+def styled():
+    return lively(style_size=4)
+
+
+@pytest.fixture(scope="module")
+def saved(model, tmp_path_factory):
+    path = tmp_path_factory.mktemp("saved") / "model"
+    export.export_saved_model(model, path, "b_to_a")
+    return path
+
+
+@pytest.fixture(scope="module")
+def lite(model, tmp_path_factory):
+    path = tmp_path_factory.mktemp("lite") / "model.tflite"
+    export.export_tflite(model, path, "b_to_a")
+    return path
+
+
+@pytest.fixture(scope="module")
+def loaded(saved):
+    return tf.saved_model.load(str(saved))
+
+
+def within_a_level(given, wanted):
+    assert np.std(np.asarray(wanted)) > 5
+    apart = np.asarray(given).astype(int) - np.asarray(wanted).astype(int)
+    assert np.abs(apart).max() <= 1
+
+
+def test_directions_are_those_of_methods():
+    assert export.DIRECTIONS == base.DIRECTIONS
+
+
+@pytest.mark.parametrize("direction", export.DIRECTIONS)
+@pytest.mark.parametrize("shape", [(1, 16, 16), (3, 24, 40)])
+def test_saved_model_is_the_model(model, loaded, direction, shape):
+    signatures = loaded.signatures
+    images = photos(*shape)
+    wanted = export.photo_to_photo(model, direction)(images)
+    given = signatures[direction](images=tf.constant(images))["images"]
+    within_a_level(given, wanted)
+    floats = signatures[f"{direction}_float"](
+        images=tf.constant(to_float(images))
+    )
+    np.testing.assert_allclose(
+        floats["images"],
+        model.translate(to_float(images), direction),
+        atol=1e-4,
+    )
+    default = signatures["serving_default"](images=tf.constant(images))
+    same = np.array_equal(default["images"], given)
+    assert same == (direction == "b_to_a")
+
+
+def test_saved_model_needs_no_tf_i2i_and_says_what_it_wants(saved):
+    code = (
+        "import sys, numpy as np, tensorflow as tf\n"
+        "calls = tf.saved_model.load(sys.argv[1]).signatures\n"
+        "images = tf.zeros([2, 32, 16, 3], tf.uint8)\n"
+        "print(calls['a_to_b'](images=images)['images'].shape)\n"
+        "assert 'tf_i2i' not in sys.modules\n"
+        "try: calls['a_to_b'](images=images[:, :30])\n"
+        "except tf.errors.InvalidArgumentError as error: print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(saved)],
+        capture_output=True,
+        text=True,
+        cwd=saved,
+        check=True,
+    )
+    assert done.stdout.startswith("(2, 32, 16, 3)")
+    assert "must be multiples of 4" in done.stdout
+
+
+def test_saved_model_holds_the_translators_only(model, saved):
+    owned = sum(
+        int(np.prod(variable.shape))
+        for network in (model.encoder, model.generator)
+        for variable in network.variables
+    )
+    stored = tf.train.load_checkpoint(str(saved / "variables/variables"))
+    numbers = sum(
+        int(np.prod(shape))
+        for name, shape in stored.get_variable_to_shape_map().items()
+        if name.startswith("translators")
+    )
+    assert numbers == owned + 1  # images_shown, which says how far it faded.
+
+
+def test_tflite_is_the_model(model, lite):
+    images = photos(4)
+    translate = export.load_tflite(lite)
+    report = export.parity(
+        export.photo_to_photo(model, "b_to_a"), translate, images
+    )
+    assert report["max"] <= 1
+    within_a_level(
+        translate(images), export.photo_to_photo(model, "b_to_a")(images)
+    )
+
+
+def test_tflite_is_built_of_builtins_with_the_weights_in(lite):
+    (inputs,) = _tflite(lite).get_input_details()
+    assert inputs["dtype"] == np.uint8
+    assert inputs["shape"].tolist() == [1, 16, 16, 3]
+    names = {op["op_name"] for op in _tflite(lite)._get_ops_details()}
+    assert "CONV_2D" in names
+    assert not names & {"VAR_HANDLE", "READ_VARIABLE", "GATHER", "TRANSPOSE"}
+    assert not [name for name in names if name.startswith(("Flex", "CUSTOM"))]
+
+
+def _tflite(path):
+    with cli._silent_stderr():
+        interpreter = export._interpreter(path.read_bytes())
+        interpreter.allocate_tensors()
+    return interpreter
+
+
+def test_tflite_without_litert(model, lite, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
+    images = photos(2)
+    within_a_level(
+        export.load_tflite(lite)(images),
+        export.photo_to_photo(model, "b_to_a")(images),
+    )
+
+
+def test_style_is_an_input(styled, tmp_path):
+    images = photos(2)
+    style = np.float32([[0.6, 0, 0, 0.8], [0, 1, 0, 0]])
+    wanted = export.photo_to_photo(styled, "a_to_b")(images, style)
+
+    export.export_saved_model(styled, tmp_path / "saved")
+    translate = export.load_saved_model(tmp_path / "saved")["a_to_b"]
+    within_a_level(translate(images, style), wanted)
+    assert np.any(translate(images, style) != translate(images, style[::-1]))
+    calls = tf.saved_model.load(str(tmp_path / "saved")).signatures
+    np.testing.assert_allclose(
+        calls["encode_style_b_to_a"](images=tf.constant(images))["style"],
+        styled.encode_style(to_float(images), "b_to_a"),
+        atol=1e-5,
+    )
+
+    export.export_tflite(styled, tmp_path / "face.tflite")
+    translate = export.load_tflite(tmp_path / "face.tflite")
+    within_a_level(translate(images, style), wanted)
+
+
+class Noisy:
+    """Draws inside of `translate`, which no phone can."""
+
+    size, stride, style_shape = 16, 4, None
+
+    def translate(self, images, direction, style=None):
+        return images + tf.random.stateless_normal(images.shape, [1, 2])
+
+
+def test_what_a_phone_cannot_do_is_named(model, tmp_path, capfd):
+    path = tmp_path / "face.tflite"
+    with pytest.raises(UserError, match="Received: StatelessRandom"):
+        export.export_tflite(Noisy(), path)
+    with pytest.raises(UserError, match="`size` must be a multiple of 4"):
+        export.export_tflite(model, path, size=18)
+    assert not path.exists()
+    assert capfd.readouterr().err == ""
+
+
+def test_parity_counts_levels():
+    images = np.full((2, 10, 10, 3), 100, np.uint8)
+
+    def broken(x):
+        y = x.copy()
+        y[0, 0, 0, 0] = 0
+        y[1] += 1
+        return y
+
+    report = export.parity(lambda x: x, broken, images)
+    assert report == {
+        "images": 2,
+        "max": 100,
+        "mean": round((100 + 300) / 600, 4),
+        "p99": 1.0,
+    }
+    with pytest.raises(UserError, match=r"uint8 \[2, 10, 10, 3\]"):
+        export.parity(lambda x: x, lambda x: x[:1], images)
+
+
+# The verb.
+
+
+@pytest.fixture
+def run_dir(model, tmp_path, monkeypatch):
+    use(monkeypatch, model)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.gin").touch()
+    return tmp_path / "run"
+
+
+def use(monkeypatch, model):
+    """What `--run_dir` leads to."""
+    run = SimpleNamespace(
+        test_images=lambda domain, count: photos(count, seed=ord(domain))
+    )
+    stub = SimpleNamespace(load_translator=lambda *_: (model, run))
+    monkeypatch.setitem(sys.modules, "tf_i2i.training.run", stub)
+
+
+def verb(run_dir, *argv, **arguments):
+    export.main([f"--run_dir={run_dir}", *argv], **arguments)
+
+
+def test_exports_are_checked_and_replaced(run_dir, tmp_path, capfd):
+    folder = tmp_path / "new" / "export"
+    folder.mkdir(parents=True)
+    (folder / "saved_model.pb").write_text("an earlier export")
+    (folder / "earlier").touch()
+    verb(run_dir, f"--output={folder}/")
+    assert (folder / "saved_model.pb").stat().st_size > 1000
+    assert not (folder / "earlier").exists()
+    report = json.loads((folder / "parity.json").read_text())
+    assert report["accepted"]
+    for direction in export.DIRECTIONS:
+        assert report[direction]["images"] == 16
+        assert report[direction]["max"] <= 1
+    file = tmp_path / "new" / "face.tflite"
+    verb(run_dir, f"--output={file}", "--direction=b_to_a")
+    report = json.loads((tmp_path / "new" / "face.parity.json").read_text())
+    assert report["b_to_a"]["max"] <= 1
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == [
+        "export",
+        "face.parity.json",
+        "face.tflite",
+    ]
+    said = capfd.readouterr()
+    assert said.err == ""
+    lines = said.out.splitlines()
+    assert len(lines) == 2
+    assert lines[1].startswith(f"Exported {file} (")
+    assert "16 test images: b_to_a max" in lines[1]
+
+
+def test_style_of_a_test_image_is_used(styled, run_dir, tmp_path, monkeypatch):
+    use(monkeypatch, styled)
+    verb(run_dir, f"--output={tmp_path}/face.tflite")
+    assert (tmp_path / "face.parity.json").is_file()
+
+
+def test_a_wrong_export_is_set_aside(run_dir, tmp_path, monkeypatch):
+    file = tmp_path / "face.tflite"
+    file.write_bytes(b"an earlier export")
+    right = export.load_tflite
+
+    def broken(path):
+        translate = right(path)
+        return lambda images: translate(images) // 2
+
+    monkeypatch.setattr(export, "load_tflite", broken)
+    with pytest.raises(UserError, match=r"kept as .*face\.tflite\.rejected"):
+        verb(run_dir, f"--output={file}")
+    assert file.read_bytes() == b"an earlier export"
+    assert (tmp_path / "face.tflite.rejected").stat().st_size > 10000
+    report = json.loads((tmp_path / "face.tflite.parity.json").read_text())
+    assert not report["accepted"]
+    assert report["a_to_b"]["max"] > 1
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--output=face.onnx"], "`--output` must be a folder (SavedModel) or"),
+        (["--output=.."], "`--output` must be a folder"),
+        (["--precision=int8"], "choose from"),
+        (["--direction=c_to_d"], "choose from"),
+        (["--run_dir=nowhere"], "`--run_dir` must be the folder of a run"),
+        (["--output={tmp}/full"], "which holds something else"),
+        (["--output={tmp}/full/file"], "which holds something else"),
+        (["--output={tmp}/full/file/face.tflite"], "where it can be written"),
+    ],
+)
+def test_wrong_flags(run_dir, tmp_path, monkeypatch, flags, message):
+    def no_tensorflow():
+        raise AssertionError("flags must be checked before the import")
+
+    monkeypatch.setattr(export.cli, "import_tensorflow", no_tensorflow)
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "file").touch()
+    flags = [flag.format(tmp=tmp_path) for flag in flags]
+    with pytest.raises(UserError) as error:
+        verb(run_dir, f"--output={tmp_path}/export", *flags)
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("tool", "output", "message"),
+    [
+        ("export_saved_model.py", "face.tflite", "must be a folder"),
+        ("export_tflite.py", "export/", "must end in .tflite"),
+    ],
+)
+def test_tools_run_from_a_checkout(run_dir, tmp_path, tool, output, message):
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "tools" / tool)]
+        + [f"--run_dir={run_dir}", f"--output={output}"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert f"error: `--output` {message}" in done.stderr
+    assert len(done.stderr.splitlines()) == 1

@@ -1,0 +1,332 @@
+"""Geometry by numbers, names, and what the verb refuses."""
+
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tf_i2i import translate
+from tf_i2i.data.reading import read_image
+from tf_i2i.errors import UserError
+
+SIZE, STRIDE = 16, 4
+
+
+class Negative:
+    """Stands for a trained translator: a_to_b negates, b_to_a copies."""
+
+    size, stride, style_shape = SIZE, STRIDE, None
+
+    def translate(self, images, direction, style=None):
+        assert images.dtype == "float32"
+        shift = 0.0 if style is None else style[:, None, None, :]
+        return (-images if direction == "a_to_b" else images) + shift
+
+
+class Styled(Negative):
+    style_shape = (3,)
+
+    def encode_style(self, images, direction):
+        return images[:, 0, 0]
+
+
+@pytest.fixture
+def run_dir(tmp_path, monkeypatch):
+    use(monkeypatch, Negative())
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.gin").touch()
+    return tmp_path / "run"
+
+
+def use(monkeypatch, model):
+    """What `--run_dir` leads to."""
+    stub = SimpleNamespace(load_translator=lambda *_: (model, None))
+    monkeypatch.setitem(sys.modules, "tf_i2i.training.run", stub)
+
+
+def verb(run_dir, *argv):
+    translate.main([f"--run_dir={run_dir}", *map(str, argv)])
+
+
+def noise(height, width, seed=0):
+    shape = (height, width, 3)
+    return np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
+
+
+def write(path, image):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(image).save(path)
+    return path
+
+
+def resized(image, height, width):
+    picture = Image.fromarray(image)
+    return np.array(picture.resize((width, height), Image.Resampling.BICUBIC))
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "scaled", "padded"),
+    [
+        (1, 1, (16, 16), (16, 16)),
+        (16, 16, (16, 16), (16, 16)),
+        (64, 64, (16, 16), (16, 16)),
+        (17, 31, (16, 29), (16, 32)),
+        (31, 17, (29, 16), (32, 16)),
+        (20, 33, (16, 26), (16, 28)),
+        (3, 200, (16, 1067), (16, 1068)),
+    ],
+)
+def test_identity_gives_the_scaled_image(height, width, scaled, padded):
+    image = noise(height, width)
+    seen = []
+
+    def identity(images):
+        seen.append(images)
+        return images
+
+    result = translate.translate_image(identity, image, SIZE, STRIDE)
+    expected = resized(image, *scaled)
+    np.testing.assert_array_equal(result, expected)
+    (images,) = seen
+    assert images.shape == (1, *padded, 3)
+    # The first padded column mirrors the last but one of the image.
+    if padded[1] > scaled[1]:
+        np.testing.assert_array_equal(
+            images[0, :, scaled[1]], expected[:, scaled[1] - 2]
+        )
+    restored = translate.translate_image(
+        identity, image, SIZE, STRIDE, restore=True
+    )
+    np.testing.assert_array_equal(restored, resized(expected, height, width))
+
+
+def test_padding_larger_than_the_image():
+    images = []
+    translate.translate_image(
+        lambda x: images.append(x) or x, noise(3, 3), size=3, stride=16
+    )
+    row = images[0][0, 0, :, 0]
+    assert row.shape == (16,)
+    np.testing.assert_array_equal(row[:9], row[[0, 1, 2, 1, 0, 1, 2, 1, 0]])
+
+
+def test_batches_hold_one_shape_and_files_keep_their_pictures(tmp_path):
+    sizes = [(16, 16), (16, 20), (16, 16), (20, 16), (16, 16), (16, 18)]
+    outputs = {}
+    for i, size in enumerate(sizes):
+        path = write(tmp_path / "in" / f"{i}.png", noise(*size, seed=i))
+        outputs[path] = tmp_path / "out" / f"{i}.png"
+    shapes = []
+
+    def negative(images):
+        shapes.append(images.shape)
+        return 255 - images
+
+    assert not translate.translate_files(
+        negative, outputs, SIZE, STRIDE, batch_size=2
+    )
+    assert sorted(shapes) == [
+        (1, 16, 16, 3),
+        (1, 20, 16, 3),
+        (2, 16, 16, 3),
+        (2, 16, 20, 3),
+    ]
+    for source, target in outputs.items():
+        np.testing.assert_array_equal(
+            read_image(target), 255 - read_image(source)
+        )
+
+
+def names(*paths):
+    inputs = {translate.Path("in", p): translate.Path(p) for p in paths}
+    outputs = translate.name_outputs(inputs, "out")
+    return [path.relative_to("out").as_posix() for path in outputs.values()]
+
+
+def test_names_are_kept_and_distinct():
+    assert names("me.jpg", "sub/me.jpg", "x.y.webp") == [
+        "me.png",
+        "sub/me.png",
+        "x.y.png",
+    ]
+    assert names("me.jpg", "Me.png", "you.gif") == [
+        "me.jpg.png",
+        "Me.png.png",
+        "you.png",
+    ]
+    crowded = names("me.jpg", "me.png", "me.jpg.gif", "me.jpg.bmp")
+    assert len({name.casefold() for name in crowded}) == 4
+
+
+def test_folder_file_and_pattern(run_dir, tmp_path, capsys):
+    photos = tmp_path / "photos"
+    one = write(photos / "one.jpg", noise(40, 40))
+    write(photos / "sub" / "two.png", noise(32, 48))
+    grey = Image.fromarray(noise(20, 20)).convert("L")
+    grey.save(photos / "grey.png")
+    (photos / "notes.txt").write_text("not an image")
+    out = tmp_path / "out"
+
+    verb(run_dir, f"--input={photos}", f"--output={out}")
+    assert sorted(
+        path.relative_to(out).as_posix() for path in out.rglob("*.png")
+    ) == ["grey.png", "one.png", "sub/two.png"]
+    assert capsys.readouterr().out == (
+        f"Translated 3 of 3 images (a_to_b) into {out}\n"
+    )
+    expected = 255 - resized(read_image(one), 16, 16)
+    np.testing.assert_array_equal(read_image(out / "one.png"), expected)
+    assert read_image(out / "sub" / "two.png").shape == (16, 24, 3)
+
+    pattern = f"--input={photos}/**/t*.png"
+    deep = tmp_path / "deep"
+    verb(run_dir, pattern, f"--output={deep}", "--size=input")
+    assert read_image(deep / "sub" / "two.png").shape == (32, 48, 3)
+
+    file = tmp_path / "new" / "copy.webp"
+    verb(run_dir, f"--input={one}", f"--output={file}", "--direction=b_to_a")
+    back = read_image(file).astype(int)
+    assert np.abs(back - resized(read_image(one), 16, 16)).mean() < 40
+    with Image.open(file) as image:
+        assert image.format == "WEBP"
+
+
+def test_nothing_is_lost(run_dir, tmp_path):
+    me = write(tmp_path / "me.png", noise(16, 16))
+    before = me.read_bytes()
+    for flags in (
+        [f"--input={me}", f"--output={tmp_path}"],
+        [f"--input={me}", f"--output={me}"],
+    ):
+        with pytest.raises(UserError, match="an image that is read"):
+            verb(run_dir, *flags, "--overwrite")
+    link = tmp_path / "out" / "me.png"
+    link.parent.mkdir()
+    link.symlink_to(me)
+    with pytest.raises(UserError, match="an image that is read"):
+        verb(run_dir, f"--input={me}", f"--output={link.parent}", "--overwrite")
+    assert me.read_bytes() == before
+
+    other = write(tmp_path / "other.png", noise(8, 8))
+    flags = [f"--input={me}", f"--output={other}"]
+    with pytest.raises(UserError, match="add --overwrite"):
+        verb(run_dir, *flags)
+    assert read_image(other).shape == (8, 8, 3)
+    verb(run_dir, *flags, "--overwrite")
+    np.testing.assert_array_equal(read_image(other), 255 - read_image(me))
+
+
+def test_results_below_the_inputs_are_not_translated_again(run_dir, tmp_path):
+    write(tmp_path / "photos" / "me.png", noise(16, 16))
+    flags = [f"--input={tmp_path}/photos", f"--output={tmp_path}/photos/out"]
+    verb(run_dir, *flags)
+    verb(run_dir, *flags, "--overwrite")
+    made = sorted((tmp_path / "photos" / "out").rglob("*.png"))
+    assert [path.name for path in made] == ["me.png"]
+    assert len(list((tmp_path / "photos" / "out").iterdir())) == 1
+
+
+def test_bad_files_are_named_and_left_out(run_dir, tmp_path, capsys):
+    photos = tmp_path / "photos"
+    write(photos / "good.png", noise(16, 16))
+    (photos / "broken.jpg").write_bytes(b"nothing")
+    write(photos / "ribbon.png", noise(1, 4000))
+    verb(run_dir, f"--input={photos}", f"--output={tmp_path}/out")
+    said = capsys.readouterr()
+    assert "Translated 1 of 3 images" in said.out
+    assert "broken.jpg: Its content is no JPEG" in said.err
+    assert "ribbon.png: Its sides may be 8:1 at most" in said.err
+    assert "4000x1" in said.err
+    (photos / "good.png").unlink()
+    with pytest.raises(UserError, match="2 left out"):
+        verb(run_dir, f"--input={photos}", f"--output={tmp_path}/out")
+
+
+def test_transparency_lies_on_white(run_dir, tmp_path):
+    clear = np.zeros((16, 16, 4), np.uint8)
+    Image.fromarray(clear).save(tmp_path / "clear.png")
+    verb(run_dir, f"--input={tmp_path}/clear.png", f"--output={tmp_path}/out")
+    assert not read_image(tmp_path / "out" / "clear.png").any()
+
+
+def test_style(run_dir, tmp_path, monkeypatch):
+    grey = np.full((16, 16, 3), 128, np.uint8)
+    me = write(tmp_path / "me.png", grey)
+    like = write(tmp_path / "like.png", np.full((30, 20, 3), 204, np.uint8))
+    flags = [f"--input={me}", "--overwrite", "--direction=b_to_a"]
+
+    def styled(style, seed=0):
+        out = tmp_path / "styled.png"
+        verb(
+            run_dir,
+            *flags,
+            f"--output={out}",
+            f"--style={style}",
+            f"--seed={seed}",
+        )
+        return read_image(out)[0, 0].tolist()
+
+    with pytest.raises(UserError, match="Negative of this run was trained w"):
+        styled(like)
+    use(monkeypatch, Styled())
+    # A style of (204 / 127.5 - 1) = .6 is 76.5 levels.
+    assert styled(like) == [204, 204, 204]
+    assert styled("sample", 1) == styled("sample", 1) != styled("sample", 2)
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--direction=c"], "invalid choice: 'c'"),
+        (["--size=big"], "invalid choice: 'big'"),
+        (["--batch_size=0"], "`--batch_size` must be at least 1"),
+        (["--run_dir=nowhere"], "`--run_dir` must be the folder of a run"),
+        (["--input=nowhere/*.jpg"], "`--input` must be an image, a folder"),
+        (["--output=out.gif"], "end in one of .png"),
+        (["--style=nowhere.png"], "nowhere.png"),
+        (["--sytle=sample"], "unrecognized arguments: --sytle=sample"),
+    ],
+)
+def test_wrong_flags(run_dir, tmp_path, monkeypatch, flags, message):
+    def no_tensorflow():
+        raise AssertionError("flags must be checked before the import")
+
+    monkeypatch.setattr(translate.cli, "import_tensorflow", no_tensorflow)
+    me = write(tmp_path / "me.png", noise(16, 16))
+    good = [f"--input={me}", f"--output={tmp_path}/out"]
+    with pytest.raises(UserError) as error:
+        verb(run_dir, *good, *flags)
+    assert message in str(error.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_one_file_for_two_images(run_dir, tmp_path):
+    write(tmp_path / "in" / "a.png", noise(16, 16))
+    write(tmp_path / "in" / "b.png", noise(16, 16))
+    with pytest.raises(UserError, match="must be a folder for 2 images"):
+        verb(run_dir, f"--input={tmp_path}/in", "--output=one.png")
+
+
+def test_unwritable_output(run_dir, tmp_path):
+    me = write(tmp_path / "me.png", noise(16, 16))
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="where it can be written"):
+        verb(run_dir, f"--input={me}", f"--output={tmp_path}/file/out")
+
+
+def test_a_mistake_is_one_line(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "tf_i2i.translate", "--run_dir=nowhere"]
+        + ["--input=me.jpg", "--output=out"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr == (
+        "error: `--run_dir` must be the folder of a run, with a config.gin. "
+        "Received: nowhere\n"
+    )

@@ -1,0 +1,304 @@
+"""A run on two small folders: stopped, killed, resumed, refused, explained."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from PIL import Image
+
+from tf_i2i import train
+from tf_i2i.errors import UserError
+
+TINY = [
+    "train.image_size = 8",
+    "train.precision = 'float32'",
+    "train.log_kimg = .002",  # Each step.
+    "train.save_kimg = .01",  # Each fifth step.
+    "train.sample_kimg = 1000.",
+    "TwinGAN.start_size = 8",
+    "TwinGAN.width = .02",
+    "growing_phases.start_size = 8",
+    "growing_phases.batch_size = 2",
+    "growing_phases.last_images = 80",
+]
+TWO_PHASES = [
+    "TwinGAN.start_size = 4",
+    "growing_phases.start_size = 4",
+    "growing_phases.images = 8",
+    "growing_phases.fade_images = 8",
+    "growing_phases.last_images = 8",
+]
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Two folders of twelve images, and a cache that all runs share."""
+    root = tmp_path_factory.mktemp("data")
+    rng = np.random.default_rng(0)
+    for domain in "ab":
+        (root / domain).mkdir()
+        for i in range(12):
+            pixels = rng.integers(0, 256, (12, 12, 3), np.uint8)
+            Image.fromarray(pixels).save(root / domain / f"{i}.png")
+    return root
+
+
+@pytest.fixture(autouse=True)
+def cache(folders, monkeypatch):
+    monkeypatch.setenv("TF_I2I_CACHE", str(folders / "cache"))
+
+
+def flags(folders, run_dir, params=()):
+    return [
+        "--gin_file=twingan.gin",
+        f"--run_dir={run_dir}",
+        f"--data_a={folders / 'a'}",
+        f"--data_b={folders / 'b'}",
+        *(f"--gin_param={p}" for p in [*TINY, *params]),
+    ]
+
+
+def start(folders, run_dir, params=()):
+    """The verb as a user starts it."""
+    command = [sys.executable, "-m", "tf_i2i.train"]
+    return subprocess.Popen(
+        command + flags(folders, run_dir, params),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    )
+
+
+def lines(run_dir):
+    path = run_dir / "metrics.jsonl"
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def wait_for(process, condition):
+    while not condition():
+        assert process.poll() is None, process.stdout.read()
+        time.sleep(0.01)
+
+
+def state(run_dir):
+    """All arrays of the newest checkpoint."""
+    newest = sorted((run_dir / "checkpoints").glob("step-*.weights.h5"))[-1]
+    arrays = {}
+
+    def visit(name, item):
+        if isinstance(item, h5py.Dataset):
+            arrays[name] = item[()]
+
+    with h5py.File(newest) as file:
+        file.visititems(visit)
+    return newest.name, arrays
+
+
+def assert_same_state(one, other):
+    (name, arrays), (its_name, its_arrays) = state(one), state(other)
+    assert name == its_name
+    assert arrays.keys() == its_arrays.keys()
+    for key, array in arrays.items():
+        assert np.array_equal(array, its_arrays[key]), key
+
+
+@pytest.fixture(scope="module")
+def finished(folders):
+    """A run of forty steps that nothing disturbed."""
+    os.environ["TF_I2I_CACHE"] = str(folders / "cache")
+    run_dir = folders / "finished"
+    process = start(folders, run_dir)
+    output, _ = process.communicate()
+    assert process.returncode == 0, output
+    return run_dir, output
+
+
+def kill_and_resume(folders, finished, tmp_path, at):
+    process = start(folders, tmp_path)
+    wait_for(process, lambda: len(lines(tmp_path)) >= at)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    again = start(folders, tmp_path)
+    output, _ = again.communicate()
+    assert again.returncode == 0, output
+    assert_same_state(finished[0], tmp_path)
+
+
+@pytest.mark.parametrize("at", np.random.default_rng(1).integers(1, 39, 3))
+def test_killed_and_resumed_is_bit_equal(folders, finished, tmp_path, at):
+    kill_and_resume(folders, finished, tmp_path, at)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("at", np.random.default_rng(2).integers(1, 39, 30))
+def test_killed_at_thirty_moments(folders, finished, tmp_path, at):
+    kill_and_resume(folders, finished, tmp_path, at)
+
+
+def test_sigterm_saves_and_says_so(folders, finished, tmp_path):
+    process = start(folders, tmp_path)
+    wait_for(process, lambda: len(lines(tmp_path)) >= 3)
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate()
+    assert process.returncode == 0, output
+    step = int(re.search(r"saved at step (\d+)", output)[1])
+    assert 3 <= step < 40
+    assert state(tmp_path)[0] == f"step-{step:09d}.weights.h5"
+    train.main(flags(folders, tmp_path))
+    assert_same_state(finished[0], tmp_path)
+
+
+def test_a_finished_run_explains_itself(finished):
+    run_dir, output = finished
+    names = {path.name for path in run_dir.iterdir()}
+    assert names == {
+        "config.gin",
+        "checkpoints",
+        "samples",
+        "metrics.jsonl",
+        "events",
+    }
+    rows = [json.loads(line) for line in lines(run_dir)]
+    assert [row["step"] for row in rows] == list(range(1, 41))
+    assert rows[-1]["images_shown"] == 80
+    assert len(list((run_dir / "checkpoints").iterdir())) == 2
+    assert list((run_dir / "events").glob("events.out.tfevents*"))
+    assert "python -m tf_i2i.translate --run_dir=" in output
+    assert "images/s" in output
+    (sample,) = (run_dir / "samples").glob("*.png")
+    # Six rows, a validation image a column, on gaps of two pixels.
+    assert Image.open(sample).size == (2 + 66, 2 + 6 * 66)
+
+
+def test_phases_resume_across_their_border(folders, tmp_path):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    train.main(flags(folders, whole, TWO_PHASES))
+    for steps in (4, 6, 9):  # At a border, within a fade, within the last.
+        params = [*TWO_PHASES, f"train.steps = {steps}"]
+        train.main(flags(folders, parts, params))
+    train.main(flags(folders, parts, TWO_PHASES))
+    assert_same_state(whole, parts)
+    phases = [json.loads(line)["phase"] for line in lines(parts)]
+    assert phases == ["4px"] * 4 + ["8px-fade"] * 4 + ["8px"] * 4
+
+
+def test_another_configuration_is_refused(folders, finished):
+    with pytest.raises(
+        UserError, match=r"TwinGAN\.cycle_weight = 2\.0 \(was 1\.0\)"
+    ):
+        train.main(
+            flags(folders, finished[0], ["TwinGAN.cycle_weight = 2."])
+        )
+
+
+def test_run_dir_is_enough_to_go_on(folders, finished):
+    before = lines(finished[0])
+    train.main([f"--run_dir={finished[0]}"])
+    assert lines(finished[0]) == before
+
+
+def test_a_loss_that_is_not_finite_is_one_line(folders, finished, tmp_path):
+    params = ["TwinGAN.cycle_weight = float('nan')"]
+    params = ["TwinGAN.cycle_weight = 1e39"]  # inf in float32.
+    with pytest.raises(UserError, match=r"cycle_. became .* at step 0") as e:
+        train.main(flags(folders, tmp_path, params))
+    assert "--init_from=" in str(e.value)
+    assert "--skip_step=0" in str(e.value)
+    assert not (tmp_path / "checkpoints").exists()
+
+
+def test_a_step_can_be_left_out(folders, tmp_path):
+    train.main(
+        [*flags(folders, tmp_path, ["train.steps = 4"]), "--skip_step=2"]
+    )
+    steps = [json.loads(line)["step"] for line in lines(tmp_path)]
+    assert steps == [1, 2, 4]
+
+
+def test_a_new_run_from_the_weights_of_another(folders, finished, tmp_path):
+    params = ["train.steps = 1", "Adam.learning_rate = 0.0"]
+    train.main(
+        [*flags(folders, tmp_path, params), f"--init_from={finished[0]}"]
+    )
+    name, arrays = state(tmp_path)
+    assert name == "step-000000001.weights.h5"
+    kernel = "encoder/from_rgb/8/convolution/vars/0"
+    kernels = [key for key in arrays if key.endswith("convolution/vars/0")]
+    assert kernels, kernel
+    theirs = state(finished[0])[1]
+    for key in kernels:
+        assert np.array_equal(arrays[key], theirs[key]), key
+
+
+@pytest.mark.parametrize(
+    ("binding", "message"),
+    [
+        ("TwinGAN.cycle_wieght = 1.", "cycle_wieght"),
+        ("TwinGAM.width = 1.", "Known names: train, TwinGAN"),
+        ("single_phase.images = 3", "`single_phase.images` is set, but"),
+        ("train.strategy = 'many'", "must be one of auto, none, mirrored"),
+        ("train.image_size = 12", "by doubling"),
+        ("TwinGAN.start_size = 4 +", "configuration:"),
+    ],
+)
+def test_wrong_bindings_are_one_line(folders, tmp_path, binding, message):
+    with pytest.raises(UserError) as error:
+        train.main(flags(folders, tmp_path, [binding]))
+    assert message in str(error.value)
+    assert not (tmp_path / "config.gin").exists()
+
+
+def test_a_run_with_imports_must_be_trusted(finished, tmp_path):
+    config = (finished[0] / "config.gin").read_text()
+    (tmp_path / "config.gin").write_text("import os\n" + config)
+    with pytest.raises(UserError, match="pass --allow_imports"):
+        train.main([f"--run_dir={tmp_path}"])
+
+
+def test_dry_run_prints_and_writes_nothing(folders, tmp_path, capsys):
+    run_dir = tmp_path / "run"
+    train.main([*flags(folders, run_dir), "--dry_run"])
+    printed = capsys.readouterr().out
+    assert "train.precision = 'float32'" in printed
+    assert re.search(r"8px +batch +2 +images +0 to +80", printed)
+    assert "encoder: 4" in printed or "encoder:" in printed
+    assert not run_dir.exists()
+
+
+def test_list_configs(capsys):
+    train.main(["--list_configs"])
+    printed = capsys.readouterr().out
+    assert "twingan.gin " in printed
+    assert "paper/twingan.gin " in printed
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        ([], "`--gin_file` or `--run_dir` must be given"),
+        (["--gin_file=nothing.gin"], "shipped configs: .*twingan.gin"),
+        (["--gin_file=twingan.gin", "--data_a=/nowhere"], "`--data_a` must"),
+        (["--gin_fil=twingan.gin"], "unrecognized arguments"),
+    ],
+)
+def test_wrong_flags_answer_at_once(argv, message):
+    began = time.monotonic()
+    process = subprocess.run(
+        [sys.executable, "-m", "tf_i2i.train", *argv],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    )
+    assert time.monotonic() - began < 1.5
+    assert process.returncode == 2
+    assert re.search(message, process.stderr)
+    assert process.stderr.count("\n") == 1
