@@ -11,7 +11,7 @@ VERSION = re.search(
     r'__version__ = "(.+)"', (HERE / "tf_i2i" / "__init__.py").read_text()
 )[1]
 EXPORT = ["ai-edge-litert>=2.1"]
-TEST = [*EXPORT, "pytest>=8"]
+TEST = [*EXPORT, "pytest>=8", "pytest-xdist>=3"]
 
 setup(
     name="tf-i2i",

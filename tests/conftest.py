@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 # Two devices for `MirroredStrategy`; only possible before the first use.
 tf.config.set_logical_device_configuration(
@@ -20,6 +21,24 @@ tf.config.set_logical_device_configuration(
 def _float32_policy():
     yield
     keras.config.set_dtype_policy("float32")
+
+
+@pytest.fixture(scope="session")
+def folders(tmp_path_factory):
+    """Two folders, `a` and `b`, of twelve small images each."""
+    root = tmp_path_factory.mktemp("data")
+    rng = np.random.default_rng(0)
+    for domain in "ab":
+        (root / domain).mkdir()
+        for i in range(12):
+            pixels = rng.integers(0, 256, (12, 12, 3), np.uint8)
+            Image.fromarray(pixels).save(root / domain / f"{i}.png")
+    return root
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory):
+    os.environ["TF_I2I_CACHE"] = str(tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture

@@ -285,5 +285,5 @@ def test_fit_leaves_the_right_size_alone(rng):
 
 
 def test_fit_names_its_choices():
-    with pytest.raises(UserError, match="crop, pad, stretch.*'zoom'"):
+    with pytest.raises(UserError, match=r"crop, pad, stretch.*'zoom'"):
         fit_image(stripes(), 8, "zoom")

@@ -192,6 +192,27 @@ def test_channels():
     assert channels(256, 0.1) == 4
 
 
+def test_a_convolution_by_hand():
+    """1x1 kernel (1, -1); statistics 0 and 1: the norm only scales by 2."""
+    one = tf.ones((1, 1, 1, 1))
+    outputs = {}
+    for name, options in {
+        "hidden": {"norm": ENCODER_NORM},
+        "linear": {"norm": ENCODER_NORM, "linear": True},
+        "critic": {},
+    }.items():
+        layer = progressive.Convolution(2, 1, **options)
+        layer(one, passage=A)
+        layer.convolution.kernel.assign([[[[1.0, -1.0]]]])
+        if layer.norm:
+            layer.norm.gamma.assign(tf.fill((2, 2), 2.0))
+        outputs[name] = layer(one, passage=A)[0, 0, 0]
+    close(outputs["linear"], [2, -2])
+    close(outputs["critic"], [1, -0.2])
+    # (2, -.4) over its root mean square, sqrt(2.08).
+    close(outputs["hidden"], np.array([2, -0.4]) / 2.08**0.5)
+
+
 # Growing, on narrow networks for 8 and 16 px.
 
 NARROW = {"sizes": (8, 16), "width": 0.03}
@@ -249,6 +270,13 @@ def test_an_encoder_fades_from_the_path_below(rng, encoder):
     close(skips_at_0[8], old_skips[8])
     close(skips_at_1[8], new_skips[8])
     close(skips_at_0[16], new_skips[16])
+
+
+def test_a_skip_is_taken_before_pooling(rng, encoder):
+    content, skips = encoder(images(rng), size=16, passage=A)
+    close(downsample(skips[8]), content)
+    for skip in skips.values():
+        assert differ(skip, upsample(downsample(skip)))
 
 
 def test_a_critic_fades_from_the_path_below(rng, critic):

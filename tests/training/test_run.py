@@ -1,7 +1,6 @@
 """A run on two small folders: stopped, killed, resumed, refused, explained."""
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -30,30 +29,13 @@ TINY = [
     "growing_phases.last_images = 80",
 ]
 TWO_PHASES = [
+    "TwinGAN.same_gan = False",
     "TwinGAN.start_size = 4",
     "growing_phases.start_size = 4",
     "growing_phases.images = 8",
     "growing_phases.fade_images = 8",
     "growing_phases.last_images = 8",
 ]
-
-
-@pytest.fixture(scope="module")
-def folders(tmp_path_factory):
-    """Two folders of twelve images, and a cache that all runs share."""
-    root = tmp_path_factory.mktemp("data")
-    rng = np.random.default_rng(0)
-    for domain in "ab":
-        (root / domain).mkdir()
-        for i in range(12):
-            pixels = rng.integers(0, 256, (12, 12, 3), np.uint8)
-            Image.fromarray(pixels).save(root / domain / f"{i}.png")
-    return root
-
-
-@pytest.fixture(autouse=True)
-def cache(folders, monkeypatch):
-    monkeypatch.setenv("TF_I2I_CACHE", str(folders / "cache"))
 
 
 def flags(folders, run_dir, params=()):
@@ -114,7 +96,6 @@ def assert_same_state(one, other):
 @pytest.fixture(scope="module")
 def finished(folders):
     """A run of forty steps that nothing disturbed."""
-    os.environ["TF_I2I_CACHE"] = str(folders / "cache")
     run_dir = folders / "finished"
     process = start(folders, run_dir)
     output, _ = process.communicate()
@@ -182,7 +163,7 @@ def test_a_finished_run_explains_itself(finished):
 def test_phases_resume_across_their_border(folders, tmp_path):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     train.main(flags(folders, whole, TWO_PHASES))
-    for steps in (4, 6, 9):  # At a border, within a fade, within the last.
+    for steps in (4, 6):  # At a border, and within a fade.
         params = [*TWO_PHASES, f"train.steps = {steps}"]
         train.main(flags(folders, parts, params))
     train.main(flags(folders, parts, TWO_PHASES))
@@ -207,12 +188,11 @@ def test_run_dir_is_enough_to_go_on(folders, finished):
 
 
 def test_a_loss_that_is_not_finite_is_one_line(folders, finished, tmp_path):
-    params = ["TwinGAN.cycle_weight = float('nan')"]
-    params = ["TwinGAN.cycle_weight = 1e39"]  # inf in float32.
-    with pytest.raises(UserError, match=r"cycle_. became .* at step 0") as e:
+    params = ["Adam.learning_rate = 1e30"]
+    with pytest.raises(UserError, match=r"(\w+) became .* at step 1;") as e:
         train.main(flags(folders, tmp_path, params))
     assert "--init_from=" in str(e.value)
-    assert "--skip_step=0" in str(e.value)
+    assert "--skip_step=1" in str(e.value)
     assert not (tmp_path / "checkpoints").exists()
 
 
@@ -231,9 +211,8 @@ def test_a_new_run_from_the_weights_of_another(folders, finished, tmp_path):
     )
     name, arrays = state(tmp_path)
     assert name == "step-000000001.weights.h5"
-    kernel = "encoder/from_rgb/8/convolution/vars/0"
     kernels = [key for key in arrays if key.endswith("convolution/vars/0")]
-    assert kernels, kernel
+    assert len(kernels) > 10
     theirs = state(finished[0])[1]
     for key in kernels:
         assert np.array_equal(arrays[key], theirs[key]), key

@@ -315,21 +315,28 @@ class UnpairedTranslator(keras.Model):
         slices = self.batches_per_step
         a, b = tf.split(a, slices), tf.split(b, slices)
         done = dict.fromkeys(self.updates, 0)
-        losses = {}
+        losses, checks = {}, []
         for update in self.updates:
             at = done[update]
-            losses |= self._update(update, a[at], b[at])
+            named, check = self._update(update, a[at], b[at])
+            losses |= named
+            checks.append(check)
             done[update] += 1
         images = slices * self.global_batch(a[0])
-        self._move_averages(images)
-        self.step.assign_add(1)
-        self.images_shown.assign_add(images)
-        for name, value in losses.items():
-            self.terms[name].update_state(value)
+        with tf.control_dependencies(checks):
+            self._move_averages(images)
+            self.step.assign_add(1)
+            self.images_shown.assign_add(images)
+            for name, value in losses.items():
+                self.terms[name].update_state(tf.identity(value))
         return {}
 
     def _update(self, update, a, b):
-        """One forward pass and the step of one side, or of both."""
+        """One forward pass and the step of one side, or of both.
+
+        Returns:
+            The losses by name, and the operation that finds them finite.
+        """
         sides = ("translator", "critic") if update == "both" else (update,)
         losses = {}
         with tf.GradientTape(persistent=True) as tape:
@@ -342,20 +349,24 @@ class UnpairedTranslator(keras.Model):
                 side: tf.add_n(list(losses[side].values())) / replicas
                 for side in sides
             }
-        gradients = {}
-        for side in sides:
-            variables = self.owned(side)
-            pairs = zip(
-                tape.gradient(totals[side], variables), variables, strict=True
-            )
-            # None: a block that this phase's path leaves out.
-            gradients[side] = [(g, v) for g, v in pairs if g is not None]
+        gradients = {
+            side: self._gradients(tape, totals[side], side) for side in sides
+        }
         named = {n: v for side in sides for n, v in losses[side].items()}
-        with tf.control_dependencies([self._check_finite(named, gradients)]):
+        check = self._check_finite(named, gradients)
+        with tf.control_dependencies([check]):
             for side in sides:
                 pairs = [(tf.identity(g), v) for g, v in gradients[side]]
                 self.optimizers[side].apply_gradients(pairs)
-        return named
+        return named, check
+
+    def _gradients(self, tape, total, side):
+        """Pairs `(gradient, variable)` of a side, on this phase's path."""
+        variables = self.owned(side)
+        pairs = zip(tape.gradient(total, variables), variables, strict=True)
+        # Dense: of slices that repeat a row, Adam would sum the squares in
+        # place of squaring the sum. None: a block that the path leaves out.
+        return [(tf.convert_to_tensor(g), v) for g, v in pairs if g is not None]
 
     def _check_finite(self, losses, gradients):
         """Asserts finite losses and gradients; names the first bad one."""
@@ -367,7 +378,7 @@ class UnpairedTranslator(keras.Model):
         stacked = tf.stack(list(values.values()))
         bad = tf.logical_not(tf.math.is_finite(stacked))
         first = tf.argmax(tf.cast(bad, tf.int32))
-        return tf.debugging.Assert(
+        check = tf.debugging.Assert(
             tf.logical_not(tf.reduce_any(bad)),
             [
                 NOT_FINITE,
@@ -376,6 +387,8 @@ class UnpairedTranslator(keras.Model):
                 tf.convert_to_tensor(self.step),
             ],
         )
+        # Eager mode has raised already, and has no operation to wait for.
+        return tf.no_op() if check is None else check
 
     def global_batch(self, images):
         """Images in a batch over all replicas."""

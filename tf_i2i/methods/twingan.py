@@ -49,7 +49,7 @@ class TwinGAN(UnpairedTranslator):
     """TwinGAN (Li 2018, arXiv:1809.00946).
 
     Args:
-        image_size: side of the largest images: 8, 16, ..., 256 pixels.
+        image_size: side of the largest images: 4, 8, ..., 1024 pixels.
         start_size: side of the first phase's images; `image_size` for a
             network that never grows. None: `image_size`.
         width: factor on the channel counts of Table 4.
@@ -75,7 +75,8 @@ class TwinGAN(UnpairedTranslator):
         average_kimg, seed, name: as in `UnpairedTranslator`.
 
     Raises:
-        UserError: for sizes that are no powers of two in order.
+        UserError: for sizes that are no powers of two in order, another
+            noise, or another number of boundaries.
     """
 
     translators = ("encoder", "generator")
@@ -107,6 +108,16 @@ class TwinGAN(UnpairedTranslator):
         super().__init__(image_size, average_kimg, seed, name)
         self.start_size = start_size or image_size
         self._check_sizes()
+        if dragan_noise not in ("uniform", "normal"):
+            raise UserError(
+                "`dragan_noise` must be uniform or normal. "
+                f"Received: {dragan_noise!r}"
+            )
+        if len(renorm_boundaries) != len(RENORM_LIMITS) - 1:
+            raise UserError(
+                "`renorm_boundaries` must be three numbers, one for each "
+                f"widening of the clips. Received: {renorm_boundaries}"
+            )
         self.gan_weight = gan_weight
         self.cycle_weight = cycle_weight
         self.semantic_weight = semantic_weight

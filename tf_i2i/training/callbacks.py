@@ -131,10 +131,10 @@ class Progress(RunCallback):
         )
 
     def _left(self, rate):
-        """Seconds to the end of the run; an image costs by its pixels."""
+        """Seconds to the end of the run, an image costing by its side."""
         left = self.phase.end - self.shown
         for phase in self.run.phases[self.run.phase_number :]:
-            left += phase.images * (phase.size / self.phase.size) ** 2
+            left += phase.images * phase.size / self.phase.size
         return left / max(rate, 1e-9)
 
 

@@ -335,7 +335,7 @@ class Run:
             return error
         return UserError(
             f"{_assert_data(text)} became infinite or not a number at step "
-            f"{self.step}; no weight was touched. A rerun would meet it "
+            f"{self.step}; the last checkpoint is good. A rerun would meet it "
             "again: start a new run from the last checkpoint with a lower "
             "learning rate, --init_from="
             f"{self.run_dir} --run_dir=NEW --gin_param='Adam.learning_rate = "

@@ -1,0 +1,457 @@
+"""Folders, arrays and toy faces, and what is kept of them."""
+
+import itertools
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tf_i2i.data import sources
+from tf_i2i.data import store as stores
+from tf_i2i.data.reading import BadImage
+from tf_i2i.data.sources import ArraySource
+from tf_i2i.data.sources import FolderSource
+from tf_i2i.data.sources import ToyFacesSource
+from tf_i2i.data.sources import source_for
+from tf_i2i.data.store import assign_splits
+from tf_i2i.data.store import open_store
+from tf_i2i.errors import UserError
+
+
+@pytest.fixture
+def cache(tmp_path):
+    return tmp_path / "cache"
+
+
+def write(folder, names, seed=0, size=(8, 8)):
+    """Different images of one colour; the colour of image i is known."""
+    colours = np.random.default_rng(seed).integers(0, 256, (len(names), 3))
+    for name, colour in zip(names, colours, strict=True):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", size, tuple(map(int, colour))).save(path)
+    return colours
+
+
+def numbered(count, below="."):
+    return [f"{below}/{i:03d}.png" for i in range(count)]
+
+
+def quiet(line):
+    del line
+
+
+def noise(count, seed=0, size=8):
+    rng = np.random.default_rng(seed)
+    return rng.integers(0, 256, (count, size, size, 3), dtype=np.uint8)
+
+
+# ---- sources
+
+
+def test_folder_items_in_order(tmp_path):
+    colours = write(tmp_path, numbered(100), size=(20, 10))
+    items = list(FolderSource(tmp_path).items(4, "crop"))
+    assert [item.name for item in items] == [f"{i:03d}.png" for i in range(100)]
+    for item, colour in zip(items, colours, strict=True):
+        assert item.image.shape == (4, 4, 3)
+        assert (item.image == colour).all()
+        assert item.split is None
+
+
+def test_folder_content_is_that_of_the_file(tmp_path):
+    write(tmp_path, ["a.png", "b.png"])
+    (tmp_path / "c.png").write_bytes((tmp_path / "a.png").read_bytes())
+    a, b, c = (i.content for i in FolderSource(tmp_path).items(4, "crop"))
+    assert a == c != b
+
+
+def test_folder_bad_file_has_a_name_and_a_reason(tmp_path):
+    (tmp_path / "x.png").write_bytes(b"junk")
+    (item,) = FolderSource(tmp_path).items(4, "crop")
+    assert isinstance(item.image, BadImage)
+    assert item.image.name == "x.png"
+    assert "no JPEG" in item.image.reason
+
+
+def test_folder_with_splits(tmp_path):
+    write(tmp_path, ["train/a.png", "val/b.png", "test/c.png", "valid/d.png"])
+    source = FolderSource(tmp_path)
+    found = [(i.name, i.split) for i in source.items(4, "crop")]
+    assert found == [
+        ("test/c.png", "test"),
+        ("train/a.png", "train"),
+        ("val/b.png", "val"),
+    ]
+    assert any("1 images outside" in note for note in source.notes)
+
+
+def test_folder_with_test_but_no_train(tmp_path):
+    write(tmp_path, ["a.png", "test/b.png"])
+    with pytest.raises(UserError, match="must have a folder train/"):
+        FolderSource(tmp_path)
+
+
+def test_folder_names_what_it_cannot_use(tmp_path):
+    write(tmp_path, ["a.png"])
+    (tmp_path / "b.HEIC").touch()
+    (note,) = FolderSource(tmp_path).notes
+    assert "1 files are left out" in note
+    assert ".heic" in note
+
+
+def test_folder_key_follows_size_time_and_place(tmp_path):
+    write(tmp_path / "one", ["a.png"])
+    keys = [FolderSource(tmp_path / "one").key()]
+    assert FolderSource(tmp_path / "one").key() == keys[0]
+    os.utime(tmp_path / "one" / "a.png", (0, 0))
+    keys.append(FolderSource(tmp_path / "one").key())
+    (tmp_path / "one" / "a.png").write_bytes(b"123")
+    os.utime(tmp_path / "one" / "a.png", (0, 0))
+    keys.append(FolderSource(tmp_path / "one").key())
+    (tmp_path / "one").rename(tmp_path / "two")
+    keys.append(FolderSource(tmp_path / "two").key())
+    assert len(set(keys)) == 4
+
+
+def test_array_items():
+    images = noise(3)
+    items = list(ArraySource(images).items(8, "crop"))
+    for item, image in zip(items, images, strict=True):
+        np.testing.assert_array_equal(item.image, image)
+    assert len({item.content for item in items}) == 3
+
+
+def test_array_key_follows_the_bytes():
+    images = noise(3)
+    other = images.copy()
+    other[2, 7, 7, 2] ^= 1
+    assert ArraySource(images).key() == ArraySource(images.copy()).key()
+    assert ArraySource(images).key() != ArraySource(other).key()
+    assert ArraySource(images).key() != ArraySource(images[:2]).key()
+
+
+@pytest.mark.parametrize(
+    "images",
+    [
+        np.zeros((2, 4, 4, 3), np.float32),
+        np.zeros((4, 4, 3), np.uint8),
+        np.zeros((2, 4, 4, 1), np.uint8),
+    ],
+)
+def test_other_arrays_are_refused(images):
+    with pytest.raises(UserError, match=r"`data_a`.*uint8.*Received"):
+        source_for(images, "a")
+
+
+def test_toy_identities_are_disjoint_but_for_the_test_pairs():
+    a, b = (ToyFacesSource(d, train=50, val=7, test=9) for d in "ab")
+    np.testing.assert_array_equal(a.identities("test"), np.arange(9))
+    np.testing.assert_array_equal(b.identities("test"), np.arange(9))
+    shown = np.concatenate(
+        [s.identities(split) for s in (a, b) for split in ("train", "val")]
+        + [a.identities("test")]
+    )
+    assert len(np.unique(shown)) == 2 * 57 + 9
+
+
+def test_toy_items_are_drawn_at_size(monkeypatch):
+    asked = []
+
+    def render(domain, indices, size):
+        asked.append((domain, len(indices), size))
+        faces = np.zeros((len(indices), size, size, 3), np.uint8)
+        faces[:] = np.asarray(indices)[:, None, None, None]
+        return faces
+
+    monkeypatch.setattr(sources.toy_faces, "render", render)
+    source = ToyFacesSource("b", train=70, val=2, test=3)
+    items = list(source.items(5, "crop"))
+    assert asked == [("b", 3, 5), ("b", 2, 5), ("b", 64, 5), ("b", 6, 5)]
+    assert len(items) == len(source) == 75
+    for split in ("train", "val", "test"):
+        drawn = [i.image[0, 0, 0] for i in items if i.split == split]
+        assert drawn == source.identities(split).tolist()
+
+
+def test_toy_key_follows_the_drawing(monkeypatch):
+    before = ToyFacesSource("a").key()
+    assert before != ToyFacesSource("b").key()
+    assert before != ToyFacesSource("a", val=101).key()
+    monkeypatch.setattr(sources.toy_faces, "VERSION", -1)
+    assert before != ToyFacesSource("a").key()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [({"domain": "c"}, "a or b"), ({"domain": "a", "val": 0}, "`val`")],
+)
+def test_toy_mistakes(arguments, words):
+    with pytest.raises(UserError, match=words):
+        ToyFacesSource(**arguments)
+
+
+def test_source_for(tmp_path):
+    for spec in (None, "toy"):
+        assert source_for(spec, "b").domain == "b"
+    for spec in (tmp_path, str(tmp_path)):
+        assert source_for(spec, "a").path == tmp_path
+    assert source_for(noise(3), "b").name == "data_b"
+    own = ArraySource(noise(3))
+    assert source_for(own, "a") is own
+    with pytest.raises(UserError, match=r"`data_b` must be toy.*int"):
+        source_for(3, "b")
+    with pytest.raises(UserError, match="must be a folder"):
+        source_for(tmp_path / "nowhere", "a")
+
+
+# ---- store
+
+
+def test_store_holds_the_images(cache):
+    images = noise(20)
+    store = open_store(ArraySource(images), 8, cache_dir=cache, progress=quiet)
+    assert isinstance(store.images, np.memmap)
+    assert store.images.dtype == np.uint8
+    assert not store.images.flags.writeable
+    np.testing.assert_array_equal(store.images, images)
+    assert store.names == [f"{i:06d}" for i in range(20)]
+    assert store.bad == []
+    assert store.path.parent == cache
+    everything = np.concatenate([store.split(s) for s in sources.SPLITS])
+    assert everything.dtype == np.int64
+    assert sorted(everything) == list(range(20))
+
+
+def test_store_is_read_once(cache, monkeypatch):
+    source = ArraySource(noise(5))
+    first = open_store(source, 8, cache_dir=cache, progress=quiet)
+    monkeypatch.setattr(source, "items", None)
+    again = open_store(source, 8, cache_dir=cache, progress=quiet)
+    assert again.path == first.path
+    assert again.names == first.names
+    for split in sources.SPLITS:
+        np.testing.assert_array_equal(again.split(split), first.split(split))
+
+
+def test_another_size_or_fit_is_another_store(cache):
+    source = ArraySource(noise(5))
+    paths = {
+        open_store(source, size, fit, cache, progress=quiet).path
+        for size in (8, 6)
+        for fit in ("crop", "pad")
+    }
+    assert len(paths) == 4
+    assert len(list(cache.iterdir())) == 8
+
+
+@pytest.mark.parametrize("damage", ["short", "long", "empty", "index", "text"])
+def test_a_damaged_store_is_made_again(cache, damage):
+    images = noise(5)
+    path = open_store(
+        ArraySource(images), 8, cache_dir=cache, progress=quiet
+    ).path
+    whole = path.read_bytes()
+    if damage == "index":
+        path.with_suffix(".json").unlink()
+    elif damage == "text":
+        path.with_suffix(".json").write_text('{"names": [')
+    else:
+        content = {"short": whole[:-1], "long": whole + b"x", "empty": b""}
+        path.write_bytes(content[damage])
+    store = open_store(ArraySource(images), 8, cache_dir=cache, progress=quiet)
+    assert store.path.read_bytes() == whole
+    np.testing.assert_array_equal(store.images, images)
+
+
+def test_stores_made_at_once_are_whole(cache):
+    images = noise(40)
+    found = []
+
+    def make():
+        source = ArraySource(images)
+        found.append(open_store(source, 8, cache_dir=cache, progress=quiet))
+
+    threads = [threading.Thread(target=make) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 4
+    for store in found:
+        np.testing.assert_array_equal(store.images, images)
+    assert sorted(p.suffix for p in cache.iterdir()) == [".json", ".npy"]
+
+
+def test_bad_files_are_left_out_and_named(tmp_path, cache):
+    colours = write(tmp_path / "data", numbered(9))
+    (tmp_path / "data" / "004x.png").write_bytes(b"junk")
+    said = []
+    store = open_store(
+        FolderSource(tmp_path / "data"), 8, "crop", cache, 0.1, said.append
+    )
+    assert [name for name, _ in store.bad] == ["004x.png"]
+    np.testing.assert_array_equal(store.images[:, 0, 0], colours)
+    assert any("004x.png" in line and "no JPEG" in line for line in said)
+    assert said[-1].endswith("1 unreadable")
+
+
+def test_too_many_bad_files_stop_the_run(tmp_path, cache):
+    write(tmp_path / "data", numbered(9))
+    (tmp_path / "data" / "x.png").write_bytes(b"junk")
+    source = FolderSource(tmp_path / "data")
+    with pytest.raises(UserError, match=r"allows 0\.01 of 10 .*x\.png: Its"):
+        open_store(source, 8, cache_dir=cache, progress=quiet)
+    assert list(cache.iterdir()) == []
+    open_store(source, 8, "crop", cache, 0.1, quiet)
+    with pytest.raises(UserError, match="max_bad_fraction"):
+        open_store(source, 8, "crop", cache, 0.05, quiet)
+
+
+def test_an_empty_folder(tmp_path, cache):
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(UserError, match=r"must hold images.*\.txt"):
+        open_store(FolderSource(tmp_path), 8, cache_dir=cache)
+
+
+def test_the_disk_is_asked_first(cache, monkeypatch):
+    usage = type("Usage", (), {"free": 10_000})
+    monkeypatch.setattr(stores.shutil, "disk_usage", lambda folder: usage)
+    with pytest.raises(UserError, match="must have 1 MB free"):
+        open_store(ArraySource(noise(60)), 8, cache_dir=cache)
+    said = []
+    open_store(ArraySource(noise(50)), 8, cache_dir=cache, progress=said.append)
+    assert said[0].endswith(f"50 images to 8 px, 1 MB in {cache}")
+
+
+def test_a_cache_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="TF_I2I_CACHE"):
+        open_store(ArraySource(noise(5)), 8, cache_dir=tmp_path / "file/x")
+
+
+def test_what_a_killed_process_left_is_removed_after_a_day(cache):
+    cache.mkdir()
+    for name, age in (("old.tmp", 2 * 24 * 3600), ("new.tmp", 0)):
+        (cache / name).touch()
+        when = (cache / name).stat().st_mtime - age
+        os.utime(cache / name, (when, when))
+    open_store(ArraySource(noise(5)), 8, cache_dir=cache, progress=quiet)
+    assert [p.name for p in cache.glob("*.tmp")] == ["new.tmp"]
+
+
+def test_cache_folder(monkeypatch, tmp_path):
+    monkeypatch.setenv("TF_I2I_CACHE", str(tmp_path / "own"))
+    assert stores.default_cache_dir() == tmp_path / "own"
+    monkeypatch.delenv("TF_I2I_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert stores.default_cache_dir() == tmp_path / "xdg" / "tf_i2i"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert stores.default_cache_dir() == Path.home() / ".cache" / "tf_i2i"
+
+
+def test_unknown_names(cache):
+    store = open_store(ArraySource(noise(5)), 8, cache_dir=cache)
+    with pytest.raises(UserError, match=r"train, val, test.*'dev'"):
+        store.split("dev")
+    with pytest.raises(UserError, match="`fit`"):
+        open_store(ArraySource(noise(5)), 8, "zoom", cache)
+
+
+# ---- splits
+
+
+def hashes(count):
+    """Spread evenly over the scale, in a mixed order."""
+    mixed = (i * 7919 % count for i in range(count))
+    return [f"{(2 * i + 1) * 16**16 // (2 * count):016x}" for i in mixed]
+
+
+def sizes(splits):
+    return {split: len(splits[split]) for split in sources.SPLITS}
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"),
+    [
+        (3, {"train": 1, "val": 1, "test": 1}),
+        (100, {"train": 90, "val": 5, "test": 5}),
+        (500, {"train": 400, "val": 50, "test": 50}),
+        (2000, {"train": 1800, "val": 100, "test": 100}),
+    ],
+)
+def test_split_by_content(count, expected):
+    splits, note = assign_splits("x", [None] * count, hashes(count))
+    assert sizes(splits) == expected
+    assert "val and test taken" in note
+    assert sorted(itertools.chain(*splits.values())) == list(range(count))
+
+
+def test_more_images_move_none_between_splits():
+    contents = hashes(4000)
+    small, _ = assign_splits("x", [None] * 2000, contents[:2000])
+    large, _ = assign_splits("x", [None] * 4000, contents)
+    for split in sources.SPLITS:
+        assert set(small[split]) <= set(large[split])
+
+
+def test_equal_contents_stay_together():
+    contents = [f"{i % 40 * 6:02x}" + "0" * 14 for i in range(200)]
+    splits, _ = assign_splits("x", [None] * 200, contents)
+    owners = [{contents[i] for i in splits[s]} for s in sources.SPLITS]
+    assert sum(map(len, owners)) == len(set.union(*owners)) == 40
+
+
+def test_missing_splits_come_from_train():
+    given = ["train"] * 100 + ["test"] * 30
+    splits, note = assign_splits("x", given, hashes(130))
+    assert splits["test"] == list(range(100, 130))
+    assert len(splits["val"]) >= 5
+    assert sorted(splits["train"] + splits["val"]) == list(range(100))
+    assert note.startswith("x: val taken from the 100 images")
+
+
+def test_complete_splits_are_left_alone():
+    given = ["val", "train", "test"]
+    splits, note = assign_splits("x", given, hashes(3))
+    assert splits == {"train": [1], "val": [0], "test": [2]}
+    assert note is None
+
+
+@pytest.mark.parametrize(
+    ("given", "contents"),
+    [
+        ([None] * 2, ["01", "02"]),
+        ([None] * 9, ["01", "02", "02"] * 3),
+        (["train", "train", "test"], ["01", "01", "02"]),
+        (["val", "test"], ["01", "02"]),
+    ],
+)
+def test_too_few_different_images(given, contents):
+    with pytest.raises(UserError, match="must hold"):
+        assign_splits("x", given, [c * 8 for c in contents])
+
+
+def test_folder_splits_reach_the_store(tmp_path, cache):
+    data = tmp_path / "data"
+    write(data, numbered(6, "train") + numbered(2, "test"))
+    store = open_store(FolderSource(data), 8, cache_dir=cache, progress=quiet)
+    assert [store.names[i] for i in store.split("test")] == [
+        "test/000.png",
+        "test/001.png",
+    ]
+    assert len(store.split("val")) >= 1
+    assert len(store.split("train")) == 6 - len(store.split("val"))
+
+
+def test_nothing_here_imports_tensorflow():
+    code = (
+        "import sys, tf_i2i.data, tf_i2i.data.store;"
+        "sys.exit('tensorflow' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
