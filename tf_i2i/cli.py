@@ -5,6 +5,7 @@ import contextlib
 import importlib
 import os
 import sys
+from pathlib import Path
 
 from tf_i2i.errors import UserError
 
@@ -43,6 +44,25 @@ def run(main):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def add_run_flags(add):
+    """The flags by which a verb finds a trained run."""
+    add("--run_dir", required=True, help="folder of a trained run")
+    add(
+        "--allow_imports",
+        action="store_true",
+        help="trust a config.gin in there that imports code",
+    )
+
+
+def check_run_dir(path):
+    """Refuses what cannot be a run, before TensorFlow is imported."""
+    if not (Path(path) / "config.gin").is_file():
+        raise UserError(
+            "`--run_dir` must be the folder of a run, with a config.gin. "
+            f"Received: {path}"
+        )
+
+
 def import_tensorflow():
     """Imports TensorFlow without its lines on stderr.
 
@@ -61,7 +81,7 @@ def import_tensorflow():
         )
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
-    with _silent_stderr():
+    with silent_stderr():
         try:
             tensorflow = importlib.import_module("tensorflow")
         except ImportError as error:
@@ -74,8 +94,8 @@ def import_tensorflow():
 
 
 @contextlib.contextmanager
-def _silent_stderr():
-    """C++ writes to the descriptor, below Python's sys.stderr."""
+def silent_stderr():
+    """Sends stderr to nowhere, C++ below Python's sys.stderr included."""
     sys.stderr.flush()
     kept = os.dup(2)
     null = os.open(os.devnull, os.O_WRONLY)

@@ -20,12 +20,11 @@ from pathlib import Path
 import numpy as np
 
 from tf_i2i import cli
+from tf_i2i.domains import DIRECTIONS
 from tf_i2i.errors import UserError
 from tf_i2i.images import to_float
 from tf_i2i.images import to_uint8
 
-# As in methods.base, which cannot be imported without TensorFlow.
-DIRECTIONS = ("a_to_b", "b_to_a")
 FORMATS = {
     "saved_model": "be a folder (SavedModel)",
     "tflite": "end in .tflite (TFLite, float32)",
@@ -186,7 +185,7 @@ def _convert(function):
     )
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
     try:
-        with cli._silent_stderr():
+        with cli.silent_stderr():
             return converter.convert()
     except ConverterError as error:
         raise UserError(
@@ -222,7 +221,7 @@ def load_saved_model(path):
 
 def load_tflite(path):
     """Function `(images, style=None)` of a .tflite, run image by image."""
-    with cli._silent_stderr():
+    with cli.silent_stderr():
         interpreter = _interpreter(Path(path).read_bytes())
         interpreter.allocate_tensors()
     run = interpreter.get_signature_runner()
@@ -347,7 +346,7 @@ def main(argv, formats=tuple(FORMATS)):
             pictures than its source.
     """
     flags = _parser().parse_args(argv)
-    check_run_dir(flags.run_dir)
+    cli.check_run_dir(flags.run_dir)
     output = Path(flags.output)
     kind = _format(flags.output, formats)
     _make_room(output, kind)
@@ -382,7 +381,7 @@ def _parser():
         ],
     )
     add = parser.add_argument
-    add_run_flags(add)
+    cli.add_run_flags(add)
     add(
         "--output",
         required=True,
@@ -401,25 +400,6 @@ def _parser():
         help="of a .tflite's weights and arithmetic",
     )
     return parser
-
-
-def add_run_flags(add):
-    """The flags by which a verb finds a trained run."""
-    add("--run_dir", required=True, help="folder of a trained run")
-    add(
-        "--allow_imports",
-        action="store_true",
-        help="trust a config.gin in there that imports code",
-    )
-
-
-def check_run_dir(path):
-    """Refuses what cannot be a run, before TensorFlow is imported."""
-    if not (Path(path) / "config.gin").is_file():
-        raise UserError(
-            "`--run_dir` must be the folder of a run, with a config.gin. "
-            f"Received: {path}"
-        )
 
 
 def _format(output, formats):
@@ -460,7 +440,7 @@ def _make_room(output, kind):
 def _write(model, part, kind, direction):
     """Exports to `part`; the exported functions by direction."""
     if kind == "saved_model":
-        with cli._silent_stderr():
+        with cli.silent_stderr():
             export_saved_model(model, part, direction)
         return load_saved_model(part)
     export_tflite(model, part, direction)

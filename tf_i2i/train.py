@@ -112,9 +112,13 @@ def _data_bindings(args):
 
 def _say_what_next(run):
     if run.stop_requested:
-        print(f"Stopped and saved at step {run.step}; the same command goes on.")
+        print(
+            f"Stopped and saved at step {run.step}; the same command goes on."
+        )
         return
-    print(f"Trained: {run.images_shown} images of each domain, {run.step} steps.")
+    print(
+        f"Trained: {run.images_shown} images of each domain, {run.step} steps."
+    )
     if run.last_sample:
         print(f"Look at:  {run.last_sample}")
     print(f"Curves:   tensorboard --logdir={run.run_dir.parent}")

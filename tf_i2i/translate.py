@@ -24,10 +24,8 @@ from tf_i2i.data.reading import fit_image
 from tf_i2i.data.reading import is_image
 from tf_i2i.data.reading import list_images
 from tf_i2i.data.reading import read_image
+from tf_i2i.domains import DIRECTIONS
 from tf_i2i.errors import UserError
-from tf_i2i.export import DIRECTIONS
-from tf_i2i.export import add_run_flags
-from tf_i2i.export import check_run_dir
 from tf_i2i.export import photo_to_photo
 from tf_i2i.images import to_float
 
@@ -271,7 +269,7 @@ def translate_files(
         UserError: a result cannot be written.
     """
     skipped = []
-    waiting = defaultdict(list)
+    waiting: dict[tuple[int, ...], list[tuple]] = defaultdict(list)
     with tqdm(total=len(outputs), unit="image", disable=None) as bar:
 
         def flush(shape):
@@ -355,7 +353,7 @@ def _parser():
         ],
     )
     add = parser.add_argument
-    add_run_flags(add)
+    cli.add_run_flags(add)
     add(
         "--input",
         required=True,
@@ -391,7 +389,7 @@ def _parser():
 
 def _plan(flags):
     """Checks the flags; input path -> output path."""
-    check_run_dir(flags.run_dir)
+    cli.check_run_dir(flags.run_dir)
     if flags.batch_size < 1:
         raise UserError(
             f"`--batch_size` must be at least 1. Received: {flags.batch_size}"
@@ -417,10 +415,7 @@ def _style(model, flags):
             f"without styles; leave it out. Received: {flags.style}"
         )
     if flags.style == "sample":
-        draw = np.random.default_rng(flags.seed).standard_normal(
-            (1, *model.style_shape), np.float32
-        )
-        return draw / np.linalg.norm(draw)
+        return model.sample_style(1, flags.seed)
     image = fit_image(read_image(flags.style), model.size)
     return model.encode_style(to_float(image[None]), flags.direction)
 

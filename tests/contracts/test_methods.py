@@ -22,8 +22,10 @@ def images(seed, count=BATCH, size=SIZE):
 
 
 def batches(count, size=SIZE):
-    return [(images(2 * i, size=size), images(2 * i + 1, size=size))
-            for i in range(count)]
+    return [
+        (images(2 * i, size=size), images(2 * i + 1, size=size))
+        for i in range(count)
+    ]
 
 
 def dataset(pairs):
@@ -39,8 +41,9 @@ def build(name, optimizer=keras.optimizers.Adam, rate=1e-3):
 
 
 def train(model, pairs):
-    model.fit(dataset(pairs), steps_per_epoch=len(pairs), shuffle=False,
-              verbose=0)
+    model.fit(
+        dataset(pairs), steps_per_epoch=len(pairs), shuffle=False, verbose=0
+    )
 
 
 def everything(model):
@@ -89,8 +92,10 @@ def test_a_side_steps_alone(name, side):
     model.train_step(batches(1)[0])
     assert equal(before[other], values(model.owned(other)))
     after = values(model.owned(side))
-    moved = [not np.array_equal(x, y)
-             for x, y in zip(before[side], after, strict=True)]
+    moved = [
+        not np.array_equal(x, y)
+        for x, y in zip(before[side], after, strict=True)
+    ]
     assert np.mean(moved) > 0.5
 
 
@@ -158,9 +163,11 @@ def test_every_weight_is_trained_in_some_phase(name):
             model.enter_phase(size, start=-8, images=16, fading=fading)
             model.train_step(batches(1, size)[0])
     after = values(model.trainable_variables)
-    still = [v.path for v, x, y in
-             zip(model.trainable_variables, start, after, strict=True)
-             if np.array_equal(x, y)]
+    still = [
+        v.path
+        for v, x, y in zip(model.trainable_variables, start, after, strict=True)
+        if np.array_equal(x, y)
+    ]
     assert still == []
 
 

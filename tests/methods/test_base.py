@@ -95,7 +95,9 @@ def test_each_repeat_takes_a_fresh_slice():
 
 
 def test_a_variable_without_an_owner_is_named():
-    with pytest.raises(ValueError, match=r"Received: scale\S*, owned by neither"):
+    with pytest.raises(
+        ValueError, match=r"Received: scale\S*, owned by neither"
+    ):
         Tiny(extra=True)
 
 

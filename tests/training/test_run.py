@@ -176,9 +176,7 @@ def test_another_configuration_is_refused(folders, finished):
     with pytest.raises(
         UserError, match=r"TwinGAN\.cycle_weight = 2\.0 \(was 1\.0\)"
     ):
-        train.main(
-            flags(folders, finished[0], ["TwinGAN.cycle_weight = 2."])
-        )
+        train.main(flags(folders, finished[0], ["TwinGAN.cycle_weight = 2."]))
 
 
 def test_run_dir_is_enough_to_go_on(folders, finished):

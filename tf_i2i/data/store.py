@@ -288,7 +288,7 @@ def assign_splits(name, given, contents):
 
 
 def _by_content(name, pool, contents, wanted):
-    groups = {}
+    groups: dict[str, list[int]] = {}
     for i in pool:
         groups.setdefault(contents[i], []).append(i)
     if len(groups) <= len(wanted):
@@ -301,7 +301,7 @@ def _by_content(name, pool, contents, wanted):
     taken = {}
     for filled, split in enumerate(wanted):
         needed_later = len(wanted) - filled
-        chosen = []
+        chosen: list[int] = []
         while len(order) > needed_later:
             content = order[0] if split == "val" else order[-1]
             if len(chosen) >= least and not _in_share(content, split):

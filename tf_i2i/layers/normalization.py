@@ -101,7 +101,7 @@ class DomainBatchRenormalization(keras.layers.Layer):
         domains = 1 + max(self.routes.values())
         if self.style_size:
             # Dense layers; the last row is their bias.
-            shape = (domains, self.style_size + 1, channels)
+            shape: tuple[int, ...] = (domains, self.style_size + 1, channels)
             gamma = beta = keras.initializers.RandomNormal(stddev=0.02)
         else:
             shape = (domains, channels)
@@ -157,9 +157,7 @@ class DomainBatchRenormalization(keras.layers.Layer):
             scale = r / deviation
             offset = d - mean * scale
             self._move(self.moving_mean, rows, moving_mean, mean)
-            self._move(
-                self.moving_deviation, rows, moving_deviation, deviation
-            )
+            self._move(self.moving_deviation, rows, moving_deviation, deviation)
         gamma, beta = self._affine(routes, passage.style)
         # Two operations over the images, whatever the number of factors.
         scale = gamma * scale[:, None]

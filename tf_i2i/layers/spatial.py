@@ -37,7 +37,9 @@ def minibatch_deviation(x, groups, epsilon=1e-8):
         `[groups * N, H, W, C + 1]`.
     """
     _, height, width, channels = x.shape
-    y = tf.reshape(tf.cast(x, tf.float32), [groups, -1, height, width, channels])
+    y = tf.reshape(
+        tf.cast(x, tf.float32), [groups, -1, height, width, channels]
+    )
     # Two passes: a difference of large squares would round to below zero.
     (mean,) = across_replicas([tf.reduce_mean(y, 1, keepdims=True)])
     squares = tf.reduce_mean(tf.square(y - mean), 1, keepdims=True)
@@ -47,6 +49,4 @@ def minibatch_deviation(x, groups, epsilon=1e-8):
     )
     deviation = tf.broadcast_to(deviation, tf.concat([tf.shape(y)[:4], [1]], 0))
     y = tf.concat([y, deviation], axis=4)
-    return tf.cast(
-        tf.reshape(y, [-1, height, width, channels + 1]), x.dtype
-    )
+    return tf.cast(tf.reshape(y, [-1, height, width, channels + 1]), x.dtype)

@@ -9,10 +9,11 @@ import contextlib
 import keras
 import tensorflow as tf
 
+from tf_i2i.domains import DIRECTIONS
 from tf_i2i.errors import UserError
 from tf_i2i.layers.replicas import replica_position
 
-DIRECTIONS = ("a_to_b", "b_to_a")
+NOT_FINITE = "not finite:"  # How a failed check of a step begins.
 
 
 class UnpairedTranslator(keras.Model):
@@ -87,6 +88,15 @@ class UnpairedTranslator(keras.Model):
         """
         raise NotImplementedError
 
+    def sample_style(self, count, seed):
+        """Styles drawn from the method's prior, `[count, *style_shape]`.
+
+        Args:
+            count: how many.
+            seed: integer; the same seed, the same styles.
+        """
+        raise NotImplementedError
+
     def reconstruct(self, images, domain):
         """Images of "a" or "b", coded and decoded: there and back."""
         there, back = DIRECTIONS if domain == "a" else DIRECTIONS[::-1]
@@ -156,7 +166,8 @@ class UnpairedTranslator(keras.Model):
 
     def _build_networks(self):
         """One blank step at each size; returns the losses of the last."""
-        for self.size in self.sizes:
+        for size in self.sizes:
+            self.size = size
             blank = tf.zeros((2, self.size, self.size, 3))
             streams = self.streams(blank, blank, training=False)
         return {
@@ -179,7 +190,7 @@ class UnpairedTranslator(keras.Model):
         return zip(self.averages, self.averaged_variables, strict=True)
 
     def _check_owners(self):
-        owners = {}
+        owners: dict[str, set[str]] = {}
         for side in ("translators", "critics"):
             for name in getattr(self, side):
                 for variable in getattr(self, name).trainable_variables:
@@ -213,9 +224,7 @@ class UnpairedTranslator(keras.Model):
                 instance each.
             jit_compile: XLA. On CPUs it is slower for convolutions.
         """
-        super().compile(
-            optimizer=translator_optimizer, jit_compile=jit_compile
-        )
+        super().compile(optimizer=translator_optimizer, jit_compile=jit_compile)
         self.critic_optimizer = critic_optimizer
         self.optimizer.build(self.owned("translator"))
         self.critic_optimizer.build(self.owned("critic"))
@@ -338,7 +347,7 @@ class UnpairedTranslator(keras.Model):
             The losses by name, and the operation that finds them finite.
         """
         sides = ("translator", "critic") if update == "both" else (update,)
-        losses = {}
+        losses: dict[str, dict[str, tf.Tensor]] = {}
         with tf.GradientTape(persistent=True) as tape:
             streams = self.streams(a, b, training=True)
             for side in sides:
@@ -438,6 +447,3 @@ class UnpairedTranslator(keras.Model):
 
         self.train_function = train_function
         return train_function
-
-
-NOT_FINITE = "not finite:"

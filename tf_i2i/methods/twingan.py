@@ -2,8 +2,10 @@ r"""Twin-GAN: Unpaired Cross-Domain Image Translation with Weight-Sharing GANs.
 
 Jerry Li, 2018, arXiv:1809.00946.
 
-    a --E--> content_a --G_a--> same_a          b --E--> content_b --G_b--> same_b
-                \------G_b--> fake_b --E--> again_b    \---G_a--> fake_a --E--> again_a
+    a --E--> content_a --G_a--> same_a
+                      \--G_b--> fake_b --E--> again_b
+    b --E--> content_b --G_b--> same_b
+                      \--G_a--> fake_a --E--> again_a
 
 One encoder E and one generator G serve both domains: all weights are shared
 but the scale and offset of each normalization. Skips of the source image go
@@ -79,7 +81,7 @@ class TwinGAN(UnpairedTranslator):
             noise, or another number of boundaries.
     """
 
-    translators = ("encoder", "generator")
+    translators: tuple[str, ...] = ("encoder", "generator")
     critics = ("critic_a", "critic_b")
     updates = ("both",)
 
@@ -217,6 +219,11 @@ class TwinGAN(UnpairedTranslator):
         """
         self.check_direction(direction)
         return self._style(images, (direction[-1],), None)
+
+    def sample_style(self, count, seed):
+        """Normal vectors, scaled to length 1 as `encode_style`'s are."""
+        draws = tf.random.stateless_normal((count, self.style_size), (seed, 0))
+        return tf.math.l2_normalize(draws, axis=1)
 
     def _convert(self, images, source, target, style):
         path = {"size": self.size, "fade": self.fade}

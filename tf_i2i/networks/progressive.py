@@ -21,7 +21,7 @@ SMALLEST = 4
 
 
 def channels(size, width):
-    """Channels at a resolution of `size` pixels: `min(4096/size, 256)*width`."""
+    """Channels at `size` pixels: `min(4096 / size, 256) * width`."""
     return max(4, round(min(4096 / size, 256) * width))
 
 
@@ -139,9 +139,7 @@ class ProgressiveEncoder(Network):
             )
 
         self.from_rgb = {
-            str(size): convolution(
-                channels(size, width), 1, f"from_rgb_{size}"
-            )
+            str(size): convolution(channels(size, width), 1, f"from_rgb_{size}")
             for size in sizes
         }
         self.blocks = {}
@@ -251,9 +249,7 @@ class ProgressiveGenerator(Network):
         old = None
         for at in _between(SMALLEST, size):
             if at == size and fade is not None:
-                old = upsample(
-                    self.to_rgb[str(at // 2)](x, passage=passage)
-                )
+                old = upsample(self.to_rgb[str(at // 2)](x, passage=passage))
             x = upsample(x)
             if self.skips:
                 x = tf.concat([x, skips[at]], axis=3)

@@ -9,7 +9,6 @@ import numpy as np
 
 from tf_i2i.errors import UserError
 
-_NAME = re.compile(r"step-(\d+)\.weights\.h5")
 PACKED = "translator.npz"
 
 
@@ -29,8 +28,12 @@ class Checkpoints:
         """Checkpoints, oldest first."""
         if not self.folder.is_dir():
             return []
-        found = [p for p in self.folder.iterdir() if _NAME.fullmatch(p.name)]
-        return sorted(found, key=lambda p: int(_NAME.fullmatch(p.name)[1]))
+        # Steps have leading zeros: names sort as numbers do.
+        return sorted(
+            path
+            for path in self.folder.iterdir()
+            if re.fullmatch(r"step-\d{9}\.weights\.h5", path.name)
+        )
 
     def save(self, model):
         """Writes beside, then moves into place: there is no half a file."""
@@ -66,9 +69,7 @@ def pack_translator(model, path):
         f"{i:04d}": average.numpy().astype(np.float16)
         for i, average in enumerate(model.averages)
     }
-    np.savez_compressed(
-        path, images_shown=model.images_shown.numpy(), **arrays
-    )
+    np.savez_compressed(path, images_shown=model.images_shown.numpy(), **arrays)
 
 
 def unpack_translator(model, path):

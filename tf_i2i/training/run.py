@@ -5,11 +5,9 @@ use is registered here, once.
 """
 
 import contextlib
-import inspect
 import os
 import re
 import signal
-import sys
 import time
 from pathlib import Path
 
@@ -21,6 +19,7 @@ import tensorflow as tf
 from tf_i2i.data.augment import Augmentation
 from tf_i2i.data.sources import source_for
 from tf_i2i.data.store import open_store
+from tf_i2i.data.store import to_stderr
 from tf_i2i.data.unpaired import evaluation_images
 from tf_i2i.data.unpaired import unpaired
 from tf_i2i.errors import UserError
@@ -122,6 +121,7 @@ class Run:
         self.kimg = {"log": log_kimg, "sample": sample_kimg, "save": save_kimg}
         self.checkpoints = Checkpoints(run_dir, keep)
         self.stores = {}
+        self.tell = to_stderr
         self.step = self.images_shown = 0
         self.phase_number = 1
         self.stop_requested = False
@@ -156,6 +156,7 @@ class Run:
                 source_for(self.data[domain], domain),
                 self._load_size(),
                 fit=self.fit,
+                progress=self.tell,
             )
         return self.stores[domain]
 
@@ -235,7 +236,9 @@ class Run:
             self._begin_from(model, init_from)
         self.skip_step = skip_step
         self._forget_after(self.step)
-        self.writer = tf.summary.create_file_writer(str(self.run_dir / "events"))
+        self.writer = tf.summary.create_file_writer(
+            str(self.run_dir / "events")
+        )
         with self.writer.as_default(step=0):
             config = (self.run_dir / "config.gin").read_text()
             tf.summary.text("config", "```\n" + config + "\n```")
@@ -434,6 +437,7 @@ CONFIGURABLE = {
     }.items()
 }
 
+
 def configure(files, bindings):
     """Reads .gin files and then single bindings, the last word winning.
 
@@ -506,6 +510,7 @@ def load_translator(run_dir, allow_imports=False):
     with _one_line_errors():
         run = CONFIGURABLE["train"](run_dir)
         model = run.build_model()
+    run.tell = lambda line: None
     if not run.restore(model):
         raise UserError(
             "`run_dir` must hold a checkpoint; train first. "
@@ -637,7 +642,7 @@ def describe(run, model):
             lines.append(f"  {name}: {network.count_params():,} parameters")
             lines += [
                 f"    {variable.path.partition('/')[2]:44} "
-                f"{str(tuple(variable.shape)):18}"
+                f"{tuple(variable.shape)!s:18}"
                 for variable in network.trainable_variables
             ]
     return "\n".join(lines)
