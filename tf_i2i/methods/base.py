@@ -324,7 +324,8 @@ class UnpairedTranslator(keras.Model):
         slices = self.batches_per_step
         a, b = tf.split(a, slices), tf.split(b, slices)
         done = dict.fromkeys(self.updates, 0)
-        losses, checks = {}, []
+        losses: dict[str, tf.Tensor] = {}
+        checks = []
         for update in self.updates:
             at = done[update]
             named, check = self._update(update, a[at], b[at])
@@ -436,9 +437,11 @@ class UnpairedTranslator(keras.Model):
         if self.train_function is not None and not force:
             return self.train_function
 
-        @tf.function(jit_compile=self.jit_compile, autograph=False)
-        def step(batch):
-            return self.train_step(batch)
+        step = self.train_step
+        if self.jit_compile:
+            # Not otherwise: replicas share the trace of an inner function,
+            # and with it the keys of their collective operations.
+            step = tf.function(step, jit_compile=True, autograph=False)
 
         @tf.function(autograph=False)
         def train_function(iterator):
