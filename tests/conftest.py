@@ -10,6 +10,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from tf_i2i.training.run import make_strategy
+
 # Two devices for `MirroredStrategy`; only possible before the first use.
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0],
@@ -49,4 +51,4 @@ def rng():
 @pytest.fixture(scope="session")
 def two_replicas():
     """A strategy over both logical CPUs."""
-    return tf.distribute.MirroredStrategy(["/cpu:0", "/cpu:1"])
+    return make_strategy("mirrored")

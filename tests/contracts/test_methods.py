@@ -124,12 +124,11 @@ def test_resumed_training_is_bit_equal(trained):
 
 
 @pytest.mark.parametrize("name", ALL_METHODS)
-def test_two_devices_equal_one(name):
+def test_two_devices_equal_one(name, two_replicas):
     one = build(name, keras.optimizers.SGD, 1e-2)
     train(one, batches(3))
-    cpus = [d.name for d in tf.config.list_logical_devices("CPU")]
-    assert len(cpus) == 2
-    with tf.distribute.MirroredStrategy(cpus).scope():
+    assert two_replicas.num_replicas_in_sync == 2
+    with two_replicas.scope():
         two = build(name, keras.optimizers.SGD, 1e-2)
     train(two, batches(3))
     assert two.images_shown.numpy() == one.images_shown.numpy()
@@ -148,8 +147,10 @@ def test_first_losses_in_bfloat16(name):
         model.train_step(batches(1)[0])
         losses[precision] = {m.name: float(m.result()) for m in model.metrics}
     for term, value in losses["float32"].items():
+        # A penalty is a small difference, squared: .01 of it is some 2 % of
+        # the slope.
         assert losses["mixed_bfloat16"][term] == pytest.approx(
-            value, rel=0.02, abs=2e-3
+            value, rel=0.02, abs=0.01 if "dragan" in term else 1e-3
         ), term
 
 

@@ -5,6 +5,7 @@ use is registered here, once.
 """
 
 import contextlib
+import functools
 import os
 import re
 import signal
@@ -396,8 +397,13 @@ def reset_optimizers(model):
                 variable.assign(tf.zeros(variable.shape, variable.dtype))
 
 
+@functools.cache
 def make_strategy(name):
-    """The `tf.distribute` strategy of a name in `STRATEGIES`."""
+    """The `tf.distribute` strategy of a name in `STRATEGIES`.
+
+    One for a process: a second one over the same devices numbers its
+    collective operations as the first did, and TensorFlow confuses them.
+    """
     gpus = tf.config.list_logical_devices("GPU")
     if name == "none" or (name == "auto" and len(gpus) < 2):
         return tf.distribute.get_strategy()
