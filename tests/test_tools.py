@@ -1,0 +1,71 @@
+"""Tools that are not verbs."""
+
+import importlib.util
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tf_i2i import train
+from tf_i2i.training.checkpoints import PACKED
+from tf_i2i.training.run import load_translator
+
+TOOLS = Path(__file__).parents[1] / "tools"
+
+
+def tool(name):
+    spec = importlib.util.spec_from_file_location(name, TOOLS / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def run_dir(folders, tmp_path_factory):
+    run_dir = tmp_path_factory.mktemp("run")
+    train.main(
+        [
+            "--gin_file=twingan.gin",
+            f"--run_dir={run_dir}",
+            f"--data_a={folders / 'a'}",
+            f"--data_b={folders / 'b'}",
+            "--gin_param=train.image_size = 8",
+            "--gin_param=train.precision = 'float32'",
+            "--gin_param=train.steps = 3",
+            "--gin_param=TwinGAN.start_size = 8",
+            "--gin_param=TwinGAN.width = .02",
+            "--gin_param=growing_phases.start_size = 8",
+        ]
+    )
+    return run_dir
+
+
+def test_a_packed_model_translates_as_its_run(run_dir, tmp_path, rng):
+    packed = tmp_path / "packed"
+    tool("pack_model").main([f"--run_dir={run_dir}", f"--output={packed}"])
+    names = {path.name for path in packed.iterdir()}
+    assert names == {PACKED, "config.gin", "metrics.jsonl"}
+    x = tf.constant(rng.uniform(-1, 1, (4, 8, 8, 3)).astype(np.float32))
+    translations = []
+    for folder in (run_dir, packed):
+        model, run = load_translator(folder)
+        assert run.images_shown == 24
+        translations.append(model.translate(x, "a_to_b").numpy())
+    # float16 keeps three digits of each weight.
+    np.testing.assert_allclose(*translations, atol=0.02)
+    assert np.std(translations[0]) > 0.01
+
+
+def test_weights_of_another_model_are_refused(run_dir, tmp_path):
+    packed = tmp_path / "packed"
+    tool("pack_model").main([f"--run_dir={run_dir}", f"--output={packed}"])
+    other = tmp_path / "other"
+    shutil.copytree(packed, other)
+    config = (packed / "config.gin").read_text()
+    (other / "config.gin").write_text(
+        config.replace(".width = 0.02", ".width = 0.1")
+    )
+    with pytest.raises(ValueError, match="weights of the model that its"):
+        load_translator(other)
