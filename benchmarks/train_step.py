@@ -24,8 +24,8 @@ def time_phase(model, phase, steps):
     model.enter_phase(
         phase.size, phase.start, phase.images, fading=phase.fading
     )
-    batch = phase.batch_size * model.batches_per_step
-    images = tf.random.uniform((batch, phase.size, phase.size, 3), -1, 1)
+    shape = (phase.batch_size, phase.size, phase.size, 3)
+    images = tf.random.uniform(shape, -1, 1)
     data = tf.data.Dataset.from_tensors((images, images)).repeat()
     step, iterator = model.make_train_function(), iter(data)
     took = []

@@ -32,6 +32,9 @@ class Styled(Negative):
     def encode_style(self, images, direction):
         return images[:, 0, 0]
 
+    def sample_style(self, count, seed):
+        return tf.random.stateless_normal((count, 3), (seed, 0))
+
 
 @pytest.fixture
 def run_dir(tmp_path, monkeypatch):

@@ -39,6 +39,9 @@ def run(main):
     except UserError as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(2)
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        sys.exit(130)
     except BrokenPipeError:
         # The reader (head, less) has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -54,11 +57,11 @@ def add_run_flags(add):
     )
 
 
-def check_run_dir(path):
+def check_run_dir(path, flag="run_dir"):
     """Refuses what cannot be a run, before TensorFlow is imported."""
     if not (Path(path) / "config.gin").is_file():
         raise UserError(
-            "`--run_dir` must be the folder of a run, with a config.gin. "
+            f"`--{flag}` must be the folder of a run, with a config.gin. "
             f"Received: {path}"
         )
 

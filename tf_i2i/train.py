@@ -69,7 +69,7 @@ def main(argv):
             print(f"{name:24} {configs.header(path)}")
         return
     files = [configs.find_config(name) for name in args.gin_file]
-    run_dir = _run_dir(args, files)
+    run_dir = _run_dir(args)
     bindings = _data_bindings(args) + args.gin_param
 
     cli.import_tensorflow()
@@ -85,11 +85,19 @@ def main(argv):
     _say_what_next(run)
 
 
-def _run_dir(args, files):
+def _run_dir(args):
+    """Where the run is or will be; refuses what cannot be one."""
+    if args.init_from:
+        cli.check_run_dir(args.init_from, "init_from")
+    if args.run_dir and not args.gin_file:
+        cli.check_run_dir(args.run_dir)
     if args.run_dir:
         return Path(args.run_dir)
-    if files:
-        return Path("runs") / files[0].stem
+    if args.gin_file:
+        name = Path(args.gin_file[0])
+        if name.is_file():
+            return Path("runs") / name.stem
+        return Path("runs") / "-".join(name.with_suffix("").parts)
     raise UserError(
         "`--gin_file` or `--run_dir` must be given. Received: neither; "
         "--list_configs shows the shipped configs"
@@ -116,6 +124,8 @@ def _say_what_next(run):
             f"Stopped and saved at step {run.step}; the same command goes on."
         )
         return
+    if run.images_shown < run.phases[-1].end:
+        print("Cut short by train.steps; the phases go on.")
     print(
         f"Trained: {run.images_shown} images of each domain, {run.step} steps."
     )

@@ -3,36 +3,48 @@
     python tools/pack_model.py --run_dir=runs/twingan --output=models/mine
     python -m tf_i2i.translate --run_dir=models/mine --input=me.jpg --output=.
 
-Averaged weights of the translators in float16, config.gin and metrics.jsonl;
-the verbs that come after training take the folder as a run directory.
+Averaged weights of the translators in float16, metrics.jsonl, and config.gin
+without the folders that the run was trained on. The verbs that come after
+training take the packed folder as a run.
 """
 
-import argparse
+import re
 import shutil
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tf_i2i import cli
 
 
 def main(argv):
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--run_dir", required=True)
-    parser.add_argument("--output", required=True)
-    args = parser.parse_args(argv)
+    parser = cli.parser(
+        "tools.pack_model",
+        "Packs a trained run into a small folder.",
+        [
+            "python tools/pack_model.py --run_dir=runs/mine --output=mine/",
+            "python -m tf_i2i.translate --run_dir=mine/ --input=me.jpg "
+            "--output=translated/",
+        ],
+    )
+    cli.add_run_flags(parser.add_argument)
+    parser.add_argument("--output", required=True, help="folder to write")
+    flags = parser.parse_args(argv)
+    cli.check_run_dir(flags.run_dir)
     cli.import_tensorflow()
     from tf_i2i.training.checkpoints import PACKED
     from tf_i2i.training.checkpoints import pack_translator
     from tf_i2i.training.run import load_translator
 
-    model, run = load_translator(args.run_dir)
-    output = Path(args.output)
+    model, run = load_translator(flags.run_dir, flags.allow_imports)
+    output = Path(flags.output)
     output.mkdir(parents=True, exist_ok=True)
     pack_translator(model, output / PACKED)
-    for name in ("config.gin", "metrics.jsonl"):
-        shutil.copy(run.run_dir / name, output / name)
+    shutil.copy(run.run_dir / "metrics.jsonl", output)
+    config = (run.run_dir / "config.gin").read_text()
+    private = re.compile(r"^(train\.data_[ab]) = .*(\n[ \t].*)*", re.M)
+    (output / "config.gin").write_text(private.sub(r"\1 = None", config))
     size = (output / PACKED).stat().st_size
     print(f"{output}: {size / 1e6:.2f} MB of weights")
 

@@ -36,4 +36,4 @@ def test_a_shipped_config_trains(name, folders, tmp_path):
 def test_every_config_says_what_it_is():
     assert "paper/twingan.gin" in configs.shipped_configs()
     for path in configs.shipped_configs().values():
-        assert configs.header(path).endswith((".", "Table 4."))
+        assert configs.header(path).startswith("TwinGAN")

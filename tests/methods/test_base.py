@@ -130,7 +130,7 @@ def test_nothing_becomes_not_finite(where):
     values = {"loss": 1.0, "gradient": 0.0, "image": np.nan}
     named = {
         "loss": "cost",
-        "gradient": "gradient of the translators",
+        "gradient": "the gradient of the translators",
         "image": "cost",
     }
     before = [v.numpy() for v in model.variables]

@@ -1,7 +1,9 @@
 """A run on two small folders: stopped, killed, resumed, refused, explained."""
 
+import contextlib
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,26 +18,23 @@ from PIL import Image
 from tf_i2i import train
 from tf_i2i.errors import UserError
 
+# Three phases of sixteen, eight and sixteen steps: a rest, a fade, a rest.
 TINY = [
     "train.image_size = 8",
     "train.precision = 'float32'",
     "train.log_kimg = .002",  # Each step.
     "train.save_kimg = .01",  # Each fifth step.
     "train.sample_kimg = 1000.",
-    "TwinGAN.start_size = 8",
-    "TwinGAN.width = .02",
-    "growing_phases.start_size = 8",
-    "growing_phases.batch_size = 2",
-    "growing_phases.last_images = 80",
-]
-TWO_PHASES = [
-    "TwinGAN.same_gan = False",
     "TwinGAN.start_size = 4",
+    "TwinGAN.width = .02",
+    "TwinGAN.same_gan = False",  # Fewer operations to trace.
     "growing_phases.start_size = 4",
-    "growing_phases.images = 8",
-    "growing_phases.fade_images = 8",
-    "growing_phases.last_images = 8",
+    "growing_phases.batch_size = 2",
+    "growing_phases.images = 32",
+    "growing_phases.fade_images = 16",
+    "growing_phases.last_images = 32",
 ]
+SINGLE = ["TwinGAN.start_size = 8", "growing_phases.start_size = 8"]
 
 
 def flags(folders, run_dir, params=()):
@@ -48,16 +47,26 @@ def flags(folders, run_dir, params=()):
     ]
 
 
-def start(folders, run_dir, params=()):
+@contextlib.contextmanager
+def started(folders, run_dir, params=()):
     """The verb as a user starts it."""
     command = [sys.executable, "-m", "tf_i2i.train"]
-    return subprocess.Popen(
+    with subprocess.Popen(
         command + flags(folders, run_dir, params),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         cwd=Path(__file__).parents[2],
-    )
+    ) as process:
+        yield process
+
+
+def finish(folders, run_dir):
+    """What the verb prints until it ends, well."""
+    with started(folders, run_dir) as process:
+        output, _ = process.communicate()
+    assert process.returncode == 0, output
+    return output
 
 
 def lines(run_dir):
@@ -97,20 +106,14 @@ def assert_same_state(one, other):
 def finished(folders):
     """A run of forty steps that nothing disturbed."""
     run_dir = folders / "finished"
-    process = start(folders, run_dir)
-    output, _ = process.communicate()
-    assert process.returncode == 0, output
-    return run_dir, output
+    return run_dir, finish(folders, run_dir)
 
 
 def kill_and_resume(folders, finished, tmp_path, at):
-    process = start(folders, tmp_path)
-    wait_for(process, lambda: len(lines(tmp_path)) >= at)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    again = start(folders, tmp_path)
-    output, _ = again.communicate()
-    assert again.returncode == 0, output
+    with started(folders, tmp_path) as process:
+        wait_for(process, lambda: len(lines(tmp_path)) >= at)
+        process.send_signal(signal.SIGKILL)
+    finish(folders, tmp_path)
     assert_same_state(finished[0], tmp_path)
 
 
@@ -126,10 +129,10 @@ def test_killed_at_thirty_moments(folders, finished, tmp_path, at):
 
 
 def test_sigterm_saves_and_says_so(folders, finished, tmp_path):
-    process = start(folders, tmp_path)
-    wait_for(process, lambda: len(lines(tmp_path)) >= 3)
-    process.send_signal(signal.SIGTERM)
-    output, _ = process.communicate()
+    with started(folders, tmp_path) as process:
+        wait_for(process, lambda: len(lines(tmp_path)) >= 3)
+        process.send_signal(signal.SIGTERM)
+        output, _ = process.communicate()
     assert process.returncode == 0, output
     step = int(re.search(r"saved at step (\d+)", output)[1])
     assert 3 <= step < 40
@@ -157,26 +160,77 @@ def test_a_finished_run_explains_itself(finished):
     assert "images/s" in output
     (sample,) = (run_dir / "samples").glob("*.png")
     # Six rows, a validation image a column, on gaps of two pixels.
-    assert Image.open(sample).size == (2 + 66, 2 + 6 * 66)
+    with Image.open(sample) as picture:
+        assert picture.size == (2 + 66, 2 + 6 * 66)
 
 
-def test_phases_resume_across_their_border(folders, tmp_path):
-    whole, parts = tmp_path / "whole", tmp_path / "parts"
-    train.main(flags(folders, whole, TWO_PHASES))
-    for steps in (4, 6):  # At a border, and within a fade.
-        params = [*TWO_PHASES, f"train.steps = {steps}"]
-        train.main(flags(folders, parts, params))
-    train.main(flags(folders, parts, TWO_PHASES))
-    assert_same_state(whole, parts)
-    phases = [json.loads(line)["phase"] for line in lines(parts)]
-    assert phases == ["4px"] * 4 + ["8px-fade"] * 4 + ["8px"] * 4
+def test_phases_resume_across_their_border(folders, finished, tmp_path):
+    for steps in (16, 20):  # At the border to the fade, and within it.
+        train.main(flags(folders, tmp_path, [f"train.steps = {steps}"]))
+    train.main(flags(folders, tmp_path))
+    assert_same_state(finished[0], tmp_path)
+    phases = [json.loads(line)["phase"] for line in lines(tmp_path)]
+    assert phases == ["4px"] * 16 + ["8px-fade"] * 8 + ["8px"] * 16
+
+
+def test_optimizers_start_afresh_with_each_phase(finished):
+    _, arrays = state(finished[0])
+    iterations = {
+        key: int(array)
+        for key, array in arrays.items()
+        if "optimizer" in key and array.dtype == np.int64 and array.ndim == 0
+    }
+    # Sixteen steps of the last phase, not forty.
+    assert sorted(iterations.values()) == [16, 16], iterations
+
+
+def test_mirrored_runs_grow_and_resume(folders, tmp_path):
+    params = ["train.strategy = 'mirrored'", "train.log_kimg = .01"]
+    train.main(flags(folders, tmp_path, [*params, "train.steps = 17"]))
+    train.main(flags(folders, tmp_path, [*params, "train.steps = 19"]))
+    assert json.loads(lines(tmp_path)[-1])["step"] == 19
 
 
 def test_another_configuration_is_refused(folders, finished):
     with pytest.raises(
-        UserError, match=r"TwinGAN\.cycle_weight = 2\.0 \(was 1\.0\)"
+        UserError, match=r"TwinGAN\.cycle_weight = 2\.0 \(was 10\.0\)"
     ):
         train.main(flags(folders, finished[0], ["TwinGAN.cycle_weight = 2."]))
+
+
+def test_a_rerun_may_be_longer_and_say_more(folders, tmp_path):
+    train.main(flags(folders, tmp_path, [*SINGLE, "train.steps = 1"]))
+    params = [*SINGLE, "train.steps = 2", "train.log_kimg = .004"]
+    train.main(flags(folders, tmp_path, params))
+    assert "train.steps = 2" in (tmp_path / "config.gin").read_text()
+    assert json.loads(lines(tmp_path)[-1])["step"] == 2
+
+
+def test_a_damaged_checkpoint_is_one_line(folders, finished, tmp_path):
+    folder = tmp_path / "checkpoints"
+    folder.mkdir()
+    (tmp_path / "config.gin").write_text(
+        (finished[0] / "config.gin").read_text()
+    )
+    name, _ = state(finished[0])
+    whole = (finished[0] / "checkpoints" / name).read_bytes()
+    (folder / name).write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(UserError, match="must hold a whole checkpoint"):
+        train.main([f"--run_dir={tmp_path}"])
+
+
+def test_small_uneven_validation_sets(folders, tmp_path):
+    few = folders / "few"
+    few.mkdir()
+    for i in range(3):
+        shutil.copy(folders / "a" / f"{i}.png", few)
+    argv = flags(
+        folders,
+        tmp_path,
+        [*SINGLE, "train.steps = 2", "train.sample_kimg = .002"],
+    )
+    train.main([*argv, f"--data_b={few}"])
+    assert list((tmp_path / "samples").glob("*.png"))
 
 
 def test_run_dir_is_enough_to_go_on(folders, finished):
@@ -186,18 +240,19 @@ def test_run_dir_is_enough_to_go_on(folders, finished):
 
 
 def test_a_loss_that_is_not_finite_is_one_line(folders, finished, tmp_path):
-    params = ["Adam.learning_rate = 1e30"]
+    params = [*SINGLE, "Adam.learning_rate = 1e30"]
     with pytest.raises(UserError, match=r"(\w+) became .* at step 1;") as e:
         train.main(flags(folders, tmp_path, params))
-    assert "--init_from=" in str(e.value)
     assert "--skip_step=1" in str(e.value)
+    # There is nothing to begin from yet.
+    assert "--init_from" not in str(e.value)
     assert not (tmp_path / "checkpoints").exists()
 
 
 def test_a_step_can_be_left_out(folders, tmp_path):
-    train.main(
-        [*flags(folders, tmp_path, ["train.steps = 4"]), "--skip_step=2"]
-    )
+    argv = flags(folders, tmp_path, [*SINGLE, "train.steps = 4"])
+    train.main([*argv, "--skip_step=2"])
+    train.main(argv)  # The step stays left out.
     steps = [json.loads(line)["step"] for line in lines(tmp_path)]
     assert steps == [1, 2, 4]
 
@@ -222,6 +277,13 @@ def test_a_new_run_from_the_weights_of_another(folders, finished, tmp_path):
         ("TwinGAN.cycle_wieght = 1.", "cycle_wieght"),
         ("TwinGAM.width = 1.", "Known names: train, TwinGAN"),
         ("single_phase.images = 3", "`single_phase.images` is set, but"),
+        ("steps = 4", "`steps` is set, but"),
+        ("Augmentation.flipp = False", "flipp"),
+        ("train.fit = 'bogus'", "`train.fit` must be one of crop"),
+        ("train.steps = '4'", "`train.steps` must be a whole number"),
+        ("train.augmentation = @Augmentation", "with parentheses"),
+        ("growing_phases.batch_size = 0", "batches from 1"),
+        ("growing_phases.start_size = 8", "start_size is a setting of both"),
         ("train.strategy = 'many'", "must be one of auto, none, mirrored"),
         ("train.image_size = 12", "by doubling"),
         ("TwinGAN.start_size = 4 +", "configuration:"),
@@ -232,6 +294,28 @@ def test_wrong_bindings_are_one_line(folders, tmp_path, binding, message):
         train.main(flags(folders, tmp_path, [binding]))
     assert message in str(error.value)
     assert not (tmp_path / "config.gin").exists()
+
+
+def test_defaults_and_schedules_take_bindings(folders, tmp_path):
+    """Of a config that names nothing but the sizes."""
+    config = tmp_path / "own.gin"
+    config.write_text(
+        "train.image_size = 8\n"
+        "train.steps = 1\n"
+        "train.precision = 'float32'\n"
+        "train.learning_rate = @constant_then_linear\n"
+        "TwinGAN.width = .02\n"
+        "single_phase.batch_size = 2\n"
+        "constant_then_linear.constant_share = .3\n"
+        "Adam.learning_rate = .01\n"
+        "Augmentation.hue = 0.\n"
+    )
+    argv = [f"--data_{d}={folders / d}" for d in "ab"]
+    run_dir = tmp_path / "run"
+    train.main([f"--gin_file={config}", f"--run_dir={run_dir}", *argv])
+    written = (run_dir / "config.gin").read_text()
+    assert "Augmentation.hue = 0.0" in written
+    assert "single_phase.images = 300000" in written
 
 
 def test_a_run_with_imports_must_be_trusted(finished, tmp_path):
@@ -246,8 +330,8 @@ def test_dry_run_prints_and_writes_nothing(folders, tmp_path, capsys):
     train.main([*flags(folders, run_dir), "--dry_run"])
     printed = capsys.readouterr().out
     assert "train.precision = 'float32'" in printed
-    assert re.search(r"8px +batch +2 +images +0 to +80", printed)
-    assert "encoder: 4" in printed or "encoder:" in printed
+    assert re.search(r"8px-fade +batch +2 +images +32 to +48", printed)
+    assert re.search(r"encoder: [\d,]+ parameters", printed)
     assert not run_dir.exists()
 
 
@@ -265,6 +349,11 @@ def test_list_configs(capsys):
         (["--gin_file=nothing.gin"], "shipped configs: .*twingan.gin"),
         (["--gin_file=twingan.gin", "--data_a=/nowhere"], "`--data_a` must"),
         (["--gin_fil=twingan.gin"], "unrecognized arguments"),
+        (["--run_dir=nowhere"], "`--run_dir` must be the folder of a run"),
+        (
+            ["--gin_file=twingan.gin", "--init_from=nowhere"],
+            "`--init_from` must be the folder of a run",
+        ),
     ],
 )
 def test_wrong_flags_answer_at_once(argv, message):

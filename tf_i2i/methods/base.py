@@ -190,13 +190,13 @@ class UnpairedTranslator(keras.Model):
         return zip(self.averages, self.averaged_variables, strict=True)
 
     def _check_owners(self):
-        owners: dict[str, set[str]] = {}
+        owners: dict[int, set[str]] = {}
         for side in ("translators", "critics"):
             for name in getattr(self, side):
                 for variable in getattr(self, name).trainable_variables:
-                    owners.setdefault(variable.path, set()).add(side)
+                    owners.setdefault(id(variable), set()).add(side)
         for variable in self.trainable_variables:
-            sides = owners.get(variable.path, set())
+            sides = owners.get(id(variable), set())
             if len(sides) != 1:
                 raise ValueError(
                     "Each trainable variable must be owned by `translators` "
@@ -348,6 +348,30 @@ class UnpairedTranslator(keras.Model):
             The losses by name, and the operation that finds them finite.
         """
         sides = ("translator", "critic") if update == "both" else (update,)
+        trained = {}  # Variables on the path of this phase, by side.
+
+        def compute(a, b):
+            losses, gradients = self._losses_and_gradients(sides, a, b)
+            for side, pairs in gradients.items():
+                trained[side] = [variable for _, variable in pairs]
+            return losses, {
+                side: [gradient for gradient, _ in pairs]
+                for side, pairs in gradients.items()
+            }
+
+        if self.jit_compile:
+            # The rest stays outside: XLA leaves out assertions.
+            compute = tf.function(compute, jit_compile=True, autograph=False)
+        losses, gradients = compute(a, b)
+        check = self._check_finite(losses, gradients)
+        with tf.control_dependencies([check]):
+            for side in sides:
+                checked = [tf.identity(g) for g in gradients[side]]
+                self.optimizers[side].apply(checked, trained[side])
+        return losses, check
+
+    def _losses_and_gradients(self, sides, a, b):
+        """Losses by name; by side, pairs `(gradient, variable)`."""
         losses: dict[str, dict[str, tf.Tensor]] = {}
         with tf.GradientTape(persistent=True) as tape:
             streams = self.streams(a, b, training=True)
@@ -363,12 +387,7 @@ class UnpairedTranslator(keras.Model):
             side: self._gradients(tape, totals[side], side) for side in sides
         }
         named = {n: v for side in sides for n, v in losses[side].items()}
-        check = self._check_finite(named, gradients)
-        with tf.control_dependencies([check]):
-            for side in sides:
-                pairs = [(tf.identity(g), v) for g, v in gradients[side]]
-                self.optimizers[side].apply_gradients(pairs)
-        return named, check
+        return named, gradients
 
     def _gradients(self, tape, total, side):
         """Pairs `(gradient, variable)` of a side, on this phase's path."""
@@ -381,10 +400,9 @@ class UnpairedTranslator(keras.Model):
     def _check_finite(self, losses, gradients):
         """Asserts finite losses and gradients; names the first bad one."""
         values = dict(losses)
-        for side, pairs in gradients.items():
-            values[f"gradient of the {side}s"] = tf.linalg.global_norm(
-                [g for g, _ in pairs]
-            )
+        for side, of_side in gradients.items():
+            name = f"the gradient of the {side}s"
+            values[name] = tf.linalg.global_norm(of_side)
         stacked = tf.stack(list(values.values()))
         bad = tf.logical_not(tf.math.is_finite(stacked))
         first = tf.argmax(tf.cast(bad, tf.int32))
@@ -437,15 +455,10 @@ class UnpairedTranslator(keras.Model):
         if self.train_function is not None and not force:
             return self.train_function
 
-        step = self.train_step
-        if self.jit_compile:
-            # Not otherwise: replicas share the trace of an inner function,
-            # and with it the keys of their collective operations.
-            step = tf.function(step, jit_compile=True, autograph=False)
-
         @tf.function(autograph=False)
         def train_function(iterator):
-            self.distribute_strategy.run(step, args=(next(iterator),))
+            batch = next(iterator)
+            self.distribute_strategy.run(self.train_step, args=(batch,))
             return {}
 
         self.train_function = train_function

@@ -16,9 +16,15 @@ What the paper leaves open, and what is done here:
   paper does not say, and one set would mix `a -> b` with `b -> b`.
 - DRAGAN's noise, weight and target slope are not printed: weight .25, slope
   1, and uniform noise of half a standard deviation, as the author's code;
-  `dragan_noise="normal"` is the paper's.
+  `dragan_noise="normal"` is the paper's, of the same width.
 - Kernels start from He's normal distribution by default, which suits narrow
   networks; `kernel_stddev=.02` is the usual N(0, .02) of that time.
+- Both sides learn from one forward pass; the author's code takes another
+  batch for each.
+- Each of the four adversarial terms of a critic's two targets holds its own
+  real term, as printed: the real batch counts twice.
+- The 1x1 convolutions to RGB start from N(0, .02): near grey.
+- Styles, drawn ones too, have length 1; without one, `translate` uses 0.
 - Averaged weights are in no part of the paper.
 """
 
@@ -78,7 +84,7 @@ class TwinGAN(UnpairedTranslator):
 
     Raises:
         UserError: for sizes that are no powers of two in order, another
-            noise, or another number of boundaries.
+            noise, or another number of boundaries or of convolutions.
     """
 
     translators: tuple[str, ...] = ("encoder", "generator")
@@ -114,6 +120,10 @@ class TwinGAN(UnpairedTranslator):
             raise UserError(
                 "`dragan_noise` must be uniform or normal. "
                 f"Received: {dragan_noise!r}"
+            )
+        if convs_at_8 not in (1, 2):
+            raise UserError(
+                f"`convs_at_8` must be 1 or 2. Received: {convs_at_8}"
             )
         if len(renorm_boundaries) != len(RENORM_LIMITS) - 1:
             raise UserError(

@@ -205,11 +205,9 @@ class Samples(RunCallback):
     def _draw(self):
         self.folder.mkdir(exist_ok=True)
         with self.model.averaged():
-            picture = sample_grid(
-                self.model,
-                self.run.images("a", "val", self.count),
-                self.run.images("b", "val", self.count),
-            )
+            a, b = (self.run.images(d, "val", self.count) for d in "ab")
+            columns = min(len(a), len(b))
+            picture = sample_grid(self.model, a[:columns], b[:columns])
         path = self.folder / f"{self.shown:09d}.png"
         Image.fromarray(picture).save(path)
         self.run.last_sample = path
@@ -254,7 +252,7 @@ class Save(RunCallback):
 
     def on_train_batch_end(self, batch, logs=None):
         self.model.stop_training = self.run.stop_requested
-        if self.every.due(self.shown):
+        if self.every.due(self.shown) and self.shown < self.phase.end:
             self.run.checkpoints.save(self.model)
 
     def on_train_end(self, logs=None):

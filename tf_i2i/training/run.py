@@ -5,6 +5,7 @@ use is registered here, once.
 """
 
 import contextlib
+import difflib
 import functools
 import os
 import re
@@ -14,13 +15,14 @@ from pathlib import Path
 
 import gin
 import keras
-import numpy as np
 import tensorflow as tf
 
 from tf_i2i.data.augment import Augmentation
+from tf_i2i.data.reading import FITS
 from tf_i2i.data.sources import source_for
 from tf_i2i.data.store import open_store
 from tf_i2i.data.store import to_stderr
+from tf_i2i.data.unpaired import default_load_size
 from tf_i2i.data.unpaired import evaluation_images
 from tf_i2i.data.unpaired import unpaired
 from tf_i2i.errors import UserError
@@ -32,15 +34,29 @@ from tf_i2i.training.checkpoints import PACKED
 from tf_i2i.training.checkpoints import Checkpoints
 from tf_i2i.training.checkpoints import unpack_translator
 
-STRATEGIES = ("auto", "none", "mirrored")
-PRECISIONS = ("auto", "float32", "mixed_bfloat16")
-# What a rerun may change: how long, how often, on what.
-FREE = ("steps", "strategy", "log_kimg", "sample_kimg", "save_kimg", "keep")
-
 
 def adam(learning_rate=1e-3, beta_1=0.5, beta_2=0.99, epsilon=1e-8):
     """Adam (Kingma and Ba 2015); defaults of TwinGAN, section 4.1."""
     return keras.optimizers.Adam(learning_rate, beta_1, beta_2, epsilon)
+
+
+# What a .gin file may name, `train` apart, which is `Run` below.
+CONFIGURABLE = {
+    name: gin.external_configurable(what, name)
+    for name, what in {
+        "TwinGAN": TwinGAN,
+        "Augmentation": Augmentation,
+        "Adam": adam,
+        "single_phase": schedules.single_phase,
+        "growing_phases": schedules.growing_phases,
+        "constant": schedules.constant,
+        "constant_then_linear": schedules.constant_then_linear,
+    }.items()
+}
+STRATEGIES = ("auto", "none", "mirrored")
+PRECISIONS = ("auto", "float32", "mixed_bfloat16")
+# What a rerun may change: how long, how often, on what.
+FREE = ("steps", "strategy", "log_kimg", "sample_kimg", "save_kimg", "keep")
 
 
 class Run:
@@ -65,7 +81,8 @@ class Run:
         seed: of weights, order, augmentation and noise.
         strategy: "auto" (all GPUs, where there are several), "none" or
             "mirrored" (all GPUs; without any, all logical CPUs).
-        precision: "float32", "mixed_bfloat16", or "auto": the faster one.
+        precision: "float32", "mixed_bfloat16", or "auto": the faster one,
+            which `open_run` puts in its place.
         jit_compile: XLA; slower on CPUs.
         log_kimg, sample_kimg, save_kimg: thousands of images between lines
             in the log, sample grids and checkpoints.
@@ -78,16 +95,16 @@ class Run:
     def __init__(
         self,
         run_dir,
-        model=TwinGAN,
-        phases=schedules.single_phase,
+        model=CONFIGURABLE["TwinGAN"],
+        phases=CONFIGURABLE["single_phase"],
         image_size=64,
         data_a=None,
         data_b=None,
         fit="crop",
         augmentation=None,
-        translator_optimizer=adam,
-        critic_optimizer=adam,
-        learning_rate=schedules.constant,
+        translator_optimizer=CONFIGURABLE["Adam"],
+        critic_optimizer=CONFIGURABLE["Adam"],
+        learning_rate=CONFIGURABLE["constant"],
         steps=None,
         seed=0,
         strategy="auto",
@@ -100,24 +117,33 @@ class Run:
     ):
         _one_of("strategy", strategy, STRATEGIES)
         _one_of("precision", precision, PRECISIONS)
+        _one_of("fit", fit, FITS)
+        _whole("keep", keep)
+        if steps is not None:
+            _whole("steps", steps)
+        augmentation = augmentation or CONFIGURABLE["Augmentation"]()
+        if not isinstance(augmentation, Augmentation):
+            raise UserError(
+                "`train.augmentation` must be @Augmentation(), with "
+                f"parentheses. Received: {augmentation!r}"
+            )
         self.run_dir = Path(run_dir)
         self.build = model
         self.phases = phases(image_size)
         self.image_size = image_size
         self.data = {"a": data_a, "b": data_b}
         self.fit = fit
-        self.augmentation = augmentation or Augmentation()
+        self.augmentation = augmentation
         self.make_optimizers = {
             "translator": translator_optimizer,
             "critic": critic_optimizer,
         }
         self.schedule = learning_rate
+        learning_rate(0, self.phases[0])  # Reads its bindings, to be checked.
         self.steps = steps
         self.seed = seed
         self.strategy = make_strategy(strategy)
         self.precision = precision
-        if precision == "auto":
-            self.precision = fastest_precision()
         self.jit_compile = jit_compile
         self.kimg = {"log": log_kimg, "sample": sample_kimg, "save": save_kimg}
         self.checkpoints = Checkpoints(run_dir, keep)
@@ -144,18 +170,36 @@ class Run:
                 optimizers["critic"],
                 jit_compile=self.jit_compile,
             )
+        self._check_phases(model)
         self.learning_rates = {
-            side: float(optimizer.learning_rate)
+            side: float(optimizer.learning_rate.numpy())
             for side, optimizer in optimizers.items()
         }
         return model
+
+    def _check_phases(self, model):
+        """What would otherwise fail hours later."""
+        shares = self.strategy.num_replicas_in_sync * model.batches_per_step
+        for phase in self.phases:
+            if phase.size not in model.sizes:
+                raise UserError(
+                    f"`train.phases` must have sizes of the model, "
+                    f"{list(model.sizes)}: start_size is a setting of both. "
+                    f"Received: phase {phase.name}"
+                )
+            if phase.batch_size % shares:
+                raise UserError(
+                    f"`batch_size` must be a multiple of {shares}, replicas "
+                    "times batches a step. Received: phase "
+                    f"{phase.name}, batch_size={phase.batch_size}"
+                )
 
     def store(self, domain):
         """The domain's images at the size that training reads."""
         if domain not in self.stores:
             self.stores[domain] = open_store(
                 source_for(self.data[domain], domain),
-                self._load_size(),
+                default_load_size(self.image_size, self.augmentation),
                 fit=self.fit,
                 progress=self.tell,
             )
@@ -170,11 +214,6 @@ class Run:
     def test_images(self, domain, count):
         """Images of the test split at the phase's size; uint8."""
         return self.images(domain, "test", count)
-
-    def _load_size(self):
-        if self.augmentation.crop is None:
-            return self.image_size
-        return int(np.ceil(self.image_size / self.augmentation.crop[0]))
 
     @property
     def phase(self):
@@ -191,10 +230,11 @@ class Run:
             Whether there was one.
         """
         run_dir = run_dir or self.run_dir
-        packed = run_dir / PACKED
-        if packed.exists():
-            unpack_translator(model, packed)
-        elif not _restore_checkpoint(model, run_dir):
+        found = _restore_checkpoint(model, run_dir)
+        if not found and (run_dir / PACKED).exists():
+            unpack_translator(model, run_dir / PACKED)
+            found = True
+        if not found:
             return False
         self.step = int(model.step.numpy())
         self.images_shown = int(model.images_shown.numpy())
@@ -285,16 +325,19 @@ class Run:
                     callbacks=self._callbacks(),
                 )
             except tf.errors.InvalidArgumentError as error:
-                raise self._explain(error) from error
+                if NOT_FINITE in str(error):
+                    raise self._explain(str(error)) from error
+                raise
             if self.stop_requested:
                 return
 
     def _skip(self, model):
-        """Counts a step without doing it."""
+        """Counts a step without doing it, for good."""
         model.step.assign_add(1)
         model.images_shown.assign_add(self.phase.batch_size)
         self.step += 1
         self.images_shown += self.phase.batch_size
+        self.checkpoints.save(model)
 
     def _dataset(self, phase):
         return unpaired(
@@ -333,36 +376,45 @@ class Run:
         beside.write_text("".join(kept))
         os.replace(beside, path)
 
-    def _explain(self, error):
-        text = str(error)
-        if NOT_FINITE not in text:
-            return error
+    def _explain(self, text):
+        """The user's way out of a step that is not finite."""
+        found = re.search(rf"{NOT_FINITE}\W*(.+?)\W*step\W*(\d+)", text, re.S)
+        name, step = found.groups() if found else ("a loss", self.step)
+        advice = ""
+        if self.checkpoints.paths():
+            advice = (
+                "start a new run from the last checkpoint, which is good, "
+                f"with --init_from={self.run_dir} --run_dir=NEW and a lower "
+                "learning rate, --gin_param='Adam.learning_rate = "
+                f"{self.learning_rates['translator'] / 3:.1g}', or "
+            )
         return UserError(
-            f"{_assert_data(text)} became infinite or not a number at step "
-            f"{self.step}; the last checkpoint is good. A rerun would meet it "
-            "again: start a new run from the last checkpoint with a lower "
-            "learning rate, --init_from="
-            f"{self.run_dir} --run_dir=NEW --gin_param='Adam.learning_rate = "
-            f"{self.learning_rates['translator'] / 3:.1g}', or go on without "
-            f"this batch, --skip_step={self.step}"
+            f"{name} became infinite or not a number at step {step}. A rerun "
+            f"would meet it again: {advice}go on without this batch, "
+            f"--skip_step={step}"
         )
 
     @contextlib.contextmanager
     def _stopping_on_signals(self):
         """SIGTERM and Ctrl-C: finish the step, save, and leave."""
 
+        numbers = (signal.SIGTERM, signal.SIGINT)
+        before = {number: signal.getsignal(number) for number in numbers}
+
+        def give_back():
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
         def stop(number, frame):
             self.stop_requested = True
+            give_back()  # A second one stops at once.
 
-        before = {
-            number: signal.signal(number, stop)
-            for number in (signal.SIGTERM, signal.SIGINT)
-        }
+        for number in numbers:
+            signal.signal(number, stop)
         try:
             yield
         finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+            give_back()
 
 
 def _restore_checkpoint(model, run_dir):
@@ -370,15 +422,9 @@ def _restore_checkpoint(model, run_dir):
         return Checkpoints(run_dir).restore(model) is not None
     except (OSError, ValueError, KeyError) as error:
         raise UserError(
-            "`run_dir` must hold a whole checkpoint of the model that its "
-            f"config.gin describes. Received: {run_dir} ({error})"
+            f"`{run_dir}` must hold a whole checkpoint of a model with the "
+            f"same networks. Received: {' '.join(str(error).split())[:200]}"
         ) from error
-
-
-def _assert_data(text):
-    """The name in the assertion of `UnpairedTranslator._check_finite`."""
-    found = re.search(re.escape(NOT_FINITE) + r"\W*\[?b?'?([\w ]+)", text)
-    return found[1].strip() if found else "a loss"
 
 
 def _one_of(name, value, choices):
@@ -386,6 +432,13 @@ def _one_of(name, value, choices):
         raise UserError(
             f"`train.{name}` must be one of {', '.join(choices)}. "
             f"Received: {value!r}"
+        )
+
+
+def _whole(name, value):
+    if not isinstance(value, int) or value < 1:
+        raise UserError(
+            f"`train.{name}` must be a whole number from 1. Received: {value!r}"
         )
 
 
@@ -411,37 +464,27 @@ def make_strategy(name):
     return tf.distribute.MirroredStrategy([d.name for d in devices])
 
 
-def fastest_precision(side=1024, times=5, gain=1.2):
+def fastest_precision(side=1024, products=4, times=5, gain=1.2):
     """ "mixed_bfloat16" where it multiplies at least `gain` times faster."""
     seconds = {}
     for dtype in (tf.float32, tf.bfloat16):
-        x = tf.ones((side, side), dtype)
-        tf.matmul(x, x)
+        x = tf.ones((side, side), dtype) / side
         took = []
-        for _ in range(times):
+        for _ in range(times + 1):
             began = time.perf_counter()
-            tf.matmul(x, x).numpy()
+            y = x
+            for _ in range(products):
+                y = tf.matmul(y, x)
+            tf.reduce_sum(y).numpy()  # Waits, and copies one number.
             took.append(time.perf_counter() - began)
-        seconds[dtype] = min(took)
+        seconds[dtype] = min(took[1:])
     faster = seconds[tf.float32] > gain * seconds[tf.bfloat16]
     return "mixed_bfloat16" if faster else "float32"
 
 
 # Configuration.
 
-CONFIGURABLE = {
-    name: gin.external_configurable(what, name)
-    for name, what in {
-        "train": Run,
-        "TwinGAN": TwinGAN,
-        "Augmentation": Augmentation,
-        "Adam": adam,
-        "single_phase": schedules.single_phase,
-        "growing_phases": schedules.growing_phases,
-        "constant": schedules.constant,
-        "constant_then_linear": schedules.constant_then_linear,
-    }.items()
-}
+Configured = gin.external_configurable(Run, "train")
 
 
 def configure(files, bindings):
@@ -462,7 +505,7 @@ def configure(files, bindings):
 def _gin_message(error):
     text = " ".join(str(error).split())
     if "No configurable matching" in text:
-        text += f" Known names: {', '.join(CONFIGURABLE)}."
+        text += f" Known names: train, {', '.join(CONFIGURABLE)}."
     return text
 
 
@@ -486,11 +529,17 @@ def open_run(run_dir, files=(), bindings=(), allow_imports=False):
     configure(files or [_own_config(saved, allow_imports)], bindings)
     _settle_precision(saved)
     with _one_line_errors():
-        run = CONFIGURABLE["train"](run_dir)
+        run = Configured(run_dir)
         model = run.build_model()
     check_bindings()
-    if saved.exists():
+    if run.checkpoints.paths():
         _check_same(saved.read_text(), gin.operative_config_str())
+    elif (run.run_dir / PACKED).exists():
+        raise UserError(
+            "`run_dir` must be a run to go on with, and this is a packed "
+            "model: begin a new run from its weights with --init_from. "
+            f"Received: {run_dir}"
+        )
     return run, model
 
 
@@ -514,7 +563,7 @@ def load_translator(run_dir, allow_imports=False):
     bindings = ("train.precision = 'float32'", "train.strategy = 'none'")
     configure([_own_config(saved, allow_imports)], bindings)
     with _one_line_errors():
-        run = CONFIGURABLE["train"](run_dir)
+        run = Configured(run_dir)
         model = run.build_model()
     run.tell = lambda line: None
     if not run.restore(model):
@@ -529,12 +578,17 @@ def load_translator(run_dir, allow_imports=False):
 
 def write_config(run):
     """Writes the resolved configuration to the run's config.gin."""
-    run.run_dir.mkdir(parents=True, exist_ok=True)
     path = run.run_dir / "config.gin"
-    if not path.exists():
-        beside = path.with_suffix(".tmp")
+    beside = path.with_suffix(".tmp")
+    try:
+        run.run_dir.mkdir(parents=True, exist_ok=True)
         beside.write_text(gin.operative_config_str())
         os.replace(beside, path)
+    except OSError as error:
+        raise UserError(
+            "`run_dir` must be a folder that can be written. "
+            f"Received: {run.run_dir} ({error.strerror})"
+        ) from error
 
 
 def resolved_config():
@@ -603,6 +657,8 @@ def _one_line_errors():
     except UserError:
         raise
     except (TypeError, ValueError) as error:
+        if "In call to configurable" not in str(error):
+            raise  # Not an argument's fault, but ours.
         raise UserError(f"configuration: {_gin_message(error)}") from error
 
 
@@ -624,11 +680,12 @@ def check_bindings():
     """
     given = bindings_of(gin.config_str())
     used = bindings_of(gin.operative_config_str())
-    unused = [name for name in given if name not in used and "." in name]
+    unused = [name for name in given if name not in used]
     if unused:
+        near = difflib.get_close_matches(unused[0], used, 1, 0.4)
+        hint = f"; do you mean {near[0]}?" if near else ""
         raise UserError(
-            f"`{unused[0]}` is set, but nothing in this run reads it. "
-            f"Read are: {', '.join(n for n in used if '.' in n)}. "
+            f"`{unused[0]}` is set, but nothing in this run reads it{hint} "
             f"Received: {unused[0]} = {given[unused[0]]}"
         )
 

@@ -33,14 +33,31 @@ class Phase:
 
     @staticmethod
     def sequence(phases):
-        """Rounds each phase up to whole batches and sets its start."""
+        """Rounds each phase up to whole batches and sets its start.
+
+        Phases of no images are left out.
+
+        Raises:
+            UserError: for a size or batch below 1, or fewer than 0 images.
+        """
         start, placed = 0, []
         for phase in phases:
+            if min(phase.size, phase.batch_size) < 1 or phase.images < 0:
+                raise UserError(
+                    "`train.phases` must have sizes and batches from 1, and "
+                    f"images from 0. Received: {phase}"
+                )
+            if not phase.images:
+                continue
             images = -(-phase.images // phase.batch_size) * phase.batch_size
             placed.append(
                 dataclasses.replace(phase, images=images, start=start)
             )
             start += images
+        if not placed:
+            raise UserError(
+                "`train.phases` must show at least one image. Received: none"
+            )
         return placed
 
 
@@ -85,7 +102,7 @@ def growing_phases(
     fade_images = images if fade_images is None else fade_images
     last_images = images if last_images is None else last_images
     phases, size = [], start_size
-    while size <= image_size:
+    while 0 < size <= image_size:
         batch = batch_sizes.get(size, batch_size)
         if size > start_size:
             phases.append(
