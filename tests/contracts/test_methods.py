@@ -190,3 +190,37 @@ def test_translation_keeps_shape_and_range(trained):
         assert y.shape == x.shape
         assert y.dtype == np.float32
         assert np.abs(y).max() <= 1
+
+
+def test_an_image_that_is_not_finite_spoils_nothing(trained):
+    _, model, _ = trained
+    a, b = batches(1)[0]
+    a[0, 0, 0, 0] = np.nan
+    with pytest.raises(tf.errors.InvalidArgumentError, match="not finite:"):
+        train(model, [(a, b)])
+    spoilt = [
+        variable.path
+        for variable in everything(model)
+        if not np.isfinite(variable.numpy()).all()
+    ]
+    assert spoilt == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ALL_METHODS)
+def test_xla_trains_the_same(name):
+    models = [build(name, keras.optimizers.SGD, 1e-2) for _ in range(2)]
+    for model, jit_compile in zip(models, (False, True), strict=True):
+        model.compile(
+            keras.optimizers.SGD(1e-2),
+            keras.optimizers.SGD(1e-2),
+            jit_compile=jit_compile,
+        )
+        train(model, batches(2))
+    for mine, its in zip(*(m.variables for m in models), strict=True):
+        np.testing.assert_allclose(
+            mine.numpy(), its.numpy(), atol=1e-4, err_msg=mine.path
+        )
+    a, b = batches(1)[0]
+    with pytest.raises(tf.errors.InvalidArgumentError, match="not finite:"):
+        train(models[1], [(a * np.nan, b)])
