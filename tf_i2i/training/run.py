@@ -397,7 +397,6 @@ class Run:
     @contextlib.contextmanager
     def _stopping_on_signals(self):
         """SIGTERM and Ctrl-C: finish the step, save, and leave."""
-
         numbers = (signal.SIGTERM, signal.SIGINT)
         before = {number: signal.getsignal(number) for number in numbers}
 
@@ -683,9 +682,9 @@ def check_bindings():
     unused = [name for name in given if name not in used]
     if unused:
         near = difflib.get_close_matches(unused[0], used, 1, 0.4)
-        hint = f"; do you mean {near[0]}?" if near else ""
+        hint = f"; do you mean {near[0]}" if near else ""
         raise UserError(
-            f"`{unused[0]}` is set, but nothing in this run reads it{hint} "
+            f"`{unused[0]}` is set, but nothing in this run reads it{hint}. "
             f"Received: {unused[0]} = {given[unused[0]]}"
         )
 
