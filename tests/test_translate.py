@@ -33,7 +33,8 @@ class Styled(Negative):
         return images[:, 0, 0]
 
     def sample_style(self, count, seed):
-        return np.random.default_rng(seed).standard_normal((count, 3))
+        draw = np.random.default_rng(seed).standard_normal((count, 3))
+        return draw.astype(np.float32)
 
 
 @pytest.fixture
