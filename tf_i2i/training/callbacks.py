@@ -101,13 +101,17 @@ class Progress(RunCallback):
             bar_format="{desc} {bar} {n_fmt}/{total_fmt} images "
             "[{rate_fmt}{postfix}]",
         )
-        self.began = self.told = time.monotonic()
-        self.began_at = self.shown
+        self.began = None
 
     def on_train_batch_end(self, batch, logs=None):
         now = time.monotonic()
-        seconds = now - self.began
-        rate = (self.shown - self.began_at) / seconds
+        if self.began is None:
+            # From the first step's end: it takes seconds to trace.
+            self.began = self.told = now
+            self.began_at = self.shown
+            self.bar.update(self.phase.batch_size)
+            return
+        rate = self._rate(now)
         self.bar.set_postfix_str(f"{_clock(self._left(rate))} left", False)
         self.bar.update(self.phase.batch_size)
         if self.terminal or now - self.told < self.seconds:
@@ -117,9 +121,12 @@ class Progress(RunCallback):
 
     def on_train_end(self, logs=None):
         self.bar.close()
-        seconds = time.monotonic() - self.began
-        if not self.terminal:
-            self._tell((self.shown - self.began_at) / seconds)
+        if self.began is not None and not self.terminal:
+            self._tell(self._rate(time.monotonic()))
+
+    def _rate(self, now):
+        """Images per second since the phase's first step."""
+        return (self.shown - self.began_at) / max(now - self.began, 1e-9)
 
     def _tell(self, rate):
         print(
