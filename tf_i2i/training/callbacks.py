@@ -173,19 +173,21 @@ class Log(RunCallback):
     def _write(self):
         seconds = time.monotonic() - self.began
         images = (self.run.step - self.since) * self.phase.batch_size
-        values = {m.name: float(m.result()) for m in self.model.metrics}
-        values["images_per_second"] = images / seconds
+        losses = {m.name: float(m.result()) for m in self.model.metrics}
+        rate = images / seconds
         row = {
             "step": self.run.step,
             "images_shown": self.shown,
             "phase": self.phase.name,
-            **{name: float(f"{v:.5g}") for name, v in values.items()},
+            **{name: float(f"{v:.5g}") for name, v in losses.items()},
+            "images_per_second": float(f"{rate:.5g}"),
         }
         with open(self.path, "a") as file:
             file.write(json.dumps(row) + "\n")
         with self.run.writer.as_default(step=self.shown):
-            for name, value in values.items():
-                tf.summary.scalar(name, value)
+            for name, value in losses.items():
+                tf.summary.scalar(f"losses/{name}", value)
+            tf.summary.scalar("images_per_second", rate)
         self._restart()
 
 
