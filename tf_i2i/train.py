@@ -41,7 +41,7 @@ def _parser():
     )
     add("--run_dir", help="default: runs/ and the name of the first config")
     add("--data_a", help="folder of images of domain A (default: toy faces)")
-    add("--data_b", help="folder of images of domain B")
+    add("--data_b", help="folder of images of domain B (both or neither)")
     add("--init_from", metavar="RUN", help="begin with another run's weights")
     add("--skip_step", type=int, help="leave out the batch of this step")
     add(
@@ -106,6 +106,11 @@ def _run_dir(args):
 
 def _data_bindings(args):
     bindings = []
+    if (args.data_a is None) != (args.data_b is None):
+        raise UserError(
+            "`--data_a` and `--data_b` must both be given, or neither, for "
+            f"the toy faces. Received: {args.data_a or args.data_b} alone"
+        )
     for name in ("data_a", "data_b"):
         folder = getattr(args, name)
         if folder is None:

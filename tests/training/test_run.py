@@ -350,7 +350,15 @@ def test_list_configs(capsys):
     [
         ([], "`--gin_file` or `--run_dir` must be given"),
         (["--gin_file=nothing.gin"], "shipped configs: .*twingan.gin"),
-        (["--gin_file=twingan.gin", "--data_a=/nowhere"], "`--data_a` must"),
+        (
+            [
+                "--gin_file=twingan.gin",
+                "--data_a=/nowhere",
+                "--data_b=/nowhere",
+            ],
+            "`--data_a` must be a folder",
+        ),
+        (["--gin_file=twingan.gin", "--data_a=tests"], "or neither"),
         (["--gin_fil=twingan.gin"], "unrecognized arguments"),
         (["--run_dir=nowhere"], "`--run_dir` must be the folder of a run"),
         (

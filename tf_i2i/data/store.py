@@ -137,7 +137,7 @@ def _refuse_bad(source, bad, max_bad_fraction):
         return
     first = "; ".join(f"{name}: {reason}" for name, reason in bad[:3])
     raise UserError(
-        f"`max_bad_fraction` allows {max_bad_fraction:g} of "
+        f"`train.max_bad_fraction` allows {max_bad_fraction:g} of "
         f"{len(source)} files in {source.name} to be unreadable. "
         f"Received: {len(bad)} or more, the first: {first}"
     )

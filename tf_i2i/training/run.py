@@ -73,6 +73,7 @@ class Run:
         data_a, data_b: folder of images, or None for the toy faces.
         fit: how an image that is not square becomes so: "crop", "pad" or
             "stretch".
+        max_bad_fraction: share of files that may be unreadable.
         augmentation: `Augmentation`; None for the default one.
         translator_optimizer, critic_optimizer: functions that make one.
         learning_rate: function, (images shown, phase) -> factor on both
@@ -101,6 +102,7 @@ class Run:
         data_a=None,
         data_b=None,
         fit="crop",
+        max_bad_fraction=0.01,
         augmentation=None,
         translator_optimizer=CONFIGURABLE["Adam"],
         critic_optimizer=CONFIGURABLE["Adam"],
@@ -133,6 +135,7 @@ class Run:
         self.image_size = image_size
         self.data = {"a": data_a, "b": data_b}
         self.fit = fit
+        self.max_bad_fraction = max_bad_fraction
         self.augmentation = augmentation
         self.make_optimizers = {
             "translator": translator_optimizer,
@@ -201,6 +204,7 @@ class Run:
                 source_for(self.data[domain], domain),
                 default_load_size(self.image_size, self.augmentation),
                 fit=self.fit,
+                max_bad_fraction=self.max_bad_fraction,
                 progress=self.tell,
             )
         return self.stores[domain]
@@ -503,6 +507,7 @@ def configure(files, bindings):
 
 def _gin_message(error):
     text = " ".join(str(error).split())
+    text = text.partition(" In call to configurable")[0]  # Where in Python.
     if "No configurable matching" in text:
         text += f" Known names: train, {', '.join(CONFIGURABLE)}."
     return text
