@@ -1,6 +1,5 @@
 """The state of a run in one weights file."""
 
-import contextlib
 import os
 import re
 from pathlib import Path
@@ -39,14 +38,12 @@ class Checkpoints:
         """Writes beside, then moves into place: there is no half a file."""
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / f"step-{int(model.step.numpy()):09d}.weights.h5"
-        beside = self.folder / f"unfinished-{os.getpid()}.weights.h5"
+        # One name: what a kill left there, the next save writes over.
+        beside = self.folder / "unfinished.weights.h5"
         model.save_weights(beside, overwrite=True)
         os.replace(beside, path)
         for old in self.paths()[: -self.keep]:
             old.unlink()
-        for left in self.folder.glob("unfinished-*"):
-            with contextlib.suppress(FileNotFoundError):
-                left.unlink()
         return path
 
     def restore(self, model):

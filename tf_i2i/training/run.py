@@ -537,7 +537,7 @@ def open_run(run_dir, files=(), bindings=(), allow_imports=False):
         model = run.build_model()
     check_bindings()
     if run.checkpoints.paths():
-        _check_same(saved.read_text(), gin.operative_config_str())
+        _check_same(saved.read_text(), resolved_config())
     elif (run.run_dir / PACKED).exists():
         raise UserError(
             "`run_dir` must be a run to go on with, and this is a packed "
@@ -586,7 +586,7 @@ def write_config(run):
     beside = path.with_suffix(".tmp")
     try:
         run.run_dir.mkdir(parents=True, exist_ok=True)
-        beside.write_text(gin.operative_config_str())
+        beside.write_text(resolved_config())
         os.replace(beside, path)
     except OSError as error:
         raise UserError(
@@ -683,7 +683,7 @@ def check_bindings():
         UserError: naming the first of them.
     """
     given = bindings_of(gin.config_str())
-    used = bindings_of(gin.operative_config_str())
+    used = bindings_of(resolved_config())
     unused = [name for name in given if name not in used]
     if unused:
         near = difflib.get_close_matches(unused[0], used, 1, 0.4)
