@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from tf_i2i.training.run import make_strategy
+from tf_i2i.training.devices import make_strategy
 
 # Two devices for `MirroredStrategy`; only possible before the first use.
 tf.config.set_logical_device_configuration(

@@ -14,15 +14,18 @@ MAY_IMPORT = {
     "domains": set(),
     "configs": {"errors"},
     "cli": {"errors"},
+    "extras": {"errors"},
     "losses": LOW,
     "layers": LOW,
-    "data": LOW,
+    "data": LOW | {"extras"},
+    "features": LOW | {"extras"},
+    "metrics": LOW | {"extras", "features"},
     "networks": LOW | {"layers", "losses"},
     "methods": LOW | {"layers", "losses", "networks"},
-    "training": LOW | {"methods", "data", "layers", "losses"},
-    "export": LOW | {"methods", "training", "cli"},
+    "training": LOW | {"methods", "data", "layers", "losses", "metrics"},
+    "export": LOW | {"methods", "training", "cli", "extras"},
 }
-VERBS = {"train", "translate"}
+VERBS = {"train", "translate", "doctor", "evaluate", "neighbours"}
 
 
 def modules():

@@ -6,11 +6,9 @@ use is registered here, once.
 
 import contextlib
 import difflib
-import functools
 import os
 import re
 import signal
-import time
 from pathlib import Path
 
 import gin
@@ -33,6 +31,9 @@ from tf_i2i.training import schedules
 from tf_i2i.training.checkpoints import PACKED
 from tf_i2i.training.checkpoints import Checkpoints
 from tf_i2i.training.checkpoints import unpack_translator
+from tf_i2i.training.devices import STRATEGIES
+from tf_i2i.training.devices import fastest_precision
+from tf_i2i.training.devices import make_strategy
 
 
 def adam(learning_rate=1e-3, beta_1=0.5, beta_2=0.99, epsilon=1e-8):
@@ -53,7 +54,6 @@ CONFIGURABLE = {
         "constant_then_linear": schedules.constant_then_linear,
     }.items()
 }
-STRATEGIES = ("auto", "none", "mirrored")
 PRECISIONS = ("auto", "float32", "mixed_bfloat16")
 # What a rerun may change: how long, how often, on what.
 FREE = ("steps", "strategy", "log_kimg", "sample_kimg", "save_kimg", "keep")
@@ -451,38 +451,6 @@ def reset_optimizers(model):
         for variable in optimizer.variables:
             if variable is not optimizer.learning_rate:
                 variable.assign(tf.zeros(variable.shape, variable.dtype))
-
-
-@functools.cache
-def make_strategy(name):
-    """The `tf.distribute` strategy of a name in `STRATEGIES`.
-
-    One for a process: a second one over the same devices numbers its
-    collective operations as the first did, and TensorFlow confuses them.
-    """
-    gpus = tf.config.list_logical_devices("GPU")
-    if name == "none" or (name == "auto" and len(gpus) < 2):
-        return tf.distribute.get_strategy()
-    devices = gpus or tf.config.list_logical_devices("CPU")
-    return tf.distribute.MirroredStrategy([d.name for d in devices])
-
-
-def fastest_precision(side=1024, products=4, times=5, gain=1.2):
-    """ "mixed_bfloat16" where it multiplies at least `gain` times faster."""
-    seconds = {}
-    for dtype in (tf.float32, tf.bfloat16):
-        x = tf.ones((side, side), dtype) / side
-        took = []
-        for _ in range(times + 1):
-            began = time.perf_counter()
-            y = x
-            for _ in range(products):
-                y = tf.matmul(y, x)
-            tf.reduce_sum(y).numpy()  # Waits, and copies one number.
-            took.append(time.perf_counter() - began)
-        seconds[dtype] = min(took[1:])
-    faster = seconds[tf.float32] > gain * seconds[tf.bfloat16]
-    return "mixed_bfloat16" if faster else "float32"
 
 
 # Configuration.
