@@ -6,6 +6,7 @@ import tensorflow as tf
 from tf_i2i.layers import downsample
 from tf_i2i.layers import minibatch_deviation
 from tf_i2i.layers import upsample
+from tf_i2i.layers import upsample_convolve
 
 
 def images(rng, shape=(2, 4, 6, 3)):
@@ -23,6 +24,15 @@ def test_upsample_of_unknown_height_and_width(rng):
     signature = tf.TensorSpec((None, None, None, 3))
     dynamic = tf.function(upsample, input_signature=[signature])
     assert np.array_equal(dynamic(x), upsample(x))
+
+
+def test_upsample_convolve_is_both_in_turn(rng):
+    x = images(rng)
+    kernel = rng.normal(size=(3, 3, 3, 5)).astype(np.float32)
+    expected = tf.nn.conv2d(upsample(x), kernel, 1, "SAME")
+    np.testing.assert_allclose(
+        upsample_convolve(x, kernel), expected, rtol=1e-4, atol=1e-5
+    )
 
 
 def test_downsample_is_the_mean_of_four(rng):

@@ -17,6 +17,7 @@ from tf_i2i.networks.progressive import ProgressiveCritic
 from tf_i2i.networks.progressive import ProgressiveEncoder
 from tf_i2i.networks.progressive import ProgressiveGenerator
 from tf_i2i.networks.progressive import StyleEncoder
+from tf_i2i.networks.progressive import UpConvolution
 from tf_i2i.networks.progressive import channels
 
 ENCODER_NORM = {"routes": ENCODER_ROUTES}
@@ -77,7 +78,8 @@ class Recorded:
         def call(convolution, x, *args, **kwargs):
             y = inner(convolution, x, *args, **kwargs)
             assert y.shape[1] == y.shape[2]
-            rows.append((x.shape[3], y.shape[1], y.shape[3]))
+            kernel = convolution.convolution.kernel
+            rows.append((kernel.shape[2], y.shape[1], y.shape[3]))
             return y
 
         patch.setattr(progressive.Convolution, "__call__", call)
@@ -143,6 +145,21 @@ TRUNK = [
     (256, 16, 256),
     (256, 8, 256),
 ]
+
+
+def test_up_convolution_is_upsample_concatenate_convolve(rng):
+    """Two sources, each for two routes, as two calls of plain layers."""
+    norm = {"routes": {"aa": 0, "ab": 1, "ba": 0, "bb": 1}}
+    layer = UpConvolution(5, 3, norm=norm)
+    x = rng.normal(size=(8, 4, 4, 3)).astype(np.float32)
+    skip = rng.normal(size=(4, 8, 8, 2)).astype(np.float32)
+    passage = Passage(tuple(norm["routes"]), copies=2)
+    y = layer(x, skip=skip, passage=passage)
+    beside = np.concatenate([skip[:2], skip[:2], skip[2:], skip[2:]])
+    both = np.concatenate([upsample(x), beside], axis=3)
+    convolved = layer.convolution(both)
+    expected = layer.finish(convolved, passage)
+    np.testing.assert_allclose(y, expected, rtol=1e-3, atol=1e-4)
 
 
 def test_table_4_encoder():

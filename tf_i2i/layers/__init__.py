@@ -3,11 +3,14 @@
 from tf_i2i.layers.normalization import DomainBatchRenormalization
 from tf_i2i.layers.normalization import Passage
 from tf_i2i.layers.normalization import RenormLimits
+from tf_i2i.layers.normalization import leaky_pixel_norm
+from tf_i2i.layers.normalization import leaky_relu
 from tf_i2i.layers.normalization import pixel_norm
 from tf_i2i.layers.replicas import across_replicas
 from tf_i2i.layers.spatial import downsample
 from tf_i2i.layers.spatial import minibatch_deviation
 from tf_i2i.layers.spatial import upsample
+from tf_i2i.layers.spatial import upsample_convolve
 
 __all__ = [
     "DomainBatchRenormalization",
@@ -15,7 +18,10 @@ __all__ = [
     "RenormLimits",
     "across_replicas",
     "downsample",
+    "leaky_pixel_norm",
+    "leaky_relu",
     "minibatch_deviation",
     "pixel_norm",
     "upsample",
+    "upsample_convolve",
 ]

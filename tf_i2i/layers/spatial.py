@@ -1,8 +1,14 @@
 """Resampling by two, and the minibatch deviation."""
 
+import numpy as np
 import tensorflow as tf
 
 from tf_i2i.layers.replicas import across_replicas
+
+# Rows and columns of a 4x4 kernel as sums of a 3x3 one's, which transposed
+# convolutions lay out the other way round.
+_SUM = np.array([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]])
+_SUMS = np.kron(_SUM, _SUM)
 
 
 def upsample(x):
@@ -13,6 +19,34 @@ def upsample(x):
     x = tf.reshape(x, [shape[0], shape[1], 1, 2 * shape[2] * channels])
     x = tf.concat([x, x], axis=2)  # Rows.
     return tf.reshape(x, [shape[0], 2 * shape[1], 2 * shape[2], channels])
+
+
+def upsample_convolve(x, kernel):
+    """3x3 "same" convolution of `upsample(x)`, without making it.
+
+    Where twins meet one kernel, its weights can be added beforehand: what is
+    left is a transposed 4x4 convolution of stride 2.
+
+    Args:
+        x: `[N, H, W, C]`, float.
+        kernel: `[3, 3, C, D]`, float.
+
+    Returns:
+        `[N, 2H, 2W, D]`, of the dtype of `x`.
+    """
+    channels, filters = kernel.shape[2:]
+    # A transposed convolution wants filters before channels.
+    kernel = tf.transpose(kernel, [0, 1, 3, 2])
+    kernel = tf.reshape(kernel, [9, filters * channels])
+    kernel = tf.matmul(tf.constant(_SUMS, kernel.dtype), kernel)
+    kernel = tf.reshape(kernel, [4, 4, filters, channels])
+    shape = tf.shape(x)
+    return tf.nn.conv2d_transpose(
+        x,
+        tf.cast(kernel, x.dtype),
+        [shape[0], 2 * shape[1], 2 * shape[2], filters],
+        strides=2,
+    )
 
 
 def downsample(x):

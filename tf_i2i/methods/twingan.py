@@ -261,10 +261,13 @@ class TwinGAN(UnpairedTranslator):
         )
         same_a, fake_b, fake_a, same_b = tf.split(
             self.generator(
-                _each_twice(content),
-                {size: _each_twice(skip) for size, skip in skips.items()},
+                content,
+                skips,
                 passage=Passage(
-                    ("aa", "ab", "ba", "bb"), limits, _generator_styles(styles)
+                    ("aa", "ab", "ba", "bb"),
+                    limits,
+                    _generator_styles(styles),
+                    copies=2,
                 ),
                 **path,
             ),
@@ -397,12 +400,6 @@ class TwinGAN(UnpairedTranslator):
             **dict(zip(("style_a", "style_b"), tf.split(own, 2), strict=True)),
             **draws,
         }
-
-
-def _each_twice(x):
-    """`[of a, of b]` -> `[of a, of a, of b, of b]`: a content per route."""
-    a, b = tf.split(x, 2)
-    return tf.concat([a, a, b, b], 0)
 
 
 def _generator_styles(styles):

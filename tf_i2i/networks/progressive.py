@@ -13,9 +13,11 @@ import tensorflow as tf
 
 from tf_i2i.layers import DomainBatchRenormalization
 from tf_i2i.layers import downsample
+from tf_i2i.layers import leaky_pixel_norm
+from tf_i2i.layers import leaky_relu
 from tf_i2i.layers import minibatch_deviation
-from tf_i2i.layers import pixel_norm
 from tf_i2i.layers import upsample
+from tf_i2i.layers import upsample_convolve
 
 SMALLEST = 4
 
@@ -97,14 +99,56 @@ class Convolution(Network):
         )
         self.norm = norm and DomainBatchRenormalization(**norm, name="norm")
 
-    def call(self, x, passage=None):
+    def call(self, x, passage=None, shared=False):
+        """Convolves, normalizes, bends.
+
+        Args:
+            x: `[N, H, W, C]`.
+            passage: `Passage` through the normalization.
+            shared: whether `x` holds what the passage's routes start from,
+                each source once.
+        """
         x = self.convolution(x)
+        return self.finish(passage.spread(x) if shared else x, passage)
+
+    def finish(self, x, passage):
+        """All that comes after the convolution."""
         if self.norm is None:
-            return x if self.linear else tf.nn.leaky_relu(x, 0.2)
+            return x if self.linear else leaky_relu(x)
         x = self.norm(x, passage=passage)
-        if not self.linear:
-            x = pixel_norm(tf.nn.leaky_relu(x, 0.2))
-        return tf.cast(x, self.compute_dtype)
+        if self.linear:
+            return x
+        return leaky_pixel_norm(x, training=passage.limits is not None)
+
+
+class UpConvolution(Convolution):
+    """A normalized 3x3 `Convolution` of an upsampled map and a skip beside it.
+
+    Computed as the sum of two convolutions, which is the same: the upsampled
+    map's is a transposed one (Karras et al. 2018 call it fused upscaling),
+    which takes 4 multiplications where 9 would meet twins, and the skip's is
+    taken once for all routes that share it.
+    """
+
+    def call(self, x, skip, passage):
+        """Upsamples, concatenates, convolves.
+
+        Args:
+            x: `[routes * N, H, W, C]`.
+            skip: `[sources * N, 2H, 2W, D]`, or None.
+            passage: as in `Convolution`.
+        """
+        beside = 0 if skip is None else skip.shape[3]
+        if not self.convolution.built:
+            self.convolution.build((None, None, None, x.shape[3] + beside))
+        above, aside = tf.split(
+            self.convolution.kernel, [x.shape[3], beside], axis=2
+        )
+        y = upsample_convolve(x, above)
+        if skip is not None:
+            aside = tf.cast(aside, skip.dtype)
+            y += passage.spread(tf.nn.conv2d(skip, aside, 1, "SAME"))
+        return self.finish(y, passage)
 
 
 class ProgressiveEncoder(Network):
@@ -203,8 +247,8 @@ class ProgressiveGenerator(Network):
         super().__init__(name)
         self.skips = skips
 
-        def convolution(filters, name):
-            return Convolution(
+        def convolution(kind, filters, name):
+            return kind(
                 filters,
                 3,
                 norm=norm,
@@ -212,13 +256,13 @@ class ProgressiveGenerator(Network):
                 name=name,
             )
 
-        self.stem = convolution(channels(SMALLEST, width), "stem")
+        self.stem = convolution(Convolution, channels(SMALLEST, width), "stem")
         self.blocks = {
             f"{size}_{i}": convolution(
-                channels(size, width), f"block_{size}_{i}"
+                kind, channels(size, width), f"block_{size}_{i}"
             )
             for size in _between(SMALLEST, sizes[-1])
-            for i in range(2)
+            for i, kind in enumerate((UpConvolution, Convolution))
         }
         self.to_rgb = {
             str(size): Convolution(
@@ -237,24 +281,24 @@ class ProgressiveGenerator(Network):
         """Generates images.
 
         Args:
-            content: `[N, 4k, 4l, C]`, from the encoder.
-            skips: dictionary, size -> features of the source image.
+            content: `[sources * N, 4k, 4l, C]`, from the encoder.
+            skips: dictionary, size -> features of the source images.
             size, fade: as in `ProgressiveEncoder`.
-            passage: `Passage` through the normalizations.
+            passage: `Passage` through the normalizations, of `copies` routes
+                for each source.
 
         Returns:
-            `[N, k*size, l*size, 3]`, float32, unbounded.
+            `[routes * N, k*size, l*size, 3]`, float32, unbounded.
         """
-        x = self.stem(content, passage=passage)
+        x = self.stem(content, passage=passage, shared=True)
         old = None
         for at in _between(SMALLEST, size):
             if at == size and fade is not None:
                 old = upsample(self.to_rgb[str(at // 2)](x, passage=passage))
-            x = upsample(x)
-            if self.skips:
-                x = tf.concat([x, skips[at]], axis=3)
-            for convolution in _block(self.blocks, at):
-                x = convolution(x, passage=passage)
+            first, second = _block(self.blocks, at)
+            skip = skips[at] if self.skips else None
+            x = first(x, skip=skip, passage=passage)
+            x = second(x, passage=passage)
         images = self.to_rgb[str(size)](x, passage=passage)
         return tf.cast(blend(images, old, fade), tf.float32)
 
