@@ -1,5 +1,6 @@
 """Geometry by numbers, names, and what the verb refuses."""
 
+import os
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -178,8 +179,10 @@ def test_folder_file_and_pattern(run_dir, tmp_path, capsys):
     assert sorted(
         path.relative_to(out).as_posix() for path in out.rglob("*.png")
     ) == ["grey.png", "one.png", "sub/two.png"]
-    assert capsys.readouterr().out == (
-        f"Translated 3 of 3 images (a_to_b) into {out}\n"
+    said = capsys.readouterr()
+    assert said.out == f"Translated 3 of 3 images (a_to_b) into {out}\n"
+    assert said.err == (
+        f"{photos}: 1 files are left out by their names (.txt)\n"
     )
     expected = 255 - resized(read_image(one), 16, 16)
     np.testing.assert_array_equal(read_image(out / "one.png"), expected)
@@ -247,6 +250,26 @@ def test_bad_files_are_named_and_left_out(run_dir, tmp_path, capsys):
     (photos / "good.png").unlink()
     with pytest.raises(UserError, match="2 left out"):
         verb(run_dir, f"--input={photos}", f"--output={tmp_path}/out")
+
+
+def test_files_that_no_one_would_name_so(run_dir, tmp_path, capsys):
+    photos = tmp_path / "photos"
+    names = ["two\nlines.png", "\x1b[31m.png", os.fsdecode(b"caf\xe9.png")]
+    for name in names:
+        write(photos / name, noise(16, 16))
+    (photos / "nowhere\n.png").symlink_to("nowhere")
+    (photos / "circle.png").symlink_to("circle.png")
+    out = tmp_path / os.fsdecode(b"out\n\xff")
+    verb(run_dir, f"--input={photos}", f"--output={out}")
+    assert {path.name for path in out.iterdir()} == set(names)
+    said = capsys.readouterr()
+    assert said.out == (
+        rf"Translated 3 of 5 images (a_to_b) into {tmp_path}/out\n\udcff" "\n"
+    )
+    assert said.err.splitlines() == [
+        f"left out {photos}/circle.png: Too many levels of symbolic links",
+        rf"left out {photos}/nowhere\n.png: No such file or directory",
+    ]
 
 
 def test_transparency_lies_on_white(run_dir, tmp_path):

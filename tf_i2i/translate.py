@@ -20,9 +20,11 @@ from tqdm import tqdm
 from tf_i2i import cli
 from tf_i2i.data.reading import IMAGE_SUFFIXES
 from tf_i2i.data.reading import BadImage
+from tf_i2i.data.reading import describe_others
 from tf_i2i.data.reading import fit_image
 from tf_i2i.data.reading import is_image
-from tf_i2i.data.reading import list_images
+from tf_i2i.data.reading import list_files
+from tf_i2i.data.reading import printable
 from tf_i2i.data.reading import read_image
 from tf_i2i.domains import DIRECTIONS
 from tf_i2i.errors import UserError
@@ -119,11 +121,7 @@ def _matches(pattern, output):
     if path.is_file():
         return {path: Path(path.name)}
     if path.is_dir():
-        return {
-            image: image.relative_to(path)
-            for image in list_images(path)
-            if path.resolve() == output or output not in image.resolve().parents
-        }
+        return _below(path, output)
     plain = []
     for part in path.parts:
         if glob.has_magic(part):
@@ -135,6 +133,18 @@ def _matches(pattern, output):
         for match in matches
         if match.is_file() and is_image(match)
     }
+
+
+def _below(folder, output):
+    """What the folder holds, but for earlier results."""
+    files = list_files(folder)
+    if folder.resolve() != output:
+        # Unlike `Path.resolve`, this takes links that lead in a circle.
+        real = {file: Path(os.path.realpath(file)) for file in files}
+        files = [file for file in files if output not in real[file].parents]
+    if others := [file for file in files if not is_image(file)]:
+        print(describe_others(folder, others), file=sys.stderr)
+    return {f: f.relative_to(folder) for f in files if is_image(f)}
 
 
 def name_outputs(inputs, output):
@@ -201,7 +211,7 @@ def check_outputs(outputs, kept, overwrite):
     Raises:
         UserError: names the first file that would be lost.
     """
-    read = {_identity(path) for path in kept}
+    read = {_identity(path) for path in kept if path.exists()}
     for path in outputs:
         if not path.exists():
             continue
@@ -327,7 +337,10 @@ def main(argv):
         restore=flags.size == "input",
     )
     for error in skipped:
-        print(f"left out {error.name}: {error.reason}", file=sys.stderr)
+        print(
+            f"left out {printable(error.name)}: {error.reason}",
+            file=sys.stderr,
+        )
     done = len(outputs) - len(skipped)
     if not done:
         raise UserError(
@@ -336,7 +349,7 @@ def main(argv):
         )
     print(
         f"Translated {done} of {len(outputs)} images ({flags.direction}) "
-        f"into {flags.output}"
+        f"into {printable(flags.output)}"
     )
 
 

@@ -1,12 +1,17 @@
-"""Files of every kind that people have."""
+"""Formats, orientation, folders and fit; `test_image_table` has the kinds."""
+
+import os
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from tf_i2i.data.reading import BadImage
+from tf_i2i.data.reading import describe_others
 from tf_i2i.data.reading import fit_image
-from tf_i2i.data.reading import list_images
+from tf_i2i.data.reading import is_image
+from tf_i2i.data.reading import list_files
+from tf_i2i.data.reading import printable
 from tf_i2i.data.reading import read_image
 from tf_i2i.errors import UserError
 
@@ -79,100 +84,12 @@ def test_exif_orientation(tmp_path, suffix, orientation):
     assert image[12, 3].min() >= 240
 
 
-def test_broken_exif_is_no_reason_to_lose_a_picture(tmp_path):
-    picture = Image.fromarray(quadrants())
-    junk = b"Exif\x00\x00" + b"\x12\x34\x56" * 9
-    image = read_image(saved(tmp_path / "x.jpg", picture, exif=junk))
-    assert image.shape == (16, 32, 3)
-
-
-@pytest.mark.parametrize(
-    ("mode", "colour", "expected"),
-    [
-        ("1", 1, (255, 255, 255)),
-        ("L", 90, (90, 90, 90)),
-        ("LA", (90, 255), (90, 90, 90)),
-        ("LA", (0, 0), (255, 255, 255)),
-        ("RGB", RED, RED),
-        ("RGBA", (*RED, 255), RED),
-        ("RGBA", (0, 100, 200, 51), (204, 224, 244)),
-        ("I;16", 90 * 257, (90, 90, 90)),
-        ("I;16", 65535, (255, 255, 255)),
-    ],
-)
-def test_every_mode_of_png(tmp_path, mode, colour, expected):
-    picture = Image.new(mode, (4, 3), colour)
-    image = read_image(saved(tmp_path / "x.png", picture))
-    assert image.shape == (3, 4, 3)
-    assert (image == expected).all()
-
-
-@pytest.mark.parametrize("mode", ["I;16", "I;16B"])
-def test_16_bit_tiff_is_scaled(tmp_path, mode):
-    levels = np.array([[0, 257, 128 * 257, 65535]], np.uint16)
-    if mode == "I;16B":
-        levels = levels.astype(">u2")
-    picture = Image.frombytes(mode, (4, 1), levels.tobytes())
-    image = read_image(saved(tmp_path / "x.tif", picture))
-    assert image[0, :, 0].tolist() == [0, 1, 128, 255]
-
-
 def test_16_bit_with_orientation(tmp_path):
     picture = Image.fromarray(np.arange(6, dtype=np.uint16).reshape(2, 3) * 257)
     exif = Image.Exif()
     exif[ORIENTATION] = 3
     image = read_image(saved(tmp_path / "x.png", picture, exif=exif))
     assert image[..., 1].tolist() == [[5, 4, 3], [2, 1, 0]]
-
-
-def test_palette(tmp_path):
-    picture = Image.fromarray(quadrants()).quantize(4)
-    assert picture.mode == "P"
-    image = read_image(saved(tmp_path / "x.png", picture))
-    assert is_red(image[3, 3])
-
-
-@pytest.mark.parametrize("transparency", [0, b"\x00\xff"])
-def test_transparent_palette_is_laid_on_white(tmp_path, transparency):
-    picture = Image.new("P", (2, 1))
-    picture.putpalette([0, 0, 0, *RED])
-    picture.putdata([0, 1])
-    path = saved(tmp_path / "x.png", picture, transparency=transparency)
-    assert read_image(path).tolist() == [[[255, 255, 255], list(RED)]]
-
-
-@pytest.mark.parametrize("suffix", ["jpg", "tif"])
-def test_cmyk(tmp_path, suffix):
-    # Full cyan and yellow, no magenta, no black.
-    picture = Image.new("CMYK", (8, 8), (255, 0, 255, 0))
-    image = read_image(saved(tmp_path / f"x.{suffix}", picture))
-    assert np.abs(image.astype(int) - (0, 255, 0)).max() <= 3
-
-
-@pytest.mark.parametrize("suffix", ["gif", "png", "webp"])
-def test_first_frame_of_an_animation(tmp_path, suffix):
-    frames = [Image.new("RGB", (4, 4), c) for c in ("black", "white")]
-    path = saved(
-        tmp_path / f"x.{suffix}",
-        frames[0],
-        save_all=True,
-        append_images=frames[1:],
-    )
-    assert read_image(path).max() <= 2
-
-
-@pytest.mark.parametrize(
-    ("picture", "words"),
-    [
-        (Image.new("F", (4, 4), 0.5), "Float"),
-        (Image.new("I", (4, 4), 70_000), "32-bit"),
-    ],
-)
-def test_pixels_without_a_range_are_refused(tmp_path, picture, words):
-    path = saved(tmp_path / "x.tif", picture)
-    with pytest.raises(BadImage, match=words) as caught:
-        read_image(path)
-    assert str(path) in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -192,41 +109,15 @@ def test_truncated_files_are_bad(tmp_path, rng, suffix):
     assert "\n" not in caught.value.reason
 
 
-@pytest.mark.parametrize("content", [b"", b"<html>no image</html>"])
-def test_what_is_no_image(tmp_path, content):
-    path = tmp_path / "x.jpg"
-    path.write_bytes(content)
-    with pytest.raises(BadImage, match="no JPEG, PNG, WebP"):
-        read_image(path)
-
-
-def test_a_missing_file(tmp_path):
-    with pytest.raises(BadImage, match="No such file"):
-        read_image(tmp_path / "x.jpg")
-
-
-def test_postscript_is_not_started(tmp_path):
-    path = tmp_path / "x.png"
-    path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n")
-    with pytest.raises(BadImage, match="no JPEG, PNG, WebP"):
-        read_image(path)
-
-
-def test_decompression_bombs_are_reported(tmp_path, monkeypatch):
-    path = saved(tmp_path / "x.png", Image.new("RGB", (40, 40)))
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 400)
-    with pytest.raises(BadImage, match="exceeds limit of 800 pixels"):
-        read_image(path)
-
-
-def test_list_images(tmp_path):
+def test_images_by_their_names(tmp_path):
     names = ["b.PNG", "a.jpg", "sub/c.webp", "sub/deep/d.tif"]
     others = [".e.png", ".hidden/f.png", "notes.txt", "sub/g.mp4"]
     for name in names + others:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    found = [p.relative_to(tmp_path).as_posix() for p in list_images(tmp_path)]
+    images = filter(is_image, list_files(tmp_path))
+    found = [p.relative_to(tmp_path).as_posix() for p in images]
     assert found == ["a.jpg", "b.PNG", "sub/c.webp", "sub/deep/d.tif"]
 
 
@@ -237,12 +128,49 @@ def test_linked_folders_are_read_once(tmp_path):
     folder.mkdir()
     (folder / "link").symlink_to(tmp_path / "real")
     (folder / "link" / "loop").symlink_to(folder)
-    assert list_images(folder) == [folder / "link" / "a.png"]
+    assert list_files(folder) == [folder / "link" / "a.png"]
 
 
-def test_list_images_of_no_folder(tmp_path):
+def test_list_files_of_no_folder(tmp_path):
     with pytest.raises(UserError, match="must be a folder"):
-        list_images(tmp_path / "nowhere")
+        list_files(tmp_path / "nowhere")
+
+
+def test_a_folder_that_cannot_be_read_is_not_passed_over(tmp_path, monkeypatch):
+    (tmp_path / "closed").mkdir()
+    scandir = os.scandir
+
+    def refuse(path):
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(UserError, match=r"`folder`.*closed: Permission denied"):
+        list_files(tmp_path)
+
+
+def test_files_that_are_left_out_are_counted_by_kind():
+    names = ["a.HEIC", "b.heic", "sub/Makefile", "c.\x1b[2J"]
+    assert describe_others("photos", names) == (
+        "photos: 4 files are left out by their names "
+        "(.\\x1b[2j, .heic, Makefile)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Café 🙂.png", "Café 🙂.png"),
+        ("a\nb\tc", "a\\nb\\tc"),
+        ("\x1b[31m", "\\x1b[31m"),
+        ("\udcff", "\\udcff"),
+        ("\u202egnp", "\\u202egnp"),
+        (3, "3"),
+    ],
+)
+def test_what_is_printed_of_a_name(text, expected):
+    assert printable(text) == expected
 
 
 def stripes():

@@ -1,9 +1,12 @@
 """Any picture that a person has -> uint8 RGB, or the reason why not."""
 
 import os
+import stat
+import warnings
 from pathlib import Path
 
 import numpy as np
+from PIL import ExifTags
 from PIL import Image
 from PIL import ImageOps
 
@@ -14,8 +17,25 @@ IMAGE_SUFFIXES = frozenset(
 )
 FITS = ("crop", "pad", "stretch")
 
+# 16384 x 16384: phone cameras have up to 200 million, whose decoding takes
+# 2 GB. Pillow itself stops WebP and TIFF at 179 million.
+MAX_PIXELS = 2**28
+
+# Pillow warns of odd metadata and large sizes, page after page for a folder
+# from the web. Here a file is read, or it is bad for a reason; and threads
+# have no filters of their own.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+
 # Without this list a file named .png could start Ghostscript.
-_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF")
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
 
 
 class BadImage(UserError):  # noqa: N818 (a file, found to be bad)
@@ -23,13 +43,28 @@ class BadImage(UserError):  # noqa: N818 (a file, found to be bad)
 
     Attributes:
         name: the file, as a string.
-        reason: why, in one line.
+        reason: why, in one line that is safe to print.
     """
 
     def __init__(self, name, reason):
-        super().__init__(f"`{name}` must be a readable image. {reason}")
+        reason = printable(reason)
+        super().__init__(
+            f"`{printable(name)}` must be a readable image. {reason}"
+        )
         self.name = str(name)
         self.reason = reason
+
+
+def printable(text):
+    """The text in one line, with nothing in it that moves a terminal.
+
+    File names may hold line ends, escape sequences and bytes that are no
+    UTF-8; those become backslash escapes, as in `repr`.
+    """
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode()
+        for c in str(text)
+    )
 
 
 def list_files(folder):
@@ -43,14 +78,23 @@ def list_files(folder):
         Paths beginning with `folder`, sorted by their path below it.
 
     Raises:
-        UserError: `folder` is not a folder.
+        UserError: `folder` is not a folder, or one in it cannot be read.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise UserError(f"`folder` must be a folder. Received: {folder}")
+
+    def refuse(error):
+        raise UserError(
+            "`folder` must be readable with all below it. "
+            f"Received: {printable(error.filename)}: {error.strerror}"
+        ) from error
+
     files = []
     seen = set()
-    for parent, folders, names in os.walk(folder, followlinks=True):
+    for parent, folders, names in os.walk(
+        folder, onerror=refuse, followlinks=True
+    ):
         real = os.path.realpath(parent)
         if real in seen:
             folders.clear()
@@ -66,65 +110,171 @@ def is_image(path):
     return Path(path).suffix.lower() in IMAGE_SUFFIXES
 
 
-def list_images(folder):
-    """The files below a folder whose suffix is in IMAGE_SUFFIXES, sorted."""
-    return [path for path in list_files(folder) if is_image(path)]
+def describe_others(name, files):
+    """The line that says which files are no images by their names.
+
+    Args:
+        name: of the folder, for the message.
+        files: paths, at least one.
+    """
+    kinds = sorted({f.suffix.lower() or f.name for f in map(Path, files)})
+    return printable(
+        f"{name}: {len(files)} files are left out by their names "
+        f"({', '.join(kinds[:8])})"
+    )
 
 
 def read_image(path):
     """Reads one image file, upright, as RGB.
 
-    JPEG, PNG, WebP, BMP, GIF and TIFF in any mode. The first frame of an
-    animation is taken, transparency is laid on white, 16-bit grey [0, 65535]
-    becomes [0, 255] by division by 257, EXIF orientation is applied.
-    Pillow's limit against decompression bombs stays in force.
+    JPEG, PNG, WebP, BMP, GIF and TIFF in any mode; the content decides, not
+    the suffix. The first frame of an animation is taken, transparency is
+    laid on white, 16-bit grey [0, 65535] becomes [0, 255] by division by
+    257, EXIF orientation is applied, colour profiles and gamma are not.
 
     Args:
-        path: the file.
+        path: the file, a link to it, or a seekable binary stream.
 
     Returns:
         uint8 array `[height, width, 3]` in [0, 255].
 
     Raises:
-        BadImage: missing, truncated, too large, or of pixels without a known
-            range (float, 32-bit integers).
+        BadImage: missing, no regular file, truncated, of more than
+            MAX_PIXELS, or of pixels without a known range (float, signed or
+            32-bit integers).
     """
     try:
-        with Image.open(path, formats=_FORMATS) as image:
-            return _to_rgb(_upright(image))
+        if hasattr(path, "seek"):
+            return _decoded(path)
+        _refuse_special_files(path)
+        with open(path, "rb") as stream:
+            return _decoded(stream)
     except Exception as error:  # Pillow's decoders raise nearly anything.
         raise BadImage(path, _reason(error)) from error
 
 
-def _upright(image):
-    image.load()
-    try:
-        return ImageOps.exif_transpose(image)
-    except (SyntaxError, ValueError, TypeError, KeyError, OverflowError):
-        return image  # Broken metadata do not make the pixels bad.
+def _decoded(stream):
+    image = _open(stream)
+    pixels = _to_rgb(image)
+    return _upright(pixels, _orientation(image))
+
+
+def _refuse_special_files(path):
+    """Opening a pipe would wait for its other end."""
+    kind = stat.S_IFMT(os.stat(path).st_mode)
+    if kind != stat.S_IFREG:
+        raise ValueError(
+            f"It is {_KINDS.get(kind, 'special')}, not a regular file."
+        )
+
+
+def _open(stream):
+    """`Image.open` with `MAX_PIXELS` as its limit.
+
+    Pillow's own is a global that belongs to the program, and lower.
+    """
+    Image.init()
+    start = stream.read(16)
+    for kind in _FORMATS:
+        opener, accepts = Image.OPEN[kind]
+        if not accepts(start):
+            continue
+        stream.seek(0)
+        try:
+            image = opener(stream)
+        except Exception as error:
+            raise ValueError(
+                f"It begins as a {kind} file, but is damaged or of a rare "
+                f"kind ({_reason(error)})."
+            ) from error
+        width, height = image.size
+        if width * height > MAX_PIXELS:
+            raise ValueError(
+                f"It has {width} x {height} pixels, and at most "
+                f"{MAX_PIXELS:,} are read."
+            )
+        return image
+    raise ValueError("Its content is no JPEG, PNG, WebP, BMP, GIF or TIFF.")
 
 
 def _to_rgb(image):
-    if image.mode == "F":
-        raise ValueError("Float pixels have no known range.")
-    if image.mode.startswith("I"):
-        return _from_16_bit(np.asarray(image))
+    """Decodes to uint8 `[height, width, 3]`."""
+    _mend_transparent_key(image)
+    _refuse_unknown_pixels(image)
+    if image.mode.startswith("I;16"):
+        return _from_16_bit(image)
+    if image.mode == "La":
+        image = image.convert("LA")
     if image.has_transparency_data:
         white = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(white, image.convert("RGBA"))
-    return np.array(image.convert("RGB"))
+    if image.mode != "RGB":  # Else `convert` is a copy.
+        image = image.convert("RGB")
+    return np.array(image)
 
 
-def _from_16_bit(values):
-    if values.min() < 0 or values.max() > 65535:
-        raise ValueError("32-bit integer pixels have no known range.")
-    grey = np.rint(values / 257).astype(np.uint8)
+def _mend_transparent_key(image):
+    """In PNGs of 2, 4, 16 bits Pillow scales the pixels, but not the key."""
+    key = image.info.get("transparency")
+    if image.format != "PNG" or key is None:
+        return
+    coding = image.tile[0][3]
+    if coding == "RGB;16B":
+        image.info["transparency"] = tuple(level >> 8 for level in key)
+    elif coding in ("L;2", "L;4"):
+        image.info["transparency"] = key * {"L;2": 85, "L;4": 17}[coding]
+
+
+def _refuse_unknown_pixels(image):
+    if image.mode == "F":
+        raise ValueError("Float pixels have no known range.")
+    if image.mode == "I":
+        raise ValueError("Signed and 32-bit pixels have no known range.")
+    tags = getattr(image, "tag_v2", {})
+    bits = tags.get(ExifTags.Base.BitsPerSample, (8,))
+    raw_planes = (
+        tags.get(ExifTags.Base.PlanarConfiguration) == 2
+        and tags.get(ExifTags.Base.Compression, 1) == 1
+    )
+    if raw_planes and len(bits) > 1 and max(bits) > 8:
+        # Pillow would take every byte for a pixel.
+        raise ValueError(
+            "16-bit colours in separate planes are read compressed only."
+        )
+
+
+def _from_16_bit(image):
+    """Grey of 16 bits, or 12 in some TIFFs; Pillow's conversion saturates."""
+    tags = getattr(image, "tag_v2", {})
+    bits = tags.get(ExifTags.Base.BitsPerSample, (16,))[0]
+    levels = np.rint(np.linspace(0, 255, 2**bits)).astype(np.uint8)
+    if tags.get(ExifTags.Base.PhotometricInterpretation) == 0:
+        levels = levels[::-1].copy()
+    if (key := image.info.get("transparency")) is not None:
+        levels[key] = 255
+    grey = levels[np.asarray(image)]
     return np.repeat(grey[..., None], 3, axis=-1)
 
 
+def _orientation(image):
+    try:
+        return image.getexif().get(ExifTags.Base.Orientation, 1)
+    except Exception:  # Broken metadata do not make the pixels bad.
+        return 1
+
+
+def _upright(pixels, orientation):
+    """Undoes an EXIF orientation: what the rows and columns stand for."""
+    if orientation in (5, 6, 7, 8):
+        pixels = pixels.swapaxes(0, 1)
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    return np.ascontiguousarray(pixels)
+
+
 def _reason(error):
-    if isinstance(error, Image.UnidentifiedImageError):
-        return "Its content is no JPEG, PNG, WebP, BMP, GIF or TIFF."
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return " ".join(str(error).split()) or type(error).__name__
