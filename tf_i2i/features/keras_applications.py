@@ -1,0 +1,181 @@
+"""Networks of `keras.applications`, with ImageNet or one's own weights."""
+
+import os
+import warnings
+from pathlib import Path
+
+from tf_i2i.errors import UserError
+from tf_i2i.features.base import Features
+from tf_i2i.features.base import weights_hash
+
+_URL = "https://storage.googleapis.com/tensorflow/"
+# In the order blue, green, red: what Keras takes from images for VGG.
+_VGG_MEANS = (103.939, 116.779, 123.68)
+# Name -> folder and file of the ImageNet weights below `_URL`, taps,
+# input size, smallest side.
+_NETWORKS = {
+    "InceptionV3": (
+        "keras-applications/inception_v3",
+        "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5",
+        ("mixed2", "mixed7", "mixed10"),
+        299,
+        75,
+    ),
+    "MobileNetV2": (
+        "keras-applications/mobilenet_v2",
+        "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5",
+        (
+            "block_1_expand_relu",
+            "block_3_expand_relu",
+            "block_6_expand_relu",
+            "block_13_expand_relu",
+            "out_relu",
+        ),
+        224,
+        32,
+    ),
+    "VGG16": (
+        "keras-applications/vgg16",
+        "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5",
+        (
+            "block1_conv2",
+            "block2_conv2",
+            "block3_conv3",
+            "block4_conv3",
+            "block5_conv3",
+        ),
+        None,
+        32,
+    ),
+    "VGG19": (
+        "keras-applications/vgg19",
+        "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5",
+        (
+            "block1_conv2",
+            "block2_conv2",
+            "block3_conv4",
+            "block4_conv4",
+            "block5_conv4",
+        ),
+        None,
+        32,
+    ),
+}
+NAMES = tuple(_NETWORKS)
+
+
+def keras_network(name, weights="imagenet"):
+    """A network without its classifier, as `Features`.
+
+    A Frechet distance in Keras' InceptionV3 is not FID: other weights, other
+    pooling than in the network of that name.
+
+    Args:
+        name: one of `NAMES`.
+        weights: "imagenet", or path of an `.h5` file for this network
+            without its top.
+
+    Returns:
+        Taps by Keras' names of the layers. InceptionV3 and MobileNetV2
+        resize to 299 and 224 and embed by their last tap; VGG takes images
+        as they are and embeds by all.
+
+    Raises:
+        UserError: unknown name; a file that is missing or does not fit;
+            weights that cannot be downloaded, with what to do.
+    """
+    if name not in _NETWORKS:
+        raise UserError(
+            f"`keras:` must be followed by one of {', '.join(NAMES)}. "
+            f"Received: {name!r}"
+        )
+    *_, taps, size, least = _NETWORKS[name]
+    path = _imagenet_file(name) if weights == "imagenet" else Path(weights)
+    if not path.is_file():
+        raise UserError(
+            f"`keras:{name}:` must be followed by a file of weights. "
+            f"Received: {path}"
+        )
+    network = _built(name, path)
+    vgg = name.startswith("VGG")
+    return Features(
+        name=f"keras:{name}",
+        forward=_forward(network, taps, vgg),
+        tap_names=taps,
+        weights_sha256=weights_hash(network.get_weights()),
+        embedding=taps if vgg else taps[-1:],
+        input_size=size,
+        least_size=least,
+    )
+
+
+def _imagenet_path(name):
+    """Where Keras keeps the file."""
+    home = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"))
+    return home / "models" / _NETWORKS[name][1]
+
+
+def _imagenet_file(name):
+    """The file in Keras' own cache, downloaded if it is not there."""
+    import keras
+
+    path = _imagenet_path(name)
+    if path.is_file():
+        return path
+    folder, file, *_ = _NETWORKS[name]
+    url = f"{_URL}{folder}/{file}"
+    try:
+        keras.utils.get_file(
+            file, url, cache_dir=path.parent.parent, cache_subdir="models"
+        )
+    except Exception as error:  # Keras raises no narrower class.
+        raise UserError(
+            f"`keras:{name}` needs ImageNet weights that could not be "
+            f"downloaded: get {url} where there is a network and put it at "
+            f"{path}, or anywhere and write keras:{name}:/path/to/{file}. "
+            f"Received: {_first_line(error)}"
+        ) from error
+    return path
+
+
+def _built(name, path):
+    import keras
+
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")
+    try:
+        with warnings.catch_warnings():
+            # MobileNetV2 says which size its ImageNet weights are for.
+            warnings.simplefilter("ignore", UserWarning)
+            network = getattr(keras.applications, name)(
+                include_top=False, weights=None
+            )
+        network.load_weights(path)
+    except (ValueError, OSError, KeyError) as error:
+        raise UserError(
+            f"`{path}` must hold weights of keras.applications.{name} without "
+            f"its top. Received: {_first_line(error)}"
+        ) from error
+    finally:
+        keras.config.set_dtype_policy(policy)
+    network.trainable = False
+    return network
+
+
+def _forward(network, taps, vgg):
+    import keras
+    import tensorflow as tf
+
+    outputs = {name: network.get_layer(name).output for name in taps}
+    inner = keras.Model(network.input, outputs)
+
+    def forward(images):
+        if vgg:
+            images = (images[..., ::-1] + 1) * 127.5 - tf.constant(_VGG_MEANS)
+        return inner(images, training=False)
+
+    return forward
+
+
+def _first_line(error):
+    return str(error).strip().partition("\n")[0]

@@ -1,0 +1,76 @@
+"""A convolutional network with random weights: needs no file, never changes.
+
+Random networks rank generative models much as trained ones do (Lee, Kim,
+Lee 2022, arXiv 2208.09218; Naeem et al. 2020 embed with one too). They are
+weak on sharpness and style: a default where nothing can be downloaded, and a
+second opinion where it can.
+"""
+
+import numpy as np
+
+from tf_i2i.features.base import Features
+from tf_i2i.features.base import weights_hash
+
+WIDTHS = (32, 64, 128, 256)
+SLOPE = 0.2
+LEAST_SIZE = 16
+
+
+def random_conv(seed=0):
+    """Two 3x3 convolutions at each of four resolutions, leaky, no biases.
+
+    The kernels come from NumPy's generator, the same everywhere, scaled as
+    He et al. (2015) so that the mean square of the activations stays what it
+    is from layer to layer.
+
+    Args:
+        seed: of the weights, part of the name.
+
+    Returns:
+        `Features`: taps `conv1` (full size) to `conv4` (an eighth), 32 to
+        256 channels, embedding 480 numbers.
+    """
+    kernels = _kernels(seed)
+    names = tuple(f"conv{i + 1}" for i in range(len(WIDTHS)))
+    return Features(
+        name=f"random-conv-{seed}",
+        forward=_forward(kernels, names),
+        tap_names=names,
+        embedding=names,
+        weights_sha256=weights_hash(kernels),
+        least_size=LEAST_SIZE,
+    )
+
+
+def _kernels(seed):
+    """Float32 `[3, 3, in, out]`, two for each resolution."""
+    rng = np.random.default_rng(seed)
+    kernels = []
+    below = 3
+    for width in WIDTHS:
+        for fan in (below, width):
+            scale = np.sqrt(2 / ((1 + SLOPE**2) * 9 * fan))
+            kernel = scale * rng.standard_normal((3, 3, fan, width))
+            kernels.append(kernel.astype(np.float32))
+        below = width
+    return kernels
+
+
+def _forward(kernels, names):
+    import tensorflow as tf
+
+    weights = [tf.constant(kernel) for kernel in kernels]
+
+    def forward(images):
+        taps = {}
+        x = images
+        for i, name in enumerate(names):
+            if i:
+                x = tf.nn.avg_pool2d(x, 2, 2, "VALID")
+            for kernel in weights[2 * i : 2 * i + 2]:
+                x = tf.nn.conv2d(x, kernel, 1, "SAME")
+                x = tf.nn.leaky_relu(x, SLOPE)
+            taps[name] = x
+        return taps
+
+    return forward

@@ -1,0 +1,93 @@
+"""Any network that somebody saved as a SavedModel."""
+
+import hashlib
+from pathlib import Path
+
+from tf_i2i.errors import UserError
+from tf_i2i.features.base import Features
+
+DEFAULT_SIGNATURE = "serving_default"
+
+
+def saved_model(path, signature=DEFAULT_SIGNATURE):
+    """A signature of a SavedModel as `Features`.
+
+    Args:
+        path: the folder.
+        signature: its name. It takes one tensor of RGB images in [0, 255],
+            float or uint8 (which lets no gradient through), `[N, H, W, 3]`;
+            where H and W are fixed, images are resized to them. A model
+            that wants another range needs a layer that makes it.
+
+    Returns:
+        Taps: all its outputs of two or four dimensions, by name. The
+        embedding is the output named `embedding`, else all of them.
+
+    Raises:
+        UserError: no SavedModel, no such signature, or one that does not
+            map images to features.
+    """
+    import tensorflow as tf
+
+    path = Path(path)
+    if not (path / "saved_model.pb").is_file():
+        raise UserError(
+            f"`savedmodel:` must be followed by a SavedModel's folder. "
+            f"Received: {path}"
+        )
+    model = tf.saved_model.load(str(path))
+    if signature not in model.signatures:
+        raise UserError(
+            f"`{path}` must have the signature; it has "
+            f"{sorted(model.signatures)}. Received: {signature!r}"
+        )
+    function = model.signatures[signature]
+    argument, spec = _only_input(path, function)
+    outputs = function.structured_outputs
+    taps = tuple(
+        sorted(n for n, o in outputs.items() if len(o.shape) in (2, 4))
+    )
+    if not taps:
+        raise UserError(
+            f"`{path}` must give features [N, h, w, C] or [N, C]. Received: "
+            f"{ {name: list(o.shape) for name, o in outputs.items()} }"
+        )
+
+    def forward(images):
+        # The model is named here so that it lives as long as this function.
+        levels = (images + 1) * 127.5
+        if spec.dtype == tf.uint8:
+            levels = tf.round(levels)
+        given = {argument: tf.cast(levels, spec.dtype)}
+        results = model.signatures[signature](**given)
+        return {name: tf.cast(results[name], tf.float32) for name in taps}
+
+    return Features(
+        name=f"savedmodel:{path.resolve().name}",
+        forward=forward,
+        tap_names=taps,
+        weights_sha256=_hash(path),
+        embedding=("embedding",) if "embedding" in taps else taps,
+        input_size=spec.shape[1],
+    )
+
+
+def _only_input(path, function):
+    inputs = function.structured_input_signature[1]
+    (argument, spec), *others = inputs.items()
+    if others or len(spec.shape) != 4 or spec.shape[1] != spec.shape[2]:
+        raise UserError(
+            f"`{path}` must take one batch of square images [N, H, W, 3]. "
+            f"Received: { {n: list(s.shape) for n, s in inputs.items()} }"
+        )
+    return argument, spec
+
+
+def _hash(path):
+    """Of the graph and the variables; the fingerprint changes by itself."""
+    digest = hashlib.sha256()
+    files = [path / "saved_model.pb", *sorted(path.glob("variables/*"))]
+    for file in files:
+        digest.update(file.name.encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
