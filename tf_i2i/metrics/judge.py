@@ -1,0 +1,420 @@
+"""One direction of a translation held against real images and cheats.
+
+    evidence = Evidence(inputs, target_test, target_train, source_train, truth)
+    judge = Judge(evidence, load_features("random-conv"))
+    table = judge.table(Candidate(outputs), recipe("quick"))
+
+Every number stands in a table beside what the truth, copying the input and
+other cheats score: alone it says nothing.
+"""
+
+import dataclasses
+import functools
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+
+from tf_i2i.errors import UserError
+from tf_i2i.metrics.baselines import baselines
+from tf_i2i.metrics.checks import collapsed
+from tf_i2i.metrics.checks import identity
+from tf_i2i.metrics.checks import inverted
+from tf_i2i.metrics.copying import copying_scores
+from tf_i2i.metrics.frechet import frechet_distance
+from tf_i2i.metrics.gate import gate
+from tf_i2i.metrics.kernel import kernel_distance_full
+from tf_i2i.metrics.manifold import precision_recall_density_coverage
+from tf_i2i.metrics.perceptual import diversity
+from tf_i2i.metrics.perceptual import perceptual_distance
+from tf_i2i.metrics.pixels import accuracy_within
+from tf_i2i.metrics.pixels import colour_distance
+from tf_i2i.metrics.pixels import psnr
+from tf_i2i.metrics.pixels import round_trip_error
+from tf_i2i.metrics.pixels import ssim
+from tf_i2i.metrics.probes import agreement
+from tf_i2i.metrics.probes import linear_probe
+from tf_i2i.metrics.probes import proxy_a_distance
+from tf_i2i.metrics.probes import share_called_b
+from tf_i2i.metrics.retrieval import retrieval
+from tf_i2i.metrics.retrieval import semantic_consistency
+from tf_i2i.metrics.robustness import sensitivity
+from tf_i2i.metrics.sliced_wasserstein import sliced_wasserstein
+
+# Cells a side, in which features keep where things are: for finding faces
+# again, not for distances between sets.
+PLACES = 4
+# Principal components for the Frechet distance: sets here are small.
+COMPONENTS = 64
+SENSITIVITY_IMAGES = 64
+FEWEST = 8
+_REAL = ("inputs", "target_test", "target_train", "source_train")
+
+
+@dataclasses.dataclass
+class Evidence:
+    """The real images of one direction; all uint8 `[., S, S, 3]`.
+
+    Attributes:
+        inputs: test images of the source domain.
+        target_test: test images of the target domain.
+        target_train: images of the target domain that training showed.
+        source_train: images of the source domain that training showed.
+        truth: the inputs' hidden partners in the target domain, or None.
+        labels: name -> integers of `inputs`, where there are any.
+        target_labels: name -> (of `target_train`, of `target_test`).
+    """
+
+    inputs: np.ndarray
+    target_test: np.ndarray
+    target_train: np.ndarray
+    source_train: np.ndarray
+    truth: np.ndarray | None = None
+    labels: dict = dataclasses.field(default_factory=dict)
+    target_labels: dict = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass
+class Candidate:
+    """What a translator, or a cheat, makes of the inputs.
+
+    Attributes:
+        outputs: uint8, the translations, in the order of the inputs.
+        returned: uint8, the translations translated back, or None.
+        back: function, float images -> the inputs' domain, or None.
+        codes: (of inputs, of their translations, of `target_test`), vectors
+            of the translator's own shared encoder; or None.
+        several: uint8 `[K, N, S, S, 3]`: of the first inputs under K styles,
+            or None.
+        aligned: whether output i belongs to input i.
+    """
+
+    outputs: np.ndarray
+    returned: np.ndarray | None = None
+    back: Callable | None = None
+    codes: tuple | None = None
+    several: np.ndarray | None = None
+    aligned: bool = True
+
+
+class Judge:
+    """Scores candidates against one direction's evidence.
+
+    Args:
+        evidence: `Evidence`.
+        features: `Features` of `tf_i2i.features`.
+        seed: of everything random.
+        embed_real: function (features, images, grid) -> vectors, for the
+            evidence's own images: one that remembers them. By default
+            `features.embed`.
+
+    Raises:
+        UserError: too few images for any number to mean something.
+    """
+
+    def __init__(self, evidence, features, seed=0, embed_real=None):
+        for name in _REAL:
+            count = len(getattr(evidence, name))
+            if count < FEWEST:
+                raise UserError(
+                    f"`{name}` must hold at least {FEWEST} images to be "
+                    f"scored against. Received: {count}"
+                )
+        self.evidence = evidence
+        self.features = features
+        self.seed = seed
+        self._embed_real = embed_real or _embed
+        self._known: dict[tuple, np.ndarray] = {}
+
+    def table(self, candidate, measures, cheats=True):
+        """Scores of a candidate, of the truth, of cheats and of the floor.
+
+        Args:
+            candidate: `Candidate`.
+            measures: names of `MEASURES`.
+            cheats: False leaves out the rows that the gate does not need.
+
+        Returns:
+            Dictionary: row -> dictionary, measure -> float; the first row is
+            "model". `score` is the gate's number (`metrics.gate`).
+        """
+        rows = {"model": candidate}
+        rows |= {
+            name: Candidate(outputs, aligned=name != "floor")
+            for name, outputs in baselines(self.evidence, self.seed).items()
+            if cheats or name in ("truth", "copy", "random")
+        }
+        table = {name: self.score(row, measures) for name, row in rows.items()}
+        for name, scores in table.items():
+            if name != "floor":
+                scores |= self._gate(scores, table)
+        return table
+
+    def score(self, candidate, measures):
+        """Dictionary of floats: what the measures say of one candidate."""
+        scores: dict[str, float] = {}
+        for name in measures:
+            scores |= MEASURES[name](self, candidate)
+        return {name: float(value) for name, value in scores.items()}
+
+    def _gate(self, scores, table):
+        """`style`, `content` and `score` of one row, from three others."""
+        found = self.recall_name
+        needed = {"called_b", "copy_rate", found}
+        if not needed <= scores.keys():
+            return {}
+        # Without hidden partners, real images of B are the truth of style.
+        truth = table.get("truth", table.get("floor", table["random"]))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # An end that is no end gives 0.
+            return gate(
+                called_b=scores["called_b"],
+                called_b_copy=table["copy"]["called_b"],
+                called_b_truth=truth["called_b"],
+                recall=scores[found],
+                recall_copy=table["copy"][found],
+                recall_random=table["random"][found],
+                copy_rate=scores["copy_rate"],
+            )
+
+    @property
+    def recall_name(self):
+        """Whom an output must find: its hidden partner, or else its input."""
+        return "r@5" if self.evidence.truth is not None else "input_r@5"
+
+    def vectors(self, images, grid=1):
+        """Features `[N, D]` of a set of images, each set computed once."""
+        real = any(images is getattr(self.evidence, name) for name in _REAL)
+        key = (id(images), grid)
+        if key not in self._known:
+            embed = self._embed_real if real else _embed
+            # The images are kept too, or another set could get their id.
+            self._known[key] = images, embed(self.features, images, grid)
+        return self._known[key][1]
+
+    @functools.cached_property
+    def style_probe(self):
+        """Tells A from B; trained on real images, scored on real test ones."""
+        e = self.evidence
+        return linear_probe(
+            *_two_classes(
+                self.vectors(e.source_train), self.vectors(e.target_train)
+            ),
+            self.seed,
+            _two_classes(self.vectors(e.inputs), self.vectors(e.target_test)),
+        )
+
+    @functools.cached_property
+    def label_probes(self):
+        """Attribute -> probe that reads it from real target images."""
+        e = self.evidence
+        train = self.vectors(e.target_train, PLACES)
+        test = self.vectors(e.target_test, PLACES)
+        return {
+            name: linear_probe(train, of_train, self.seed, (test, of_test))
+            for name, (of_train, of_test) in e.target_labels.items()
+        }
+
+
+def _embed(features, images, grid):
+    return features.embed(images, grid=grid)
+
+
+def _two_classes(a, b):
+    return np.concatenate([a, b]), np.repeat([0, 1], [len(a), len(b)])
+
+
+def _style(judge, candidate):
+    """Is it of the target domain?"""
+    e = judge.evidence
+    made = judge.vectors(candidate.outputs)
+    real = judge.vectors(e.target_test)
+    components = min(COMPONENTS, len(real) - 1, real.shape[1])
+    shares = precision_recall_density_coverage(real, made)
+    return {
+        "called_b": share_called_b(judge.style_probe, made),
+        "fd": frechet_distance(real, made, pca=components),
+        "kd": 1000 * kernel_distance_full(real, made),
+        "coverage": shares["coverage"],
+        "recall": shares["recall"],
+        "colour": colour_distance(e.target_test, candidate.outputs)["mean"],
+    }
+
+
+def _swd(judge, candidate):
+    """Sliced Wasserstein distance, x 1000, level by level (Karras)."""
+    found = sliced_wasserstein(
+        judge.evidence.target_test, candidate.outputs, seed=judge.seed
+    )
+    return {f"swd_{level}": value for level, value in found.items()}
+
+
+def _content(judge, candidate):
+    """Is it the right one? By hidden partners, or else by the inputs."""
+    if not candidate.aligned:
+        return {}
+    e = judge.evidence
+    made = judge.vectors(candidate.outputs, PLACES)
+    if e.truth is None:
+        found = retrieval(made, judge.vectors(e.inputs, PLACES))
+        return {f"input_{name}": value for name, value in found.items()}
+    return retrieval(made, judge.vectors(e.truth, PLACES))
+
+
+def _labels(judge, candidate):
+    """Balanced agreement of what is read in outputs with the inputs' labels."""
+    if not candidate.aligned:
+        return {}
+    made = judge.vectors(candidate.outputs, PLACES)
+    scores = {
+        f"label_{name}": agreement(
+            probe.predict(made), judge.evidence.labels[name]
+        )["balanced"]
+        for name, probe in judge.label_probes.items()
+    }
+    if scores:
+        scores["labels"] = np.mean(list(scores.values()))
+    return scores
+
+
+def _copying(judge, candidate):
+    """Does it hand out training images?"""
+    e = judge.evidence
+    scores = copying_scores(
+        *(
+            judge.vectors(images, PLACES)
+            for images in (candidate.outputs, e.target_train, e.target_test)
+        )
+    )
+    return {
+        "copy_rate": scores["copy_rate"],
+        "to_train": scores["to_train"],
+        "to_test": scores["to_test"],
+    }
+
+
+def _paired(judge, candidate):
+    """Pixels and features against the hidden partners."""
+    truth = judge.evidence.truth
+    if truth is None or not candidate.aligned:
+        return {}
+    outputs = candidate.outputs
+    return {
+        "acc16": accuracy_within(outputs, truth),
+        "psnr": psnr(outputs, truth),
+        "ssim": ssim(outputs, truth),
+        "perceptual": perceptual_distance(
+            judge.features.taps(outputs), judge.features.taps(truth)
+        ),
+    }
+
+
+def _round_trip(judge, candidate):
+    """Mean error in levels of there and back, by way of 8 bits."""
+    if candidate.returned is None:
+        return {}
+    error = round_trip_error(judge.evidence.inputs, candidate.returned)
+    return {"round_trip": error}
+
+
+def _sensitivity(judge, candidate):
+    """Error of the way back from disturbed translations."""
+    if candidate.back is None:
+        return {}
+    few = slice(SENSITIVITY_IMAGES)
+    curve = sensitivity(
+        candidate.back,
+        candidate.outputs[few],
+        truth=judge.evidence.inputs[few],
+        seed=judge.seed,
+    )
+    return {f"back_{name}": value for name, value in curve.items()}
+
+
+def _embedding(judge, candidate):
+    """The translator's own shared encoder, by fresh eyes."""
+    if candidate.codes is None:
+        return {}
+    inputs, again, target = candidate.codes
+    apart = proxy_a_distance(inputs, target, judge.seed)
+    scores = {
+        "code_a_distance": apart["distance"],
+        "code_consistency": semantic_consistency(inputs, again),
+    }
+    if judge.evidence.truth is not None:
+        # Test images of both domains are in the order of the pairs.
+        for name, value in retrieval(inputs, target).items():
+            scores[f"code_{name}"] = value
+    for name, (_, labels) in judge.evidence.target_labels.items():
+        probe = linear_probe(target, labels, judge.seed)
+        scores[f"code_label_{name}"] = probe.balanced
+    return scores
+
+
+def _diversity(judge, candidate):
+    """Mean distance between outputs of one input under several styles."""
+    if candidate.several is None:
+        return {}
+    taps = [judge.features.taps(outputs) for outputs in candidate.several]
+    return {"diversity": diversity(taps)}
+
+
+def _checks(judge, candidate):
+    """Three alarms: see `metrics.checks`."""
+    if not candidate.aligned:
+        return {}
+    pair = candidate.outputs, judge.evidence.inputs
+    return {
+        "spread": collapsed(*pair),
+        "change": identity(*pair),
+        "light": inverted(*pair),
+    }
+
+
+MEASURES = {
+    "style": _style,
+    "swd": _swd,
+    "content": _content,
+    "labels": _labels,
+    "copying": _copying,
+    "paired": _paired,
+    "round_trip": _round_trip,
+    "sensitivity": _sensitivity,
+    "embedding": _embedding,
+    "diversity": _diversity,
+    "checks": _checks,
+}
+_QUICK = ("style", "content", "copying", "checks")
+_COMMON = (*_QUICK, "labels", "paired", "round_trip")
+# What each method's paper claims, so that its claims are measured.
+RECIPES = {
+    "quick": _QUICK,
+    "full": tuple(MEASURES),
+    "TwinGAN": (*_COMMON, "swd", "embedding", "diversity"),
+    "UNIT": (*_COMMON, "embedding"),
+    "XGAN": (*_COMMON, "embedding"),
+    "AsymGAN": (*_COMMON, "sensitivity", "diversity"),
+    "CDFT": _COMMON,
+}
+
+
+def recipe(name):
+    """The measures of a recipe: "quick", "full", or of a method.
+
+    Args:
+        name: one of `RECIPES`; a method that is not there gets "full".
+    """
+    return RECIPES.get(name, RECIPES["full"])
+
+
+def full_name(measure, features):
+    """A measure's name with what decides whether two are comparable.
+
+    `fd` becomes `fd[random-conv-0/native/1a2b3c4d]`; numbers of pixels, and
+    of a translator's own codes, stay as they are.
+    """
+    plain = ("swd", "acc16", "psnr", "ssim", "round_trip", "back_", "code_")
+    plain += ("spread", "change", "light", "colour")
+    if measure.startswith(plain):
+        return measure
+    return f"{measure}[{features.label}]"

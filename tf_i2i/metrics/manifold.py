@@ -1,0 +1,87 @@
+"""Precision, recall, density and coverage of features.
+
+Kynkaanniemi et al., "Improved Precision and Recall Metric for Assessing
+Generative Models", 2019, arXiv 1904.06991; Naeem et al., "Reliable Fidelity
+and Diversity Metrics for Generative Models", 2020, arXiv 2002.09797. Each
+vector of a set has a ball that reaches to its k-th neighbour in the set.
+
+A single image repeated has precision 1: read coverage and recall.
+"""
+
+import numpy as np
+
+from tf_i2i.errors import UserError
+from tf_i2i.metrics.embeddings import as_features
+from tf_i2i.metrics.embeddings import check_width
+from tf_i2i.metrics.embeddings import squared_distances
+
+# Elements of one block of distances: 64 MB.
+_BLOCK = 2**23
+# Distances that differ by less, in proportion, count as equal.
+_TIE = 1e-10
+
+
+def precision_recall_density_coverage(real, fake, k=5, inclusive=False):
+    """Four shares of balls and of vectors in balls.
+
+    The defaults are those of Naeem et al.'s code; Kynkaanniemi et al. have
+    `k=3, inclusive=True` for the first two.
+
+    Args:
+        real: `[N, D]`, float32 or float64, N > k.
+        fake: `[M, D]`, M > k.
+        k: which neighbour a ball reaches to, itself not counted.
+        inclusive: whether what lies on the sphere is in the ball.
+
+    Returns:
+        Dictionary of floats: `precision`, the share of `fake` in a ball of
+        `real`; `recall`, the reverse; `density`, the mean number of real
+        balls that hold a fake vector, divided by k, which may exceed 1;
+        `coverage`, the share of real balls that hold a fake vector.
+
+    Raises:
+        UserError: not such features, or too few for `k`.
+    """
+    if k < 1:
+        raise UserError(f"`k` must be 1 or more. Received: {k}")
+    real = as_features("real", real, least=k + 1)
+    fake = as_features("fake", fake, least=k + 1)
+    check_width("fake", fake, real.shape[1])
+    # Cancellation in the distances grows with the distance from the origin.
+    centre = real.mean(0)
+    real, fake = real - centre, fake - centre
+    side = _TIE if inclusive else -_TIE
+    real_reach = _radii(real, k) * (1 + side)
+    fake_reach = _radii(fake, k) * (1 + side)
+    inside = np.less_equal if inclusive else np.less
+
+    in_real = np.zeros(len(fake), np.int64)
+    in_fake = np.zeros(len(real), bool)
+    covered = np.zeros(len(real), bool)
+    for part, gaps in _blocks(fake, real):
+        held = inside(gaps, real_reach)
+        in_real[part] = held.sum(1)
+        covered |= held.any(0)
+        in_fake |= inside(gaps, fake_reach[part, None]).any(0)
+    return {
+        "precision": float((in_real > 0).mean()),
+        "recall": float(in_fake.mean()),
+        "density": float(in_real.mean() / k),
+        "coverage": float(covered.mean()),
+    }
+
+
+def _radii(x, k):
+    """Squared distance of each vector to its k-th neighbour."""
+    # The nearest is the vector itself.
+    return np.concatenate(
+        [np.partition(gaps, k, axis=1)[:, k] for _, gaps in _blocks(x, x)]
+    )
+
+
+def _blocks(x, y):
+    """Slices of `x`, and the squared distances from there to all of `y`."""
+    rows = max(_BLOCK // len(y), 1)
+    for start in range(0, len(x), rows):
+        part = slice(start, start + rows)
+        yield part, squared_distances(x[part], y)

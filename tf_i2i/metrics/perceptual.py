@@ -1,0 +1,128 @@
+"""Distances between feature maps, in the form of LPIPS.
+
+Zhang et al. 2018, "The Unreasonable Effectiveness of Deep Features as a
+Perceptual Metric", equation 1. The maps come from any network of
+`tf_i2i.features`, so a result is LPIPS itself only on its networks with its
+weights; name it after the network.
+"""
+
+from itertools import combinations
+
+import numpy as np
+
+from tf_i2i.errors import UserError
+from tf_i2i.metrics.arrays import blocks
+from tf_i2i.metrics.arrays import check_floats
+
+# Added to the norm, as the authors' code does: an all-zero column stays zero.
+_EPSILON = 1e-10
+_BLOCK = 16
+
+
+def perceptual_distance(taps_x, taps_y, weights=None, per_image=False):
+    """Distance of image i of one set to image i of the other.
+
+    At each layer the features of a position are scaled to unit length; the
+    squared differences are summed over channels, or weighted; the mean is
+    taken over positions and the sum over layers.
+
+    Args:
+        taps_x: dictionary or list of float32 or float64 `[N, h, w, C]`, the
+            layers' maps.
+        taps_y: the same layers of the other images, same shapes.
+        weights: one array of C non-negative numbers for each layer, in the
+            same form as the taps: LPIPS' "lin". None: all 1.
+        per_image: whether to return all `[N]` values.
+
+    Returns:
+        Mean over images, a float; or float64 `[N]`. A layer adds at most 4
+        without weights, 2 where features are not negative.
+
+    Raises:
+        UserError: layers or shapes differ, or a map is float16.
+    """
+    taps_x, taps_y = _named(taps_x), _named(taps_y)
+    _check_layers(taps_x, taps_y)
+    if weights is not None:
+        weights = _named(weights)
+        _check_weights(weights, taps_x)
+    total = 0.0
+    for name, x in taps_x.items():
+        lin = None if weights is None else weights[name]
+        total = total + _layer(x, taps_y[name], lin)
+    return total if per_image else float(total.mean())
+
+
+def diversity(outputs, weights=None):
+    """Mean distance between several translations of one input.
+
+    As StarGAN v2 (K = 10) and MUNIT report it. Noise is diverse too: print
+    a content score beside it.
+
+    Args:
+        outputs: K sets of taps, each as `perceptual_distance` takes them;
+            set k holds the k-th translation of every input.
+        weights: as in `perceptual_distance`.
+
+    Returns:
+        Mean over all pairs of the K and over inputs, a float.
+
+    Raises:
+        UserError: fewer than two sets, or as `perceptual_distance`.
+    """
+    if len(outputs) < 2:
+        raise UserError(
+            f"`outputs` must be two sets or more. Received: {len(outputs)}"
+        )
+    pairs = combinations(outputs, 2)
+    return float(
+        np.mean([perceptual_distance(x, y, weights) for x, y in pairs])
+    )
+
+
+def _layer(x, y, lin):
+    """`[N]` distances at one layer."""
+    parts = []
+    for part in blocks(len(x), _BLOCK):
+        gap = (_unit(x[part]) - _unit(y[part])) ** 2
+        by_position = gap.sum(-1) if lin is None else gap @ lin
+        parts.append(by_position.mean(axis=(1, 2)))
+    return np.concatenate(parts)
+
+
+def _unit(features):
+    features = features.astype(np.float64)
+    norm = np.sqrt((features**2).sum(-1, keepdims=True))
+    return features / (norm + _EPSILON)
+
+
+def _named(taps):
+    if isinstance(taps, dict):
+        return taps
+    return {str(i): tap for i, tap in enumerate(taps)}
+
+
+def _check_layers(taps_x, taps_y):
+    shapes_x = {name: list(np.shape(tap)) for name, tap in taps_x.items()}
+    shapes_y = {name: list(np.shape(tap)) for name, tap in taps_y.items()}
+    if shapes_x != shapes_y or any(len(s) != 4 for s in shapes_x.values()):
+        raise UserError(
+            "`taps_x` and `taps_y` must be the same layers [N, h, w, C] of "
+            f"equally many images. Received: {shapes_x} and {shapes_y}"
+        )
+    check_floats(**{f"taps_x[{name}]": tap for name, tap in taps_x.items()})
+    check_floats(**{f"taps_y[{name}]": tap for name, tap in taps_y.items()})
+
+
+def _check_weights(weights, taps):
+    shapes = {name: list(np.shape(w)) for name, w in weights.items()}
+    wanted = {name: [np.shape(tap)[-1]] for name, tap in taps.items()}
+    if shapes != wanted:
+        raise UserError(
+            f"`weights` must be of shapes {wanted}. Received: {shapes}"
+        )
+    for name, w in weights.items():
+        if np.min(w) < 0:
+            raise UserError(
+                f"`weights[{name}]` must not be negative. Received: {np.min(w)}"
+            )
