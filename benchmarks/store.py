@@ -1,17 +1,114 @@
-"""Images per second from the store, augmented and batched.
+"""Images per second: read into a store, decoded by Pillow, from the store.
 
-    python benchmarks/store.py --size=64
+    python benchmarks/store.py --size=64 --needed=50 --files=100000
 
-Both domains counted; random bytes, so that nothing is decoded or drawn.
+The store's rate counts both domains, augmented and batched, of random bytes,
+so that nothing is decoded or drawn. Pillow's rate is that of the same pixels
+decoded from JPEGs of a side of --photo, by as many threads as there are
+cores. With --files, as many tiny JPEGs are written and read into a store,
+once with their content dropped from the page cache and once with it there.
 """
 
 import argparse
+import io
+import os
+import resource
 import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
+from tf_i2i.data import FolderSource
+from tf_i2i.data import open_store
 from tf_i2i.data import unpaired
+from tf_i2i.data.items import in_threads
+from tf_i2i.data.reading import fit_image
+from tf_i2i.data.reading import read_image
+
+
+def jpeg(rng, side):
+    """A picture as blurred as photos are, encoded."""
+    small = rng.integers(0, 256, (max(2, side // 8),) * 2 + (3,), np.uint8)
+    stream = io.BytesIO()
+    Image.fromarray(small).resize((side, side)).save(stream, "JPEG", quality=90)
+    return stream.getvalue()
+
+
+def write_files(folder, count):
+    """Tiny JPEGs, no two alike, 1,000 in a folder."""
+    rng = np.random.default_rng(0)
+    contents = [jpeg(rng, 16) for _ in range(100)]
+    for i in range(count):
+        if i % 1000 == 0:
+            (folder / f"{i:07d}").mkdir()
+        path = folder / f"{i - i % 1000:07d}" / f"{i:07d}.jpg"
+        # Decoders ignore what follows the image.
+        path.write_bytes(contents[i % 100] + i.to_bytes(4))
+
+
+def forget(folder):
+    """Drops the files' content from the page cache."""
+    os.sync()
+    for path in folder.rglob("*.jpg"):
+        with open(path, "rb") as stream:
+            os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def peak():
+    """This process' largest memory so far, MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def many_files(count, size):
+    with tempfile.TemporaryDirectory() as root:
+        data = Path(root) / "data"
+        data.mkdir()
+        write_files(data, count)
+        forget(data)
+        before = peak()
+
+        def opened(cache):
+            began = time.perf_counter()
+            open_store(FolderSource(data), size, cache_dir=Path(root) / cache)
+            return time.perf_counter() - began
+
+        cold, again, warm = opened("cold"), opened("cold"), opened("warm")
+        grown = peak() - before
+    print(f"{count} files of 16 px to {size} px:")
+    for name, seconds in (("cold", cold), ("warm", warm)):
+        print(
+            f"  read, {name}: {count / seconds:.0f} images/s, {seconds:.1f} s"
+        )
+    print(f"  opened again: {again:.1f} s")
+    print(f"  peak memory: +{grown:.0f} MB")
+
+
+def pillow_rate(photo, size, count=1000):
+    rng = np.random.default_rng(0)
+    photos = [jpeg(rng, photo) for _ in range(10)]
+
+    def load(i):
+        return fit_image(read_image(io.BytesIO(photos[i % 10])), size)
+
+    began = time.perf_counter()
+    for _ in in_threads(load, range(count)):
+        pass
+    return count / (time.perf_counter() - began)
+
+
+def store_rate(size, batch_size, batches):
+    rng = np.random.default_rng(0)
+    side = int(np.ceil(size / 0.8))
+    images = rng.integers(0, 256, (1000, side, side, 3), np.uint8)
+    with tempfile.TemporaryDirectory() as cache:
+        data = iter(unpaired(images, images, size, batch_size, cache_dir=cache))
+        next(data)
+        began = time.perf_counter()
+        for _ in range(batches):
+            next(data)
+        return 2 * batch_size * batches / (time.perf_counter() - began)
 
 
 def main():
@@ -19,22 +116,27 @@ def main():
     parser.add_argument("--size", type=int, default=64)
     parser.add_argument("--batch_size", type=int, default=8)
     parser.add_argument("--batches", type=int, default=300)
+    parser.add_argument("--photo", type=int, default=256)
+    parser.add_argument("--files", type=int, help="read as many into a store")
+    parser.add_argument(
+        "--needed",
+        type=float,
+        help="images/s of both domains together that training takes",
+    )
     args = parser.parse_args()
-    rng = np.random.default_rng(0)
-    side = int(np.ceil(args.size / 0.8))
-    images = rng.integers(0, 256, (1000, side, side, 3), np.uint8)
-    with tempfile.TemporaryDirectory() as cache:
-        data = unpaired(
-            images, images, args.size, args.batch_size, cache_dir=cache
+    # First, since TensorFlow's memory would hide what reading takes.
+    if args.files:
+        many_files(args.files, args.size)
+    decoded = pillow_rate(args.photo, args.size)
+    stored = store_rate(args.size, args.batch_size, args.batches)
+    print(f"Pillow, {args.photo} px to {args.size}: {decoded:.0f} images/s")
+    print(f"store, {args.size} px, augmented: {stored:.0f} images/s")
+    if args.needed:
+        print(
+            f"training needs {args.needed:.0f} images/s: "
+            f"{decoded / args.needed:.1f} times covered by Pillow, "
+            f"{stored / args.needed:.1f} times by the store"
         )
-        batches = iter(data)
-        next(batches)
-        began = time.perf_counter()
-        for _ in range(args.batches):
-            next(batches)
-        seconds = time.perf_counter() - began
-    rate = 2 * args.batch_size * args.batches / seconds
-    print(f"{args.size} px: {rate:.0f} images/s")
 
 
 if __name__ == "__main__":

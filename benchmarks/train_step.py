@@ -1,60 +1,237 @@
-"""Milliseconds per training step and images per second of a config.
+"""What a training step of a config costs, phase by phase.
 
     python benchmarks/train_step.py --gin_file=twingan.gin
-    python benchmarks/train_step.py --gin_file=twingan_64.gin \
-        --gin_param="train.precision = 'float32'"
+    python benchmarks/train_step.py --gin_file=twingan.gin --before=OLD_CHECKOUT
+    python benchmarks/train_step.py --gin_file=twingan.gin --profile=/tmp/trace
 
-Times the step of each phase on random images, after its graph is traced:
-the median of `--steps` steps, and how long the first one took.
+Random images; the median of `--steps` steps after the first. `--before` times
+the same config in another checkout too, in turns, `--rounds` times: compare
+the ratio, not milliseconds of different days. `--profile` writes a trace of
+the last phase for TensorBoard and prints where the processor's time goes.
 """
 
 import argparse
+import json
+import os
+import resource
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
+from collections import Counter
+from pathlib import Path
 
-import tensorflow as tf
-
-from tf_i2i.configs import find_config
-from tf_i2i.training.run import open_run
+STEPS_PROFILED = 10
 
 
-def time_phase(model, phase, steps):
-    """Seconds of the first step, and the median of the others."""
+def measure(args):
+    """A row for each phase, as dictionaries."""
+    from tf_i2i import cli
+
+    tensorflow = _import(cli)
+    from tf_i2i.configs import find_config
+    from tf_i2i.training.run import open_run
+
+    run, model = open_run(
+        tempfile.mkdtemp(), [find_config(args.gin_file)], args.gin_param
+    )
+    peak = matrix_peak(tensorflow, run.precision)
+    phases = run.phases[-1:] if args.last else run.phases
+    rows = []
+    for phase in phases:
+        step, iterator = prepare(tensorflow, model, phase)
+        row = time_steps(model, step, iterator, args.steps)
+        flops = step_flops(tensorflow, step, iterator)
+        rows.append(
+            {
+                "phase": phase.name,
+                "batch": phase.batch_size,
+                **row,
+                "images_per_second": phase.batch_size / row["seconds"],
+                "gflop": flops / 1e9,
+                "peak_share": flops / row["seconds"] / peak,
+                "peak_tflops": peak / 1e12,
+                "memory_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+                / 2**20,
+                "precision": run.precision,
+            }
+        )
+    if args.profile:
+        profile(tensorflow, model, step, iterator, args.profile)
+    return rows
+
+
+def _import(cli):
+    """As the verb `train` does it; other checkouts may know less."""
+    try:
+        return cli.import_tensorflow(training=True)
+    except TypeError:
+        return cli.import_tensorflow()
+
+
+def prepare(tf, model, phase):
+    """The phase's step function and an iterator of random images."""
     model.enter_phase(
         phase.size, phase.start, phase.images, fading=phase.fading
     )
     shape = (phase.batch_size, phase.size, phase.size, 3)
     images = tf.random.uniform(shape, -1, 1)
     data = tf.data.Dataset.from_tensors((images, images)).repeat()
-    step, iterator = model.make_train_function(), iter(data)
-    took = []
-    for _ in range(steps + 1):
-        began = time.perf_counter()
+    return model.make_train_function(), iter(data)
+
+
+def time_steps(model, step, iterator, steps):
+    """Seconds of the first step, and medians of the others."""
+    took, worked = [], []
+    for _ in range(steps + 2):
+        began, worked_before = time.perf_counter(), time.process_time()
         step(iterator)
         model.step.numpy()  # Waits for the device.
         took.append(time.perf_counter() - began)
-    return took[0], statistics.median(took[1:])
+        worked.append(time.process_time() - worked_before)
+    return {
+        "first_seconds": took[0],
+        "seconds": statistics.median(took[2:]),
+        "processor_seconds": statistics.median(worked[2:]),
+    }
+
+
+def step_flops(tf, step, iterator):
+    """Floating point operations of a step, by TensorFlow's profiler.
+
+    Of what is run: operations whose results nobody asks for are taken out.
+    """
+    tf.get_logger().setLevel("ERROR")  # The profiler's API is TensorFlow 1's.
+    graph = step.get_concrete_function(iterator).graph
+    wanted = [op.name for op in graph.control_outputs]
+    wanted += [tensor.op.name for tensor in graph.outputs]
+    used = tf.compat.v1.graph_util.extract_sub_graph(
+        graph.as_graph_def(add_shapes=True), wanted
+    )
+    with tf.Graph().as_default() as pruned:
+        tf.import_graph_def(used, name="")
+        options = tf.compat.v1.profiler.ProfileOptionBuilder
+        options = options(options.float_operation()).with_empty_output()
+        found = tf.compat.v1.profiler.profile(pruned, options=options.build())
+    return found.total_float_ops
+
+
+def matrix_peak(tf, precision, side=4096):
+    """Most operations a second that a matrix product reaches here."""
+    dtype = tf.bfloat16 if precision == "mixed_bfloat16" else tf.float32
+    x = tf.ones((side, side), dtype)
+    took = []
+    for _ in range(4):
+        began = time.perf_counter()
+        tf.reduce_sum(tf.matmul(x, x)).numpy()
+        took.append(time.perf_counter() - began)
+    return 2 * side**3 / min(took)
+
+
+def profile(tf, model, step, iterator, folder):
+    """Prints processor time by kind of operation, most first."""
+    from tensorflow.tsl.profiler.protobuf import xplane_pb2
+
+    options = tf.profiler.experimental.ProfilerOptions(host_tracer_level=2)
+    tf.profiler.experimental.start(folder, options=options)
+    for _ in range(STEPS_PROFILED):
+        step(iterator)
+    model.step.numpy()
+    tf.profiler.experimental.stop()
+    (path, *_) = sorted(Path(folder).rglob("*.xplane.pb"), reverse=True)
+    space = xplane_pb2.XSpace.FromString(path.read_bytes())
+    spent, count = Counter(), Counter()
+    for plane in space.planes:
+        names = {key: meta.name for key, meta in plane.event_metadata.items()}
+        for event in (e for line in plane.lines for e in line.events):
+            name, _, kind = names[event.metadata_id].rpartition(":")
+            if name and not name.endswith(":") and "__" not in kind:
+                spent[kind] += event.duration_ps / 1e9 / STEPS_PROFILED
+                count[kind] += 1 / STEPS_PROFILED
+    total = sum(spent.values())
+    print(f"\n{'operation':45} ms/step  share  calls")
+    for kind, milliseconds in spent.most_common(15):
+        share = milliseconds / total
+        print(
+            f"{kind:45} {milliseconds:7.1f}  {share:5.1%}  {count[kind]:5.0f}"
+        )
+
+
+def elsewhere(args, checkout):
+    """The rows as another checkout's package gives them."""
+    command = [sys.executable, __file__, "--json", f"--steps={args.steps}"]
+    command += [f"--gin_file={args.gin_file}", *(["--last"] * args.last)]
+    command += [f"--gin_param={binding}" for binding in args.gin_param]
+    environment = {**os.environ, "PYTHONPATH": str(Path(checkout).resolve())}
+    done = subprocess.run(
+        command, env=environment, check=True, capture_output=True, text=True
+    )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def show(rows):
+    for row in rows:
+        print(
+            f"{row['phase']:12} batch {row['batch']:2}  "
+            f"{1000 * row['seconds']:7.1f} ms/step  "
+            f"{row['images_per_second']:6.1f} images/s  "
+            f"{row['gflop']:6.1f} GFLOP, {row['peak_share']:4.0%} of the peak "
+            f"({row['peak_tflops']:.2f} TFLOP/s)  "
+            f"{row['memory_gb']:.2f} GB  "
+            f"first step {row['first_seconds']:.1f} s"
+        )
+
+
+def compare(args):
+    """Before and after in turns, and the median ratio."""
+    here = Path(__file__).parents[1]
+    ratios: dict[str, list] = {}
+    for _ in range(args.rounds):
+        before, after = (elsewhere(args, path) for path in (args.before, here))
+        for title, rows in (("before", before), ("after", after)):
+            print(title)
+            show(rows)
+        for old, new in zip(before, after, strict=True):
+            ratio = ratios.setdefault(old["phase"], [])
+            ratio.append(
+                (
+                    old["seconds"] / new["seconds"],
+                    old["processor_seconds"] / new["processor_seconds"],
+                )
+            )
+    for phase, pairs in ratios.items():
+        wall, processor = (
+            statistics.median(r) for r in zip(*pairs, strict=True)
+        )
+        print(
+            f"{phase:12} {wall:.2f} times as fast; "
+            f"{processor:.2f} times less processor time"
+        )
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--gin_file", required=True)
     parser.add_argument("--gin_param", action="append", default=[])
     parser.add_argument("--steps", type=int, default=30)
+    parser.add_argument("--last", action="store_true", help="the last phase")
+    parser.add_argument("--before", help="another checkout")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--profile", metavar="FOLDER")
+    parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
-    run, model = open_run(
-        tempfile.mkdtemp(), [find_config(args.gin_file)], args.gin_param
-    )
-    print(f"{args.gin_file}, {run.precision}")
-    for phase in run.phases:
-        first, median = time_phase(model, phase, args.steps)
-        print(
-            f"{phase.name:12} batch {phase.batch_size:2}  "
-            f"{1000 * median:7.1f} ms/step  "
-            f"{phase.batch_size / median:6.1f} images/s  "
-            f"first step {first:.1f} s"
-        )
+    if args.before:
+        compare(args)
+        return
+    rows = measure(args)
+    if args.json:
+        print(json.dumps(rows))
+        return
+    print(f"{args.gin_file}, {rows[0]['precision']}")
+    show(rows)
 
 
 if __name__ == "__main__":

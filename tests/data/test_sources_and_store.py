@@ -88,7 +88,7 @@ def test_folder_with_splits(tmp_path):
         ("train/a.png", "train"),
         ("val/b.png", "val"),
     ]
-    assert any("1 images outside" in note for note in source.notes)
+    assert any("1 files outside" in note for note in source.notes)
 
 
 def test_folder_with_test_but_no_train(tmp_path):
@@ -204,7 +204,7 @@ def test_source_for(tmp_path):
     assert source_for(noise(3), "b").name == "data_b"
     own = ArraySource(noise(3))
     assert source_for(own, "a") is own
-    with pytest.raises(UserError, match=r"`data_b` must be toy.*int"):
+    with pytest.raises(UserError, match=r"`data_b` must be a folder.*int"):
         source_for(3, "b")
     with pytest.raises(UserError, match="must be a folder"):
         source_for(tmp_path / "nowhere", "a")
@@ -299,6 +299,30 @@ def test_bad_files_are_left_out_and_named(tmp_path, cache):
     np.testing.assert_array_equal(store.images[:, 0, 0], colours)
     assert any("004x.png" in line and "no JPEG" in line for line in said)
     assert said[-1].endswith("1 unreadable")
+
+
+def test_a_flood_of_bad_files_is_counted(tmp_path, cache):
+    write(tmp_path, numbered(20))
+    for i in range(20):
+        (tmp_path / f"x{i}.png").write_bytes(b"junk")
+    said = []
+    source = FolderSource(tmp_path)
+    store = open_store(source, 8, "crop", cache, 0.5, said.append)
+    assert len(store.bad) == 20
+    left_out = [line for line in said if line.startswith("left out")]
+    assert len(left_out) == 6
+    assert left_out[-1].startswith("left out 15 more")
+
+
+def test_a_file_that_goes_while_it_is_read(tmp_path, monkeypatch):
+    write(tmp_path, ["a.png"])
+
+    def gone(path):
+        raise FileNotFoundError(2, "No such file", path)
+
+    monkeypatch.setattr(sources, "_digest", gone)
+    (item,) = FolderSource(tmp_path).items(4, "crop")
+    assert item.image.reason == "No such file"
 
 
 def test_too_many_bad_files_stop_the_run(tmp_path, cache):

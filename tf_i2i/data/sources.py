@@ -1,4 +1,4 @@
-"""Where images come from: a folder, an array, the toy faces.
+"""Where images come from: a folder, an array, the toy faces, a data set.
 
 A source is any object with
 
@@ -11,38 +11,34 @@ A source is any object with
 
 import hashlib
 import os
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
+from tf_i2i.data import tfds
+from tf_i2i.data import tfrecord
 from tf_i2i.data import toy_faces
+from tf_i2i.data.items import SPLITS
+from tf_i2i.data.items import Item
+from tf_i2i.data.items import bad_item
+from tf_i2i.data.items import decoded
+from tf_i2i.data.items import in_splits
+from tf_i2i.data.items import in_threads
 from tf_i2i.data.reading import BadImage
+from tf_i2i.data.reading import describe_others
 from tf_i2i.data.reading import fit_image
 from tf_i2i.data.reading import is_image
 from tf_i2i.data.reading import list_files
-from tf_i2i.data.reading import read_image
+from tf_i2i.data.reading import printable
+from tf_i2i.data.tfds import TfdsSource
+from tf_i2i.data.tfrecord import TFRecordSource
 from tf_i2i.errors import UserError
 
-SPLITS = ("train", "val", "test")
-_CHUNK = 64
-
-
-class Item(NamedTuple):
-    """One image of a source.
-
-    Attributes:
-        name: unique within the source.
-        image: uint8 `[size, size, 3]`, or the `BadImage` that says why not.
-        split: "train", "val", "test", or None where the source has no say.
-        content: a hash; equal contents have equal hashes.
-    """
-
-    name: str
-    image: np.ndarray | BadImage
-    split: str | None
-    content: str
+_DRAWN_AT_ONCE = 64
+_WRITTEN = (
+    "a folder of images, tfds:NAME/SPLIT[:LABEL], "
+    "tfrecord:PATTERN[:FEATURE], toy"
+)
 
 
 class FolderSource:
@@ -59,37 +55,18 @@ class FolderSource:
     """
 
     def __init__(self, path):
-        self.path = Path(path).expanduser().resolve()
-        self.name = str(path)
+        self.path = Path(os.path.expanduser(path)).resolve()
+        self.name = printable(path)
         files = [p.relative_to(self.path) for p in list_files(self.path)]
         images = [file for file in files if is_image(file)]
-        others = [file for file in files if not is_image(file)]
         self.notes = []
-        if others:
-            kinds = sorted({f.suffix.lower() or f.name for f in others})
-            self.notes.append(
-                f"{self.name}: {len(others)} files are left out by their "
-                f"names ({', '.join(kinds[:8])})"
-            )
-        self._files = self._in_splits(images)
-
-    def _in_splits(self, images):
+        if len(images) < len(files):
+            others = [file for file in files if not is_image(file)]
+            self.notes.append(describe_others(self.name, others))
         there = [s for s in SPLITS if (self.path / s).is_dir()]
         self._has_splits = bool(there)
-        if not there:
-            return images
-        if "train" not in there:
-            raise UserError(
-                f"`{self.name}` must have a folder train/ beside "
-                f"{'/, '.join(there)}/. Received: none"
-            )
-        inside = [file for file in images if file.parts[0] in there]
-        if len(inside) < len(images):
-            self.notes.append(
-                f"{self.name}: {len(images) - len(inside)} images outside "
-                f"{'/, '.join(there)}/ are left out"
-            )
-        return inside
+        self._files, notes = in_splits(self.name, images, there)
+        self.notes += notes
 
     def __len__(self):
         return len(self._files)
@@ -98,8 +75,7 @@ class FolderSource:
         """The folder, and every file's name, size and time of change."""
         lines = [f"folder {self.path}"]
         for file in self._files:
-            stat = (self.path / file).stat()
-            lines.append(f"{file.as_posix()} {stat.st_size} {stat.st_mtime_ns}")
+            lines.append(f"{file.as_posix()} {_state(self.path / file)}")
         return "\n".join(lines)
 
     def items(self, size, fit):
@@ -108,20 +84,34 @@ class FolderSource:
         def load(file):
             return self._load(file, size, fit)
 
-        with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-            for start in range(0, len(self), _CHUNK):
-                yield from pool.map(load, self._files[start : start + _CHUNK])
+        return in_threads(load, self._files)
 
     def _load(self, file, size, fit):
         name = file.as_posix()
         split = file.parts[0] if self._has_splits else None
+        path = self.path / file
         try:
-            image = fit_image(read_image(self.path / file), size, fit)
+            # First, since it fetches the file: decoders shall not wait.
+            content = _digest(path) if path.is_file() else ""
+            image = decoded(path, size, fit)
         except BadImage as error:
-            return Item(name, BadImage(name, error.reason), split, "")
-        with open(self.path / file, "rb") as stream:
-            content = hashlib.file_digest(stream, "sha256").hexdigest()
+            return bad_item(name, error.reason, split)
+        except OSError as error:  # It was there a moment ago.
+            return bad_item(name, error.strerror, split)
         return Item(name, image, split, content)
+
+
+def _digest(path):
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _state(path):
+    try:
+        stat = path.stat()
+    except OSError:  # A link that leads nowhere.
+        return "missing"
+    return f"{stat.st_size} {stat.st_mtime_ns}"
 
 
 class ArraySource:
@@ -215,8 +205,8 @@ class ToyFacesSource:
         del fit
         for split in self._counts:
             everyone = self.identities(split)
-            for start in range(0, len(everyone), _CHUNK):
-                some = everyone[start : start + _CHUNK]
+            for start in range(0, len(everyone), _DRAWN_AT_ONCE):
+                some = everyone[start : start + _DRAWN_AT_ONCE]
                 drawn = toy_faces.render(self.domain, some, size)
                 for identity, image in zip(some, drawn, strict=True):
                     name = f"{identity:06d}"
@@ -227,8 +217,9 @@ def source_for(spec, domain):
     """The source that a user's value means.
 
     Args:
-        spec: None or "toy" for the toy faces, a folder as string or path, a
-            uint8 array `[N, height, width, 3]`, or a source.
+        spec: None or "toy" for the toy faces, a folder as string or path,
+            `tfds:NAME/SPLIT[:LABEL]`, `tfrecord:PATTERN[:FEATURE]`, a uint8
+            array `[N, height, width, 3]`, or a source.
         domain: "a" or "b".
 
     Raises:
@@ -236,6 +227,10 @@ def source_for(spec, domain):
     """
     if spec is None or (isinstance(spec, str) and spec == "toy"):
         return ToyFacesSource(domain)
+    if isinstance(spec, str) and spec.startswith(tfds.PREFIX):
+        return TfdsSource(spec)
+    if isinstance(spec, str) and spec.startswith(tfrecord.PREFIX):
+        return TFRecordSource(spec)
     if isinstance(spec, (str, os.PathLike)):
         return FolderSource(spec)
     if isinstance(spec, np.ndarray):
@@ -243,6 +238,30 @@ def source_for(spec, domain):
     if hasattr(spec, "items") and hasattr(spec, "key"):
         return spec
     raise UserError(
-        f"`data_{domain}` must be toy, a folder, a uint8 array "
+        f"`data_{domain}` must be {_WRITTEN}, a uint8 array "
         f"[N, height, width, 3] or a source. Received: {type(spec).__name__}"
     )
+
+
+def located(spec, flag):
+    """A flag's value as a config keeps it: places are absolute.
+
+    Nothing is read and TensorFlow not imported.
+
+    Args:
+        spec: what `source_for` takes, as a string.
+        flag: its name, for messages.
+
+    Raises:
+        UserError: it is none of these, or nothing is there.
+    """
+    if spec.startswith(tfds.PREFIX):
+        tfds.parse(spec)
+        return spec
+    if spec.startswith(tfrecord.PREFIX):
+        return tfrecord.located(spec)
+    if Path(spec).is_dir():
+        return str(Path(spec).resolve())
+    if spec == "toy":
+        return spec
+    raise UserError(f"`--{flag}` must be {_WRITTEN}. Received: {spec}")

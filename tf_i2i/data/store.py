@@ -20,13 +20,15 @@ from tqdm import tqdm
 
 from tf_i2i.data.reading import FITS
 from tf_i2i.data.reading import BadImage
+from tf_i2i.data.reading import printable
 from tf_i2i.data.sources import SPLITS
 from tf_i2i.errors import UserError
 
 # Part of every key: raise it when reading, fitting or splitting change.
-_VERSION = 1
+_VERSION = 2
 _SHARE = 0.05
 _DAY = 24 * 60 * 60
+_NAMED = 5  # Bad files, each in a line; the others are counted.
 
 
 @dataclass(frozen=True)
@@ -107,13 +109,10 @@ def open_store(
         raise UserError(
             f"`fit` must be one of {', '.join(FITS)}. Received: {fit!r}"
         )
-    if not len(source):
-        raise UserError(
-            f"`{source.name}` must hold images. Received: none"
-            + "".join(f"; {note}" for note in source.notes)
-        )
     text = f"{_VERSION}\n{size}\n{fit}\n{source.key()}"
-    key = hashlib.sha256(text.encode()).hexdigest()[:32]
+    # File names may hold bytes that are no UTF-8.
+    encoded = text.encode(errors="surrogatepass")
+    key = hashlib.sha256(encoded).hexdigest()[:32]
     path = Path(cache_dir or default_cache_dir()) / f"{key}.npy"
     store = _open_entry(path)
     if store is None:
@@ -121,7 +120,8 @@ def open_store(
             progress(note)
         _make_entry(source, size, fit, path, max_bad_fraction, progress)
         store = _open_entry(path)
-    _refuse_bad(source, store.bad, max_bad_fraction)
+    count = len(store.names) + len(store.bad)
+    _refuse_bad(source, store.bad, count, max_bad_fraction)
     progress(_summary(source, store))
     return store
 
@@ -132,13 +132,13 @@ def _summary(source, store):
     return f"{source.name}: {counts} images{left_out}"
 
 
-def _refuse_bad(source, bad, max_bad_fraction):
-    if len(bad) <= max_bad_fraction * len(source):
+def _refuse_bad(source, bad, count, max_bad_fraction):
+    if len(bad) <= max_bad_fraction * count:
         return
-    first = "; ".join(f"{name}: {reason}" for name, reason in bad[:3])
+    first = "; ".join(f"{printable(n)}: {reason}" for n, reason in bad[:3])
     raise UserError(
         f"`train.max_bad_fraction` allows {max_bad_fraction:g} of "
-        f"{len(source)} files in {source.name} to be unreadable. "
+        f"{count} files in {source.name} to be unreadable. "
         f"Received: {len(bad)} or more, the first: {first}"
     )
 
@@ -159,6 +159,12 @@ def _open_entry(path):
 
 
 def _make_entry(source, size, fit, path, max_bad_fraction, progress):
+    # Not before: some sources count in a pass of their own.
+    if not len(source):
+        raise UserError(
+            f"`{source.name}` must hold images. Received: none"
+            + "".join(f"; {note}" for note in source.notes)
+        )
     _prepare_folder(path.parent, source, size, progress)
     mark = f"{os.getpid()}-{uuid.uuid4().hex[:8]}.tmp"
     images_file = path.with_name(f"{path.stem}-{mark}")
@@ -228,8 +234,12 @@ def _write_images(file, source, size, fit, max_bad_fraction, progress):
         for item in bar:
             if isinstance(item.image, BadImage):
                 bad.append((item.name, item.image.reason))
-                progress(f"left out {item.name}: {item.image.reason}")
-                _refuse_bad(source, bad, max_bad_fraction)
+                if len(bad) <= _NAMED:
+                    bar.clear()
+                    progress(
+                        f"left out {printable(item.name)}: {item.image.reason}"
+                    )
+                _refuse_bad(source, bad, len(source), max_bad_fraction)
                 continue
             stream.write(item.image.tobytes())
             names.append(item.name)
@@ -238,6 +248,8 @@ def _write_images(file, source, size, fit, max_bad_fraction, progress):
         # NumPy pads headers, so that another count takes the same room.
         stream.seek(0)
         _write_header(stream, len(names), size)
+    if len(bad) > _NAMED:
+        progress(f"left out {len(bad) - _NAMED} more in {source.name}")
     splits, note = assign_splits(source.name, given, contents)
     if note:
         progress(note)

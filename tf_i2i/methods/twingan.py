@@ -90,6 +90,7 @@ class TwinGAN(UnpairedTranslator):
     translators: tuple[str, ...] = ("encoder", "generator")
     critics = ("critic_a", "critic_b")
     updates = ("both",)
+    embeds = True
 
     def __init__(
         self,
@@ -215,6 +216,17 @@ class TwinGAN(UnpairedTranslator):
         if self.style_size:
             style = self._style(images, (domain,), None)
         return self._convert(images, domain, domain, style)
+
+    def embed(self, images, domain):
+        """The 4x4 content map of E, as one vector (section 4.4)."""
+        content, _ = self.encoder(
+            images,
+            size=self.size,
+            fade=self.fade,
+            passage=Passage((domain,)),
+        )
+        size = content.shape[1] * content.shape[2] * content.shape[3]
+        return tf.reshape(tf.cast(content, tf.float32), [-1, size])
 
     def encode_style(self, images, direction):
         """Styles of reference images in the target domain of a direction.

@@ -33,8 +33,8 @@ def baselines(evidence, seed=0):
     if evidence.truth is not None:
         rows["truth"] = evidence.truth
     rows["copy"] = inputs
-    rows["colours"] = _recoloured(inputs, target)
-    rows["blur"] = _blurred(inputs)
+    rows["colours"] = recoloured(inputs, target)
+    rows["blur"] = blurred(inputs)
     thumbs = _thumbnails(inputs), _thumbnails(target)
     rows["nearest"] = target[nearest(*thumbs)[1]]
     rows["random"] = target[_draw(rng, len(target), len(inputs))]
@@ -51,7 +51,7 @@ def _draw(rng, size, count):
     return rng.choice(size, count, replace=count > size)
 
 
-def _recoloured(images, target):
+def recoloured(images, target):
     """Mean and deviation of each channel, from one set to the other's."""
     axes = (0, 1, 2)
     mean, deviation = images.mean(axes), images.std(axes) + 1e-6
@@ -59,7 +59,8 @@ def _recoloured(images, target):
     return np.rint(np.clip(moved, 0, 255)).astype(np.uint8)
 
 
-def _blurred(images):
+def blurred(images):
+    """As if of half the resolution."""
     blur = ImageFilter.GaussianBlur(BLUR * images.shape[1])
     return np.stack(
         [np.asarray(Image.fromarray(image).filter(blur)) for image in images]

@@ -80,6 +80,31 @@ def standardizer(reference):
     return lambda features: (features[:, alive] - mean) / scale
 
 
+def principal(reference, count):
+    """The directions in which a set varies most.
+
+    Args:
+        reference: `[N, D]`, to which they are fitted.
+        count: how many at most; there are no more than N - 1 or D.
+
+    Returns:
+        Function, `[M, D]` -> float64 `[M, count]`, centred on `reference`.
+    """
+    reference = np.asarray(reference, np.float64)
+    mean = reference.mean(0)
+    centred = reference - mean
+    if len(centred) >= centred.shape[1]:
+        _, vectors = np.linalg.eigh(centred.T @ centred)
+        axes = vectors[:, ::-1][:, :count]
+    else:
+        # The Gram matrix has the same eigenvalues and is smaller.
+        values, vectors = np.linalg.eigh(centred @ centred.T)
+        kept = values > values[-1] * 1e-10
+        axes = centred.T @ vectors[:, kept] / np.sqrt(values[kept])
+        axes = axes[:, ::-1][:, :count]
+    return lambda features: (features - mean) @ axes
+
+
 def squared_distances(x, y):
     """Squared Euclidean distances `[N, M]` by one product of matrices.
 

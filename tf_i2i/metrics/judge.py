@@ -2,7 +2,7 @@
 
     evidence = Evidence(inputs, target_test, target_train, source_train, truth)
     judge = Judge(evidence, load_features("random-conv"))
-    table = judge.table(Candidate(outputs), recipe("quick"))
+    table = judge.table({"model": Candidate(outputs)}, recipe("quick"))
 
 Every number stands in a table beside what the truth, copying the input and
 other cheats score: alone it says nothing.
@@ -17,10 +17,13 @@ import numpy as np
 
 from tf_i2i.errors import UserError
 from tf_i2i.metrics.baselines import baselines
+from tf_i2i.metrics.baselines import blurred
+from tf_i2i.metrics.baselines import recoloured
 from tf_i2i.metrics.checks import collapsed
 from tf_i2i.metrics.checks import identity
 from tf_i2i.metrics.checks import inverted
 from tf_i2i.metrics.copying import copying_scores
+from tf_i2i.metrics.embeddings import principal
 from tf_i2i.metrics.frechet import frechet_distance
 from tf_i2i.metrics.gate import gate
 from tf_i2i.metrics.kernel import kernel_distance_full
@@ -46,6 +49,8 @@ from tf_i2i.metrics.sliced_wasserstein import sliced_wasserstein
 PLACES = 4
 # Principal components for the Frechet distance: sets here are small.
 COMPONENTS = 64
+# Those that labels are read from.
+LABEL_COMPONENTS = 256
 SENSITIVITY_IMAGES = 64
 FEWEST = 8
 _REAL = ("inputs", "target_test", "target_train", "source_train")
@@ -126,25 +131,25 @@ class Judge:
         self._embed_real = embed_real or _embed
         self._known: dict[tuple, np.ndarray] = {}
 
-    def table(self, candidate, measures, cheats=True):
-        """Scores of a candidate, of the truth, of cheats and of the floor.
+    def table(self, candidates, measures, cheats=True):
+        """Scores of candidates, of the truth, of cheats and of the floor.
 
         Args:
-            candidate: `Candidate`.
+            candidates: dictionary, name -> `Candidate`.
             measures: names of `MEASURES`.
             cheats: False leaves out the rows that the gate does not need.
 
         Returns:
-            Dictionary: row -> dictionary, measure -> float; the first row is
-            "model". `score` is the gate's number (`metrics.gate`).
+            Dictionary: row -> dictionary, measure -> float; the candidates
+            come first. `score` is the gate's number (`metrics.gate`).
         """
-        rows = {"model": candidate}
-        rows |= {
-            name: Candidate(outputs, aligned=name != "floor")
-            for name, outputs in baselines(self.evidence, self.seed).items()
-            if cheats or name in ("truth", "copy", "random")
-        }
-        table = {name: self.score(row, measures) for name, row in rows.items()}
+        table = {n: self.score(c, measures) for n, c in candidates.items()}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Of sets like "white".
+            for name, outputs in baselines(self.evidence, self.seed).items():
+                if cheats or name in ("truth", "copy", "random"):
+                    row = Candidate(outputs, aligned=name != "floor")
+                    table[name] = self.score(row, measures)
         for name, scores in table.items():
             if name != "floor":
                 scores |= self._gate(scores, table)
@@ -194,12 +199,21 @@ class Judge:
 
     @functools.cached_property
     def style_probe(self):
-        """Tells A from B; trained on real images, scored on real test ones."""
+        """Tells A from B; trained on real images, scored on real test ones.
+
+        To a probe that has seen only plain images, another tint is another
+        style: images of A are also shown to it in the colours of B, and
+        blurred.
+        """
         e = self.evidence
+        a = self.vectors(e.source_train)
+        cheats = (
+            recoloured(e.source_train, e.target_train),
+            blurred(e.source_train),
+        )
+        a = np.concatenate([a, *(self.vectors(images) for images in cheats)])
         return linear_probe(
-            *_two_classes(
-                self.vectors(e.source_train), self.vectors(e.target_train)
-            ),
+            *_two_classes(a, self.vectors(e.target_train)),
             self.seed,
             _two_classes(self.vectors(e.inputs), self.vectors(e.target_test)),
         )
@@ -208,12 +222,21 @@ class Judge:
     def label_probes(self):
         """Attribute -> probe that reads it from real target images."""
         e = self.evidence
-        train = self.vectors(e.target_train, PLACES)
-        test = self.vectors(e.target_test, PLACES)
+        train = self.label_vectors(e.target_train)
+        test = self.label_vectors(e.target_test)
         return {
             name: linear_probe(train, of_train, self.seed, (test, of_test))
             for name, (of_train, of_test) in e.target_labels.items()
         }
+
+    def label_vectors(self, images):
+        """Features with places, in the directions in which real ones vary."""
+        return self._principal(self.vectors(images, PLACES))
+
+    @functools.cached_property
+    def _principal(self):
+        train = self.vectors(self.evidence.target_train, PLACES)
+        return principal(train, LABEL_COMPONENTS)
 
 
 def _embed(features, images, grid):
@@ -263,9 +286,9 @@ def _content(judge, candidate):
 
 def _labels(judge, candidate):
     """Balanced agreement of what is read in outputs with the inputs' labels."""
-    if not candidate.aligned:
+    if not (candidate.aligned and judge.evidence.labels):
         return {}
-    made = judge.vectors(candidate.outputs, PLACES)
+    made = judge.label_vectors(candidate.outputs)
     scores = {
         f"label_{name}": agreement(
             probe.predict(made), judge.evidence.labels[name]
@@ -405,6 +428,14 @@ def recipe(name):
         name: one of `RECIPES`; a method that is not there gets "full".
     """
     return RECIPES.get(name, RECIPES["full"])
+
+
+def lower_is_better(measure):
+    """Whether a smaller number of this name says something better."""
+    low = ("fd", "kd", "swd_", "colour", "copy_rate", "perceptual", "to_test")
+    return measure.startswith(low) or measure.endswith(
+        ("round_trip", "median_rank", "a_distance", "consistency")
+    )
 
 
 def full_name(measure, features):

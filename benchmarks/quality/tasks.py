@@ -1,0 +1,170 @@
+"""The lab's tasks: two folders each, with hidden pairs where there are any.
+
+A task's folders have train/, val/ and test/. In the training part the two
+domains show different things; where a task is paired, test/NAME in A and in
+B show the same, which training is never told.
+"""
+
+import csv
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from tf_i2i.data import toy_faces
+from tf_i2i.data.reading import fit_image
+from tf_i2i.data.reading import read_image
+
+TEST, VAL, TRAIN = 400, 100, 2000
+SIDE = 40  # Pixels: 32 and room for random crops.
+
+
+class Task(NamedTuple):
+    """A task of the lab.
+
+    Attributes:
+        make: function (folder, data_root) that writes `a/` and `b/`; None
+            for the toy faces, which need no folders.
+        paired: whether the test images are hidden pairs.
+    """
+
+    make: object
+    paired: bool
+
+
+def _save(image, path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(image).save(path)
+
+
+def _portraits(split, domain):
+    """Identities and images; the domains share those of the test split."""
+    first = {"test": 0, "val": TEST, "train": TEST + 2 * VAL}[split]
+    count = {"test": TEST, "val": VAL, "train": TRAIN}[split]
+    if split != "test":
+        first += count * (domain == "b")
+    identities = np.arange(first, first + count)
+    return identities, toy_faces.render("a", identities, SIDE)
+
+
+def constructed(change_a, change_b):
+    """A task whose exact truth is a formula, on portraits of two groups."""
+
+    def make(folder, data_root):
+        del data_root
+        for domain, change in (("a", change_a), ("b", change_b)):
+            for split in ("train", "val", "test"):
+                names, images = _portraits(split, domain)
+                for name, image in zip(names, images, strict=True):
+                    _save(
+                        change(image),
+                        folder / domain / split / f"{name:06d}.png",
+                    )
+
+    return make
+
+
+def _same(image):
+    return image
+
+
+def _grey(image):
+    grey = np.asarray(Image.fromarray(image).convert("L"))
+    return np.repeat(grey[..., None], 3, axis=2)
+
+
+def digits(source, target):
+    """Digits of two collections: nothing is paired, all are labelled."""
+
+    def make(folder, data_root):
+        for domain, collection in (("a", source), ("b", target)):
+            path = Path(data_root) / "digits" / f"{collection}.npz"
+            with np.load(path) as arrays:
+                lines = list(_write_digits(arrays, folder / domain))
+            table = folder / f"labels_{domain}.csv"
+            table.write_text("\n".join(["file,digit", *lines, ""]))
+
+    return make
+
+
+def _write_digits(arrays, folder):
+    """Writes the images, and yields their lines of the table of labels."""
+    arrays = dict(arrays)
+    starts = {"train": 0, "val": 2000, "test": 0}
+    counts = {"train": 2000, "val": 200, "test": 1000}
+    for split, count in counts.items():
+        part = "test" if split == "test" else "train"
+        for i in range(starts[split], starts[split] + count):
+            digit = Image.fromarray(arrays[f"{part}_x"][i]).convert("RGB")
+            name = f"{part}_{i:05d}.png"
+            image = np.asarray(digit.resize((SIDE, SIDE)))
+            _save(image, folder / split / name)
+            yield f"{name},{arrays[f'{part}_y'][i]}"
+
+
+def photos_and_labels(name):
+    """Facades or Cityscapes: photos of one half, label maps of the other.
+
+    The data's `pairs.csv` says which half a training pair is in.
+    """
+
+    def make(folder, data_root):
+        root = Path(data_root) / name
+        with open(root / "pairs.csv", newline="") as file:
+            pairs = list(csv.DictReader(file))
+        for domain, kind in (("a", "photo"), ("b", "label")):
+            mine = [p for p in pairs if p["unpaired_half"] in (kind, "")]
+            stems = [p["stem"] for p in mine if p["split"] == "train"]
+            held = len(stems) // 20
+            _copy(root / kind, "train", stems[held:], folder / domain / "train")
+            _copy(root / kind, "train", stems[:held], folder / domain / "val")
+            test = sorted(p.stem for p in (root / kind / "test").iterdir())
+            _copy(root / kind, "test", test, folder / domain / "test")
+
+    return make
+
+
+def _copy(source, split, stems, target):
+    # Colours of label maps must not be mixed.
+    resample = Image.Resampling.BICUBIC
+    if source.name == "label":
+        resample = Image.Resampling.NEAREST
+    for stem in stems:
+        (path,) = (source / split).glob(f"{stem}.*")
+        image = fit_image(read_image(path), SIDE, "stretch", resample)
+        _save(image, target / f"{stem}.png")
+
+
+def collections(name, source, target):
+    """Two folders of pictures that have no partners."""
+
+    def make(folder, data_root):
+        for domain, kind in (("a", source), ("b", target)):
+            root = Path(data_root) / name / kind
+            files = sorted(p for p in root.rglob("*") if p.is_file())
+            test = [p for p in files if "test" in p.parts][:TEST]
+            rest = [p for p in files if "test" not in p.parts]
+            parts = {"test": test, "val": rest[::20][:VAL]}
+            parts["train"] = [p for p in rest if p not in set(parts["val"])]
+            for split, paths in parts.items():
+                for path in paths:
+                    image = fit_image(read_image(path), SIDE)
+                    _save(image, folder / domain / split / f"{path.stem}.png")
+
+    return make
+
+
+TASKS = {
+    "toy": Task(None, paired=True),
+    "negative": Task(constructed(_same, lambda x: 255 - x), paired=True),
+    "permutation": Task(constructed(_same, lambda x: x[..., [1, 2, 0]]), True),
+    "colour": Task(constructed(_grey, _same), paired=True),
+    "mnist_usps": Task(digits("mnist", "usps"), paired=False),
+    "usps_mnist": Task(digits("usps", "mnist"), paired=False),
+    "facades": Task(photos_and_labels("facades"), paired=True),
+    "cityscapes": Task(photos_and_labels("cityscapes"), paired=True),
+    "selfie2anime": Task(
+        collections("selfie2anime", "selfie", "anime"), paired=False
+    ),
+}

@@ -1,0 +1,174 @@
+"""The table of cheats, on hidden pairs of toy faces."""
+
+import numpy as np
+import pytest
+
+from tf_i2i.data import toy_faces
+from tf_i2i.errors import UserError
+from tf_i2i.features import load_features
+from tf_i2i.metrics import gate
+from tf_i2i.metrics.baselines import baselines
+from tf_i2i.metrics.baselines import blurred
+from tf_i2i.metrics.baselines import recoloured
+from tf_i2i.metrics.judge import MEASURES
+from tf_i2i.metrics.judge import RECIPES
+from tf_i2i.metrics.judge import Candidate
+from tf_i2i.metrics.judge import Evidence
+from tf_i2i.metrics.judge import Judge
+from tf_i2i.metrics.judge import full_name
+from tf_i2i.metrics.judge import recipe
+
+PAIRS, TRAIN = 96, 256
+
+
+def labels(people):
+    hair = toy_faces.attributes(people)["hair_color"]
+    return hair.astype(np.int64)
+
+
+@pytest.fixture(scope="module")
+def evidence():
+    pairs = np.arange(PAIRS)
+    train_a = PAIRS + 2 * np.arange(TRAIN)
+    target = toy_faces.render("b", pairs, 32)
+    return Evidence(
+        inputs=toy_faces.render("a", pairs, 32),
+        target_test=target,
+        target_train=toy_faces.render("b", train_a + 1, 32),
+        source_train=toy_faces.render("a", train_a, 32),
+        truth=target,
+        labels={"hair": labels(pairs)},
+        target_labels={"hair": (labels(train_a + 1), labels(pairs))},
+    )
+
+
+@pytest.fixture(scope="module")
+def judge(evidence):
+    return Judge(evidence, load_features("random-conv"))
+
+
+@pytest.fixture(scope="module")
+def table(judge, evidence):
+    """Scores of a translator that draws the right cartoon, tinted a little."""
+    outputs = np.clip(evidence.truth.astype(np.int32) - 6, 0, 255)
+    candidate = Candidate(outputs.astype(np.uint8), returned=evidence.inputs)
+    return judge.table(
+        {"model": candidate}, (*recipe("quick"), "labels", "round_trip")
+    )
+
+
+def test_no_cheat_passes_the_gate_and_the_truth_does(table):
+    scores = {row: s["score"] for row, s in table.items() if "score" in s}
+    assert set(scores) == {
+        *("model", "truth", "copy", "colours", "blur", "nearest"),
+        *("random", "mean", "white"),
+    }
+    assert scores.pop("truth") == 1
+    assert scores.pop("model") > 0.8
+    assert max(scores.values()) < 0.1
+
+
+def test_what_betrays_each_cheat(table):
+    assert table["copy"]["style"] == table["colours"]["style"] == 0
+    assert table["blur"]["style"] == 0
+    assert table["random"]["content"] == 0
+    assert table["nearest"]["copy_rate"] == table["random"]["copy_rate"] == 1
+    assert table["mean"]["content"] < 0.1 > table["white"]["content"]
+    # What distances between sets alone would make of it.
+    assert table["random"]["fd"] < table["model"]["fd"] * 3
+    assert table["floor"]["fd"] < table["copy"]["fd"] / 5
+
+
+def test_numbers_of_the_truth_and_of_a_round_trip(table):
+    assert table["truth"]["r@1"] == 1
+    assert table["truth"]["called_b"] > 0.95
+    assert table["truth"]["label_hair"] > 2 * table["random"]["label_hair"]
+    assert table["model"]["round_trip"] == 0
+    assert "round_trip" not in table["truth"]
+    assert table["model"]["change"] == pytest.approx(
+        table["truth"]["change"], rel=0.1
+    )
+
+
+def test_real_images_are_embedded_by_their_own_function(evidence):
+    asked = []
+
+    def remembering(features, images, grid):
+        asked.append((len(images), grid))
+        return features.embed(images, grid=grid)
+
+    features = load_features("random-conv")
+    judge = Judge(evidence, features, embed_real=remembering)
+    for _ in range(2):
+        judge.vectors(evidence.inputs)
+        judge.vectors(evidence.inputs[:8])
+    assert asked == [(PAIRS, 1)]
+
+
+def test_without_pairs_the_input_must_be_found_again(evidence):
+    alone = Evidence(
+        evidence.inputs,
+        evidence.target_test,
+        evidence.target_train,
+        evidence.source_train,
+    )
+    judge = Judge(alone, load_features("random-conv"))
+    table = judge.table(
+        {"model": Candidate(evidence.truth)}, recipe("quick"), cheats=False
+    )
+    assert list(table) == ["model", "copy", "random"]
+    assert table["copy"]["input_r@5"] == 1
+    assert table["copy"]["score"] == table["random"]["score"] == 0
+    assert 0 < table["model"]["score"] < 1
+
+
+def test_sets_that_do_not_belong_to_inputs_have_no_content(judge, evidence):
+    scores = judge.score(
+        Candidate(evidence.target_train, aligned=False),
+        ("content", "paired", "checks", "labels", "style"),
+    )
+    assert {"called_b", "fd"} <= scores.keys()
+    assert not {"r@5", "psnr", "change", "labels"} & scores.keys()
+
+
+def test_too_few_images_are_refused(evidence):
+    few = Evidence(evidence.inputs[:3], *[evidence.target_test] * 3)
+    with pytest.raises(UserError, match=r"`inputs` .* at least 8 .*: 3"):
+        Judge(few, load_features("random-conv"))
+
+
+def test_recipes_name_measures():
+    assert {m for measures in RECIPES.values() for m in measures} == {*MEASURES}
+    assert recipe("TwinGAN") != recipe("quick")
+    assert recipe("a method of one's own") == recipe("full")
+
+
+def test_a_name_says_what_must_agree_to_compare():
+    features = load_features("random-conv")
+    name = full_name("fd", features)
+    assert name.startswith("fd[random-conv-0/native/")
+    assert name != full_name("fd", load_features("random-conv@64"))
+    assert full_name("psnr", features) == "psnr"
+
+
+def test_colours_and_blur_by_hand():
+    x = np.uint8([[[[0, 0, 0]], [[100, 100, 100]]]])  # Mean 50, deviation 50.
+    y = np.uint8([[[[100, 0, 0]], [[120, 0, 200]]]])
+    assert recoloured(x, y).tolist() == [[[[100, 0, 0]], [[120, 0, 200]]]]
+    spot = np.zeros((1, 64, 64, 3), np.uint8)
+    spot[0, 32, 32] = 255
+    assert 0 < blurred(spot).max() < 128
+
+
+def test_baselines_have_one_output_for_each_input(evidence):
+    rows = baselines(evidence)
+    assert {len(o) for name, o in rows.items() if name != "floor"} == {PAIRS}
+    assert gate(
+        called_b=0.5,
+        called_b_copy=0,
+        called_b_truth=1,
+        recall=0.5,
+        recall_copy=1,
+        recall_random=0,
+        copy_rate=0.05,
+    )["score"] == pytest.approx(0.5)

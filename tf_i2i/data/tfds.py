@@ -1,0 +1,301 @@
+"""A split of a data set of TensorFlow Datasets as a source.
+
+    tfds:NAME/SPLIT[:LABEL]
+
+NAME may have a config and a version, SPLIT may be a slice, and LABEL is a
+class by its name or its number:
+
+    tfds:cycle_gan/horse2zebra/trainA
+    tfds:mnist:3.0.1/train[:2000]:7
+"""
+
+import contextlib
+import difflib
+import functools
+import os
+import re
+import sys
+
+import numpy as np
+
+from tf_i2i.data.items import encoded_item
+from tf_i2i.data.items import in_threads
+from tf_i2i.errors import UserError
+from tf_i2i.extras import optional
+
+PREFIX = "tfds:"
+_SPEC = re.compile(
+    r"tfds:"
+    r"(?P<dataset>\w+(/[\w.+-]+)?(:[\d*]+\.[\d*]+\.[\d*]+)?)"
+    r"/(?P<split>([^][:/]|\[[^]]*\])+)"
+    r"(:(?P<label>.+))?"
+)
+# What data sets call the other splits, where one of theirs is train.
+_SIBLINGS = {"val": ("validation", "val"), "test": ("test",)}
+_RETRIES = 3
+
+
+def parse(spec):
+    """The parts of `tfds:NAME/SPLIT[:LABEL]`.
+
+    Returns:
+        Name (with config and version where they are given), split, label or
+        None.
+
+    Raises:
+        UserError: it is written otherwise.
+    """
+    if match := _SPEC.fullmatch(spec):
+        return match["dataset"], match["split"], match["label"]
+    raise UserError(
+        f"`{spec}` must be written tfds:NAME/SPLIT or "
+        "tfds:NAME/SPLIT:LABEL, as in tfds:cycle_gan/horse2zebra/trainA. "
+        f"Received: {spec}"
+    )
+
+
+class TfdsSource:
+    """The images of one split, of one class where there is a label.
+
+    Prepared data are read from `$TFDS_DATA_DIR` (`~/tensorflow_datasets`);
+    where there are none, TFDS downloads and prepares them first.
+
+    A split whose name begins with `train` brings its siblings: of `trainA`,
+    `testA` becomes the test split and `validationA` the one for validation,
+    where they exist. Another split, or a slice, is split by content.
+
+    Args:
+        spec: see `parse`.
+
+    Raises:
+        UserError: TFDS is not installed; no such data set, config, split or
+            label; no images in it; it cannot be downloaded.
+    """
+
+    def __init__(self, spec):
+        dataset, split, label = parse(spec)
+        self.name = spec
+        self.notes = []
+        self._tfds = optional("tensorflow_datasets", "tfds")
+        self._builder = self._find(dataset)
+        if split in self._builder.builder_configs:
+            raise UserError(
+                f"`{spec}` must end in a split, as in "
+                f"tfds:{dataset}/{split}/train. Received: {split}, a config"
+            )
+        self._image = self._image_feature()
+        self._label, self._class = self._label_value(label)
+        self._prepare()
+        self._splits = self._with_siblings(split)
+
+    def _find(self, dataset):
+        folder = os.environ.get("TFDS_DATA_DIR")
+        name = re.split("[/:]", dataset)[0]
+        try:
+            return self._tfds.builder(dataset, data_dir=folder)
+        except self._tfds.core.DatasetNotFoundError as error:
+            near = difflib.get_close_matches(name, self._known())
+            raise UserError(
+                f"`{self.name}` must name a data set that TFDS knows, or one "
+                f"prepared in TFDS_DATA_DIR. Received: {name}"
+                + (f"; near it: {', '.join(near)}" if near else "")
+            ) from error
+        except Exception as error:  # Of a dozen kinds, as TFDS grew.
+            raise UserError(
+                f"`{self.name}` must name a version and, if any, a config of "
+                f"{name} (configs: {self._configs(name)}). "
+                f"Received: {_line(error)}"
+            ) from error
+
+    def _known(self):
+        return self._tfds.list_builders(with_community_datasets=False)
+
+    def _configs(self, name):
+        if name not in self._known():
+            return "unknown"
+        return ", ".join(self._tfds.builder_cls(name).builder_configs) or "none"
+
+    def _features(self):
+        # Sorted, since code and prepared files have orders of their own.
+        return dict(sorted(self._builder.info.features.items()))
+
+    def _kinds(self):
+        return ", ".join(
+            f"{name} ({type(feature).__name__})"
+            for name, feature in self._features().items()
+        )
+
+    def _image_feature(self):
+        kinds = self._tfds.features
+        found = [
+            name
+            for name, feature in self._features().items()
+            if isinstance(feature, kinds.Image)
+            and not isinstance(feature, kinds.LabeledImage)
+            # Float images are kept as bytes of another meaning.
+            and np.dtype(feature.np_dtype).kind == "u"
+        ]
+        if not found:
+            raise UserError(
+                f"`{self.name}` must have a feature of images. "
+                f"Received: {self._kinds()}"
+            )
+        chosen = "image" if "image" in found else found[0]
+        if len(found) > 1:
+            self.notes.append(
+                f"{self.name}: of the images {', '.join(found)} in each "
+                f"example, {chosen} is read"
+            )
+        return chosen
+
+    def _label_value(self, label):
+        """The feature that holds labels, and the value that is wanted."""
+        if label is None:
+            return None, None
+        classes = {
+            name: feature
+            for name, feature in self._features().items()
+            if isinstance(feature, self._tfds.features.ClassLabel)
+        }
+        name = "label" if "label" in classes else next(iter(classes), None)
+        if name is None:
+            raise UserError(
+                f"`{self.name}` must name no label: there are no classes. "
+                f"Received: {self._kinds()}"
+            )
+        names = classes[name].names
+        if label in names:
+            return name, names.index(label)
+        if label.isdecimal() and int(label) < len(names):
+            return name, int(label)
+        near = difflib.get_close_matches(label, names) or names[:10]
+        raise UserError(
+            f"`{self.name}` must end in one of {len(names)} classes or its "
+            f"number: {', '.join(near)}"
+            f"{'' if len(near) == len(names) else ', ...'}. Received: {label}"
+        )
+
+    def _prepare(self):
+        """Nothing where it is prepared already."""
+        if self._builder.data_path.exists():
+            return
+        # TFDS imports it without asking for it.
+        optional("importlib_resources", "tfds")
+        downloader = optional(
+            "tensorflow_datasets.core.download.downloader", "tfds"
+        )
+        # TFDS tries ten times, which without a network takes four minutes.
+        downloader.MAX_RETRIES = _RETRIES
+        if not sys.stderr.isatty():
+            self._tfds.disable_progress_bar()
+        try:
+            with contextlib.redirect_stdout(sys.stderr):
+                self._builder.download_and_prepare()
+        except Exception as error:  # Whatever a builder's author raised.
+            raise UserError(
+                f"`{self.name}` must be prepared in "
+                f"{self._builder.data_path.parent}, or be downloadable. "
+                f"Received: {type(error).__name__}: {_line(error)}"
+            ) from error
+
+    def _with_siblings(self, split):
+        """Dictionary: TFDS split -> ours."""
+        there = self._builder.info.splits
+        try:
+            there[split]  # A slice is no key, and can be had all the same.
+        except (KeyError, ValueError) as error:
+            raise UserError(
+                f"`{self.name}` must have one of the splits "
+                f"{', '.join(there)}. Received: {split}"
+            ) from error
+        found = {split: "train"}
+        if split not in there or not split.startswith("train"):
+            return found
+        suffix = split.removeprefix("train")
+        for ours, names in _SIBLINGS.items():
+            for name in names:
+                if name + suffix in there:
+                    found[name + suffix] = ours
+                    self.notes.append(
+                        f"{self.name}: {ours} is the split {name + suffix}"
+                    )
+                    break
+        return found
+
+    def __len__(self):
+        return self._count
+
+    @functools.cached_property
+    def _count(self):
+        if self._label is None:
+            return sum(self._examples(split) for split in self._splits)
+        return sum(
+            example[self._label] == self._class
+            for split in self._splits
+            for example in self._read(split, {self._label: True})
+        )
+
+    def _examples(self, split):
+        return self._builder.info.splits[split].num_examples
+
+    def key(self):
+        """Name, version, splits with their sizes, and the label."""
+        lines = [f"tfds {self._builder.info.full_name} {self._image}"]
+        lines += [
+            f"{theirs} {ours} {self._examples(theirs)}"
+            for theirs, ours in self._splits.items()
+        ]
+        return "\n".join([*lines, f"{self._label} {self._class}"])
+
+    def items(self, size, fit):
+        """Yields an `Item` for each image, named by split and number."""
+
+        def load(found):
+            name, encoded, split = found
+            return encoded_item(name, encoded, split, size, fit)
+
+        return in_threads(load, self._encoded())
+
+    def _encoded(self):
+        """Yields name, encoded image and split of each image."""
+        wanted = {self._image: True}
+        if self._label is not None:
+            wanted[self._label] = True
+        for theirs, ours in self._splits.items():
+            for number, example in enumerate(self._read(theirs, wanted)):
+                if self._label and example[self._label] != self._class:
+                    continue
+                yield f"{theirs}/{number:06d}", example[self._image], ours
+
+    def _read(self, split, wanted):
+        """Yields dictionaries of the wanted features, images encoded."""
+        import tensorflow as tf
+
+        decode = self._tfds.decode
+        encoded = {self._image: decode.SkipDecoding()}
+        examples = self._builder.as_dataset(
+            split=split,
+            decoders=decode.PartialDecoding(
+                wanted, {k: v for k, v in encoded.items() if k in wanted}
+            ),
+            # One file after the other, nothing kept, nothing read ahead.
+            read_config=self._tfds.ReadConfig(
+                try_autocache=False,
+                interleave_cycle_length=1,
+                skip_prefetch=True,
+            ),
+        )
+        try:
+            yield from examples.as_numpy_iterator()
+        except tf.errors.OpError as error:
+            raise UserError(
+                f"`{self.name}` must be whole: remove "
+                f"{self._builder.data_path}, and it is prepared again. "
+                f"Received: {_line(error)}"
+            ) from error
+
+
+def _line(error):
+    """An error's message in one line of moderate length."""
+    text = " ".join(str(error).split())
+    return text if len(text) <= 300 else f"{text[:300]}..."

@@ -1,0 +1,257 @@
+"""Images in TFRecord files as a source.
+
+    tfrecord:PATTERN[:FEATURE]
+
+PATTERN finds the files, FEATURE is where their `tf.train.Example`s hold an
+encoded image:
+
+    tfrecord:data/faces-*.tfrecord
+    tfrecord:shards/*/*.gz:image/encoded
+"""
+
+import functools
+import glob
+import gzip
+import io
+import itertools
+import os
+import zlib
+from pathlib import Path
+
+from tf_i2i.data.items import SPLITS
+from tf_i2i.data.items import bad_item
+from tf_i2i.data.items import encoded_item
+from tf_i2i.data.items import in_splits
+from tf_i2i.data.items import in_threads
+from tf_i2i.data.reading import BadImage
+from tf_i2i.data.reading import printable
+from tf_i2i.data.reading import read_image
+from tf_i2i.errors import UserError
+
+PREFIX = "tfrecord:"
+_USUAL_FEATURES = ("image/encoded", "image")
+# A record: its length in 8 bytes, their checksum in 4, content, checksum.
+_LENGTH, _HEADER, _FOOTER = 8, 12, 4
+_GZIP = b"\x1f\x8b\x08"
+
+
+def located(spec):
+    """`tfrecord:PATTERN[:FEATURE]` with an absolute pattern.
+
+    Raises:
+        UserError: no file is found.
+    """
+    pattern, feature, _ = _find(spec)
+    return f"{PREFIX}{pattern}" + (f":{feature}" if feature else "")
+
+
+def _find(spec):
+    """Absolute pattern, feature or None, files."""
+    text = spec.removeprefix(PREFIX)
+    pattern, _, feature = text.rpartition(":")
+    # A pattern may hold a colon of its own.
+    for one, its_feature in ((text, None), (pattern, feature)):
+        if not one:
+            continue
+        here = glob.escape(os.getcwd())
+        absolute = os.path.normpath(os.path.join(here, os.path.expanduser(one)))
+        found = sorted(glob.glob(absolute, recursive=True))
+        if files := [Path(file) for file in found if os.path.isfile(file)]:
+            return absolute, its_feature, files
+    raise UserError(
+        f"`{printable(spec)}` must be tfrecord:PATTERN or "
+        "tfrecord:PATTERN:FEATURE with a pattern that matches files, as in "
+        "tfrecord:data/*.tfrecord. Received: no file"
+    )
+
+
+class TFRecordSource:
+    """The images in TFRecord files of `tf.train.Example`, plain or GZIP.
+
+    Where the files lie in folders `train/`, `val/`, `test/` beside each
+    other, those are the splits. Without a feature in `spec` it is
+    `image/encoded` or `image`, else the only one of the first record that
+    decodes.
+
+    TensorFlow checks each record. One that is damaged ends the reading of
+    its file, and so all from it on are bad images.
+
+    Args:
+        spec: see above.
+
+    Raises:
+        UserError: no files; `val/` or `test/` without `train/`.
+    """
+
+    def __init__(self, spec):
+        self.name = printable(spec)
+        self._pattern, self._feature, files = _find(spec)
+        self._root = Path(os.path.commonpath([f.parent for f in files]))
+        files = [file.relative_to(self._root) for file in files]
+        folders = {file.parts[0] for file in files if len(file.parts) > 1}
+        there = [split for split in SPLITS if split in folders]
+        self._has_splits = bool(there)
+        self._files, self.notes = in_splits(self.name, files, there)
+
+    def __len__(self):
+        return sum(self._counts.values())
+
+    @functools.cached_property
+    def _counts(self):
+        try:
+            return {file: _count(self._root / file) for file in self._files}
+        except OSError as error:
+            raise UserError(
+                f"`{self.name}` must be readable. Received: "
+                f"{error.filename}: {error.strerror}"
+            ) from error
+
+    def key(self):
+        """The feature, and every file's name, size and time of change."""
+        lines = [f"tfrecord {self._root} {self._feature}"]
+        for file in self._files:
+            stat = (self._root / file).stat()
+            lines.append(f"{file.as_posix()} {stat.st_size} {stat.st_mtime_ns}")
+        return "\n".join(lines)
+
+    def items(self, size, fit):
+        """Yields an `Item` for each record, named by file and number."""
+        feature = self._feature or self._only_image()
+
+        def load(found):
+            name, record, split = found
+            if isinstance(record, BadImage):
+                return bad_item(name, record.reason, split)
+            try:
+                encoded = _value(record, feature)
+            except ValueError as error:
+                return bad_item(name, str(error), split)
+            return encoded_item(name, encoded, split, size, fit)
+
+        return in_threads(load, self._records())
+
+    def _records(self):
+        """Yields name, record or `BadImage`, and split."""
+        for file in self._files:
+            split = file.parts[0] if self._has_splits else None
+            records = self._whole_or_bad(file)
+            for number, record in enumerate(records):
+                yield f"{file.as_posix()}/{number:06d}", record, split
+
+    def _whole_or_bad(self, file):
+        import tensorflow as tf
+
+        number = 0
+        try:
+            for record in _read(self._root / file):
+                yield record
+                number += 1
+        except tf.errors.OpError:
+            after = max(0, self._counts[file] - number - 1)
+            yield BadImage(
+                file,
+                f"The record is damaged, and so the {after} after it in this "
+                "file cannot be read.",
+            )
+            lost = BadImage(file, "It comes after a damaged record.")
+            yield from itertools.repeat(lost, after)
+
+    def _only_image(self):
+        """The name of the feature that holds the image."""
+        features = self._first_features()
+        for name in _USUAL_FEATURES:
+            if name in features:
+                return name
+        images = [name for name, value in features.items() if _decodes(value)]
+        if len(images) == 1:
+            return images[0]
+        raise UserError(
+            f"`{self.name}` must name the feature that holds an encoded "
+            f"image, as in {PREFIX}{self._pattern}:image/encoded. Received: "
+            f"records with {', '.join(sorted(features)) or 'no features'}"
+        )
+
+    def _first_features(self):
+        """Feature -> bytes or None, of the first record that can be read."""
+        import tensorflow as tf
+
+        for file in self._files:
+            try:
+                for record in _read(self._root / file):
+                    return _features(record)
+            except (tf.errors.OpError, ValueError):
+                continue
+        raise UserError(
+            f"`{self.name}` must hold records of tf.train.Example. "
+            f"Received: none in {len(self._files)} files"
+        )
+
+
+def _is_gzip(path):
+    with open(path, "rb") as stream:
+        return stream.read(len(_GZIP)) == _GZIP
+
+
+def _read(path):
+    """Yields the records of a file as bytes."""
+    import tensorflow as tf
+
+    kind = "GZIP" if _is_gzip(path) else ""
+    return tf.data.TFRecordDataset(str(path), kind).as_numpy_iterator()
+
+
+def _count(path):
+    """Number of records, a last one that is cut off included."""
+    count = 0
+    with gzip.open(path) if _is_gzip(path) else open(path, "rb") as stream:
+        try:
+            while header := stream.read(_HEADER):
+                count += 1
+                length = int.from_bytes(header[:_LENGTH], "little")
+                stream.seek(length + _FOOTER - 1, os.SEEK_CUR)
+                if not stream.read(1):
+                    break
+        except (OSError, OverflowError, EOFError, zlib.error):
+            return max(count, 1)  # Of a damaged file, what is known.
+    return count
+
+
+def _example(record):
+    import tensorflow as tf
+    from google.protobuf.message import DecodeError
+
+    try:
+        return tf.train.Example.FromString(record)
+    except DecodeError as error:
+        raise ValueError("The record is no tf.train.Example.") from error
+
+
+def _features(record):
+    """Name -> its bytes, or None where it does not hold one byte string."""
+    features = _example(record).features.feature
+    return {
+        name: feature.bytes_list.value[0]
+        if len(feature.bytes_list.value) == 1
+        else None
+        for name, feature in features.items()
+    }
+
+
+def _value(record, feature):
+    features = _features(record)
+    if features.get(feature) is None:
+        raise ValueError(
+            f"It has no single byte string `{feature}`, but "
+            f"{', '.join(sorted(features)) or 'nothing'}."
+        )
+    return features[feature]
+
+
+def _decodes(value):
+    if value is None:
+        return False
+    try:
+        read_image(io.BytesIO(value))
+    except BadImage:
+        return False
+    return True

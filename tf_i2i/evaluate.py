@@ -1,0 +1,426 @@
+"""python -m tf_i2i.evaluate: what a run's translations are worth.
+
+    python -m tf_i2i.evaluate --run_dir=runs/twingan
+    python -m tf_i2i.evaluate --data_a=photos/ --data_b=drawings/ \
+        --images_b=theirs/ --image_size=64
+"""
+
+import datetime
+import json
+import sys
+from pathlib import Path
+
+from tf_i2i import cli
+from tf_i2i.domains import DIRECTIONS
+from tf_i2i.errors import UserError
+
+TRAIN_NEIGHBOURS = 8
+STEPS_BETWEEN = 7
+
+
+def _parser():
+    parser = cli.parser(
+        "evaluate",
+        "Scores both directions of a run on its test split, beside the truth "
+        "(where test images are pairs), copying and other cheats, and the "
+        "floor of real against real.",
+        [
+            "python -m tf_i2i.evaluate --run_dir=runs/twingan",
+            "python -m tf_i2i.evaluate --data_a=photos/ --data_b=drawings/ "
+            "--images_b=theirs/ --image_size=64",
+        ],
+    )
+    add = parser.add_argument
+    add("--run_dir", help="folder of a trained run")
+    add(
+        "--allow_imports",
+        action="store_true",
+        help="trust a config.gin in there that imports code",
+    )
+    add(
+        "--checkpoint",
+        choices=("all", "final", "best"),
+        default="all",
+        help="the last, the best on validation, or what there is of both",
+    )
+    add("--images_a", help="translations into A by another program")
+    add("--images_b", help="translations into B by another program")
+    add("--data_a", help="real images of A, for --images_a and --images_b")
+    add("--data_b", help="real images of B")
+    add("--image_size", type=int, help="side at which those are scored")
+    add(
+        "--paired",
+        action="store_true",
+        help="test images of equal names in A and B are hidden pairs",
+    )
+    add("--labels_a", help="CSV: file name, label, ...; of A's images")
+    add("--labels_b", help="the same of B's")
+    add(
+        "--features",
+        default="random-conv",
+        help="network that looks at the images (default: random-conv)",
+    )
+    add("--recipe", help="quick, full, or a method (default: the run's)")
+    add("--count", type=int, help="test images at most (default: all)")
+    add("--seed", type=int, default=0, help="of all that is drawn")
+    add("--report", help="HTML file (default: report.html in the run)")
+    return parser
+
+
+def main(argv):
+    flags = _parser().parse_args(argv)
+    _check(flags)
+    cli.import_tensorflow()
+    from tf_i2i.features import load_features
+
+    features = load_features(flags.features)
+    subject = _run_subject(flags) if flags.run_dir else _folder_subject(flags)
+    reports = []
+    scores = {}
+    for direction in subject.directions:
+        report, table = _judge(subject, direction, features, flags)
+        reports.append(report)
+        scores[direction] = _flat(table, features)
+        _show(direction, table, report.verdicts, features)
+    _keep(subject, features, scores, flags)
+    path = Path(flags.report) if flags.report else subject.report
+    _write(path, subject, features, reports, flags)
+    print(f"report: {path}")
+
+
+def _check(flags):
+    """Refuses flags that mean nothing together, before TensorFlow loads."""
+    if flags.run_dir:
+        cli.check_run_dir(flags.run_dir)
+    elif not (flags.images_a or flags.images_b):
+        raise UserError(
+            "`--run_dir`, or `--images_a` or `--images_b` with the real "
+            "images, must be given. Received: none of them"
+        )
+    elif not (flags.data_a and flags.data_b and flags.image_size):
+        raise UserError(
+            "`--data_a`, `--data_b` and `--image_size` must say what the "
+            "images are scored against, or --run_dir. Received: not all three"
+        )
+    if flags.count is not None and flags.count < 1:
+        raise UserError(
+            f"`--count` must be at least 1. Received: {flags.count}"
+        )
+
+
+class _Subject:
+    """What is scored.
+
+    Attributes:
+        real: `RealImages`.
+        directions: those to score.
+        make: function (evidence, direction, measures) -> dictionary, name ->
+            `Candidate`; pictures are made of the first.
+        recipe: name of its measures.
+        facts: for the report, text by name.
+        run: the `Run`, or None; `model` likewise.
+        report: where the report goes by default.
+    """
+
+    def __init__(self, real, directions, make, recipe, facts, report):
+        self.real, self.directions, self.make = real, directions, make
+        self.recipe, self.facts, self.report = recipe, facts, report
+        self.run = self.model = None
+
+
+def _run_subject(flags):
+    from tf_i2i.training.evaluation import RealImages
+    from tf_i2i.training.evaluation import candidate
+    from tf_i2i.training.run import load_translator
+
+    model, run = load_translator(flags.run_dir, flags.allow_imports)
+    versions = {"model": model}
+    if flags.checkpoint == "best" or (
+        flags.checkpoint == "all" and run.checkpoints.best[0].exists()
+    ):
+        versions["best"], _ = load_translator(
+            flags.run_dir, flags.allow_imports, best=True
+        )
+    if flags.checkpoint == "best":
+        del versions["model"]
+    real = RealImages.of_run(run, flags.paired, _labels(flags))
+    if flags.images_a or flags.images_b:
+        subject = _foreign(flags, real, Path(flags.run_dir) / "others.html")
+        subject.run = None
+        return subject
+
+    def make(evidence, direction, measures):
+        return {
+            name: candidate(version, evidence, direction, measures, flags.seed)
+            for name, version in versions.items()
+        }
+
+    facts = {
+        "run": str(flags.run_dir),
+        "method": type(model).__name__,
+        "checkpoints": ", ".join(versions),
+        "step": f"{run.step:,}",
+        "images shown": f"{run.images_shown:,} of each domain",
+    }
+    subject = _Subject(
+        real,
+        DIRECTIONS,
+        make,
+        type(model).__name__,
+        facts,
+        Path(flags.run_dir) / "report.html",
+    )
+    subject.run, subject.model = run, model
+    return subject
+
+
+def _folder_subject(flags):
+    from tf_i2i.data.sources import source_for
+    from tf_i2i.data.store import open_store
+    from tf_i2i.training.evaluation import RealImages
+
+    stores = {
+        domain: open_store(
+            source_for(getattr(flags, f"data_{domain}"), domain),
+            flags.image_size,
+        )
+        for domain in "ab"
+    }
+    real = RealImages(stores, flags.image_size, flags.paired, _labels(flags))
+    return _foreign(flags, real, Path("report.html"))
+
+
+def _foreign(flags, real, report):
+    """Translations that another program wrote."""
+    folders = {
+        direction: folder
+        for direction, folder in (
+            ("a_to_b", flags.images_b),
+            ("b_to_a", flags.images_a),
+        )
+        if folder
+    }
+
+    def make(evidence, direction, measures):
+        del measures
+        names = real.names(direction[0])[: flags.count]
+        folder = folders[direction]
+        return {"model": _read_candidate(folder, names, real.size)}
+
+    facts = {"images": ", ".join(folders.values())}
+    return _Subject(real, tuple(folders), make, "full", facts, report)
+
+
+def _read_candidate(folder, names, size):
+    """A folder's images; by the names of the inputs where it has them all."""
+    import numpy as np
+
+    from tf_i2i.data.reading import fit_image
+    from tf_i2i.data.reading import is_image
+    from tf_i2i.data.reading import list_files
+    from tf_i2i.data.reading import read_image
+    from tf_i2i.metrics.judge import Candidate
+
+    files = {p.stem: p for p in list_files(folder) if is_image(p)}
+    if not files:
+        raise UserError(
+            f"`--images` must be a folder of images. Received: {folder}"
+        )
+    aligned = all(name in files for name in names)
+    if not aligned:
+        missing = sum(name not in files for name in names)
+        print(
+            f"{folder}: {missing} of {len(names)} test images have no "
+            "translation of their name; only distances between sets are taken",
+            file=sys.stderr,
+        )
+    chosen = [files[n] for n in names] if aligned else list(files.values())
+    images = [fit_image(read_image(path), size) for path in chosen]
+    return Candidate(np.stack(images), aligned=aligned)
+
+
+def _labels(flags):
+    from tf_i2i.training.evaluation import read_labels
+
+    return {
+        domain: read_labels(path)
+        for domain in "ab"
+        if (path := getattr(flags, f"labels_{domain}"))
+    }
+
+
+def _judge(subject, direction, features, flags):
+    """The direction's part of the report, and its table."""
+    from tf_i2i.metrics.judge import Judge
+    from tf_i2i.metrics.judge import recipe
+    from tf_i2i.training.evaluation import remembered
+
+    evidence = subject.real.evidence(direction, "test", flags.count)
+    measures = recipe(flags.recipe or subject.recipe)
+    candidates = subject.make(evidence, direction, measures)
+    judge = Judge(evidence, features, flags.seed, remembered)
+    table = judge.table(candidates, measures)
+    made = next(iter(candidates.values()))
+    return _report(subject, direction, judge, made, table), table
+
+
+def _report(subject, direction, judge, made, table):
+    """Pictures beside the numbers."""
+    from tf_i2i import report as html
+    from tf_i2i.metrics.checks import verdict
+    from tf_i2i.metrics.copying import nearest
+    from tf_i2i.metrics.judge import PLACES
+
+    e = judge.evidence
+    distances, indices = nearest(
+        judge.vectors(made.outputs, PLACES),
+        judge.vectors(e.target_train, PLACES),
+    )
+    pictures = []
+    if made.aligned:
+        pictures += _examples(judge, made, distances)
+    pictures.append(
+        html.training_neighbours(
+            made.outputs, e.target_train, distances, indices
+        )
+    )
+    if subject.model is not None:
+        pictures.append(_between(subject.model, e.inputs, direction))
+    maps = {
+        "real source": judge.vectors(e.inputs),
+        "real target": judge.vectors(e.target_test),
+        "translations": judge.vectors(made.outputs),
+    }
+    return html.DirectionReport(
+        name=direction,
+        table=table,
+        verdicts=verdict(made.outputs, e.inputs) if made.aligned else [],
+        pictures=pictures,
+        maps=html.embedding_map(maps),
+    )
+
+
+def _examples(judge, made, distances):
+    """Best, median and worst by each number that single images have."""
+    from tf_i2i import report as html
+    from tf_i2i.metrics.perceptual import perceptual_distance
+    from tf_i2i.metrics.pixels import psnr
+
+    e = judge.evidence
+    by = {"distance to the nearest training image": (distances, None)}
+    if e.truth is not None:
+        apart = perceptual_distance(
+            judge.features.taps(made.outputs),
+            judge.features.taps(e.truth),
+            per_image=True,
+        )
+        by["perceptual distance to the truth"] = (apart, False)
+        noise = psnr(made.outputs, e.truth, per_image=True)
+        by["PSNR, in decibels"] = (noise, True)
+    return [
+        html.examples(e.inputs, made.outputs, e.truth, values, caption, better)
+        for caption, (values, better) in by.items()
+    ]
+
+
+def _between(model, inputs, direction):
+    """Translations of what lies between two inputs, pixel by pixel."""
+    import numpy as np
+
+    from tf_i2i import report as html
+    from tf_i2i.images import to_float
+    from tf_i2i.images import to_uint8
+
+    share = np.linspace(0, 1, STEPS_BETWEEN)[:, None, None, None]
+    frames = []
+    for first, last in zip(inputs[:4:2], inputs[1:4:2], strict=False):
+        mixed = (1 - share) * to_float(first) + share * to_float(last)
+        style = None
+        if model.style_shape:
+            style = model.sample_style(STEPS_BETWEEN, 0)
+        mixed = mixed.astype(np.float32)
+        made = to_uint8(model.translate(mixed, direction, style)).numpy()
+        frames += [to_uint8(mixed), made]
+    return html.interpolations(frames)
+
+
+def _flat(table, features):
+    """Row -> measure with all that makes it comparable -> rounded number."""
+    from tf_i2i.metrics.judge import full_name
+
+    return {
+        row: {
+            full_name(name, features): float(f"{value:.5g}")
+            for name, value in scores.items()
+        }
+        for row, scores in table.items()
+    }
+
+
+def _show(direction, table, verdicts, features):
+    from tf_i2i.report import format_table
+
+    print(f"\n{direction}, by {features.label}")
+    print(format_table(table))
+    for sentence in verdicts:
+        print(f"! {sentence}")
+
+
+def _keep(subject, features, scores, flags):
+    """Appends the numbers to the run's metrics.jsonl."""
+    if subject.run is None:
+        return
+    row = {
+        "step": subject.run.step,
+        "images_shown": subject.run.images_shown,
+        "evaluation": "test",
+        "features": features.label,
+        "seed": flags.seed,
+        **scores,
+    }
+    path = Path(flags.run_dir) / "metrics.jsonl"
+    try:
+        with open(path, "a") as file:
+            file.write(json.dumps(row) + "\n")
+    except OSError as error:
+        raise UserError(
+            "`--run_dir` must be a folder that can be written. "
+            f"Received: {path} ({error.strerror})"
+        ) from error
+
+
+def _write(path, subject, features, reports, flags):
+    from tf_i2i.report import write_report
+
+    facts = {
+        **subject.facts,
+        "features": features.label,
+        "date": f"{datetime.datetime.now():%Y-%m-%d %H:%M}",
+    }
+    curves = {}
+    if subject.run is not None:
+        curves = _curves(Path(flags.run_dir) / "metrics.jsonl")
+    write_report(path, "tf_i2i evaluation", facts, reports, curves)
+
+
+def _curves(path):
+    """Every number of the training log over the images shown."""
+    curves: dict[str, list] = {}
+    if not path.exists():
+        return curves
+    for line in path.read_text().splitlines():
+        try:
+            row = json.loads(line)
+        except ValueError:
+            continue  # Half a line, of a run that was killed.
+        if "evaluation" in row:
+            continue
+        for name, value in row.items():
+            if name in ("step", "images_shown", "phase", "images_per_second"):
+                continue
+            curves.setdefault(name, []).append((row["images_shown"], value))
+    return curves
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,397 @@
+"""A run's translations, and the real images that they are held against."""
+
+import csv
+import dataclasses
+import hashlib
+import os
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from tf_i2i.data import toy_faces
+from tf_i2i.data.store import Store
+from tf_i2i.data.store import default_cache_dir
+from tf_i2i.data.unpaired import evaluation_images
+from tf_i2i.domains import DIRECTIONS
+from tf_i2i.errors import UserError
+from tf_i2i.features import load_features
+from tf_i2i.images import to_float
+from tf_i2i.images import to_uint8
+from tf_i2i.metrics.checks import verdict
+from tf_i2i.metrics.judge import FEWEST
+from tf_i2i.metrics.judge import RECIPES
+from tf_i2i.metrics.judge import Candidate
+from tf_i2i.metrics.judge import Evidence
+from tf_i2i.metrics.judge import Judge
+from tf_i2i.metrics.judge import lower_is_better
+from tf_i2i.metrics.judge import recipe
+
+TRAIN_COUNT = 2000
+STYLES = 5
+STYLED_INPUTS = 32
+_BATCH = 32
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """When and how a run is scored on validation images as it trains.
+
+    Args:
+        kimg: thousands of images between scores; the end of a phase is
+            scored too.
+        recipe: a name of `metrics.judge.RECIPES`.
+        features: name for `load_features`.
+        best: the measure by which the best checkpoint is kept, the mean of
+            both directions.
+        count: validation images of each domain at most.
+
+    Raises:
+        UserError: for values out of these ranges.
+    """
+
+    kimg: float = 5.0
+    recipe: str = "quick"
+    features: str = "random-conv"
+    best: str = "score"
+    count: int = 200
+
+    def __post_init__(self):
+        if self.recipe not in RECIPES:
+            raise UserError(
+                f"`Evaluation.recipe` must be one of {', '.join(RECIPES)}. "
+                f"Received: {self.recipe!r}"
+            )
+        if self.kimg <= 0 or self.count < FEWEST:
+            raise UserError(
+                "`Evaluation.kimg` must be above 0 and `Evaluation.count` at "
+                f"least {FEWEST}. Received: kimg={self.kimg}, "
+                f"count={self.count}"
+            )
+
+
+class Validation:
+    """Scores a model on validation images, again and again.
+
+    Args:
+        real: `RealImages`.
+        evaluation: `Evaluation`.
+        seed: of all that is drawn.
+    """
+
+    def __init__(self, real, evaluation, seed=0):
+        self.evaluation = evaluation
+        self.seed = seed
+        self.features = load_features(evaluation.features)
+        self.measures = recipe(evaluation.recipe)
+        self.judges = {
+            direction: Judge(
+                real.evidence(direction, "val", evaluation.count),
+                self.features,
+                seed,
+                remembered,
+            )
+            for direction in DIRECTIONS
+        }
+
+    def scores(self, model):
+        """Scores and alarms of a model in the weights that it carries.
+
+        Returns:
+            Dictionary direction -> (measure -> float), and a list of
+            sentences of `metrics.checks.verdict`.
+        """
+        scores, alarms = {}, []
+        for direction, judge in self.judges.items():
+            made = candidate(
+                model, judge.evidence, direction, self.measures, self.seed
+            )
+            table = judge.table({"model": made}, self.measures, cheats=False)
+            scores[direction] = table["model"]
+            sentences = verdict(made.outputs, judge.evidence.inputs)
+            alarms += [f"{direction}: {sentence}" for sentence in sentences]
+        return scores, alarms
+
+    def value(self, scores):
+        """What the best checkpoint is chosen by; higher is better.
+
+        Raises:
+            UserError: the recipe has no such measure.
+        """
+        name = self.evaluation.best
+        missing = [d for d in scores if name not in scores[d]]
+        if missing:
+            known = sorted(scores[missing[0]])
+            raise UserError(
+                f"`Evaluation.best` must be one of {', '.join(known)}. "
+                f"Received: {name!r}"
+            )
+        values = [of_direction[name] for of_direction in scores.values()]
+        return float(np.mean(values)) * (-1 if lower_is_better(name) else 1)
+
+
+@dataclasses.dataclass
+class RealImages:
+    """The two domains of a run, as evidence is drawn from them.
+
+    Attributes:
+        stores: "a", "b" -> `Store`.
+        size: side of the images, pixels.
+        paired: whether the test images of one name are hidden partners; their
+            folders and suffixes do not count.
+        labels: "a", "b" -> (name of a column -> (stem -> label)).
+    """
+
+    stores: dict[str, Store]
+    size: int
+    paired: bool = False
+    labels: dict = dataclasses.field(default_factory=dict)
+
+    @classmethod
+    def of_run(cls, run, paired=False, labels=None):
+        """Those of a run; the toy faces have pairs and labels of their own."""
+        stores = {domain: run.store(domain) for domain in "ab"}
+        if run.data["a"] is None and run.data["b"] is None:
+            labels = {d: _toy_labels(stores[d]) for d in "ab"}
+            paired = True
+        return cls(stores, run.phase.size, paired, labels or {})
+
+    def evidence(self, direction, split="test", count=None):
+        """`Evidence` of a direction.
+
+        Args:
+            direction: "a_to_b" or "b_to_a".
+            split: whose images are translated: "test" or "val".
+            count: how many at most.
+
+        Raises:
+            UserError: `paired`, and no two names are alike.
+        """
+        source, target = direction.split("_to_")
+        rows = {d: self.stores[d].split(split) for d in "ab"}
+        partners = self.paired and split == "test"
+        if partners:
+            rows = self._partners(rows)
+        rows = {d: r[:count] for d, r in rows.items()}
+        train = {d: self.stores[d].split("train")[:TRAIN_COUNT] for d in "ab"}
+        labels, target_labels = self._labels(source, target, rows, train)
+        target_test = self._images(target, rows[target])
+        return Evidence(
+            inputs=self._images(source, rows[source]),
+            target_test=target_test,
+            target_train=self._images(target, train[target]),
+            source_train=self._images(source, train[source]),
+            truth=target_test if partners else None,
+            labels=labels,
+            target_labels=target_labels,
+        )
+
+    def names(self, domain, split="test"):
+        """Stems of the images of a split, in the order of `evidence`."""
+        rows = {d: self.stores[d].split(split) for d in "ab"}
+        if self.paired and split == "test":
+            rows = self._partners(rows)
+        return [_stem(self.stores[domain].names[i]) for i in rows[domain]]
+
+    def _images(self, domain, rows):
+        store = self.stores[domain]
+        some = dataclasses.replace(store, splits={"these": rows})
+        return evaluation_images(some, "these", self.size)
+
+    def _partners(self, rows):
+        at = {_stem(self.stores["b"].names[row]): row for row in rows["b"]}
+        pairs = [
+            (row, at[stem])
+            for row in rows["a"]
+            if (stem := _stem(self.stores["a"].names[row])) in at
+        ]
+        if not pairs:
+            raise UserError(
+                "`--paired` needs test images of equal names in both domains. "
+                "Received: none"
+            )
+        a, b = np.array(pairs).T
+        return {"a": a, "b": b}
+
+    def _labels(self, source, target, rows, train):
+        """Labels that both domains have, as numbers."""
+        found, found_target = {}, {}
+        columns = self.labels.get(source, {}).keys() & self.labels.get(
+            target, {}
+        )
+        for column in sorted(columns):
+            values = [
+                self._column(domain, column, some)
+                for domain, some in (
+                    (source, rows[source]),
+                    (target, train[target]),
+                    (target, rows[target]),
+                )
+            ]
+            numbers = _numbered(values)
+            found[column] = numbers[0]
+            found_target[column] = tuple(numbers[1:])
+        return found, found_target
+
+    def _column(self, domain, column, rows):
+        labels, names = self.labels[domain][column], self.stores[domain].names
+        stems = [_stem(names[row]) for row in rows]
+        missing = [stem for stem in stems if stem not in labels]
+        if missing:
+            raise UserError(
+                f"`--labels_{domain}` must have a row for every image. "
+                f"Received: none for {missing[0]}"
+            )
+        return [labels[stem] for stem in stems]
+
+
+def _stem(name):
+    return Path(name).stem
+
+
+def _numbered(lists):
+    """Values -> whole numbers, the same value the same number everywhere."""
+    known = sorted({value for values in lists for value in values}, key=str)
+    number = {value: i for i, value in enumerate(known)}
+    return [np.array([number[v] for v in values]) for values in lists]
+
+
+def _toy_labels(store):
+    stems = [_stem(name) for name in store.names]
+    columns = toy_faces.attributes([int(stem) for stem in stems])
+    columns["turn"] = np.sign(columns["turn"]).astype(np.int32)
+    return {
+        name: dict(zip(stems, values.tolist(), strict=True))
+        for name, values in columns.items()
+    }
+
+
+def read_labels(path):
+    """A CSV with a header: file names first, a label in each other column.
+
+    Returns:
+        Dictionary, column -> (stem of the file's name -> label as text).
+
+    Raises:
+        UserError: no such file, or nothing in it.
+    """
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            rows = list(csv.reader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(
+            f"`labels` must be a CSV file. Received: {path} ({error})"
+        ) from error
+    if len(rows) < 2 or len(rows[0]) < 2:
+        raise UserError(
+            "`labels` must have a header and two columns or more, file names "
+            f"first. Received: {path} with {len(rows)} rows"
+        )
+    header, *lines = rows
+    return {
+        column: {_stem(line[0]): line[i] for line in lines if len(line) > i}
+        for i, column in enumerate(header)
+        if i
+    }
+
+
+def candidate(model, evidence, direction, measures=(), seed=0):
+    """What a model makes of a direction's inputs, as it stands.
+
+    Args:
+        model: `UnpairedTranslator`, in the weights to be judged.
+        evidence: `Evidence` of the direction.
+        direction: "a_to_b" or "b_to_a".
+        measures: names of `metrics.judge.MEASURES`, which say what is needed
+            beside the translations.
+        seed: of styles, for methods that have them.
+    """
+    source, target = direction.split("_to_")
+    inputs = evidence.inputs
+    there = _Translation(model, direction, seed)
+    outputs = there(inputs)
+    made = Candidate(outputs)
+    back = _Translation(model, _reverse(direction), seed)
+    if "round_trip" in measures:
+        made.returned = back(outputs)
+    if "sensitivity" in measures:
+        made.back = back
+    if "embedding" in measures and model.embeds:
+        made.codes = (
+            _codes(model, inputs, source),
+            _codes(model, outputs, target),
+            _codes(model, evidence.target_test, target),
+        )
+    if "diversity" in measures and model.style_shape:
+        few = inputs[:STYLED_INPUTS]
+        made.several = np.stack(
+            [
+                _Translation(model, direction, seed + 1 + i)(few)
+                for i in range(STYLES)
+            ]
+        )
+    return made
+
+
+def _reverse(direction):
+    return DIRECTIONS[1 - DIRECTIONS.index(direction)]
+
+
+class _Translation:
+    """Images, uint8 or float in [-1, 1] -> uint8 translations.
+
+    Styles are drawn by the place of an image in the set.
+    """
+
+    def __init__(self, model, direction, seed):
+        self.model, self.direction, self.seed = model, direction, seed
+        self._graph = tf.function(self._translate, autograph=False)
+
+    def _translate(self, images, style):
+        return to_uint8(self.model.translate(images, self.direction, style))
+
+    def __call__(self, images):
+        if images.dtype == np.uint8:
+            images = to_float(images)
+        style = None
+        if self.model.style_shape:
+            style = self.model.sample_style(len(images), self.seed)
+        parts = []
+        for i in range(0, len(images), _BATCH):
+            part = slice(i, i + _BATCH)
+            few = None if style is None else style[part]
+            parts.append(self._graph(tf.constant(images[part]), few).numpy())
+        return np.concatenate(parts)
+
+
+def _codes(model, images, domain):
+    embed = tf.function(
+        lambda x: model.embed(to_float(x), domain), autograph=False
+    )
+    parts = [
+        embed(tf.constant(images[i : i + _BATCH])).numpy()
+        for i in range(0, len(images), _BATCH)
+    ]
+    return np.concatenate(parts)
+
+
+def remembered(features, images, grid):
+    """`features.embed` of real images, kept in the cache by their content."""
+    digest = hashlib.sha256(
+        f"{features.label} {features.weights_sha256}".encode()
+    )
+    digest.update(f"{features.embedding} {grid} {images.shape}".encode())
+    digest.update(np.ascontiguousarray(images).data)
+    path = default_cache_dir() / "features" / f"{digest.hexdigest()[:32]}.npy"
+    try:
+        return np.load(path)
+    except (OSError, ValueError, EOFError):
+        vectors = features.embed(images, grid=grid)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = path.with_suffix(f".{os.getpid()}.tmp.npy")
+        np.save(beside, vectors)
+        os.replace(beside, path)
+    except OSError:
+        pass  # The next evaluation will be slower; this one is right.
+    return vectors
