@@ -20,9 +20,10 @@ MAY_IMPORT = {
     "data": LOW | {"extras"},
     "features": LOW | {"extras"},
     "metrics": LOW | {"extras", "features"},
+    "report": LOW | {"metrics"},
     "networks": LOW | {"layers", "losses"},
     "methods": LOW | {"layers", "losses", "networks"},
-    "training": LOW | {"methods", "data", "layers", "losses", "metrics"},
+    "training": LOW | {"methods", "data", "layers", "losses", "metrics", "features"},
     "export": LOW | {"methods", "training", "cli", "extras"},
 }
 VERBS = {"train", "translate", "doctor", "evaluate", "neighbours"}

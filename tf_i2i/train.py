@@ -5,11 +5,15 @@
         --data_a=photos/ --data_b=drawings/ --gin_param='train.seed = 1'
 """
 
+import contextlib
+import os
+import sys
 from pathlib import Path
 
 from tf_i2i import cli
 from tf_i2i import configs
 from tf_i2i.errors import UserError
+from tf_i2i.training.cluster import read_cluster
 
 
 def _parser():
@@ -40,8 +44,12 @@ def _parser():
         help="e.g. 'train.steps = 100'; may be repeated, wins over files",
     )
     add("--run_dir", help="default: runs/ and the name of the first config")
-    add("--data_a", help="folder of images of domain A (default: toy faces)")
-    add("--data_b", help="folder of images of domain B (both or neither)")
+    add(
+        "--data_a",
+        help="images of domain A: a folder, tfds:NAME/SPLIT[:LABEL] or "
+        "tfrecord:PATTERN[:FEATURE] (default: toy faces)",
+    )
+    add("--data_b", help="images of domain B (both or neither)")
     add("--init_from", metavar="RUN", help="begin with another run's weights")
     add("--skip_step", type=int, help="leave out the batch of this step")
     add(
@@ -70,9 +78,22 @@ def main(argv):
         return
     files = [configs.find_config(name) for name in args.gin_file]
     run_dir = _run_dir(args)
+    _check_start(args, run_dir)
     bindings = _data_bindings(args) + args.gin_param
+    cluster = read_cluster()
+    if args.dry_run or (cluster and not cluster.chief):
+        hold: contextlib.AbstractContextManager = contextlib.nullcontext()
+    else:
+        from tf_i2i.data.store import to_stderr
+        from tf_i2i.training.lock import locked
 
-    cli.import_tensorflow()
+        hold = locked(run_dir, to_stderr)
+    with hold:
+        _train(args, run_dir, files, bindings)
+
+
+def _train(args, run_dir, files, bindings):
+    cli.import_tensorflow(training=True)
     from tf_i2i.training import run as runs
 
     run, model = runs.open_run(run_dir, files, bindings, args.allow_imports)
@@ -80,16 +101,31 @@ def main(argv):
         print(runs.resolved_config())
         print(runs.describe(run, model))
         return
-    runs.write_config(run)
+    _check_joined(run)
+    if run.workers.chief:
+        runs.write_config(run)
     run.train(model, args.init_from, args.skip_step)
-    _say_what_next(run)
+    if run.workers.chief:
+        _say_what_next(run)
+
+
+def _check_joined(run):
+    """Refuses several processes that would each train alone."""
+    cluster = read_cluster()
+    if cluster and len(cluster.addresses) > run.workers.count:
+        raise UserError(
+            "`train.strategy` must be 'multi_worker' where `TF_CONFIG` names "
+            "several workers; or unset TF_CONFIG. "
+            f"Received: TF_CONFIG with {len(cluster.addresses)} workers"
+        )
 
 
 def _run_dir(args):
     """Where the run is or will be; refuses what cannot be one."""
     if args.init_from:
         cli.check_run_dir(args.init_from, "init_from")
-    if args.run_dir and not args.gin_file:
+    begun = args.run_dir and (Path(args.run_dir) / "checkpoints").is_dir()
+    if args.run_dir and not args.gin_file and not begun:
         cli.check_run_dir(args.run_dir)
     if args.run_dir:
         return Path(args.run_dir)
@@ -104,6 +140,20 @@ def _run_dir(args):
     )
 
 
+def _check_start(args, run_dir):
+    """Refuses beginnings that cannot be meant."""
+    if args.init_from and Path(args.init_from).resolve() == run_dir.resolve():
+        raise UserError(
+            "`--init_from` must be another run than `--run_dir`, which goes "
+            f"on without it. Received: {args.init_from} for both"
+        )
+    if args.skip_step is not None and args.skip_step < 0:
+        raise UserError(
+            "`--skip_step` must be the number of a step, from 0. "
+            f"Received: {args.skip_step}"
+        )
+
+
 def _data_bindings(args):
     bindings = []
     if (args.data_a is None) != (args.data_b is None):
@@ -111,15 +161,11 @@ def _data_bindings(args):
             "`--data_a` and `--data_b` must both be given, or neither, for "
             f"the toy faces. Received: {args.data_a or args.data_b} alone"
         )
+    from tf_i2i.data.sources import located
+
     for name in ("data_a", "data_b"):
-        folder = getattr(args, name)
-        if folder is None:
-            continue
-        if not Path(folder).is_dir():
-            raise UserError(
-                f"`--{name}` must be a folder of images. Received: {folder}"
-            )
-        bindings.append(f"train.{name} = {str(Path(folder).resolve())!r}")
+        if (spec := getattr(args, name)) is not None:
+            bindings.append(f"train.{name} = {located(spec, name)!r}")
     return bindings
 
 
@@ -144,4 +190,11 @@ def _say_what_next(run):
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    try:
+        cli.run(main)
+    except SystemExit as leaving:
+        if "TF_CONFIG" not in os.environ:
+            raise
+        # Python's own way out may wait for ever for a worker that is gone.
+        sys.stdout.flush()
+        os._exit(leaving.code)

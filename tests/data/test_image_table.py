@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -747,3 +748,14 @@ def test_the_header_is_enough_to_refuse(tmp_path, monkeypatch):
     monkeypatch.setattr(reading, "_to_rgb", decode)
     with pytest.raises(BadImage, match="8 x 8"):
         read_image(path)
+
+
+def test_the_table_of_the_documentation_is_this_one():
+    page = Path(__file__).parents[2] / "docs" / "images.md"
+    told = [
+        line.split(" | ")[0].removeprefix("| ")
+        for line in page.read_text().splitlines()
+        if line.startswith("| ") and "---" not in line
+    ]
+    kinds = [row.id for row in (*GOOD, *BAD)]
+    assert [name for name in told if name != "what"] == [*kinds, *SPECIAL]

@@ -146,6 +146,7 @@ def test_a_finished_run_explains_itself(finished):
     names = {path.name for path in run_dir.iterdir()}
     assert names == {
         "config.gin",
+        "data.json",
         "checkpoints",
         "samples",
         "metrics.jsonl",
@@ -338,6 +339,16 @@ def test_dry_run_prints_and_writes_nothing(folders, tmp_path, capsys):
     assert not run_dir.exists()
 
 
+def test_places_of_data_are_kept_as_absolute(folders, monkeypatch):
+    (folders / "some.tfrecord").touch()
+    monkeypatch.chdir(folders)
+    flags = ["--data_a=a", "--data_b=tfrecord:*.tfrecord:image"]
+    assert train._data_bindings(train._parser().parse_args(flags)) == [
+        f"train.data_a = '{folders}/a'",
+        f"train.data_b = 'tfrecord:{folders}/*.tfrecord:image'",
+    ]
+
+
 def test_list_configs(capsys):
     train.main(["--list_configs"])
     printed = capsys.readouterr().out
@@ -359,6 +370,14 @@ def test_list_configs(capsys):
             "`--data_a` must be a folder",
         ),
         (["--gin_file=twingan.gin", "--data_a=tests"], "or neither"),
+        (
+            ["--gin_file=twingan.gin", "--data_a=tfds:mnist", "--data_b=toy"],
+            "must be written tfds:NAME/SPLIT",
+        ),
+        (
+            ["--gin_file=twingan.gin", "--data_a=toy", "--data_b=tfrecord:no*"],
+            "a pattern that matches files",
+        ),
         (["--gin_fil=twingan.gin"], "unrecognized arguments"),
         (["--run_dir=nowhere"], "`--run_dir` must be the folder of a run"),
         (

@@ -42,6 +42,7 @@ def unpaired(
     fit="crop",
     cache_dir=None,
     max_bad_fraction=0.01,
+    context=None,
 ):
     """Batches of two unpaired domains, for `model.fit` with steps per epoch.
 
@@ -60,6 +61,9 @@ def unpaired(
         load_size: side of the stored images; by default the smallest whose
             smallest random crop is not enlarged.
         fit, cache_dir, max_bad_fraction: see `open_store`.
+        context: `tf.distribute.InputContext` where several replicas share
+            each batch. The dataset then holds the parts of this worker's
+            replicas, in turn, all of which together make the batch.
 
     Returns:
         Endless `tf.data.Dataset` of (a, b), each float32
@@ -67,9 +71,14 @@ def unpaired(
 
     Raises:
         UserError: unusable data or sizes.
+        ValueError: `batch_size` is no multiple of the number of replicas.
     """
     import tensorflow as tf
 
+    context = context or tf.distribute.InputContext()
+    part = context.get_per_replica_batch_size(batch_size)
+    of_worker = batch_size // context.num_input_pipelines
+    first = context.input_pipeline_id * of_worker
     full_size = full_size or image_size
     load_size = load_size or default_load_size(full_size, augmentation)
     domains = []
@@ -92,8 +101,9 @@ def unpaired(
             start=start,
             augmentation=augmentation,
             full_size=full_size,
+            share=(first, of_worker, batch_size),
         )
-        domains.append(images.batch(batch_size, drop_remainder=True))
+        domains.append(images.batch(part, drop_remainder=True))
     return tf.data.Dataset.zip(*domains).prefetch(2)
 
 
@@ -114,6 +124,7 @@ def domain_dataset(
     start=0,
     augmentation=Augmentation(),  # noqa: B008 (frozen)
     full_size=None,
+    share=(0, 1, 1),
 ):
     """Endless single images of one domain, float32 in [-1, 1].
 
@@ -122,6 +133,8 @@ def domain_dataset(
         split: "train", "val" or "test".
         domain: "a" or "b".
         image_size, seed, start, augmentation, full_size: see `unpaired`.
+        share: (first, count, step): of each `step` images the `count` from
+            number `first` on; all by default.
 
     Returns:
         `tf.data.Dataset` of `[image_size, image_size, 3]`.
@@ -142,16 +155,20 @@ def domain_dataset(
     stream = 2 * seed + DOMAINS.index(domain)
     images = _mapped(store.path, store.path.stat().st_mtime_ns)
 
-    def view(shown):
+    first, count, step = share
+
+    def view(n):
+        shown = start + first + n // count * step + n % count
         row = tf.gather(rows, position(shown, len(rows), stream))
         image = tf.gather(images, row)
         image = augmentation(image, tf.stack([stream, shown]), full_size)
         return _average(image, image_size)
 
-    images_shown = tf.data.Dataset.counter(start)
-    return images_shown.map(
-        view, num_parallel_calls=tf.data.AUTOTUNE
-    ).with_options(_options())
+    return (
+        tf.data.Dataset.counter()
+        .map(view, num_parallel_calls=tf.data.AUTOTUNE)
+        .with_options(_options())
+    )
 
 
 @functools.cache

@@ -44,6 +44,7 @@ class UnpairedTranslator(keras.Model):
     critics: tuple[str, ...] = ()
     updates: tuple[str, ...] = ("both",)
     style_shape: tuple[int, ...] | None = None
+    embeds = False  # Whether `embed` can be asked.
 
     def __init__(self, image_size, average_kimg=10.0, seed=0, name=None):
         super().__init__(name=name)
@@ -96,6 +97,24 @@ class UnpairedTranslator(keras.Model):
             seed: integer; the same seed, the same styles.
         """
         raise NotImplementedError
+
+    def embed(self, images, domain):
+        """What the encoder that both domains share makes of images.
+
+        Args:
+            images: `[N, height, width, 3]`, float in [-1, 1].
+            domain: "a" or "b", which they are of.
+
+        Returns:
+            `[N, D]`, float32.
+
+        Raises:
+            UserError: for methods without a shared encoder.
+        """
+        raise UserError(
+            f"`{type(self).__name__}` has no encoder that both domains share, "
+            f"and embeds nothing. Received: embed(images, {domain!r})"
+        )
 
     def reconstruct(self, images, domain):
         """Images of "a" or "b", coded and decoded: there and back."""
@@ -463,3 +482,8 @@ class UnpairedTranslator(keras.Model):
 
         self.train_function = train_function
         return train_function
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        """Nothing is left to build, and Keras would average a first batch
+        over the replicas for it, which several workers cannot do.
+        """

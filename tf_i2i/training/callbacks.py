@@ -1,5 +1,8 @@
 """What happens beside the training step: progress, logs, pictures, saving."""
 
+import contextlib
+import errno
+import io
 import json
 import sys
 import time
@@ -14,6 +17,10 @@ from tqdm import tqdm
 from tf_i2i.images import grid
 from tf_i2i.images import to_float
 from tf_i2i.images import to_uint8
+from tf_i2i.training.disk import reason
+from tf_i2i.training.disk import write_whole
+from tf_i2i.training.evaluation import RealImages
+from tf_i2i.training.evaluation import Validation
 
 SHOWN_SIDE = 64  # Pixels: small images are enlarged to this in grids.
 
@@ -30,6 +37,24 @@ class Every:
         due = self.last is not None and now > self.last
         self.last = now
         return due
+
+
+@contextlib.contextmanager
+def writing(path):
+    """Names the file where a disk fails, whoever says so.
+
+    Raises:
+        OSError: with `path` and the reason.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, reason(error), str(path)) from error
+    except tf.errors.OpError as error:
+        # "... path; No space left on device\n ..."
+        words = str(error).partition("; ")[2] or str(error)
+        words = words.partition("\n")[0].partition(" [Op:")[0]
+        raise OSError(errno.EIO, words, str(path)) from error
 
 
 class RunCallback(keras.callbacks.Callback):
@@ -173,7 +198,11 @@ class Log(RunCallback):
     def _write(self):
         seconds = time.monotonic() - self.began
         images = (self.run.step - self.since) * self.phase.batch_size
+        # Sums over all workers, so that each of them must come here.
         losses = {m.name: float(m.result()) for m in self.model.metrics}
+        if not self.run.workers.chief:
+            self._restart()
+            return
         rate = images / seconds
         row = {
             "step": self.run.step,
@@ -182,9 +211,12 @@ class Log(RunCallback):
             **{name: float(f"{v:.5g}") for name, v in losses.items()},
             "images_per_second": float(f"{rate:.5g}"),
         }
-        with open(self.path, "a") as file:
+        with writing(self.path), open(self.path, "a") as file:
             file.write(json.dumps(row) + "\n")
-        with self.run.writer.as_default(step=self.shown):
+        with (
+            writing(self.run.run_dir / "events"),
+            self.run.writer.as_default(step=self.shown),
+        ):
             for name, value in losses.items():
                 tf.summary.scalar(f"losses/{name}", value)
             tf.summary.scalar("images_per_second", rate)
@@ -212,16 +244,26 @@ class Samples(RunCallback):
             self._draw()
 
     def _draw(self):
-        self.folder.mkdir(exist_ok=True)
         with self.model.averaged():
             a, b = (self.run.images(d, "val", self.count) for d in "ab")
             columns = min(len(a), len(b))
             picture = sample_grid(self.model, a[:columns], b[:columns])
         path = self.folder / f"{self.shown:09d}.png"
-        Image.fromarray(picture).save(path)
+        with writing(path):
+            self.folder.mkdir(exist_ok=True)
+            write_whole(path, [_png(picture)])
         self.run.last_sample = path
-        with self.run.writer.as_default(step=self.shown):
+        with (
+            writing(self.run.run_dir / "events"),
+            self.run.writer.as_default(step=self.shown),
+        ):
             tf.summary.image("samples", picture[None])
+
+
+def _png(picture):
+    memory = io.BytesIO()
+    Image.fromarray(picture).save(memory, "PNG")
+    return memory.getvalue()
 
 
 def sample_grid(model, images_a, images_b):
@@ -249,6 +291,58 @@ def sample_grid(model, images_a, images_b):
     return grid([np.repeat(np.repeat(r, times, 1), times, 2) for r in rows])
 
 
+class Evaluate(RunCallback):
+    """Scores the averaged networks on validation images; keeps the best."""
+
+    def __init__(self, run):
+        super().__init__(run)
+        self.every = Every(1000 * run.evaluation.kimg)
+        self.told = set()
+
+    def on_train_begin(self, logs=None):
+        self.every.due(self.shown)
+        real = RealImages.of_run(self.run)
+        self.validation = Validation(real, self.run.evaluation, self.run.seed)
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.every.due(self.shown) or self.shown >= self.phase.end:
+            self._score()
+
+    def _score(self):
+        with self.model.averaged():
+            scores, alarms = self.validation.scores(self.model)
+        for sentence in alarms:
+            # Numbers differ each time: the first words say which it is.
+            if sentence[:40] not in self.told:
+                self.told.add(sentence[:40])
+                self.run.tell(f"! {sentence}")
+        self._write(scores)
+        self.run.keep_best(self.model, self.validation.value(scores))
+
+    def _write(self, scores):
+        label = self.validation.features.label
+        row = {
+            "step": self.run.step,
+            "images_shown": self.shown,
+            "evaluation": "val",
+            "features": label,
+            **{
+                direction: {n: float(f"{v:.5g}") for n, v in found.items()}
+                for direction, found in scores.items()
+            },
+        }
+        path = self.run.run_dir / "metrics.jsonl"
+        with writing(path), open(path, "a") as file:
+            file.write(json.dumps(row) + "\n")
+        with (
+            writing(self.run.run_dir / "events"),
+            self.run.writer.as_default(step=self.shown),
+        ):
+            for direction, found in scores.items():
+                for name, value in found.items():
+                    tf.summary.scalar(f"validation_{direction}/{name}", value)
+
+
 class Save(RunCallback):
     """Checkpoints every so many images, at the end, and when asked to stop."""
 
@@ -260,12 +354,13 @@ class Save(RunCallback):
         self.every.due(self.shown)
 
     def on_train_batch_end(self, batch, logs=None):
-        self.model.stop_training = self.run.stop_requested
+        stop = self.run.workers.any(self.run.stop_asked)
+        self.model.stop_training = self.run.stop_requested = stop
         if self.every.due(self.shown) and self.shown < self.phase.end:
-            self.run.checkpoints.save(self.model)
+            self.run.save(self.model)
 
     def on_train_end(self, logs=None):
-        self.run.checkpoints.save(self.model)
+        self.run.save(self.model)
 
 
 def _clock(seconds):

@@ -6,9 +6,11 @@ use is registered here, once.
 
 import contextlib
 import difflib
+import json
 import os
 import re
 import signal
+import zlib
 from pathlib import Path
 
 import gin
@@ -18,6 +20,7 @@ import tensorflow as tf
 from tf_i2i.data.augment import Augmentation
 from tf_i2i.data.reading import FITS
 from tf_i2i.data.sources import source_for
+from tf_i2i.data.store import default_cache_dir
 from tf_i2i.data.store import open_store
 from tf_i2i.data.store import to_stderr
 from tf_i2i.data.unpaired import default_load_size
@@ -27,13 +30,19 @@ from tf_i2i.errors import UserError
 from tf_i2i.methods import TwinGAN
 from tf_i2i.methods.base import NOT_FINITE
 from tf_i2i.training import callbacks
+from tf_i2i.training import data_record
 from tf_i2i.training import schedules
 from tf_i2i.training.checkpoints import PACKED
 from tf_i2i.training.checkpoints import Checkpoints
+from tf_i2i.training.checkpoints import OtherNetworksError
 from tf_i2i.training.checkpoints import unpack_translator
 from tf_i2i.training.devices import STRATEGIES
+from tf_i2i.training.devices import Workers
 from tf_i2i.training.devices import fastest_precision
 from tf_i2i.training.devices import make_strategy
+from tf_i2i.training.disk import reason
+from tf_i2i.training.disk import write_whole
+from tf_i2i.training.evaluation import Evaluation
 
 
 def adam(learning_rate=1e-3, beta_1=0.5, beta_2=0.99, epsilon=1e-8):
@@ -47,6 +56,7 @@ CONFIGURABLE = {
     for name, what in {
         "TwinGAN": TwinGAN,
         "Augmentation": Augmentation,
+        "Evaluation": Evaluation,
         "Adam": adam,
         "single_phase": schedules.single_phase,
         "growing_phases": schedules.growing_phases,
@@ -55,8 +65,19 @@ CONFIGURABLE = {
     }.items()
 }
 PRECISIONS = ("auto", "float32", "mixed_bfloat16")
-# What a rerun may change: how long, how often, on what.
-FREE = ("steps", "strategy", "log_kimg", "sample_kimg", "save_kimg", "keep")
+# What a rerun may change: how long, how often, on what; and the place of the
+# data, which is known again by its pictures.
+FREE = (
+    "steps",
+    "strategy",
+    "log_kimg",
+    "sample_kimg",
+    "save_kimg",
+    "keep",
+    "evaluation",
+    "data_a",
+    "data_b",
+)
 
 
 class Run:
@@ -80,14 +101,18 @@ class Run:
             learning rates.
         steps: where to stop before the phases end; None to finish them.
         seed: of weights, order, augmentation and noise.
-        strategy: "auto" (all GPUs, where there are several), "none" or
-            "mirrored" (all GPUs; without any, all logical CPUs).
+        strategy: "auto" (all GPUs, where there are several), "none",
+            "mirrored" (all GPUs; without any, all logical CPUs) or
+            "multi_worker" (the processes that `TF_CONFIG` names, all with
+            the same configuration and run directory).
         precision: "float32", "mixed_bfloat16", or "auto": the faster one,
             which `open_run` puts in its place.
         jit_compile: XLA; slower on CPUs.
         log_kimg, sample_kimg, save_kimg: thousands of images between lines
             in the log, sample grids and checkpoints.
         keep: checkpoints to keep.
+        evaluation: `Evaluation` on validation images as the run trains; None
+            for none.
 
     Raises:
         UserError: for values out of these ranges.
@@ -116,6 +141,7 @@ class Run:
         sample_kimg=5.0,
         save_kimg=5.0,
         keep=2,
+        evaluation=None,
     ):
         _one_of("strategy", strategy, STRATEGIES)
         _one_of("precision", precision, PRECISIONS)
@@ -129,6 +155,12 @@ class Run:
                 "`train.augmentation` must be @Augmentation(), with "
                 f"parentheses. Received: {augmentation!r}"
             )
+        if not isinstance(evaluation, Evaluation | None):
+            raise UserError(
+                "`train.evaluation` must be @Evaluation(), with parentheses. "
+                f"Received: {evaluation!r}"
+            )
+        self.evaluation = evaluation
         self.run_dir = Path(run_dir)
         self.build = model
         self.phases = phases(image_size)
@@ -146,15 +178,17 @@ class Run:
         self.steps = steps
         self.seed = seed
         self.strategy = make_strategy(strategy)
+        self.workers = Workers(self.strategy)
         self.precision = precision
         self.jit_compile = jit_compile
         self.kimg = {"log": log_kimg, "sample": sample_kimg, "save": save_kimg}
         self.checkpoints = Checkpoints(run_dir, keep)
         self.stores = {}
-        self.tell = to_stderr
+        self.tell = to_stderr if self.workers.chief else lambda line: None
         self.step = self.images_shown = 0
         self.phase_number = 1
-        self.stop_requested = False
+        self.stop_asked = False  # By a signal to this process.
+        self.stop_requested = False  # By all workers, for the same step.
         self.last_sample = None
 
     # Parts.
@@ -200,13 +234,14 @@ class Run:
     def store(self, domain):
         """The domain's images at the size that training reads."""
         if domain not in self.stores:
-            self.stores[domain] = open_store(
-                source_for(self.data[domain], domain),
-                default_load_size(self.image_size, self.augmentation),
-                fit=self.fit,
-                max_bad_fraction=self.max_bad_fraction,
-                progress=self.tell,
-            )
+            with _named_files():
+                self.stores[domain] = open_store(
+                    source_for(self.data[domain], domain),
+                    default_load_size(self.image_size, self.augmentation),
+                    fit=self.fit,
+                    max_bad_fraction=self.max_bad_fraction,
+                    progress=self.tell,
+                )
         return self.stores[domain]
 
     def images(self, domain, split, count):
@@ -223,19 +258,29 @@ class Run:
     def phase(self):
         return self.phases[self.phase_number - 1]
 
-    def restore(self, model, run_dir=None):
-        """Loads the newest state and enters the phase where it stands.
+    def restore(self, model, run_dir=None, set_aside=False, best=False):
+        """Loads the newest whole state and enters the phase where it stands.
 
         Args:
             model: from `build_model`.
             run_dir: whose state; None for the run's own.
+            set_aside: whether damaged checkpoints are renamed.
+            best: the best state instead, as `Evaluation.best` has it.
 
         Returns:
             Whether there was one.
+
+        Raises:
+            UserError: all that there are are damaged.
+            OtherNetworksError: the weights are not of this model.
         """
         run_dir = run_dir or self.run_dir
-        found = _restore_checkpoint(model, run_dir)
-        if not found and (run_dir / PACKED).exists():
+        checkpoints = Checkpoints(run_dir)
+        if best:
+            found = checkpoints.restore_best(model)
+        else:
+            found = checkpoints.restore(model, self.tell, set_aside)
+        if not found and not best and (run_dir / PACKED).exists():
             unpack_translator(model, run_dir / PACKED)
             found = True
         if not found:
@@ -275,25 +320,156 @@ class Run:
             UserError: if a loss or a gradient is not finite, or the data
                 cannot be read.
         """
-        for domain in "ab":
-            self.store(domain)
-        if not self.restore(model) and init_from:
+        goes_on = self.restore(model, set_aside=self.workers.chief)
+        if init_from and goes_on:
+            self.tell(
+                f"{self.run_dir} has a checkpoint of step {self.step} and goes "
+                "on from it; --init_from is for a new run"
+            )
+        elif init_from:
             self._begin_from(model, init_from)
-        self.skip_step = skip_step
-        self._forget_after(self.step)
+        self.skip_step = self._checked_skip(skip_step)
+        if self.workers.chief and self.step < self._last_step():
+            self.checkpoints.check_room(model, self.tell)
+        self._check_data(goes_on)
+        self._check_workers(model)
+        try:
+            if self.workers.chief:
+                self._forget_after(self.step)
+            with callbacks.writing(self.run_dir / "events"):
+                self._open_writer()
+            with self.workers.watched(), self._stopping_on_signals():
+                self._train_phases(model)
+            with callbacks.writing(self.run_dir / "events"):
+                self.writer.close()
+        except BrokenPipeError:
+            raise  # Of the terminal, not of a disk.
+        except OSError as error:
+            raise self._save_after(error, model) from error
+
+    def save(self, model):
+        """Writes a checkpoint, if that is for this process to do."""
+        if self.workers.chief:
+            self.checkpoints.save(model)
+
+    def keep_best(self, model, value):
+        """Keeps this state if its value is the highest so far."""
+        if self.workers.chief and self.checkpoints.is_best(model, value):
+            self.checkpoints.save_best(model, value)
+
+    def _check_workers(self, model):
+        """Refuses workers that would not train the same run.
+
+        None has taken a step before all have read the run directory.
+        """
+        with self.workers.watched():
+            self.workers.check_same(
+                "run_dir",
+                "one folder that all workers share",
+                step=self.step,
+                weights=_checksum(w.numpy().tobytes() for w in model.weights),
+            )
+            for domain in "ab":
+                store = self.store(domain)
+                self.workers.check_same(
+                    f"data_{domain}",
+                    "the same images for all workers",
+                    images=len(store.images),
+                    names=_checksum(name.encode() for name in store.names),
+                )
+
+    def _open_writer(self):
+        if not self.workers.chief:
+            self.writer = tf.summary.create_noop_writer()
+            return
         self.writer = tf.summary.create_file_writer(
             str(self.run_dir / "events")
         )
         with self.writer.as_default(step=0):
             config = (self.run_dir / "config.gin").read_text()
             tf.summary.text("config", "```\n" + config + "\n```")
-        with self._stopping_on_signals():
-            self._train_phases(model)
-        self.writer.close()
+
+    def _save_after(self, error, model):
+        """Saves what a log or a picture on a bad disk would have lost."""
+        if self.step > (self.checkpoints.last_step() or 0):
+            with contextlib.suppress(UserError):
+                self.save(model)
+        return UserError(
+            "`run_dir` must be a folder that can be written. Received: "
+            f"{error.filename or self.run_dir} ({reason(error)}). "
+            f"{self.checkpoints.standing()}"
+        )
+
+    def _checked_skip(self, number):
+        """`--skip_step`, if there is such a step."""
+        last = self._last_step()
+        if number is None or self.step >= last:
+            return None
+        if number < self.step:
+            self.tell(f"step {number} is past: --skip_step leaves nothing out")
+            return None
+        if number >= last:
+            raise UserError(
+                "`--skip_step` must be a step that is still to come, "
+                f"{self.step} to {last - 1}. Received: {number}"
+            )
+        return number
+
+    def _last_step(self):
+        """The number of steps of the whole run, as far as this goes."""
+        step, shown = self.step, self.images_shown
+        for phase in self.phases:
+            left = -(-max(0, phase.end - shown) // phase.batch_size)
+            step, shown = step + left, shown + left * phase.batch_size
+        return step if self.steps is None else min(step, self.steps)
+
+    def _check_data(self, goes_on):
+        """Refuses to go on with other pictures; keeps their record.
+
+        Args:
+            goes_on: whether the run has seen pictures before.
+        """
+        path = self.run_dir / "data.json"
+        before = _read_record(path) if path.exists() else {}
+        if goes_on and not before:
+            self.tell(
+                f"{path} is missing or damaged: taking the pictures as they "
+                "are now for those that the run began with"
+            )
+        now = {
+            d: data_record.record(self.store(d), before.get(d)) for d in "ab"
+        }
+        if goes_on and before:
+            self._refuse_other_data(path, before, now)
+        if now == before or not self.workers.chief:
+            return
+        try:
+            write_whole(path, [json.dumps(now).encode()])
+        except OSError as error:
+            raise UserError(
+                "`run_dir` must be a folder that can be written. Received: "
+                f"{path} ({reason(error)}). {self.checkpoints.standing()}"
+            ) from error
+
+    def _refuse_other_data(self, path, before, now):
+        for domain in "ab":
+            found = data_record.difference(before[domain], now[domain])
+            if found:
+                raise UserError(
+                    f"`data_{domain}` must hold the pictures that the run "
+                    f"began with. Received: {found}. Put them back; or begin "
+                    f"a new run from these weights, --init_from={self.run_dir} "
+                    "--run_dir=NEW; or, to go on with these all the same, "
+                    f"remove {path}"
+                )
 
     def _begin_from(self, model, run_dir):
         """Another run's weights with counters and optimizers at zero."""
-        if not self.restore(model, Path(run_dir)):
+        try:
+            found = self.restore(model, Path(run_dir))
+        except OtherNetworksError as error:
+            raise _explain_other(Path(run_dir), error) from error
+        if not found:
             raise UserError(
                 "`--init_from` must be the folder of a run with a checkpoint. "
                 f"Received: {run_dir}"
@@ -341,44 +517,65 @@ class Run:
         model.images_shown.assign_add(self.phase.batch_size)
         self.step += 1
         self.images_shown += self.phase.batch_size
-        self.checkpoints.save(model)
+        self.save(model)
 
     def _dataset(self, phase):
-        return unpaired(
-            self.store("a"),
-            self.store("b"),
-            phase.size,
-            phase.batch_size,
-            seed=self.seed,
-            start=self.images_shown,
-            augmentation=self.augmentation,
-            full_size=self.image_size,
-        )
+        self._mend_stores()
+
+        def share(context):
+            return unpaired(
+                self.store("a"),
+                self.store("b"),
+                phase.size,
+                phase.batch_size,
+                seed=self.seed,
+                start=self.images_shown,
+                augmentation=self.augmentation,
+                full_size=self.image_size,
+                context=context,
+            )
+
+        return self.strategy.distribute_datasets_from_function(share)
+
+    def _mend_stores(self):
+        """Makes what was removed from the cache since the phase before."""
+        gone = [d for d in "ab" if not self.store(d).path.exists()]
+        for domain in gone:
+            del self.stores[domain]
+        if gone:
+            self._check_data(goes_on=True)
 
     def _callbacks(self):
-        return [
+        found = [
             callbacks.Clock(self),
             callbacks.Progress(self),
             callbacks.Log(self, 1000 * self.kimg["log"]),
             callbacks.Samples(self, 1000 * self.kimg["sample"]),
             callbacks.Save(self, 1000 * self.kimg["save"]),
         ]
+        if self.evaluation:
+            found.insert(-1, callbacks.Evaluate(self))
+        if self.workers.chief:
+            return found
+        to_see = (callbacks.Progress, callbacks.Samples, callbacks.Evaluate)
+        return [one for one in found if not isinstance(one, to_see)]
 
     def _forget_after(self, step):
-        """Drops log lines of steps that will be done again."""
+        """Drops log lines of steps that will be done again, and half lines.
+
+        Steps ascend, so that these come last: cutting needs no room.
+        """
         path = self.run_dir / "metrics.jsonl"
         if not path.exists():
             return
-        lines = path.read_text().splitlines(keepends=True)
-        number = re.compile(r'{"step": (\d+),')
-        kept = [
-            line
-            for line in lines
-            if (found := number.match(line)) and int(found[1]) <= step
-        ]
-        beside = path.with_suffix(".tmp")
-        beside.write_text("".join(kept))
-        os.replace(beside, path)
+        kept = 0
+        with open(path, "rb") as file:
+            for line in file:
+                number = re.match(rb'{"step": (\d+),.*}\n', line)
+                if not number or int(number[1]) > step:
+                    break
+                kept += len(line)
+        os.truncate(path, kept)
 
     def _explain(self, text):
         """The user's way out of a step that is not finite."""
@@ -409,7 +606,7 @@ class Run:
                 signal.signal(number, handler)
 
         def stop(number, frame):
-            self.stop_requested = True
+            self.stop_asked = True
             give_back()  # A second one stops at once.
 
         for number in numbers:
@@ -420,14 +617,48 @@ class Run:
             give_back()
 
 
-def _restore_checkpoint(model, run_dir):
+@contextlib.contextmanager
+def _named_files():
+    """A disk that fails while images are read or stored, in one line."""
     try:
-        return Checkpoints(run_dir).restore(model) is not None
-    except (OSError, ValueError, KeyError) as error:
+        yield
+    except OSError as error:
         raise UserError(
-            f"`{run_dir}` must hold a whole checkpoint of a model with the "
-            f"same networks. Received: {' '.join(str(error).split())[:200]}"
+            "`train.data_a` and `train.data_b` must be readable, and the "
+            "cache folder (TF_I2I_CACHE) must take their store. Received: "
+            f"{error.filename or default_cache_dir()} ({reason(error)})"
         ) from error
+
+
+def _read_record(path):
+    """The run's data.json; empty where it is damaged."""
+    try:
+        found = json.loads(path.read_text())
+        whole = all(found[d]["order"] and found[d]["pictures"] for d in "ab")
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return found if whole else {}
+
+
+def _explain_other(run_dir, error):
+    """Names the settings in which two models differ."""
+    theirs = _saved_bindings(run_dir / "config.gin")
+    ours = bindings_of(resolved_config())
+    models = {b.get("train.model", "").lstrip("@") for b in (theirs, ours)}
+    changed = [
+        f"{name} = {theirs.get(name, '(not set)')} "
+        f"(here {ours.get(name, '(not set)')})"
+        for name in sorted({*theirs, *ours})
+        if theirs.get(name) != ours.get(name)
+        and (
+            name in ("train.model", "train.image_size")
+            or name.partition(".")[0] in models
+        )
+    ]
+    return UserError(
+        "`--init_from` must be a run of a model with the same networks. "
+        f"Received: {run_dir} with {'; '.join(changed) or error}"
+    )
 
 
 def _one_of(name, value, choices):
@@ -499,13 +730,14 @@ def open_run(run_dir, files=(), bindings=(), allow_imports=False):
     """
     saved = Path(run_dir) / "config.gin"
     configure(files or [_own_config(saved, allow_imports)], bindings)
-    _settle_precision(saved)
-    with _one_line_errors():
+    workers = _join_workers()
+    with workers.watched(), _one_line_errors():
+        _settle_precision(saved, workers)
         run = Configured(run_dir)
         model = run.build_model()
     check_bindings()
     if run.checkpoints.paths():
-        _check_same(saved.read_text(), resolved_config())
+        _check_same(run, saved)
     elif (run.run_dir / PACKED).exists():
         raise UserError(
             "`run_dir` must be a run to go on with, and this is a packed "
@@ -515,7 +747,7 @@ def open_run(run_dir, files=(), bindings=(), allow_imports=False):
     return run, model
 
 
-def load_translator(run_dir, allow_imports=False):
+def load_translator(run_dir, allow_imports=False, best=False):
     """A trained run and its model, for all that comes after training.
 
     The model carries the *averaged* weights, in float32 whatever the run
@@ -524,6 +756,7 @@ def load_translator(run_dir, allow_imports=False):
     Args:
         run_dir: folder of a run, or of a packed model.
         allow_imports: whether its config.gin may import code.
+        best: whether to load the best checkpoint, not the last.
 
     Returns:
         `(model, run)`.
@@ -537,12 +770,12 @@ def load_translator(run_dir, allow_imports=False):
     with _one_line_errors():
         run = Configured(run_dir)
         model = run.build_model()
-    run.tell = lambda line: None
-    if not run.restore(model):
+    if not run.restore(model, best=best):
         raise UserError(
             "`run_dir` must hold a checkpoint; train first. "
             f"Received: {run_dir}"
         )
+    run.tell = lambda line: None
     for average, variable in model.average_pairs:
         variable.assign(average)
     return model, run
@@ -550,16 +783,14 @@ def load_translator(run_dir, allow_imports=False):
 
 def write_config(run):
     """Writes the resolved configuration to the run's config.gin."""
-    path = run.run_dir / "config.gin"
-    beside = path.with_suffix(".tmp")
     try:
         run.run_dir.mkdir(parents=True, exist_ok=True)
-        beside.write_text(resolved_config())
-        os.replace(beside, path)
+        path = run.run_dir / "config.gin"
+        write_whole(path, [resolved_config().encode()])
     except OSError as error:
         raise UserError(
-            "`run_dir` must be a folder that can be written. "
-            f"Received: {run.run_dir} ({error.strerror})"
+            "`run_dir` must be a folder that can be written. Received: "
+            f"{run.run_dir} ({reason(error)}). {run.checkpoints.standing()}"
         ) from error
 
 
@@ -569,10 +800,11 @@ def resolved_config():
 
 
 def _own_config(path, allow_imports):
-    if not path.exists():
+    if not _saved_bindings(path):
         raise UserError(
-            "`run_dir` must be the folder of a run, with a config.gin. "
-            f"Received: {path.parent}"
+            "`run_dir` must be the folder of a run, with a whole config.gin; "
+            "the command that began the run, --gin_file and all, writes it "
+            f"anew. Received: {path.parent}"
         )
     imports = re.search(
         r"^\s*(import|from|include)\b.*", path.read_text(), re.M
@@ -585,29 +817,78 @@ def _own_config(path, allow_imports):
     return path
 
 
-def _settle_precision(saved):
+def _join_workers():
+    """The processes that train together, before TensorFlow computes.
+
+    Raises:
+        UserError: they were not told the same.
+    """
+    if _given("strategy") != "multi_worker":
+        return Workers(make_strategy("none"))
+    workers = Workers(make_strategy("multi_worker"))
+    given = bindings_of(gin.config_str())
+    same = [
+        f"{name} = {value}".encode()
+        for name, value in sorted(given.items())
+        if name not in ("train.data_a", "train.data_b")
+    ]
+    with workers.watched():
+        workers.check_same(
+            "gin_file", "the same for all workers", bindings=_checksum(same)
+        )
+    return workers
+
+
+def _given(name):
+    """What the configuration says of a setting of `train`; "auto" if not."""
+    try:
+        return gin.query_parameter(f"train.{name}")
+    except ValueError:
+        return "auto"
+
+
+def _checksum(parts):
+    """A number for bytes, part after part."""
+    total = 0
+    for part in parts:
+        total = zlib.crc32(part, total)
+    return total
+
+
+def _settle_precision(saved, workers):
     """Writes the outcome of "auto" into the configuration.
 
-    A run keeps its arithmetic, whatever machine goes on with it.
+    A run keeps its arithmetic, whatever machine goes on with it; among
+    several, the chief's measurement counts.
     """
-    try:
-        given = gin.query_parameter("train.precision")
-    except ValueError:
-        given = "auto"
-    if given != "auto":
+    if _given("precision") != "auto":
         return
-    precision = None
-    if saved.exists():
-        precision = bindings_of(saved.read_text()).get("train.precision")
+    precision = _saved_bindings(saved).get("train.precision")
     precision = precision.strip("'\"") if precision else fastest_precision()
+    precision = PRECISIONS[workers.gather(PRECISIONS.index(precision))[0, 0]]
     with gin.unlock_config():
         gin.bind_parameter("train.precision", precision)
 
 
-def _check_same(before, now):
+def _saved_bindings(path):
+    """Bindings of a run's config.gin; none where it is missing or damaged."""
+    try:
+        return bindings_of(path.read_text())
+    except (OSError, UnicodeDecodeError):
+        return {}
+
+
+def _check_same(run, saved):
     """Refuses to go on with another configuration than the run began with."""
-    before, now = bindings_of(before), bindings_of(now)
+    before, now = _saved_bindings(saved), bindings_of(resolved_config())
+    if not before:
+        run.tell(
+            f"{saved} is missing or damaged: written anew from this command, "
+            "which must be the one that began the run"
+        )
+        return
     free = {f"train.{name}" for name in FREE}
+    free |= {name for name in now | before if name.startswith("Evaluation.")}
     changed = [
         f"{name} = {now.get(name, '(not set)')} "
         f"(was {before.get(name, '(not set)')})"

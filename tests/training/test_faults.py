@@ -1,0 +1,587 @@
+"""Every row of docs/faults.md: what is said, what is kept, how it goes on.
+
+A step here is a running mean of the pictures that it is shown: it takes no
+time, and weights that are equal saw the same pictures in the same order.
+"""
+
+import contextlib
+import errno
+import json
+import os
+import re
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import filelock
+import h5py
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tf_i2i import train
+from tf_i2i.data import sources
+from tf_i2i.errors import UserError
+from tf_i2i.methods import TwinGAN
+from tf_i2i.training import callbacks
+from tf_i2i.training import run as runs
+from tf_i2i.training.checkpoints import Checkpoints
+from tf_i2i.training.checkpoints import damage
+from tf_i2i.training.checkpoints import pack_translator
+from tf_i2i.training.lock import locked
+
+TINY = [
+    "train.image_size = 8",
+    "train.precision = 'float32'",
+    "train.log_kimg = .002",  # Each step.
+    "train.save_kimg = .01",  # Each fifth step.
+    "train.sample_kimg = 1000.",
+    "TwinGAN.start_size = 8",
+    "TwinGAN.width = .02",
+    "TwinGAN.same_gan = False",
+    "growing_phases.start_size = 8",
+    "growing_phases.batch_size = 2",
+    "growing_phases.last_images = 40",
+]
+GROWING = [
+    "TwinGAN.start_size = 4",
+    "growing_phases.start_size = 4",
+    "growing_phases.images = 32",
+    "growing_phases.fade_images = 16",
+]
+
+
+def quick_step(model, batch):
+    a, b = batch
+    seen = tf.reduce_mean(a, (0, 1, 2)) - tf.reduce_mean(b, (0, 1, 2))
+    mean = tf.reduce_mean(seen[0])
+    check = model._check_finite({"colour": mean}, {"critic": [mean]})
+    with tf.control_dependencies([check]):
+        weight = model.trainable_variables[0]
+        weight.assign(0.9 * weight + mean)
+        model.step.assign_add(1)
+        model.images_shown.assign_add(model.global_batch(a))
+    return {}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _quick():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TwinGAN, "train_step", quick_step)
+        yield
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """A cache folder with nothing in it yet."""
+    monkeypatch.setenv("TF_I2I_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def data(folders, tmp_path):
+    """Folders that a test may spoil."""
+    for domain in "ab":
+        shutil.copytree(folders / domain, tmp_path / "data" / domain)
+    return tmp_path / "data"
+
+
+def flags(data, run_dir, *params):
+    return [
+        "--gin_file=twingan.gin",
+        f"--run_dir={run_dir}",
+        f"--data_a={data / 'a'}",
+        f"--data_b={data / 'b'}",
+        *(f"--gin_param={p}" for p in [*TINY, *params]),
+    ]
+
+
+@pytest.fixture(scope="module")
+def stopped_at_10(folders, tmp_path_factory):
+    run_dir = tmp_path_factory.mktemp("runs") / "first"
+    train.main(flags(folders, run_dir, "train.steps = 10"))
+    return run_dir
+
+
+@pytest.fixture(scope="module")
+def undisturbed(folders, tmp_path_factory):
+    """The state after all twenty steps."""
+    run_dir = tmp_path_factory.mktemp("runs") / "whole"
+    train.main(flags(folders, run_dir))
+    return state(run_dir)
+
+
+@pytest.fixture
+def begun(stopped_at_10, tmp_path):
+    """A run of twenty steps, stopped after ten: in a copy of its folder."""
+    return shutil.copytree(stopped_at_10, tmp_path / "runs" / "mine")
+
+
+def checkpoints(run_dir):
+    return sorted(path.name for path in (run_dir / "checkpoints").iterdir())
+
+
+def state(run_dir):
+    newest = Checkpoints(run_dir).paths()[-1]
+    arrays = {}
+
+    def visit(name, item):
+        if isinstance(item, h5py.Dataset):
+            arrays[name] = item[()]
+
+    with h5py.File(newest) as file:
+        file.visititems(visit)
+    return newest.name, arrays
+
+
+def assert_ends_as(undisturbed, run_dir):
+    name, arrays = state(run_dir)
+    assert name == undisturbed[0] == "step-000000020.weights.h5"
+    assert arrays.keys() == undisturbed[1].keys()
+    for key, array in arrays.items():
+        np.testing.assert_array_equal(array, undisturbed[1][key], key)
+    rows = (run_dir / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(row)["step"] for row in rows] == list(range(1, 21))
+
+
+def refused(argv):
+    """The one line that a user sees."""
+    with pytest.raises(UserError) as error:
+        train.main(argv)
+    text = str(error.value)
+    assert "\n" not in text
+    return text
+
+
+def flip_a_bit(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+@contextlib.contextmanager
+def files_of_at_most(size):
+    """A disk that takes no file longer than `size` bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+# Full disks, and disks that cannot be written.
+
+
+def test_full_disk_at_a_checkpoint(folders, begun, undisturbed):
+    before = checkpoints(begun)
+    with files_of_at_most(100_000):
+        text = refused(flags(folders, begun))
+    assert "`run_dir` must take a checkpoint of 0.2 MB" in text
+    assert f"Received: {begun / 'checkpoints'} (File too large)" in text
+    assert "The checkpoint of step 10 is good: mend this, and the same" in text
+    # The unfinished file gave its space back.
+    assert checkpoints(begun) == before
+    train.main(flags(folders, begun))
+    assert_ends_as(undisturbed, begun)
+
+
+def test_full_disk_at_a_log_line(folders, begun, undisturbed):
+    log = begun / "metrics.jsonl"
+    with files_of_at_most(log.stat().st_size + 20):
+        text = refused(flags(folders, begun))
+    assert f"Received: {log} (File too large)" in text
+    assert "The checkpoint of step 10 is good" in text
+    assert not log.read_bytes().endswith(b"\n")
+    train.main(flags(folders, begun))
+    assert_ends_as(undisturbed, begun)
+
+
+def test_full_disk_at_a_sample(folders, begun, undisturbed, monkeypatch):
+    def write_whole(path, parts):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(callbacks, "write_whole", write_whole)
+        text = refused(flags(folders, begun, "train.sample_kimg = .024"))
+    picture = begun / "samples" / "000000024.png"
+    assert f"Received: {picture} (No space left on device)" in text
+    # Weights matter more than pictures: nothing at all is lost.
+    assert "The checkpoint of step 12 is good" in text
+    train.main(flags(folders, begun))
+    assert_ends_as(undisturbed, begun)
+
+
+def test_full_disk_at_tensorboard_events(folders, begun, monkeypatch):
+    def scalar(name, value):
+        raise tf.errors.ResourceExhaustedError(
+            None,
+            None,
+            "{{function_node x}} /events/out.v2; No space left on device\n"
+            "\tFailed to flush 11 events to /events/out.v2 [Op:WriteSummary]",
+        )
+
+    monkeypatch.setattr(tf.summary, "scalar", scalar)
+    text = refused(flags(folders, begun))
+    assert f"Received: {begun / 'events'} (No space left on device)" in text
+    assert "The checkpoint of step 11 is good" in text
+
+
+def test_full_disk_at_the_store(folders, tmp_path, cache):
+    with files_of_at_most(3000):  # Twelve pictures of 10 px take 3,600.
+        text = refused(flags(folders, tmp_path / "run"))
+    assert f"Received: {cache} (File too large)" in text
+    assert list(cache.iterdir()) == []
+
+
+def test_too_little_room_is_said_at_the_start(folders, begun, monkeypatch):
+    usage = SimpleNamespace(free=10_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    text = refused(flags(folders, begun, "train.keep = 9"))
+    assert "must have 1.9 MB free for 10 checkpoints of 0.2 MB" in text
+    assert "(train.keep = 9, and the one being written)" in text
+    assert checkpoints(begun)[-1] == "step-000000010.weights.h5"
+
+
+@pytest.mark.parametrize("name", ["samples", "events"])
+def test_what_cannot_be_written(folders, begun, undisturbed, name):
+    shutil.rmtree(begun / name, ignore_errors=True)
+    (begun / name).write_text("a file where a folder belongs")
+    text = refused(flags(folders, begun, "train.sample_kimg = .024"))
+    assert f"Received: {begun / name}" in text
+    step = 12 if name == "samples" else 10
+    assert f"The checkpoint of step {step} is good" in text
+
+
+def test_run_dir_that_cannot_be_written(folders, tmp_path):
+    (tmp_path / "file").touch()
+    for run_dir in (tmp_path / "file" / "run", Path("/proc/run")):
+        text = refused(flags(folders, run_dir))
+        assert "`run_dir` must be a folder that can be written" in text
+        assert f"Received: {run_dir} (N" in text
+
+
+def test_cache_that_cannot_be_written(folders, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("TF_I2I_CACHE", str(tmp_path / "file" / "cache"))
+    text = refused(flags(folders, tmp_path / "run"))
+    assert "TF_I2I_CACHE" in text
+    assert f"{tmp_path / 'file' / 'cache'}: Not a directory" in text
+
+
+def test_cache_that_became_read_only(folders, tmp_path, cache, monkeypatch):
+    def write_images(file, *_):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(file))
+
+    monkeypatch.setattr("tf_i2i.data.store._write_images", write_images)
+    text = refused(flags(folders, tmp_path / "run"))
+    assert "the cache folder (TF_I2I_CACHE) must take their store" in text
+    assert "(Read-only file system)" in text
+
+
+# Checkpoints that are not what was written.
+
+
+@pytest.mark.parametrize(
+    ("spoil", "found"),
+    [
+        (lambda path: path.write_bytes(path.read_bytes()[:1000]), "cut short"),
+        (lambda path: path.write_bytes(b""), "cut short"),
+        (lambda path: path.write_bytes(b"x" * 5000), "cut short"),
+        (flip_a_bit, "has other content than was written"),
+        (lambda path: path, None),
+        # Of a version that wrote no digests.
+        (lambda path: path.write_bytes(path.read_bytes()[:-73]), None),
+    ],
+)
+def test_damage_is_found(begun, spoil, found):
+    path = Checkpoints(begun).paths()[-1]
+    spoil(path)
+    assert (found in damage(path)) if found else damage(path) is None
+
+
+def test_damaged_checkpoint_falls_back(folders, begun, undisturbed, capsys):
+    newest = Checkpoints(begun).paths()[-1]
+    flip_a_bit(newest)
+    train.main(flags(folders, begun))
+    assert (
+        "step-000000010.weights.h5 has other content than was written: using "
+        "that of step 5, and the damaged one is renamed to *.damaged"
+    ) in capsys.readouterr().err
+    assert checkpoints(begun)[0] == "step-000000010.weights.h5.damaged"
+    assert_ends_as(undisturbed, begun)
+
+
+def test_verbs_read_past_a_damaged_checkpoint(begun, capsys):
+    flip_a_bit(Checkpoints(begun).paths()[-1])
+    before = checkpoints(begun)
+    _, run = runs.load_translator(begun)
+    assert run.step == 5
+    assert "using that of step 5\n" in capsys.readouterr().err
+    assert checkpoints(begun) == before
+
+
+def test_only_damaged_checkpoints(folders, begun):
+    for path in Checkpoints(begun).paths():
+        path.write_bytes(b"")
+    # Twice: it must not begin anew in silence.
+    for _ in range(2):
+        text = refused(flags(folders, begun))
+        assert "must hold a whole checkpoint: put a copy of one back" in text
+        assert "step-000000005.weights.h5 is cut short" in text
+    assert (begun / "metrics.jsonl").read_text().count("\n") == 10
+
+
+def test_other_networks_are_not_damage(begun):
+    config = begun / "config.gin"
+    config.write_text(config.read_text().replace(".width = 0.02", ".width = 1"))
+    with pytest.raises(UserError, match="the same networks"):
+        runs.load_translator(begun)
+
+
+# A second trainer.
+
+
+HOLD = """
+import sys, time
+from tf_i2i.training.lock import locked
+with locked(sys.argv[1], print):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_second_trainer_is_refused(folders, begun):
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, begun],
+        stdout=subprocess.PIPE,
+        cwd=Path(__file__).parents[2],
+    ) as process:
+        process.stdout.readline()
+        text = refused(flags(folders, begun))
+        assert "`run_dir` must not be in training already" in text
+        assert f"in training by process {process.pid} on " in text
+        # Looking is allowed.
+        train.main([*flags(folders, begun), "--dry_run"])
+        process.send_signal(signal.SIGKILL)
+    # A killed one holds nothing.
+    with locked(begun, print):
+        assert (begun / "trainer.lock").exists()
+    assert not (begun / "trainer.lock").exists()
+
+
+def test_no_locks_on_this_file_system(tmp_path, monkeypatch):
+    def acquire(self):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(filelock.FileLock, "acquire", acquire)
+    told = []
+    with locked(tmp_path / "run", told.append):
+        assert (tmp_path / "run").is_dir()
+    assert "files cannot be locked here (No locks available)" in told[0]
+    # Nothing began: nothing stays.
+    assert not (tmp_path / "run").exists()
+
+
+# Data that changes.
+
+
+def test_other_pictures_are_refused(data, begun):
+    train.main(flags(data, begun, "train.steps = 10"))
+    (data / "a" / "3.png").unlink()
+    shutil.copy(data / "b" / "4.png", data / "a" / "new.png")
+    shutil.copy(data / "b" / "5.png", data / "a" / "5.png")
+    text = refused(flags(data, begun))
+    assert (
+        "`data_a` must hold the pictures that the run began with. Received: "
+        "1 added (new.png), 1 removed (3.png), 1 changed (5.png)."
+    ) in text
+    assert f"--init_from={begun} --run_dir=NEW" in text
+    assert f"remove {begun / 'data.json'}" in text
+
+
+def test_other_pictures_all_the_same(data, begun, capsys):
+    (data / "b" / "3.png").unlink()
+    (begun / "data.json").unlink()
+    train.main(flags(data, begun, "train.steps = 10"))
+    assert "data.json is missing or damaged" in capsys.readouterr().err
+    # They are the run's own from now on.
+    assert "3.png" not in json.loads((begun / "data.json").read_text())["b"]
+
+
+def test_the_data_moves(data, begun, undisturbed):
+    train.main(flags(data, begun))
+    assert str(data) in (begun / "config.gin").read_text()
+    assert_ends_as(undisturbed, begun)
+
+
+def test_the_run_directory_moves(folders, begun, undisturbed):
+    moved = begun.parent / "elsewhere"
+    begun.rename(moved)
+    train.main([f"--run_dir={moved}", "--gin_param=train.steps = None"])
+    assert_ends_as(undisturbed, moved)
+
+
+def test_the_store_is_removed_from_the_cache(
+    folders, begun, undisturbed, cache
+):
+    train.main(flags(folders, begun))
+    assert_ends_as(undisturbed, begun)
+    assert len(list(cache.glob("*.npy"))) == 2
+
+
+def test_everything_is_removed_during_a_phase(
+    data, tmp_path, cache, monkeypatch
+):
+    """The store is read on, and made anew for the phase after."""
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    params = [*GROWING, "train.steps = 30"]
+    train.main(flags(data, whole, *params))
+    write = callbacks.Log._write
+    pictures = tmp_path / "data" / "a"
+
+    def remove(log):
+        if log.run.step == 3:
+            shutil.rmtree(cache)
+            pictures.rename(tmp_path / "away")
+        if log.run.step == 12:
+            (tmp_path / "away").rename(pictures)
+        write(log)
+
+    monkeypatch.setattr(callbacks.Log, "_write", remove)
+    train.main(flags(data, cut, *params))
+    (name, arrays), (its_name, its_arrays) = state(whole), state(cut)
+    assert name == its_name == "step-000000030.weights.h5"
+    for key, array in arrays.items():
+        np.testing.assert_array_equal(array, its_arrays[key], key)
+
+
+def test_a_file_goes_while_it_is_read(data, tmp_path, monkeypatch, capsys):
+    items = sources.FolderSource.items
+
+    def items_of_fewer(source, size, fit):
+        """It was listed; now it is gone."""
+        (data / "a" / "3.png").unlink(missing_ok=True)
+        return items(source, size, fit)
+
+    monkeypatch.setattr(sources.FolderSource, "items", items_of_fewer)
+    params = ["train.max_bad_fraction = .1", "train.steps = 1"]
+    train.main(flags(data, tmp_path / "run", *params))
+    told = capsys.readouterr().err
+    assert "left out 3.png: No such file or directory" in told
+    # Its absence is no change of the pictures.
+    train.main(flags(data, tmp_path / "run", *params))
+
+
+# What a run begins from, and what it leaves out.
+
+
+def test_init_from_is_for_new_runs(folders, begun, stopped_at_10, capsys):
+    argv = flags(folders, begun, "train.steps = 10")
+    train.main([*argv, f"--init_from={stopped_at_10}"])
+    assert (
+        f"{begun} has a checkpoint of step 10 and goes on from it; "
+        "--init_from is for a new run"
+    ) in capsys.readouterr().err
+    text = refused([*argv, f"--init_from={begun.parent}/./{begun.name}"])
+    assert "`--init_from` must be another run than `--run_dir`" in text
+
+
+def test_init_from_other_networks(folders, stopped_at_10, tmp_path):
+    argv = flags(folders, tmp_path / "run", "TwinGAN.width = .1")
+    text = refused([*argv, f"--init_from={stopped_at_10}"])
+    assert "must be a run of a model with the same networks" in text
+    assert text.endswith("with TwinGAN.width = 0.02 (here 0.1)")
+    # The wrong beginning leaves no run behind to go on from.
+    assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+def test_init_from_a_packed_model(folders, stopped_at_10, tmp_path):
+    packed = tmp_path / "packed"
+    packed.mkdir()
+    shutil.copy(stopped_at_10 / "config.gin", packed)
+    model, _ = runs.load_translator(stopped_at_10)
+    pack_translator(model, packed / "translator.npz")
+    argv = [*flags(folders, tmp_path / "run"), f"--init_from={packed}"]
+    train.main([*argv, "--gin_param=train.steps = 1"])
+    assert checkpoints(tmp_path / "run") == ["step-000000001.weights.h5"]
+    flip_a_bit(packed / "translator.npz")
+    argv = [*flags(folders, tmp_path / "other"), f"--init_from={packed}"]
+    assert "must hold a whole translator.npz" in refused(argv)
+
+
+def test_a_step_that_is_not_finite_is_left_out(folders, tmp_path, monkeypatch):
+    unpaired = runs.unpaired
+
+    def spoilt(*args, start, **keywords):
+        """The batch of step 13 is broken, whenever it comes."""
+
+        def spoil(step, batch):
+            a, b = batch
+            return tf.where(step == 13, np.nan, 1.0) * a, b
+
+        batches = unpaired(*args, start=start, **keywords)
+        return batches.enumerate(start // 2).map(spoil)
+
+    monkeypatch.setattr(runs, "unpaired", spoilt)
+    argv = flags(folders, tmp_path)
+    for _ in range(2):  # A rerun meets it again.
+        text = refused(argv)
+        assert "colour became infinite or not a number at step 13" in text
+        assert text.endswith("--skip_step=13")
+    train.main([*argv, "--skip_step=13"])
+    train.main(argv)
+    rows = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    steps = [json.loads(row)["step"] for row in rows]
+    assert steps == [n for n in range(1, 21) if n != 14]
+
+
+def test_steps_that_cannot_be_left_out(folders, begun, capsys):
+    argv = flags(folders, begun)
+    text = refused([*argv, "--skip_step=20"])
+    assert (
+        "`--skip_step` must be a step that is still to come, 10 to 19" in text
+    )
+    assert "from 0. Received: -1" in refused([*argv, "--skip_step=-1"])
+    train.main([*argv, "--gin_param=train.steps = 11", "--skip_step=9"])
+    assert "step 9 is past" in capsys.readouterr().err
+
+
+# Files of the run that are not what they were.
+
+
+def test_a_half_written_log_line(folders, begun, undisturbed):
+    log = begun / "metrics.jsonl"
+    log.write_bytes(log.read_bytes()[:-30])
+    train.main(flags(folders, begun))
+    rows = log.read_text().splitlines()
+    steps = [json.loads(row)["step"] for row in rows]
+    assert steps == [*range(1, 10), *range(11, 21)]
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\xff\xfe\x00garbage"])
+def test_config_gin_is_lost(folders, begun, content, capsys):
+    config = begun / "config.gin"
+    before = config.read_text()
+    config.unlink()
+    if content is not None:
+        config.write_bytes(content)
+    text = refused([f"--run_dir={begun}"])
+    assert "with a whole config.gin; the command that began the run" in text
+    train.main(flags(folders, begun, "train.steps = 10"))
+    assert "is missing or damaged: written anew" in capsys.readouterr().err
+    assert config.read_text() == before
+
+
+def test_the_fault_table_names_these_tests():
+    """All of them, and no others."""
+    here = Path(__file__)
+    table = (here.parents[2] / "docs" / "faults.md").read_text()
+    named = set(re.findall(r"`(test_\w+)`", table))
+    made = set(re.findall(r"^def (test_\w+)", here.read_text(), re.M))
+    own = {"test_the_fault_table_names_these_tests"}
+    assert named == made - own | {"test_killed_and_resumed_is_bit_equal"}

@@ -1,0 +1,99 @@
+"""Tables of scores: numbers as text, and blocks for the terminal."""
+
+import itertools
+import math
+
+import numpy as np
+
+from tf_i2i.report.explanations import REAL
+from tf_i2i.report.explanations import explain
+from tf_i2i.report.explanations import in_order
+
+WIDTH = 100  # Of a block, characters.
+
+
+def format_table(table, measures=None):
+    """A table for the terminal.
+
+    Args:
+        table: row -> (measure -> float); rows may lack measures.
+        measures: which, in this order; None for all.
+
+    Returns:
+        Lines of at most about `WIDTH` characters: several blocks, one below
+        the other, where there are many measures. A block leaves out rows
+        that have nothing in it.
+    """
+    measures = measures_of(table) if measures is None else list(measures)
+    margin = max(map(len, table), default=0)
+    blocks: list[list[tuple]] = [[]]
+    used = margin
+    for measure in measures:
+        cells = cells_of(table, measure)
+        width = max(map(len, [measure, *cells.values()])) + 2
+        if used + width > WIDTH and blocks[-1]:
+            blocks.append([])
+            used = margin
+        blocks[-1].append((measure, cells, width))
+        used += width
+    return "\n\n".join(_block(table, block, margin) for block in blocks)
+
+
+def _block(table, columns, margin):
+    lines = [" " * margin + "".join(f"{m:>{w}}" for m, _, w in columns)]
+    for row in table:
+        if any(row in cells for _, cells, _ in columns):
+            lines.append(
+                f"{row:<{margin}}"
+                + "".join(
+                    f"{cells.get(row, '-'):>{w}}" for _, cells, w in columns
+                )
+            )
+    return "\n".join(lines)
+
+
+def measures_of(table):
+    """All measures of a table, in the order of `EXPLANATIONS`."""
+    return in_order(itertools.chain.from_iterable(table.values()))
+
+
+def cells_of(table, measure):
+    """Row -> number as text, all with as many decimals."""
+    values = {
+        row: scores[measure]
+        for row, scores in table.items()
+        if measure in scores
+    }
+    decimals = _decimals(list(values.values()))
+    # Adding 0 takes the sign off -0.
+    return {
+        row: f"{round(value, decimals) + 0.0:.{decimals}f}"
+        for row, value in values.items()
+    }
+
+
+def _decimals(values):
+    """For three digits of the median; over three only if all are small."""
+    sizes = [abs(v) for v in values if math.isfinite(v) and v]
+    if not sizes:
+        return 0
+    median, largest = (
+        2 - math.floor(math.log10(size))
+        for size in (np.median(sizes), max(sizes))
+    )
+    return max(0, min(median, max(3, largest)))
+
+
+def winners(table, measure, cells):
+    """Rows with the best of the numbers that are not of real images."""
+    better = explain(measure).better
+    values = {
+        row: table[row][measure]
+        for row in cells
+        if row not in REAL and math.isfinite(table[row][measure])
+    }
+    if not better or len({cells[row] for row in values}) < 2:
+        return set()
+    pick = max if better == "higher" else min
+    best = cells[pick(values, key=values.__getitem__)]
+    return {row for row in values if cells[row] == best}

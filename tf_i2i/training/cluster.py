@@ -1,0 +1,87 @@
+"""Which processes train together, as the environment's `TF_CONFIG` says.
+
+Read before TensorFlow is imported: only one of them holds the run directory.
+"""
+
+import dataclasses
+import json
+import os
+import re
+
+from tf_i2i.errors import UserError
+
+_EXAMPLE = (
+    '{"cluster": {"worker": ["host0:2222", "host1:2222"]}, '
+    '"task": {"type": "worker", "index": 0}}'
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Cluster:
+    """What `TF_CONFIG` says.
+
+    Attributes:
+        addresses: dictionary, name of a worker like "worker 0" ->
+            "host:port"; the first is the chief.
+        own: the name of this process.
+    """
+
+    addresses: dict[str, str]
+    own: str
+
+    @property
+    def chief(self):
+        """Whether this process is the one that writes the run's files."""
+        return self.own == next(iter(self.addresses))
+
+
+def read_cluster(needed=False):
+    """`TF_CONFIG` as a `Cluster`; None where it is not set.
+
+    Args:
+        needed: whether it must be set.
+
+    Raises:
+        UserError: it says something else.
+    """
+    text = os.environ.get("TF_CONFIG", "")
+    if text.strip() in ("", "{}") and not needed:
+        return None
+    try:
+        return _cluster(json.loads(text))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(
+            "`TF_CONFIG` must hold the addresses of all workers and this "
+            f"one's place among them, like {_EXAMPLE}. "
+            f"Received: {text or 'nothing'} ({_reason(error)})"
+        ) from error
+
+
+def _reason(error):
+    if isinstance(error, json.JSONDecodeError):
+        return "not JSON"
+    if isinstance(error, KeyError):
+        return f"no {error}"
+    return str(error)
+
+
+def _cluster(config):
+    jobs, task = config["cluster"], config["task"]
+    if other := set(jobs) - {"chief", "worker"}:
+        raise ValueError(f"there are no {', '.join(sorted(other))} here")
+    if len(jobs.get("chief", [])) > 1:
+        raise ValueError("more than one chief")
+    addresses = {
+        f"{kind} {index}": address
+        for kind in ("chief", "worker")
+        for index, address in enumerate(jobs.get(kind, []))
+    }
+    for address in addresses.values():
+        if not re.fullmatch(r"[^\s:]+:\d+", address):
+            raise ValueError(f"{address} is not host:port")
+    if len({*addresses.values()}) < len(addresses):
+        raise ValueError("an address twice")
+    own = f"{task['type']} {int(task['index'])}"
+    if own not in addresses:
+        raise ValueError(f"no {own} among {', '.join(addresses) or 'nobody'}")
+    return Cluster(addresses, own)

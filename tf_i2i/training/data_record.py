@@ -1,0 +1,67 @@
+"""Which pictures a run has seen, and in which order.
+
+The order of a run follows from the places of the pictures in their store.
+A rerun on other pictures would go on in an order that never was, silently.
+"""
+
+import hashlib
+
+from tf_i2i.data.reading import printable
+from tf_i2i.data.sources import SPLITS
+
+_NAMED = 3  # Pictures that a message names of each kind of change.
+
+
+def record(store, before=None):
+    """What tells a domain's pictures from others.
+
+    Args:
+        store: an open `Store`.
+        before: an earlier record; if it is of this very file, the pictures
+            are not read again.
+
+    Returns:
+        A dictionary for JSON: "store" and "written", the file and its time;
+        "counts" by split; "order", a hash of everything; and "pictures",
+        name -> hash, in the order of the store.
+    """
+    written = store.path.stat().st_mtime_ns
+    entry = {"store": str(store.path), "written": written}
+    if before and entry == {key: before.get(key) for key in entry}:
+        return before
+    hashes = [
+        hashlib.sha256(memoryview(image)).hexdigest()[:16]
+        for image in store.images
+    ]
+    order = hashlib.sha256("".join(hashes).encode())
+    for split in SPLITS:
+        order.update(f"{split} {store.splits[split].tolist()}".encode())
+    return {
+        **entry,
+        "counts": {split: len(store.splits[split]) for split in SPLITS},
+        "order": order.hexdigest(),
+        "pictures": dict(zip(store.names, hashes, strict=True)),
+    }
+
+
+def difference(before, now):
+    """How the pictures of two records differ, in words; None if not at all.
+
+    Names and places of files do not matter while the pictures and their
+    order are the same.
+    """
+    if before["order"] == now["order"]:
+        return None
+    old, new = before["pictures"], now["pictures"]
+    kinds = {
+        "added": [name for name in new if name not in old],
+        "removed": [name for name in old if name not in new],
+        "changed": [n for n in new if n in old and old[n] != new[n]],
+    }
+    told = [
+        f"{len(names)} {kind} ({', '.join(map(printable, names[:_NAMED]))}"
+        f"{', ...' if len(names) > _NAMED else ''})"
+        for kind, names in kinds.items()
+        if names
+    ]
+    return ", ".join(told) or "the same pictures in another order or split"

@@ -1,0 +1,97 @@
+"""One trainer at a time in a run directory."""
+
+import contextlib
+import errno
+import os
+import socket
+import time
+from pathlib import Path
+
+import filelock
+
+from tf_i2i.errors import UserError
+from tf_i2i.training.disk import reason
+
+NAME = "trainer.lock"
+# What file systems answer that lock no files, some network ones among them.
+UNSUPPORTED = {
+    errno.ENOSYS,
+    errno.ENOTSUP,
+    errno.EOPNOTSUPP,
+    errno.ENOLCK,
+    errno.EINVAL,
+}
+
+
+@contextlib.contextmanager
+def locked(run_dir, tell):
+    """Holds a run directory, which is made where there is none.
+
+    The system lets go of the lock when its process ends, however it ends: a
+    kill leaves a file behind, and nothing that blocks.
+
+    Args:
+        run_dir: folder of the run.
+        tell: called with a line where the file system locks no files.
+
+    Raises:
+        UserError: another trainer holds it, or it cannot be written.
+    """
+    run_dir = Path(run_dir)
+    existed = run_dir.exists()
+    lock = filelock.FileLock(run_dir / NAME, timeout=0, fallback_to_soft=False)
+    try:
+        run_dir.mkdir(parents=True, exist_ok=True)
+        held = _acquire(lock, run_dir, tell)
+    except OSError as error:
+        raise UserError(
+            "`run_dir` must be a folder that can be written. "
+            f"Received: {run_dir} ({reason(error)})"
+        ) from error
+    try:
+        yield
+    finally:
+        if held:
+            _release(lock)
+        if not existed:
+            with contextlib.suppress(OSError):
+                run_dir.rmdir()  # Only goes where the run never began.
+
+
+def _acquire(lock, run_dir, tell):
+    try:
+        lock.acquire()
+    except filelock.Timeout as error:
+        raise UserError(
+            "`run_dir` must not be in training already: wait for that "
+            "process, end it, or choose another --run_dir. "
+            f"Received: {run_dir}, in training by {_holder(run_dir)}"
+        ) from error
+    except OSError as error:
+        if error.errno not in UNSUPPORTED:
+            raise
+        tell(
+            f"{run_dir}: files cannot be locked here ({reason(error)}); see "
+            "to it that no second trainer runs in it"
+        )
+        return False
+    with contextlib.suppress(OSError):  # A full disk holds the lock as well.
+        Path(lock.lock_file).write_text(
+            f"process {os.getpid()} on {socket.gethostname()} since "
+            f"{time.strftime('%Y-%m-%d %H:%M')}\n"
+        )
+    return True
+
+
+def _holder(run_dir):
+    try:
+        return (run_dir / NAME).read_text().strip() or "another process"
+    except OSError:
+        return "another process"
+
+
+def _release(lock):
+    # While it is still held: whoever takes a removed file looks again.
+    with contextlib.suppress(OSError):
+        os.unlink(lock.lock_file)
+    lock.release()
