@@ -23,7 +23,8 @@ MAY_IMPORT = {
     "report": LOW | {"metrics"},
     "networks": LOW | {"layers", "losses"},
     "methods": LOW | {"layers", "losses", "networks"},
-    "training": LOW | {"methods", "data", "layers", "losses", "metrics", "features"},
+    "training": LOW
+    | {"methods", "data", "layers", "losses", "metrics", "features"},
     "export": LOW | {"methods", "training", "cli", "extras"},
 }
 VERBS = {"train", "translate", "doctor", "evaluate", "neighbours"}

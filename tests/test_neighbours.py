@@ -160,9 +160,11 @@ def test_results_below_a_folder_are_no_queries(run_dir, tmp_path):
     a = folder(tmp_path / "a", red=RED)
     b = folder(tmp_path / "b", blue=BLUE)
     flags = [f"--images_a={a}", f"--images_b={b}"]
-    first = verb(run_dir, a / "out", *flags)
+    # Above the folder too.
+    first = verb(run_dir, tmp_path, *flags)
     # One neighbour where five are wanted.
     assert len(first) == 3
+    assert verb(run_dir, a / "out", *flags) == first
     assert verb(run_dir, a / "out", *flags, "--overwrite") == first
 
 

@@ -7,6 +7,7 @@
 
 import datetime
 import json
+import shlex
 import sys
 from pathlib import Path
 
@@ -14,7 +15,6 @@ from tf_i2i import cli
 from tf_i2i.domains import DIRECTIONS
 from tf_i2i.errors import UserError
 
-TRAIN_NEIGHBOURS = 8
 STEPS_BETWEEN = 7
 
 
@@ -84,7 +84,7 @@ def main(argv):
         _show(direction, table, report.verdicts, features)
     _keep(subject, features, scores, flags)
     path = Path(flags.report) if flags.report else subject.report
-    _write(path, subject, features, reports, flags)
+    _write(path, subject, features, reports, argv)
     print(f"report: {path}")
 
 
@@ -307,7 +307,9 @@ def _examples(judge, made, distances):
     from tf_i2i.metrics.pixels import psnr
 
     e = judge.evidence
-    by = {"distance to the nearest training image": (distances, None)}
+    by: dict[str, tuple] = {
+        "distance to the nearest training image": (distances, None)
+    }
     if e.truth is not None:
         apart = perceptual_distance(
             judge.features.taps(made.outputs),
@@ -389,17 +391,22 @@ def _keep(subject, features, scores, flags):
         ) from error
 
 
-def _write(path, subject, features, reports, flags):
+def _write(path, subject, features, reports, argv):
     from tf_i2i.report import write_report
 
     facts = {
         **subject.facts,
         "features": features.label,
+        "test images": ", ".join(
+            f"{len(subject.real.names(domain))} of {domain.upper()}"
+            for domain in "ab"
+        ),
         "date": f"{datetime.datetime.now():%Y-%m-%d %H:%M}",
+        "command": shlex.join(["python", "-m", "tf_i2i.evaluate", *argv]),
     }
     curves = {}
     if subject.run is not None:
-        curves = _curves(Path(flags.run_dir) / "metrics.jsonl")
+        curves = _curves(subject.run.run_dir / "metrics.jsonl")
     write_report(path, "tf_i2i evaluation", facts, reports, curves)
 
 

@@ -111,7 +111,8 @@ class Folder:
     Args:
         path: the folder.
         flag: that names it, for messages.
-        output: where results go, whose earlier ones are left out.
+        output: where results go; if that is below, earlier ones are left
+            out.
 
     Raises:
         UserError: no such folder, or no image in it.
@@ -120,8 +121,8 @@ class Folder:
     def __init__(self, path, flag, output):
         files = list_files(path)
         output = Path(output).resolve()
-        # Unlike `Path.resolve`, this takes links that lead in a circle.
-        files = [f for f in files if output not in _real(f).parents]
+        if Path(path).resolve() in output.parents:
+            files = [f for f in files if output not in _real(f).parents]
         self.files = [f for f in files if is_image(f)]
         if others := [f for f in files if not is_image(f)]:
             print(describe_others(path, others), file=sys.stderr)
@@ -144,6 +145,7 @@ class Folder:
 
 
 def _real(path):
+    """Unlike `Path.resolve`, this takes links that lead in a circle."""
     return Path(os.path.realpath(path))
 
 

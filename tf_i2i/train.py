@@ -190,11 +190,13 @@ def _say_what_next(run):
 
 
 if __name__ == "__main__":
+    status = 0
     try:
         cli.run(main)
     except SystemExit as leaving:
-        if "TF_CONFIG" not in os.environ:
-            raise
-        # Python's own way out may wait for ever for a worker that is gone.
-        sys.stdout.flush()
-        os._exit(leaving.code)
+        status = int(leaving.code or 0)
+    if "TF_CONFIG" not in os.environ:
+        sys.exit(status)
+    # Python's own way out may wait for ever for workers that are gone.
+    sys.stdout.flush()
+    os._exit(status)

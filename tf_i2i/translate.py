@@ -138,7 +138,7 @@ def _matches(pattern, output):
 def _below(folder, output):
     """What the folder holds, but for earlier results."""
     files = list_files(folder)
-    if folder.resolve() != output:
+    if folder.resolve() in output.parents:
         # Unlike `Path.resolve`, this takes links that lead in a circle.
         real = {file: Path(os.path.realpath(file)) for file in files}
         files = [file for file in files if output not in real[file].parents]

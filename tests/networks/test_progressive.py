@@ -82,7 +82,7 @@ class Recorded:
             rows.append((kernel.shape[2], y.shape[1], y.shape[3]))
             return y
 
-        patch.setattr(progressive.Convolution, "__call__", call)
+        patch.setattr(progressive.ConvolutionBase, "__call__", call)
 
 
 recorded = functools.cache(Recorded)

@@ -28,6 +28,7 @@ from tf_i2i.data import sources
 from tf_i2i.errors import UserError
 from tf_i2i.methods import TwinGAN
 from tf_i2i.training import callbacks
+from tf_i2i.training import loop
 from tf_i2i.training import run as runs
 from tf_i2i.training.checkpoints import Checkpoints
 from tf_i2i.training.checkpoints import damage
@@ -515,7 +516,7 @@ def test_init_from_a_packed_model(folders, stopped_at_10, tmp_path):
 
 
 def test_a_step_that_is_not_finite_is_left_out(folders, tmp_path, monkeypatch):
-    unpaired = runs.unpaired
+    unpaired = loop.unpaired
 
     def spoilt(*args, start, **keywords):
         """The batch of step 13 is broken, whenever it comes."""
@@ -527,7 +528,7 @@ def test_a_step_that_is_not_finite_is_left_out(folders, tmp_path, monkeypatch):
         batches = unpaired(*args, start=start, **keywords)
         return batches.enumerate(start // 2).map(spoil)
 
-    monkeypatch.setattr(runs, "unpaired", spoilt)
+    monkeypatch.setattr(loop, "unpaired", spoilt)
     argv = flags(folders, tmp_path)
     for _ in range(2):  # A rerun meets it again.
         text = refused(argv)

@@ -3,7 +3,9 @@
 import os
 import stat
 import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from PIL import ExifTags
@@ -176,7 +178,7 @@ def _open(stream):
     Image.init()
     start = stream.read(16)
     for kind in _FORMATS:
-        opener, accepts = Image.OPEN[kind]
+        opener, accepts = cast(tuple[Callable, Callable], Image.OPEN[kind])
         if not accepts(start):
             continue
         stream.seek(0)

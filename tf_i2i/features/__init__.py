@@ -37,11 +37,10 @@ def load_features(name):
     Raises:
         UserError: unknown name, missing package or file.
     """
-    plain, size = re.fullmatch(r"(.*?)(?:@(\d+))?", name, re.DOTALL).groups()
-    features = _loaded(plain)
-    if size is None:
-        return features
-    return dataclasses.replace(features, input_size=int(size))
+    plain, _, size = name.rpartition("@")
+    if not size.isdecimal():
+        return _loaded(name)
+    return dataclasses.replace(_loaded(plain), input_size=int(size))
 
 
 def _loaded(name):

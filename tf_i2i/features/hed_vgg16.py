@@ -74,7 +74,7 @@ def _forward(weights):
 
     def forward(images):
         x = (images[..., ::-1] + 1) * 127.5 - means
-        taps = {}
+        taps: dict = {}
         for name, (kernel, bias) in layers.items():
             if name.endswith("_1") and taps:
                 x = tf.nn.max_pool2d(x, 2, 2, "SAME")

@@ -92,6 +92,8 @@ class Candidate:
         several: uint8 `[K, N, S, S, 3]`: of the first inputs under K styles,
             or None.
         aligned: whether output i belongs to input i.
+        shown: whether they are images that training showed, so that asking
+            for copies means nothing.
     """
 
     outputs: np.ndarray
@@ -100,6 +102,7 @@ class Candidate:
     codes: tuple | None = None
     several: np.ndarray | None = None
     aligned: bool = True
+    shown: bool = False
 
 
 class Judge:
@@ -129,7 +132,7 @@ class Judge:
         self.features = features
         self.seed = seed
         self._embed_real = embed_real or _embed
-        self._known: dict[tuple, np.ndarray] = {}
+        self._known: dict[tuple, tuple] = {}
 
     def table(self, candidates, measures, cheats=True):
         """Scores of candidates, of the truth, of cheats and of the floor.
@@ -148,7 +151,8 @@ class Judge:
             warnings.simplefilter("ignore")  # Of sets like "white".
             for name, outputs in baselines(self.evidence, self.seed).items():
                 if cheats or name in ("truth", "copy", "random"):
-                    row = Candidate(outputs, aligned=name != "floor")
+                    floor = name == "floor"
+                    row = Candidate(outputs, aligned=not floor, shown=floor)
                     table[name] = self.score(row, measures)
         for name, scores in table.items():
             if name != "floor":
@@ -212,11 +216,9 @@ class Judge:
             blurred(e.source_train),
         )
         a = np.concatenate([a, *(self.vectors(images) for images in cheats)])
-        return linear_probe(
-            *_two_classes(a, self.vectors(e.target_train)),
-            self.seed,
-            _two_classes(self.vectors(e.inputs), self.vectors(e.target_test)),
-        )
+        features, labels = _two_classes(a, self.vectors(e.target_train))
+        test = self.vectors(e.inputs), self.vectors(e.target_test)
+        return linear_probe(features, labels, self.seed, _two_classes(*test))
 
     @functools.cached_property
     def label_probes(self):
@@ -302,6 +304,8 @@ def _labels(judge, candidate):
 
 def _copying(judge, candidate):
     """Does it hand out training images?"""
+    if candidate.shown:
+        return {}
     e = judge.evidence
     scores = copying_scores(
         *(
@@ -407,10 +411,10 @@ MEASURES = {
     "diversity": _diversity,
     "checks": _checks,
 }
-_QUICK = ("style", "content", "copying", "checks")
+_QUICK: tuple[str, ...] = ("style", "content", "copying", "checks")
 _COMMON = (*_QUICK, "labels", "paired", "round_trip")
 # What each method's paper claims, so that its claims are measured.
-RECIPES = {
+RECIPES: dict[str, tuple[str, ...]] = {
     "quick": _QUICK,
     "full": tuple(MEASURES),
     "TwinGAN": (*_COMMON, "swd", "embedding", "diversity"),
@@ -419,6 +423,13 @@ RECIPES = {
     "AsymGAN": (*_COMMON, "sensitivity", "diversity"),
     "CDFT": _COMMON,
 }
+
+
+# Measures that no feature network has a part in.
+_PLAIN = (
+    *("swd", "acc16", "psnr", "ssim", "round_trip", "back_", "code_"),
+    *("spread", "change", "light", "colour"),
+)
 
 
 def recipe(name):
@@ -444,8 +455,6 @@ def full_name(measure, features):
     `fd` becomes `fd[random-conv-0/native/1a2b3c4d]`; numbers of pixels, and
     of a translator's own codes, stay as they are.
     """
-    plain = ("swd", "acc16", "psnr", "ssim", "round_trip", "back_", "code_")
-    plain += ("spread", "change", "light", "colour")
-    if measure.startswith(plain):
+    if measure.startswith(_PLAIN):
         return measure
     return f"{measure}[{features.label}]"

@@ -46,10 +46,10 @@ def perceptual_distance(taps_x, taps_y, weights=None, per_image=False):
     if weights is not None:
         weights = _named(weights)
         _check_weights(weights, taps_x)
-    total = 0.0
-    for name, x in taps_x.items():
-        lin = None if weights is None else weights[name]
-        total = total + _layer(x, taps_y[name], lin)
+    total = sum(
+        _layer(x, taps_y[name], None if weights is None else weights[name])
+        for name, x in taps_x.items()
+    )
     return total if per_image else float(total.mean())
 
 

@@ -166,7 +166,7 @@ def accuracy_within(output, truth, levels=16, norm="max", mask=None):
             near = gap.max(-1) <= levels
         else:
             near = (gap**2).sum(-1) <= levels**2
-        right += np.count_nonzero(near & mask[part])
+        right += int(np.count_nonzero(near & mask[part]))
     return right / np.count_nonzero(mask)
 
 

@@ -39,14 +39,14 @@ def retrieval(queries, gallery, metric="cosine"):
     """
     queries, gallery = _pairs("queries", queries, "gallery", gallery, metric)
     slack = _TIE * ((queries**2).sum(1) + (gallery**2).sum(1))
-    ranks = []
+    found = []
     for part, gaps in _blocks(queries, gallery, metric):
         own = gaps[np.arange(len(gaps)), np.arange(part.start, part.stop)]
         nearer = (gaps < (own - slack[part])[:, None]).sum(1)
         # The partner itself is among those not farther.
         as_near = (gaps <= (own + slack[part])[:, None]).sum(1) - 1
-        ranks.append(1 + (nearer + as_near) / 2)
-    ranks = np.concatenate(ranks)
+        found.append(1 + (nearer + as_near) / 2)
+    ranks = np.concatenate(found)
     return {
         "r@1": float((ranks <= 1).mean()),
         "r@5": float((ranks <= 5).mean()),

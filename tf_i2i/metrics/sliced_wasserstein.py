@@ -94,7 +94,9 @@ def sliced_wasserstein(
                 (repeats * directions, 3 * PATCH * PATCH)
             )
             vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-            result[resolution] = 1e3 * _distance(*clouds, vectors, pool)
+            result[resolution] = 1e3 * _distance(
+                clouds[0], clouds[1], vectors, pool
+            )
     result["average"] = float(np.mean(list(result.values())))
     return result
 

@@ -64,8 +64,8 @@ class Network(keras.layers.Layer):
         self.built = True
 
 
-class Convolution(Network):
-    """Convolution, normalization, leaky ReLU 0.2, pixel normalization.
+class ConvolutionBase(Network):
+    """A convolution, and normalization, leaky ReLU 0.2, pixel normalization.
 
     Args:
         filters: output channels.
@@ -99,6 +99,19 @@ class Convolution(Network):
         )
         self.norm = norm and DomainBatchRenormalization(**norm, name="norm")
 
+    def finish(self, x, passage):
+        """All that comes after the convolution."""
+        if self.norm is None:
+            return x if self.linear else leaky_relu(x)
+        x = self.norm(x, passage=passage)
+        if self.linear:
+            return x
+        return leaky_pixel_norm(x, training=passage.limits is not None)
+
+
+class Convolution(ConvolutionBase):
+    """A convolution of one map; arguments as in `ConvolutionBase`."""
+
     def call(self, x, passage=None, shared=False):
         """Convolves, normalizes, bends.
 
@@ -111,18 +124,9 @@ class Convolution(Network):
         x = self.convolution(x)
         return self.finish(passage.spread(x) if shared else x, passage)
 
-    def finish(self, x, passage):
-        """All that comes after the convolution."""
-        if self.norm is None:
-            return x if self.linear else leaky_relu(x)
-        x = self.norm(x, passage=passage)
-        if self.linear:
-            return x
-        return leaky_pixel_norm(x, training=passage.limits is not None)
 
-
-class UpConvolution(Convolution):
-    """A normalized 3x3 `Convolution` of an upsampled map and a skip beside it.
+class UpConvolution(ConvolutionBase):
+    """A normalized 3x3 convolution of an upsampled map and a skip beside it.
 
     Computed as the sum of two convolutions, which is the same: the upsampled
     map's is a transposed one (Karras et al. 2018 call it fused upscaling),

@@ -5,9 +5,13 @@ A rerun on other pictures would go on in an order that never was, silently.
 """
 
 import hashlib
+import json
 
 from tf_i2i.data.reading import printable
 from tf_i2i.data.sources import SPLITS
+from tf_i2i.errors import UserError
+from tf_i2i.training.disk import reason
+from tf_i2i.training.disk import write_whole
 
 _NAMED = 3  # Pictures that a message names of each kind of change.
 
@@ -65,3 +69,54 @@ def difference(before, now):
         if names
     ]
     return ", ".join(told) or "the same pictures in another order or split"
+
+
+def check(run, goes_on):
+    """Refuses to go on with other pictures; keeps their record.
+
+    Args:
+        run: `Run`.
+        goes_on: whether the run has seen pictures before.
+    """
+    path = run.run_dir / "data.json"
+    before = _read_record(path) if path.exists() else {}
+    if goes_on and not before:
+        run.tell(
+            f"{path} is missing or damaged: taking the pictures as they "
+            "are now for those that the run began with"
+        )
+    now = {d: record(run.store(d), before.get(d)) for d in "ab"}
+    if goes_on and before:
+        _refuse_other(run, path, before, now)
+    if now == before or not run.workers.chief:
+        return
+    try:
+        write_whole(path, [json.dumps(now).encode()])
+    except OSError as error:
+        raise UserError(
+            "`run_dir` must be a folder that can be written. Received: "
+            f"{path} ({reason(error)}). {run.checkpoints.standing()}"
+        ) from error
+
+
+def _refuse_other(run, path, before, now):
+    for domain in "ab":
+        found = difference(before[domain], now[domain])
+        if found:
+            raise UserError(
+                f"`data_{domain}` must hold the pictures that the run "
+                f"began with. Received: {found}. Put them back; or begin "
+                f"a new run from these weights, --init_from={run.run_dir} "
+                "--run_dir=NEW; or, to go on with these all the same, "
+                f"remove {path}"
+            )
+
+
+def _read_record(path):
+    """The run's data.json; empty where it is damaged."""
+    try:
+        found = json.loads(path.read_text())
+        whole = all(found[d]["order"] and found[d]["pictures"] for d in "ab")
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return found if whole else {}

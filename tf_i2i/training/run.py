@@ -6,16 +6,11 @@ use is registered here, once.
 
 import contextlib
 import difflib
-import json
-import os
 import re
-import signal
-import zlib
 from pathlib import Path
 
 import gin
 import keras
-import tensorflow as tf
 
 from tf_i2i.data.augment import Augmentation
 from tf_i2i.data.reading import FITS
@@ -25,16 +20,12 @@ from tf_i2i.data.store import open_store
 from tf_i2i.data.store import to_stderr
 from tf_i2i.data.unpaired import default_load_size
 from tf_i2i.data.unpaired import evaluation_images
-from tf_i2i.data.unpaired import unpaired
 from tf_i2i.errors import UserError
 from tf_i2i.methods import TwinGAN
-from tf_i2i.methods.base import NOT_FINITE
-from tf_i2i.training import callbacks
-from tf_i2i.training import data_record
 from tf_i2i.training import schedules
+from tf_i2i.training import settings
 from tf_i2i.training.checkpoints import PACKED
 from tf_i2i.training.checkpoints import Checkpoints
-from tf_i2i.training.checkpoints import OtherNetworksError
 from tf_i2i.training.checkpoints import unpack_translator
 from tf_i2i.training.devices import STRATEGIES
 from tf_i2i.training.devices import Workers
@@ -43,6 +34,7 @@ from tf_i2i.training.devices import make_strategy
 from tf_i2i.training.disk import reason
 from tf_i2i.training.disk import write_whole
 from tf_i2i.training.evaluation import Evaluation
+from tf_i2i.training.loop import Training
 
 
 def adam(learning_rate=1e-3, beta_1=0.5, beta_2=0.99, epsilon=1e-8):
@@ -287,15 +279,16 @@ class Run:
             return False
         self.step = int(model.step.numpy())
         self.images_shown = int(model.images_shown.numpy())
-        self._find_phase()
-        self._enter(model, last_seen=True)
+        self.find_phase()
+        self.enter(model, last_seen=True)
         return True
 
-    def _find_phase(self):
+    def find_phase(self):
+        """Finds the phase that the images shown so far lead to."""
         done = [p for p in self.phases if p.end <= self.images_shown]
         self.phase_number = min(len(done) + 1, len(self.phases))
 
-    def _enter(self, model, last_seen=False):
+    def enter(self, model, last_seen=False):
         """Sets the model's path; for viewing, that of the last image shown."""
         phase = self.phase
         if last_seen and phase.start == self.images_shown > 0:
@@ -305,47 +298,18 @@ class Run:
             phase.size, phase.start, phase.images, fading=phase.fading
         )
 
-    # Training.
-
     def train(self, model, init_from=None, skip_step=None):
-        """Trains to the end of the phases, from wherever the run stands.
+        """Trains to the end of the phases: see `Training.go`.
 
         Args:
             model: from `build_model`.
-            init_from: folder of another run of the same model, whose weights
-                a new run begins with.
-            skip_step: number of a step whose batch is left out.
-
-        Raises:
-            UserError: if a loss or a gradient is not finite, or the data
-                cannot be read.
+            init_from, skip_step: as in `Training.go`.
         """
-        goes_on = self.restore(model, set_aside=self.workers.chief)
-        if init_from and goes_on:
-            self.tell(
-                f"{self.run_dir} has a checkpoint of step {self.step} and goes "
-                "on from it; --init_from is for a new run"
-            )
-        elif init_from:
-            self._begin_from(model, init_from)
-        self.skip_step = self._checked_skip(skip_step)
-        if self.workers.chief and self.step < self._last_step():
-            self.checkpoints.check_room(model, self.tell)
-        self._check_data(goes_on)
-        self._check_workers(model)
-        try:
-            if self.workers.chief:
-                self._forget_after(self.step)
-            with callbacks.writing(self.run_dir / "events"):
-                self._open_writer()
-            with self.workers.watched(), self._stopping_on_signals():
-                self._train_phases(model)
-            with callbacks.writing(self.run_dir / "events"):
-                self.writer.close()
-        except BrokenPipeError:
-            raise  # Of the terminal, not of a disk.
-        except OSError as error:
-            raise self._save_after(error, model) from error
+        Training(self, model).go(init_from, skip_step)
+
+    def configuration(self):
+        """The configuration with every choice made, as gin text."""
+        return resolved_config()
 
     def save(self, model):
         """Writes a checkpoint, if that is for this process to do."""
@@ -356,265 +320,6 @@ class Run:
         """Keeps this state if its value is the highest so far."""
         if self.workers.chief and self.checkpoints.is_best(model, value):
             self.checkpoints.save_best(model, value)
-
-    def _check_workers(self, model):
-        """Refuses workers that would not train the same run.
-
-        None has taken a step before all have read the run directory.
-        """
-        with self.workers.watched():
-            self.workers.check_same(
-                "run_dir",
-                "one folder that all workers share",
-                step=self.step,
-                weights=_checksum(w.numpy().tobytes() for w in model.weights),
-            )
-            for domain in "ab":
-                store = self.store(domain)
-                self.workers.check_same(
-                    f"data_{domain}",
-                    "the same images for all workers",
-                    images=len(store.images),
-                    names=_checksum(name.encode() for name in store.names),
-                )
-
-    def _open_writer(self):
-        if not self.workers.chief:
-            self.writer = tf.summary.create_noop_writer()
-            return
-        self.writer = tf.summary.create_file_writer(
-            str(self.run_dir / "events")
-        )
-        with self.writer.as_default(step=0):
-            config = (self.run_dir / "config.gin").read_text()
-            tf.summary.text("config", "```\n" + config + "\n```")
-
-    def _save_after(self, error, model):
-        """Saves what a log or a picture on a bad disk would have lost."""
-        if self.step > (self.checkpoints.last_step() or 0):
-            with contextlib.suppress(UserError):
-                self.save(model)
-        return UserError(
-            "`run_dir` must be a folder that can be written. Received: "
-            f"{error.filename or self.run_dir} ({reason(error)}). "
-            f"{self.checkpoints.standing()}"
-        )
-
-    def _checked_skip(self, number):
-        """`--skip_step`, if there is such a step."""
-        last = self._last_step()
-        if number is None or self.step >= last:
-            return None
-        if number < self.step:
-            self.tell(f"step {number} is past: --skip_step leaves nothing out")
-            return None
-        if number >= last:
-            raise UserError(
-                "`--skip_step` must be a step that is still to come, "
-                f"{self.step} to {last - 1}. Received: {number}"
-            )
-        return number
-
-    def _last_step(self):
-        """The number of steps of the whole run, as far as this goes."""
-        step, shown = self.step, self.images_shown
-        for phase in self.phases:
-            left = -(-max(0, phase.end - shown) // phase.batch_size)
-            step, shown = step + left, shown + left * phase.batch_size
-        return step if self.steps is None else min(step, self.steps)
-
-    def _check_data(self, goes_on):
-        """Refuses to go on with other pictures; keeps their record.
-
-        Args:
-            goes_on: whether the run has seen pictures before.
-        """
-        path = self.run_dir / "data.json"
-        before = _read_record(path) if path.exists() else {}
-        if goes_on and not before:
-            self.tell(
-                f"{path} is missing or damaged: taking the pictures as they "
-                "are now for those that the run began with"
-            )
-        now = {
-            d: data_record.record(self.store(d), before.get(d)) for d in "ab"
-        }
-        if goes_on and before:
-            self._refuse_other_data(path, before, now)
-        if now == before or not self.workers.chief:
-            return
-        try:
-            write_whole(path, [json.dumps(now).encode()])
-        except OSError as error:
-            raise UserError(
-                "`run_dir` must be a folder that can be written. Received: "
-                f"{path} ({reason(error)}). {self.checkpoints.standing()}"
-            ) from error
-
-    def _refuse_other_data(self, path, before, now):
-        for domain in "ab":
-            found = data_record.difference(before[domain], now[domain])
-            if found:
-                raise UserError(
-                    f"`data_{domain}` must hold the pictures that the run "
-                    f"began with. Received: {found}. Put them back; or begin "
-                    f"a new run from these weights, --init_from={self.run_dir} "
-                    "--run_dir=NEW; or, to go on with these all the same, "
-                    f"remove {path}"
-                )
-
-    def _begin_from(self, model, run_dir):
-        """Another run's weights with counters and optimizers at zero."""
-        try:
-            found = self.restore(model, Path(run_dir))
-        except OtherNetworksError as error:
-            raise _explain_other(Path(run_dir), error) from error
-        if not found:
-            raise UserError(
-                "`--init_from` must be the folder of a run with a checkpoint. "
-                f"Received: {run_dir}"
-            )
-        model.step.assign(0)
-        model.images_shown.assign(0)
-        self.step = self.images_shown = 0
-        reset_optimizers(model)
-
-    def _train_phases(self, model):
-        while self.images_shown < self.phases[-1].end:
-            self._find_phase()
-            self._enter(model)
-            phase = self.phase
-            if phase.reset_optimizers and self.images_shown == phase.start:
-                reset_optimizers(model)
-            left = -(-(phase.end - self.images_shown) // phase.batch_size)
-            if self.steps is not None:
-                left = min(left, self.steps - self.step)
-            if left <= 0:
-                return
-            if self.skip_step == self.step:
-                self._skip(model)
-                continue
-            if self.skip_step is not None and self.skip_step > self.step:
-                left = min(left, self.skip_step - self.step)
-            try:
-                model.fit(
-                    self._dataset(phase),
-                    steps_per_epoch=left,
-                    shuffle=False,
-                    verbose=0,
-                    callbacks=self._callbacks(),
-                )
-            except tf.errors.InvalidArgumentError as error:
-                if NOT_FINITE in str(error):
-                    raise self._explain(str(error)) from error
-                raise
-            if self.stop_requested:
-                return
-
-    def _skip(self, model):
-        """Counts a step without doing it, for good."""
-        model.step.assign_add(1)
-        model.images_shown.assign_add(self.phase.batch_size)
-        self.step += 1
-        self.images_shown += self.phase.batch_size
-        self.save(model)
-
-    def _dataset(self, phase):
-        self._mend_stores()
-
-        def share(context):
-            return unpaired(
-                self.store("a"),
-                self.store("b"),
-                phase.size,
-                phase.batch_size,
-                seed=self.seed,
-                start=self.images_shown,
-                augmentation=self.augmentation,
-                full_size=self.image_size,
-                context=context,
-            )
-
-        return self.strategy.distribute_datasets_from_function(share)
-
-    def _mend_stores(self):
-        """Makes what was removed from the cache since the phase before."""
-        gone = [d for d in "ab" if not self.store(d).path.exists()]
-        for domain in gone:
-            del self.stores[domain]
-        if gone:
-            self._check_data(goes_on=True)
-
-    def _callbacks(self):
-        found = [
-            callbacks.Clock(self),
-            callbacks.Progress(self),
-            callbacks.Log(self, 1000 * self.kimg["log"]),
-            callbacks.Samples(self, 1000 * self.kimg["sample"]),
-            callbacks.Save(self, 1000 * self.kimg["save"]),
-        ]
-        if self.evaluation:
-            found.insert(-1, callbacks.Evaluate(self))
-        if self.workers.chief:
-            return found
-        to_see = (callbacks.Progress, callbacks.Samples, callbacks.Evaluate)
-        return [one for one in found if not isinstance(one, to_see)]
-
-    def _forget_after(self, step):
-        """Drops log lines of steps that will be done again, and half lines.
-
-        Steps ascend, so that these come last: cutting needs no room.
-        """
-        path = self.run_dir / "metrics.jsonl"
-        if not path.exists():
-            return
-        kept = 0
-        with open(path, "rb") as file:
-            for line in file:
-                number = re.match(rb'{"step": (\d+),.*}\n', line)
-                if not number or int(number[1]) > step:
-                    break
-                kept += len(line)
-        os.truncate(path, kept)
-
-    def _explain(self, text):
-        """The user's way out of a step that is not finite."""
-        found = re.search(rf"{NOT_FINITE}\W*(.+?)\W*step\W*(\d+)", text, re.S)
-        name, step = found.groups() if found else ("a loss", self.step)
-        advice = ""
-        if self.checkpoints.paths():
-            advice = (
-                "start a new run from the last checkpoint, which is good, "
-                f"with --init_from={self.run_dir} --run_dir=NEW and a lower "
-                "learning rate, --gin_param='Adam.learning_rate = "
-                f"{self.learning_rates['translator'] / 3:.1g}', or "
-            )
-        return UserError(
-            f"{name} became infinite or not a number at step {step}. A rerun "
-            f"would meet it again: {advice}go on without this batch, "
-            f"--skip_step={step}"
-        )
-
-    @contextlib.contextmanager
-    def _stopping_on_signals(self):
-        """SIGTERM and Ctrl-C: finish the step, save, and leave."""
-        numbers = (signal.SIGTERM, signal.SIGINT)
-        before = {number: signal.getsignal(number) for number in numbers}
-
-        def give_back():
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-        def stop(number, frame):
-            self.stop_asked = True
-            give_back()  # A second one stops at once.
-
-        for number in numbers:
-            signal.signal(number, stop)
-        try:
-            yield
-        finally:
-            give_back()
 
 
 @contextlib.contextmanager
@@ -630,37 +335,6 @@ def _named_files():
         ) from error
 
 
-def _read_record(path):
-    """The run's data.json; empty where it is damaged."""
-    try:
-        found = json.loads(path.read_text())
-        whole = all(found[d]["order"] and found[d]["pictures"] for d in "ab")
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
-    return found if whole else {}
-
-
-def _explain_other(run_dir, error):
-    """Names the settings in which two models differ."""
-    theirs = _saved_bindings(run_dir / "config.gin")
-    ours = bindings_of(resolved_config())
-    models = {b.get("train.model", "").lstrip("@") for b in (theirs, ours)}
-    changed = [
-        f"{name} = {theirs.get(name, '(not set)')} "
-        f"(here {ours.get(name, '(not set)')})"
-        for name in sorted({*theirs, *ours})
-        if theirs.get(name) != ours.get(name)
-        and (
-            name in ("train.model", "train.image_size")
-            or name.partition(".")[0] in models
-        )
-    ]
-    return UserError(
-        "`--init_from` must be a run of a model with the same networks. "
-        f"Received: {run_dir} with {'; '.join(changed) or error}"
-    )
-
-
 def _one_of(name, value, choices):
     if value not in choices:
         raise UserError(
@@ -674,14 +348,6 @@ def _whole(name, value):
         raise UserError(
             f"`train.{name}` must be a whole number from 1. Received: {value!r}"
         )
-
-
-def reset_optimizers(model):
-    """Zeroes slots and iterations of both optimizers."""
-    for optimizer in model.optimizers.values():
-        for variable in optimizer.variables:
-            if variable is not optimizer.learning_rate:
-                variable.assign(tf.zeros(variable.shape, variable.dtype))
 
 
 # Configuration.
@@ -800,7 +466,7 @@ def resolved_config():
 
 
 def _own_config(path, allow_imports):
-    if not _saved_bindings(path):
+    if not settings.saved_bindings(path):
         raise UserError(
             "`run_dir` must be the folder of a run, with a whole config.gin; "
             "the command that began the run, --gin_file and all, writes it "
@@ -826,7 +492,7 @@ def _join_workers():
     if _given("strategy") != "multi_worker":
         return Workers(make_strategy("none"))
     workers = Workers(make_strategy("multi_worker"))
-    given = bindings_of(gin.config_str())
+    given = settings.bindings_of(gin.config_str())
     same = [
         f"{name} = {value}".encode()
         for name, value in sorted(given.items())
@@ -834,7 +500,9 @@ def _join_workers():
     ]
     with workers.watched():
         workers.check_same(
-            "gin_file", "the same for all workers", bindings=_checksum(same)
+            "gin_file",
+            "the same for all workers",
+            bindings=settings.checksum(same),
         )
     return workers
 
@@ -847,14 +515,6 @@ def _given(name):
         return "auto"
 
 
-def _checksum(parts):
-    """A number for bytes, part after part."""
-    total = 0
-    for part in parts:
-        total = zlib.crc32(part, total)
-    return total
-
-
 def _settle_precision(saved, workers):
     """Writes the outcome of "auto" into the configuration.
 
@@ -863,24 +523,19 @@ def _settle_precision(saved, workers):
     """
     if _given("precision") != "auto":
         return
-    precision = _saved_bindings(saved).get("train.precision")
+    precision = settings.saved_bindings(saved).get("train.precision")
     precision = precision.strip("'\"") if precision else fastest_precision()
     precision = PRECISIONS[workers.gather(PRECISIONS.index(precision))[0, 0]]
     with gin.unlock_config():
         gin.bind_parameter("train.precision", precision)
 
 
-def _saved_bindings(path):
-    """Bindings of a run's config.gin; none where it is missing or damaged."""
-    try:
-        return bindings_of(path.read_text())
-    except (OSError, UnicodeDecodeError):
-        return {}
-
-
 def _check_same(run, saved):
     """Refuses to go on with another configuration than the run began with."""
-    before, now = _saved_bindings(saved), bindings_of(resolved_config())
+    before, now = (
+        settings.saved_bindings(saved),
+        settings.bindings_of(resolved_config()),
+    )
     if not before:
         run.tell(
             f"{saved} is missing or damaged: written anew from this command, "
@@ -889,12 +544,7 @@ def _check_same(run, saved):
         return
     free = {f"train.{name}" for name in FREE}
     free |= {name for name in now | before if name.startswith("Evaluation.")}
-    changed = [
-        f"{name} = {now.get(name, '(not set)')} "
-        f"(was {before.get(name, '(not set)')})"
-        for name in sorted({*before, *now} - free)
-        if before.get(name) != now.get(name)
-    ]
+    changed = settings.differences(before, now, {*before, *now} - free)
     if changed:
         raise UserError(
             "`run_dir` holds a run with another configuration. Begin a new "
@@ -915,24 +565,14 @@ def _one_line_errors():
         raise UserError(f"configuration: {_gin_message(error)}") from error
 
 
-def bindings_of(text):
-    """gin text -> dictionary, "scope/name.parameter" -> value as text."""
-    text = re.sub(r"\\\n\s*", "", text)
-    lines = [line for line in text.splitlines() if not line.startswith("#")]
-    found = re.findall(
-        r"^(\S+) = (.*(?:\n[ \t].*)*)", "\n".join(lines), flags=re.M
-    )
-    return {name: " ".join(value.split()) for name, value in found}
-
-
 def check_bindings():
     """Refuses bindings that were set and never read.
 
     Raises:
         UserError: naming the first of them.
     """
-    given = bindings_of(gin.config_str())
-    used = bindings_of(resolved_config())
+    given = settings.bindings_of(gin.config_str())
+    used = settings.bindings_of(resolved_config())
     unused = [name for name in given if name not in used]
     if unused:
         near = difflib.get_close_matches(unused[0], used, 1, 0.4)

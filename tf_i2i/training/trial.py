@@ -8,8 +8,7 @@ import time
 import tensorflow as tf
 
 from tf_i2i.data.unpaired import default_load_size
-from tf_i2i.training.run import bindings_of
-from tf_i2i.training.run import resolved_config
+from tf_i2i.training.settings import bindings_of
 
 _STEPS, _SECONDS = 5, 10  # Timed, at most; one step at least.
 _MATTER = (".batch_size", ".batch_sizes", ".width", "train.image_size")
@@ -36,7 +35,7 @@ def plan(run, model):
         for holder in (model, *model.optimizers.values())
         for variable in holder.variables
     }
-    settings = bindings_of(resolved_config())
+    settings = bindings_of(run.configuration())
     return {
         "image_size": run.image_size,
         "load_size": default_load_size(run.image_size, run.augmentation),
