@@ -13,6 +13,7 @@ from tf_i2i.data import toy_faces
 from tf_i2i.errors import UserError
 from tf_i2i.training.evaluation import RealImages
 from tf_i2i.training.evaluation import read_labels
+from tf_i2i.training.evaluation import read_palette
 from tf_i2i.training.evaluation import remembered
 from tf_i2i.training.run import load_translator
 
@@ -210,6 +211,15 @@ def test_labels_of_a_table(tmp_path):
         read_labels(table)
     with pytest.raises(UserError, match="`labels` must be a CSV"):
         read_labels(tmp_path / "none.csv")
+
+
+def test_colours_of_classes(tmp_path):
+    table = tmp_path / "palette.csv"
+    table.write_text("class,r,g,b\nsky,0,0,255\nroad,9,8,7\n")
+    assert read_palette(table).tolist() == [[0, 0, 255], [9, 8, 7]]
+    table.write_text("class,red\nsky,0\n")
+    with pytest.raises(UserError, match=r"`palette` must be .* r, g and b"):
+        read_palette(table)
 
 
 def test_real_images_are_embedded_once():

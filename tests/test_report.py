@@ -242,6 +242,7 @@ def test_every_number_of_the_judge_is_explained(rng):
         *(noise(8) for _ in range(5)),
         {"glasses": labels},
         {"glasses": (labels, labels)},
+        palette=np.array([[0, 0, 0], [255, 255, 255]]),
     )
     assert baselines(evidence).keys() | {"model", "best"} == report.ROWS.keys()
     candidate = Candidate(

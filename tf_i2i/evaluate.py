@@ -16,6 +16,23 @@ from tf_i2i.domains import DIRECTIONS
 from tf_i2i.errors import UserError
 
 STEPS_BETWEEN = 7
+# What the terminal shows; the report has everything.
+SHOWN = (
+    *("score", "style", "content", "called_b", "r@1", "r@5"),
+    *("input_r@1", "input_r@5", "labels", "copy_rate", "fd", "kd"),
+    *(
+        "coverage",
+        "recall",
+        "map_pixel",
+        "map_class",
+        "map_iou",
+        "acc16",
+        "psnr",
+        "ssim",
+        "perceptual",
+    ),
+    *("round_trip", "diversity", "code_a_distance", "code_r@5"),
+)
 
 
 def _parser():
@@ -55,6 +72,8 @@ def _parser():
     )
     add("--labels_a", help="CSV: file name, label, ...; of A's images")
     add("--labels_b", help="the same of B's")
+    add("--palette_a", help="CSV with r, g, b: A's images are label maps")
+    add("--palette_b", help="the same of B's")
     add(
         "--features",
         default="random-conv",
@@ -143,7 +162,9 @@ def _run_subject(flags):
         )
     if flags.checkpoint == "best":
         del versions["model"]
-    real = RealImages.of_run(run, flags.paired, _labels(flags))
+    real = RealImages.of_run(
+        run, flags.paired, _labels(flags), _palettes(flags)
+    )
     if flags.images_a or flags.images_b:
         subject = _foreign(flags, real, Path(flags.run_dir) / "others.html")
         subject.run = None
@@ -186,7 +207,13 @@ def _folder_subject(flags):
         )
         for domain in "ab"
     }
-    real = RealImages(stores, flags.image_size, flags.paired, _labels(flags))
+    real = RealImages(
+        stores,
+        flags.image_size,
+        flags.paired,
+        _labels(flags),
+        _palettes(flags),
+    )
     return _foreign(flags, real, Path("report.html"))
 
 
@@ -249,6 +276,16 @@ def _labels(flags):
     }
 
 
+def _palettes(flags):
+    from tf_i2i.training.evaluation import read_palette
+
+    return {
+        domain: read_palette(path)
+        for domain in "ab"
+        if (path := getattr(flags, f"palette_{domain}"))
+    }
+
+
 def _judge(subject, direction, features, flags):
     """The direction's part of the report, and its table."""
     from tf_i2i.metrics.judge import Judge
@@ -257,6 +294,8 @@ def _judge(subject, direction, features, flags):
 
     evidence = subject.real.evidence(direction, "test", flags.count)
     measures = recipe(flags.recipe or subject.recipe)
+    if evidence.palette is not None:
+        measures = dict.fromkeys((*measures, "segmentation"))
     candidates = subject.make(evidence, direction, measures)
     judge = Judge(evidence, features, flags.seed, remembered)
     table = judge.table(candidates, measures)
@@ -360,10 +399,12 @@ def _flat(table, features):
 
 
 def _show(direction, table, verdicts, features):
+    """The main numbers, and alarms."""
     from tf_i2i.report import format_table
 
     print(f"\n{direction}, by {features.label}")
-    print(format_table(table))
+    known = [n for n in table["model"] if n in SHOWN or n.startswith("swd_")]
+    print(format_table(table, known))
     for sentence in verdicts:
         print(f"! {sentence}")
 

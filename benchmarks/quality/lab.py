@@ -59,6 +59,7 @@ ROWS = {
 # Of both directions: what a line of the table shows.
 COLUMNS = (
     *("score", "called_b", "r@5", "labels", "label_turn", "copy_rate"),
+    *("map_pixel", "map_class", "map_iou"),
     *("fd", "swd_32", "swd_16", "acc16", "perceptual", "round_trip"),
 )
 CHEATS = ("truth", "floor", "copy", "colours", "random")
@@ -76,9 +77,10 @@ def prepare(task, work, data_root):
     data = [f"--data_{d}={folder / d}" for d in "ab"]
     judging = ["--paired"] if paired else []
     for domain in "ab":
-        table = folder / f"labels_{domain}.csv"
-        if table.exists():
-            judging.append(f"--labels_{domain}={table}")
+        for kind in ("labels", "palette"):
+            table = folder / f"{kind}_{domain}.csv"
+            if table.exists():
+                judging.append(f"--{kind}_{domain}={table}")
     return data, judging
 
 

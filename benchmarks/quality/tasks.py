@@ -79,18 +79,31 @@ def digits(source, target):
 
     def make(folder, data_root):
         for domain, collection in (("a", source), ("b", target)):
-            path = Path(data_root) / "digits" / f"{collection}.npz"
-            with np.load(path) as arrays:
-                lines = list(_write_digits(arrays, folder / domain))
+            arrays = _digits(Path(data_root) / "digits", collection)
+            lines = list(_write_digits(arrays, folder / domain))
             table = folder / f"labels_{domain}.csv"
             table.write_text("\n".join(["file,digit", *lines, ""]))
 
     return make
 
 
+def _digits(folder, collection):
+    """Arrays train_x, train_y, test_x and test_y of a collection."""
+    if collection != "svhn":
+        with np.load(folder / f"{collection}.npz") as arrays:
+            return dict(arrays)
+    with np.load(folder / "svhn_labels.npz") as labels:
+        found = dict(labels)
+    for split in ("train", "test"):
+        # Tiles of 32 px, fifty in a row.
+        mosaic = np.asarray(Image.open(folder / f"svhn_{split}.png"))
+        tiles = mosaic.reshape(-1, 32, 50, 32, 3).swapaxes(1, 2)
+        found[f"{split}_x"] = tiles.reshape(-1, 32, 32, 3)
+    return found
+
+
 def _write_digits(arrays, folder):
     """Writes the images, and yields their lines of the table of labels."""
-    arrays = dict(arrays)
     starts = {"train": 0, "val": 2000, "test": 0}
     counts = {"train": 2000, "val": 200, "test": 1000}
     for split, count in counts.items():
@@ -113,6 +126,11 @@ def photos_and_labels(name):
         root = Path(data_root) / name
         with open(root / "pairs.csv", newline="") as file:
             pairs = list(csv.DictReader(file))
+        palette = (root / "palette.csv").read_text().splitlines(keepends=True)
+        # Void is no class.
+        palette = [line for line in palette if ",void," not in line]
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "palette_b.csv").write_text("".join(palette))
         for domain, kind in (("a", "photo"), ("b", "label")):
             mine = [p for p in pairs if p["unpaired_half"] in (kind, "")]
             stems = [p["stem"] for p in mine if p["split"] == "train"]
@@ -162,6 +180,7 @@ TASKS = {
     "colour": Task(constructed(_grey, _same), paired=True),
     "mnist_usps": Task(digits("mnist", "usps"), paired=False),
     "usps_mnist": Task(digits("usps", "mnist"), paired=False),
+    "svhn_mnist": Task(digits("svhn", "mnist"), paired=False),
     "facades": Task(photos_and_labels("facades"), paired=True),
     "cityscapes": Task(photos_and_labels("cityscapes"), paired=True),
     "selfie2anime": Task(

@@ -61,7 +61,7 @@ def test_no_cheat_passes_the_gate_and_the_truth_does(table):
     scores = {row: s["score"] for row, s in table.items() if "score" in s}
     assert set(scores) == {
         *("model", "truth", "copy", "colours", "blur", "nearest"),
-        *("random", "mean", "white"),
+        *("random", "mean", "commonest", "white"),
     }
     assert scores.pop("truth") == 1
     assert scores.pop("model") > 0.8
@@ -129,6 +129,24 @@ def test_sets_that_do_not_belong_to_inputs_have_no_content(judge, evidence):
     )
     assert {"called_b", "fd"} <= scores.keys()
     assert not {"r@5", "psnr", "change", "labels"} & scores.keys()
+
+
+def test_label_maps_are_read_by_their_colours(evidence):
+    """Half of the truth's pixels are sky; the output calls all of them so."""
+    palette = np.array([[0, 0, 255], [0, 255, 0], [255, 0, 0]])
+    truth = np.zeros((8, 32, 32, 3), np.uint8)
+    truth[:, :16], truth[:, 16:] = palette[0], palette[1]
+    maps = Evidence(*[evidence.inputs[:8]] * 4, truth, palette=palette)
+    sky = np.full_like(truth, palette[0] + [9, 9, -9])
+    judge = Judge(maps, load_features("random-conv"))
+    assert judge.score(Candidate(sky), ["segmentation"]) == pytest.approx(
+        {
+            "map_pixel": 1 / 2,
+            "map_class": (1 + 0 + 0) / 3,
+            "map_iou": (1 / 2 + 0 + 0) / 3,
+            "map_iou_present": (1 / 2 + 0) / 2,
+        }
+    )
 
 
 def test_too_few_images_are_refused(evidence):

@@ -24,7 +24,8 @@ def baselines(evidence, seed=0):
         `colours` (the input with the target domain's mean and deviation of
         each channel), `blur`, `nearest` (to the input, of the target
         training images, by thumbnails), `random` (target training images),
-        `mean` and `white`; and `floor`, real target images that are in no
+        `mean`, `commonest` (flat, in the target's most frequent colour)
+        and `white`; and `floor`, real target images that are in no
         order: as good as distances between sets can be.
     """
     inputs, target = evidence.inputs, evidence.target_train
@@ -38,9 +39,9 @@ def baselines(evidence, seed=0):
     thumbs = _thumbnails(inputs), _thumbnails(target)
     rows["nearest"] = target[nearest(*thumbs)[1]]
     rows["random"] = target[_draw(rng, len(target), len(inputs))]
-    mean = constant_baselines(target)["mean"]
-    rows["mean"] = np.repeat(mean[None], len(inputs), 0)
-    rows["white"] = np.full_like(inputs, 255)
+    constant = constant_baselines(target)
+    for name in ("mean", "commonest", "white"):
+        rows[name] = np.repeat(constant[name][None], len(inputs), 0)
     count = min(len(evidence.target_test), len(target))
     rows["floor"] = target[_draw(rng, len(target), count)]
     return rows

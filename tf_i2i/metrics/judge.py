@@ -36,12 +36,16 @@ from tf_i2i.metrics.pixels import psnr
 from tf_i2i.metrics.pixels import round_trip_error
 from tf_i2i.metrics.pixels import ssim
 from tf_i2i.metrics.probes import agreement
+from tf_i2i.metrics.probes import hungarian_accuracy
 from tf_i2i.metrics.probes import linear_probe
 from tf_i2i.metrics.probes import proxy_a_distance
 from tf_i2i.metrics.probes import share_called_b
 from tf_i2i.metrics.retrieval import retrieval
 from tf_i2i.metrics.retrieval import semantic_consistency
 from tf_i2i.metrics.robustness import sensitivity
+from tf_i2i.metrics.segmentation import confusion
+from tf_i2i.metrics.segmentation import nearest_colour
+from tf_i2i.metrics.segmentation import segmentation_scores
 from tf_i2i.metrics.sliced_wasserstein import sliced_wasserstein
 
 # Cells a side, in which features keep where things are: for finding faces
@@ -68,6 +72,8 @@ class Evidence:
         truth: the inputs' hidden partners in the target domain, or None.
         labels: name -> integers of `inputs`, where there are any.
         target_labels: name -> (of `target_train`, of `target_test`).
+        palette: whole numbers `[K, 3]`: the classes' colours, where target
+            images are label maps.
     """
 
     inputs: np.ndarray
@@ -77,6 +83,7 @@ class Evidence:
     truth: np.ndarray | None = None
     labels: dict = dataclasses.field(default_factory=dict)
     target_labels: dict = dataclasses.field(default_factory=dict)
+    palette: np.ndarray | None = None
 
 
 @dataclasses.dataclass
@@ -291,15 +298,13 @@ def _labels(judge, candidate):
     if not (candidate.aligned and judge.evidence.labels):
         return {}
     made = judge.label_vectors(candidate.outputs)
-    scores = {
-        f"label_{name}": agreement(
-            probe.predict(made), judge.evidence.labels[name]
-        )["balanced"]
-        for name, probe in judge.label_probes.items()
-    }
-    if scores:
-        scores["labels"] = np.mean(list(scores.values()))
-    return scores
+    scores, matched = {}, {}
+    for name, probe in judge.label_probes.items():
+        read, labels = probe.predict(made), judge.evidence.labels[name]
+        scores[f"label_{name}"] = agreement(read, labels)["balanced"]
+        matched[f"matched_{name}"] = hungarian_accuracy(read, labels)
+    scores["labels"] = np.mean(list(scores.values()))
+    return scores | matched
 
 
 def _copying(judge, candidate):
@@ -334,6 +339,19 @@ def _paired(judge, candidate):
             judge.features.taps(outputs), judge.features.taps(truth)
         ),
     }
+
+
+def _segmentation(judge, candidate):
+    """Label maps against the hidden partners, by the nearest colour."""
+    e = judge.evidence
+    if e.truth is None or e.palette is None or not candidate.aligned:
+        return {}
+    truth = nearest_colour(e.truth, e.palette)
+    made = nearest_colour(candidate.outputs, e.palette)
+    counts = confusion(truth, made, len(e.palette))
+    scores = segmentation_scores(counts)
+    scores["iou_present"] = segmentation_scores(counts, absent="skip")["iou"]
+    return {f"map_{name}": value for name, value in scores.items()}
 
 
 def _round_trip(judge, candidate):
@@ -405,6 +423,7 @@ MEASURES = {
     "labels": _labels,
     "copying": _copying,
     "paired": _paired,
+    "segmentation": _segmentation,
     "round_trip": _round_trip,
     "sensitivity": _sensitivity,
     "embedding": _embedding,
@@ -420,14 +439,14 @@ RECIPES: dict[str, tuple[str, ...]] = {
     "TwinGAN": (*_COMMON, "swd", "embedding", "diversity"),
     "UNIT": (*_COMMON, "embedding"),
     "XGAN": (*_COMMON, "embedding"),
-    "AsymGAN": (*_COMMON, "sensitivity", "diversity"),
+    "AsymGAN": (*_COMMON, "segmentation", "sensitivity", "diversity"),
     "CDFT": _COMMON,
 }
 
 
 # Measures that no feature network has a part in.
 _PLAIN = (
-    *("swd", "acc16", "psnr", "ssim", "round_trip", "back_", "code_"),
+    *("swd", "acc16", "psnr", "ssim", "round_trip", "back_", "code_", "map_"),
     *("spread", "change", "light", "colour"),
 )
 

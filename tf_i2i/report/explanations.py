@@ -27,6 +27,7 @@ _CONTENT = "Is it the right one?"
 _LABELS = "Are attributes kept?"
 _COPYING = "Does it hand out training images?"
 _PAIRED = "Against the hidden truth, pixels and features"
+_MAPS = "Label maps, by the nearest colour"
 _BACK = "There and back"
 _STYLES = "Under several styles"
 _CODES = "The translator's own shared encoder"
@@ -132,6 +133,12 @@ EXPLANATIONS = {
         "Balanced accuracy with which a probe, trained on real target "
         "images, reads the input's attribute in the output.",
     ),
+    "matched_": Explanation(
+        _LABELS,
+        "higher",
+        "The same as a share of all, after the best renaming of classes: far "
+        "above the other, classes are kept and exchanged.",
+    ),
     "copy_rate": Explanation(
         _COPYING,
         "lower",
@@ -167,6 +174,20 @@ EXPLANATIONS = {
         _PAIRED,
         "lower",
         "Distance of feature maps to those of the truth, place by place.",
+    ),
+    "map_pixel": Explanation(
+        _MAPS, "higher", "Share of pixels of the right class."
+    ),
+    "map_class": Explanation(
+        _MAPS, "higher", "The same, class by class, and the mean of them."
+    ),
+    "map_iou": Explanation(
+        _MAPS,
+        "higher",
+        "Intersection over union, mean of classes; an absent one counts 0.",
+    ),
+    "map_iou_present": Explanation(
+        _MAPS, "higher", "The same without classes that are absent."
     ),
     "round_trip": Explanation(
         _BACK,
@@ -246,6 +267,7 @@ ROWS = {
     "nearest": "of the target's training images the nearest to the input",
     "random": "random training images of the target",
     "mean": "the mean image of the target",
+    "commonest": "the most frequent colour of the target, flat",
     "white": "white",
     "floor": "real images against real images: as good as a distance between "
     "sets can be with so many images",

@@ -140,21 +140,23 @@ class RealImages:
         paired: whether the test images of one name are hidden partners; their
             folders and suffixes do not count.
         labels: "a", "b" -> (name of a column -> (stem -> label)).
+        palettes: "a", "b" -> whole numbers `[K, 3]`, of domains of label maps.
     """
 
     stores: dict[str, Store]
     size: int
     paired: bool = False
     labels: dict = dataclasses.field(default_factory=dict)
+    palettes: dict = dataclasses.field(default_factory=dict)
 
     @classmethod
-    def of_run(cls, run, paired=False, labels=None):
+    def of_run(cls, run, paired=False, labels=None, palettes=None):
         """Those of a run; the toy faces have pairs and labels of their own."""
         stores = {domain: run.store(domain) for domain in "ab"}
         if run.data["a"] is None and run.data["b"] is None:
             labels = {d: _toy_labels(stores[d]) for d in "ab"}
             paired = True
-        return cls(stores, run.phase.size, paired, labels or {})
+        return cls(stores, run.phase.size, paired, labels or {}, palettes or {})
 
     def evidence(self, direction, split="test", count=None):
         """`Evidence` of a direction.
@@ -184,6 +186,7 @@ class RealImages:
             truth=target_test if partners else None,
             labels=labels,
             target_labels=target_labels,
+            palette=self.palettes.get(target),
         )
 
     def names(self, domain, split="test"):
@@ -293,6 +296,27 @@ def read_labels(path):
         for i, column in enumerate(header)
         if i
     }
+
+
+def read_palette(path):
+    """A CSV with a header, and the columns r, g and b: colours of classes.
+
+    Returns:
+        int64 `[K, 3]`, in [0, 255].
+
+    Raises:
+        UserError: no such file, or no such columns.
+    """
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        colours = [[int(row[channel]) for channel in "rgb"] for row in rows]
+    except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
+        raise UserError(
+            "`palette` must be a CSV file with the columns r, g and b. "
+            f"Received: {path} ({error!r})"
+        ) from error
+    return np.array(colours, np.int64).reshape(-1, 3)
 
 
 def candidate(model, evidence, direction, measures=(), seed=0):
