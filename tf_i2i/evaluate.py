@@ -20,18 +20,9 @@ STEPS_BETWEEN = 7
 SHOWN = (
     *("score", "style", "content", "called_b", "r@1", "r@5"),
     *("input_r@1", "input_r@5", "labels", "copy_rate", "fd", "kd"),
-    *(
-        "coverage",
-        "recall",
-        "map_pixel",
-        "map_class",
-        "map_iou",
-        "acc16",
-        "psnr",
-        "ssim",
-        "perceptual",
-    ),
-    *("round_trip", "diversity", "code_a_distance", "code_r@5"),
+    *("swd_64", "swd_32", "swd_16", "coverage", "recall"),
+    *("map_pixel", "map_class", "map_iou", "acc16", "psnr", "ssim"),
+    *("perceptual", "round_trip", "diversity", "code_a_distance", "code_r@5"),
 )
 
 
@@ -149,7 +140,7 @@ class _Subject:
 
 def _run_subject(flags):
     from tf_i2i.training.evaluation import RealImages
-    from tf_i2i.training.evaluation import candidate
+    from tf_i2i.training.evaluation import Translations
     from tf_i2i.training.run import load_translator
 
     model, run = load_translator(flags.run_dir, flags.allow_imports)
@@ -170,10 +161,12 @@ def _run_subject(flags):
         subject.run = None
         return subject
 
+    made_by = {n: Translations(m, flags.seed) for n, m in versions.items()}
+
     def make(evidence, direction, measures):
         return {
-            name: candidate(version, evidence, direction, measures, flags.seed)
-            for name, version in versions.items()
+            name: translations.candidate(evidence, direction, measures)
+            for name, translations in made_by.items()
         }
 
     facts = {
@@ -403,7 +396,8 @@ def _show(direction, table, verdicts, features):
     from tf_i2i.report import format_table
 
     print(f"\n{direction}, by {features.label}")
-    known = [n for n in table["model"] if n in SHOWN or n.startswith("swd_")]
+    first = next(iter(table.values()))
+    known = [name for name in SHOWN if name in first]
     print(format_table(table, known))
     for sentence in verdicts:
         print(f"! {sentence}")

@@ -302,7 +302,9 @@ class Evaluate(RunCallback):
     def on_train_begin(self, logs=None):
         self.every.due(self.shown)
         real = RealImages.of_run(self.run)
-        self.validation = Validation(real, self.run.evaluation, self.run.seed)
+        self.validation = Validation(
+            self.model, real, self.run.evaluation, self.run.seed
+        )
 
     def on_train_batch_end(self, batch, logs=None):
         if self.every.due(self.shown) or self.shown >= self.phase.end:
@@ -310,7 +312,7 @@ class Evaluate(RunCallback):
 
     def _score(self):
         with self.model.averaged():
-            scores, alarms = self.validation.scores(self.model)
+            scores, alarms = self.validation.scores()
         for sentence in alarms:
             # Numbers differ each time: the first words say which it is.
             if sentence[:40] not in self.told:

@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import functools
 import hashlib
 import os
 from pathlib import Path
@@ -74,14 +75,15 @@ class Validation:
     """Scores a model on validation images, again and again.
 
     Args:
+        model: `UnpairedTranslator`, which keeps the phase that it is in.
         real: `RealImages`.
         evaluation: `Evaluation`.
         seed: of all that is drawn.
     """
 
-    def __init__(self, real, evaluation, seed=0):
+    def __init__(self, model, real, evaluation, seed=0):
         self.evaluation = evaluation
-        self.seed = seed
+        self.translations = Translations(model, seed)
         self.features = load_features(evaluation.features)
         self.measures = recipe(evaluation.recipe)
         self.judges = {
@@ -94,8 +96,8 @@ class Validation:
             for direction in DIRECTIONS
         }
 
-    def scores(self, model):
-        """Scores and alarms of a model in the weights that it carries.
+    def scores(self):
+        """Scores and alarms of the model in the weights that it carries.
 
         Returns:
             Dictionary direction -> (measure -> float), and a list of
@@ -103,8 +105,8 @@ class Validation:
         """
         scores, alarms = {}, []
         for direction, judge in self.judges.items():
-            made = candidate(
-                model, judge.evidence, direction, self.measures, self.seed
+            made = self.translations.candidate(
+                judge.evidence, direction, self.measures
             )
             table = judge.table({"model": made}, self.measures, cheats=False)
             scores[direction] = table["model"]
@@ -319,84 +321,91 @@ def read_palette(path):
     return np.array(colours, np.int64).reshape(-1, 3)
 
 
-def candidate(model, evidence, direction, measures=(), seed=0):
-    """What a model makes of a direction's inputs, as it stands.
+class Translations:
+    """A model's translations of arrays, in the weights that it carries.
 
     Args:
-        model: `UnpairedTranslator`, in the weights to be judged.
-        evidence: `Evidence` of the direction.
-        direction: "a_to_b" or "b_to_a".
-        measures: names of `metrics.judge.MEASURES`, which say what is needed
-            beside the translations.
-        seed: of styles, for methods that have them.
+        model: `UnpairedTranslator`, which keeps the phase that it is in.
+        seed: of styles, for methods that have them; an image's style depends
+            on its place in the set.
     """
-    source, target = direction.split("_to_")
-    inputs = evidence.inputs
-    there = _Translation(model, direction, seed)
-    outputs = there(inputs)
-    made = Candidate(outputs)
-    back = _Translation(model, _reverse(direction), seed)
-    if "round_trip" in measures:
-        made.returned = back(outputs)
-    if "sensitivity" in measures:
-        made.back = back
-    if "embedding" in measures and model.embeds:
-        made.codes = (
-            _codes(model, inputs, source),
-            _codes(model, outputs, target),
-            _codes(model, evidence.target_test, target),
+
+    def __init__(self, model, seed=0):
+        self.model = model
+        self.seed = seed
+        self._translate = tf.function(
+            lambda images, style, direction: to_uint8(
+                model.translate(images, direction, style)
+            ),
+            autograph=False,
+            reduce_retracing=True,
         )
-    if "diversity" in measures and model.style_shape:
-        few = inputs[:STYLED_INPUTS]
-        made.several = np.stack(
-            [
-                _Translation(model, direction, seed + 1 + i)(few)
-                for i in range(STYLES)
-            ]
+        self._embed = tf.function(
+            lambda images, domain: model.embed(to_float(images), domain),
+            autograph=False,
+            reduce_retracing=True,
         )
-    return made
+
+    def candidate(self, evidence, direction, measures=()):
+        """What the model makes of a direction's inputs.
+
+        Args:
+            evidence: `Evidence` of the direction.
+            direction: "a_to_b" or "b_to_a".
+            measures: names of `metrics.judge.MEASURES`, which say what is
+                needed beside the translations.
+        """
+        source, target = direction.split("_to_")
+        back = functools.partial(self.translate, direction=_reverse(direction))
+        inputs = evidence.inputs
+        outputs = self.translate(inputs, direction)
+        made = Candidate(outputs)
+        if "round_trip" in measures:
+            made.returned = back(outputs)
+        if "sensitivity" in measures:
+            made.back = back
+        if "embedding" in measures and self.model.embeds:
+            made.codes = (
+                self.embed(inputs, source),
+                self.embed(outputs, target),
+                self.embed(evidence.target_test, target),
+            )
+        if "diversity" in measures and self.model.style_shape:
+            few = inputs[:STYLED_INPUTS]
+            made.several = np.stack(
+                [
+                    self.translate(few, direction, self.seed + 1 + i)
+                    for i in range(STYLES)
+                ]
+            )
+        return made
+
+    def translate(self, images, direction, seed=None):
+        """Images, uint8 or float in [-1, 1] -> uint8 translations."""
+        style = None
+        if self.model.style_shape:
+            seed = self.seed if seed is None else seed
+            style = self.model.sample_style(len(images), seed)
+        parts = []
+        for i in range(0, len(images), _BATCH):
+            part = images[i : i + _BATCH]
+            part = to_float(part) if part.dtype == np.uint8 else part
+            few = None if style is None else style[i : i + _BATCH]
+            made = self._translate(tf.constant(part), few, direction)
+            parts.append(made.numpy())
+        return np.concatenate(parts)
+
+    def embed(self, images, domain):
+        """uint8 images -> codes `[N, D]` of the shared encoder."""
+        parts = [
+            self._embed(tf.constant(images[i : i + _BATCH]), domain).numpy()
+            for i in range(0, len(images), _BATCH)
+        ]
+        return np.concatenate(parts)
 
 
 def _reverse(direction):
     return DIRECTIONS[1 - DIRECTIONS.index(direction)]
-
-
-class _Translation:
-    """Images, uint8 or float in [-1, 1] -> uint8 translations.
-
-    Styles are drawn by the place of an image in the set.
-    """
-
-    def __init__(self, model, direction, seed):
-        self.model, self.direction, self.seed = model, direction, seed
-        self._graph = tf.function(self._translate, autograph=False)
-
-    def _translate(self, images, style):
-        return to_uint8(self.model.translate(images, self.direction, style))
-
-    def __call__(self, images):
-        if images.dtype == np.uint8:
-            images = to_float(images)
-        style = None
-        if self.model.style_shape:
-            style = self.model.sample_style(len(images), self.seed)
-        parts = []
-        for i in range(0, len(images), _BATCH):
-            part = slice(i, i + _BATCH)
-            few = None if style is None else style[part]
-            parts.append(self._graph(tf.constant(images[part]), few).numpy())
-        return np.concatenate(parts)
-
-
-def _codes(model, images, domain):
-    embed = tf.function(
-        lambda x: model.embed(to_float(x), domain), autograph=False
-    )
-    parts = [
-        embed(tf.constant(images[i : i + _BATCH])).numpy()
-        for i in range(0, len(images), _BATCH)
-    ]
-    return np.concatenate(parts)
 
 
 def remembered(features, images, grid):
