@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from tf_i2i.errors import UserError
+from tf_i2i.errors import printable
 
 
 class _Parser(argparse.ArgumentParser):
@@ -37,7 +38,8 @@ def run(main):
     try:
         main(sys.argv[1:])
     except UserError as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        line = printable(" ".join(str(error).split()))
+        print(f"error: {line}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)

@@ -27,12 +27,12 @@ from tf_i2i.data.checkup import ERROR
 from tf_i2i.data.checkup import NOTE
 from tf_i2i.data.checkup import WARNING
 from tf_i2i.data.checkup import Finding
-from tf_i2i.data.reading import printable
 from tf_i2i.data.sources import located
 from tf_i2i.data.sources import source_for
 from tf_i2i.data.store import default_cache_dir
 from tf_i2i.domains import DOMAINS
 from tf_i2i.errors import UserError
+from tf_i2i.errors import printable
 
 MARKS = {ERROR: "x", WARNING: "!", NOTE: "-"}
 IMAGE_SIZE = 64  # As `train.image_size`.

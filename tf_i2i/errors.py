@@ -7,3 +7,15 @@ class UserError(ValueError):
     The verbs print its text as one line, without a traceback, and exit
     with status 2.
     """
+
+
+def printable(text):
+    """The text in one line, with nothing in it that moves a terminal.
+
+    File names may hold line ends, escape sequences and bytes that are no
+    UTF-8; those become backslash escapes, as in `repr`.
+    """
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode()
+        for c in str(text)
+    )

@@ -25,10 +25,10 @@ from tf_i2i.data.reading import describe_others
 from tf_i2i.data.reading import fit_image
 from tf_i2i.data.reading import is_image
 from tf_i2i.data.reading import list_files
-from tf_i2i.data.reading import printable
 from tf_i2i.data.reading import read_image
 from tf_i2i.domains import DOMAINS
 from tf_i2i.errors import UserError
+from tf_i2i.errors import printable
 from tf_i2i.images import grid
 from tf_i2i.images import to_float
 from tf_i2i.report import enlarged

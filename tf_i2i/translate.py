@@ -24,10 +24,10 @@ from tf_i2i.data.reading import describe_others
 from tf_i2i.data.reading import fit_image
 from tf_i2i.data.reading import is_image
 from tf_i2i.data.reading import list_files
-from tf_i2i.data.reading import printable
 from tf_i2i.data.reading import read_image
 from tf_i2i.domains import DIRECTIONS
 from tf_i2i.errors import UserError
+from tf_i2i.errors import printable
 from tf_i2i.export import photo_to_photo
 from tf_i2i.images import to_float
 

@@ -11,9 +11,9 @@ from tf_i2i.data.reading import describe_others
 from tf_i2i.data.reading import fit_image
 from tf_i2i.data.reading import is_image
 from tf_i2i.data.reading import list_files
-from tf_i2i.data.reading import printable
 from tf_i2i.data.reading import read_image
 from tf_i2i.errors import UserError
+from tf_i2i.errors import printable
 
 RED = (200, 10, 30)
 ORIENTATION = 0x0112

@@ -13,6 +13,7 @@ from PIL import Image
 from PIL import ImageOps
 
 from tf_i2i.errors import UserError
+from tf_i2i.errors import printable
 
 IMAGE_SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
@@ -55,18 +56,6 @@ class BadImage(UserError):  # noqa: N818 (a file, found to be bad)
         )
         self.name = str(name)
         self.reason = reason
-
-
-def printable(text):
-    """The text in one line, with nothing in it that moves a terminal.
-
-    File names may hold line ends, escape sequences and bytes that are no
-    UTF-8; those become backslash escapes, as in `repr`.
-    """
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode()
-        for c in str(text)
-    )
 
 
 def list_files(folder):

@@ -29,10 +29,10 @@ from tf_i2i.data.reading import describe_others
 from tf_i2i.data.reading import fit_image
 from tf_i2i.data.reading import is_image
 from tf_i2i.data.reading import list_files
-from tf_i2i.data.reading import printable
 from tf_i2i.data.tfds import TfdsSource
 from tf_i2i.data.tfrecord import TFRecordSource
 from tf_i2i.errors import UserError
+from tf_i2i.errors import printable
 
 _DRAWN_AT_ONCE = 64
 _WRITTEN = (

@@ -20,9 +20,9 @@ from tqdm import tqdm
 
 from tf_i2i.data.reading import FITS
 from tf_i2i.data.reading import BadImage
-from tf_i2i.data.reading import printable
 from tf_i2i.data.sources import SPLITS
 from tf_i2i.errors import UserError
+from tf_i2i.errors import printable
 
 # Part of every key: raise it when reading, fitting or splitting change.
 _VERSION = 2

@@ -24,9 +24,9 @@ from tf_i2i.data.items import encoded_item
 from tf_i2i.data.items import in_splits
 from tf_i2i.data.items import in_threads
 from tf_i2i.data.reading import BadImage
-from tf_i2i.data.reading import printable
 from tf_i2i.data.reading import read_image
 from tf_i2i.errors import UserError
+from tf_i2i.errors import printable
 
 PREFIX = "tfrecord:"
 _USUAL_FEATURES = ("image/encoded", "image")

@@ -7,9 +7,9 @@ A rerun on other pictures would go on in an order that never was, silently.
 import hashlib
 import json
 
-from tf_i2i.data.reading import printable
 from tf_i2i.data.sources import SPLITS
 from tf_i2i.errors import UserError
+from tf_i2i.errors import printable
 from tf_i2i.training.disk import reason
 from tf_i2i.training.disk import write_whole
 
