@@ -122,6 +122,24 @@ def test_without_pairs_the_input_must_be_found_again(evidence):
     assert 0 < table["model"]["score"] < 1
 
 
+def test_where_a_copy_finds_nobody_the_truth_is_the_measure(evidence):
+    negative = Evidence(
+        evidence.inputs,
+        255 - evidence.inputs,
+        255 - evidence.source_train,
+        evidence.source_train,
+        truth=255 - evidence.inputs,
+    )
+    judge = Judge(negative, load_features("random-conv"))
+    half = 255 - evidence.inputs
+    half[PAIRS // 2 :] = negative.target_train[: PAIRS - PAIRS // 2]
+    rows = {"model": Candidate(255 - evidence.inputs), "half": Candidate(half)}
+    table = judge.table(rows, ("style", "content", "copying"), cheats=False)
+    assert table["copy"]["r@5"] <= table["random"]["r@5"]
+    assert table["model"]["content"] == table["truth"]["content"] == 1
+    assert 0.4 < table["half"]["content"] < 0.6
+
+
 def test_sets_that_do_not_belong_to_inputs_have_no_content(judge, evidence):
     scores = judge.score(
         Candidate(evidence.target_train, aligned=False),

@@ -181,6 +181,10 @@ class Judge:
             return {}
         # Without hidden partners, real images of B are the truth of style.
         truth = table.get("truth", table.get("floor", table["random"]))
+        full, none = table["copy"][found], table["random"][found]
+        if full <= none and "truth" in table:
+            # Where the task is a negative, a copy finds nobody.
+            full = table["truth"][found]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # An end that is no end gives 0.
             return gate(
@@ -188,8 +192,8 @@ class Judge:
                 called_b_copy=table["copy"]["called_b"],
                 called_b_truth=truth["called_b"],
                 recall=scores[found],
-                recall_copy=table["copy"][found],
-                recall_random=table["random"][found],
+                recall_copy=full,
+                recall_random=none,
                 copy_rate=scores["copy_rate"],
             )
 
