@@ -183,6 +183,7 @@ def _say_what_next(run):
     if run.last_sample:
         print(f"Look at:  {run.last_sample}")
     print(f"Curves:   tensorboard --logdir={run.run_dir.parent}")
+    print(f"Score:    python -m tf_i2i.evaluate --run_dir={run.run_dir}")
     print(
         "Next:     python -m tf_i2i.translate "
         f"--run_dir={run.run_dir} --input=me.jpg --output=translated/"

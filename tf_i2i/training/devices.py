@@ -104,16 +104,15 @@ class Workers:
 
     def gather(self, *numbers):
         """int64 `[workers, numbers]`: what each of them passed."""
+        rows = np.zeros((self.count, len(numbers)), np.int64)
+        rows[self.names.index(self.cluster.own)] = numbers
         if self.count == 1:
-            return np.array([numbers], np.int64)
-        row = tf.constant([numbers], tf.int64)
-        return self.strategy.gather(row, axis=0).numpy()
+            return rows
+        return self.strategy.reduce("SUM", rows, axis=None).numpy()
 
     def any(self, flag):
         """Whether one of them passed a true value."""
-        if self.count == 1:
-            return bool(flag)
-        return bool(self.strategy.reduce("SUM", float(flag), axis=None) > 0)
+        return bool(self.gather(bool(flag)).any())
 
     def check_same(self, name, expected, **numbers):
         """Refuses to go on where numbers differ from worker to worker.
