@@ -75,10 +75,7 @@ def import_tensorflow(training=False):
     seconds.
 
     Args:
-        training: whether a training step is to come, which has independent
-            operations enough for two at a time on half the cores each; a
-            seventh faster on two cores. TensorFlow's own variables
-            TF_NUM_INTEROP_THREADS and TF_NUM_INTRAOP_THREADS come first.
+        training: whether training is to come: see `share_cores`.
 
     Raises:
         UserError: if Keras is set to another backend, or TensorFlow is not
@@ -93,9 +90,7 @@ def import_tensorflow(training=False):
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     if training:
-        half = max(1, (os.cpu_count() or 1) // 2)
-        os.environ.setdefault("TF_NUM_INTEROP_THREADS", "2")
-        os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(half))
+        share_cores()
     with silent_stderr():
         try:
             tensorflow = importlib.import_module("tensorflow")
@@ -107,6 +102,18 @@ def import_tensorflow(training=False):
         if "TF_CONFIG" not in os.environ:  # Else workers are joined first.
             tensorflow.config.list_logical_devices()
     return tensorflow
+
+
+def share_cores():
+    """Has TensorFlow run two operations at a time, on half the cores each.
+
+    A training step has independent operations enough for it; on two cores
+    it is a seventh faster. The last bits of weights depend on this, so that
+    a run keeps it. TensorFlow's own variables come first.
+    """
+    half = max(1, (os.cpu_count() or 1) // 2)
+    os.environ.setdefault("TF_NUM_INTEROP_THREADS", "2")
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(half))
 
 
 @contextlib.contextmanager

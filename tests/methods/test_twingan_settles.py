@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from tf_i2i.data import toy_faces
@@ -24,6 +25,7 @@ def training_pass(model, a):
     )
 
 
+@pytest.mark.slow
 def test_inference_within_two_levels_after_500_steps():
     keras.utils.set_random_seed(0)
     model = TwinGAN(SIZE, width=0.1, cycle_weight=10.0, output_norm=False)

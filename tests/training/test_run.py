@@ -117,7 +117,7 @@ def kill_and_resume(folders, finished, tmp_path, at):
     assert_same_state(finished[0], tmp_path)
 
 
-@pytest.mark.parametrize("at", np.random.default_rng(1).integers(1, 39, 3))
+@pytest.mark.parametrize("at", np.random.default_rng(1).integers(1, 39, 1))
 def test_killed_and_resumed_is_bit_equal(folders, finished, tmp_path, at):
     kill_and_resume(folders, finished, tmp_path, at)
 
