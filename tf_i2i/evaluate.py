@@ -412,7 +412,7 @@ def _keep(subject, features, scores, flags):
         "images_shown": subject.run.images_shown,
         "evaluation": "test",
         "features": features.label,
-        "seed": flags.seed,
+        "evaluation_seed": flags.seed,
         **scores,
     }
     path = Path(flags.run_dir) / "metrics.jsonl"

@@ -144,7 +144,7 @@ def table():
 def _lines(direction, rows):
     """One direction's table."""
     some = next(iter(rows.values()))[0][direction]
-    known = [name for name in COLUMNS if _value(some["model"], name)]
+    known = [n for n in COLUMNS if _value(some["model"], n) is not None]
     yield f"| {direction} | seeds | minutes | {' | '.join(known)} |"
     yield "| --- " * (len(known) + 3) + "|"
     for cheat in CHEATS:
