@@ -345,7 +345,7 @@ def _examples(judge, made, distances):
     if e.truth is not None:
         apart = perceptual_distance(
             judge.features.taps(made.outputs),
-            judge.features.taps(e.truth),
+            judge.truth_taps,
             per_image=True,
         )
         by["perceptual distance to the truth"] = (apart, False)

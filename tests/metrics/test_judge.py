@@ -105,6 +105,31 @@ def test_real_images_are_embedded_by_their_own_function(evidence):
     assert asked == [(PAIRS, 1)]
 
 
+def test_tables_leave_nothing_behind_and_cheats_are_scored_once(evidence):
+    """Training asks for one table after the other, for hours."""
+    embedded = []
+
+    class Counting:
+        label = "counting"
+
+        def embed(self, images, grid):
+            embedded.append(len(images))
+            small = images[:, ::8, ::8].reshape(len(images), -1)
+            return small.astype(np.float32)
+
+    judge = Judge(evidence, Counting())
+    tables, asked, kept = [], [], []
+    for _ in range(3):
+        made = Candidate(255 - evidence.truth)
+        tables.append(judge.table({"model": made}, recipe("quick")))
+        asked.append(len(embedded))
+        kept.append(len(judge._made))
+    assert tables[0] == tables[1] == tables[2]
+    # The same few for each table: those of its own candidate.
+    assert asked[2] - asked[1] == asked[1] - asked[0] == kept[0] == 2
+    assert kept[0] == kept[1] == kept[2]
+
+
 def test_without_pairs_the_input_must_be_found_again(evidence):
     alone = Evidence(
         evidence.inputs,

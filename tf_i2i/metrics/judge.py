@@ -23,6 +23,7 @@ from tf_i2i.metrics.checks import collapsed
 from tf_i2i.metrics.checks import identity
 from tf_i2i.metrics.checks import inverted
 from tf_i2i.metrics.copying import copying_scores
+from tf_i2i.metrics.copying import nearest_distance
 from tf_i2i.metrics.embeddings import principal
 from tf_i2i.metrics.frechet import frechet_distance
 from tf_i2i.metrics.gate import gate
@@ -139,7 +140,10 @@ class Judge:
         self.features = features
         self.seed = seed
         self._embed_real = embed_real or _embed
-        self._known: dict[tuple, tuple] = {}
+        self._real: dict[tuple, np.ndarray] = {}
+        # Of what the last table judged; all of a run would fill the memory.
+        self._made: dict[tuple, tuple] = {}
+        self._cheats: dict[tuple, dict] = {}
 
     def table(self, candidates, measures, cheats=True):
         """Scores of candidates, of the truth, of cheats and of the floor.
@@ -153,14 +157,10 @@ class Judge:
             Dictionary: row -> dictionary, measure -> float; the candidates
             come first. `score` is the gate's number (`metrics.gate`).
         """
+        others = self._score_cheats(tuple(measures), cheats)
+        self._made.clear()
         table = {n: self.score(c, measures) for n, c in candidates.items()}
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Of sets like "white".
-            for name, outputs in baselines(self.evidence, self.seed).items():
-                if cheats or name in ("truth", "copy", "random"):
-                    floor = name == "floor"
-                    row = Candidate(outputs, aligned=not floor, shown=floor)
-                    table[name] = self.score(row, measures)
+        table |= {name: dict(scores) for name, scores in others.items()}
         for name, scores in table.items():
             if name != "floor":
                 scores |= self._gate(scores, table)
@@ -172,6 +172,20 @@ class Judge:
         for name in measures:
             scores |= MEASURES[name](self, candidate)
         return {name: float(value) for name, value in scores.items()}
+
+    def _score_cheats(self, measures, cheats):
+        """Scores of the rows that are the same in every table."""
+        if (measures, cheats) not in self._cheats:
+            rows = {}
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # Of sets like "white".
+                for name, made in baselines(self.evidence, self.seed).items():
+                    if cheats or name in ("truth", "copy", "random"):
+                        floor = name == "floor"
+                        row = Candidate(made, aligned=not floor, shown=floor)
+                        rows[name] = self.score(row, measures)
+            self._cheats[measures, cheats] = rows
+        return self._cheats[measures, cheats]
 
     def _gate(self, scores, table):
         """`style`, `content` and `score` of one row, from three others."""
@@ -204,13 +218,30 @@ class Judge:
 
     def vectors(self, images, grid=1):
         """Features `[N, D]` of a set of images, each set computed once."""
-        real = any(images is getattr(self.evidence, name) for name in _REAL)
         key = (id(images), grid)
-        if key not in self._known:
-            embed = self._embed_real if real else _embed
+        if any(images is getattr(self.evidence, name) for name in _REAL):
+            if key not in self._real:
+                vectors = self._embed_real(self.features, images, grid)
+                self._real[key] = vectors
+            return self._real[key]
+        if key not in self._made:
             # The images are kept too, or another set could get their id.
-            self._known[key] = images, embed(self.features, images, grid)
-        return self._known[key][1]
+            self._made[key] = images, _embed(self.features, images, grid)
+        return self._made[key][1]
+
+    @functools.cached_property
+    def truth_taps(self):
+        """Feature maps of the hidden partners."""
+        return self.features.taps(self.evidence.truth)
+
+    @functools.cached_property
+    def real_distance(self):
+        """Of each real test image to the nearest one that training showed."""
+        e = self.evidence
+        return nearest_distance(
+            self.vectors(e.target_test, PLACES),
+            self.vectors(e.target_train, PLACES),
+        )
 
     @functools.cached_property
     def style_probe(self):
@@ -320,7 +351,8 @@ def _copying(judge, candidate):
         *(
             judge.vectors(images, PLACES)
             for images in (candidate.outputs, e.target_train, e.target_test)
-        )
+        ),
+        real=judge.real_distance,
     )
     return {
         "copy_rate": scores["copy_rate"],
@@ -340,7 +372,7 @@ def _paired(judge, candidate):
         "psnr": psnr(outputs, truth),
         "ssim": ssim(outputs, truth),
         "perceptual": perceptual_distance(
-            judge.features.taps(outputs), judge.features.taps(truth)
+            judge.features.taps(outputs), judge.truth_taps
         ),
     }
 
