@@ -10,12 +10,15 @@ from PIL import Image
 from tf_i2i import evaluate
 from tf_i2i import train
 from tf_i2i.data import toy_faces
+from tf_i2i.data.sources import ToyFacesSource
+from tf_i2i.data.store import open_store
 from tf_i2i.errors import UserError
 from tf_i2i.training.evaluation import RealImages
 from tf_i2i.training.evaluation import read_labels
 from tf_i2i.training.evaluation import read_palette
 from tf_i2i.training.evaluation import remembered
 from tf_i2i.training.run import load_translator
+from tf_i2i.training.schedules import Phase
 
 TEST, OTHERS = 16, 10
 
@@ -197,6 +200,22 @@ def test_evidence_is_in_the_order_of_the_pairs(run_dir):
     a_to_b = real.evidence("a_to_b", count=5)
     assert np.array_equal(evidence.truth, a_to_b.inputs)
     assert real.evidence("a_to_b", "val").truth is None
+
+
+@pytest.mark.parametrize("data", [None, "toy"])
+def test_toy_faces_are_pairs_with_labels_however_they_are_named(data):
+    class Run:
+        def __init__(self):
+            self.data = {"a": data, "b": data}
+            self.phase = Phase("16px", 16, 4, 16)
+
+        def store(self, domain):
+            source = ToyFacesSource(domain, train=8, val=8, test=8)
+            return open_store(source, 16, progress=lambda line: None)
+
+    evidence = RealImages.of_run(Run()).evidence("a_to_b")
+    assert evidence.truth is not None
+    assert {"hair_color", "turn"} <= evidence.labels.keys()
 
 
 def test_labels_of_a_table(tmp_path):

@@ -9,23 +9,20 @@ TwinGAN paper (Li 2018, arXiv 1809.00946).
 """
 
 import csv
-import os
 import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 from tqdm import tqdm
 
 from tf_i2i import cli
 from tf_i2i.data.items import in_threads
 from tf_i2i.data.reading import BadImage
-from tf_i2i.data.reading import describe_others
 from tf_i2i.data.reading import fit_image
-from tf_i2i.data.reading import is_image
-from tf_i2i.data.reading import list_files
+from tf_i2i.data.reading import list_images
 from tf_i2i.data.reading import read_image
+from tf_i2i.data.unpaired import images_at
 from tf_i2i.domains import DOMAINS
 from tf_i2i.errors import UserError
 from tf_i2i.errors import printable
@@ -119,13 +116,9 @@ class Folder:
     """
 
     def __init__(self, path, flag, output):
-        files = list_files(path)
-        output = Path(output).resolve()
-        if Path(path).resolve() in output.parents:
-            files = [f for f in files if output not in _real(f).parents]
-        self.files = [f for f in files if is_image(f)]
-        if others := [f for f in files if not is_image(f)]:
-            print(describe_others(path, others), file=sys.stderr)
+        self.files, notes = list_images(path, results=output)
+        for note in notes:
+            print(note, file=sys.stderr)
         if not self.files:
             raise UserError(
                 f"`--{flag}` must be a folder of images. Received: {path}, in "
@@ -144,11 +137,6 @@ class Folder:
             return error
 
 
-def _real(path):
-    """Unlike `Path.resolve`, this takes links that lead in a circle."""
-    return Path(os.path.realpath(path))
-
-
 class RunImages:
     """The test images of a run's own domain.
 
@@ -162,15 +150,12 @@ class RunImages:
         self.domain = domain
 
     def prepare(self, run):
-        store = run.store(self.domain)
-        self.size, self.images = run.phase.size, store.images
-        self.rows = store.split("test")
-        self.names = [store.names[row] for row in self.rows]
+        self.store, self.size = run.store(self.domain), run.phase.size
+        self.rows = self.store.split("test")
+        self.names = [self.store.names[row] for row in self.rows]
 
     def load(self, i):
-        image = self.images[self.rows[i]]
-        bilinear = Image.Resampling.BILINEAR  # As `evaluation_images`.
-        return fit_image(image, self.size, "stretch", bilinear)
+        return images_at(self.store, self.rows[i : i + 1], self.size)[0]
 
 
 def embed_all(collection, embed, folder):
@@ -303,7 +288,8 @@ def _compare(model, run, collections, outputs, flags):
         places, vectors[domain], bad = embed_all(
             collection, _embedder(model, domain), flags.output
         )
-        _report_bad(bad)
+        for error in bad:
+            print(error.left_out, file=sys.stderr)
         if not places:
             raise UserError(
                 f"`--images_{domain}` must hold an image that can be read. "
@@ -345,14 +331,6 @@ def _reader(collection, places):
         return np.stack(images)
 
     return read
-
-
-def _report_bad(bad):
-    for error in bad:
-        print(
-            f"left out {printable(error.name)}: {error.reason}",
-            file=sys.stderr,
-        )
 
 
 def _parser():

@@ -20,10 +20,9 @@ from tqdm import tqdm
 from tf_i2i import cli
 from tf_i2i.data.reading import IMAGE_SUFFIXES
 from tf_i2i.data.reading import BadImage
-from tf_i2i.data.reading import describe_others
 from tf_i2i.data.reading import fit_image
 from tf_i2i.data.reading import is_image
-from tf_i2i.data.reading import list_files
+from tf_i2i.data.reading import list_images
 from tf_i2i.data.reading import read_image
 from tf_i2i.domains import DIRECTIONS
 from tf_i2i.errors import UserError
@@ -105,7 +104,7 @@ def find_inputs(patterns, output):
     """
     found = {}
     for pattern in patterns:
-        images = _matches(pattern, Path(output).resolve())
+        images = _matches(pattern, output)
         if not images:
             raise UserError(
                 "`--input` must be an image, a folder of images or a quoted "
@@ -121,7 +120,10 @@ def _matches(pattern, output):
     if path.is_file():
         return {path: Path(path.name)}
     if path.is_dir():
-        return _below(path, output)
+        images, notes = list_images(path, results=output)
+        for note in notes:
+            print(note, file=sys.stderr)
+        return {image: image.relative_to(path) for image in images}
     plain = []
     for part in path.parts:
         if glob.has_magic(part):
@@ -133,18 +135,6 @@ def _matches(pattern, output):
         for match in matches
         if match.is_file() and is_image(match)
     }
-
-
-def _below(folder, output):
-    """What the folder holds, but for earlier results."""
-    files = list_files(folder)
-    if folder.resolve() in output.parents:
-        # Unlike `Path.resolve`, this takes links that lead in a circle.
-        real = {file: Path(os.path.realpath(file)) for file in files}
-        files = [file for file in files if output not in real[file].parents]
-    if others := [file for file in files if not is_image(file)]:
-        print(describe_others(folder, others), file=sys.stderr)
-    return {f: f.relative_to(folder) for f in files if is_image(f)}
 
 
 def name_outputs(inputs, output):
@@ -337,10 +327,7 @@ def main(argv):
         restore=flags.size == "input",
     )
     for error in skipped:
-        print(
-            f"left out {printable(error.name)}: {error.reason}",
-            file=sys.stderr,
-        )
+        print(error.left_out, file=sys.stderr)
     done = len(outputs) - len(skipped)
     if not done:
         raise UserError(

@@ -16,6 +16,7 @@ from tf_i2i.metrics.judge import Candidate
 from tf_i2i.metrics.judge import Evidence
 from tf_i2i.metrics.judge import Judge
 from tf_i2i.metrics.judge import full_name
+from tf_i2i.metrics.judge import lower_is_better
 from tf_i2i.metrics.judge import recipe
 
 PAIRS, TRAIN = 96, 256
@@ -202,6 +203,13 @@ def test_recipes_name_measures():
     assert {m for measures in RECIPES.values() for m in measures} == {*MEASURES}
     assert recipe("TwinGAN") != recipe("quick")
     assert recipe("a method of one's own") == recipe("full")
+
+
+def test_better_is_what_the_explanations_say():
+    lower = {"fd", "swd_32", "input_median_rank", "round_trip", "back_noise_1"}
+    assert all(map(lower_is_better, lower))
+    higher = {"score", "r@5", "labels", "psnr", "diversity", "map_iou"}
+    assert not any(map(lower_is_better, higher))
 
 
 def test_a_name_says_what_must_agree_to_compare():

@@ -6,16 +6,15 @@
 
 import hashlib
 import sys
-import warnings
 from collections import Counter
 from dataclasses import dataclass
 from dataclasses import replace
 
 import numpy as np
-from PIL import Image
-from tqdm import tqdm
 
+from tf_i2i.data.items import with_bar
 from tf_i2i.data.reading import BadImage
+from tf_i2i.data.reading import open_image
 from tf_i2i.data.sources import SPLITS
 from tf_i2i.data.sources import FolderSource
 from tf_i2i.data.store import assign_splits
@@ -156,15 +155,7 @@ def examine(source, letter, fit="crop"):
     names: list[str] = []
     kinds, digests, given, contents, bad = [], [], [], [], []
     rows = np.zeros(len(source), _STATISTICS)
-    bar = tqdm(
-        source.items(_READ, fit),
-        desc=source.name,
-        total=len(source),
-        delay=1,
-        leave=False,
-        disable=None,
-    )
-    for item in bar:
+    for item in with_bar(source, _READ, fit):
         if isinstance(item.image, BadImage):
             bad.append((item.name, item.image.reason))
             continue
@@ -206,7 +197,7 @@ def _splits(name, given, contents):
 def _describe_file(path, row):
     """Fills in what the file says; returns its format and mode."""
     try:
-        with _open_quietly(path) as image:
+        with open(path, "rb") as stream, open_image(stream) as image:
             row["width"], row["height"] = image.size
             kind = f"{image.format} {image.mode}"
             # Laid on white it is white: few need to be decoded again.
@@ -232,13 +223,6 @@ def describe(image, row):
     row["black"] = (image.max(-1) <= 5).mean()
     blocks = image.reshape(_THUMBNAIL, 2, _THUMBNAIL, 2, 3)
     row["thumbnail"] = np.rint(blocks.mean((1, 3)))
-
-
-def _open_quietly(path):
-    """Pillow warns of large images; these were found to be bearable."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        return Image.open(path)
 
 
 # One domain.

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
+from tqdm import tqdm
 
 from tf_i2i.data.reading import BadImage
 from tf_i2i.data.reading import fit_image
@@ -77,6 +78,18 @@ def in_threads(load, things):
             ahead.append(pool.submit(load, thing))
         while ahead:
             yield ahead.popleft().result()
+
+
+def with_bar(source, size, fit):
+    """`source.items(size, fit)` with a progress bar, on a terminal."""
+    return tqdm(
+        source.items(size, fit),
+        desc=source.name,
+        total=len(source),
+        delay=1,
+        leave=False,
+        disable=None,
+    )
 
 
 def in_splits(name, files, there):

@@ -57,6 +57,11 @@ class BadImage(UserError):  # noqa: N818 (a file, found to be bad)
         self.name = str(name)
         self.reason = reason
 
+    @property
+    def left_out(self):
+        """The line that tells the user."""
+        return f"left out {printable(self.name)}: {self.reason}"
+
 
 def list_files(folder):
     """Every visible file below a folder, linked folders included.
@@ -115,6 +120,37 @@ def describe_others(name, files):
     )
 
 
+def list_images(folder, results=None, name=None):
+    """The images below a folder, by their names.
+
+    Args:
+        folder: path, as for `list_files`.
+        results: a folder of earlier results, which are left out where it is
+            below `folder`.
+        name: of the folder, for the message; `folder` by default.
+
+    Returns:
+        Paths as of `list_files`, and a list of lines worth telling the user:
+        none, or one about the files that are no images.
+
+    Raises:
+        UserError: `folder` is not a folder.
+    """
+    files = list_files(folder)
+    if results is not None:
+        results = Path(results).resolve()
+        if Path(folder).resolve() in results.parents:
+            files = [f for f in files if results not in _real(f).parents]
+    others = [file for file in files if not is_image(file)]
+    notes = [describe_others(name or folder, others)] if others else []
+    return [file for file in files if is_image(file)], notes
+
+
+def _real(path):
+    """Unlike `Path.resolve`, this takes links that lead in a circle."""
+    return Path(os.path.realpath(path))
+
+
 def read_image(path):
     """Reads one image file, upright, as RGB.
 
@@ -145,7 +181,7 @@ def read_image(path):
 
 
 def _decoded(stream):
-    image = _open(stream)
+    image = open_image(stream)
     pixels = _to_rgb(image)
     return _upright(pixels, _orientation(image))
 
@@ -159,7 +195,7 @@ def _refuse_special_files(path):
         )
 
 
-def _open(stream):
+def open_image(stream):
     """`Image.open` with `MAX_PIXELS` as its limit.
 
     Pillow's own is a global that belongs to the program, and lower.

@@ -25,10 +25,8 @@ from tf_i2i.data.items import decoded
 from tf_i2i.data.items import in_splits
 from tf_i2i.data.items import in_threads
 from tf_i2i.data.reading import BadImage
-from tf_i2i.data.reading import describe_others
 from tf_i2i.data.reading import fit_image
-from tf_i2i.data.reading import is_image
-from tf_i2i.data.reading import list_files
+from tf_i2i.data.reading import list_images
 from tf_i2i.data.tfds import TfdsSource
 from tf_i2i.data.tfrecord import TFRecordSource
 from tf_i2i.errors import UserError
@@ -57,12 +55,8 @@ class FolderSource:
     def __init__(self, path):
         self.path = Path(os.path.expanduser(path)).resolve()
         self.name = printable(path)
-        files = [p.relative_to(self.path) for p in list_files(self.path)]
-        images = [file for file in files if is_image(file)]
-        self.notes = []
-        if len(images) < len(files):
-            others = [file for file in files if not is_image(file)]
-            self.notes.append(describe_others(self.name, others))
+        images, self.notes = list_images(self.path, name=self.name)
+        images = [image.relative_to(self.path) for image in images]
         there = [s for s in SPLITS if (self.path / s).is_dir()]
         self._has_splits = bool(there)
         self._files, notes = in_splits(self.name, images, there)
@@ -213,6 +207,11 @@ class ToyFacesSource:
                     yield Item(name, image, split, name)
 
 
+def means_toy_faces(spec):
+    """Whether `source_for` makes the toy faces of a user's value."""
+    return spec is None or (isinstance(spec, str) and spec == "toy")
+
+
 def source_for(spec, domain):
     """The source that a user's value means.
 
@@ -225,7 +224,7 @@ def source_for(spec, domain):
     Raises:
         UserError: `spec` is nothing of the kind, or unusable.
     """
-    if spec is None or (isinstance(spec, str) and spec == "toy"):
+    if means_toy_faces(spec):
         return ToyFacesSource(domain)
     if isinstance(spec, str) and spec.startswith(tfds.PREFIX):
         return TfdsSource(spec)

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
+from tf_i2i.data.items import with_bar
 from tf_i2i.data.reading import FITS
 from tf_i2i.data.reading import BadImage
 from tf_i2i.data.sources import SPLITS
@@ -221,14 +221,7 @@ def _megabytes(count):
 def _write_images(file, source, size, fit, max_bad_fraction, progress):
     """Writes the .npy, and returns what the index holds."""
     names, given, contents, bad = [], [], [], []
-    bar = tqdm(
-        source.items(size, fit),
-        desc=source.name,
-        total=len(source),
-        delay=1,
-        leave=False,
-        disable=None,
-    )
+    bar = with_bar(source, size, fit)
     with open(file, "wb") as stream:
         _write_header(stream, len(source), size)
         for item in bar:
@@ -236,9 +229,7 @@ def _write_images(file, source, size, fit, max_bad_fraction, progress):
                 bad.append((item.name, item.image.reason))
                 if len(bad) <= _NAMED:
                     bar.clear()
-                    progress(
-                        f"left out {printable(item.name)}: {item.image.reason}"
-                    )
+                    progress(item.image.left_out)
                 _refuse_bad(source, bad, len(source), max_bad_fraction)
                 continue
             stream.write(item.image.tobytes())

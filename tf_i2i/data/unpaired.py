@@ -47,8 +47,8 @@ def unpaired(
     """Batches of two unpaired domains, for `model.fit` with steps per epoch.
 
     Args:
-        data_a: None or "toy" for the toy faces, a folder, a uint8 array
-            `[N, height, width, 3]`, a source, or an open `Store`.
+        data_a: what `source_for` takes (a folder, "toy", a uint8 array ...)
+            or an open `Store`.
         data_b: likewise.
         image_size: side of the images in a batch.
         batch_size: images of each domain in a batch.
@@ -249,7 +249,20 @@ def evaluation_images(store, split, image_size, count=None):
     Returns:
         uint8 array `[n, image_size, image_size, 3]`.
     """
-    rows = store.split(split)[:count]
+    return images_at(store, store.split(split)[:count], image_size)
+
+
+def images_at(store, rows, image_size):
+    """Images of a store as they are.
+
+    Args:
+        store: an open `Store`.
+        rows: their positions.
+        image_size: side of the result; resampled with antialiasing.
+
+    Returns:
+        uint8 array `[len(rows), image_size, image_size, 3]`.
+    """
     images = np.empty((len(rows), image_size, image_size, 3), np.uint8)
     for image, row in zip(images, rows, strict=True):
         image[:] = fit_image(

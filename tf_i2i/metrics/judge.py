@@ -25,6 +25,7 @@ from tf_i2i.metrics.checks import inverted
 from tf_i2i.metrics.copying import copying_scores
 from tf_i2i.metrics.copying import nearest_distance
 from tf_i2i.metrics.embeddings import principal
+from tf_i2i.metrics.explanations import explain
 from tf_i2i.metrics.frechet import frechet_distance
 from tf_i2i.metrics.gate import gate
 from tf_i2i.metrics.kernel import kernel_distance_full
@@ -348,11 +349,10 @@ def _copying(judge, candidate):
         return {}
     e = judge.evidence
     scores = copying_scores(
-        *(
-            judge.vectors(images, PLACES)
-            for images in (candidate.outputs, e.target_train, e.target_test)
-        ),
-        real=judge.real_distance,
+        judge.vectors(candidate.outputs, PLACES),
+        judge.vectors(e.target_train, PLACES),
+        judge.vectors(e.target_test, PLACES),
+        judge.real_distance,
     )
     return {
         "copy_rate": scores["copy_rate"],
@@ -498,10 +498,7 @@ def recipe(name):
 
 def lower_is_better(measure):
     """Whether a smaller number of this name says something better."""
-    low = ("fd", "kd", "swd_", "colour", "copy_rate", "perceptual", "to_test")
-    return measure.startswith(low) or measure.endswith(
-        ("round_trip", "median_rank", "a_distance", "consistency")
-    )
+    return explain(measure).better == "lower"
 
 
 def full_name(measure, features):

@@ -7,9 +7,9 @@ The file holds its own style, pictures (PNG) and drawings (SVG); it runs no
 script and reads nothing from anywhere. Nothing here imports TensorFlow.
 """
 
-from tf_i2i.report.explanations import EXPLANATIONS
-from tf_i2i.report.explanations import ROWS
-from tf_i2i.report.explanations import explain
+from tf_i2i.metrics.explanations import EXPLANATIONS
+from tf_i2i.metrics.explanations import ROWS
+from tf_i2i.metrics.explanations import explain
 from tf_i2i.report.page import DirectionReport
 from tf_i2i.report.page import write_report
 from tf_i2i.report.pictures import embedding_map

@@ -11,16 +11,16 @@ from types import SimpleNamespace
 from PIL import Image
 
 from tf_i2i.errors import UserError
+from tf_i2i.metrics.explanations import HEADLINE
+from tf_i2i.metrics.explanations import OWN
+from tf_i2i.metrics.explanations import REAL
+from tf_i2i.metrics.explanations import ROWS
+from tf_i2i.metrics.explanations import SENSITIVITY
+from tf_i2i.metrics.explanations import UNKNOWN
+from tf_i2i.metrics.explanations import Explanation
+from tf_i2i.metrics.explanations import explain
 from tf_i2i.metrics.judge import full_name
 from tf_i2i.report import drawings
-from tf_i2i.report.explanations import HEADLINE
-from tf_i2i.report.explanations import OWN
-from tf_i2i.report.explanations import REAL
-from tf_i2i.report.explanations import ROWS
-from tf_i2i.report.explanations import SENSITIVITY
-from tf_i2i.report.explanations import UNKNOWN
-from tf_i2i.report.explanations import Explanation
-from tf_i2i.report.explanations import explain
 from tf_i2i.report.tables import cells_of
 from tf_i2i.report.tables import measures_of
 from tf_i2i.report.tables import winners

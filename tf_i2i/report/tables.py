@@ -5,9 +5,9 @@ import math
 
 import numpy as np
 
-from tf_i2i.report.explanations import REAL
-from tf_i2i.report.explanations import explain
-from tf_i2i.report.explanations import in_order
+from tf_i2i.metrics.explanations import REAL
+from tf_i2i.metrics.explanations import explain
+from tf_i2i.metrics.explanations import in_order
 
 WIDTH = 100  # Of a block, characters.
 

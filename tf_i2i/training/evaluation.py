@@ -1,9 +1,11 @@
 """A run's translations, and the real images that they are held against."""
 
+import contextlib
 import csv
 import dataclasses
 import functools
 import hashlib
+import io
 import os
 from pathlib import Path
 
@@ -11,9 +13,10 @@ import numpy as np
 import tensorflow as tf
 
 from tf_i2i.data import toy_faces
+from tf_i2i.data.sources import means_toy_faces
 from tf_i2i.data.store import Store
 from tf_i2i.data.store import default_cache_dir
-from tf_i2i.data.unpaired import evaluation_images
+from tf_i2i.data.unpaired import images_at
 from tf_i2i.domains import DIRECTIONS
 from tf_i2i.errors import UserError
 from tf_i2i.features import load_features
@@ -27,6 +30,7 @@ from tf_i2i.metrics.judge import Evidence
 from tf_i2i.metrics.judge import Judge
 from tf_i2i.metrics.judge import lower_is_better
 from tf_i2i.metrics.judge import recipe
+from tf_i2i.training.disk import write_whole
 
 TRAIN_COUNT = 2000
 STYLES = 5
@@ -155,7 +159,7 @@ class RealImages:
     def of_run(cls, run, paired=False, labels=None, palettes=None):
         """Those of a run; the toy faces have pairs and labels of their own."""
         stores = {domain: run.store(domain) for domain in "ab"}
-        if run.data["a"] is None and run.data["b"] is None:
+        if all(map(means_toy_faces, run.data.values())):
             labels = {d: _toy_labels(stores[d]) for d in "ab"}
             paired = True
         return cls(stores, run.phase.size, paired, labels or {}, palettes or {})
@@ -199,9 +203,7 @@ class RealImages:
         return [_stem(self.stores[domain].names[i]) for i in rows[domain]]
 
     def _images(self, domain, rows):
-        store = self.stores[domain]
-        some = dataclasses.replace(store, splits={"these": rows})
-        return evaluation_images(some, "these", self.size)
+        return images_at(self.stores[domain], rows, self.size)
 
     def _partners(self, rows):
         at = {_stem(self.stores["b"].names[row]): row for row in rows["b"]}
@@ -420,11 +422,11 @@ def remembered(features, images, grid):
         return np.load(path)
     except (OSError, ValueError, EOFError):
         vectors = features.embed(images, grid=grid)
-    try:
+    memory = io.BytesIO()
+    np.save(memory, vectors)
+    # The next evaluation may be slower; this one is right.
+    with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_suffix(f".{os.getpid()}.tmp.npy")
-        np.save(beside, vectors)
-        os.replace(beside, path)
-    except OSError:
-        pass  # The next evaluation will be slower; this one is right.
+        beside = path.with_suffix(f".{os.getpid()}.tmp")
+        write_whole(path, [memory.getbuffer()], beside)
     return vectors

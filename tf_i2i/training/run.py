@@ -83,7 +83,8 @@ class Run:
             `image_size` and `seed`.
         phases: function, image size -> list of `Phase`.
         image_size: side of the largest images, pixels.
-        data_a, data_b: folder of images, or None for the toy faces.
+        data_a, data_b: a folder of images, `tfds:NAME/SPLIT[:LABEL]`,
+            `tfrecord:PATTERN[:FEATURE]`, or None or "toy" for the toy faces.
         fit: how an image that is not square becomes so: "crop", "pad" or
             "stretch".
         max_bad_fraction: share of files that may be unreadable.
