@@ -132,6 +132,22 @@ def test_both_directions_beside_the_cheats(run_dir, faces, capsys):
     assert page.count("<svg") > 3
 
 
+def test_the_best_alone_is_of_its_own_step(run_dir, tmp_path, capsys):
+    evaluate.main(
+        [
+            f"--run_dir={run_dir}",
+            "--checkpoint=best",
+            "--recipe=quick",
+            f"--report={tmp_path / 'best.html'}",
+        ]
+    )
+    printed = capsys.readouterr().out
+    assert "\nbest " in printed
+    assert "\nmodel " not in printed
+    best = json.loads((run_dir / "checkpoints" / "best.json").read_text())
+    assert log(run_dir)[-1]["step"] == best["step"]
+
+
 def test_pictures_of_another_program(faces, tmp_path, capsys):
     """The truth itself, handed in as translations, passes for the truth."""
     flags = [

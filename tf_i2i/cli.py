@@ -49,14 +49,33 @@ def run(main):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def add_run_flags(add):
+def add_run_flags(add, required=True):
     """The flags by which a verb finds a trained run."""
-    add("--run_dir", required=True, help="folder of a trained run")
+    add("--run_dir", required=required, help="folder of a trained run")
+    add_allow_imports(add)
+
+
+def add_allow_imports(add):
+    """The flag for a run whose configuration is code."""
     add(
         "--allow_imports",
         action="store_true",
-        help="trust a config.gin in there that imports code",
+        help="trust a run's own config.gin that imports code",
     )
+
+
+def add_gin_flags(add, of_files, of_bindings):
+    """The flags of a configuration, each of which may be repeated.
+
+    Args:
+        add: `add_argument` of a parser.
+        of_files, of_bindings: their help.
+    """
+    for flag, metavar, text in (
+        ("--gin_file", "FILE", of_files),
+        ("--gin_param", "BINDING", of_bindings),
+    ):
+        add(flag, action="append", default=[], metavar=metavar, help=text)
 
 
 def check_run_dir(path, flag="run_dir"):

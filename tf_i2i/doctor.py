@@ -57,26 +57,13 @@ def _parser():
     add("--data_a", help="images of domain A (default: the config's, or toy)")
     add("--data_b", help="images of domain B")
     add("--image_size", type=int, help="of the training, pixels")
-    add(
-        "--gin_file",
-        action="append",
-        default=[],
-        metavar="FILE",
-        help="train two steps of this configuration, to see what it needs",
-    )
-    add(
-        "--gin_param",
-        action="append",
-        default=[],
-        metavar="BINDING",
-        help="e.g. 'train.image_size = 64'; may be repeated",
+    cli.add_gin_flags(
+        add,
+        "train two steps of this configuration, to see what it needs",
+        "e.g. 'train.image_size = 64'; may be repeated",
     )
     add("--run_dir", help="of a run: its configuration, its disk")
-    add(
-        "--allow_imports",
-        action="store_true",
-        help="trust a run's own config.gin that imports code",
-    )
+    cli.add_allow_imports(add)
     add("--json", metavar="FILE", help="write all findings for a script")
     add("--trial", help=argparse.SUPPRESS)  # What the child process is told.
     return parser
@@ -216,7 +203,7 @@ def _trial(run_dir, files, bindings, allow_imports):
     with contextlib.suppress(OSError):
         # Where memory runs out, Linux is to kill this process, not another.
         Path("/proc/self/oom_score_adj").write_text("1000")
-    tf = cli.import_tensorflow()
+    tf = cli.import_tensorflow(training=True)
     from tf_i2i.training import trial
     from tf_i2i.training.run import open_run
 

@@ -5,10 +5,13 @@
         --images_b=theirs/ --image_size=64
 """
 
+import dataclasses
 import datetime
+import functools
 import json
 import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from tf_i2i import cli
@@ -39,12 +42,7 @@ def _parser():
         ],
     )
     add = parser.add_argument
-    add("--run_dir", help="folder of a trained run")
-    add(
-        "--allow_imports",
-        action="store_true",
-        help="trust a config.gin in there that imports code",
-    )
+    cli.add_run_flags(add, required=False)
     add(
         "--checkpoint",
         choices=("all", "final", "best"),
@@ -118,6 +116,7 @@ def _check(flags):
         )
 
 
+@dataclasses.dataclass
 class _Subject:
     """What is scored.
 
@@ -128,14 +127,18 @@ class _Subject:
             `Candidate`; pictures are made of the first.
         recipe: name of its measures.
         facts: for the report, text by name.
-        run: the `Run`, or None; `model` likewise.
         report: where the report goes by default.
+        run, model: of the package; None for pictures of others.
     """
 
-    def __init__(self, real, directions, make, recipe, facts, report):
-        self.real, self.directions, self.make = real, directions, make
-        self.recipe, self.facts, self.report = recipe, facts, report
-        self.run = self.model = None
+    real: object
+    directions: tuple
+    make: Callable
+    recipe: str
+    facts: dict
+    report: Path
+    run: object = None
+    model: object = None
 
 
 def _run_subject(flags):
@@ -143,24 +146,18 @@ def _run_subject(flags):
     from tf_i2i.training.evaluation import Translations
     from tf_i2i.training.run import load_translator
 
-    model, run = load_translator(flags.run_dir, flags.allow_imports)
-    versions = {"model": model}
-    if flags.checkpoint == "best" or (
-        flags.checkpoint == "all" and run.checkpoints.best[0].exists()
-    ):
-        versions["best"], _ = load_translator(
-            flags.run_dir, flags.allow_imports, best=True
-        )
-    if flags.checkpoint == "best":
-        del versions["model"]
+    load = functools.partial(
+        load_translator, flags.run_dir, flags.allow_imports
+    )
+    model, run = load(best=flags.checkpoint == "best")
     real = RealImages.of_run(
         run, flags.paired, _labels(flags), _palettes(flags)
     )
     if flags.images_a or flags.images_b:
-        subject = _foreign(flags, real, Path(flags.run_dir) / "others.html")
-        subject.run = None
-        return subject
-
+        return _foreign(flags, real, Path(flags.run_dir) / "others.html")
+    versions = {"best" if flags.checkpoint == "best" else "model": model}
+    if flags.checkpoint == "all" and run.checkpoints.best[0].exists():
+        versions["best"], _ = load(best=True)
     made_by = {n: Translations(m, flags.seed) for n, m in versions.items()}
 
     def make(evidence, direction, measures):
@@ -176,16 +173,16 @@ def _run_subject(flags):
         "step": f"{run.step:,}",
         "images shown": f"{run.images_shown:,} of each domain",
     }
-    subject = _Subject(
+    return _Subject(
         real,
         DIRECTIONS,
         make,
         type(model).__name__,
         facts,
         Path(flags.run_dir) / "report.html",
+        run,
+        model,
     )
-    subject.run, subject.model = run, model
-    return subject
 
 
 def _folder_subject(flags):
@@ -236,12 +233,11 @@ def _read_candidate(folder, names, size):
     import numpy as np
 
     from tf_i2i.data.reading import fit_image
-    from tf_i2i.data.reading import is_image
-    from tf_i2i.data.reading import list_files
+    from tf_i2i.data.reading import list_images
     from tf_i2i.data.reading import read_image
     from tf_i2i.metrics.judge import Candidate
 
-    files = {p.stem: p for p in list_files(folder) if is_image(p)}
+    files = {path.stem: path for path in list_images(folder)[0]}
     if not files:
         raise UserError(
             f"`--images` must be a folder of images. Received: {folder}"
@@ -381,12 +377,10 @@ def _between(model, inputs, direction):
 def _flat(table, features):
     """Row -> measure with all that makes it comparable -> rounded number."""
     from tf_i2i.metrics.judge import full_name
+    from tf_i2i.training.evaluation import rounded
 
     return {
-        row: {
-            full_name(name, features): float(f"{value:.5g}")
-            for name, value in scores.items()
-        }
+        row: rounded({full_name(n, features): v for n, v in scores.items()})
         for row, scores in table.items()
     }
 

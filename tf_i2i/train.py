@@ -29,19 +29,10 @@ def _parser():
         ],
     )
     add = parser.add_argument
-    add(
-        "--gin_file",
-        action="append",
-        default=[],
-        metavar="FILE",
-        help="a .gin file, or the name of a shipped one; may be repeated",
-    )
-    add(
-        "--gin_param",
-        action="append",
-        default=[],
-        metavar="BINDING",
-        help="e.g. 'train.steps = 100'; may be repeated, wins over files",
+    cli.add_gin_flags(
+        add,
+        "a .gin file, or the name of a shipped one; may be repeated",
+        "e.g. 'train.steps = 100'; may be repeated, wins over files",
     )
     add("--run_dir", help="default: runs/ and the name of the first config")
     add(
@@ -52,11 +43,7 @@ def _parser():
     add("--data_b", help="images of domain B (both or neither)")
     add("--init_from", metavar="RUN", help="begin with another run's weights")
     add("--skip_step", type=int, help="leave out the batch of this step")
-    add(
-        "--allow_imports",
-        action="store_true",
-        help="trust a run's own config.gin that imports code",
-    )
+    cli.add_allow_imports(add)
     add(
         "--dry_run",
         action="store_true",

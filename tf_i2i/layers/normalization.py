@@ -10,6 +10,9 @@ from tf_i2i.errors import UserError
 from tf_i2i.layers.replicas import across_replicas
 from tf_i2i.layers.replicas import replica_position
 
+_SLOPE = 0.2  # Of the leaky ReLU below zero.
+_EPSILON = 1e-8  # Added to the mean square of a pixel.
+
 
 @tf.custom_gradient
 def leaky_relu(x):
@@ -18,23 +21,21 @@ def leaky_relu(x):
     The gradient is taken from the output, so that the input need not be kept
     and kernels can join a convolution, its bias and this.
     """
-    y = tf.nn.leaky_relu(x, 0.2)
+    y = tf.nn.leaky_relu(x, _SLOPE)
 
     def backward(upstream):
         return tf.raw_ops.LeakyReluGrad(
-            gradients=upstream, features=y, alpha=0.2
+            gradients=upstream, features=y, alpha=_SLOPE
         )
 
     return y, backward
 
 
-def leaky_pixel_norm(x, slope=0.2, epsilon=1e-8, training=False):
+def leaky_pixel_norm(x, training=False):
     """Leaky ReLU, then pixel normalization, both in float32.
 
     Args:
         x: `[N, H, W, C]`, float.
-        slope: of the leaky ReLU.
-        epsilon: added to the mean square.
         training: whether a first derivative will be asked for (there is no
             second one then); the values are the same.
 
@@ -42,8 +43,8 @@ def leaky_pixel_norm(x, slope=0.2, epsilon=1e-8, training=False):
         Same shape and dtype.
     """
     if not training:
-        y = tf.nn.leaky_relu(tf.cast(x, tf.float32), slope)
-        return tf.cast(pixel_norm(y, epsilon), x.dtype)
+        y = tf.nn.leaky_relu(tf.cast(x, tf.float32), _SLOPE)
+        return tf.cast(pixel_norm(y), x.dtype)
 
     # By hand, since it takes half the passes over memory; in two dimensions,
     # since broadcasting is faster there.
@@ -51,16 +52,16 @@ def leaky_pixel_norm(x, slope=0.2, epsilon=1e-8, training=False):
     def forward(x):
         shape, dtype = tf.shape(x), x.dtype
         flat = tf.reshape(tf.cast(x, tf.float32), [-1, x.shape[3]])
-        y = tf.nn.leaky_relu(flat, slope)
+        y = tf.nn.leaky_relu(flat, _SLOPE)
         mean_square = tf.reduce_mean(tf.square(y), axis=1, keepdims=True)
-        factor = tf.math.rsqrt(mean_square + epsilon)
+        factor = tf.math.rsqrt(mean_square + _EPSILON)
         y = y * factor
 
         def backward(upstream):
             g = tf.reshape(tf.cast(upstream, tf.float32), [-1, x.shape[3]])
             along = tf.reduce_mean(g * y, axis=1, keepdims=True)
             g = tf.raw_ops.LeakyReluGrad(
-                gradients=factor * (g - y * along), features=y, alpha=slope
+                gradients=factor * (g - y * along), features=y, alpha=_SLOPE
             )
             return tf.cast(tf.reshape(g, shape), dtype)
 
@@ -69,20 +70,19 @@ def leaky_pixel_norm(x, slope=0.2, epsilon=1e-8, training=False):
     return forward(x)
 
 
-def pixel_norm(x, epsilon=1e-8):
+def pixel_norm(x):
     """Divides each pixel's feature vector by its root mean square.
 
     Karras et al. 2018 (arXiv:1710.10196), section 4.2.
 
     Args:
         x: `[N, H, W, C]`, float.
-        epsilon: added to the mean square.
 
     Returns:
         Same shape and dtype.
     """
     mean_square = tf.reduce_mean(tf.square(x), axis=-1, keepdims=True)
-    return x * tf.math.rsqrt(mean_square + epsilon)
+    return x * tf.math.rsqrt(mean_square + _EPSILON)
 
 
 class RenormLimits(NamedTuple):

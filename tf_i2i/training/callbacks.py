@@ -21,6 +21,7 @@ from tf_i2i.training.disk import reason
 from tf_i2i.training.disk import write_whole
 from tf_i2i.training.evaluation import RealImages
 from tf_i2i.training.evaluation import Validation
+from tf_i2i.training.evaluation import rounded
 
 SHOWN_SIDE = 64  # Pixels: small images are enlarged to this in grids.
 
@@ -71,6 +72,24 @@ class RunCallback(keras.callbacks.Callback):
     @property
     def phase(self):
         return self.run.phase
+
+    def record(self, row, scalars):
+        """Appends a line to metrics.jsonl, and scalars for TensorBoard.
+
+        Args:
+            row: dictionary for JSON, to follow the counters.
+            scalars: TensorBoard's names -> numbers.
+        """
+        counters = {"step": self.run.step, "images_shown": self.shown}
+        path = self.run.run_dir / "metrics.jsonl"
+        with writing(path), open(path, "a") as file:
+            file.write(json.dumps(counters | row) + "\n")
+        with (
+            writing(self.run.run_dir / "events"),
+            self.run.writer.as_default(step=self.shown),
+        ):
+            for name, value in scalars.items():
+                tf.summary.scalar(name, value)
 
 
 class Clock(RunCallback):
@@ -176,7 +195,6 @@ class Log(RunCallback):
     def __init__(self, run, images):
         super().__init__(run)
         self.every = Every(images)
-        self.path = Path(run.run_dir) / "metrics.jsonl"
 
     def on_train_begin(self, logs=None):
         self.every.due(self.shown)
@@ -203,23 +221,11 @@ class Log(RunCallback):
         if not self.run.workers.chief:
             self._restart()
             return
-        rate = images / seconds
-        row = {
-            "step": self.run.step,
-            "images_shown": self.shown,
-            "phase": self.phase.name,
-            **{name: float(f"{v:.5g}") for name, v in losses.items()},
-            "images_per_second": float(f"{rate:.5g}"),
-        }
-        with writing(self.path), open(self.path, "a") as file:
-            file.write(json.dumps(row) + "\n")
-        with (
-            writing(self.run.run_dir / "events"),
-            self.run.writer.as_default(step=self.shown),
-        ):
-            for name, value in losses.items():
-                tf.summary.scalar(f"losses/{name}", value)
-            tf.summary.scalar("images_per_second", rate)
+        rate = {"images_per_second": images / seconds}
+        self.record(
+            {"phase": self.phase.name, **rounded(losses | rate)},
+            {f"losses/{name}": v for name, v in losses.items()} | rate,
+        )
         self._restart()
 
 
@@ -318,31 +324,22 @@ class Evaluate(RunCallback):
             if sentence[:40] not in self.told:
                 self.told.add(sentence[:40])
                 self.run.tell(f"! {sentence}")
-        self._write(scores)
+        self._record(scores)
         self.run.keep_best(self.model, self.validation.value(scores))
 
-    def _write(self, scores):
-        label = self.validation.features.label
+    def _record(self, scores):
         row = {
-            "step": self.run.step,
-            "images_shown": self.shown,
             "evaluation": "val",
-            "features": label,
-            **{
-                direction: {n: float(f"{v:.5g}") for n, v in found.items()}
-                for direction, found in scores.items()
-            },
+            "features": self.validation.features.label,
         }
-        path = self.run.run_dir / "metrics.jsonl"
-        with writing(path), open(path, "a") as file:
-            file.write(json.dumps(row) + "\n")
-        with (
-            writing(self.run.run_dir / "events"),
-            self.run.writer.as_default(step=self.shown),
-        ):
-            for direction, found in scores.items():
-                for name, value in found.items():
-                    tf.summary.scalar(f"validation_{direction}/{name}", value)
+        self.record(
+            row | {d: rounded(found) for d, found in scores.items()},
+            {
+                f"validation_{direction}/{name}": value
+                for direction, found in scores.items()
+                for name, value in found.items()
+            },
+        )
 
 
 class Save(RunCallback):

@@ -163,6 +163,18 @@ class Checkpoints:
             "command goes on from it"
         )
 
+    def unwritable(self, place, error):
+        """The `UserError` of a run that cannot write a file.
+
+        Args:
+            place: what was to be written, a path.
+            error: `OSError`.
+        """
+        return UserError(
+            "`run_dir` must be a folder that can be written. Received: "
+            f"{place} ({reason(error)}). {self.standing()}"
+        )
+
     def check_room(self, model, tell):
         """States what the checkpoints will take on the disk.
 
@@ -175,7 +187,7 @@ class Checkpoints:
         """
         # One more than stay: the newest is written before the oldest goes.
         count = self.keep + 1
-        size = _size_of(model)
+        size = size_of(model)
         there = sum(path.stat().st_size for path in self.paths())
         need = max(0, count * size - there)
         free = shutil.disk_usage(self.folder.parent).free
@@ -293,8 +305,12 @@ def _step(path):
     return int(path.name.removeprefix("step-").partition(".")[0])
 
 
-def _size_of(model):
-    """Bytes of a checkpoint, a little more than less."""
+def size_of(model):
+    """Bytes of a checkpoint, a little more than less.
+
+    Args:
+        model: `UnpairedTranslator` with its optimizers.
+    """
     variables = list(model.variables)
     for optimizer in model.optimizers.values():
         variables += optimizer.variables

@@ -10,7 +10,6 @@ import json
 from tf_i2i.data.sources import SPLITS
 from tf_i2i.errors import UserError
 from tf_i2i.errors import printable
-from tf_i2i.training.disk import reason
 from tf_i2i.training.disk import write_whole
 
 _NAMED = 3  # Pictures that a message names of each kind of change.
@@ -93,10 +92,7 @@ def check(run, goes_on):
     try:
         write_whole(path, [json.dumps(now).encode()])
     except OSError as error:
-        raise UserError(
-            "`run_dir` must be a folder that can be written. Received: "
-            f"{path} ({reason(error)}). {run.checkpoints.standing()}"
-        ) from error
+        raise run.checkpoints.unwritable(path, error) from error
 
 
 def _refuse_other(run, path, before, now):

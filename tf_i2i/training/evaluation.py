@@ -410,6 +410,11 @@ def _reverse(direction):
     return DIRECTIONS[1 - DIRECTIONS.index(direction)]
 
 
+def rounded(numbers):
+    """A dictionary of floats with five digits each, for logs."""
+    return {name: float(f"{value:.5g}") for name, value in numbers.items()}
+
+
 def remembered(features, images, grid):
     """`features.embed` of real images, kept in the cache by their content."""
     digest = hashlib.sha256(

@@ -15,7 +15,6 @@ from tf_i2i.training import callbacks
 from tf_i2i.training import data_record
 from tf_i2i.training import settings
 from tf_i2i.training.checkpoints import OtherNetworksError
-from tf_i2i.training.disk import reason
 
 
 class Training:
@@ -113,11 +112,8 @@ class Training:
         if self.run.step > (self.run.checkpoints.last_step() or 0):
             with contextlib.suppress(UserError):
                 self.run.save(self.model)
-        return UserError(
-            "`run_dir` must be a folder that can be written. Received: "
-            f"{error.filename or self.run.run_dir} ({reason(error)}). "
-            f"{self.run.checkpoints.standing()}"
-        )
+        place = error.filename or self.run.run_dir
+        return self.run.checkpoints.unwritable(place, error)
 
     def _checked_skip(self, number):
         """`--skip_step`, if there is such a step."""

@@ -455,10 +455,7 @@ def write_config(run):
         path = run.run_dir / "config.gin"
         write_whole(path, [resolved_config().encode()])
     except OSError as error:
-        raise UserError(
-            "`run_dir` must be a folder that can be written. Received: "
-            f"{run.run_dir} ({reason(error)}). {run.checkpoints.standing()}"
-        ) from error
+        raise run.checkpoints.unwritable(run.run_dir, error) from error
 
 
 def resolved_config():

@@ -8,6 +8,7 @@ import time
 import tensorflow as tf
 
 from tf_i2i.data.unpaired import default_load_size
+from tf_i2i.training.checkpoints import size_of
 from tf_i2i.training.settings import bindings_of
 
 _STEPS, _SECONDS = 5, 10  # Timed, at most; one step at least.
@@ -30,11 +31,6 @@ def plan(run, model):
         `settings` that decide how much memory a step takes.
     """
     phase = largest_phase(run.phases)
-    variables = {
-        id(variable): variable
-        for holder in (model, *model.optimizers.values())
-        for variable in holder.variables
-    }
     settings = bindings_of(run.configuration())
     return {
         "image_size": run.image_size,
@@ -45,10 +41,7 @@ def plan(run, model):
         "precision": run.precision,
         "phase": phase.name,
         "batch_size": phase.batch_size,
-        "checkpoint_bytes": sum(
-            math.prod(v.shape) * tf.as_dtype(v.dtype).size
-            for v in variables.values()
-        ),
+        "checkpoint_bytes": size_of(model),
         "checkpoints": run.checkpoints.keep + 1,  # One is being written.
         "settings": {
             name: value
