@@ -28,6 +28,8 @@ from tf_i2i.errors import UserError
 from tf_i2i.errors import printable
 from tf_i2i.images import grid
 from tf_i2i.images import to_float
+from tf_i2i.metrics.embeddings import squared_distances
+from tf_i2i.metrics.embeddings import unit
 from tf_i2i.report import enlarged
 from tf_i2i.report import side_by_side
 from tf_i2i.translate import check_outputs
@@ -85,18 +87,13 @@ def _nearest_of_block(queries, gallery, k, metric):
 
 def _prepared(vectors, metric):
     vectors = np.asarray(vectors, np.float64)
-    if metric == "euclidean":
-        return vectors
-    norm = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors / np.where(norm == 0, 1.0, norm)
+    return unit(vectors) if metric == "cosine" else vectors
 
 
 def _gaps(x, y, metric):
-    products = x @ y.T
     if metric == "cosine":
-        return np.clip(1 - products, 0, 2)
-    squares = (x * x).sum(1)[:, None] + (y * y).sum(1) - 2 * products
-    return np.sqrt(np.maximum(squares, 0))
+        return np.clip(1 - x @ y.T, 0, 2)
+    return np.sqrt(squared_distances(x, y))
 
 
 # Images.

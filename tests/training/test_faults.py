@@ -18,10 +18,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import filelock
-import h5py
 import numpy as np
 import pytest
 import tensorflow as tf
+from states import state
 
 from tf_i2i import train
 from tf_i2i.data import sources
@@ -124,19 +124,6 @@ def begun(stopped_at_10, tmp_path):
 
 def checkpoints(run_dir):
     return sorted(path.name for path in (run_dir / "checkpoints").iterdir())
-
-
-def state(run_dir):
-    newest = Checkpoints(run_dir).paths()[-1]
-    arrays = {}
-
-    def visit(name, item):
-        if isinstance(item, h5py.Dataset):
-            arrays[name] = item[()]
-
-    with h5py.File(newest) as file:
-        file.visititems(visit)
-    return newest.name, arrays
 
 
 def assert_ends_as(undisturbed, run_dir):

@@ -12,10 +12,11 @@ import sys
 import time
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
 import tensorflow as tf
+from states import lines
+from states import state
 
 from tf_i2i import train
 from tf_i2i.data.augment import Augmentation
@@ -113,30 +114,11 @@ def finish(folders, run_dir, params=()):
     return [output for _, output in ended]
 
 
-def lines(run_dir):
-    path = run_dir / "metrics.jsonl"
-    return path.read_text().splitlines() if path.exists() else []
-
-
 def wait_for_lines(workers, run_dir, count):
     while len(lines(run_dir)) < count:
         for worker in workers:
             assert worker.poll() is None, worker.stdout.read()
         time.sleep(0.01)
-
-
-def state(run_dir):
-    """All arrays of the newest checkpoint."""
-    newest = sorted((run_dir / "checkpoints").glob("step-*.weights.h5"))[-1]
-    arrays = {}
-
-    def visit(name, item):
-        if isinstance(item, h5py.Dataset):
-            arrays[name] = item[()]
-
-    with h5py.File(newest) as file:
-        file.visititems(visit)
-    return newest.name, arrays
 
 
 def assert_close_weights(one, other):

@@ -10,10 +10,11 @@ import sys
 import time
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
 from PIL import Image
+from states import lines
+from states import state
 
 from tf_i2i import train
 from tf_i2i.errors import UserError
@@ -69,29 +70,10 @@ def finish(folders, run_dir):
     return output
 
 
-def lines(run_dir):
-    path = run_dir / "metrics.jsonl"
-    return path.read_text().splitlines() if path.exists() else []
-
-
 def wait_for(process, condition):
     while not condition():
         assert process.poll() is None, process.stdout.read()
         time.sleep(0.01)
-
-
-def state(run_dir):
-    """All arrays of the newest checkpoint."""
-    newest = sorted((run_dir / "checkpoints").glob("step-*.weights.h5"))[-1]
-    arrays = {}
-
-    def visit(name, item):
-        if isinstance(item, h5py.Dataset):
-            arrays[name] = item[()]
-
-    with h5py.File(newest) as file:
-        file.visititems(visit)
-    return newest.name, arrays
 
 
 def assert_same_state(one, other):

@@ -114,3 +114,9 @@ def squared_distances(x, y):
     gaps = squares - 2 * (x @ y.T)
     gaps[gaps < 1e-13 * squares] = 0.0
     return gaps
+
+
+def unit(vectors):
+    """Vectors `[N, D]` scaled to length 1; zeros stay zeros."""
+    norm = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors / np.where(norm == 0, 1.0, norm)

@@ -12,6 +12,7 @@ from tf_i2i.errors import UserError
 from tf_i2i.metrics.embeddings import as_features
 from tf_i2i.metrics.embeddings import check_width
 from tf_i2i.metrics.embeddings import squared_distances
+from tf_i2i.metrics.embeddings import unit
 
 _BLOCK = 1024
 # Squared distances that differ by less, in units of the vectors' squares, are
@@ -113,12 +114,7 @@ def _pairs(x_name, x, y_name, y, metric):
             f"`{x_name}`. Received: {len(y)}"
         )
     if metric == "cosine":
-        return _unit(x), _unit(y)
+        return unit(x), unit(y)
     # Cancellation in the distances grows with the distance from the origin.
     centre = y.mean(0)
     return x - centre, y - centre
-
-
-def _unit(x):
-    norm = np.linalg.norm(x, axis=1, keepdims=True)
-    return x / np.where(norm == 0, 1.0, norm)

@@ -1,0 +1,25 @@
+"""What a run has left in its directory."""
+
+import h5py
+
+from tf_i2i.training.checkpoints import Checkpoints
+
+
+def lines(run_dir):
+    """Lines of its log; none where there is no log yet."""
+    path = run_dir / "metrics.jsonl"
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def state(run_dir):
+    """Name of the newest checkpoint, and all arrays in it."""
+    newest = Checkpoints(run_dir).paths()[-1]
+    arrays = {}
+
+    def visit(name, item):
+        if isinstance(item, h5py.Dataset):
+            arrays[name] = item[()]
+
+    with h5py.File(newest) as file:
+        file.visititems(visit)
+    return newest.name, arrays
