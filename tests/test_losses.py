@@ -42,6 +42,18 @@ def test_gan_losses_of_a_certain_critic_are_finite():
     assert float(losses.gan_translator(-far)) == 1e4
 
 
+def test_least_squares():
+    # Of 1, -2 and .5 to 1: 0, 9, .25; of 0, 2 and 0 to 0: 0, 4, 0.
+    loss = float(losses.lsgan_critic(X, Y))
+    assert loss == pytest.approx(9.25 / 3 + 4 / 3)
+    assert float(losses.lsgan_translator(X)) == pytest.approx(9.25 / 3)
+
+
+def test_divergence_from_the_unit_normal():
+    # (1 + 4 + .25) / 3 / 2.
+    assert float(losses.kl_unit(X)) == pytest.approx(5.25 / 6)
+
+
 def test_slope_of_a_linear_critic_is_the_norm_of_its_weights(rng):
     weights = rng.normal(size=(4, 4, 3)).astype(np.float32)
     images = rng.normal(size=(2, 4, 4, 3)).astype(np.float32)

@@ -251,6 +251,7 @@ def test_every_number_of_the_judge_is_explained(rng):
         back=lambda images: images,
         codes=tuple(rng.standard_normal((3, 8, 5)).astype(np.float32)),
         several=np.stack([noise(2), noise(2)]),
+        predicted=np.zeros(8, np.int64),
     )
     judge = Judge(evidence, Colours())
     table = judge.table({"model": candidate}, MEASURES, cheats=False)

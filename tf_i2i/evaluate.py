@@ -21,7 +21,7 @@ from tf_i2i.errors import UserError
 STEPS_BETWEEN = 7
 # What the terminal shows; the report has everything.
 SHOWN = (
-    *("score", "style", "content", "called_b", "r@1", "r@5"),
+    *("accuracy", "score", "style", "content", "called_b", "r@1", "r@5"),
     *("input_r@1", "input_r@5", "labels", "copy_rate", "fd", "kd"),
     *("swd_64", "swd_32", "swd_16", "coverage", "recall"),
     *("map_pixel", "map_class", "map_iou", "acc16", "psnr", "ssim"),
@@ -150,9 +150,8 @@ def _run_subject(flags):
         load_translator, flags.run_dir, flags.allow_imports
     )
     model, run = load(best=flags.checkpoint == "best")
-    real = RealImages.of_run(
-        run, flags.paired, _labels(flags), _palettes(flags)
-    )
+    labels = _labels(flags) or run.label_tables()
+    real = RealImages.of_run(run, flags.paired, labels, _palettes(flags))
     if flags.images_a or flags.images_b:
         return _foreign(flags, real, Path(flags.run_dir) / "others.html")
     versions = {"best" if flags.checkpoint == "best" else "model": model}

@@ -40,6 +40,40 @@ def gan_translator(fake):
     return tf.reduce_mean(tf.nn.softplus(-tf.cast(fake, tf.float32)))
 
 
+def lsgan_critic(real, fake):
+    """Least squares of a critic (Mao et al. 2017, arXiv:1611.04076, eq. 2).
+
+    Args:
+        real: scores of real images, any shape.
+        fake: scores of translations, any shape.
+
+    Returns:
+        `mean((real - 1)^2) + mean(fake^2)`.
+    """
+    real, fake = tf.cast(real, tf.float32), tf.cast(fake, tf.float32)
+    return tf.reduce_mean(tf.square(real - 1.0)) + tf.reduce_mean(
+        tf.square(fake)
+    )
+
+
+def lsgan_translator(fake):
+    """Least squares of a translator: `mean((fake - 1)^2)`.
+
+    Args:
+        fake: scores of translations, any shape.
+    """
+    return tf.reduce_mean(tf.square(tf.cast(fake, tf.float32) - 1.0))
+
+
+def kl_unit(mean):
+    """KL divergence of N(mean, 1) from N(0, 1): `mean(mean^2) / 2`.
+
+    Args:
+        mean: means of codes whose deviation is fixed at 1, any shape.
+    """
+    return 0.5 * tf.reduce_mean(tf.square(tf.cast(mean, tf.float32)))
+
+
 def slope(critic, images):
     """Norm of a critic's gradient at each image, in float32.
 

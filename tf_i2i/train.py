@@ -41,6 +41,8 @@ def _parser():
         "tfrecord:PATTERN[:FEATURE] (default: toy faces)",
     )
     add("--data_b", help="images of domain B (both or neither)")
+    add("--labels_a", help="CSV: file name, label, ...; of A's images")
+    add("--labels_b", help="the same of B's, for validation alone")
     add("--init_from", metavar="RUN", help="begin with another run's weights")
     add("--skip_step", type=int, help="leave out the batch of this step")
     cli.add_allow_imports(add)
@@ -153,6 +155,14 @@ def _data_bindings(args):
     for name in ("data_a", "data_b"):
         if (spec := getattr(args, name)) is not None:
             bindings.append(f"train.{name} = {located(spec, name)!r}")
+    for name in ("labels_a", "labels_b"):
+        if (spec := getattr(args, name)) is not None:
+            path = Path(spec).resolve()
+            if not path.is_file():
+                raise UserError(
+                    f"`--{name}` must be a CSV file. Received: {spec}"
+                )
+            bindings.append(f"train.{name} = {str(path)!r}")
     return bindings
 
 

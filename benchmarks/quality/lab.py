@@ -42,6 +42,15 @@ class Row(NamedTuple):
     settings: tuple = ()
 
 
+# Where the truth is exact, shifts of each domain's colours would blur it,
+# and terms that ask for colours to stay would deny it.
+EXACT = tuple(
+    f"Augmentation.{part} = 0.0"
+    for part in ("contrast", "hue", "brightness", "saturation")
+)
+CYCLEGAN_EXACT = (*EXACT, "CycleGAN.identity_weight = 0.0")
+# Label maps have colours that mean something, and scenes a left and a right.
+AT_64 = ("train.image_size = 64", *EXACT)
 ROWS = {
     "twingan": Row("toy", "twingan.gin"),
     "no_cycle": Row("toy", "twingan.gin", ("TwinGAN.cycle_weight = 0.0",)),
@@ -54,6 +63,16 @@ ROWS = {
         f"twingan_{task}": Row(task, "twingan.gin")
         for task in TASKS
         if task != "toy"
+    },
+    "cyclegan": Row("toy", "cyclegan.gin"),
+    "unit": Row("toy", "unit.gin"),
+    **{
+        f"cyclegan_{task}": Row(task, "cyclegan.gin", CYCLEGAN_EXACT)
+        for task in ("negative", "permutation", "colour")
+    },
+    **{
+        f"unit_{task}": Row(task, "unit.gin", EXACT)
+        for task in ("negative", "permutation", "colour")
     },
 }
 # Of both directions: what a line of the table shows.

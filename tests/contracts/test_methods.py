@@ -5,14 +5,23 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tf_i2i.methods import UNIT
+from tf_i2i.methods import CycleGAN
 from tf_i2i.methods import TwinGAN
 
 SIZE, BATCH = 8, 4
 ALL_METHODS = {
-    "twingan": lambda: TwinGAN(SIZE, start_size=4, width=0.05),
+    "twingan": lambda: TwinGAN(
+        SIZE, start_size=4, width=0.05, kernel_stddev=0.2
+    ),
     "twingan_style": lambda: TwinGAN(
         SIZE, start_size=4, width=0.05, style_size=4, skips=False
     ),
+    # Four pixels would be too few to normalize an image by.
+    "cyclegan": lambda: CycleGAN(
+        2 * SIZE, residual_blocks=1, width=0.05, critic_layers=1, pool_size=6
+    ),
+    "unit": lambda: UNIT(2 * SIZE, width=0.05, halvings=2, critic_layers=2),
 }
 
 
@@ -21,16 +30,21 @@ def images(seed, count=BATCH, size=SIZE):
     return rng.uniform(-1, 1, (count, size, size, 3)).astype(np.float32)
 
 
-def batches(count, size=SIZE):
-    return [
-        (images(2 * i, size=size), images(2 * i + 1, size=size))
-        for i in range(count)
-    ]
+def batch_of(model, seed, size=None):
+    """Images of both domains, and labels where the model learns them."""
+    a, b = (images(2 * seed + i, size=size or model.image_size) for i in (0, 1))
+    if model.classes is None:
+        return a, b
+    return a, b, np.arange(BATCH, dtype=np.int32) % model.classes
 
 
-def dataset(pairs):
-    a, b = (np.stack(side) for side in zip(*pairs, strict=True))
-    return tf.data.Dataset.from_tensor_slices((a, b))
+def batches(model, count, size=None):
+    return [batch_of(model, seed, size) for seed in range(count)]
+
+
+def dataset(given):
+    sides = tuple(np.stack(side) for side in zip(*given, strict=True))
+    return tf.data.Dataset.from_tensor_slices(sides)
 
 
 def build(name, optimizer=keras.optimizers.Adam, rate=1e-3):
@@ -63,10 +77,23 @@ def equal(xs, ys):
 def trained(request, tmp_path_factory):
     """Name, model after three steps, and its weights file."""
     model = build(request.param)
-    train(model, batches(3))
+    train(model, batches(model, 3))
     path = tmp_path_factory.mktemp(request.param) / "after_3.weights.h5"
     model.save_weights(path)
     return request.param, model, path
+
+
+@pytest.mark.parametrize("name", ALL_METHODS)
+def test_no_two_kernels_start_alike(name):
+    model = build(name)
+    kernels = [
+        variable.numpy()
+        for variable in model.trainable_variables
+        if variable.path.endswith("/kernel")
+    ]
+    for i, kernel in enumerate(kernels):
+        for other in kernels[:i]:
+            assert not np.array_equal(kernel, other)
 
 
 def test_losses_are_finite_and_named(trained):
@@ -89,7 +116,7 @@ def test_a_side_steps_alone(name, side):
     model.updates = (side,)
     other = "critic" if side == "translator" else "translator"
     before = {s: values(model.owned(s)) for s in (side, other)}
-    model.train_step(batches(1)[0])
+    model.train_step(batch_of(model, 0))
     assert equal(before[other], values(model.owned(other)))
     after = values(model.owned(side))
     moved = [
@@ -117,7 +144,7 @@ def test_resumed_training_is_bit_equal(trained):
     name, model, path = trained
     resumed = build(name)
     resumed.load_weights(path)
-    more = [(images(50 + i), images(60 + i)) for i in range(2)]
+    more = [batch_of(model, 50 + i) for i in range(2)]
     for one in (model, resumed):
         train(one, more)
     assert equal(values(everything(model)), values(everything(resumed)))
@@ -126,11 +153,11 @@ def test_resumed_training_is_bit_equal(trained):
 @pytest.mark.parametrize("name", ALL_METHODS)
 def test_two_devices_equal_one(name, two_replicas):
     one = build(name, keras.optimizers.SGD, 1e-2)
-    train(one, batches(3))
+    train(one, batches(one, 3))
     assert two_replicas.num_replicas_in_sync == 2
     with two_replicas.scope():
         two = build(name, keras.optimizers.SGD, 1e-2)
-    train(two, batches(3))
+    train(two, batches(two, 3))
     assert two.images_shown.numpy() == one.images_shown.numpy()
     for mine, its in zip(one.variables, two.variables, strict=True):
         np.testing.assert_allclose(
@@ -144,7 +171,7 @@ def test_first_losses_in_bfloat16(name):
     for precision in ("float32", "mixed_bfloat16"):
         keras.config.set_dtype_policy(precision)
         model = build(name)
-        model.train_step(batches(1)[0])
+        model.train_step(batch_of(model, 0))
         losses[precision] = {m.name: float(m.result()) for m in model.metrics}
     for term, value in losses["float32"].items():
         # A penalty is a small difference, squared: .01 of it is some 2 % of
@@ -162,7 +189,7 @@ def test_every_weight_is_trained_in_some_phase(name):
         for fading in {False, size != model.sizes[0]}:
             # Halfway through the fade, where both paths have a share.
             model.enter_phase(size, start=-8, images=16, fading=fading)
-            model.train_step(batches(1, size)[0])
+            model.train_step(batch_of(model, 0, size))
     after = values(model.trainable_variables)
     still = [
         v.path
@@ -184,7 +211,7 @@ def test_averaged_weights_swap_in_and_out(trained):
 
 def test_translation_keeps_shape_and_range(trained):
     _, model, _ = trained
-    x = images(7, count=3)
+    x = images(7, count=3, size=model.image_size)
     for direction in ("a_to_b", "b_to_a"):
         y = model.translate(tf.constant(x), direction).numpy()
         assert y.shape == x.shape
@@ -194,10 +221,10 @@ def test_translation_keeps_shape_and_range(trained):
 
 def test_an_image_that_is_not_finite_spoils_nothing(trained):
     _, model, _ = trained
-    a, b = batches(1)[0]
+    a, *rest = batch_of(model, 0)
     a[0, 0, 0, 0] = np.nan
     with pytest.raises(tf.errors.InvalidArgumentError, match="not finite:"):
-        train(model, [(a, b)])
+        train(model, [(a, *rest)])
     spoilt = [
         variable.path
         for variable in everything(model)
@@ -207,7 +234,7 @@ def test_an_image_that_is_not_finite_spoils_nothing(trained):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["twingan"])
+@pytest.mark.parametrize("name", ["twingan", "cyclegan"])
 def test_xla_trains_the_same(name):
     # Only where noise is uniform: XLA makes other normal numbers of a seed.
     models = [build(name, keras.optimizers.SGD, 1e-2) for _ in range(2)]
@@ -217,11 +244,11 @@ def test_xla_trains_the_same(name):
             keras.optimizers.SGD(1e-2),
             jit_compile=jit_compile,
         )
-        train(model, batches(2))
+        train(model, batches(model, 2))
     for mine, its in zip(*(m.variables for m in models), strict=True):
         np.testing.assert_allclose(
             mine.numpy(), its.numpy(), atol=1e-3, err_msg=mine.path
         )
-    a, b = batches(1)[0]
+    a, b = batch_of(models[1], 0)
     with pytest.raises(tf.errors.InvalidArgumentError, match="not finite:"):
         train(models[1], [(a * np.nan, b)])

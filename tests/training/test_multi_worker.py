@@ -178,9 +178,12 @@ def assert_as_alone(alone, run_dir, printed):
     chief, worker = printed
     assert f"Trained: {4 * STEPS} images" in chief
     assert "images/s" in chief
-    assert re.fullmatch(
+    # TensorFlow may add that the chief, which ended first, is gone.
+    assert re.match(
         r"worker 1 at localhost:\d+: waiting for localhost:\d+\n", worker
     ), worker
+    assert "Trained" not in worker
+    assert "images/s" not in worker
 
 
 def test_a_worker_killed_and_all_resumed_train_as_one_process(

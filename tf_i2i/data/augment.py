@@ -40,6 +40,7 @@ class Augmentation:
             taken away; in [0, 1].
         saturation: distances from grey are multiplied by 1 - saturation to
             1 + saturation; in [0, 1].
+        invert: take the negative, half of the time.
 
     Raises:
         UserError: a value outside its range.
@@ -51,6 +52,7 @@ class Augmentation:
     hue: float = 0.05
     brightness: float = 0.1
     saturation: float = 0.2
+    invert: bool = False
 
     def __post_init__(self):
         low, high = self.crop or (1.0, 1.0)
@@ -80,14 +82,17 @@ class Augmentation:
         """
         import tensorflow as tf
 
-        draws = tf.unstack(tf.random.stateless_uniform([8], seed))
+        draws = tf.unstack(tf.random.stateless_uniform([9], seed))
         view = to_float(self._crop(image, draws[:3], size))
         if self.flip:
             # `tf.where` would take six times as long.
             view = tf.cond(
                 draws[3] < 0.5, lambda: view, lambda: tf.reverse(view, [1])
             )
-        return tf.clip_by_value(self._recolour(view, draws[4:]), -1.0, 1.0)
+        view = self._recolour(view, draws[4:8])
+        if self.invert:
+            view = tf.cond(draws[8] < 0.5, lambda: view, lambda: -view)
+        return tf.clip_by_value(view, -1.0, 1.0)
 
     def _crop(self, image, draws, size):
         """Cuts the square out and resamples it in one antialiased step."""

@@ -37,6 +37,8 @@ def unpaired(
     seed=0,
     start=0,
     augmentation=Augmentation(),  # noqa: B008 (frozen)
+    augmentation_b=None,
+    labels_a=None,
     full_size=None,
     load_size=None,
     fit="crop",
@@ -56,10 +58,12 @@ def unpaired(
         seed: decides order and augmentation.
         start: images of each domain that the run has shown already.
         augmentation: function (uint8 image, seed, size) -> float image.
+        augmentation_b: likewise, for B; None for the same one.
+        labels_a: an integer for each image of A's `Store`; None for none.
         full_size: the run's image size where `image_size` is a smaller one
             of its phases: images are made at `full_size`, then averaged.
         load_size: side of the stored images; by default the smallest whose
-            smallest random crop is not enlarged.
+            smallest random crop is not enlarged, in each domain.
         fit, cache_dir, max_bad_fraction: see `open_store`.
         context: `tf.distribute.InputContext` where several replicas share
             each batch. The dataset then holds the parts of this worker's
@@ -67,7 +71,8 @@ def unpaired(
 
     Returns:
         Endless `tf.data.Dataset` of (a, b), each float32
-        `[batch_size, image_size, image_size, 3]` in [-1, 1].
+        `[batch_size, image_size, image_size, 3]` in [-1, 1]; of (a, b,
+        labels), int32 `[batch_size]`, where there are `labels_a`.
 
     Raises:
         UserError: unusable data or sizes.
@@ -80,14 +85,16 @@ def unpaired(
     of_worker = batch_size // context.num_input_pipelines
     first = context.input_pipeline_id * of_worker
     full_size = full_size or image_size
-    load_size = load_size or default_load_size(full_size, augmentation)
+    augmentations = augmentation, augmentation_b or augmentation
     domains = []
-    for data, domain in zip((data_a, data_b), DOMAINS, strict=True):
+    for data, domain, augmentation, labels in zip(
+        (data_a, data_b), DOMAINS, augmentations, (labels_a, None), strict=True
+    ):
         store = data
         if not isinstance(store, Store):
             store = open_store(
                 source_for(data, domain),
-                load_size,
+                load_size or default_load_size(full_size, augmentation),
                 fit,
                 cache_dir,
                 max_bad_fraction,
@@ -102,9 +109,13 @@ def unpaired(
             augmentation=augmentation,
             full_size=full_size,
             share=(first, of_worker, batch_size),
+            labels=labels,
         )
         domains.append(images.batch(part, drop_remainder=True))
-    return tf.data.Dataset.zip(*domains).prefetch(2)
+    both = tf.data.Dataset.zip(*domains)
+    if labels_a is not None:
+        both = both.map(lambda a, b: (a[0], b, a[1]))
+    return both.prefetch(2)
 
 
 def default_load_size(image_size, augmentation):
@@ -125,6 +136,7 @@ def domain_dataset(
     augmentation=Augmentation(),  # noqa: B008 (frozen)
     full_size=None,
     share=(0, 1, 1),
+    labels=None,
 ):
     """Endless single images of one domain, float32 in [-1, 1].
 
@@ -135,9 +147,11 @@ def domain_dataset(
         image_size, seed, start, augmentation, full_size: see `unpaired`.
         share: (first, count, step): of each `step` images the `count` from
             number `first` on; all by default.
+        labels: an integer for each image of the store, or None.
 
     Returns:
-        `tf.data.Dataset` of `[image_size, image_size, 3]`.
+        `tf.data.Dataset` of `[image_size, image_size, 3]`; of pairs (image,
+        int32) where there are `labels`.
 
     Raises:
         UserError: an unknown split, or `full_size` is no multiple of
@@ -162,7 +176,10 @@ def domain_dataset(
         row = tf.gather(rows, position(shown, len(rows), stream))
         image = tf.gather(images, row)
         image = augmentation(image, tf.stack([stream, shown]), full_size)
-        return _average(image, image_size)
+        image = _average(image, image_size)
+        if labels is None:
+            return image
+        return image, tf.gather(tf.constant(labels, tf.int32), row)
 
     return (
         tf.data.Dataset.counter()

@@ -1,5 +1,6 @@
 """Layers that Keras does not have."""
 
+from tf_i2i.layers.instance import InstanceNormalization
 from tf_i2i.layers.normalization import DomainBatchRenormalization
 from tf_i2i.layers.normalization import Passage
 from tf_i2i.layers.normalization import RenormLimits
@@ -7,21 +8,26 @@ from tf_i2i.layers.normalization import leaky_pixel_norm
 from tf_i2i.layers.normalization import leaky_relu
 from tf_i2i.layers.normalization import pixel_norm
 from tf_i2i.layers.replicas import across_replicas
+from tf_i2i.layers.replicas import gathered
 from tf_i2i.layers.spatial import downsample
 from tf_i2i.layers.spatial import minibatch_deviation
+from tf_i2i.layers.spatial import reflect_pad
 from tf_i2i.layers.spatial import upsample
 from tf_i2i.layers.spatial import upsample_convolve
 
 __all__ = [
     "DomainBatchRenormalization",
+    "InstanceNormalization",
     "Passage",
     "RenormLimits",
     "across_replicas",
     "downsample",
+    "gathered",
     "leaky_pixel_norm",
     "leaky_relu",
     "minibatch_deviation",
     "pixel_norm",
+    "reflect_pad",
     "upsample",
     "upsample_convolve",
 ]

@@ -1,4 +1,4 @@
-"""Averages over all replicas of a `tf.distribute` strategy."""
+"""Across all replicas of a `tf.distribute` strategy."""
 
 import tensorflow as tf
 
@@ -27,3 +27,12 @@ def across_replicas(tensors):
     if context is None or context.num_replicas_in_sync == 1:
         return tensors
     return context.all_reduce(tf.distribute.ReduceOp.MEAN, tensors)
+
+
+def gathered(x):
+    """`[N, ...]` of each replica -> `[replicas * N, ...]` on all of them."""
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return x
+    batch = context.num_replicas_in_sync * x.shape[0]
+    return tf.ensure_shape(context.all_gather(x, axis=0), [batch, *x.shape[1:]])

@@ -1,4 +1,4 @@
-"""Resampling by two, and the minibatch deviation."""
+"""Resampling by two, padding, and the minibatch deviation."""
 
 import numpy as np
 import tensorflow as tf
@@ -52,6 +52,12 @@ def upsample_convolve(x, kernel):
 def downsample(x):
     """2x2 average pooling: `[N, H, W, C]` -> `[N, H/2, W/2, C]`."""
     return tf.nn.avg_pool2d(x, 2, 2, "VALID")
+
+
+def reflect_pad(x, pixels):
+    """Continues each image by its reflection, `pixels` on all four sides."""
+    sides = [pixels, pixels]
+    return tf.pad(x, [[0, 0], sides, sides, [0, 0]], "REFLECT")
 
 
 def minibatch_deviation(x, groups, epsilon=1e-8):

@@ -30,6 +30,8 @@ class UnpairedTranslator(keras.Model):
     - `streams(a, b, training)`: every tensor of the step by name.
     - `translator_losses(streams)`, `critic_losses(streams)`: weighted
       scalars by name.
+    - `classes`, if it learns to classify images of A: how many classes.
+      Batches are (a, b, labels of a) then, and `streams` gets the labels.
 
     and calls `self.finish()` at the end of its constructor.
 
@@ -45,6 +47,7 @@ class UnpairedTranslator(keras.Model):
     updates: tuple[str, ...] = ("both",)
     style_shape: tuple[int, ...] | None = None
     embeds = False  # Whether `embed` can be asked.
+    classes: int | None = None  # Number of classes that `classify` tells.
 
     def __init__(self, image_size, average_kimg=10.0, seed=0, name=None):
         super().__init__(name=name)
@@ -116,6 +119,24 @@ class UnpairedTranslator(keras.Model):
             f"and embeds nothing. Received: embed(images, {domain!r})"
         )
 
+    def classify(self, images, domain):
+        """Logits of the classes that were learned from labels of A.
+
+        Args:
+            images: `[N, height, width, 3]`, float in [-1, 1].
+            domain: "a" or "b", which they are of.
+
+        Returns:
+            `[N, classes]`, float32.
+
+        Raises:
+            UserError: for methods that learn no classes.
+        """
+        raise UserError(
+            f"`{type(self).__name__}` learns no classes. "
+            f"Received: classify(images, {domain!r})"
+        )
+
     def reconstruct(self, images, domain):
         """Images of "a" or "b", coded and decoded: there and back."""
         there, back = DIRECTIONS if domain == "a" else DIRECTIONS[::-1]
@@ -127,6 +148,8 @@ class UnpairedTranslator(keras.Model):
         Args:
             a, b: `[N, size, size, 3]`, float in [-1, 1].
             training: whether statistics are taken from the batch.
+
+        Methods with `classes` take `labels` too: int32 `[N]`, of `a`.
         """
         raise NotImplementedError
 
@@ -157,15 +180,25 @@ class UnpairedTranslator(keras.Model):
                 f"Received: style of shape {tuple(style.shape)}"
             )
 
+    def check_size(self):
+        """Refuses an `image_size` that `stride` does not divide."""
+        if self.image_size < self.stride or self.image_size % self.stride:
+            raise UserError(
+                f"`image_size` must be a multiple of {self.stride}, for "
+                f"{type(self).__name__}. Received: {self.image_size}"
+            )
+
     def finish(self):
         """Builds all networks, checks owners, makes averages."""
         losses = self._build_networks()
         self._check_owners()
-        self.averaged_variables = [
-            variable
-            for name in self.translators
+        # By identity: networks may share layers.
+        averaged = {
+            id(variable): variable
+            for name in self.averaged_networks
             for variable in getattr(self, name).variables
-        ]
+        }
+        self.averaged_variables = list(averaged.values())
         self.averages = [
             self.add_weight(
                 shape=variable.shape,
@@ -188,11 +221,22 @@ class UnpairedTranslator(keras.Model):
         for size in self.sizes:
             self.size = size
             blank = tf.zeros((2, self.size, self.size, 3))
-            streams = self.streams(blank, blank, training=False)
+            streams = self.streams(
+                blank, blank, False, *self.blank_labels(len(blank))
+            )
         return {
             **self.translator_losses(streams),
             **self.critic_losses(streams),
         }
+
+    def blank_labels(self, count):
+        """What a batch of `count` has beside the images, if anything."""
+        return () if self.classes is None else (tf.zeros(count, tf.int32),)
+
+    @property
+    def averaged_networks(self):
+        """Names of the networks that are asked after training."""
+        return self.translators
 
     def _counter(self, name):
         return self.add_weight(
@@ -205,7 +249,7 @@ class UnpairedTranslator(keras.Model):
 
     @property
     def average_pairs(self):
-        """`(average, variable)` for all that a translator holds."""
+        """`(average, variable)` for all that `averaged_networks` hold."""
         return zip(self.averages, self.averaged_variables, strict=True)
 
     def _check_owners(self):
@@ -322,7 +366,12 @@ class UnpairedTranslator(keras.Model):
             float32 tensor.
         """
         replica, replicas = replica_position()
-        batch, rest = shape[0], list(shape[1:])
+        batch, rest = shape[0], shape[1:]
+        numbers = self.draw((replicas * batch, *rest), stream, distribution)
+        return numbers[replica * batch : (replica + 1) * batch]
+
+    def draw(self, shape, stream, distribution="normal"):
+        """The same random numbers on every replica; see `noise`."""
         draw = {
             "normal": tf.random.stateless_normal,
             "uniform": tf.random.stateless_uniform,
@@ -333,25 +382,23 @@ class UnpairedTranslator(keras.Model):
                 tf.convert_to_tensor(self.step),
             ]
         )
-        numbers = draw([replicas * batch, *rest], seed)
-        return numbers[replica * batch : (replica + 1) * batch]
+        return draw(shape, seed)
 
     # The training step.
 
     def train_step(self, batch):
-        a, b = batch
         slices = self.batches_per_step
-        a, b = tf.split(a, slices), tf.split(b, slices)
+        parts = [tf.split(part, slices) for part in batch]
         done = dict.fromkeys(self.updates, 0)
         losses: dict[str, tf.Tensor] = {}
         checks = []
         for update in self.updates:
             at = done[update]
-            named, check = self._update(update, a[at], b[at])
+            named, check = self._update(update, *(part[at] for part in parts))
             losses |= named
             checks.append(check)
             done[update] += 1
-        images = slices * self.global_batch(a[0])
+        images = slices * self.global_batch(parts[0][0])
         with tf.control_dependencies(checks):
             self._move_averages(images)
             self.step.assign_add(1)
@@ -360,7 +407,7 @@ class UnpairedTranslator(keras.Model):
                 self.terms[name].update_state(tf.identity(value))
         return {}
 
-    def _update(self, update, a, b):
+    def _update(self, update, *batch):
         """One forward pass and the step of one side, or of both.
 
         Returns:
@@ -369,8 +416,8 @@ class UnpairedTranslator(keras.Model):
         sides = ("translator", "critic") if update == "both" else (update,)
         trained = {}  # Variables on the path of this phase, by side.
 
-        def compute(a, b):
-            losses, gradients = self._losses_and_gradients(sides, a, b)
+        def compute(*batch):
+            losses, gradients = self._losses_and_gradients(sides, *batch)
             for side, pairs in gradients.items():
                 trained[side] = [variable for _, variable in pairs]
             return losses, {
@@ -381,7 +428,7 @@ class UnpairedTranslator(keras.Model):
         if self.jit_compile:
             # The rest stays outside: XLA leaves out assertions.
             compute = tf.function(compute, jit_compile=True, autograph=False)
-        losses, gradients = compute(a, b)
+        losses, gradients = compute(*batch)
         check = self._check_finite(losses, gradients)
         with tf.control_dependencies([check]):
             for side in sides:
@@ -389,11 +436,11 @@ class UnpairedTranslator(keras.Model):
                 self.optimizers[side].apply(checked, trained[side])
         return losses, check
 
-    def _losses_and_gradients(self, sides, a, b):
+    def _losses_and_gradients(self, sides, a, b, *labels):
         """Losses by name; by side, pairs `(gradient, variable)`."""
         losses: dict[str, dict[str, tf.Tensor]] = {}
         with tf.GradientTape(persistent=True) as tape:
-            streams = self.streams(a, b, training=True)
+            streams = self.streams(a, b, True, *labels)
             for side in sides:
                 losses[side] = getattr(self, f"{side}_losses")(streams)
             # Gradients are summed over replicas.

@@ -28,7 +28,6 @@ What the paper leaves open, and what is done here:
 - Averaged weights are in no part of the paper.
 """
 
-import keras
 import tensorflow as tf
 
 from tf_i2i import losses
@@ -39,6 +38,7 @@ from tf_i2i.layers import downsample
 from tf_i2i.layers import upsample
 from tf_i2i.layers.replicas import across_replicas
 from tf_i2i.methods.base import UnpairedTranslator
+from tf_i2i.networks.base import normal
 from tf_i2i.networks.progressive import SMALLEST
 from tf_i2i.networks.progressive import ProgressiveCritic
 from tf_i2i.networks.progressive import ProgressiveEncoder
@@ -147,7 +147,7 @@ class TwinGAN(UnpairedTranslator):
             "width": width,
             "kernel_initializer": "he_normal"
             if kernel_stddev is None
-            else keras.initializers.RandomNormal(stddev=kernel_stddev),
+            else normal(kernel_stddev),
         }
         self.encoder = ProgressiveEncoder(
             **shared,

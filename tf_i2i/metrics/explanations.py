@@ -31,6 +31,7 @@ _MAPS = "Label maps, by the nearest colour"
 _BACK = "There and back"
 _STYLES = "Under several styles"
 _CODES = "The translator's own shared encoder"
+_CLASSES = "The translator's own classifier"
 _ALARMS = "Alarms"
 SENSITIVITY = "Way back from disturbed translations"
 _OTHERS = "Others"
@@ -223,6 +224,12 @@ EXPLANATIONS = {
         "higher",
         "Balanced accuracy with which a fresh probe reads the attribute in "
         "codes.",
+    ),
+    "accuracy": Explanation(
+        _CLASSES,
+        "higher",
+        "Share of real test images of the target whose class it tells, having "
+        "learned from labels of the source alone.",
     ),
     "diversity": Explanation(
         _STYLES,

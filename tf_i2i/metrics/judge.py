@@ -100,6 +100,8 @@ class Candidate:
             of the translator's own shared encoder; or None.
         several: uint8 `[K, N, S, S, 3]`: of the first inputs under K styles,
             or None.
+        predicted: integers, the classes that the translator's own classifier
+            sees in `target_test`; or None.
         aligned: whether output i belongs to input i.
         shown: whether they are images that training showed, so that asking
             for copies means nothing.
@@ -110,6 +112,7 @@ class Candidate:
     back: Callable | None = None
     codes: tuple | None = None
     several: np.ndarray | None = None
+    predicted: np.ndarray | None = None
     aligned: bool = True
     shown: bool = False
 
@@ -432,6 +435,15 @@ def _embedding(judge, candidate):
     return scores
 
 
+def _accuracy(judge, candidate):
+    """The translator's own classifier, by the first labels of the target."""
+    labels = judge.evidence.target_labels
+    if candidate.predicted is None or not labels:
+        return {}
+    _, truth = next(iter(labels.values()))
+    return {"accuracy": np.mean(candidate.predicted == truth)}
+
+
 def _diversity(judge, candidate):
     """Mean distance between outputs of one input under several styles."""
     if candidate.several is None:
@@ -463,6 +475,7 @@ MEASURES = {
     "round_trip": _round_trip,
     "sensitivity": _sensitivity,
     "embedding": _embedding,
+    "accuracy": _accuracy,
     "diversity": _diversity,
     "checks": _checks,
 }
@@ -474,6 +487,7 @@ RECIPES: dict[str, tuple[str, ...]] = {
     "full": tuple(MEASURES),
     "TwinGAN": (*_COMMON, "swd", "embedding", "diversity"),
     "UNIT": (*_COMMON, "embedding"),
+    "UNITAdaptation": ("accuracy", "checks"),
     "XGAN": (*_COMMON, "embedding"),
     "AsymGAN": (*_COMMON, "segmentation", "sensitivity", "diversity"),
     "CDFT": _COMMON,
@@ -483,7 +497,7 @@ RECIPES: dict[str, tuple[str, ...]] = {
 # Measures that no feature network has a part in.
 _PLAIN = (
     *("swd", "acc16", "psnr", "ssim", "round_trip", "back_", "code_", "map_"),
-    *("spread", "change", "light", "colour"),
+    *("spread", "change", "light", "colour", "accuracy"),
 )
 
 

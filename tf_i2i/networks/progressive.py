@@ -18,6 +18,7 @@ from tf_i2i.layers import leaky_relu
 from tf_i2i.layers import minibatch_deviation
 from tf_i2i.layers import upsample
 from tf_i2i.layers import upsample_convolve
+from tf_i2i.networks.base import Network
 
 SMALLEST = 4
 
@@ -51,17 +52,6 @@ def _block(blocks, size):
     layers in a list inside a dictionary.
     """
     return [blocks[f"{size}_{i}"] for i in range(2) if f"{size}_{i}" in blocks]
-
-
-class Network(keras.layers.Layer):
-    """A layer made of layers, which build themselves at their first call."""
-
-    def __init__(self, name=None):
-        # Casting is left to the layers inside: fades and clips are exact.
-        super().__init__(name=name, autocast=False)
-
-    def build(self, *shapes, **named_shapes):
-        self.built = True
 
 
 class ConvolutionBase(Network):

@@ -307,7 +307,7 @@ class Evaluate(RunCallback):
 
     def on_train_begin(self, logs=None):
         self.every.due(self.shown)
-        real = RealImages.of_run(self.run)
+        real = RealImages.of_run(self.run, labels=self.run.label_tables())
         self.validation = Validation(
             self.model, real, self.run.evaluation, self.run.seed
         )

@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_i2i.data import toy_faces
+from tf_i2i.data.sources import SPLITS
 from tf_i2i.data.sources import means_toy_faces
 from tf_i2i.data.store import Store
 from tf_i2i.data.store import default_cache_dir
@@ -48,7 +49,8 @@ class Evaluation:
         recipe: a name of `metrics.judge.RECIPES`.
         features: name for `load_features`.
         best: the measure by which the best checkpoint is kept, the mean of
-            both directions.
+            the directions that have it. With "accuracy", labels of B choose
+            a checkpoint.
         count: validation images of each domain at most.
 
     Raises:
@@ -99,6 +101,13 @@ class Validation:
             )
             for direction in DIRECTIONS
         }
+        labelled = self.judges["a_to_b"].evidence.target_labels
+        if evaluation.best == "accuracy" and not labelled:
+            raise UserError(
+                "`Evaluation.best` 'accuracy' needs labels of B's validation "
+                "images, --labels_b, in a column of the name that labels of A "
+                "have. Received: none"
+            )
 
     def scores(self):
         """Scores and alarms of the model in the weights that it carries.
@@ -125,14 +134,13 @@ class Validation:
             UserError: the recipe has no such measure.
         """
         name = self.evaluation.best
-        missing = [d for d in scores if name not in scores[d]]
-        if missing:
-            known = sorted(scores[missing[0]])
+        values = [found[name] for found in scores.values() if name in found]
+        if not values:
+            known = sorted(set().union(*scores.values()))
             raise UserError(
                 f"`Evaluation.best` must be one of {', '.join(known)}. "
                 f"Received: {name!r}"
             )
-        values = [of_direction[name] for of_direction in scores.values()]
         return float(np.mean(values)) * (-1 if lower_is_better(name) else 1)
 
 
@@ -223,10 +231,8 @@ class RealImages:
     def _labels(self, source, target, rows, train):
         """Labels that both domains have, as numbers."""
         found, found_target = {}, {}
-        columns = self.labels.get(source, {}).keys() & self.labels.get(
-            target, {}
-        )
-        for column in sorted(columns):
+        a, b = (self.labels.get(domain, {}) for domain in "ab")
+        for column in (name for name in a if name in b):
             values = [
                 self._column(domain, column, some)
                 for domain, some in (
@@ -235,7 +241,9 @@ class RealImages:
                     (target, rows[target]),
                 )
             ]
-            numbers = _numbered(values)
+            known = class_names(a[column], b[column])
+            number = {name: i for i, name in enumerate(known)}
+            numbers = [np.array([number[v] for v in some]) for some in values]
             found[column] = numbers[0]
             found_target[column] = tuple(numbers[1:])
         return found, found_target
@@ -256,11 +264,17 @@ def _stem(name):
     return Path(name).stem
 
 
-def _numbered(lists):
-    """Values -> whole numbers, the same value the same number everywhere."""
-    known = sorted({value for values in lists for value in values}, key=str)
-    number = {value: i for i, value in enumerate(known)}
-    return [np.array([number[v] for v in values]) for values in lists]
+def class_names(*columns):
+    """Different labels in the order of their numbers.
+
+    Args:
+        *columns: dictionaries, stem -> label; labels that later ones add
+            come after those of the first.
+    """
+    known = []
+    for labels in columns:
+        known += sorted(set(labels.values()) - set(known), key=str)
+    return known
 
 
 def _toy_labels(store):
@@ -300,6 +314,61 @@ def read_labels(path):
         for i, column in enumerate(header)
         if i
     }
+
+
+def folder_labels(names):
+    """The names of the folders that images lie in, as labels.
+
+    Args:
+        names: of a store's images, `train/7/0042.png` for one.
+
+    Returns:
+        As `read_labels`; empty where images are in no folders of classes, or
+        where two of them have the same name.
+    """
+    folders = [Path(name).parent.name for name in names]
+    stems = [_stem(name) for name in names]
+    if {*folders} & {"", *SPLITS} or len({*stems}) < len(stems):
+        return {}
+    return {"folder": dict(zip(stems, folders, strict=True))}
+
+
+def class_numbers(table, names, classes):
+    """What a classifier learns: a number for each image.
+
+    Args:
+        table: of `read_labels`, whose first column is taken.
+        names: of a store's images.
+        classes: how many the classifier knows.
+
+    Returns:
+        int32 `[len(names)]`, places in `class_names`.
+
+    Raises:
+        UserError: no label for an image, or too many different ones.
+    """
+    if not table:
+        raise UserError(
+            "`--labels_a` must be a CSV of A's labels, or images must lie in "
+            "a folder for each class: this method learns classes. "
+            "Received: neither"
+        )
+    column, labels = next(iter(table.items()))
+    known = class_names(labels)
+    if len(known) > classes:
+        raise UserError(
+            f"`--labels_a` must have at most {classes} different labels, the "
+            f"model's `classes`. Received: {len(known)} in {column}"
+        )
+    number = {label: i for i, label in enumerate(known)}
+    stems = [_stem(name) for name in names]
+    missing = [stem for stem in stems if stem not in labels]
+    if missing:
+        raise UserError(
+            "`--labels_a` must have a row for every image. "
+            f"Received: none for {missing[0]}"
+        )
+    return np.array([number[labels[stem]] for stem in stems], np.int32)
 
 
 def read_palette(path):
@@ -342,6 +411,13 @@ class Translations:
             autograph=False,
             reduce_retracing=True,
         )
+        self._classify = tf.function(
+            lambda images, domain: tf.argmax(
+                model.classify(to_float(images), domain), 1
+            ),
+            autograph=False,
+            reduce_retracing=True,
+        )
         self._embed = tf.function(
             lambda images, domain: model.embed(to_float(images), domain),
             autograph=False,
@@ -372,6 +448,9 @@ class Translations:
                 self.embed(outputs, target),
                 self.embed(evidence.target_test, target),
             )
+        learned = self.model.classes is not None and source == "a"
+        if "accuracy" in measures and learned:
+            made.predicted = self.classify(evidence.target_test, target)
         if "diversity" in measures and self.model.style_shape:
             few = inputs[:STYLED_INPUTS]
             made.several = np.stack(
@@ -399,11 +478,19 @@ class Translations:
 
     def embed(self, images, domain):
         """uint8 images -> codes `[N, D]` of the shared encoder."""
-        parts = [
-            self._embed(tf.constant(images[i : i + _BATCH]), domain).numpy()
-            for i in range(0, len(images), _BATCH)
-        ]
-        return np.concatenate(parts)
+        return _in_batches(self._embed, images, domain)
+
+    def classify(self, images, domain):
+        """uint8 images -> classes `[N]`, by the model's own classifier."""
+        return _in_batches(self._classify, images, domain)
+
+
+def _in_batches(function, images, domain):
+    parts = [
+        function(tf.constant(images[i : i + _BATCH]), domain).numpy()
+        for i in range(0, len(images), _BATCH)
+    ]
+    return np.concatenate(parts)
 
 
 def _reverse(direction):

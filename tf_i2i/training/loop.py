@@ -29,6 +29,7 @@ class Training:
         self.run = run
         self.model = model
         self.skip_step = None
+        self.labels = None  # Of A's images, for methods that learn them.
 
     def go(self, init_from=None, skip_step=None):
         """Trains to the end of the phases, from wherever the run stands.
@@ -54,6 +55,7 @@ class Training:
         if self.run.workers.chief and self.run.step < self._last_step():
             self.run.checkpoints.check_room(self.model, self.run.tell)
         data_record.check(self.run, goes_on)
+        self.labels = self.run.class_numbers()
         self._check_workers()
         try:
             if self.run.workers.chief:
@@ -224,7 +226,9 @@ class Training:
                 phase.batch_size,
                 seed=self.run.seed,
                 start=self.run.images_shown,
-                augmentation=self.run.augmentation,
+                augmentation=self.run.augmentations["a"],
+                augmentation_b=self.run.augmentations["b"],
+                labels_a=self.labels,
                 full_size=self.run.image_size,
                 context=context,
             )

@@ -21,7 +21,10 @@ from tf_i2i.data.store import to_stderr
 from tf_i2i.data.unpaired import default_load_size
 from tf_i2i.data.unpaired import evaluation_images
 from tf_i2i.errors import UserError
+from tf_i2i.methods import UNIT
+from tf_i2i.methods import CycleGAN
 from tf_i2i.methods import TwinGAN
+from tf_i2i.methods import UNITAdaptation
 from tf_i2i.training import schedules
 from tf_i2i.training import settings
 from tf_i2i.training.checkpoints import PACKED
@@ -34,6 +37,9 @@ from tf_i2i.training.devices import make_strategy
 from tf_i2i.training.disk import reason
 from tf_i2i.training.disk import write_whole
 from tf_i2i.training.evaluation import Evaluation
+from tf_i2i.training.evaluation import class_numbers
+from tf_i2i.training.evaluation import folder_labels
+from tf_i2i.training.evaluation import read_labels
 from tf_i2i.training.loop import Training
 
 
@@ -47,6 +53,9 @@ CONFIGURABLE = {
     name: gin.external_configurable(what, name)
     for name, what in {
         "TwinGAN": TwinGAN,
+        "CycleGAN": CycleGAN,
+        "UNIT": UNIT,
+        "UNITAdaptation": UNITAdaptation,
         "Augmentation": Augmentation,
         "Evaluation": Evaluation,
         "Adam": adam,
@@ -69,6 +78,7 @@ FREE = (
     "evaluation",
     "data_a",
     "data_b",
+    "labels_b",
 )
 
 
@@ -85,10 +95,14 @@ class Run:
         image_size: side of the largest images, pixels.
         data_a, data_b: a folder of images, `tfds:NAME/SPLIT[:LABEL]`,
             `tfrecord:PATTERN[:FEATURE]`, or None or "toy" for the toy faces.
+        labels_a, labels_b: CSV files, name of an image and its labels, or
+            None; where a method learns classes and images lie in folders of
+            classes, those. B's are for validation and evaluation alone.
         fit: how an image that is not square becomes so: "crop", "pad" or
             "stretch".
         max_bad_fraction: share of files that may be unreadable.
         augmentation: `Augmentation`; None for the default one.
+        augmentation_b: another one for B, or None.
         translator_optimizer, critic_optimizer: functions that make one.
         learning_rate: function, (images shown, phase) -> factor on both
             learning rates.
@@ -119,9 +133,12 @@ class Run:
         image_size=64,
         data_a=None,
         data_b=None,
+        labels_a=None,
+        labels_b=None,
         fit="crop",
         max_bad_fraction=0.01,
         augmentation=None,
+        augmentation_b=None,
         translator_optimizer=CONFIGURABLE["Adam"],
         critic_optimizer=CONFIGURABLE["Adam"],
         learning_rate=CONFIGURABLE["constant"],
@@ -143,11 +160,16 @@ class Run:
         if steps is not None:
             _whole("steps", steps)
         augmentation = augmentation or CONFIGURABLE["Augmentation"]()
-        if not isinstance(augmentation, Augmentation):
-            raise UserError(
-                "`train.augmentation` must be @Augmentation(), with "
-                f"parentheses. Received: {augmentation!r}"
-            )
+        self.augmentations = {
+            "a": augmentation,
+            "b": augmentation_b or augmentation,
+        }
+        for one in self.augmentations.values():
+            if not isinstance(one, Augmentation):
+                raise UserError(
+                    "`train.augmentation` must be @Augmentation(), with "
+                    f"parentheses. Received: {one!r}"
+                )
         if not isinstance(evaluation, Evaluation | None):
             raise UserError(
                 "`train.evaluation` must be @Evaluation(), with parentheses. "
@@ -159,9 +181,9 @@ class Run:
         self.phases = phases(image_size)
         self.image_size = image_size
         self.data = {"a": data_a, "b": data_b}
+        self.labels = {"a": labels_a, "b": labels_b}
         self.fit = fit
         self.max_bad_fraction = max_bad_fraction
-        self.augmentation = augmentation
         self.make_optimizers = {
             "translator": translator_optimizer,
             "critic": critic_optimizer,
@@ -177,6 +199,7 @@ class Run:
         self.kimg = {"log": log_kimg, "sample": sample_kimg, "save": save_kimg}
         self.checkpoints = Checkpoints(run_dir, keep)
         self.stores = {}
+        self.classes = None  # How many the model learns; see `build_model`.
         self.tell = to_stderr if self.workers.chief else lambda line: None
         self.step = self.images_shown = 0
         self.phase_number = 1
@@ -201,6 +224,7 @@ class Run:
                 jit_compile=self.jit_compile,
             )
         self._check_phases(model)
+        self.classes = model.classes
         self.learning_rates = {
             side: float(optimizer.learning_rate.numpy())
             for side, optimizer in optimizers.items()
@@ -230,12 +254,37 @@ class Run:
             with _named_files():
                 self.stores[domain] = open_store(
                     source_for(self.data[domain], domain),
-                    default_load_size(self.image_size, self.augmentation),
+                    default_load_size(
+                        self.image_size, self.augmentations[domain]
+                    ),
                     fit=self.fit,
                     max_bad_fraction=self.max_bad_fraction,
                     progress=self.tell,
                 )
         return self.stores[domain]
+
+    def label_tables(self):
+        """Domain -> labels as `read_labels` has them, where there are any."""
+        tables = {domain: self._label_table(domain) for domain in "ab"}
+        return {domain: table for domain, table in tables.items() if table}
+
+    def _label_table(self, domain):
+        if path := self.labels[domain]:
+            return read_labels(path)
+        if self.classes is not None:
+            return folder_labels(self.store(domain).names)
+        return {}
+
+    def class_numbers(self):
+        """int32 class of each image in A's store, if the model learns them.
+
+        Raises:
+            UserError: there are no such labels.
+        """
+        if self.classes is None:
+            return None
+        names = self.store("a").names
+        return class_numbers(self._label_table("a"), names, self.classes)
 
     def images(self, domain, split, count):
         """uint8 `[count or fewer, size, size, 3]` at the phase's size."""

@@ -34,7 +34,7 @@ def plan(run, model):
     settings = bindings_of(run.configuration())
     return {
         "image_size": run.image_size,
-        "load_size": default_load_size(run.image_size, run.augmentation),
+        "load_size": default_load_size(run.image_size, run.augmentations["a"]),
         "fit": run.fit,
         "max_bad_fraction": run.max_bad_fraction,
         "data": run.data,
@@ -70,7 +70,8 @@ def measure(run, model):
     )
     shape = (phase.batch_size, phase.size, phase.size, 3)
     images = tf.random.uniform(shape, -1, 1)
-    data = tf.data.Dataset.from_tensors((images, images)).repeat()
+    batch = (images, images, *model.blank_labels(phase.batch_size))
+    data = tf.data.Dataset.from_tensors(batch).repeat()
     iterator = iter(run.strategy.experimental_distribute_dataset(data))
     train_step = model.make_train_function()
 

@@ -1,0 +1,622 @@
+"""CycleGAN here and in plain PyTorch: a training step, and a translation.
+
+    pip install 'tf-i2i[pytorch]'
+    python benchmarks/compare_pytorch.py --rounds=9
+
+The paper's networks for 128 px (6 blocks), batch 1, one machine, one run. On
+both sides a step is all of it: identity terms, pools of 50 images, two Adams,
+weights and losses in float32; bfloat16 is `mixed_bfloat16` here and autocast
+there. What tf_i2i does besides (averaged weights, a check that all is finite,
+means of the losses) it does in the time that is measured.
+
+PyTorch may choose: NCHW or channels-last; `nn.InstanceNorm2d` or the fastest
+kernels that give the same numbers; every pass by itself or, as instance
+normalization allows, two images at once; eager or `torch.compile`, frozen for
+inference; weights in bfloat16 for inference. Adam is the fused one, critics
+take no gradients while generators learn, denormals are flushed as TensorFlow
+flushes them, and each side uses all cores as suits it. Of each side the
+variant with the best median counts, though of many the best is a little lucky.
+
+Every variant is a process of its own. All start from the same weights and
+must give the same losses for three steps, and the same translation, before
+anything is timed. PyTorch's convolutions of stride 2 pad at the other side, so
+that its images and kernels are turned by 180 degrees, which makes the same
+numbers of them. Then they take turns, one at a time, forwards and backwards.
+"""
+
+import argparse
+import contextlib
+import copy
+import functools
+import itertools
+import json
+import os
+import platform
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from tf_i2i import cli
+from tf_i2i.extras import optional
+
+BLOCKS = 6
+PARAMETERS = {"generator": 7_837_699, "critic": 2_764_737}
+NETWORKS = ("generator_a", "generator_b", "critic_a", "critic_b")
+CYCLE, IDENTITY, POOL = 10.0, 5.0, 50
+RATE, BETAS = 2e-4, (0.5, 0.999)
+STEPS_COMPARED = 3
+# Largest differences: of a translation absolute, of losses relative.
+TOLERANCES = {
+    "float32": {"translation": 1e-3, "losses": 1e-2},
+    "bfloat16": {"translation": 0.2, "losses": 0.05},
+}
+CALLS = {"training step": 3, "inference": 15}  # In one turn.
+
+
+# tf_i2i.
+
+
+def tf_i2i_worker(spec, record):
+    """What a process of our side can do, and how it differs."""
+    training = spec["work"] == "training step"
+    tf = cli.import_tensorflow(training=training)
+    import keras
+
+    from tf_i2i.methods import CycleGAN
+
+    mixed = spec["precision"] == "bfloat16"
+    keras.config.set_dtype_policy("mixed_bfloat16" if mixed else "float32")
+    model = CycleGAN(image_size=spec["size"], residual_blocks=BLOCKS)
+    for name in NETWORKS:
+        check_parameters(
+            name, sum(v.shape.num_elements() for v in weights_of(model, name))
+        )
+    model.compile(
+        *(keras.optimizers.Adam(RATE, *BETAS) for _ in ("translator", "critic"))
+    )
+    if not record.exists():
+        rng = np.random.default_rng(0)
+        shape = (1, spec["size"], spec["size"], 3)
+        images = {d: rng.uniform(-1, 1, shape).astype("float32") for d in "ab"}
+    else:
+        recorded = np.load(record)
+        images = {d: recorded[d] for d in "ab"}
+        for name in NETWORKS:
+            for i, variable in enumerate(weights_of(model, name)):
+                variable.assign(recorded[f"{name}/{i}"])
+
+    data = tf.data.Dataset.from_tensors((images["a"], images["b"])).repeat()
+    data = iter(data)
+    train = model.make_train_function()
+    translate = tf.function(
+        functools.partial(model.translate, direction="a_to_b"), autograph=False
+    )
+    source = tf.constant(images["a"])
+
+    def step():
+        train(data)
+        model.step.numpy()  # Waits for the device.
+
+    def infer():
+        return translate(source).numpy()
+
+    def losses():
+        for metric in model.metrics:
+            metric.reset_state()
+        step()
+        sums = [0.0, 0.0]
+        for metric in model.metrics:
+            sums[metric.name.startswith("critic")] += float(metric.result())
+        return sums
+
+    start = {
+        f"{name}/{i}": variable.numpy()
+        for name in NETWORKS
+        for i, variable in enumerate(weights_of(model, name))
+    }
+    made = infer()
+    trace = [losses() for _ in range(STEPS_COMPARED)] if training else []
+    if not record.exists():
+        np.savez(record, translation=made, losses=trace, **images, **start)
+    if training:
+        differences = [("losses", losses_differ(record, trace))]
+        return {"training step": step}, differences
+    return {"inference": infer}, [
+        ("translation", translation_differs(record, made))
+    ]
+
+
+def weights_of(model, name):
+    return getattr(model, name).trainable_variables
+
+
+# PyTorch.
+
+
+def networks(torch, norm):
+    """A generator and a critic, as functions that make new ones."""
+    nn = torch.nn
+    functional = nn.functional
+
+    class FastInstanceNorm(nn.Module):
+        """`nn.InstanceNorm2d` by whichever kernel is fastest.
+
+        That one copies channels-last images to and fro. The kernel of batch
+        normalization, of one image, is the fastest backwards; that of group
+        normalization, with groups of one channel, forwards.
+        """
+
+        def forward(self, x):
+            if not self.training:
+                return functional.group_norm(x, x.shape[1])
+            images = [
+                functional.batch_norm(image, None, None, training=True)
+                for image in x.split(1)
+            ]
+            return torch.cat(images) if len(images) > 1 else images[0]
+
+    def normalization(channels):
+        if norm == "fast":
+            return FastInstanceNorm()
+        return nn.InstanceNorm2d(channels)
+
+    class ResidualBlock(nn.Module):
+        def __init__(self, channels):
+            super().__init__()
+            self.body = nn.Sequential(
+                nn.ReflectionPad2d(1),
+                nn.Conv2d(channels, channels, 3),
+                normalization(channels),
+                nn.ReLU(inplace=True),
+                nn.ReflectionPad2d(1),
+                nn.Conv2d(channels, channels, 3),
+                normalization(channels),
+            )
+
+        def forward(self, x):
+            return x + self.body(x)
+
+    def bent(convolution):
+        return (
+            convolution,
+            normalization(convolution.out_channels),
+            nn.ReLU(inplace=True),
+        )
+
+    def generator():
+        doubled = {"stride": 2, "padding": 1, "output_padding": 1}
+        return nn.Sequential(
+            nn.ReflectionPad2d(3),
+            *bent(nn.Conv2d(3, 64, 7)),
+            *bent(nn.Conv2d(64, 128, 3, stride=2, padding=1)),
+            *bent(nn.Conv2d(128, 256, 3, stride=2, padding=1)),
+            *(ResidualBlock(256) for _ in range(BLOCKS)),
+            *bent(nn.ConvTranspose2d(256, 128, 3, **doubled)),
+            *bent(nn.ConvTranspose2d(128, 64, 3, **doubled)),
+            nn.ReflectionPad2d(3),
+            nn.Conv2d(64, 3, 7),
+            nn.Tanh(),
+        )
+
+    def critic():
+        layers = [nn.Conv2d(3, 64, 4, stride=2, padding=1)]
+        for inputs, stride in ((64, 2), (128, 2), (256, 1)):
+            layers += [
+                nn.LeakyReLU(0.2, inplace=True),
+                nn.Conv2d(inputs, 2 * inputs, 4, stride=stride, padding=1),
+                normalization(2 * inputs),
+            ]
+        return nn.Sequential(
+            *layers,
+            nn.LeakyReLU(0.2, inplace=True),
+            nn.Conv2d(512, 1, 4, padding=1),
+        )
+
+    return generator, critic
+
+
+class ImagePool:
+    """The newest fake, or half of the time an older one in its stead."""
+
+    def __init__(self):
+        self.images = []
+
+    def __call__(self, image):
+        if len(self.images) < POOL:
+            self.images.append(image)
+            return image
+        if random.random() < 0.5:
+            return image
+        i = random.randrange(POOL)
+        older, self.images[i] = self.images[i], image
+        return older
+
+
+class PyTorchCycleGAN:
+    """The training step and the translation, as one writes them there."""
+
+    def __init__(self, torch, spec):
+        self.torch = torch
+        self.mse = torch.nn.functional.mse_loss
+        self.l1 = torch.nn.functional.l1_loss
+        self.layout = {
+            "NCHW": torch.contiguous_format,
+            "channels-last": torch.channels_last,
+        }[spec["layout"]]
+        self.mixed = spec["precision"] == "bfloat16"
+        generator, critic = networks(torch, spec["norm"])
+        for name in NETWORKS:
+            network = generator() if "generator" in name else critic()
+            network.to(memory_format=self.layout)
+            check_parameters(name, sum(p.numel() for p in network.parameters()))
+            setattr(self, name, network)
+        # For inference, weights need not be cast again for each image.
+        self.translator = copy.deepcopy(self.generator_b).eval()
+        self.translator.to(torch.bfloat16 if self.mixed else torch.float32)
+        self.translators = {"inference": self.translator}
+        if spec["compiled"]:
+            for name in NETWORKS:
+                getattr(self, name).compile()
+            self.translators = {
+                "inference": torch.compile(self.translator),
+                "inference, frozen": torch.compile(
+                    self.translator, options={"freezing": True}
+                ),
+            }
+
+    def start(self, recorded):
+        """Weights and images of the record, pools and optimizers anew."""
+        self.images = {d: self.tensor(recorded[d]) for d in "ab"}
+        with self.torch.no_grad():
+            for name in NETWORKS:
+                parameters = list(getattr(self, name).parameters())
+                for i, parameter in enumerate(parameters):
+                    kernel = recorded[f"{name}/{i}"]
+                    if kernel.ndim == 4:
+                        kernel = kernel[::-1, ::-1].transpose(3, 2, 0, 1)
+                    assert parameter.shape == kernel.shape
+                    parameter.copy_(self.torch.from_numpy(kernel.copy()))
+        self.translator.load_state_dict(self.generator_b.state_dict())
+        self.pools = {"a": ImagePool(), "b": ImagePool()}
+        self.optimizer = self.adam(self.generator_a, self.generator_b)
+        self.critic_optimizer = self.adam(self.critic_a, self.critic_b)
+
+    def tensor(self, images):
+        """NHWC to PyTorch's order of axes, turned; see the module."""
+        turned = images[:, ::-1, ::-1].transpose(0, 3, 1, 2).copy()
+        turned = self.torch.from_numpy(turned)
+        return turned.contiguous(memory_format=self.layout)
+
+    def adam(self, *networks):
+        parameters = [p for network in networks for p in network.parameters()]
+        return self.torch.optim.Adam(parameters, RATE, BETAS, fused=True)
+
+    def autocast(self):
+        return self.torch.autocast(
+            "cpu", dtype=self.torch.bfloat16, enabled=self.mixed
+        )
+
+    def score(self, score, truth):
+        score = score.float()
+        target = self.torch.full_like(score, truth)
+        return self.mse(score, target)
+
+    def distance(self, x, y):
+        return self.l1(x.float(), y)
+
+    def step(self, batched):
+        """One step of both sides; returns both losses."""
+        critics = (self.critic_a, self.critic_b)
+        for critic in critics:
+            critic.requires_grad_(False)
+        self.optimizer.zero_grad(set_to_none=True)
+        with self.autocast():
+            loss, fakes = self.translator_loss(batched)
+        loss.backward()
+        self.optimizer.step()
+
+        for critic in critics:
+            critic.requires_grad_(True)
+        self.critic_optimizer.zero_grad(set_to_none=True)
+        pooled = {d: self.pools[d](fakes[d].detach().float()) for d in "ab"}
+        with self.autocast():
+            critic_loss = self.critic_loss(pooled, batched)
+        critic_loss.backward()
+        self.critic_optimizer.step()
+        return loss.detach(), critic_loss.detach()
+
+    def translator_loss(self, batched):
+        a, b = self.images["a"], self.images["b"]
+        if batched:
+            both = self.torch.cat
+            fake_b, same_b = self.generator_b(both([a, b])).chunk(2)
+            fake_a, same_a = self.generator_a(both([b, a])).chunk(2)
+        else:
+            fake_b, same_b = self.generator_b(a), self.generator_b(b)
+            fake_a, same_a = self.generator_a(b), self.generator_a(a)
+        cycle = self.distance(self.generator_a(fake_b), a)
+        cycle = cycle + self.distance(self.generator_b(fake_a), b)
+        identity = self.distance(same_a, a) + self.distance(same_b, b)
+        adversarial = self.score(self.critic_a(fake_a), 1.0)
+        adversarial = adversarial + self.score(self.critic_b(fake_b), 1.0)
+        loss = adversarial + CYCLE * cycle + IDENTITY * identity
+        return loss, {"a": fake_a, "b": fake_b}
+
+    def critic_loss(self, pooled, batched):
+        loss = 0.0
+        for d, critic in (("a", self.critic_a), ("b", self.critic_b)):
+            if batched:
+                both = self.torch.cat([self.images[d], pooled[d]])
+                real, fake = critic(both).chunk(2)
+            else:
+                real, fake = critic(self.images[d]), critic(pooled[d])
+            loss = loss + self.score(real, 1.0) + self.score(fake, 0.0)
+        return 0.5 * loss
+
+    def translate(self, translator):
+        with self.torch.inference_mode():
+            images = self.images["a"]
+            if self.mixed:
+                images = images.to(self.torch.bfloat16)
+            return translator(images).float()
+
+
+def pytorch_worker(spec, record):
+    """What a process of PyTorch's can do, and how it differs."""
+    torch = optional("torch", "pytorch")
+    torch.set_num_threads(spec["threads"])
+    torch.set_flush_denormal(True)
+    recorded = np.load(record)
+    model = PyTorchCycleGAN(torch, spec)
+    tasks, differences = {}, []
+    for batched, title in ((False, "one by one"), (True, "two at once")):
+        model.start(recorded)
+        step = functools.partial(model.step, batched)
+        trace = [
+            [float(loss) for loss in step()] for _ in range(STEPS_COMPARED)
+        ]
+        differences.append(("losses", losses_differ(record, trace)))
+        tasks[f"training step, {title}"] = step
+    model.start(recorded)
+    for title, translator in model.translators.items():
+        infer = functools.partial(model.translate, translator)
+        made = infer().permute(0, 2, 3, 1).numpy()[:, ::-1, ::-1]
+        differences.append(("translation", translation_differs(record, made)))
+        tasks[title] = infer
+    return tasks, differences
+
+
+# Both.
+
+
+def check_parameters(name, count):
+    expected = PARAMETERS[name.partition("_")[0]]
+    assert count == expected, f"{name}: {count} parameters, not {expected}"
+
+
+def translation_differs(record, made):
+    """From the recorded one, at most."""
+    return float(np.abs(made - np.load(record)["translation"]).max())
+
+
+def losses_differ(record, trace):
+    """Of both sides and each step from the recorded ones, relatively."""
+    return float(np.abs(trace / np.load(record)["losses"] - 1).max())
+
+
+def name_of(spec):
+    """A variant as the table names it."""
+    if spec["side"] == "tf_i2i":
+        return "tf_i2i"
+    norm = "nn.InstanceNorm2d" if spec["norm"] == "plain" else "fast norm"
+    mode = "torch.compile" if spec["compiled"] else "eager"
+    threads = f"{spec['threads']} threads"
+    return f"PyTorch {mode}, {spec['layout']}, {norm}, {threads}"
+
+
+def work(spec, record):
+    """A worker: does its tasks as they are asked for, and says how long.
+
+    Reads "task calls" lines as JSON, answers with seconds of one call.
+    """
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # What libraries print is no answer.
+
+    def answer(value):
+        print(json.dumps(value), file=answers, flush=True)
+
+    worker = {"tf_i2i": tf_i2i_worker, "PyTorch": pytorch_worker}[spec["side"]]
+    began = time.perf_counter()
+    try:
+        tasks, differences = worker(spec, record)
+    except Exception as error:
+        (reason, *_) = str(error).strip().splitlines() or [""]
+        answer({"error": f"{type(error).__name__}: {reason}"})
+        return
+    answer(
+        {
+            "tasks": list(tasks),
+            "differences": differences,
+            "seconds": time.perf_counter() - began,
+        }
+    )
+    for line in sys.stdin:
+        name, calls = json.loads(line)
+        task = tasks[name]
+        task()  # Others had the caches.
+        began = time.perf_counter()
+        for _ in range(calls):
+            task()
+        answer((time.perf_counter() - began) / calls)
+
+
+class Worker:
+    """A process of one variant, as its parent sees it."""
+
+    def __init__(self, spec, record):
+        self.spec = spec
+        command = [sys.executable, __file__, "--worker", json.dumps(spec)]
+        self.process = subprocess.Popen(
+            [*command, "--record", str(record)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+        self.ready = self.answer()
+
+    def answer(self):
+        line = self.process.stdout.readline()
+        return json.loads(line) if line else {"error": "the process died"}
+
+    def seconds(self, task):
+        calls = CALLS[kind_of(task)]
+        print(json.dumps([task, calls]), file=self.process.stdin, flush=True)
+        answer = self.answer()
+        assert isinstance(answer, float), f"{name_of(self.spec)}: {answer}"
+        return answer
+
+    def stop(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def kind_of(task):
+    return task.partition(",")[0]
+
+
+def variants(size, threads, compiled):
+    """Descriptions of all workers; the first makes the record."""
+    for precision in TOLERANCES:
+        common = {"precision": precision, "size": size}
+        for kind in CALLS:
+            yield {"side": "tf_i2i", "work": kind, **common}
+        modes = [("plain", False), ("fast", False)]
+        modes += [("fast", True)] * compiled
+        choices = itertools.product(threads, ("NCHW", "channels-last"), modes)
+        for count, layout, (norm, mode) in choices:
+            yield {
+                "side": "PyTorch",
+                "layout": layout,
+                "norm": norm,
+                "compiled": mode,
+                "threads": count,
+                **common,
+            }
+
+
+def started(spec, record):
+    """A worker that has passed its checks, or None where none can be."""
+    worker = Worker(spec, record)
+    name = f"{name_of(spec)}, {spec['precision']}"
+    error = worker.ready.get("error")
+    if error and spec.get("compiled"):
+        print(f"{name}: left out, for it does not work here: {error}\n")
+        return None
+    assert not error, f"{name}: {error}"
+    for what, difference in worker.ready["differences"]:
+        limit = TOLERANCES[spec["precision"]][what]
+        assert difference <= limit, (
+            f"{name} computes something else: its {what} differ by "
+            f"{difference:.3g}, more than {limit}"
+        )
+    found = (f"{what} {d:.1g}" for what, d in worker.ready["differences"])
+    print(
+        f"{name}: ready after {worker.ready['seconds']:.0f} s; "
+        f"differences: {', '.join(found)}",
+        file=sys.stderr,
+    )
+    return worker
+
+
+def timed(workers, rounds):
+    """Milliseconds of each round by (kind, precision), side and variant."""
+    turns = [(w, task) for w in workers for task in w.ready["tasks"]]
+    table: dict = {}
+    for i in range(rounds):
+        for worker, task in turns if i % 2 == 0 else turns[::-1]:
+            spec = worker.spec
+            rows = table.setdefault((kind_of(task), spec["precision"]), {})
+            _, _, how = task.partition(", ")
+            row = (spec["side"], ", ".join(filter(None, (name_of(spec), how))))
+            rows.setdefault(row, []).append(1000 * worker.seconds(task))
+        print(f"round {i + 1} of {rounds}", file=sys.stderr)
+    return table
+
+
+def show(title, rows):
+    """A table, and the ratio of both sides' best."""
+    print(f"\n## {title}")
+    print("| variant | ms, median | min | max |")
+    print("| --- | --- | --- | --- |")
+    best = {}
+    for (side, name), took in sorted(
+        rows.items(), key=lambda row: statistics.median(row[1])
+    ):
+        best.setdefault(side, took)
+        middle = statistics.median(took)
+        print(f"| {name} | {middle:.1f} | {min(took):.1f} | {max(took):.1f} |")
+    ours, theirs = best["tf_i2i"], best["PyTorch"]
+    ratio = statistics.median(theirs) / statistics.median(ours)
+    ratios = [t / o for t, o in zip(theirs, ours, strict=True)]
+    print(
+        f"\n{title}: tf_i2i best / PyTorch best = {ratio:.2f} "
+        f"(in speed; by rounds {min(ratios):.2f} to {max(ratios):.2f})"
+    )
+
+
+def main(argv):
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    cores = os.cpu_count() or 1
+    add = parser.add_argument
+    add("--rounds", type=int, default=9)
+    add("--size", type=int, default=128, help="pixels")
+    add("--quick", action="store_true", help="64 px and two rounds: a trial")
+    add("--no_compile", action="store_true", help="without torch.compile")
+    add(
+        "--torch_threads",
+        type=int,
+        nargs="+",
+        default=[cores],
+        help="numbers of threads that PyTorch tries",
+    )
+    add("--worker", type=json.loads, help=argparse.SUPPRESS)
+    add("--record", type=Path, help=argparse.SUPPRESS)
+    args = parser.parse_args(argv)
+    if args.worker:
+        work(args.worker, args.record)
+        return
+    torch = optional("torch", "pytorch")
+    if args.quick:
+        args.size, args.rounds = 64, 2
+    print(
+        f"{cores} cores, {platform.machine()}, "
+        f"TensorFlow {version('tensorflow')}, PyTorch {torch.__version__}, "
+        f"{args.size} px, batch 1, {args.rounds} rounds"
+    )
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as end:
+        record = Path(folder) / "record.npz"
+        workers = []
+        for spec in variants(
+            args.size, args.torch_threads, not args.no_compile
+        ):
+            worker = started(spec, record)
+            if worker:
+                end.callback(worker.stop)
+                workers.append(worker)
+        table = timed(workers, args.rounds)
+    for (kind, precision), rows in table.items():
+        show(f"{kind}, {precision}", rows)
+
+
+if __name__ == "__main__":
+    cli.run(main)

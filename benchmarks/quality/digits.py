@@ -1,0 +1,387 @@
+"""UNIT's domain adaptation of digits, beside the paper's numbers.
+
+    python benchmarks/quality/digits.py run mnist_usps --data_root=DATA
+    python benchmarks/quality/digits.py run svhn_mnist --seed=1 --minutes=20 \
+        --data_root=DATA --work=runs/digits
+    python benchmarks/quality/digits.py table
+
+`run` trains the classifier's network on labels of A (source only) and of B
+(what B's labels would give), then adapts it from A to B without a label of B,
+and appends a line to digits.jsonl beside this file, from which `table` makes
+DIGITS.md. B's last training images, labelled, are its validation part: they
+choose the best checkpoint and are not trained on. It goes on with a run that
+was stopped.
+"""
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import tasks
+from PIL import Image
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "digits.jsonl"
+HELD_OUT = 500  # Training images of B that choose a checkpoint.
+LOOKED_AT = 64  # Of A's, for pictures while the run trains.
+CLASSES = 10
+EPOCHS, BATCH = 15, 64  # Of the classifiers alone.
+PROBED = 40  # Steps from which a budget in minutes is told.
+
+
+class Task(NamedTuple):
+    """A pair of collections.
+
+    Attributes:
+        source, target: their names.
+        size: side of the images, pixels.
+        gin_file: a shipped config.
+        paper: accuracy in Table 2 of the paper.
+        iterations: of the authors' code, where it has the task.
+    """
+
+    source: str
+    target: str
+    size: int
+    gin_file: str
+    paper: float
+    iterations: int | None = None
+
+
+TASKS = {
+    "mnist_usps": Task("mnist", "usps", 28, "unit_digits.gin", 0.9597),
+    "usps_mnist": Task("usps", "mnist", 28, "unit_digits.gin", 0.9358),
+    "svhn_mnist": Task(
+        "svhn", "mnist", 32, "unit_digits_svhn.gin", 0.9053, 200_000
+    ),
+}
+PAPER_IMAGES = {"mnist": 60_000, "usps": 7_291, "svhn": 531_131}
+
+
+class Digits(NamedTuple):
+    """One collection: uint8 `[N, size, size, 3]` and int64 `[N]` by split."""
+
+    images: dict
+    labels: dict
+
+
+def read(name, data_root, size, val, trained_on):
+    """A collection at a size.
+
+    Args:
+        name: of the collection.
+        data_root: folder that has `digits/`.
+        size: side of the images, pixels.
+        val: how many of the last training images are the validation part.
+        trained_on: whether they are training images all the same.
+    """
+    arrays = tasks._digits(Path(data_root) / "digits", name)
+    count = len(arrays["train_y"])
+    parts = {
+        "train": ("train", slice(count if trained_on else count - val)),
+        "val": ("train", slice(count - val, count)),
+        "test": ("test", slice(None)),
+    }
+    images, labels = {}, {}
+    for split, (array, rows) in parts.items():
+        images[split] = np.stack(
+            [_resized(image, size) for image in arrays[f"{array}_x"][rows]]
+        )
+        labels[split] = arrays[f"{array}_y"][rows].astype(np.int64)
+    return Digits(images, labels)
+
+
+def _resized(image, size):
+    picture = Image.fromarray(image).convert("RGB")
+    return np.asarray(picture.resize((size, size), Image.Resampling.BILINEAR))
+
+
+def write(digits, folder):
+    """Folders of the splits and a table of labels, if they are not there."""
+    table = folder / "labels.csv"
+    if table.exists():
+        return
+    lines = ["file,digit"]
+    for split, images in digits.images.items():
+        (folder / split).mkdir(parents=True, exist_ok=True)
+        for i, image in enumerate(images):
+            name = f"{split}_{i:05d}.png"
+            Image.fromarray(image).save(folder / split / name)
+            lines.append(f"{name},{digits.labels[split][i]}")
+    # Last: it says that the folder is complete.
+    table.write_text("\n".join([*lines, ""]))
+
+
+def train_classifier(digits, size, width, seed):
+    """Trains critic and classifier's network on labels; returns `predict`."""
+    import keras
+    import tensorflow as tf
+
+    from tf_i2i.images import to_float
+    from tf_i2i.networks.digits import DigitCritic
+    from tf_i2i.training.devices import fastest_precision
+
+    keras.config.set_dtype_policy(fastest_precision())
+    keras.utils.set_random_seed(seed)
+    network = DigitCritic(size, width, CLASSES)
+    network(tf.zeros((1, size, size, 3)), domains="a")
+    # Made with the network, and trained by nothing here.
+    unused = {id(v) for v in network.own["b"].trainable_variables}
+    unused |= {id(v) for v in network.score.trainable_variables}
+    variables = [v for v in network.trainable_variables if id(v) not in unused]
+    optimizer = keras.optimizers.Adam(1e-3)
+    optimizer.build(variables)
+
+    @tf.function(autograph=False)
+    def step(images, labels):
+        with tf.GradientTape() as tape:
+            _, _, classes = network(
+                to_float(images),
+                domains="a",
+                dropout=lambda shape, layer: tf.random.uniform(shape),
+            )
+            loss = tf.reduce_mean(
+                tf.nn.sparse_softmax_cross_entropy_with_logits(labels, classes)
+            )
+        optimizer.apply(tape.gradient(loss, variables), variables)
+        return loss
+
+    @tf.function(autograph=False, reduce_retracing=True)
+    def classify(images):
+        _, _, classes = network(to_float(images), domains="a")
+        return tf.argmax(classes, 1)
+
+    images, labels = digits.images["train"], digits.labels["train"]
+    rng = np.random.default_rng(seed)
+    for epoch in range(EPOCHS):
+        if epoch == EPOCHS - 3:
+            optimizer.learning_rate = 1e-4
+        order = rng.permutation(len(images))
+        for at in range(0, len(order) - BATCH + 1, BATCH):
+            rows = order[at : at + BATCH]
+            loss = step(tf.constant(images[rows]), tf.constant(labels[rows]))
+    print(f"classifier: cross-entropy {float(loss):.4f} after {EPOCHS} epochs")
+
+    def predict(images):
+        parts = [
+            classify(tf.constant(images[i : i + 256])).numpy()
+            for i in range(0, len(images), 256)
+        ]
+        return np.concatenate(parts)
+
+    return predict
+
+
+def baselines(source, target, size, width, seed):
+    """Accuracy on B's test of classifiers that saw labels of A, or of B."""
+    test, truth = target.images["test"], target.labels["test"]
+    found = {}
+    for name, digits in (("source_only", source), ("target_trained", target)):
+        predict = train_classifier(digits, size, width, seed)
+        found[name] = float(np.mean(predict(test) == truth))
+        print(f"{name}: {found[name]:.4f}", flush=True)
+    return found
+
+
+def call_train(run_dir, folders, gin_file, bindings):
+    """Runs the train verb; minutes that it took."""
+    flags = [f"--gin_file={gin_file}", f"--run_dir={run_dir}"]
+    for domain, folder in zip("ab", folders, strict=True):
+        flags.append(f"--data_{domain}={folder}")
+        flags.append(f"--labels_{domain}={folder / 'labels.csv'}")
+    flags += [f"--gin_param={binding}" for binding in bindings]
+    began = time.monotonic()
+    subprocess.run([sys.executable, "-m", "tf_i2i.train", *flags], check=True)
+    return (time.monotonic() - began) / 60
+
+
+def images_in(minutes, run_dir, folders, gin_file, bindings):
+    """Images of each domain that the config trains on in so many minutes."""
+    probe = run_dir.with_name(f"{run_dir.name}_probe")
+    shutil.rmtree(probe, ignore_errors=True)
+    call_train(
+        probe,
+        folders,
+        gin_file,
+        [*bindings, f"train.steps = {PROBED}", "train.log_kimg = 0.5"],
+    )
+    rates = [
+        line["images_per_second"]
+        for line in map(json.loads, _lines(probe / "metrics.jsonl"))
+        if "images_per_second" in line
+    ]
+    shutil.rmtree(probe)
+    # The first has the tracing in it.
+    return round(60 * minutes * float(np.median(rates[1:])))
+
+
+def _lines(path):
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def accuracy(run_dir, best):
+    """Of a run's classifier on B's test set; and the step of the weights."""
+    from tf_i2i.training.evaluation import RealImages
+    from tf_i2i.training.evaluation import Translations
+    from tf_i2i.training.run import load_translator
+
+    model, run = load_translator(run_dir, best=best)
+    real = RealImages.of_run(run, labels=run.label_tables())
+    evidence = real.evidence("a_to_b")
+    predicted = Translations(model).classify(evidence.target_test, "b")
+    _, truth = evidence.target_labels["digit"]
+    return float(np.mean(predicted == truth)), run.step
+
+
+def run_row(name, seed, minutes, data_root, work, settings):
+    """Trains a row, scores it and keeps what came out."""
+    task = TASKS[name]
+    source = read(task.source, data_root, task.size, LOOKED_AT, True)
+    target = read(task.target, data_root, task.size, HELD_OUT, False)
+    folders = [work / "data" / name / domain for domain in "ab"]
+    for digits, folder in zip((source, target), folders, strict=True):
+        write(digits, folder)
+    run_dir = work / "runs" / f"{name}_{seed}"
+    bindings = [*settings, f"train.seed = {seed}"]
+    rest = folders, task.gin_file
+    budget = run_dir / "budget.json"
+    if minutes is not None:
+        if not budget.exists():
+            images = images_in(minutes, run_dir, *rest, bindings)
+            run_dir.mkdir(parents=True, exist_ok=True)
+            budget.write_text(json.dumps(images))
+        images = json.loads(budget.read_text())
+        bindings.append(f"single_phase.images = {images}")
+    took = call_train(run_dir, *rest, bindings)
+
+    from tf_i2i import cli
+
+    cli.import_tensorflow(training=True)
+    final, steps = accuracy(run_dir, best=False)
+    best, best_step = accuracy(run_dir, best=True)
+    width = _setting(run_dir, "UNITAdaptation.critic_width")
+    found = baselines(source, target, task.size, width, seed)
+    reach = found["target_trained"] - found["source_only"]
+    result = {
+        "task": name,
+        "seed": seed,
+        "settings": settings,
+        **found,
+        "final": final,
+        "best": best,
+        "way_final": (final - found["source_only"]) / reach,
+        "way_best": (best - found["source_only"]) / reach,
+        "minutes": took,
+        "steps": steps,
+        "best_step": best_step,
+        "n_train": {
+            "a": len(source.images["train"]),
+            "b": len(target.images["train"]),
+        },
+        "hardware": f"{platform.machine()}, {os.cpu_count()} cores",
+    }
+    result = {
+        key: round(value, 4) if isinstance(value, float) else value
+        for key, value in result.items()
+    }
+    with open(RESULTS, "a") as file:
+        file.write(json.dumps(result) + "\n")
+    print(json.dumps(result))
+
+
+def _setting(run_dir, name):
+    """A number of a run's configuration."""
+    from tf_i2i.training.settings import saved_bindings
+
+    return float(saved_bindings(run_dir / "config.gin")[name])
+
+
+def table():
+    """Markdown of all results: mean and deviation over seeds."""
+    groups = defaultdict(list)
+    for line in map(json.loads, _lines(RESULTS)):
+        groups[line["task"], "; ".join(line["settings"])].append(line)
+    head = (
+        *("task", "seeds", "paper", "final", "best", "source only"),
+        *("target-trained", "share of the way: final", "best"),
+        *("images of A", "of B", "iterations", "minutes"),
+    )
+    text = [
+        "# Domain adaptation of digits",
+        "",
+        "Made by `python benchmarks/quality/digits.py table`: accuracy on the "
+        "whole test set of the",
+        "target. `final` is the last state of the run, `best` the best on "
+        f"{HELD_OUT} held-out labelled",
+        "images of the target's training set. The paper's numbers are of "
+        "Table 2; beside the images",
+        "and iterations stand those that the paper, or its authors' code, has.",
+        "",
+        f"| {' | '.join(head)} |",
+        "| --- " * len(head) + "|",
+    ]
+    for (name, settings), lines in sorted(groups.items()):
+        task = TASKS[name]
+        label = f"{name} ({settings})" if settings else name
+        cells = [label, len(lines), f"{task.paper:.4f}"]
+        for key in ("final", "best", "source_only", "target_trained"):
+            cells.append(_cell([line[key] for line in lines]))
+        for key in ("way_final", "way_best"):
+            cells.append(_cell([line[key] for line in lines], 2))
+        for domain, collection in (("a", task.source), ("b", task.target)):
+            count = lines[0]["n_train"][domain]
+            cells.append(f"{count:,} of {PAPER_IMAGES[collection]:,}")
+        steps = f"{np.mean([line['steps'] for line in lines]):,.0f} of "
+        cells.append(
+            steps + (f"{task.iterations:,}" if task.iterations else "unknown")
+        )
+        cells.append(_cell([line["minutes"] for line in lines], 1))
+        text.append(f"| {' | '.join(map(str, cells))} |")
+    return "\n".join(text)
+
+
+def _cell(values, digits=4):
+    text = f"{np.mean(values):.{digits}f}"
+    if len(values) > 1:
+        text += f" ± {np.std(values, ddof=1):.{digits}f}"
+    return text
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("what", choices=("run", "table"))
+    parser.add_argument("task", nargs="?", choices=TASKS)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--minutes", type=float, help="of training (default: the config's)"
+    )
+    parser.add_argument("--data_root", type=Path, help="has digits/")
+    parser.add_argument("--work", type=Path, default=Path("runs/digits"))
+    parser.add_argument("--gin_param", action="append", default=[])
+    args = parser.parse_args()
+    if args.what == "table":
+        (HERE / "DIGITS.md").write_text(table() + "\n")
+        return
+    run_row(
+        args.task,
+        args.seed,
+        args.minutes,
+        args.data_root,
+        args.work,
+        args.gin_param,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+"""CycleGAN: its losses in NumPy, its switches, its pool."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tf_i2i.errors import UserError
+from tf_i2i.methods import CycleGAN
+
+SMALL = {"image_size": 8, "residual_blocks": 1, "width": 0.1}
+SMALL |= {"critic_layers": 1, "pool_size": 4}
+
+
+def build(**kwargs):
+    keras.utils.set_random_seed(1)
+    model = CycleGAN(**{**SMALL, **kwargs})
+    rate = keras.optimizers.Adam(1e-2)
+    model.compile(rate, keras.optimizers.Adam(1e-2))
+    return model
+
+
+def images(seed, count=2):
+    x = np.random.default_rng(seed).uniform(-1, 1, (count, 8, 8, 3))
+    return tf.constant(x, tf.float32)
+
+
+def test_losses_as_in_numpy():
+    model = build()
+    s = model.streams(images(1), images(2), training=True)
+    n = {name: value.numpy() for name, value in s.items()}
+    for o in "ab":
+        terms = model.translator_losses(s) | model.critic_losses(s)
+        expected = {
+            f"gan_{o}": np.mean((n[f"fake_score_{o}"] - 1) ** 2),
+            f"cycle_{o}": 10 * np.mean(np.abs(n[o] - n[f"cycled_{o}"])),
+            f"identity_{o}": 5 * np.mean(np.abs(n[o] - n[f"same_{o}"])),
+            f"critic_{o}": 0.5
+            * (
+                np.mean((n[f"score_{o}"] - 1) ** 2)
+                + np.mean(n[f"pooled_score_{o}"] ** 2)
+            ),
+        }
+        for name, value in expected.items():
+            assert float(terms[name]) == pytest.approx(value, rel=1e-5), name
+
+
+def test_streams_take_the_ways_that_their_names_say():
+    model = build(pool_size=0)
+    a, b = images(1), images(2)
+    s = model.streams(a, b, training=False)
+    to_a, to_b = model.generator_a, model.generator_b
+    expected = {
+        "fake_a": to_a(b),
+        "same_a": to_a(a),
+        "cycled_a": to_a(to_b(a)),
+        "fake_score_a": model.critic_a(to_a(b)),
+        "score_a": model.critic_a(a),
+        "fake_b": to_b(a),
+        "same_b": to_b(b),
+        "cycled_b": to_b(to_a(b)),
+        "fake_score_b": model.critic_b(to_b(a)),
+        "score_b": model.critic_b(b),
+    }
+    for name, value in expected.items():
+        np.testing.assert_allclose(s[name], value, atol=1e-5, err_msg=name)
+    np.testing.assert_array_equal(s["pooled_a"], s["fake_a"])
+    np.testing.assert_allclose(
+        model.translate(a, "a_to_b"), s["fake_b"], atol=1e-6
+    )
+
+
+def test_critics_learn_from_the_pool_once_it_is_full():
+    model = build(pool_size=2)
+    first = model.streams(images(1), images(2), training=True)
+    np.testing.assert_array_equal(first["pooled_b"], first["fake_b"])
+    seen = []
+    for step in range(30):
+        model.step.assign(step)
+        s = model.streams(images(3 + step), images(2), training=True)
+        seen += [
+            np.array_equal(old, new)
+            for old, new in zip(s["pooled_b"], s["fake_b"], strict=True)
+        ]
+    assert 20 <= sum(seen) <= 40  # Half of sixty, by the fall of the coins.
+    np.testing.assert_allclose(
+        s["pooled_score_b"],
+        model.critic_b(s["pooled_b"]),
+        atol=1e-5,
+    )
+
+
+def test_switches():
+    model = build(identity_weight=0.0, pool_size=0)
+    assert set(model.terms) == {
+        *("gan_a", "gan_b", "cycle_a", "cycle_b", "critic_a", "critic_b")
+    }
+    assert not hasattr(model, "pool_a")
+    assert len(CycleGAN(32, width=0.02).generator_a.blocks) == 6
+    with pytest.raises(UserError, match="`image_size` must be a multiple of 4"):
+        CycleGAN(30)
+    with pytest.raises(UserError, match="has no encoder that both domains"):
+        model.embed(images(1), "a")
+
+
+def test_critics_halve_their_loss_not_the_translators():
+    # A critic that gives 0 to everything: (0 - 1)^2 / 2, and (0 - 1)^2.
+    model = build()
+    for critic in (model.critic_a, model.critic_b):
+        for variable in critic.trainable_variables:
+            variable.assign(tf.zeros_like(variable))
+    s = model.streams(images(1), images(2), training=False)
+    assert float(model.critic_losses(s)["critic_a"]) == 0.5
+    assert float(model.translator_losses(s)["gan_a"]) == 1.0

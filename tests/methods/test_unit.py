@@ -1,0 +1,168 @@
+"""UNIT: equations 3 to 8 in NumPy, sharing by object, its switches."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tf_i2i.errors import UserError
+from tf_i2i.methods import UNIT
+
+SMALL = {"image_size": 16, "width": 0.05, "critic_layers": 2}
+
+
+def build(**kwargs):
+    keras.utils.set_random_seed(1)
+    return UNIT(**{**SMALL, **kwargs})
+
+
+def images(seed, count=2):
+    x = np.random.default_rng(seed).uniform(-1, 1, (count, 16, 16, 3))
+    return tf.constant(x, tf.float32)
+
+
+def softplus(x):
+    return np.log1p(np.exp(x))
+
+
+def both(model, s):
+    return model.translator_losses(s) | model.critic_losses(s)
+
+
+def test_losses_as_in_numpy():
+    model = build()
+    s = model.streams(images(1), images(2), training=True)
+    n = {name: value.numpy() for name, value in s.items()}
+    terms = both(model, s)
+    for o in "ab":
+        direct = 0.5 * np.mean(n[f"mean_{o}"] ** 2)
+        again = 0.5 * np.mean(n[f"again_{o}"] ** 2)
+        fake, real = n[f"fake_score_{o}"], n[f"score_{o}"]
+        expected = {
+            f"gan_{o}": 10 * np.mean(softplus(-fake)),
+            f"likelihood_{o}": 100 * np.mean(np.abs(n[o] - n[f"same_{o}"])),
+            f"cycle_{o}": 100 * np.mean(np.abs(n[o] - n[f"cycled_{o}"])),
+            f"kl_{o}": (0.1 + 0.1) * direct + 0.1 * again,
+            f"critic_{o}": 10
+            * (np.mean(softplus(-real)) + np.mean(softplus(fake))),
+        }
+        for name, value in expected.items():
+            assert float(terms[name]) == pytest.approx(value, rel=1e-5), name
+
+
+def test_streams_take_the_ways_that_their_names_say():
+    model = build()
+    a, b = images(1), images(2)
+    s = model.streams(a, b, training=False)
+    code_a, code_b = model.encoder_a(a), model.encoder_b(b)
+    fake_a, fake_b = model.generator_a(code_b), model.generator_b(code_a)
+    expected = {
+        "mean_a": code_a,
+        "code_b": code_b,
+        "same_a": model.generator_a(code_a),
+        "same_b": model.generator_b(code_b),
+        "fake_a": fake_a,
+        "fake_b": fake_b,
+        "again_a": model.encoder_b(fake_b),
+        "cycled_a": model.generator_a(model.encoder_b(fake_b)),
+        "cycled_b": model.generator_b(model.encoder_a(fake_a)),
+        "score_a": model.critic_a(a),
+        "fake_score_b": model.critic_b(fake_b),
+    }
+    for name, value in expected.items():
+        np.testing.assert_allclose(s[name], value, atol=1e-5, err_msg=name)
+    np.testing.assert_allclose(model.translate(a, "a_to_b"), fake_b, atol=1e-6)
+    np.testing.assert_allclose(
+        model.reconstruct(b, "b"), s["same_b"], atol=1e-6
+    )
+    assert model.embed(a, "a").shape == (2, np.prod(code_a.shape[1:]))
+
+
+def test_noise_is_of_deviation_one_and_never_the_same():
+    model = build(image_size=32)
+    blank = tf.zeros((8, 32, 32, 3))
+    s = model.streams(blank, blank, training=True)
+    noise = {i: (s[f"code_{i}"] - s[f"mean_{i}"]).numpy() for i in "ab"}
+    for drawn in noise.values():
+        assert abs(drawn.mean()) < 0.05
+        assert drawn.std() == pytest.approx(1, abs=0.05)
+    assert abs(np.corrcoef(noise["a"].ravel(), noise["b"].ravel())[0, 1]) < 0.1
+
+
+@pytest.mark.parametrize("count", range(5))
+def test_the_last_of_encoders_and_the_first_of_generators_are_shared(count):
+    model = build(shared_blocks=count)
+    pairs = zip(model.encoder_a.blocks, model.encoder_b.blocks, strict=True)
+    assert [x is y for x, y in pairs] == [False] * (4 - count) + [True] * count
+    pairs = zip(model.generator_a.blocks, model.generator_b.blocks, strict=True)
+    assert [x is y for x, y in pairs] == [True] * count + [False] * (4 - count)
+    assert len({id(v) for v in model.averaged_variables}) == len(model.averages)
+
+
+# Both encoders and generators at width 1, shared layers counted once.
+COUNTS = {0: 77_272_582, 1: 67_833_350, 4: 40_563_718}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("shared", "count"), COUNTS.items())
+def test_parameters_at_full_width(shared, count):
+    model = UNIT(64, shared_blocks=shared, critic_layers=1)
+    assert sum(np.prod(v.shape) for v in model.owned("translator")) == count
+
+
+def test_parameters_as_in_the_authors_code():
+    model = UNIT(16, halvings=2, block_channels=256, critic_layers=1)
+    counted = sum(np.prod(v.shape) for v in model.owned("translator"))
+    assert counted == 18_017_286
+    assert model.stride == 4
+
+
+def test_ablations_leave_terms_out():
+    no_cycle = build(cycle_weight=0.0, cycle_kl_weight=0.0)
+    assert {n[:-2] for n in no_cycle.terms} == {
+        *("gan", "likelihood", "kl", "critic")
+    }
+    s = no_cycle.streams(images(1), images(2), training=True)
+    kl = 0.1 * 0.5 * np.mean(s["mean_a"].numpy() ** 2)
+    terms = no_cycle.translator_losses(s)
+    assert float(terms["kl_a"]) == pytest.approx(kl, rel=1e-5)
+    no_sharing = build(shared_blocks=0, likelihood_weight=0.0, kl_weight=0.0)
+    assert {n[:-2] for n in no_sharing.terms} == {
+        *("gan", "cycle", "kl", "critic")
+    }
+
+
+def test_translations_may_be_drawn_as_the_paper_does():
+    plain, drawn = build(), build(sample=True)
+    x = images(1)
+    once, again = (drawn.translate(x, "a_to_b").numpy() for _ in range(2))
+    np.testing.assert_array_equal(once, again)
+    assert np.abs(once - plain.translate(x, "a_to_b").numpy()).max() > 1e-3
+    # The same noise for each image, whatever batch it comes in.
+    np.testing.assert_allclose(
+        once[1:], drawn.translate(x[1:], "a_to_b"), atol=1e-5
+    )
+
+
+def test_the_prior_gives_pairs():
+    model = build()
+    codes = model.sample_codes(3, seed=5)
+    assert codes.shape == (3, 2, 2, model.encoder_a(images(1)).shape[3])
+    np.testing.assert_array_equal(codes, model.sample_codes(3, seed=5))
+    pairs = model.decode(codes)
+    assert pairs["a"].shape == pairs["b"].shape == (3, 16, 16, 3)
+    np.testing.assert_allclose(pairs["b"], model.generator_b(codes), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"shared_blocks": 5}, "`shared_blocks` must be one of 0, 1, 2, 3, 4"),
+        ({"halvings": 1}, "`halvings` must be one of 2, 3"),
+        ({"critic_layers": 4}, "`critic_layers` must leave .* at most 3"),
+        ({"image_size": 20}, "`image_size` must be a multiple of 8"),
+    ],
+)
+def test_what_cannot_be_built_is_refused(wrong, said):
+    with pytest.raises(UserError, match=said):
+        build(**wrong)

@@ -1,0 +1,1 @@
+"""Faces in photos: found, brought to one place, put back."""

@@ -1,0 +1,163 @@
+r"""Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial
+Networks.
+
+Zhu, Park, Isola and Efros, 2017, arXiv:1703.10593.
+
+    a --G_b--> fake_b --G_a--> cycled_a        a --G_a--> same_a
+    b --G_a--> fake_a --G_b--> cycled_b        b --G_b--> same_b
+
+A generator is named by the domain that it makes. Both sides learn from one
+forward pass, the critics from a pool of earlier fakes.
+
+What the paper leaves open, or what differs here:
+- The identity terms (section 5.2, for paintings and photos) are on by
+  default at half the weight of the cycle, as in the authors' code.
+- The critics' loss is halved (appendix 7.1), not their learning rate.
+- Images of one batch meet different places of the pool; at batch 1, the
+  paper's, there is no difference.
+- Convolutions of stride 2 pad as TensorFlow's "same" does.
+- Averaged weights are in no part of the paper.
+"""
+
+import tensorflow as tf
+
+from tf_i2i import losses
+from tf_i2i.methods.base import UnpairedTranslator
+from tf_i2i.networks.patch import PatchCritic
+from tf_i2i.networks.pool import ImagePool
+from tf_i2i.networks.resnet import STRIDE
+from tf_i2i.networks.resnet import ResnetGenerator
+
+
+class CycleGAN(UnpairedTranslator):
+    """CycleGAN (Zhu et al. 2017, arXiv:1703.10593).
+
+    Args:
+        image_size: side of images, a multiple of 4 pixels.
+        residual_blocks: of a generator; None: 9 from 256 pixels on, else 6
+            (appendix 7.2).
+        width: factor on the channel counts of the generators.
+        critic_layers: halvings of the critics: 3 for the 70x70 PatchGAN.
+        critic_width: factor on theirs; None: `width`.
+        cycle_weight: lambda, eq. 3 (10).
+        identity_weight: of L1 between an image and what the generator of its
+            own domain makes of it (5); 0 leaves the passes out.
+        pool_size: images that each pool holds (50); 0: critics see the
+            newest fakes only.
+        average_kimg, seed, name: as in `UnpairedTranslator`.
+
+    Raises:
+        UserError: for a size that is no multiple of 4.
+    """
+
+    translators = ("generator_a", "generator_b")
+    critics = ("critic_a", "critic_b")
+    updates = ("both",)
+
+    def __init__(
+        self,
+        image_size=256,
+        residual_blocks=None,
+        width=1.0,
+        critic_layers=3,
+        critic_width=None,
+        cycle_weight=10.0,
+        identity_weight=5.0,
+        pool_size=50,
+        average_kimg=10.0,
+        seed=0,
+        name="cyclegan",
+    ):
+        super().__init__(image_size, average_kimg, seed, name)
+        self.check_size()
+        self.cycle_weight = cycle_weight
+        self.identity_weight = identity_weight
+        self.pool_size = pool_size
+
+        blocks = residual_blocks or (9 if image_size >= 256 else 6)
+        critic_width = critic_width or width
+        self.generator_a = ResnetGenerator(blocks, width, name="generator_a")
+        self.generator_b = ResnetGenerator(blocks, width, name="generator_b")
+        self.critic_a = PatchCritic(critic_layers, critic_width, "critic_a")
+        self.critic_b = PatchCritic(critic_layers, critic_width, "critic_b")
+        if pool_size:
+            self.pool_a = ImagePool(pool_size, image_size, name="pool_a")
+            self.pool_b = ImagePool(pool_size, image_size, name="pool_b")
+        self.finish()
+
+    @property
+    def stride(self):
+        return STRIDE
+
+    # Inference.
+
+    def translate(self, images, direction, style=None):
+        self.check_direction(direction, style)
+        generators = {"a_to_b": self.generator_b, "b_to_a": self.generator_a}
+        return generators[direction](images)
+
+    # Training.
+
+    def streams(self, a, b, training):
+        s = {"a": a, "b": b}
+        for o, i in ("ab", "ba"):
+            generator = getattr(self, f"generator_{o}")
+            s |= self._made(generator, o, s[i], s[o], training)
+        for o, i in ("ab", "ba"):
+            generator = getattr(self, f"generator_{o}")
+            s[f"cycled_{o}"] = generator(s[f"fake_{i}"], training=training)
+        for o in "ab":
+            s |= self._scores(o, s, training)
+        return s
+
+    def _made(self, generator, o, source, own, training):
+        """The fake of a domain, and what its own image becomes."""
+        if not self.identity_weight:
+            return {f"fake_{o}": generator(source, training=training)}
+        made = generator(tf.concat([source, own], 0), training=training)
+        fake, same = tf.split(made, 2)
+        return {f"fake_{o}": fake, f"same_{o}": same}
+
+    def _scores(self, o, s, training):
+        """Scores of a domain's fakes, and of what its critic learns from."""
+        critic = getattr(self, f"critic_{o}")
+        fake = s[f"fake_{o}"]
+        pooled = tf.stop_gradient(fake)
+        if self.pool_size and training:
+            pooled = self._pooled(o, fake)
+        learnt = critic(tf.concat([s[o], pooled], 0), training=training)
+        real_score, pooled_score = tf.split(learnt, 2)
+        return {
+            f"pooled_{o}": pooled,
+            f"fake_score_{o}": critic(fake, training=training),
+            f"score_{o}": real_score,
+            f"pooled_score_{o}": pooled_score,
+        }
+
+    def _pooled(self, o, fake):
+        pool = getattr(self, f"pool_{o}")
+        stream = ord(o)
+        order = self.draw((self.pool_size,), stream, "uniform")
+        coins = (self.global_batch(fake),)
+        coins = self.draw(coins, stream + 1000, "uniform")
+        return pool(fake, order, coins)
+
+    def translator_losses(self, s):
+        terms = {}
+        for o in "ab":
+            terms[f"gan_{o}"] = losses.lsgan_translator(s[f"fake_score_{o}"])
+            terms[f"cycle_{o}"] = self.cycle_weight * losses.l1(
+                s[o], s[f"cycled_{o}"]
+            )
+            if self.identity_weight:
+                terms[f"identity_{o}"] = self.identity_weight * losses.l1(
+                    s[o], s[f"same_{o}"]
+                )
+        return terms
+
+    def critic_losses(self, s):
+        return {
+            f"critic_{o}": 0.5
+            * losses.lsgan_critic(s[f"score_{o}"], s[f"pooled_score_{o}"])
+            for o in "ab"
+        }

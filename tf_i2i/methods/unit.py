@@ -1,0 +1,256 @@
+r"""Unsupervised Image-to-Image Translation Networks (UNIT).
+
+Liu, Breuel and Kautz, 2017, arXiv:1703.00848.
+
+    a --E_a--> code_a --G_a--> same_a
+                     \--G_b--> fake_b --E_b--> again_a --G_a--> cycled_a
+    b --E_b--> code_b --G_b--> same_b
+                     \--G_a--> fake_a --E_a--> again_b --G_b--> cycled_b
+
+The last residual blocks of the encoders and the first of the generators are
+shared. Encoders give the mean of a code (`mean_a`; `again_a` of what began in
+A), to which noise is added before it is decoded.
+
+What the paper leaves open, or what differs here:
+- `translate` decodes the mean of a code; the paper draws from q(z|x), as
+  `sample=True` does.
+- Likelihoods and divergences are means over elements, so that the weights
+  mean the same at every size.
+- Eq. 3 and eq. 7 both hold KL(q(z|x) || p): its weight is lambda_1 +
+  lambda_3.
+- The noise of the cycle is drawn anew (eq. 7: z_2 ~ q_2(z_2|x_1->2)).
+- Kernels of the residual blocks are 3x3, where Table 3 prints 1x1.
+- Instance normalization in the residual blocks and a slope of .01 are the
+  authors' code's.
+- Averaged weights are in no part of the paper.
+"""
+
+import tensorflow as tf
+
+from tf_i2i import losses
+from tf_i2i.errors import UserError
+from tf_i2i.methods.base import UnpairedTranslator
+from tf_i2i.networks.unit import BLOCKS
+from tf_i2i.networks.unit import UnitCritic
+from tf_i2i.networks.unit import UnitEncoder
+from tf_i2i.networks.unit import UnitGenerator
+from tf_i2i.networks.unit import residual_blocks
+
+
+class UNIT(UnpairedTranslator):
+    """UNIT (Liu et al. 2017, arXiv:1703.00848).
+
+    Args:
+        image_size: side of images, a multiple of `2 ** halvings` pixels.
+        width: factor on the channel counts of Table 3.
+        shared_blocks: residual blocks that the encoders share, and that the
+            generators share: 0 to 4 (1). With 0, set `likelihood_weight` and
+            `kl_weight` to 0 for "no weight-sharing" of Figure 2(d).
+        critic_layers: halvings of a critic, 1 to 5 (5).
+        halvings: of an encoder, 3, or 2 as in the authors' code.
+        block_channels: of the residual blocks (512; authors' code 256).
+        block_kernel: side of their kernels, 3, or 1 as printed.
+        gan_weight: lambda_0 (10).
+        kl_weight: lambda_1, of the divergence of codes (.1).
+        likelihood_weight: lambda_2, of L1 between an image and its
+            reconstruction (100).
+        cycle_kl_weight: lambda_3, the same in the cycle (.1).
+        cycle_weight: lambda_4, of L1 there and back (100). 0, and
+            `cycle_kl_weight` too: "no cycle-consistency" of Figure 2(d).
+        sample: whether `translate` adds noise to codes, the same to each.
+        average_kimg, seed, name: as in `UnpairedTranslator`.
+
+    Raises:
+        UserError: for numbers of layers that do not go, or a size that they
+            do not divide.
+    """
+
+    translators = ("encoder_a", "encoder_b", "generator_a", "generator_b")
+    critics = ("critic_a", "critic_b")
+    updates = ("critic", "translator")
+    embeds = True
+
+    def __init__(
+        self,
+        image_size=256,
+        width=1.0,
+        shared_blocks=1,
+        critic_layers=5,
+        halvings=3,
+        block_channels=512,
+        block_kernel=3,
+        gan_weight=10.0,
+        kl_weight=0.1,
+        likelihood_weight=100.0,
+        cycle_kl_weight=0.1,
+        cycle_weight=100.0,
+        sample=False,
+        average_kimg=10.0,
+        seed=0,
+        name="unit",
+    ):
+        super().__init__(image_size, average_kimg, seed, name)
+        self.halvings = halvings
+        _check("shared_blocks", shared_blocks, range(BLOCKS + 1))
+        _check("critic_layers", critic_layers, range(1, 6))
+        _check("halvings", halvings, (2, 3))
+        self.check_size()
+        if image_size < 2 ** (critic_layers + 1):
+            raise UserError(
+                "`critic_layers` must leave a critic 2 pixels: at most "
+                f"{image_size.bit_length() - 2} for image_size={image_size}. "
+                f"Received: critic_layers={critic_layers}"
+            )
+        self.gan_weight = gan_weight
+        self.kl_weight = kl_weight
+        self.likelihood_weight = likelihood_weight
+        self.cycle_kl_weight = cycle_kl_weight
+        self.cycle_weight = cycle_weight
+        self.sample = sample
+
+        def blocks(count, name="own"):
+            return residual_blocks(
+                count, block_channels, block_kernel, width, name
+            )
+
+        own = BLOCKS - shared_blocks
+        last = blocks(shared_blocks, "shared")
+        first = blocks(shared_blocks, "shared")
+        shape = {"halvings": halvings, "width": width}
+        for domain in "ab":
+            encoder = UnitEncoder(
+                [*blocks(own), *last], **shape, name=f"encoder_{domain}"
+            )
+            generator = UnitGenerator(
+                [*first, *blocks(own)], **shape, name=f"generator_{domain}"
+            )
+            critic = UnitCritic(critic_layers, width, name=f"critic_{domain}")
+            setattr(self, f"encoder_{domain}", encoder)
+            setattr(self, f"generator_{domain}", generator)
+            setattr(self, f"critic_{domain}", critic)
+        self.finish()
+
+    @property
+    def stride(self):
+        return 2**self.halvings
+
+    # Inference.
+
+    def translate(self, images, direction, style=None):
+        self.check_direction(direction, style)
+        source, target = direction.split("_to_")
+        return self._decode(self._code(images, source), target)
+
+    def reconstruct(self, images, domain):
+        """`G_i(E_i(x_i))`, by way of the code alone."""
+        return self._decode(self._code(images, domain), domain)
+
+    def embed(self, images, domain):
+        """The mean of the code, as one vector."""
+        mean = self._encode(images, domain)
+        size = mean.shape[1] * mean.shape[2] * mean.shape[3]
+        return tf.reshape(mean, [-1, size])
+
+    def sample_codes(self, count, seed):
+        """Codes drawn from the prior N(0, I), for `decode`.
+
+        Args:
+            count: how many.
+            seed: integer; the same seed, the same codes.
+
+        Returns:
+            float32 `[count, h, w, channels]`, of images of `image_size`.
+        """
+        side = self.image_size // self.stride
+        shape = (count, side, side, self.encoder_a.blocks[-1].filters)
+        return tf.random.stateless_normal(shape, (seed, 0))
+
+    def decode(self, codes):
+        """Codes -> the pair of images that each stands for, eq. 1.
+
+        Args:
+            codes: `[N, h, w, channels]`, as `sample_codes` gives.
+
+        Returns:
+            Dictionary: "a", "b" -> float32 images in [-1, 1].
+        """
+        return {domain: self._decode(codes, domain) for domain in "ab"}
+
+    def _code(self, images, domain):
+        mean = self._encode(images, domain)
+        if not self.sample:
+            return mean
+        # One draw for all: a translation must not depend on its batch.
+        return mean + tf.random.stateless_normal(
+            tf.shape(mean[:1]), (self.seed, 0)
+        )
+
+    def _encode(self, images, domain, training=False):
+        return getattr(self, f"encoder_{domain}")(images, training=training)
+
+    def _decode(self, codes, domain, training=False):
+        return getattr(self, f"generator_{domain}")(codes, training=training)
+
+    # Training.
+
+    def streams(self, a, b, training):
+        s = {"a": a, "b": b}
+        for i in "ab":
+            s[f"mean_{i}"] = self._encode(s[i], i, training)
+            s[f"code_{i}"] = self._noisy(s[f"mean_{i}"], ord(i), training)
+        for o, i in ("ab", "ba"):
+            s[f"fake_{o}"] = self._decode(s[f"code_{i}"], o, training)
+            if self.likelihood_weight:
+                s[f"same_{o}"] = self._decode(s[f"code_{o}"], o, training)
+        if self.cycle_weight:
+            for o, i in ("ab", "ba"):
+                again = self._encode(s[f"fake_{i}"], i, training)
+                s[f"again_{o}"] = again
+                again = self._noisy(again, 1000 + ord(o), training)
+                s[f"cycled_{o}"] = self._decode(again, o, training)
+        for o in "ab":
+            critic = getattr(self, f"critic_{o}")
+            scores = critic(tf.concat([s[o], s[f"fake_{o}"]], 0))
+            s[f"score_{o}"], s[f"fake_score_{o}"] = tf.split(scores, 2)
+        return s
+
+    def _noisy(self, mean, stream, training):
+        """`z ~ q(z|x) = N(mean, I)`."""
+        return mean + self.noise(mean.shape, stream) if training else mean
+
+    def translator_losses(self, s):
+        terms = {}
+        for o in "ab":
+            terms[f"gan_{o}"] = self.gan_weight * losses.gan_translator(
+                s[f"fake_score_{o}"]
+            )
+            if self.likelihood_weight:
+                terms[f"likelihood_{o}"] = self.likelihood_weight * losses.l1(
+                    s[o], s[f"same_{o}"]
+                )
+            divergence = self.kl_weight * losses.kl_unit(s[f"mean_{o}"])
+            if self.cycle_weight:
+                terms[f"cycle_{o}"] = self.cycle_weight * losses.l1(
+                    s[o], s[f"cycled_{o}"]
+                )
+                divergence += self.cycle_kl_weight * (
+                    losses.kl_unit(s[f"mean_{o}"])
+                    + losses.kl_unit(s[f"again_{o}"])
+                )
+            terms[f"kl_{o}"] = divergence
+        return terms
+
+    def critic_losses(self, s):
+        return {
+            f"critic_{o}": self.gan_weight
+            * losses.gan_critic(s[f"score_{o}"], s[f"fake_score_{o}"])
+            for o in "ab"
+        }
+
+
+def _check(name, value, allowed):
+    if value not in allowed:
+        raise UserError(
+            f"`{name}` must be one of {', '.join(map(str, allowed))}. "
+            f"Received: {value}"
+        )

@@ -1,0 +1,87 @@
+"""Parts that several networks are made of."""
+
+import keras
+import tensorflow as tf
+
+from tf_i2i.layers import InstanceNormalization
+from tf_i2i.layers import reflect_pad
+from tf_i2i.networks.base import Network
+from tf_i2i.networks.base import normal
+
+
+def scaled(channels, width):
+    """A published channel count times `width`, at least 4."""
+    return max(4, round(channels * width))
+
+
+def normal_kernels(width=1.0):
+    """N(0, .02), from which most of the published networks start.
+
+    Narrower networks start wider, so that each of their layers gives what
+    the published one would: less, and images begin too faint to learn from.
+    """
+    return normal(0.02 / width**0.5)
+
+
+class ResidualBlock(Network):
+    """A basic residual block: `x + norm(conv(activation(norm(conv(x)))))`.
+
+    He et al. 2016 (arXiv:1512.03385), without the activation of the sum;
+    instance normalization without scale and offset.
+
+    Args:
+        filters: output channels.
+        kernel_size: side of both kernels, odd, in pixels.
+        activation: function of a tensor.
+        width: factor on the published channels, for the first weights.
+        reflect: whether images are continued by their reflection; else by
+            zeros.
+
+    Where `x` has another number of channels, a 1x1 convolution changes it.
+    """
+
+    def __init__(
+        self,
+        filters,
+        kernel_size=3,
+        activation=tf.nn.relu,
+        width=1.0,
+        reflect=False,
+        name=None,
+    ):
+        super().__init__(name)
+        self.activation = activation
+        self.border = kernel_size // 2 if reflect else 0
+        kernels = {"kernel_initializer": normal_kernels(width)}
+        self.convolutions = [
+            keras.layers.Conv2D(
+                filters,
+                kernel_size,
+                padding="valid" if reflect else "same",
+                **kernels,
+                name=f"convolution_{i}",
+            )
+            for i in range(2)
+        ]
+        self.norms = [InstanceNormalization(name=f"norm_{i}") for i in range(2)]
+        self.filters, self.kernels = filters, kernels
+        self.projection = None
+
+    def build(self, shape):
+        super().build(shape)
+        if shape[-1] != self.filters:
+            self.projection = keras.layers.Conv2D(
+                self.filters, 1, **self.kernels, name="projection"
+            )
+
+    def call(self, x, training=False):
+        y = self._normalized(0, x, training)
+        y = self._normalized(1, self.activation(y), training)
+        if self.projection:
+            x = self.projection(x)
+        return tf.cast(x, y.dtype) + y
+
+    def _normalized(self, i, x, training):
+        if self.border:
+            x = reflect_pad(x, self.border)
+        return self.norms[i](self.convolutions[i](x), training=training)

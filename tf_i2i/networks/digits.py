@@ -1,0 +1,281 @@
+"""Networks of UNIT's domain adaptation (arXiv:1703.00848, Tables 4 to 6).
+
+Each network holds both domains: the layers next to the images are a domain's
+own, all others are shared, and both domains go through them as one batch.
+"""
+
+import keras
+import tensorflow as tf
+
+from tf_i2i.errors import UserError
+from tf_i2i.layers import DomainBatchRenormalization
+from tf_i2i.layers import Passage
+from tf_i2i.layers import RenormLimits
+from tf_i2i.networks.base import Network
+from tf_i2i.networks.blocks import normal_kernels
+from tf_i2i.networks.blocks import scaled
+from tf_i2i.networks.unit import leaky_relu
+
+FRAME = 32  # Pixels: the side at which Table 4 ends in one position.
+SIZES = (28, 32)
+_ROUTE = "all"
+
+
+def _convolution(filters, kernel_size, strides=1, padding="same", **options):
+    return keras.layers.Conv2D(
+        filters,
+        kernel_size,
+        strides,
+        padding,
+        kernel_initializer=normal_kernels(),
+        **options,
+    )
+
+
+def _doubling(filters, padding="same"):
+    return keras.layers.Conv2DTranspose(
+        filters,
+        4,
+        2,
+        padding,
+        use_bias=False,
+        kernel_initializer=normal_kernels(),
+        name="convolution",
+    )
+
+
+class _Block(Network):
+    """A convolution, batch normalization over all replicas, leaky ReLU."""
+
+    def __init__(self, convolution, name=None):
+        super().__init__(name)
+        self.convolution = convolution
+        self.norm = DomainBatchRenormalization({_ROUTE: 0}, name="norm")
+
+    def call(self, x, training=False):
+        limits = RenormLimits(1.0, 0.0) if training else None
+        passage = Passage((_ROUTE,), limits)
+        return leaky_relu(self.norm(self.convolution(x), passage=passage))
+
+
+class DigitEncoder(Network):
+    """Images -> means of codes (Table 4).
+
+    Args:
+        width: factor on the channel counts.
+        coordinates: whether each pixel's x and y in [-1, 1) are two more
+            channels of the images.
+    """
+
+    def __init__(self, width=1.0, coordinates=False, name=None):
+        super().__init__(name)
+        self.coordinates = coordinates
+
+        def block(filters, kernel_size, strides, padding, name):
+            convolution = _convolution(
+                scaled(filters, width),
+                kernel_size,
+                strides,
+                padding,
+                use_bias=False,
+                name="convolution",
+            )
+            return _Block(convolution, name=name)
+
+        self.own = {d: block(64, 5, 2, "same", f"own_{d}") for d in "ab"}
+        self.shared = [
+            block(128, 5, 2, "same", "shared_2"),
+            block(256, 8, 1, "valid", "shared_3"),
+            block(512, 1, 1, "same", "shared_4"),
+        ]
+        self.mean = _convolution(scaled(1024, width), 1, name="mean")
+
+    def call(self, images, domains, training=False):
+        """Encodes.
+
+        Args:
+            images: `[len(domains) * N, S, S, 3]`, S one of `SIZES`, float in
+                [-1, 1]; domain after domain.
+            domains: "a", "b" or "ab".
+            training: whether statistics are taken from the batch.
+
+        Returns:
+            float32 `[len(domains) * N, 1, 1, channels]`.
+        """
+        x = _framed(images)
+        if self.coordinates:
+            x = _with_coordinates(x)
+        x = _each(self.own, x, domains, training=training)
+        for block in self.shared:
+            x = block(x, training=training)
+        return tf.cast(self.mean(x), tf.float32)
+
+
+class DigitGenerator(Network):
+    """Codes -> images (Table 4).
+
+    Args:
+        image_size: side of the images, one of `SIZES`.
+        width: factor on the channel counts.
+    """
+
+    def __init__(self, image_size, width=1.0, name=None):
+        super().__init__(name)
+        self.border = _border(image_size)
+
+        def block(filters, padding, name):
+            return _Block(_doubling(scaled(filters, width), padding), name)
+
+        self.shared = [
+            block(512, "valid", "shared_1"),
+            block(256, "same", "shared_2"),
+            block(128, "same", "shared_3"),
+        ]
+        self.own = {d: block(64, "same", f"own_{d}") for d in "ab"}
+        self.last = {d: _convolution(3, 1, name=f"last_{d}") for d in "ab"}
+
+    def call(self, codes, domains, training=False):
+        """Decodes every code into each of the domains.
+
+        Args:
+            codes: `[N, 1, 1, channels]`.
+            domains: "a", "b" or "ab": those to make images of.
+            training: whether statistics are taken from the batch.
+
+        Returns:
+            float32 `[len(domains) * N, S, S, 3]` in [-1, 1], domain after
+            domain.
+        """
+        x = codes
+        for block in self.shared:
+            x = block(x, training=training)
+        made = [
+            self.last[d](self.own[d](x, training=training)) for d in domains
+        ]
+        inner = slice(self.border, FRAME - self.border)
+        images = tf.concat(made, 0)[:, inner, inner]
+        return tf.tanh(tf.cast(images, tf.float32))
+
+
+class DigitCritic(Network):
+    """Images -> highest features, a logit of real, logits of the classes.
+
+    Table 5 (valid convolutions, one dense layer) at 28 px, Table 6 at 32 px.
+    As printed, pooling is all that bends between the convolutions.
+
+    Args:
+        image_size: side of the images, one of `SIZES`.
+        width: factor on the channel counts.
+        classes: how many.
+
+    Raises:
+        UserError: another size.
+    """
+
+    def __init__(self, image_size, width=1.0, classes=10, name=None):
+        super().__init__(name)
+        _border(image_size)
+        small = image_size == 28
+        padding = "valid" if small else "same"
+        first, *others = (20, 50) if small else (64, 128, 256, 512)
+
+        def convolution(filters, name):
+            return _convolution(
+                scaled(filters, width), 5, padding=padding, name=name
+            )
+
+        self.own = {d: convolution(first, f"own_{d}") for d in "ab"}
+        self.shared = [
+            convolution(filters, f"shared_{filters}") for filters in others
+        ]
+        # Of the dropout after each layer; Table 6: the authors' code's.
+        self.rates = (0.1, 0.3, 0.5, 0.5)
+        self.dense = None
+        if small:
+            self.rates = (0.0, 0.0, 0.5)
+            self.dense = _dense(scaled(500, width), "dense", None)
+        self.score = _dense(1, "score", "float32")
+        self.classifier = _dense(classes, "classifier", "float32")
+
+    def call(self, images, domains, dropout=None):
+        """Judges and classifies.
+
+        Args:
+            images: `[len(domains) * N, S, S, 3]`, float in [-1, 1], domain
+                after domain.
+            domains: "a", "b" or "ab".
+            dropout: function (shape, layer's number) -> uniform numbers in
+                [0, 1), for `[N, ...]`: image i of each domain loses the same
+                features. None: nothing is dropped.
+
+        Returns:
+            Features `[len(domains) * N, D]` before their own dropout, real
+            or made `[., 1]`, classes `[., classes]`: float32, logits.
+        """
+        groups = len(domains)
+        x = _pool(_each(self.own, images, domains))
+        for i, convolution in enumerate(self.shared):
+            x = self._dropped(x, i, groups, dropout)
+            x = _pool(convolution(x))
+        features = tf.reshape(x, [-1, x.shape[1] * x.shape[2] * x.shape[3]])
+        if self.dense:
+            features = tf.nn.relu(self.dense(features))
+        last = len(self.rates) - 1
+        x = self._dropped(features, last, groups, dropout)
+        return tf.cast(features, tf.float32), self.score(x), self.classifier(x)
+
+    def _dropped(self, x, i, groups, dropout):
+        rate = self.rates[i]
+        if dropout is None or not rate:
+            return x
+        shape = (x.shape[0] // groups, *x.shape[1:])
+        kept = tf.cast(dropout(shape, i) >= rate, x.dtype) / (1.0 - rate)
+        return x * tf.concat([kept] * groups, 0)
+
+
+def _dense(units, name, dtype):
+    return keras.layers.Dense(
+        units, kernel_initializer=normal_kernels(), dtype=dtype, name=name
+    )
+
+
+def _pool(x):
+    return tf.nn.max_pool2d(x, 2, 2, "VALID")
+
+
+def _each(layers, x, domains, **options):
+    """Each domain's part of a batch through its own layer."""
+    parts = tf.split(x, len(domains))
+    return tf.concat(
+        [
+            layers[domain](part, **options)
+            for domain, part in zip(domains, parts, strict=True)
+        ],
+        0,
+    )
+
+
+def _border(image_size):
+    """Pixels between the frame and the image, on each side."""
+    if image_size not in SIZES:
+        raise UserError(
+            f"`image_size` must be one of {', '.join(map(str, SIZES))}, for "
+            f"networks of digits. Received: {image_size}"
+        )
+    return (FRAME - image_size) // 2
+
+
+def _framed(images):
+    """A frame of black about 28 px."""
+    border = _border(images.shape[1])
+    if not border:
+        return images
+    sides = [[0, 0], [border, border], [border, border], [0, 0]]
+    return tf.pad(images, sides, constant_values=-1.0)
+
+
+def _with_coordinates(x):
+    line = tf.range(FRAME, dtype=x.dtype) * (2 / FRAME) - 1.0
+    columns, rows = tf.meshgrid(line, line)
+    place = tf.stack([columns, rows], -1)[None]
+    return tf.concat([x, tf.repeat(place, tf.shape(x)[0], 0)], -1)

@@ -1,0 +1,57 @@
+"""PatchGAN: a critic of overlapping patches (Isola et al. 2017)."""
+
+import keras
+import tensorflow as tf
+
+from tf_i2i.layers import InstanceNormalization
+from tf_i2i.networks.base import Network
+from tf_i2i.networks.blocks import normal_kernels
+from tf_i2i.networks.blocks import scaled
+
+
+class PatchCritic(Network):
+    """4x4 convolutions, C64-C128-C256-C512 and a score for each patch.
+
+    CycleGAN (arXiv:1703.10593), appendix 7.2: the first `layers` halve the
+    image, all but the first and the last are normalized, leaky ReLU .2. Of
+    three layers each score sees 70x70 pixels, of two 34x34, of one 16x16.
+
+    Args:
+        layers: number of halvings.
+        width: factor on the channel counts.
+    """
+
+    def __init__(self, layers=3, width=1.0, name=None):
+        super().__init__(name)
+        channels = [scaled(64 * min(2**i, 8), width) for i in range(layers + 1)]
+        self.pad = keras.layers.ZeroPadding2D(1)
+        self.convolutions = [
+            keras.layers.Conv2D(
+                filters,
+                4,
+                strides=2 if i < layers else 1,
+                kernel_initializer=normal_kernels(width),
+                name=f"convolution_{i}",
+            )
+            for i, filters in enumerate([*channels, 1])
+        ]
+        self.norms = [
+            InstanceNormalization(name=f"norm_{i}") for i in range(layers)
+        ]
+
+    def call(self, x, training=False):
+        """Scores patches of images.
+
+        Args:
+            x: `[N, H, W, 3]`.
+            training: see `InstanceNormalization`.
+
+        Returns:
+            `[N, h, w, 1]`, without activation; 30x30 of 256x256 pixels.
+        """
+        first, *middle, last = self.convolutions
+        x = tf.nn.leaky_relu(first(self.pad(x)), 0.2)
+        for convolution, norm in zip(middle, self.norms, strict=True):
+            x = norm(convolution(self.pad(x)), training=training)
+            x = tf.nn.leaky_relu(x, 0.2)
+        return last(self.pad(x))

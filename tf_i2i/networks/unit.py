@@ -1,0 +1,165 @@
+"""Encoders, generators and critics of UNIT (arXiv:1703.00848, Table 3)."""
+
+import keras
+import tensorflow as tf
+
+from tf_i2i.networks.base import Network
+from tf_i2i.networks.blocks import ResidualBlock
+from tf_i2i.networks.blocks import normal_kernels
+from tf_i2i.networks.blocks import scaled
+
+BLOCKS = 4  # Residual blocks of an encoder, and of a generator.
+
+
+def leaky_relu(x):
+    """Slope .01, as in the authors' code; the paper prints none."""
+    return tf.nn.leaky_relu(x, 0.01)
+
+
+def residual_blocks(
+    count, channels=512, kernel_size=3, width=1.0, name="block"
+):
+    """Blocks for networks to own or to share.
+
+    Args:
+        count: how many.
+        channels: at width 1.
+        kernel_size: 3, of "basic residual blocks"; Table 3 prints 1, which
+            would leave a code 19 of its image's pixels to see.
+        width: factor on the channels.
+        name: of them all, to be numbered.
+
+    Returns:
+        List of `ResidualBlock`.
+    """
+    return [
+        ResidualBlock(
+            scaled(channels, width),
+            kernel_size,
+            leaky_relu,
+            width,
+            name=f"{name}_{i}",
+        )
+        for i in range(count)
+    ]
+
+
+class UnitEncoder(Network):
+    """Three convolutions and the residual blocks; gives the mean of a code.
+
+    Args:
+        blocks: list of `ResidualBlock`, some of them another encoder's too.
+        halvings: 3, or 2: then the first convolution keeps the size.
+        width: factor on the channel counts.
+    """
+
+    def __init__(self, blocks, halvings=3, width=1.0, name=None):
+        super().__init__(name)
+        strides = [2, 2, 2] if halvings == 3 else [1, 2, 2]
+        self.convolutions = [
+            keras.layers.Conv2D(
+                scaled(filters, width),
+                kernel_size,
+                stride,
+                padding="same",
+                kernel_initializer=normal_kernels(width),
+                name=f"convolution_{filters}",
+            )
+            for filters, kernel_size, stride in zip(
+                (64, 128, 256), (7, 3, 3), strides, strict=True
+            )
+        ]
+        self.blocks = blocks
+
+    def call(self, x, training=False):
+        """Encodes.
+
+        Args:
+            x: `[N, H, W, 3]`, sides multiples of `2 ** halvings`.
+            training: see `InstanceNormalization`.
+
+        Returns:
+            float32 `[N, H / 2 ** halvings, W / 2 ** halvings, channels]`.
+        """
+        for convolution in self.convolutions:
+            x = leaky_relu(convolution(x))
+        for block in self.blocks:
+            x = block(x, training=training)
+        return tf.cast(x, tf.float32)
+
+
+class UnitGenerator(Network):
+    """The residual blocks, doublings, and a 1x1 convolution to RGB.
+
+    Args:
+        blocks: list of `ResidualBlock`, some of them another generator's too.
+        halvings: of the encoder.
+        width: factor on the channel counts.
+    """
+
+    def __init__(self, blocks, halvings=3, width=1.0, name=None):
+        super().__init__(name)
+        self.blocks = blocks
+        self.doublings = [
+            keras.layers.Conv2DTranspose(
+                scaled(filters, width),
+                3,
+                2,
+                padding="same",
+                kernel_initializer=normal_kernels(width),
+                name=f"doubling_{filters}",
+            )
+            for filters in (256, 128, 64)[3 - halvings :]
+        ]
+        self.last = keras.layers.Conv2D(
+            3, 1, kernel_initializer=normal_kernels(width), name="last"
+        )
+
+    def call(self, code, training=False):
+        """Decodes.
+
+        Args:
+            code: `[N, h, w, channels]`.
+            training: see `InstanceNormalization`.
+
+        Returns:
+            float32 `[N, h * 2 ** halvings, w * 2 ** halvings, 3]` in [-1, 1].
+        """
+        x = code
+        for block in self.blocks:
+            x = block(x, training=training)
+        for doubling in self.doublings:
+            x = leaky_relu(doubling(x))
+        return tf.tanh(tf.cast(self.last(x), tf.float32))
+
+
+class UnitCritic(Network):
+    """Halving convolutions without normalization, and a map of logits.
+
+    Args:
+        layers: halvings, 1 to 5; 64, 128, ... 1024 channels.
+        width: factor on the channel counts.
+    """
+
+    def __init__(self, layers=5, width=1.0, name=None):
+        super().__init__(name)
+        self.convolutions = [
+            keras.layers.Conv2D(
+                scaled(64 * 2**i, width),
+                3,
+                2,
+                padding="same",
+                kernel_initializer=normal_kernels(width),
+                name=f"convolution_{i}",
+            )
+            for i in range(layers)
+        ]
+        self.head = keras.layers.Conv2D(
+            1, 2, kernel_initializer=normal_kernels(width), name="head"
+        )
+
+    def call(self, x):
+        """`[N, H, W, 3]` -> logits `[N, h, w, 1]`; 7x7 of 256x256 pixels."""
+        for convolution in self.convolutions:
+            x = leaky_relu(convolution(x))
+        return self.head(x)
