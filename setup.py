@@ -20,6 +20,11 @@ EXTRAS = {
     # TFDS imports importlib_resources without saying that it needs it.
     "tfds": ["tensorflow-datasets>=4.9.10", "importlib_resources>=6"],
 }
+# Too large, or too special, to come with the tests.
+MORE_EXTRAS = {
+    "faces": ["mtcnn==1.0.0", "opencv-python-headless<5"],
+    "pytorch": ["torch==2.13.0"],
+}
 TEST = [
     *(package for extra in EXTRAS.values() for package in extra),
     "prdc>=0.2",
@@ -56,6 +61,7 @@ setup(
     ],
     extras_require={
         **EXTRAS,
+        **MORE_EXTRAS,
         "test": TEST,
         "dev": [*TEST, "ruff>=0.14", "mypy>=1.18"],
     },

@@ -18,6 +18,7 @@ MAY_IMPORT = {
     "losses": LOW,
     "layers": LOW,
     "data": LOW | {"extras"},
+    "faces": LOW | {"extras"},
     "features": LOW | {"extras"},
     "metrics": LOW | {"extras", "features"},
     "report": LOW | {"metrics"},
@@ -27,7 +28,15 @@ MAY_IMPORT = {
     | {"methods", "data", "layers", "losses", "metrics", "features"},
     "export": LOW | {"methods", "training", "cli", "extras"},
 }
-VERBS = {"train", "translate", "doctor", "evaluate", "neighbours"}
+VERBS = {
+    "sample",
+    "train",
+    "translate",
+    "doctor",
+    "evaluate",
+    "neighbours",
+    "prepare_faces",
+}
 
 
 def modules():

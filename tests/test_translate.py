@@ -12,6 +12,7 @@ from PIL import Image
 from tf_i2i import translate
 from tf_i2i.data.reading import read_image
 from tf_i2i.errors import UserError
+from tf_i2i.faces.align import in_box
 
 SIZE, STRIDE = 16, 4
 
@@ -304,6 +305,41 @@ def test_style(run_dir, tmp_path, monkeypatch):
     assert styled("sample", 1) == styled("sample", 1) != styled("sample", 2)
 
 
+def test_faces_are_translated_where_they_are(
+    run_dir, tmp_path, monkeypatch, capsys
+):
+    # The blue of a photo says how many faces there are.
+    faces = [in_box(60, 10, 40), in_box(10, 60, 20)]
+    detector = SimpleNamespace(
+        KINDS=("people", "cats"),
+        check_installed=lambda kind: None,
+        detector=lambda kind: lambda photo: faces[: photo[0, 0, 2]],
+    )
+    monkeypatch.setattr(translate, "detect", detector)
+    for blue, name in enumerate(("none", "one", "two")):
+        photo = np.full((90, 120, 3), 200, np.uint8)
+        photo[..., 2] = blue
+        write(tmp_path / "in" / f"{name}.png", photo)
+    out = tmp_path / "out"
+    verb(run_dir, f"--input={tmp_path}/in", f"--output={out}", "--faces")
+    said = capsys.readouterr()
+    assert "Translated 3 of 3 images" in said.out
+    assert said.err == (
+        f"no face found in {tmp_path}/in/none.png: its centre is translated\n"
+    )
+    # Centres of the faces and of the photo, negated or as they were.
+    places = [(28, 80), (69, 20), (40, 60)]
+    levels = {}
+    for name in ("none", "one", "two"):
+        picture = read_image(out / f"{name}.png")
+        assert picture.shape == (90, 120, 3)
+        assert (picture[-1, -1, :2] == 200).all()
+        levels[name] = [picture[at][0].item() for at in places]
+    assert levels["one"] == [55, 200, 200]
+    assert levels["two"] == [55, 55, 200]
+    assert levels["none"][2] == 55
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
@@ -315,6 +351,8 @@ def test_style(run_dir, tmp_path, monkeypatch):
         (["--output=out.gif"], "end in one of .png"),
         (["--style=nowhere.png"], "nowhere.png"),
         (["--sytle=sample"], "unrecognized arguments: --sytle=sample"),
+        (["--faces=dogs"], "invalid choice: 'dogs'"),
+        (["--margin=.2"], "`--margin` must come with --faces"),
     ],
 )
 def test_wrong_flags(run_dir, tmp_path, monkeypatch, flags, message):

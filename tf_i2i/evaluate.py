@@ -15,7 +15,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tf_i2i import cli
-from tf_i2i.domains import DIRECTIONS
 from tf_i2i.errors import UserError
 
 STEPS_BETWEEN = 7
@@ -174,7 +173,7 @@ def _run_subject(flags):
     }
     return _Subject(
         real,
-        DIRECTIONS,
+        model.directions,
         make,
         type(model).__name__,
         facts,

@@ -62,7 +62,9 @@ def export_saved_model(model, path, direction="a_to_b"):
     `serving_default` is the uint8 one of `direction`. Where the model has a
     style, all take `style`, `[N, *style_shape]`, too, and
     `encode_style_a_to_b` and `encode_style_b_to_a` return `style` of uint8
-    `images` in the domain that the direction leads to.
+    `images` in the domain that the direction leads to. Where both domains
+    share an encoder, `encode_a` and `encode_b` return `embedding`, float32
+    `[N, D]`, of uint8 `images` of the model's own size.
 
     Args:
         model: `UnpairedTranslator`.
@@ -72,7 +74,7 @@ def export_saved_model(model, path, direction="a_to_b"):
     import tensorflow as tf
 
     calls = {}
-    for way in DIRECTIONS:
+    for way in model.directions:
         calls[way] = _signature(
             model, tf.uint8, photo_to_photo(model, way), model.style_shape
         )
@@ -89,6 +91,14 @@ def export_saved_model(model, path, direction="a_to_b"):
                 functools.partial(_style_of_photo, model, way),
                 output="style",
             )
+    for domain in "ab" if model.embeds else "":
+        calls[f"encode_{domain}"] = _signature(
+            model,
+            tf.uint8,
+            functools.partial(_code_of_photo, model, domain),
+            output="embedding",
+            side=model.size,
+        )
     calls["serving_default"] = calls[direction]
     module = tf.Module()
     # Only what is called goes along: no critics, averages or optimizers.
@@ -110,7 +120,13 @@ def _style_of_photo(model, direction, images):
     return model.encode_style(to_float(images), direction)
 
 
-def _signature(model, dtype, function, style_shape=None, output="images"):
+def _code_of_photo(model, domain, images):
+    return model.embed(to_float(images), domain)
+
+
+def _signature(
+    model, dtype, function, style_shape=None, output="images", side=None
+):
     import tensorflow as tf
 
     def call(images, *style):
@@ -123,7 +139,7 @@ def _signature(model, dtype, function, style_shape=None, output="images"):
         with tf.control_dependencies([aligned]):
             return {output: function(tf.identity(images), *style)}
 
-    specs = _specs(dtype, (None, None, None, 3), style_shape)
+    specs = _specs(dtype, (None, side, side, 3), style_shape)
     traced = tf.function(call, input_signature=specs, autograph=False)
     return traced.get_concrete_function()
 
@@ -216,7 +232,8 @@ def load_saved_model(path):
 
         return translate
 
-    return {direction: translation(direction) for direction in DIRECTIONS}
+    known = (way for way in DIRECTIONS if way in loaded.signatures)
+    return {direction: translation(direction) for direction in known}
 
 
 def load_tflite(path):

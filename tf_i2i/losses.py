@@ -14,6 +14,33 @@ def l1(x, y):
     )
 
 
+def mean_square(x, y):
+    """Mean squared difference of two tensors of one shape."""
+    return tf.reduce_mean(
+        tf.square(tf.cast(x, tf.float32) - tf.cast(y, tf.float32))
+    )
+
+
+def cosine_distance(x, y):
+    """`mean(1 - cos(x, y))` of vectors `[N, D]`: 0 alike, 2 opposed."""
+    x = tf.math.l2_normalize(tf.cast(x, tf.float32), axis=1)
+    y = tf.math.l2_normalize(tf.cast(y, tf.float32), axis=1)
+    return tf.reduce_mean(1.0 - tf.reduce_sum(x * y, axis=1))
+
+
+def total_variation(images):
+    """Mean absolute difference of neighbours, along rows and along columns.
+
+    Args:
+        images: `[N, H, W, C]`.
+
+    Returns:
+        The sum of the two means.
+    """
+    x = tf.cast(images, tf.float32)
+    return l1(x[:, 1:], x[:, :-1]) + l1(x[:, :, 1:], x[:, :, :-1])
+
+
 def gan_critic(real, fake):
     """Sigmoid cross-entropy of a critic (Goodfellow et al. 2014, eq. 1).
 

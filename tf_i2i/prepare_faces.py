@@ -34,7 +34,6 @@ DRAWN = "drawn"
 KINDS = (*detect.KINDS, DRAWN)
 SIZE = 256
 SIZES = (16, 4096)
-MARGINS = (-0.25, 2.0)
 RECORD = ".prepare_faces.jsonl"  # A name that no reader of images looks at.
 LEFT_OUT = "left_out.csv"
 NO_FACE = "no face found"
@@ -98,7 +97,7 @@ def _parser():
         "--margin",
         type=float,
         help="around the square from hairline to chin, as a fraction of its "
-        f"side ({align.MARGIN}); beyond the photo its mirror image is shown",
+        f"side ({align.MARGIN}); beyond the photo is its blurred mirror image",
     )
     add(
         "--background",
@@ -117,13 +116,15 @@ def _parser():
 
 
 def _check_flags(flags):
-    _check_range("size", flags.size, SIZES)
+    low, high = SIZES
+    if not low <= flags.size <= high:
+        raise UserError(
+            f"`--size` must be between {low} and {high}. Received: {flags.size}"
+        )
     if flags.kind == DRAWN:
         _refuse_for_drawn(flags)
-    elif flags.margin is None:
-        flags.margin = align.MARGIN
     else:
-        _check_range("margin", flags.margin, MARGINS)
+        flags.margin = align.checked_margin(flags.margin)
     output = Path(flags.output)
     if output.suffix.lower() in IMAGE_SUFFIXES or (
         output.exists() and not output.is_dir()
@@ -133,14 +134,6 @@ def _check_flags(flags):
         )
     if flags.kind != DRAWN:
         detect.check_installed(flags.kind)
-
-
-def _check_range(name, value, limits):
-    low, high = limits
-    if not low <= value <= high:
-        raise UserError(
-            f"`--{name}` must be between {low} and {high}. Received: {value}"
-        )
 
 
 def _refuse_for_drawn(flags):
@@ -189,15 +182,15 @@ class Record:
 
     def __init__(self, folder, settings, keys):
         self.folder = folder
-        self.done = {}
+        self.done: dict[str, dict] = {}
         self._path = folder / RECORD
         with self._writing():
             size = self._load(settings)
             folder.mkdir(parents=True, exist_ok=True)
-            self._file = open(self._path, "ab")  # noqa: SIM115
-            self._file.truncate(size)  # Half a line of a call that died.
-            if not size:
-                self._write(settings)
+            if size:
+                os.truncate(self._path, size)
+            else:
+                self._path.write_bytes(_line(settings))
         self.owners = {
             picture["file"].casefold(): key
             for key, line in self.done.items()
@@ -207,7 +200,7 @@ class Record:
             self.owners.setdefault(key.casefold(), key)
 
     def _load(self, settings):
-        """Reads the whole lines; their size in bytes."""
+        """Reads the lines, but half a one of a call that died; their size."""
         if not self._path.exists():
             if self.folder.exists() and any(self.folder.iterdir()):
                 raise UserError(
@@ -242,7 +235,8 @@ class Record:
 
     def names(self, key, count):
         """Names of an image's pictures, none of them another image's."""
-        path, names, number = PurePosixPath(key), [], 0
+        path, number = PurePosixPath(key), 0
+        names: list[str] = []
         while len(names) < count:
             number += 1
             name = key
@@ -255,12 +249,8 @@ class Record:
     def add(self, key, stamp, faces):
         """Writes down that an image has been dealt with."""
         self.done[key] = {"image": key, "stamp": stamp, "faces": faces}
-        with self._writing():
-            self._write(self.done[key])
-
-    def _write(self, fields):
-        self._file.write(json.dumps(fields).encode() + b"\n")
-        self._file.flush()
+        with self._writing(), open(self._path, "ab") as file:
+            file.write(_line(self.done[key]))
 
     def write_left_out(self, rows):
         """Lists (file, reason); returns the path of the list."""
@@ -290,6 +280,10 @@ class Record:
             ) from error
 
 
+def _line(fields):
+    return json.dumps(fields).encode() + b"\n"
+
+
 def _stamp(path):
     """What changes with the file's content; None where there is none."""
     try:
@@ -311,7 +305,9 @@ def _prepare(flags, keys, record):
     stamps = {path: _stamp(path) for path in keys}
     new = [p for p in keys if not record.is_done(keys[p], stamps[p])]
     bad: dict[Path, BadImage] = {}
-    find = _finder(flags.kind) if new else None
+    if not new:
+        return 0, bad
+    find = _finder(flags.kind)
     for path in tqdm(new, unit="image", disable=None):
         try:
             photo = read_image(path)

@@ -28,6 +28,9 @@ from tf_i2i.domains import DIRECTIONS
 from tf_i2i.errors import UserError
 from tf_i2i.errors import printable
 from tf_i2i.export import photo_to_photo
+from tf_i2i.faces import align
+from tf_i2i.faces import detect
+from tf_i2i.faces.paste import paste
 from tf_i2i.images import to_float
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")  # That can be written.
@@ -300,6 +303,51 @@ def translate_files(
     return skipped
 
 
+def translate_faces(
+    translate_fn, outputs, size, find, margin=align.MARGIN, batch_size=8
+):
+    """Translates the faces in files, and puts them back where they were.
+
+    Args:
+        translate_fn: function of uint8 `[N, size, size, 3]` to the same.
+        outputs: dictionary, input path -> output path.
+        size: in pixels.
+        find: function of a photo to its faces, from `faces.detect`.
+        margin: of the crops, as in `faces.align.crop`.
+        batch_size: faces a call.
+
+    Returns:
+        List of `BadImage`, one for each file that was left out, and list of
+        paths without a face, whose central square was translated.
+
+    Raises:
+        UserError: a result cannot be written.
+    """
+    skipped, faceless = [], []
+    for path, target in tqdm(outputs.items(), unit="image", disable=None):
+        try:
+            photo = read_input(path)
+        except BadImage as error:
+            skipped.append(error)
+            continue
+        found = [(face, margin) for face in find(photo)]
+        if not found:
+            faceless.append(path)
+            found = [(align.central(photo.shape), 0.0)]
+        crops = np.stack([align.crop(photo, f, size, m) for f, m in found])
+        translated = [
+            np.asarray(translate_fn(crops[i : i + batch_size]))
+            for i in range(0, len(crops), batch_size)
+        ]
+        # The largest, which is in front, comes last.
+        for (face, around), picture in reversed(
+            list(zip(found, np.concatenate(translated), strict=True))
+        ):
+            paste(photo, picture, face, around)
+        save_image(photo, target)
+    return skipped, faceless
+
+
 # The verb.
 
 
@@ -317,15 +365,33 @@ def main(argv):
     cli.import_tensorflow()
     from tf_i2i.training.run import load_translator
 
+    # Before the run sets its precision, which is for its own networks.
+    find = detect.detector(flags.faces) if flags.faces else None
     model, _ = load_translator(flags.run_dir, flags.allow_imports)
-    skipped = translate_files(
-        _compiled(model, flags.direction, _style(model, flags)),
-        outputs,
-        model.size,
-        model.stride,
-        flags.batch_size,
-        restore=flags.size == "input",
-    )
+    translate_fn = _compiled(model, flags.direction, _style(model, flags))
+    if find:
+        skipped, faceless = translate_faces(
+            translate_fn,
+            outputs,
+            model.size,
+            find,
+            flags.margin,
+            flags.batch_size,
+        )
+        for path in faceless:
+            print(
+                f"no face found in {printable(path)}: its centre is translated",
+                file=sys.stderr,
+            )
+    else:
+        skipped = translate_files(
+            translate_fn,
+            outputs,
+            model.size,
+            model.stride,
+            flags.batch_size,
+            restore=flags.size == "input",
+        )
     for error in skipped:
         print(error.left_out, file=sys.stderr)
     done = len(outputs) - len(skipped)
@@ -350,6 +416,8 @@ def _parser():
             "python -m tf_i2i.translate --run_dir=runs/mine "
             "--input='photos/*.jpg' --output=translated/ "
             "--direction=b_to_a --size=input",
+            "python -m tf_i2i.translate --run_dir=runs/mine "
+            "--input=party.jpg --output=translated/ --faces",
         ],
     )
     add = parser.add_argument
@@ -371,6 +439,20 @@ def _parser():
         choices=("model", "input"),
         default="model",
         help="of the results: short side as in training, or as the input",
+    )
+    add(
+        "--faces",
+        nargs="?",
+        const="people",
+        choices=detect.KINDS,
+        help="translate every face of a photo, aligned as by prepare_faces, "
+        "and put it back within an oval; without a face, the centre; results "
+        "have the size of the input",
+    )
+    add(
+        "--margin",
+        type=float,
+        help=f"of --faces, as given to prepare_faces ({align.MARGIN})",
     )
     add("--batch_size", type=int, default=8, help="images at a time")
     add(
@@ -394,6 +476,7 @@ def _plan(flags):
         raise UserError(
             f"`--batch_size` must be at least 1. Received: {flags.batch_size}"
         )
+    _check_faces(flags)
     kept = []
     if flags.style not in (None, "sample"):
         read_image(flags.style)
@@ -403,6 +486,17 @@ def _plan(flags):
     kept += inputs
     check_outputs(outputs.values(), kept, flags.overwrite)
     return outputs
+
+
+def _check_faces(flags):
+    if flags.faces:
+        detect.check_installed(flags.faces)
+    elif flags.margin is not None:
+        raise UserError(
+            "`--margin` must come with --faces. "
+            f"Received: --margin={flags.margin} alone"
+        )
+    flags.margin = align.checked_margin(flags.margin)
 
 
 def _style(model, flags):

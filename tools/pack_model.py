@@ -4,7 +4,7 @@
     python -m tf_i2i.translate --run_dir=models/mine --input=me.jpg --output=.
 
 Averaged weights of the translators in float16, metrics.jsonl, and config.gin
-without the folders that the run was trained on. The verbs that come after
+without the files that the run was trained on. The verbs that come after
 training take the packed folder as a run.
 """
 
@@ -43,8 +43,10 @@ def main(argv):
     pack_translator(model, output / PACKED)
     shutil.copy(run.run_dir / "metrics.jsonl", output)
     config = (run.run_dir / "config.gin").read_text()
-    private = re.compile(r"^(train\.data_[ab]) = .*(\n[ \t].*)*", re.M)
-    (output / "config.gin").write_text(private.sub(r"\1 = None", config))
+    private = r"^(train\.(?:data|labels)_[ab]) = .*(\n[ \t].*)*"
+    (output / "config.gin").write_text(
+        re.sub(private, r"\1 = None", config, flags=re.M)
+    )
     size = (output / PACKED).stat().st_size
     print(f"{output}: {size / 1e6:.2f} MB of weights")
 

@@ -119,7 +119,8 @@ def _write_digits(arrays, folder):
 def photos_and_labels(name):
     """Facades or Cityscapes: photos of one half, label maps of the other.
 
-    The data's `pairs.csv` says which half a training pair is in.
+    The data's `pairs.csv` says which half a training pair is in. Images are
+    kept at 64 px, the rows' size: colours of label maps must not be mixed.
     """
 
     def make(folder, data_root):
@@ -144,13 +145,12 @@ def photos_and_labels(name):
 
 
 def _copy(source, split, stems, target):
-    # Colours of label maps must not be mixed.
     resample = Image.Resampling.BICUBIC
     if source.name == "label":
         resample = Image.Resampling.NEAREST
     for stem in stems:
         (path,) = (source / split).glob(f"{stem}.*")
-        image = fit_image(read_image(path), SIDE, "stretch", resample)
+        image = fit_image(read_image(path), 64, "stretch", resample)
         _save(image, target / f"{stem}.png")
 
 

@@ -3,7 +3,9 @@
 import json
 import re
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from tf_i2i import configs
 from tf_i2i import train
@@ -26,9 +28,17 @@ OF_METHOD = {
         "CycleGAN.critic_layers = 1",
         "single_phase.batch_size = 2",
     ],
+    "XGAN": ["XGAN.width = .03", "single_phase.batch_size = 2"],
+    "DTN": ["DTN.width = .03", "single_phase.batch_size = 2"],
     "UNIT": [
         "UNIT.width = .03",
         "UNIT.critic_layers = 2",
+        "single_phase.batch_size = 2",
+    ],
+    "UNITAdaptation": [
+        "train.image_size = 28",
+        "UNITAdaptation.width = .03",
+        "UNITAdaptation.critic_width = .1",
         "single_phase.batch_size = 2",
     ],
 }
@@ -40,15 +50,38 @@ def small(name):
     return method, SMALL + OF_METHOD[method]
 
 
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory):
+    """Flags: splits that are large enough to be scored, and their labels."""
+    root = tmp_path_factory.mktemp("labelled")
+    rng = np.random.default_rng(0)
+    flags = []
+    for domain in "ab":
+        lines = ["file,digit"]
+        for split in ("train", "val", "test"):
+            (root / domain / split).mkdir(parents=True)
+            for i in range(8):
+                pixels = rng.integers(0, 256, (28, 28, 3), np.uint8)
+                name = f"{split}_{i}.png"
+                Image.fromarray(pixels).save(root / domain / split / name)
+                lines.append(f"{name},{i % 2}")
+        table = root / f"{domain}.csv"
+        table.write_text("\n".join([*lines, ""]))
+        flags += [f"--data_{domain}={root / domain}"]
+        flags += [f"--labels_{domain}={table}"]
+    return flags
+
+
 @pytest.mark.parametrize("name", configs.shipped_configs())
-def test_a_shipped_config_trains(name, folders, tmp_path):
+def test_a_shipped_config_trains(name, folders, labelled, tmp_path):
+    method, bindings = small(name)
+    data = [f"--data_{domain}={folders / domain}" for domain in "ab"]
     train.main(
         [
             f"--gin_file={name}",
             f"--run_dir={tmp_path}",
-            f"--data_a={folders / 'a'}",
-            f"--data_b={folders / 'b'}",
-            *(f"--gin_param={binding}" for binding in small(name)[1]),
+            *(labelled if method == "UNITAdaptation" else data),
+            *(f"--gin_param={binding}" for binding in bindings),
         ]
     )
     (line,) = (tmp_path / "metrics.jsonl").read_text().splitlines()

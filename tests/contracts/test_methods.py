@@ -5,9 +5,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tf_i2i.methods import DTN
 from tf_i2i.methods import UNIT
+from tf_i2i.methods import XGAN
 from tf_i2i.methods import CycleGAN
 from tf_i2i.methods import TwinGAN
+from tf_i2i.methods import UNITAdaptation
 
 SIZE, BATCH = 8, 4
 ALL_METHODS = {
@@ -22,7 +25,29 @@ ALL_METHODS = {
         2 * SIZE, residual_blocks=1, width=0.05, critic_layers=1, pool_size=6
     ),
     "unit": lambda: UNIT(2 * SIZE, width=0.05, halvings=2, critic_layers=2),
+    "unit_digits": lambda: UNITAdaptation(
+        28, width=0.05, critic_width=0.1, same_start=False
+    ),
+    "xgan": lambda: XGAN(
+        2 * SIZE,
+        width=0.05,
+        gan_directions=("a_to_b", "b_to_a"),
+        teacher=frozen_network,
+    ),
+    "dtn": lambda: DTN(2 * SIZE, frozen_network, width=0.05, finetune=True),
 }
+
+
+def frozen_network():
+    """Averages of a convolution, as a teacher gives them."""
+    kernel = np.random.default_rng(3).normal(size=(4, 4, 3, 6))
+    kernel = tf.constant(kernel, tf.float32)
+
+    def embed(images):
+        x = tf.nn.conv2d(images, kernel, 2, "SAME")
+        return tf.reduce_mean(tf.nn.relu(x), [1, 2])
+
+    return embed
 
 
 def images(seed, count=BATCH, size=SIZE):
@@ -212,7 +237,7 @@ def test_averaged_weights_swap_in_and_out(trained):
 def test_translation_keeps_shape_and_range(trained):
     _, model, _ = trained
     x = images(7, count=3, size=model.image_size)
-    for direction in ("a_to_b", "b_to_a"):
+    for direction in model.directions:
         y = model.translate(tf.constant(x), direction).numpy()
         assert y.shape == x.shape
         assert y.dtype == np.float32

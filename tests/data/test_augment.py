@@ -103,6 +103,19 @@ def test_flip_is_exact_and_happens_half_of_the_time():
     assert 70 < flipped.sum() < 130
 
 
+def test_negatives_are_exact_and_half_of_the_views():
+    found = levels(views(only(invert=True), ramp(), 20))
+    as_is = np.abs(found - ramp()).max((1, 2, 3)) < 1e-3
+    negative = np.abs(found - (255.0 - ramp())).max((1, 2, 3)) < 1e-3
+    assert (as_is ^ negative).all()
+    assert 70 < negative.sum() < 130
+    # Whether a view is one says nothing of whether it is mirrored.
+    both = levels(views(only(invert=True, flip=True), ramp(), 20))
+    flipped = (both[:, 10, 0, 0] > both[:, 10, -1, 0]) ^ negative
+    assert 70 < flipped.sum() < 130
+    assert 25 < (flipped & negative).sum() < 75
+
+
 def test_brightness_shifts_by_a_share_of_the_range():
     image = np.full((4, 4, 3), 128, np.uint8)
     shift = levels(views(only(brightness=0.1), image, 4)) - 128
@@ -159,6 +172,9 @@ def test_grey_stays_grey(rng):
 def test_switching_a_part_off_leaves_the_others_draws():
     image = np.full((4, 4, 3), 128, np.uint8)
     both = views(only(brightness=0.1, flip=True), image, 4, 20)
+    # Eight numbers are the first of nine: runs of before go on as they were.
+    draws = [tf.random.stateless_uniform([n], [3, 14]).numpy() for n in (8, 9)]
+    np.testing.assert_array_equal(draws[0], draws[1][:8])
     alone = views(only(brightness=0.1), image, 4, 20)
     np.testing.assert_array_equal(both, alone)
 

@@ -159,6 +159,59 @@ def test_batches_are_static_floats_in_range(noisy):
         assert np.std(images) > 0.1
 
 
+def labelled(store, **options):
+    """Batches of (a, b, labels); the label of image i is 100 + i."""
+    labels = 100 + np.arange(len(store.images))
+    return unpaired(
+        store, store, 8, 4, augmentation=PLAIN, labels_a=labels, **options
+    )
+
+
+def test_a_label_follows_its_image(numbered):
+    count = len(numbered.split("train"))
+    batches = list(labelled(numbered).take(2 * count // 4))
+    assert batches[0][2].dtype == tf.int32
+    for a, b, labels in batches:
+        seen = to_uint8(a.numpy())[:, 0, 0, 0]
+        np.testing.assert_array_equal(labels, 100 + seen.astype(np.int32))
+        assert b.shape == (4, 8, 8, 3)
+    # A later start is the same sequence, and images are those of no labels.
+    later = labelled(numbered, start=20).take(4)
+    plain = unpaired(numbered, numbered, 8, 4, augmentation=PLAIN, start=20)
+    for one, other, unlabelled in zip(
+        batches[5:9], later, plain.take(4), strict=True
+    ):
+        for x, y in zip(one, other, strict=True):
+            np.testing.assert_array_equal(x, y)
+        for x, y in zip(one[:2], unlabelled, strict=True):
+            np.testing.assert_array_equal(x, y)
+
+
+def test_replicas_take_the_labels_of_their_images(numbered, two_replicas):
+    data = two_replicas.distribute_datasets_from_function(
+        lambda context: labelled(numbered, context=context)
+    )
+    alone = labelled(numbered).take(5)
+    for parts, whole in zip(data, alone, strict=False):
+        for part, expected in zip(parts, whole, strict=True):
+            shares = two_replicas.experimental_local_results(part)
+            assert len(shares) == 2
+            np.testing.assert_array_equal(np.concatenate(shares), expected)
+
+
+def test_b_may_have_views_of_its_own(noisy):
+    negative = Augmentation(None, False, 0.0, 0.0, 0.0, 0.0, True)
+    plain = unpaired(noisy, noisy, 20, 30, augmentation=PLAIN)
+    mixed = unpaired(
+        noisy, noisy, 20, 30, augmentation=PLAIN, augmentation_b=negative
+    )
+    (a, b), (same_a, views_b) = (next(iter(data)) for data in (plain, mixed))
+    np.testing.assert_array_equal(a, same_a)
+    signs = np.sign(np.sum(b * views_b, (1, 2, 3)))
+    np.testing.assert_allclose(views_b, b * signs[:, None, None, None])
+    assert 5 < np.sum(signs < 0) < 25
+
+
 def test_options_reach_the_whole_pipeline(noisy):
     options = unpaired(noisy, noisy, 16, 3).options()
     assert options.deterministic

@@ -1,10 +1,12 @@
 """Resampling against NumPy; the minibatch deviation by hand."""
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from tf_i2i.layers import downsample
 from tf_i2i.layers import minibatch_deviation
+from tf_i2i.layers import reflect_pad
 from tf_i2i.layers import upsample
 from tf_i2i.layers import upsample_convolve
 
@@ -105,3 +107,27 @@ def test_minibatch_deviation_keeps_the_dtype(rng):
     assert y.dtype == tf.bfloat16
     expected = minibatch_deviation(tf.cast(x, tf.float32), 1)
     assert np.array_equal(y, tf.cast(expected, tf.bfloat16))
+
+
+@pytest.mark.parametrize(("side", "pixels"), [(4, 1), (9, 3), (8, 3), (2, 1)])
+def test_padding_in_training_is_the_same_to_both_sides(side, pixels, rng):
+    x = tf.constant(rng.normal(size=(2, side, side + 1, 3)), tf.float32)
+    made, slopes = [], []
+    for training in (False, True):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = reflect_pad(x, pixels, training)
+            cost = tf.reduce_sum(
+                y * tf.random.stateless_normal(y.shape, (1, 2))
+            )
+        made.append(y)
+        slopes.append(tape.gradient(cost, x))
+    np.testing.assert_array_equal(*made)
+    np.testing.assert_allclose(*slopes, atol=1e-5)
+
+
+def test_padding_by_reflection_leaves_the_edge_single():
+    x = tf.reshape(tf.range(5.0), [1, 1, 5, 1]) * tf.ones((1, 5, 1, 1))
+    for training in (False, True):
+        row = reflect_pad(x, 1, training)[0, 0, :, 0]
+        np.testing.assert_array_equal(row, [1, 0, 1, 2, 3, 4, 3])

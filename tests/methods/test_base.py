@@ -83,6 +83,39 @@ def test_the_second_side_meets_the_updated_first():
     assert factors(model) == (0.5, 1.125)
 
 
+def test_observations_are_logged_and_not_optimized():
+    class Observed(Tiny):
+        def observations(self, s):
+            return {"tenfold": 10.0 * tf.reduce_mean(s["fake_b"])}
+
+    model = Observed()
+    model.compile(keras.optimizers.SGD(0.5), keras.optimizers.SGD(0.25))
+    model.updates = ("critic", "translator")
+    model.train_step(ones())
+    assert factors(model) == (0.5, 1.25)
+    assert float(model.terms["tenfold"].result()) == 10.0
+    assert int(model.terms["tenfold"].count) == 1
+
+
+def test_streams_can_know_whose_step_they_are_for():
+    seen = []
+
+    class Watching(Tiny):
+        def streams(self, a, b, training):
+            seen.append(self.updating)
+            return super().streams(a, b, training)
+
+    model = Watching()
+    model.compile(keras.optimizers.SGD(0.5), keras.optimizers.SGD(0.25))
+    both = ("translator", "critic")
+    assert seen == [both]  # All networks are built.
+    model.train_step(ones())
+    model.updates = ("critic", "translator")
+    model.train_step(ones())
+    assert seen[1:] == [both, ("critic",), ("translator",)]
+    assert model.updating == both
+
+
 def test_each_repeat_takes_a_fresh_slice():
     model = compiled()
     model.updates = ("critic", "critic", "translator")

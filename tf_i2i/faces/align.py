@@ -12,7 +12,10 @@ import numpy as np
 from PIL import Image
 from PIL import ImageFilter
 
+from tf_i2i.errors import UserError
+
 MARGIN = 0.15  # The eyes are a quarter of the crop's side apart.
+MARGINS = (-0.25, 2.0)
 
 # Left eye, right eye, left and right corner of the mouth, as seen in the
 # picture. From the eyes to the mouth it is 1.09, and across the mouth 0.87
@@ -54,6 +57,22 @@ def central(shape):
     height, width = shape[:2]
     side = min(height, width)
     return in_box((width - side) / 2, (height - side) / 2, side)
+
+
+def checked_margin(margin):
+    """`--margin`, or its default for None.
+
+    Raises:
+        UserError: it is not within `MARGINS`.
+    """
+    if margin is None:
+        return MARGIN
+    low, high = MARGINS
+    if not low <= margin <= high:
+        raise UserError(
+            f"`--margin` must be between {low} and {high}. Received: {margin}"
+        )
+    return margin
 
 
 def similarity(points, targets):
@@ -163,28 +182,31 @@ def warp(image, matrix, shape):
         uint8 `[*shape, 3]`.
     """
     inverse = invert(matrix)
-    scale = min(1.0, _scale(matrix))
+    scale = _scale(matrix)
     # Only what is needed, and a few pixels more for the filters.
     seen = apply(inverse, CORNERS * shape[::-1])
-    low = np.floor(seen.min(0) - 3 / scale).astype(int)
-    high = np.ceil(seen.max(0) + 3 / scale).astype(int)
+    slack = 3 / min(1, scale)
+    low = np.floor(seen.min(0) - slack).astype(int)
+    high = np.ceil(seen.max(0) + slack).astype(int)
     region = Image.fromarray(_mirrored(image, low, high))
     # Pillow's transform does not filter where it shrinks: its resize does.
-    small = np.maximum(1, np.rint(scale * (high - low))).astype(int)
-    if scale < 1:
-        region = region.resize(tuple(small), Image.Resampling.BICUBIC)
-    else:
-        small = high - low
+    sides = np.maximum(1, np.rint(scale * (high - low))).astype(int)
+    region = region.resize(tuple(sides), Image.Resampling.BICUBIC)
     inverse[:, 2] -= low
-    inverse *= (small / (high - low))[:, None]
-    return np.array(
-        region.transform(
-            (shape[1], shape[0]),
-            Image.Transform.AFFINE,
-            tuple(inverse.ravel()),
-            Image.Resampling.BICUBIC,
+    inverse *= (sides / (high - low))[:, None]
+    # And it rounds bytes down, which floats are spared.
+    planes = [
+        np.asarray(
+            Image.fromarray(plane).transform(
+                shape[::-1],
+                Image.Transform.AFFINE,
+                tuple(inverse.ravel()),
+                Image.Resampling.BICUBIC,
+            )
         )
-    )
+        for plane in np.moveaxis(np.asarray(region, np.float32), -1, 0)
+    ]
+    return np.rint(np.clip(np.stack(planes, -1), 0, 255)).astype(np.uint8)
 
 
 def _mirrored(image, low, high):

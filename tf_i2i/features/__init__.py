@@ -19,6 +19,8 @@ FORMS = (
     "efficientnet-lite0",
     "keras:InceptionV3|MobileNetV2|VGG16|VGG19[:WEIGHTS.h5]",
     "savedmodel:FOLDER[#SIGNATURE]",
+    "kerasfile:FILE.keras",
+    "tflite:FILE.tflite",
 )
 
 
@@ -65,6 +67,14 @@ def _loaded(name):
 
         signature = match[2] or saved_model.DEFAULT_SIGNATURE
         return saved_model.saved_model(match[1], signature)
+    if match := re.fullmatch(r"kerasfile:(.+)", name):
+        from tf_i2i.features.keras_file import keras_file
+
+        return keras_file(match[1])
+    if match := re.fullmatch(r"tflite:(.+)", name):
+        from tf_i2i.features.tflite import tflite
+
+        return tflite(match[1])
     raise UserError(
         f"`name` must be one of {', '.join(FORMS)}, each with @SIZE or "
         f"without. Received: {name!r}"

@@ -54,10 +54,59 @@ def downsample(x):
     return tf.nn.avg_pool2d(x, 2, 2, "VALID")
 
 
-def reflect_pad(x, pixels):
-    """Continues each image by its reflection, `pixels` on all four sides."""
-    sides = [pixels, pixels]
-    return tf.pad(x, [[0, 0], sides, sides, [0, 0]], "REFLECT")
+def reflect_pad(x, pixels, training=False):
+    """Continues each image by its reflection, on all four sides.
+
+    Args:
+        x: `[N, H, W, C]`; H, W and C static where `training`.
+        pixels: how far, below H and W.
+        training: whether to take pixels one by one, which is three times as
+            fast to differentiate; the values are the same.
+
+    Returns:
+        `[N, H + 2 * pixels, W + 2 * pixels, C]`.
+    """
+    # Below that size the reflections of opposite edges meet.
+    if not training or min(x.shape[1:3]) < 2 * pixels + 2:
+        sides = [pixels, pixels]
+        return tf.pad(x, [[0, 0], sides, sides, [0, 0]], "REFLECT")
+    height, width, channels = x.shape[1:]
+    rows, columns = (
+        np.pad(np.arange(side), pixels, "reflect") for side in (height, width)
+    )
+    sources = (rows[:, None] * width + columns).ravel()
+
+    @tf.custom_gradient
+    def forward(x):
+        flat = tf.reshape(x, [-1, height * width, channels])
+        y = tf.gather(flat, sources, axis=1)
+        y = tf.reshape(y, [-1, len(rows), len(columns), channels])
+
+        def backward(upstream):
+            return _folded(_folded(upstream, pixels, 1), pixels, 2)
+
+        return y, backward
+
+    return forward(x)
+
+
+def _folded(x, pixels, axis):
+    """Adds what lies beyond the edges of an axis to what it reflects."""
+    last = x.shape[axis] - pixels - 1  # The edge itself has one image only.
+
+    def part(start, stop):
+        at = [slice(None)] * 4
+        at[axis] = slice(start, stop)
+        return x[tuple(at)]
+
+    def mirrored(start, stop):
+        return tf.reverse(part(start, stop), [axis])
+
+    edges = part(pixels, pixels + 1), part(last, last + 1)
+    near = part(pixels + 1, 2 * pixels + 1) + mirrored(0, pixels)
+    far = part(last - pixels, last) + mirrored(last + 1, last + pixels + 1)
+    middle = part(2 * pixels + 1, last - pixels)
+    return tf.concat([edges[0], near, middle, far, edges[1]], axis)
 
 
 def minibatch_deviation(x, groups, epsilon=1e-8):

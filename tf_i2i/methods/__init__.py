@@ -2,12 +2,16 @@
 
 from tf_i2i.methods.base import UnpairedTranslator
 from tf_i2i.methods.cyclegan import CycleGAN
+from tf_i2i.methods.dtn import DTN
 from tf_i2i.methods.twingan import TwinGAN
 from tf_i2i.methods.unit import UNIT
 from tf_i2i.methods.unit_digits import UNITAdaptation
+from tf_i2i.methods.xgan import XGAN
 
 __all__ = [
+    "DTN",
     "UNIT",
+    "XGAN",
     "CycleGAN",
     "TwinGAN",
     "UNITAdaptation",

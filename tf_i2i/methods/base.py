@@ -30,6 +30,8 @@ class UnpairedTranslator(keras.Model):
     - `streams(a, b, training)`: every tensor of the step by name.
     - `translator_losses(streams)`, `critic_losses(streams)`: weighted
       scalars by name.
+    - `observations(streams)`, if something beside the losses is worth
+      watching: scalars by name.
     - `classes`, if it learns to classify images of A: how many classes.
       Batches are (a, b, labels of a) then, and `streams` gets the labels.
 
@@ -46,6 +48,10 @@ class UnpairedTranslator(keras.Model):
     critics: tuple[str, ...] = ()
     updates: tuple[str, ...] = ("both",)
     style_shape: tuple[int, ...] | None = None
+    # The sides whose step `streams` are made for, so that it need not make
+    # what none of their losses asks for.
+    updating: tuple[str, ...] = ("translator", "critic")
+    directions: tuple[str, ...] = DIRECTIONS  # That `translate` knows.
     embeds = False  # Whether `embed` can be asked.
     classes: int | None = None  # Number of classes that `classify` tells.
 
@@ -119,6 +125,28 @@ class UnpairedTranslator(keras.Model):
             f"and embeds nothing. Received: embed(images, {domain!r})"
         )
 
+    def sample_codes(self, count, seed):
+        """Codes drawn from the method's prior.
+
+        Args:
+            count: how many.
+            seed: integer; the same seed, the same codes.
+
+        Returns:
+            `[count, ...]`, for `decode`.
+
+        Raises:
+            UserError: for methods without a prior.
+        """
+        raise UserError(
+            f"`{type(self).__name__}` has no prior to draw from. "
+            f"Received: sample_codes({count}, {seed})"
+        )
+
+    def decode(self, codes):
+        """Dictionary: "a", "b" -> the images that codes stand for."""
+        raise NotImplementedError
+
     def classify(self, images, domain):
         """Logits of the classes that were learned from labels of A.
 
@@ -161,6 +189,22 @@ class UnpairedTranslator(keras.Model):
         """Weighted scalars by name."""
         raise NotImplementedError
 
+    def observations(self, streams):
+        """Scalars by name that are logged with the losses, not optimized.
+
+        Asked when translators step. Names are no loss's.
+        """
+        return {}
+
+    def alarms(self, means):
+        """What the log says of training: sentences, each to be told once.
+
+        Args:
+            means: of losses and observations by name, over some thousand
+                images.
+        """
+        return []
+
     # What every method shares.
 
     def call(self, images):
@@ -168,10 +212,10 @@ class UnpairedTranslator(keras.Model):
 
     def check_direction(self, direction, style=None):
         """Refuses an unknown direction and a style that nothing would read."""
-        if direction not in DIRECTIONS:
+        if direction not in self.directions:
             raise UserError(
-                f"`direction` must be one of {', '.join(DIRECTIONS)}. "
-                f"Received: direction={direction!r}"
+                f"`direction` must be one of {', '.join(self.directions)}, "
+                f"for {type(self).__name__}. Received: direction={direction!r}"
             )
         if style is not None and self.style_shape is None:
             raise UserError(
@@ -187,6 +231,20 @@ class UnpairedTranslator(keras.Model):
                 f"`image_size` must be a multiple of {self.stride}, for "
                 f"{type(self).__name__}. Received: {self.image_size}"
             )
+
+    def sized(self, images):
+        """`images`, for networks that take those of `image_size` alone.
+
+        Raises:
+            UserError: they are of another size.
+        """
+        side, images = self.image_size, tf.convert_to_tensor(images)
+        if not images.shape[1:3].is_compatible_with([side, side]):
+            raise UserError(
+                f"`images` must be {side} x {side} pixels, for "
+                f"{type(self).__name__}. Received: {tuple(images.shape)}"
+            )
+        return tf.ensure_shape(images, [None, side, side, 3])
 
     def finish(self):
         """Builds all networks, checks owners, makes averages."""
@@ -227,6 +285,7 @@ class UnpairedTranslator(keras.Model):
         return {
             **self.translator_losses(streams),
             **self.critic_losses(streams),
+            **self.observations(streams),
         }
 
     def blank_labels(self, count):
@@ -440,7 +499,9 @@ class UnpairedTranslator(keras.Model):
         """Losses by name; by side, pairs `(gradient, variable)`."""
         losses: dict[str, dict[str, tf.Tensor]] = {}
         with tf.GradientTape(persistent=True) as tape:
+            self.updating = sides
             streams = self.streams(a, b, True, *labels)
+            self.updating = type(self).updating
             for side in sides:
                 losses[side] = getattr(self, f"{side}_losses")(streams)
             # Gradients are summed over replicas.
@@ -453,6 +514,8 @@ class UnpairedTranslator(keras.Model):
             side: self._gradients(tape, totals[side], side) for side in sides
         }
         named = {n: v for side in sides for n, v in losses[side].items()}
+        if "translator" in sides:
+            named |= self.observations(streams)
         return named, gradients
 
     def _gradients(self, tape, total, side):

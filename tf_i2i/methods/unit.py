@@ -47,6 +47,7 @@ class UNIT(UnpairedTranslator):
             generators share: 0 to 4 (1). With 0, set `likelihood_weight` and
             `kl_weight` to 0 for "no weight-sharing" of Figure 2(d).
         critic_layers: halvings of a critic, 1 to 5 (5).
+        critic_width: factor on the critics' channels; None: `width`.
         halvings: of an encoder, 3, or 2 as in the authors' code.
         block_channels: of the residual blocks (512; authors' code 256).
         block_kernel: side of their kernels, 3, or 1 as printed.
@@ -76,6 +77,7 @@ class UNIT(UnpairedTranslator):
         width=1.0,
         shared_blocks=1,
         critic_layers=5,
+        critic_width=None,
         halvings=3,
         block_channels=512,
         block_kernel=3,
@@ -124,7 +126,9 @@ class UNIT(UnpairedTranslator):
             generator = UnitGenerator(
                 [*first, *blocks(own)], **shape, name=f"generator_{domain}"
             )
-            critic = UnitCritic(critic_layers, width, name=f"critic_{domain}")
+            critic = UnitCritic(
+                critic_layers, critic_width or width, name=f"critic_{domain}"
+            )
             setattr(self, f"encoder_{domain}", encoder)
             setattr(self, f"generator_{domain}", generator)
             setattr(self, f"critic_{domain}", critic)
@@ -152,15 +156,7 @@ class UNIT(UnpairedTranslator):
         return tf.reshape(mean, [-1, size])
 
     def sample_codes(self, count, seed):
-        """Codes drawn from the prior N(0, I), for `decode`.
-
-        Args:
-            count: how many.
-            seed: integer; the same seed, the same codes.
-
-        Returns:
-            float32 `[count, h, w, channels]`, of images of `image_size`.
-        """
+        """From N(0, I): float32 `[count, h, w, channels]`, of `image_size`."""
         side = self.image_size // self.stride
         shape = (count, side, side, self.encoder_a.blocks[-1].filters)
         return tf.random.stateless_normal(shape, (seed, 0))

@@ -56,6 +56,8 @@ class UNITAdaptation(UnpairedTranslator):
         weight_decay: this times half the sum of squares of all weights is a
             term of both sides (5e-4).
         same_gan: whether critics judge reconstructions too.
+        same_start: whether the domains' own layers begin with equal weights,
+            so that the classes of A are a beginning in B.
         average_kimg, seed, name: as in `UnpairedTranslator`.
 
     Raises:
@@ -81,6 +83,7 @@ class UNITAdaptation(UnpairedTranslator):
         feature_weight=1e-4,
         weight_decay=5e-4,
         same_gan=False,
+        same_start=True,
         average_kimg=10.0,
         seed=0,
         name="unit_adaptation",
@@ -98,6 +101,7 @@ class UNITAdaptation(UnpairedTranslator):
         self.feature_weight = feature_weight
         self.weight_decay = weight_decay
         self.same_gan = same_gan
+        self.same_start = same_start
         self.encoder = DigitEncoder(width, coordinates, name="encoder")
         self.generator = DigitGenerator(image_size, width, name="generator")
         self.critic = DigitCritic(
@@ -113,6 +117,18 @@ class UNITAdaptation(UnpairedTranslator):
     def averaged_networks(self):
         return (*self.translators, *self.critics)
 
+    def _build_networks(self):
+        losses_by_name = super()._build_networks()
+        if self.same_start:
+            for layers in (
+                self.encoder.own,
+                self.generator.own,
+                self.generator.last,
+                self.critic.own,
+            ):
+                layers["b"].set_weights(layers["a"].get_weights())
+        return losses_by_name
+
     # Inference: images of `image_size` alone.
 
     def translate(self, images, direction, style=None):
@@ -126,30 +142,21 @@ class UNITAdaptation(UnpairedTranslator):
 
     def embed(self, images, domain):
         """The mean of the code."""
-        mean = self.encoder(self._sized(images), domains=domain)
+        mean = self.encoder(self.sized(images), domains=domain)
         return tf.reshape(mean, [-1, mean.shape[3]])
 
     def classify(self, images, domain):
         """Through the domain's critic."""
-        _, _, classes = self.critic(self._sized(images), domains=domain)
+        _, _, classes = self.critic(self.sized(images), domains=domain)
         return classes
 
     def _convert(self, images, source, target):
-        mean = self.encoder(self._sized(images), domains=source)
+        mean = self.encoder(self.sized(images), domains=source)
         return self.generator(mean, domains=target)
-
-    def _sized(self, images):
-        side = self.image_size
-        if not images.shape[1:3].is_compatible_with([side, side]):
-            raise UserError(
-                f"`images` must be {side} x {side} pixels, for "
-                f"{type(self).__name__}. Received: {tuple(images.shape)}"
-            )
-        return tf.ensure_shape(images, [None, side, side, 3])
 
     # Training.
 
-    def streams(self, a, b, training, labels):
+    def streams(self, a, b, training, labels=None):
         mean = self.encoder(
             tf.concat([a, b], 0), domains="ab", training=training
         )
@@ -219,7 +226,7 @@ class UNITAdaptation(UnpairedTranslator):
         return terms | self._decay("critic")
 
     def _decay(self, side):
-        """L2 of a side's weights, which adds `weight_decay * w` to gradients."""
+        """L2 of a side's weights: it adds `weight_decay * w` to gradients."""
         if not self.weight_decay:
             return {}
         squares = [

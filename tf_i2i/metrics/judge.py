@@ -489,6 +489,7 @@ RECIPES: dict[str, tuple[str, ...]] = {
     "UNIT": (*_COMMON, "embedding"),
     "UNITAdaptation": ("accuracy", "checks"),
     "XGAN": (*_COMMON, "embedding"),
+    "DTN": (*_QUICK, "labels", "paired", "embedding"),
     "AsymGAN": (*_COMMON, "segmentation", "sensitivity", "diversity"),
     "CDFT": _COMMON,
 }

@@ -83,5 +83,5 @@ class ResidualBlock(Network):
 
     def _normalized(self, i, x, training):
         if self.border:
-            x = reflect_pad(x, self.border)
+            x = reflect_pad(x, self.border, training)
         return self.norms[i](self.convolutions[i](x), training=training)

@@ -189,7 +189,7 @@ class DigitCritic(Network):
             convolution(filters, f"shared_{filters}") for filters in others
         ]
         # Of the dropout after each layer; Table 6: the authors' code's.
-        self.rates = (0.1, 0.3, 0.5, 0.5)
+        self.rates: tuple[float, ...] = (0.1, 0.3, 0.5, 0.5)
         self.dense = None
         if small:
             self.rates = (0.0, 0.0, 0.5)

@@ -60,12 +60,12 @@ class ResnetGenerator(Network):
         def bent(y):
             return tf.nn.relu(next(norms)(y, training=training))
 
-        x = bent(self.first(reflect_pad(x, 3)))
+        x = bent(self.first(reflect_pad(x, 3, training)))
         for down in self.downs:
             x = bent(down(x))
         for block in self.blocks:
             x = block(x, training=training)
         for up in self.ups:
             x = bent(up(x))
-        x = self.last(reflect_pad(x, 3))
+        x = self.last(reflect_pad(x, 3, training))
         return tf.tanh(tf.cast(x, tf.float32))

@@ -1,5 +1,6 @@
 """What happens beside the training step: progress, logs, pictures, saving."""
 
+import collections
 import contextlib
 import errno
 import io
@@ -190,11 +191,16 @@ class Progress(RunCallback):
 
 
 class Log(RunCallback):
-    """Mean losses to metrics.jsonl and TensorBoard."""
+    """Mean losses to metrics.jsonl and TensorBoard; what they warn of, told.
+
+    A method judges the mean of its last five lines: one is too noisy.
+    """
 
     def __init__(self, run, images):
         super().__init__(run)
         self.every = Every(images)
+        self.lines = collections.deque(maxlen=5)
+        self.told = set()
 
     def on_train_begin(self, logs=None):
         self.every.due(self.shown)
@@ -226,7 +232,18 @@ class Log(RunCallback):
             {"phase": self.phase.name, **rounded(losses | rate)},
             {f"losses/{name}": v for name, v in losses.items()} | rate,
         )
+        self._warn(losses)
         self._restart()
+
+    def _warn(self, losses):
+        self.lines.append(losses)
+        if len(self.lines) < self.lines.maxlen:
+            return
+        means = {n: np.mean([line[n] for line in self.lines]) for n in losses}
+        for sentence in self.model.alarms(means):
+            if sentence not in self.told:
+                self.told.add(sentence)
+                self.run.tell(f"! {sentence}")
 
 
 class Samples(RunCallback):
@@ -275,6 +292,8 @@ def _png(picture):
 def sample_grid(model, images_a, images_b):
     """Input, translation and reconstruction of both domains, as a picture.
 
+    Without a translation, where the model knows none from a domain.
+
     Args:
         model: `UnpairedTranslator`.
         images_a, images_b: uint8 `[N, size, size, 3]`.
@@ -288,11 +307,10 @@ def sample_grid(model, images_a, images_b):
         ("b", "b_to_a", images_b),
     ):
         x = tf.constant(to_float(images))
-        rows += [
-            images,
-            to_uint8(model.translate(x, direction)).numpy(),
-            to_uint8(model.reconstruct(x, domain)).numpy(),
-        ]
+        rows.append(images)
+        if direction in model.directions:
+            rows.append(to_uint8(model.translate(x, direction)).numpy())
+        rows.append(to_uint8(model.reconstruct(x, domain)).numpy())
     times = max(1, SHOWN_SIDE // images_a.shape[1])
     return grid([np.repeat(np.repeat(r, times, 1), times, 2) for r in rows])
 

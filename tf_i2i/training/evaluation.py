@@ -99,7 +99,7 @@ class Validation:
                 seed,
                 remembered,
             )
-            for direction in DIRECTIONS
+            for direction in model.directions
         }
         labelled = self.judges["a_to_b"].evidence.target_labels
         if evaluation.best == "accuracy" and not labelled:
@@ -271,7 +271,7 @@ def class_names(*columns):
         *columns: dictionaries, stem -> label; labels that later ones add
             come after those of the first.
     """
-    known = []
+    known: list = []
     for labels in columns:
         known += sorted(set(labels.values()) - set(known), key=str)
     return known
@@ -434,11 +434,15 @@ class Translations:
                 needed beside the translations.
         """
         source, target = direction.split("_to_")
-        back = functools.partial(self.translate, direction=_reverse(direction))
+        back = None
+        if _reverse(direction) in self.model.directions:
+            back = functools.partial(
+                self.translate, direction=_reverse(direction)
+            )
         inputs = evidence.inputs
         outputs = self.translate(inputs, direction)
         made = Candidate(outputs)
-        if "round_trip" in measures:
+        if "round_trip" in measures and back:
             made.returned = back(outputs)
         if "sensitivity" in measures:
             made.back = back

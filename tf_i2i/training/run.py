@@ -21,7 +21,10 @@ from tf_i2i.data.store import to_stderr
 from tf_i2i.data.unpaired import default_load_size
 from tf_i2i.data.unpaired import evaluation_images
 from tf_i2i.errors import UserError
+from tf_i2i.features.teacher import teacher
+from tf_i2i.methods import DTN
 from tf_i2i.methods import UNIT
+from tf_i2i.methods import XGAN
 from tf_i2i.methods import CycleGAN
 from tf_i2i.methods import TwinGAN
 from tf_i2i.methods import UNITAdaptation
@@ -41,11 +44,12 @@ from tf_i2i.training.evaluation import class_numbers
 from tf_i2i.training.evaluation import folder_labels
 from tf_i2i.training.evaluation import read_labels
 from tf_i2i.training.loop import Training
+from tf_i2i.training.optimizers import Adam
 
 
 def adam(learning_rate=1e-3, beta_1=0.5, beta_2=0.99, epsilon=1e-8):
     """Adam (Kingma and Ba 2015); defaults of TwinGAN, section 4.1."""
-    return keras.optimizers.Adam(learning_rate, beta_1, beta_2, epsilon)
+    return Adam(learning_rate, beta_1, beta_2, epsilon)
 
 
 # What a .gin file may name, `train` apart, which is `Run` below.
@@ -56,6 +60,9 @@ CONFIGURABLE = {
         "CycleGAN": CycleGAN,
         "UNIT": UNIT,
         "UNITAdaptation": UNITAdaptation,
+        "XGAN": XGAN,
+        "DTN": DTN,
+        "teacher": teacher,
         "Augmentation": Augmentation,
         "Evaluation": Evaluation,
         "Adam": adam,

@@ -1,0 +1,356 @@
+"""UNIT's domain adaptation: its losses, labels and promises."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from tf_i2i import train
+from tf_i2i.errors import UserError
+from tf_i2i.images import to_float
+from tf_i2i.methods import UNITAdaptation
+from tf_i2i.training.evaluation import RealImages
+from tf_i2i.training.evaluation import class_names
+from tf_i2i.training.evaluation import class_numbers
+from tf_i2i.training.evaluation import folder_labels
+from tf_i2i.training.run import load_translator
+
+BATCH, CLASSES = 4, 3
+
+
+def small(size=28, **settings):
+    keras.utils.set_random_seed(1)
+    model = UNITAdaptation(
+        size, width=0.04, critic_width=0.1, classes=CLASSES, **settings
+    )
+    model.compile(keras.optimizers.Adam(1e-3), keras.optimizers.Adam(1e-3))
+    return model
+
+
+@pytest.fixture(scope="module")
+def model():
+    return small(same_start=False)
+
+
+def images(seed, count=BATCH, size=28):
+    rng = np.random.default_rng(seed)
+    shape = (count, size, size, 3)
+    return tf.constant(rng.uniform(-1, 1, shape), tf.float32)
+
+
+def labels(count=BATCH):
+    return tf.range(count, dtype=tf.int32) % CLASSES
+
+
+def values(variables):
+    return [variable.numpy() for variable in variables]
+
+
+def softplus(x):
+    return np.log1p(np.exp(x))
+
+
+# The losses.
+
+
+@pytest.mark.parametrize("same_gan", [False, True])
+def test_losses_are_those_of_numpy(model, monkeypatch, same_gan):
+    weights = {
+        "gan_weight": 1.0,
+        "kl_weight": 2.0,
+        "likelihood_weight": 3.0,
+        "class_weight": 4.0,
+        "feature_weight": 5.0,
+        "weight_decay": 6.0,
+    }
+    for name, weight in {**weights, "same_gan": same_gan}.items():
+        monkeypatch.setattr(model, name, weight)
+    rng = np.random.default_rng(3)
+
+    def numbers(*shape):
+        return rng.normal(size=(BATCH, *shape)).astype(np.float32)
+
+    s = {"labels": np.array([2, 0, 1, 1])}
+    for d in "ab":
+        s[d], s[f"same_{d}"] = numbers(5, 5, 3), numbers(5, 5, 3)
+        s[f"mean_{d}"] = numbers(1, 1, 7)
+        for kind in ("", "fake_", "same_"):
+            s[f"{kind}score_{d}"] = numbers(1)
+            s[f"{kind}features_{d}"] = numbers(6)
+            s[f"{kind}classes_{d}"] = numbers(CLASSES)
+
+    def squares(side):
+        return sum(np.sum(w**2) for w in values(model.owned(side)))
+
+    translator = {"decay_translator": 6 * 0.5 * squares("translator")}
+    critic = {"decay_critic": 6 * 0.5 * squares("critic")}
+    for o, i in ("ab", "ba"):
+        fake, same = s[f"fake_score_{o}"], s[f"same_score_{o}"]
+        real = s[f"score_{o}"]
+        translator[f"gan_{o}"] = softplus(-fake).mean()
+        critic[f"critic_{o}"] = softplus(-real).mean() + softplus(fake).mean()
+        if same_gan:
+            translator[f"gan_{o}"] += softplus(-same).mean()
+            critic[f"critic_{o}"] += softplus(-real).mean()
+            critic[f"critic_{o}"] += softplus(same).mean()
+        # Sums over an image, means over images.
+        translator[f"kl_{o}"] = 2 * 0.5 * np.sum(s[f"mean_{o}"] ** 2) / BATCH
+        translator[f"likelihood_{o}"] = (
+            3 * np.sum(np.abs(s[o] - s[f"same_{o}"])) / BATCH
+        )
+        # Both are made of the code of an image of o.
+        apart = s[f"same_features_{o}"] - s[f"fake_features_{i}"]
+        critic[f"feature_{o}"] = 5 * np.sum(np.abs(apart)) / BATCH
+    logits = s["classes_a"]
+    shares = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    right = shares[np.arange(BATCH), s["labels"]]
+    critic["class"] = 4 * np.mean(-np.log(right))
+    for found, expected in (
+        (model.translator_losses(s), translator),
+        (model.critic_losses(s), critic),
+    ):
+        assert found.keys() == expected.keys()
+        for name, value in found.items():
+            assert float(value) == pytest.approx(expected[name], rel=1e-5), name
+
+
+def test_weight_decay_adds_to_the_gradient(model):
+    with tf.GradientTape() as tape:
+        (term,) = model._decay("critic").values()
+    weights = model.owned("critic")
+    for weight, gradient in zip(
+        weights, tape.gradient(term, weights), strict=True
+    ):
+        np.testing.assert_allclose(gradient, 5e-4 * weight, rtol=1e-5)
+
+
+# The streams.
+
+
+def test_streams_go_where_they_are_said_to_go(model):
+    a, b = images(1), images(2)
+    s = model.streams(a, b, False, labels())
+    for name, image in {
+        "same_a": model.reconstruct(a, "a"),
+        "same_b": model.reconstruct(b, "b"),
+        "fake_b": model.translate(a, "a_to_b"),
+        "fake_a": model.translate(b, "b_to_a"),
+    }.items():
+        np.testing.assert_allclose(s[name], image, rtol=1e-3, atol=1e-9)
+    for d, x in (("a", a), ("b", b)):
+        np.testing.assert_allclose(
+            s[f"mean_{d}"][:, 0, 0], model.embed(x, d), rtol=1e-3, atol=1e-9
+        )
+        for kind in ("", "fake_", "same_"):
+            np.testing.assert_allclose(
+                s[f"{kind}classes_{d}"],
+                model.classify(s[f"{kind}{d}"], d),
+                rtol=1e-3,
+                atol=1e-9,
+            )
+    assert not np.allclose(s["fake_b"], s["same_a"], rtol=0.01, atol=0)
+
+
+def test_codes_are_noisy_in_training_alone(model):
+    given = images(1), images(2)
+    s, again = (model.streams(*given, True, labels()) for _ in range(2))
+    np.testing.assert_array_equal(s["same_a"], again["same_a"])
+    quiet = model.streams(*given, False, labels())
+    assert not np.allclose(s["same_a"], quiet["same_a"], rtol=0.1, atol=0)
+    noise = model._code_noise(tf.zeros((200, 1, 1, 100)))
+    assert np.std(noise) == pytest.approx(1, abs=0.02)
+    assert abs(
+        np.corrcoef(np.ravel(noise[:100]), np.ravel(noise[100:]))[0, 1]
+    ) < (0.05)
+
+
+def test_domains_may_start_alike():
+    model = small()
+    for layers in (
+        model.encoder.own,
+        model.generator.own,
+        model.generator.last,
+        model.critic.own,
+    ):
+        for x, y in zip(layers["a"].weights, layers["b"].weights, strict=True):
+            np.testing.assert_array_equal(x, y)
+    # Averages begin where the weights do.
+    for average, variable in model.average_pairs:
+        np.testing.assert_array_equal(average, variable)
+
+
+# Inference.
+
+
+def test_averages_are_asked_too(model):
+    x = images(5)
+    model.train_step((images(1), images(2), labels()))
+    model.train_step((images(3), images(4), labels()))
+    live = model.classify(x, "b").numpy()
+    with model.averaged():
+        averaged = model.classify(x, "b").numpy()
+    assert live.shape == (BATCH, CLASSES)
+    assert live.dtype == np.float32
+    assert not np.allclose(live, averaged, rtol=0.01, atol=0)
+    np.testing.assert_array_equal(live, model.classify(x, "b"))
+
+
+def test_mistakes_are_told(model):
+    with pytest.raises(UserError, match="`images` must be 28 x 28"):
+        model.translate(images(1, size=56), "a_to_b")
+    with pytest.raises(UserError, match=r"`image_size`.*28, 32.*Received: 16"):
+        UNITAdaptation(16)
+    with pytest.raises(UserError, match="`classes` must be at least 2"):
+        UNITAdaptation(28, classes=1)
+
+
+# Labels.
+
+
+def stepped(model, start, *batch):
+    """All variables after one step from a state."""
+    for variable, value in zip(model.variables, start, strict=True):
+        variable.assign(value)
+    model.train_step(batch)
+    return values(model.variables)
+
+
+def test_labels_of_a_change_the_weights(model):
+    start = values(model.variables)
+    a, b = images(1), images(2)
+    one, again, other = (
+        stepped(model, start, a, b, given)
+        for given in (labels(), labels(), labels()[::-1])
+    )
+    for x, y in zip(one, again, strict=True):
+        np.testing.assert_array_equal(x, y)
+    assert not all(map(np.array_equal, one, other))
+
+
+def write_digits(root):
+    """Folders `a` and `b` of digits that are stripes, with their labels."""
+    rng = np.random.default_rng(0)
+    for domain in "ab":
+        lines = ["file,digit"]
+        for split, first, count in (
+            ("train", 0, 24),
+            ("val", 100, 8),
+            ("test", 200, 8),
+        ):
+            folder = root / domain / split
+            folder.mkdir(parents=True)
+            for i in range(first, first + count):
+                image = rng.integers(0, 60, (28, 28, 3), np.uint8)
+                image[:, 3 + 8 * (i % CLASSES)] = 255
+                Image.fromarray(image).save(folder / f"{i}.png")
+                lines.append(f"{i}.png,{i % CLASSES}")
+        (root / f"{domain}.csv").write_text("\n".join([*lines, ""]))
+    # The same images of B under other labels.
+    header, *lines = (root / "b.csv").read_text().splitlines()
+    names = [line.partition(",")[0] for line in lines]
+    lines = [f"{name},{(int(name[:-4]) + 1) % CLASSES}" for name in names]
+    (root / "other.csv").write_text("\n".join([header, *lines, ""]))
+
+
+def flags(data, run_dir, labels_b="b.csv"):
+    bindings = [
+        "train.precision = 'float32'",
+        "UNITAdaptation.width = .04",
+        "UNITAdaptation.critic_width = .1",
+        f"UNITAdaptation.classes = {CLASSES}",
+        f"single_phase.batch_size = {BATCH}",
+        f"single_phase.images = {3 * BATCH}",
+        "Evaluation.kimg = .008",
+        "Evaluation.count = 8",
+    ]
+    return [
+        "--gin_file=unit_digits.gin",
+        f"--run_dir={run_dir}",
+        *(f"--data_{d}={data / d}" for d in "ab"),
+        f"--labels_a={data / 'a.csv'}",
+        f"--labels_b={data / labels_b}",
+        *(f"--gin_param={binding}" for binding in bindings),
+    ]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    root = tmp_path_factory.mktemp("digits")
+    write_digits(root)
+    return root
+
+
+@pytest.fixture(scope="module")
+def runs(data, tmp_path_factory):
+    """Two runs, from other labels of B."""
+    root = tmp_path_factory.mktemp("runs")
+    for labels_b in ("b.csv", "other.csv"):
+        train.main(flags(data, root / labels_b, labels_b))
+    return [root / "b.csv", root / "other.csv"]
+
+
+def scored(run_dir):
+    """Lines of the log that have scores of validation images."""
+    lines = (run_dir / "metrics.jsonl").read_text().splitlines()
+    return [row for row in map(json.loads, lines) if "evaluation" in row]
+
+
+def test_labels_of_b_choose_and_never_train(runs):
+    one, other = (load_translator(run_dir)[0] for run_dir in runs)
+    assert int(one.step) == 3
+    for x, y in zip(one.variables, other.variables, strict=True):
+        np.testing.assert_array_equal(x, y)
+    accuracies = [
+        [row["a_to_b"]["accuracy"] for row in scored(run_dir)]
+        for run_dir in runs
+    ]
+    assert len(accuracies[0]) == 2  # After two steps, and at the end.
+    assert accuracies[0] != accuracies[1]
+
+
+def test_accuracy_is_that_of_the_classifier_in_b(runs):
+    model, run = load_translator(runs[0])
+    real = RealImages.of_run(run, labels=run.label_tables())
+    evidence = {d: real.evidence(d, "val") for d in ("a_to_b", "b_to_a")}
+    _, truth = evidence["a_to_b"].target_labels["digit"]
+    # Numbers of classes are those that the classifier learned.
+    assert truth.tolist() == [i % CLASSES for i in range(100, 108)]
+    pixels = to_float(evidence["a_to_b"].target_test)
+    seen = np.argmax(model.classify(tf.constant(pixels), "b"), 1)
+    last = scored(runs[0])[-1]
+    assert last["a_to_b"]["accuracy"] == pytest.approx(np.mean(seen == truth))
+    assert "accuracy" not in last["b_to_a"]
+    assert run.checkpoints.best[0].exists()
+
+
+def test_numbers_come_from_a_whatever_b_has():
+    table = {"digit": {"x": "7", "y": "10", "z": "7"}, "other": {"x": "1"}}
+    found = class_numbers(table, ["train/z.png", "x.jpg", "a/b/y.png"], 2)
+    assert found.tolist() == [1, 1, 0]
+    assert found.dtype == np.int32
+    b = {"p": "7", "q": "0", "r": "10"}
+    assert class_names(table["digit"], b) == ["10", "7", "0"]
+    with pytest.raises(UserError, match="at most 1 different"):
+        class_numbers(table, ["x.png"], 1)
+    with pytest.raises(UserError, match="Received: none for w"):
+        class_numbers(table, ["w.png"], 2)
+    with pytest.raises(UserError, match=r"`--labels_a`.*Received: neither"):
+        class_numbers({}, ["w.png"], 2)
+
+
+def test_folders_are_classes():
+    names = ["train/7/1.png", "train/3/2.png", "test/7/3.png"]
+    assert folder_labels(names) == {"folder": {"1": "7", "2": "3", "3": "7"}}
+    assert folder_labels(["train/1.png", "train/3/2.png"]) == {}
+    assert folder_labels(["train/7/1.png", "train/3/1.png"]) == {}
+
+
+def test_labels_that_are_missing_are_told(data, tmp_path):
+    given = [f for f in flags(data, tmp_path / "run") if "labels_b" not in f]
+    with pytest.raises(UserError, match=r"`Evaluation.best` 'accuracy'"):
+        train.main(given)
+    with pytest.raises(UserError, match=r"`--labels_b`.*Received: none.csv"):
+        train.main([*given, "--labels_b=none.csv"])

@@ -1,0 +1,55 @@
+"""Adam against Keras' own, on one device and on two."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tf_i2i.training.optimizers import Adam
+
+SETTINGS = (0.01, 0.5, 0.99, 1e-8)
+
+
+def walk(optimizer_class, steps=5):
+    """A weight `[3]` after steps down slopes of 1, -2 and 30."""
+    weight = keras.Variable(np.zeros(3, np.float32))
+    optimizer = optimizer_class(*SETTINGS)
+    optimizer.build([weight])
+
+    @tf.function
+    def step(slope):
+        optimizer.apply([slope], [weight])
+
+    for i in range(steps):
+        step(tf.constant([1.0, -2.0, 30.0]) * (1 + i % 2))
+    return weight.numpy(), [v.numpy() for v in optimizer.variables]
+
+
+def test_the_first_step_is_as_long_as_the_learning_rate():
+    weight, _ = walk(Adam, steps=1)
+    np.testing.assert_allclose(weight, [-0.01, 0.01, -0.01], rtol=1e-5)
+
+
+def test_steps_and_state_are_those_of_keras():
+    weight, state = walk(Adam)
+    expected, expected_state = walk(keras.optimizers.Adam)
+    np.testing.assert_allclose(weight, expected, rtol=1e-5)
+    for one, other in zip(state, expected_state, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5)
+
+
+def test_replicas_step_by_the_sum_of_their_gradients(two_replicas):
+    with two_replicas.scope():
+        weight = keras.Variable(np.zeros(1, np.float32))
+        # Momenta alone tell a sum from a mean: steps are of one length.
+        optimizer = Adam(*SETTINGS)
+        optimizer.build([weight])
+
+    @tf.function
+    def step():
+        two_replicas.run(lambda: optimizer.apply([tf.ones(1)], [weight]))
+
+    step()
+    (momentum,) = optimizer.variables[2].numpy()
+    assert momentum == 1.0  # (1 - .5) * (1 + 1)
+    for copy in two_replicas.experimental_local_results(weight.value):
+        np.testing.assert_allclose(copy, [-0.01], rtol=1e-5)

@@ -1,0 +1,66 @@
+"""Any network that somebody saved as a .keras file."""
+
+from pathlib import Path
+
+from tf_i2i.errors import UserError
+from tf_i2i.features.base import Features
+from tf_i2i.features.base import weights_hash
+
+
+def keras_file(path):
+    """A saved Keras model as `Features`.
+
+    Args:
+        path: a `.keras` file. The model takes RGB images in [0, 255],
+            `[N, H, W, 3]`; where H and W are fixed, images are resized to
+            them.
+
+    Returns:
+        Taps: all its outputs of two or four dimensions, by name; the
+        embedding is all of them.
+
+    Raises:
+        UserError: no such file, or no model of images in it.
+    """
+    import keras
+
+    path = Path(path)
+    try:
+        model = keras.models.load_model(path, compile=False)
+    except (ValueError, OSError, TypeError) as error:
+        raise UserError(
+            "`kerasfile:` must be followed by a whole .keras file. "
+            f"Received: {path} ({str(error).partition(chr(10))[0][:200]})"
+        ) from error
+    shape = getattr(model, "input_shape", None)
+    if not isinstance(shape, tuple) or len(shape) != 4 or shape[1] != shape[2]:
+        raise UserError(
+            f"`{path}` must take one batch of square images [N, H, W, 3]. "
+            f"Received: {shape}"
+        )
+    taps = {
+        name.rpartition("/")[2]: output
+        for name, output in zip(model.output_names, model.outputs, strict=True)
+        if len(output.shape) in (2, 4)
+    }
+    if not taps:
+        raise UserError(
+            f"`{path}` must give features [N, h, w, C] or [N, C]. Received: "
+            f"{[list(output.shape) for output in model.outputs]}"
+        )
+    inner = keras.Model(model.inputs, taps)
+
+    def forward(images):
+        import tensorflow as tf
+
+        found = inner([(images + 1) * 127.5], training=False)
+        return {n: tf.cast(tap, tf.float32) for n, tap in found.items()}
+
+    return Features(
+        name=f"kerasfile:{path.name}",
+        forward=forward,
+        tap_names=tuple(taps),
+        weights_sha256=weights_hash(model.get_weights()),
+        embedding=tuple(taps),
+        input_size=shape[1],
+    )

@@ -1,0 +1,197 @@
+r"""DTN: Unsupervised Cross-Domain Image Generation.
+
+Taigman, Polyak and Wolf, 2016, arXiv:1611.02200; the baseline of XGAN.
+
+    a --f--> code_a --g--> fake_b --f--> again_b
+    b --f--> code_b --g--> same_b
+    D: is it of a, of b, or real?
+
+One frozen encoder f serves both domains, g makes images of B alone: there is
+no way from B to A.
+
+What the paper leaves open, or what differs here:
+- Codes are f's vectors at length 1, and f-constancy is one minus their
+  cosine, as XGAN compares embeddings.
+- g and D are XGAN's decoder and critic (its Table 1), which compares itself
+  with this.
+- Distances are means over elements, so that the weights mean the same at
+  every size; total variation is that of absolute differences.
+- `finetune` (XGAN's appendix 7.2) trains f by f-constancy alone, so that g
+  takes codes without a gradient.
+- Averaged weights are in no part of the paper.
+"""
+
+import tensorflow as tf
+
+from tf_i2i import losses
+from tf_i2i.errors import UserError
+from tf_i2i.layers import Passage
+from tf_i2i.methods.base import UnpairedTranslator
+from tf_i2i.methods.xgan import BATCH_NORM
+from tf_i2i.methods.xgan import Untracked
+from tf_i2i.methods.xgan import check_sixteens
+from tf_i2i.networks.lifted import Lifted
+from tf_i2i.networks.xgan import XganCritic
+from tf_i2i.networks.xgan import XganDecoder
+
+KINDS = ("ab", "bb", "real")  # What D tells apart, in the order of logits.
+
+
+class DTN(UnpairedTranslator):
+    """Domain Transfer Network (Taigman et al. 2016, arXiv:1611.02200).
+
+    Args:
+        image_size: side of images, a multiple of 16 pixels.
+        encoder: function without arguments that gives f, a differentiable
+            function of images `[N, S, S, 3]` in [-1, 1] to `[N, D]`.
+        width: factor on the channel counts of g and D.
+        constancy_weight: alpha, of f-constancy (100).
+        identity_weight: beta, of mean squares between an image of B and
+            what g makes of it (1).
+        variation_weight: gamma, of total variation (.05).
+        gan_weight: of the adversarial terms (1).
+        finetune: whether f is trained too.
+        average_kimg, seed, name: as in `UnpairedTranslator`.
+
+    Raises:
+        UserError: no encoder, or one that no gradient goes through; or a
+            size that is no multiple of 16.
+    """
+
+    translators: tuple[str, ...] = ("decoder",)
+    critics = ("critic",)
+    updates = ("both",)
+    directions = ("a_to_b",)
+    embeds = True
+
+    def __init__(
+        self,
+        image_size=64,
+        encoder=None,
+        width=1.0,
+        constancy_weight=100.0,
+        identity_weight=1.0,
+        variation_weight=0.05,
+        gan_weight=1.0,
+        finetune=False,
+        average_kimg=10.0,
+        seed=0,
+        name="dtn",
+    ):
+        super().__init__(image_size, average_kimg, seed, name)
+        check_sixteens(self)
+        if encoder is None:
+            raise UserError(
+                "`DTN.encoder` must give a network: DTN.encoder = @teacher, "
+                "and teacher.name = '...'. Received: none"
+            )
+        self.constancy_weight = constancy_weight
+        self.identity_weight = identity_weight
+        self.variation_weight = variation_weight
+        self.gan_weight = gan_weight
+        network = encoder()
+        _check_differentiable(network, image_size)
+        if finetune:
+            self.translators = ("encoder", "decoder")
+            self.encoder = Lifted(network, image_size, name="encoder")
+        else:
+            self.encoder = Untracked(network)
+        shape = {"image_size": image_size, "width": width}
+        self.decoder = XganDecoder(
+            **shape, shared_blocks=0, targets="b", name="decoder"
+        )
+        self.critic = XganCritic(
+            **shape, routes=KINDS, logits=len(KINDS), name="critic"
+        )
+        self.finish()
+
+    @property
+    def stride(self):
+        return self.image_size
+
+    # Inference: images of `image_size` alone.
+
+    def translate(self, images, direction, style=None):
+        self.check_direction(direction, style)
+        return self._make(self.embed(images, "a"), ("ab",))
+
+    def reconstruct(self, images, domain):
+        """`g(f(x))`, which is an image of B whatever `x` is of."""
+        return self._make(self.embed(images, domain), (f"{domain}b",))
+
+    def embed(self, images, domain):
+        """f's vectors at length 1; f does not ask for the domain."""
+        del domain
+        return self._code(self.sized(images))
+
+    def _code(self, images):
+        return tf.math.l2_normalize(self.encoder(images), axis=1)
+
+    def _make(self, codes, routes, limits=None):
+        return self.decoder(codes, passage=Passage(routes, limits))
+
+    # Training.
+
+    def streams(self, a, b, training):
+        limits = BATCH_NORM if training else None
+        codes = self._code(tf.concat([a, b], 0))
+        made = self._make(tf.stop_gradient(codes), ("ab", "bb"), limits)
+        s = {"a": a, "b": b}
+        s["code_a"], s["code_b"] = tf.split(codes, 2)
+        s["fake_b"], s["same_b"] = tf.split(made, 2)
+        s["again_b"] = self._code(s["fake_b"])
+        logits = self.critic(
+            tf.concat([made, b], 0), passage=Passage(KINDS, limits)
+        )
+        names = ("fake_score_b", "same_score_b", "score_b")
+        s |= zip(names, tf.split(logits, 3), strict=True)
+        return s
+
+    def translator_losses(self, s):
+        fooling = _cross_entropy(s["fake_score_b"], "real")
+        fooling += _cross_entropy(s["same_score_b"], "real")
+        terms = {
+            "gan": self.gan_weight * fooling,
+            "constancy": self.constancy_weight
+            * losses.cosine_distance(s["code_a"], s["again_b"]),
+        }
+        if self.identity_weight:
+            terms["identity"] = self.identity_weight * losses.mean_square(
+                s["b"], s["same_b"]
+            )
+        if self.variation_weight:
+            terms["variation"] = self.variation_weight * (
+                losses.total_variation(s["fake_b"])
+                + losses.total_variation(s["same_b"])
+            )
+        return terms
+
+    def critic_losses(self, s):
+        told = (
+            _cross_entropy(s["fake_score_b"], "ab")
+            + _cross_entropy(s["same_score_b"], "bb")
+            + _cross_entropy(s["score_b"], "real")
+        )
+        return {"critic": self.gan_weight * told}
+
+
+def _cross_entropy(logits, kind):
+    """Mean cross-entropy of images that are to be called `kind`."""
+    logits = tf.cast(logits, tf.float32)
+    labels = tf.fill(tf.shape(logits)[:1], KINDS.index(kind))
+    return tf.reduce_mean(
+        tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+    )
+
+
+def _check_differentiable(network, image_size):
+    images = tf.zeros((1, image_size, image_size, 3))
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        vectors = network(images)
+    if tape.gradient(vectors, images) is None:
+        raise UserError(
+            "`DTN.encoder` must let gradients through to its images: a Keras "
+            "model or SavedModel of floats, no TFLite. Received: one that "
+            "does not"
+        )

@@ -1,0 +1,362 @@
+r"""XGAN: Unsupervised Image-to-Image Translation for Many-to-Many Mappings.
+
+Royer, Bousmalis, Gouws, Bertsch, Mosseri, Cole and Murphy, 2017,
+arXiv:1711.05139; as submitted to ICLR 2018.
+
+    a --e_a--> code_a --d_a--> same_a
+                     \--d_b--> fake_b --e_b--> again_b
+    b --e_b--> code_b --d_b--> same_b
+                     \--d_a--> fake_a --e_a--> again_a
+    C(code): of A or of B?     T(a) ~ code_a
+
+Next to the embedding the encoders share their layers, and so do the
+decoders. The classifier C learns from the loss that the encoders have its
+reversed gradient of; T is a frozen teacher.
+
+What the paper leaves open, or what differs here:
+- Weights of the terms are not printed; those here are of the order of
+  public versions, which take means, not sums, as this does.
+- The reconstruction loss is a mean of squares; printed is the norm of the
+  difference, `reconstruction="norm"`, which at 64 px is 111 times the root
+  mean square and drowns the rest.
+- The translators' adversarial loss is the non-saturating one.
+- Moving statistics are kept per route (see `networks.xgan`).
+- No `stop_gradient` is printed in the semantic term, and there is none.
+- Where the teacher's vectors have another length than the embedding, a
+  linear map of the embedding is compared with them.
+- Averaged weights are in no part of the paper.
+"""
+
+import tensorflow as tf
+from keras import layers
+
+from tf_i2i import losses
+from tf_i2i.domains import DIRECTIONS
+from tf_i2i.errors import UserError
+from tf_i2i.layers import Passage
+from tf_i2i.layers import RenormLimits
+from tf_i2i.layers.reversal import reverse_gradient
+from tf_i2i.methods.base import UnpairedTranslator
+from tf_i2i.networks.xgan import BLOCKS
+from tf_i2i.networks.xgan import STRIDE
+from tf_i2i.networks.xgan import DomainClassifier
+from tf_i2i.networks.xgan import XganCritic
+from tf_i2i.networks.xgan import XganDecoder
+from tf_i2i.networks.xgan import XganEncoder
+
+BATCH_NORM = RenormLimits(1.0, 0.0)
+# Share of embeddings whose domain the classifier knows, from which on it has
+# not been confused.
+_TOO_GOOD = 0.98
+
+
+class XGAN(UnpairedTranslator):
+    """XGAN (Royer et al. 2017, arXiv:1711.05139).
+
+    Args:
+        image_size: side of images, a multiple of 16 pixels.
+        width: factor on the channel counts of Table 1.
+        shared_blocks: convolutions next to the embedding that the encoders
+            share, and deconvolutions that the decoders share: 0 to 4 (2).
+            0: "sharing only the middle layer".
+        reconstruction: "squares" (a mean over values) or "norm" (as
+            printed).
+        reconstruction_weight: of it (1).
+        dann_weight: omega of the domain-adversarial term. 0: no classifier.
+        semantic_weight: of the cosine distance between the embeddings of an
+            image and of its translation. 0 leaves the term out.
+        gan_weight: of the adversarial terms.
+        gan_directions: of "a_to_b" and "b_to_a", those with a critic;
+            ("a_to_b",) in the paper, () for no adversarial loss.
+        variation_weight: of the total variation of translations (0), which
+            takes the place of the critics in Figure 13.
+        teacher: function without arguments that gives a frozen network, a
+            function of images `[N, S, S, 3]` in [-1, 1] to `[N, D]`; None
+            for none.
+        teacher_weight: of the cosine distance to its vectors.
+        teacher_domain: "a" or "b", whose images it knows.
+        average_kimg, seed, name: as in `UnpairedTranslator`.
+
+    Raises:
+        UserError: for sizes, names or numbers that do not go.
+    """
+
+    translators: tuple[str, ...] = ("encoder", "decoder")
+    critics: tuple[str, ...] = ()
+    updates: tuple[str, ...] = ("translator", "critic")
+    embeds = True
+
+    def __init__(
+        self,
+        image_size=64,
+        width=1.0,
+        shared_blocks=2,
+        reconstruction="squares",
+        reconstruction_weight=1.0,
+        dann_weight=1.0,
+        semantic_weight=1.0,
+        gan_weight=1.0,
+        gan_directions=("a_to_b",),
+        variation_weight=0.0,
+        teacher=None,
+        teacher_weight=0.75,
+        teacher_domain="a",
+        average_kimg=10.0,
+        seed=0,
+        name="xgan",
+    ):
+        super().__init__(image_size, average_kimg, seed, name)
+        check_sixteens(self)
+        gan_directions = tuple(gan_directions)
+        _check(shared_blocks, gan_directions, reconstruction)
+        _check_teacher_domain(teacher_domain)
+        self.reconstruction = reconstruction
+        self.reconstruction_weight = reconstruction_weight
+        self.dann_weight = dann_weight
+        self.semantic_weight = semantic_weight
+        self.gan_weight = gan_weight
+        self.gan_directions = gan_directions
+        self.variation_weight = variation_weight
+        self.teacher_weight = teacher_weight
+        self.teacher_domain = teacher_domain
+
+        shape = {"image_size": image_size, "width": width}
+        self.encoder = XganEncoder(
+            **shape, shared_blocks=shared_blocks, name="encoder"
+        )
+        self.decoder = XganDecoder(
+            **shape, shared_blocks=shared_blocks, name="decoder"
+        )
+        if dann_weight:
+            self.translators = (*self.translators, "classifier")
+            self.classifier = DomainClassifier(width, name="classifier")
+        self.critics = tuple(f"critic_{way[-1]}" for way in gan_directions)
+        for critic in self.critics:
+            setattr(self, critic, XganCritic(**shape, name=critic))
+        if not self.critics:
+            self.updates = ("translator",)
+        self.teach = self._teacher(teacher)
+        self.finish()
+
+    @property
+    def stride(self):
+        return self.image_size
+
+    # Inference: images of `image_size` alone.
+
+    def translate(self, images, direction, style=None):
+        self.check_direction(direction, style)
+        source, target = direction.split("_to_")
+        return self._convert(images, source, target)
+
+    def reconstruct(self, images, domain):
+        """`d_i(e_i(x_i))`, by way of the embedding alone."""
+        return self._convert(images, domain, domain)
+
+    def embed(self, images, domain):
+        """The joint embedding, vectors of length 1."""
+        return self.encoder(self.sized(images), passage=Passage((domain,)))
+
+    def _convert(self, images, source, target):
+        code = self.embed(images, source)
+        return self.decoder(code, passage=Passage((source + target,)))
+
+    # Training.
+
+    def streams(self, a, b, training):
+        limits = BATCH_NORM if training else None
+        s = {"a": a, "b": b}
+        if "translator" in self.updating:
+            s |= self._made(s, limits, "ab", ("aa", "ab", "ba", "bb"))
+            s |= self._judged(s, limits)
+        else:
+            sources = [way[0] for way in self.gan_directions]
+            ways = [way[0] + way[-1] for way in self.gan_directions]
+            s |= self._made(s, limits, sources, tuple(ways))
+        for critic in self.critics:
+            o = critic[-1]
+            scores = getattr(self, critic)(
+                tf.concat([s[o], s[f"fake_{o}"]], 0),
+                passage=Passage(("real", "fake"), limits),
+            )
+            s[f"score_{o}"], s[f"fake_score_{o}"] = tf.split(scores, 2)
+        return s
+
+    def _made(self, s, limits, sources, ways):
+        """Embeddings of the sources, and the images made of them."""
+        codes = self.encoder(
+            tf.concat([s[i] for i in sources], 0),
+            passage=Passage(tuple(sources), limits),
+        )
+        copies = len(ways) // len(sources)
+        images = self.decoder(
+            codes, passage=Passage(ways, limits, None, copies)
+        )
+        made = {
+            f"{'same' if i == o else 'fake'}_{o}": image
+            for (i, o), image in zip(
+                ways, tf.split(images, len(ways)), strict=True
+            )
+        }
+        for i, code in zip(sources, tf.split(codes, len(sources)), strict=True):
+            made[f"code_{i}"] = code
+        return made
+
+    def _judged(self, s, limits):
+        """What semantics, domains and the teacher are compared by."""
+        judged = {}
+        codes = tf.concat([s["code_a"], s["code_b"]], 0)
+        if self.semantic_weight:
+            again = self.encoder(
+                tf.concat([s["fake_a"], s["fake_b"]], 0),
+                passage=Passage(("fake_a", "fake_b"), limits),
+            )
+            judged["again_a"], judged["again_b"] = tf.split(again, 2)
+        if self.dann_weight:
+            logits = self.classifier(reverse_gradient(codes))
+            judged["domain_a"], judged["domain_b"] = tf.split(logits, 2)
+        if self.teach:
+            i = self.teacher_domain
+            judged[f"teacher_{i}"] = tf.stop_gradient(self.teach(s[i]))
+            judged[f"pupil_{i}"] = self._pupil(s[f"code_{i}"])
+        return judged
+
+    def translator_losses(self, s):
+        terms = {}
+        for o, i in ("ab", "ba"):
+            terms[f"reconstruction_{o}"] = (
+                self.reconstruction_weight * self._reconstruction(s, o)
+            )
+            if self.semantic_weight:
+                terms[f"semantic_{o}"] = (
+                    self.semantic_weight
+                    * losses.cosine_distance(s[f"code_{i}"], s[f"again_{o}"])
+                )
+            if f"critic_{o}" in self.critics:
+                terms[f"gan_{o}"] = self.gan_weight * losses.gan_translator(
+                    s[f"fake_score_{o}"]
+                )
+            if self.variation_weight:
+                terms[f"variation_{o}"] = (
+                    self.variation_weight
+                    * losses.total_variation(s[f"fake_{o}"])
+                )
+        if self.dann_weight:
+            # The classifier's cross-entropy: A is what a critic calls real.
+            terms["domain"] = self.dann_weight * losses.gan_critic(
+                s["domain_a"], s["domain_b"]
+            )
+        if self.teach:
+            i = self.teacher_domain
+            terms["teacher"] = self.teacher_weight * losses.cosine_distance(
+                s[f"pupil_{i}"], s[f"teacher_{i}"]
+            )
+        return terms
+
+    def critic_losses(self, s):
+        return {
+            critic: self.gan_weight
+            * losses.gan_critic(
+                s[f"score_{critic[-1]}"], s[f"fake_score_{critic[-1]}"]
+            )
+            for critic in self.critics
+        }
+
+    def observations(self, s):
+        """`domain_accuracy`: share of embeddings that C calls rightly."""
+        if not self.dann_weight:
+            return {}
+        right = tf.concat([s["domain_a"] > 0, s["domain_b"] < 0], 0)
+        return {"domain_accuracy": tf.reduce_mean(tf.cast(right, tf.float32))}
+
+    def alarms(self, means):
+        """The failure of appendix 7.4, with what the paper blames for it."""
+        if means.get("domain_accuracy", 0.0) < _TOO_GOOD:
+            return []
+        return [
+            "domain_accuracy: the domain classifier tells nearly all "
+            "embeddings of A from those of B, where half is healthy: the "
+            "domains do not meet in the embedding, and translation fails. "
+            "XGAN.dann_weight is too low (section 5 of the paper) or too "
+            "high (appendix 7.4): try a third and three times of "
+            f"{self.dann_weight:g}; or the networks are too narrow"
+        ]
+
+    def _reconstruction(self, s, o):
+        if self.reconstruction == "squares":
+            return losses.mean_square(s[o], s[f"same_{o}"])
+        difference = s[o] - s[f"same_{o}"]
+        return tf.reduce_mean(
+            # The tiny number keeps the gradient finite at zero.
+            tf.sqrt(tf.reduce_sum(tf.square(difference), [1, 2, 3]) + 1e-12)
+        )
+
+    # The teacher.
+
+    def _teacher(self, make):
+        """The frozen network; a projection where it has another size."""
+        if make is None or not self.teacher_weight:
+            return None
+        network = make()
+        side = self.image_size
+        size = network(tf.zeros((1, side, side, 3))).shape[-1]
+        if size != self.encoder.size:
+            self.translators = (*self.translators, "projection")
+            self.projection = layers.Dense(
+                size, use_bias=False, name="projection"
+            )
+        return Untracked(network)
+
+    def _pupil(self, code):
+        return (
+            self.projection(code) if "projection" in self.translators else code
+        )
+
+
+class Untracked:
+    """A function whose weights are no weights of the model that holds it."""
+
+    def __init__(self, function):
+        self._function = function
+
+    def __call__(self, images):
+        return tf.cast(self._function(images), tf.float32)
+
+
+def check_sixteens(model):
+    """Refuses an `image_size` that the networks do not halve four times."""
+    if model.image_size < STRIDE or model.image_size % STRIDE:
+        raise UserError(
+            f"`image_size` must be a multiple of {STRIDE}, for "
+            f"{type(model).__name__}. Received: {model.image_size}"
+        )
+
+
+def _check(shared_blocks, gan_directions, reconstruction):
+    if shared_blocks not in range(BLOCKS + 1):
+        raise UserError(
+            f"`shared_blocks` must be 0 to {BLOCKS}. Received: {shared_blocks}"
+        )
+    if len({*gan_directions}) != len(gan_directions) or not (
+        {*gan_directions} <= {*DIRECTIONS}
+    ):
+        raise UserError(
+            "`gan_directions` must hold each of "
+            f"{', '.join(DIRECTIONS)} at most once, in parentheses. "
+            f"Received: {gan_directions}"
+        )
+    if reconstruction not in ("squares", "norm"):
+        raise UserError(
+            "`reconstruction` must be squares or norm. "
+            f"Received: {reconstruction!r}"
+        )
+
+
+def _check_teacher_domain(domain):
+    if domain not in ("a", "b"):
+        raise UserError(
+            "`teacher_domain` must be 'a' or 'b'. The teacher knows images "
+            "of one domain; asked for both, its vectors would push their "
+            "embeddings apart again (section 3 of the paper). "
+            f"Received: {domain!r}"
+        )

@@ -1,0 +1,274 @@
+"""Networks of XGAN (ICLR 2018 submission, Table 1).
+
+Encoder and decoder hold both domains: the layers next to the images are a
+domain's own, those next to the embedding are shared, and both domains go
+through them as one batch. Each normalized batch has moving statistics of its
+own *route*: had both domains one set, training would align their embeddings
+by normalizing each for itself, and inference would not.
+
+Kernels are 4x4 with stride 2 (not printed). Images of other sizes than 64 px
+leave another last map, `image_size / 16` pixels a side.
+"""
+
+import keras
+import tensorflow as tf
+
+from tf_i2i.layers import DomainBatchRenormalization
+from tf_i2i.layers import Passage
+from tf_i2i.networks.base import Network
+from tf_i2i.networks.blocks import scaled
+
+BLOCKS = 4  # Of an encoder, and of a decoder before its image.
+STRIDE = 2**BLOCKS
+EMBEDDING = 1024
+_KERNEL = 4
+
+
+class _Block(Network):
+    """A convolution, batch normalization by route, ReLU."""
+
+    def __init__(self, convolution, routes, name=None):
+        super().__init__(name)
+        self.convolution = convolution
+        # One scale and offset for all routes.
+        self.norm = DomainBatchRenormalization(
+            dict.fromkeys(routes, 0), name="norm"
+        )
+
+    def call(self, x, passage):
+        return tf.nn.relu(self.norm(self.convolution(x), passage=passage))
+
+
+def _halving(filters):
+    return keras.layers.Conv2D(
+        filters, _KERNEL, 2, "same", use_bias=False, name="convolution"
+    )
+
+
+def _doubling(filters):
+    return keras.layers.Conv2DTranspose(
+        filters, _KERNEL, 2, "same", use_bias=False, name="convolution"
+    )
+
+
+class XganEncoder(Network):
+    """Images -> embeddings of length 1 (Table 1 a).
+
+    Args:
+        image_size: side of the images, a multiple of 16 pixels.
+        width: factor on the channel counts.
+        shared_blocks: of the four convolutions, how many at the end both
+            domains share; the two dense layers always.
+
+    Attributes:
+        size: length of the embedding vectors.
+    """
+
+    def __init__(self, image_size, width=1.0, shared_blocks=2, name=None):
+        super().__init__(name)
+        self.size = scaled(EMBEDDING, width)
+        every = ("a", "b", "fake_a", "fake_b")
+
+        def blocks(numbers, routes, owner):
+            return [
+                _Block(
+                    _halving(scaled(32 * 2**i, width)), routes, f"{owner}_{i}"
+                )
+                for i in numbers
+            ]
+
+        own = BLOCKS - shared_blocks
+        # Two lists: Keras saves no layers of lists in a dictionary.
+        self.own_a = blocks(range(own), ("a", "fake_a"), "own_a")
+        self.own_b = blocks(range(own), ("b", "fake_b"), "own_b")
+        # A convolution of the whole map is a dense layer.
+        dense = keras.layers.Conv2D(
+            self.size,
+            image_size // STRIDE,
+            use_bias=False,
+            name="convolution",
+        )
+        self.shared = [
+            *blocks(range(own, BLOCKS), every, "shared"),
+            _Block(dense, every, "dense_0"),
+        ]
+        self.last = keras.layers.Conv2D(self.size, 1, name="dense_1")
+
+    def call(self, images, passage):
+        """Encodes.
+
+        Args:
+            images: `[len(passage.routes) * N, S, S, 3]`, route after route.
+            passage: `Passage` by the routes "a", "b" (images of a domain),
+                "fake_a" and "fake_b" (translations into it).
+
+        Returns:
+            float32 `[len(passage.routes) * N, size]`, vectors of length 1.
+        """
+        parts = []
+        images = tf.split(images, len(passage.routes))
+        for route, x in zip(passage.routes, images, strict=True):
+            alone = Passage((route,), passage.limits)
+            for block in self.own_a if route.endswith("a") else self.own_b:
+                x = block(x, passage=alone)
+            parts.append(x)
+        x = tf.concat(parts, 0)
+        for block in self.shared:
+            x = block(x, passage=passage)
+        x = tf.cast(self.last(x), tf.float32)
+        return tf.math.l2_normalize(tf.reshape(x, [-1, self.size]), axis=1)
+
+
+class XganDecoder(Network):
+    """Embeddings -> images (Table 1 b).
+
+    Args:
+        image_size: side of the images, a multiple of 16 pixels.
+        width: factor on the channel counts.
+        shared_blocks: of the first four deconvolutions, how many at the
+            beginning the domains share.
+        targets: domains of which it makes images: "ab" or one of them.
+    """
+
+    def __init__(
+        self, image_size, width=1.0, shared_blocks=2, targets="ab", name=None
+    ):
+        super().__init__(name)
+        self.targets = targets
+
+        def blocks(numbers, routes, owner):
+            found = []
+            for i in numbers:
+                filters = scaled(512 // 2**i, width)
+                layer = _doubling(filters)
+                if i == 0:
+                    layer = keras.layers.Conv2DTranspose(
+                        filters,
+                        image_size // STRIDE,
+                        use_bias=False,
+                        name="convolution",
+                    )
+                found.append(_Block(layer, routes, f"{owner}_{i}"))
+            return found
+
+        # The targets of one source have the same statistics here.
+        self.shared = blocks(range(shared_blocks), ("a", "b"), "shared")
+        for target in targets:
+            own = blocks(
+                range(shared_blocks, BLOCKS),
+                (f"a{target}", f"b{target}"),
+                f"own_{target}",
+            )
+            last = keras.layers.Conv2DTranspose(
+                3, _KERNEL, 2, "same", name=f"last_{target}"
+            )
+            setattr(self, f"own_{target}", own)
+            setattr(self, f"last_{target}", last)
+
+    def call(self, codes, passage):
+        """Decodes.
+
+        Args:
+            codes: `[sources * N, D]`, vectors of length 1, source after
+                source.
+            passage: `Passage` by routes such as "ab": what was in A is made
+                an image of B.
+
+        Returns:
+            float32 `[len(passage.routes) * N, S, S, 3]` in [-1, 1], route
+            after route.
+        """
+        routes, limits = passage.routes, passage.limits
+        sources = tuple(route[0] for route in routes[:: passage.copies])
+        x = unit_deviation(codes)[:, None, None]
+        for block in self.shared:
+            x = block(x, passage=Passage(sources, limits))
+        parts = tf.split(passage.spread(x), len(routes))
+        by_route = dict(zip(routes, parts, strict=True))
+        made = {}
+        for target in self.targets:
+            ways = tuple(route for route in routes if route[1] == target)
+            if ways:
+                x = tf.concat([by_route[way] for way in ways], 0)
+                x = self._own(x, target, Passage(ways, limits))
+                made |= zip(ways, tf.split(x, len(ways)), strict=True)
+        return tf.concat([made[route] for route in routes], 0)
+
+    def _own(self, x, target, passage):
+        for block in getattr(self, f"own_{target}"):
+            x = block(x, passage=passage)
+        x = getattr(self, f"last_{target}")(x)
+        return tf.tanh(tf.cast(x, tf.float32))
+
+
+class XganCritic(Network):
+    """Images -> logits (Table 1 c).
+
+    Args:
+        image_size: side of the images, a multiple of 16 pixels.
+        width: factor on the channel counts.
+        routes: kinds of images, each normalized by itself.
+        logits: for each image.
+    """
+
+    def __init__(
+        self,
+        image_size,
+        width=1.0,
+        routes=("real", "fake"),
+        logits=1,
+        name=None,
+    ):
+        super().__init__(name)
+        self.logits = logits
+        self.blocks = [
+            _Block(_halving(scaled(filters, width)), routes, f"block_{i}")
+            for i, filters in enumerate((16, 32, 32, 32))
+        ]
+        self.last = keras.layers.Conv2D(
+            logits, image_size // STRIDE, name="dense"
+        )
+
+    def call(self, images, passage):
+        """`[len(passage.routes) * N, S, S, 3]` -> `[., logits]`."""
+        x = images
+        for block in self.blocks:
+            x = block(x, passage=passage)
+        return tf.reshape(self.last(x), [-1, self.logits])
+
+
+class DomainClassifier(Network):
+    """Embeddings -> one logit, above zero for A (three dense layers).
+
+    Args:
+        width: factor on the 1024 channels (not printed).
+    """
+
+    def __init__(self, width=1.0, name=None):
+        super().__init__(name)
+        self.hidden = [
+            keras.layers.Dense(
+                scaled(EMBEDDING, width),
+                activation="relu",
+                kernel_initializer="he_normal",
+                name=f"dense_{i}",
+            )
+            for i in range(2)
+        ]
+        self.last = keras.layers.Dense(1, name="dense_2")
+
+    def call(self, codes):
+        """`[N, D]`, vectors of length 1 -> `[N, 1]`."""
+        x = unit_deviation(codes)
+        for dense in self.hidden:
+            x = dense(x)
+        return self.last(x)
+
+
+def unit_deviation(codes):
+    """Vectors of length 1 -> numbers of mean square 1.
+
+    What takes embeddings in would otherwise begin with an input of 1/32 in
+    each of 1024 channels, below what normalization adds to a variance.
+    """
+    return codes * codes.shape[1] ** 0.5

@@ -1,0 +1,119 @@
+"""python -m tf_i2i.sample: pairs of images that nobody took.
+
+    python -m tf_i2i.sample --run_dir=runs/unit --output=pairs.png
+    python -m tf_i2i.sample --run_dir=runs/unit --count=200 --seed=1 \
+        --output=pairs/
+
+Codes are drawn from the prior, and each is decoded into both domains (UNIT,
+Liu et al. 2017, eq. 1).
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from tf_i2i import cli
+from tf_i2i.errors import UserError
+from tf_i2i.errors import printable
+from tf_i2i.images import grid
+from tf_i2i.images import to_uint8
+from tf_i2i.translate import SUFFIXES
+from tf_i2i.translate import check_outputs
+from tf_i2i.translate import save_image
+
+_BATCH = 32
+
+
+def sample_pairs(model, count, seed=0):
+    """Pairs from a model's prior.
+
+    Args:
+        model: `UnpairedTranslator` that has one.
+        count: how many pairs.
+        seed: integer; the same seed, the same pairs.
+
+    Returns:
+        Dictionary: "a", "b" -> uint8 `[count, S, S, 3]`.
+
+    Raises:
+        UserError: the method has no prior.
+    """
+    codes = model.sample_codes(count, seed)
+    parts = [
+        model.decode(codes[i : i + _BATCH]) for i in range(0, count, _BATCH)
+    ]
+    return {
+        domain: np.concatenate([to_uint8(part[domain]) for part in parts])
+        for domain in "ab"
+    }
+
+
+def main(argv):
+    """Runs the verb.
+
+    Args:
+        argv: command line, without the program.
+
+    Raises:
+        UserError: wrong flags, no trained run, or a method without a prior.
+    """
+    flags = _parser().parse_args(argv)
+    cli.check_run_dir(flags.run_dir)
+    if flags.count < 1:
+        raise UserError(
+            f"`--count` must be at least 1. Received: {flags.count}"
+        )
+    output = Path(flags.output)
+    as_grid = output.suffix.lower() in SUFFIXES
+    targets = [
+        (output / f"{i:04d}_a.png", output / f"{i:04d}_b.png")
+        for i in range(flags.count)
+    ]
+    files = [output] if as_grid else [path for pair in targets for path in pair]
+    check_outputs(files, (), flags.overwrite)
+    cli.import_tensorflow()
+    from tf_i2i.training.run import load_translator
+
+    model, _ = load_translator(flags.run_dir, flags.allow_imports)
+    pairs = sample_pairs(model, flags.count, flags.seed)
+    if as_grid:
+        save_image(grid([pairs["a"], pairs["b"]]), output)
+    else:
+        for (path_a, path_b), a, b in zip(
+            targets, pairs["a"], pairs["b"], strict=True
+        ):
+            save_image(a, path_a)
+            save_image(b, path_b)
+    print(f"Drew {flags.count} pairs into {printable(flags.output)}")
+
+
+def _parser():
+    parser = cli.parser(
+        "sample",
+        "Draws codes from the prior and decodes each into both domains, for "
+        "methods that have one (UNIT).",
+        [
+            "python -m tf_i2i.sample --run_dir=runs/unit --output=pairs.png",
+            "python -m tf_i2i.sample --run_dir=runs/unit --count=200 --seed=1 "
+            "--output=pairs/",
+        ],
+    )
+    add = parser.add_argument
+    cli.add_run_flags(add)
+    add(
+        "--output",
+        required=True,
+        help="a picture: A above, B below; or a folder, two files a pair",
+    )
+    add("--count", type=int, default=8, help="pairs (default: 8)")
+    add("--seed", type=int, default=0, help="of the draws")
+    add(
+        "--overwrite",
+        action="store_true",
+        help="replace earlier results",
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,35 @@
+"""Adam by one kernel for each variable."""
+
+import keras
+import tensorflow as tf
+
+
+class Adam(keras.optimizers.Adam):
+    """`keras.optimizers.Adam` in one operation for each variable.
+
+    Keras takes some fifteen, each a passage through memory. Arguments and
+    state are those of Keras; `amsgrad` is not supported.
+    """
+
+    def update_step(self, gradient, variable, learning_rate):
+        index = self._get_variable_index(variable)
+        step = tf.cast(tf.convert_to_tensor(self.iterations) + 1, tf.float32)
+        tf.raw_ops.ResourceApplyAdam(
+            var=_handle(variable),
+            m=_handle(self._momentums[index]),
+            v=_handle(self._velocities[index]),
+            beta1_power=tf.pow(self.beta_1, step),
+            beta2_power=tf.pow(self.beta_2, step),
+            lr=tf.cast(learning_rate, tf.float32),
+            beta1=self.beta_1,
+            beta2=self.beta_2,
+            epsilon=self.epsilon,
+            grad=gradient,
+        )
+
+
+def _handle(variable):
+    """The resource on this device; Keras wraps variables, a strategy too."""
+    if isinstance(variable, keras.Variable):
+        variable = variable.value
+    return variable.handle
