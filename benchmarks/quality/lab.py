@@ -42,23 +42,29 @@ class Row(NamedTuple):
     settings: tuple = ()
 
 
+def of(name, **values):
+    """Bindings of a configurable."""
+    return tuple(f"{name}.{key} = {value}" for key, value in values.items())
+
+
 # Where the truth is exact, shifts of each domain's colours would blur it.
-EXACT = tuple(
-    f"Augmentation.{part} = 0.0"
-    for part in ("contrast", "hue", "brightness", "saturation")
+EXACT = of(
+    "Augmentation", contrast=0.0, hue=0.0, brightness=0.0, saturation=0.0
 )
-# Label maps must come as they are. Narrower, since images are larger.
-MAPS = ("train.image_size = 64", "Augmentation.crop = None", *EXACT)
-UNIT_MAPS = (*MAPS, "UNIT.width = 0.25", "single_phase.images = 8000")
-NO_SHARING = tuple(
-    f"UNIT.{name} = {value}"
-    for name, value in {
-        "shared_blocks": 0,
-        "likelihood_weight": 0.0,
-        "kl_weight": 0.0,
-    }.items()
+# Label maps must come as they are.
+MAPS = (
+    "train.image_size = 64",
+    "Augmentation.crop = None",
+    *EXACT,
+    "single_phase.images = 4000",
 )
-NO_CYCLE = ("UNIT.cycle_weight = 0.0", "UNIT.cycle_kl_weight = 0.0")
+NO_SHARING = of("UNIT", shared_blocks=0, likelihood_weight=0.0, kl_weight=0.0)
+NO_CYCLE = of("UNIT", cycle_weight=0.0, cycle_kl_weight=0.0)
+NARROW = (
+    *of("CycleGAN", residual_blocks=6, width=0.25),
+    *of("single_phase", batch_size=8, images=40000),
+)
+NO_IDENTITY = of("CycleGAN", identity_weight=0.0)
 ROWS = {
     "twingan": Row("toy", "twingan.gin"),
     "no_cycle": Row("toy", "twingan.gin", ("TwinGAN.cycle_weight = 0.0",)),
@@ -73,23 +79,43 @@ ROWS = {
         if task != "toy"
     },
     "cyclegan": Row("toy", "cyclegan.gin"),
-    "unit": Row("toy", "unit.gin"),
-    **{
-        f"cyclegan_{task}": Row(task, "cyclegan.gin", EXACT)
-        for task in ("negative", "permutation", "colour")
-    },
-    **{
-        f"unit_{task}": Row(task, "unit.gin", EXACT)
-        for task in ("negative", "permutation", "colour")
-    },
-    "cyclegan_cityscapes": Row(
-        "cityscapes",
-        "cyclegan.gin",
-        (*MAPS, "CycleGAN.width = 0.25", "single_phase.images = 8000"),
+    "cyclegan_narrow": Row("toy", "cyclegan.gin", NARROW),
+    "cyclegan_negative": Row(
+        "negative", "cyclegan.gin", (*EXACT, *NARROW, *NO_IDENTITY)
     ),
-    "unit_cityscapes": Row("cityscapes", "unit.gin", UNIT_MAPS),
-    "unit_no_sharing": Row("cityscapes", "unit.gin", (*UNIT_MAPS, *NO_SHARING)),
-    "unit_no_cycle": Row("cityscapes", "unit.gin", (*UNIT_MAPS, *NO_CYCLE)),
+    "cyclegan_permutation": Row(
+        "permutation",
+        "cyclegan.gin",
+        (
+            *EXACT,
+            *NO_IDENTITY,
+            *of("CycleGAN", residual_blocks=6, width=0.5),
+            *of("single_phase", images=12000),
+        ),
+    ),
+    "cyclegan_cityscapes": Row("cityscapes", "cyclegan.gin", MAPS),
+    "unit": Row("toy", "unit.gin"),
+    "unit_negative": Row(
+        "negative",
+        "unit.gin",
+        (
+            *EXACT,
+            *of("UNIT", shared_blocks=1, critic_width=0.25),
+            *of("single_phase", batch_size=8, images=40000),
+        ),
+    ),
+    "unit_permutation": Row(
+        "permutation",
+        "unit.gin",
+        (
+            *EXACT,
+            *of("UNIT", shared_blocks=1, width=0.5),
+            *of("single_phase", images=12000),
+        ),
+    ),
+    "unit_cityscapes": Row("cityscapes", "unit.gin", MAPS),
+    "unit_no_sharing": Row("cityscapes", "unit.gin", (*MAPS, *NO_SHARING)),
+    "unit_no_cycle": Row("cityscapes", "unit.gin", (*MAPS, *NO_CYCLE)),
     "cyclegan_selfie2anime": Row("selfie2anime", "cyclegan.gin"),
 }
 # Of both directions: what a line of the table shows.

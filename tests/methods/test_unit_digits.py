@@ -210,16 +210,21 @@ def test_mistakes_are_told(model):
 # Labels.
 
 
+def everything(model):
+    optimizers = model.optimizers.values()
+    return [*model.variables, *(v for o in optimizers for v in o.variables)]
+
+
 def stepped(model, start, *batch):
     """All variables after one step from a state."""
-    for variable, value in zip(model.variables, start, strict=True):
+    for variable, value in zip(everything(model), start, strict=True):
         variable.assign(value)
     model.train_step(batch)
     return values(model.variables)
 
 
 def test_labels_of_a_change_the_weights(model):
-    start = values(model.variables)
+    start = values(everything(model))
     a, b = images(1), images(2)
     one, again, other = (
         stepped(model, start, a, b, given)
