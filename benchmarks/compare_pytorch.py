@@ -21,7 +21,8 @@ Every variant is a process of its own. All start from the same weights and
 must give the same losses for two steps, and the same translation, before
 anything is timed. PyTorch's convolutions of stride 2 pad at the other side, so
 that its images and kernels are turned by 180 degrees, which makes the same
-numbers of them. Then they take turns, one at a time, forwards and backwards.
+numbers of them. Then those of one precision take turns, one at a time, forwards
+and backwards.
 """
 
 import argparse
@@ -414,7 +415,7 @@ def name_of(spec):
         return "tf_i2i"
     norm = "nn.InstanceNorm2d" if spec["norm"] == "plain" else "fast norm"
     mode = "torch.compile" if spec["compiled"] else "eager"
-    threads = f"{spec['threads']} threads"
+    threads = f"{spec['threads']} thread" + "s" * (spec["threads"] > 1)
     return f"PyTorch {mode}, {spec['layout']}, {norm}, {threads}"
 
 
@@ -488,61 +489,76 @@ def kind_of(task):
     return task.partition(",")[0]
 
 
-def variants(size, threads, compiled):
-    """Descriptions of all workers; the first makes the record."""
-    for precision in TOLERANCES:
-        common = {"precision": precision, "size": size}
-        for kind in CALLS:
-            yield {"side": "tf_i2i", "work": kind, **common}
-        modes = [("plain", False), ("fast", False)]
-        modes += [("fast", True)] * compiled
-        choices = itertools.product(threads, ("NCHW", "channels-last"), modes)
-        for count, layout, (norm, mode) in choices:
-            yield {
-                "side": "PyTorch",
-                "layout": layout,
-                "norm": norm,
-                "compiled": mode,
-                "threads": count,
-                **common,
-            }
+def variants(precision, size, threads, compiled):
+    """Descriptions of the workers; the first of all makes the record."""
+    common = {"precision": precision, "size": size}
+    for kind in CALLS:
+        yield {"side": "tf_i2i", "work": kind, **common}
+    modes = [("plain", False), ("fast", False)]
+    modes += [("fast", True)] * compiled
+    choices = itertools.product(threads, ("NCHW", "channels-last"), modes)
+    for count, layout, (norm, mode) in choices:
+        yield {
+            "side": "PyTorch",
+            "layout": layout,
+            "norm": norm,
+            "compiled": mode,
+            "threads": count,
+            **common,
+        }
 
 
 def started(spec, record):
     """A worker that has passed its checks, or None where none can be."""
     worker = Worker(spec, record)
     name = f"{name_of(spec)}, {spec['precision']}"
-    error = worker.ready.get("error")
-    if error and spec.get("compiled"):
-        print(f"{name}: left out, for it does not work here: {error}\n")
-        return None
-    assert not error, f"{name}: {error}"
-    for what, difference in worker.ready["differences"]:
-        limit = TOLERANCES[spec["precision"]][what]
-        assert difference <= limit, (
-            f"{name} computes something else: its {what} differ by "
-            f"{difference:.3g}, more than {limit}"
+    error = worker.ready.get("error") or too_different(worker)
+    if not error:
+        differences = worker.ready["differences"]
+        found = (f"{what} {difference:.1g}" for what, difference in differences)
+        print(
+            f"{name}: ready after {worker.ready['seconds']:.0f} s; "
+            f"differences: {', '.join(found)}",
+            file=sys.stderr,
         )
-    found = (f"{what} {d:.1g}" for what, d in worker.ready["differences"])
-    print(
-        f"{name}: ready after {worker.ready['seconds']:.0f} s; "
-        f"differences: {', '.join(found)}",
-        file=sys.stderr,
-    )
-    return worker
+        return worker
+    worker.stop()
+    assert spec.get("compiled"), f"{name}: {error}"
+    print(f"{name}: does not work here and is left out. {error}\n")
+    return None
+
+
+def too_different(worker):
+    """What a worker computes that it should not, or None."""
+    for what, difference in worker.ready["differences"]:
+        limit = TOLERANCES[worker.spec["precision"]][what]
+        if not difference <= limit:
+            return f"Its {what} differ by {difference:.3g}, more than {limit}"
+    return None
+
+
+def raced(specs, record, rounds):
+    """Milliseconds of each round, by kind of task, side and variant."""
+    with contextlib.ExitStack() as end:
+        workers = []
+        for spec in specs:
+            worker = started(spec, record)
+            if worker:
+                end.callback(worker.stop)
+                workers.append(worker)
+        return timed(workers, rounds)
 
 
 def timed(workers, rounds):
-    """Milliseconds of each round by (kind, precision), side and variant."""
     turns = [(w, task) for w in workers for task in w.ready["tasks"]]
     table: dict = {}
     for i in range(rounds):
         for worker, task in turns if i % 2 == 0 else turns[::-1]:
-            spec = worker.spec
-            rows = table.setdefault((kind_of(task), spec["precision"]), {})
-            _, _, how = task.partition(", ")
-            row = (spec["side"], ", ".join(filter(None, (name_of(spec), how))))
-            rows.setdefault(row, []).append(1000 * worker.seconds(task))
+            kind, _, how = task.partition(", ")
+            name = ", ".join(filter(None, (name_of(worker.spec), how)))
+            rows = table.setdefault(kind, {})
+            took = rows.setdefault((worker.spec["side"], name), [])
+            took.append(1000 * worker.seconds(task))
         print(f"round {i + 1} of {rounds}", file=sys.stderr)
     return table
 
@@ -599,19 +615,14 @@ def main(argv):
         f"TensorFlow {version('tensorflow')}, PyTorch {torch.__version__}, "
         f"{args.size} px, batch 1, {args.rounds} rounds"
     )
-    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as end:
+    with tempfile.TemporaryDirectory() as folder:
         record = Path(folder) / "record.npz"
-        workers = []
-        for spec in variants(
-            args.size, args.torch_threads, not args.no_compile
-        ):
-            worker = started(spec, record)
-            if worker:
-                end.callback(worker.stop)
-                workers.append(worker)
-        table = timed(workers, args.rounds)
-    for (kind, precision), rows in table.items():
-        show(f"{kind}, {precision}", rows)
+        for precision in TOLERANCES:
+            specs = variants(
+                precision, args.size, args.torch_threads, not args.no_compile
+            )
+            for kind, rows in raced(specs, record, args.rounds).items():
+                show(f"{kind}, {precision}", rows)
 
 
 if __name__ == "__main__":

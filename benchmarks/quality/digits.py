@@ -8,9 +8,9 @@
 `run` trains the classifier's network on labels of A (source only) and of B
 (what B's labels would give), then adapts it from A to B without a label of B,
 and appends a line to digits.jsonl beside this file, from which `table` makes
-DIGITS.md. B's last training images, labelled, are its validation part: they
-choose the best checkpoint and are not trained on. It goes on with a run that
-was stopped.
+DIGITS.md. Some of B's training images, labelled, are its validation part:
+they choose the best checkpoint and are not trained on. It goes on with a run
+that was stopped.
 """
 
 import argparse
@@ -81,15 +81,16 @@ def read(name, data_root, size, val, trained_on):
         name: of the collection.
         data_root: folder that has `digits/`.
         size: side of the images, pixels.
-        val: how many of the last training images are the validation part.
+        val: how many training images are the validation part.
         trained_on: whether they are training images all the same.
     """
     arrays = tasks._digits(Path(data_root) / "digits", name)
-    count = len(arrays["train_y"])
+    # Shuffled: some collections come sorted by class.
+    order = np.random.default_rng(0).permutation(len(arrays["train_y"]))
     parts = {
-        "train": ("train", slice(count if trained_on else count - val)),
-        "val": ("train", slice(count - val, count)),
-        "test": ("test", slice(None)),
+        "train": ("train", order if trained_on else order[val:]),
+        "val": ("train", order[:val]),
+        "test": ("test", np.arange(len(arrays["test_y"]))),
     }
     images, labels = {}, {}
     for split, (array, rows) in parts.items():

@@ -104,6 +104,15 @@ ROWS = {
             *of("single_phase", batch_size=8, images=40000),
         ),
     ),
+    "unit_negative_2k": Row(
+        "negative",
+        "unit.gin",
+        (
+            *EXACT,
+            *of("UNIT", shared_blocks=1, critic_width=0.25),
+            *of("single_phase", batch_size=8, images=16000),
+        ),
+    ),
     "unit_permutation": Row(
         "permutation",
         "unit.gin",

@@ -93,9 +93,8 @@ class DTN(UnpairedTranslator):
         _check_differentiable(network, image_size)
         if finetune:
             self.translators = ("encoder", "decoder")
-            self.encoder = Lifted(network, image_size, name="encoder")
-        else:
-            self.encoder = Untracked(network)
+            network = Lifted(network, image_size, name="encoder")
+        self.encoder = network if finetune else Untracked(network)
         shape = {"image_size": image_size, "width": width}
         self.decoder = XganDecoder(
             **shape, shared_blocks=0, targets="b", name="decoder"

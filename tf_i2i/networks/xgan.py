@@ -185,7 +185,7 @@ class XganDecoder(Network):
             x = block(x, passage=Passage(sources, limits))
         parts = tf.split(passage.spread(x), len(routes))
         by_route = dict(zip(routes, parts, strict=True))
-        made = {}
+        made: dict[str, tf.Tensor] = {}
         for target in self.targets:
             ways = tuple(route for route in routes if route[1] == target)
             if ways:

@@ -24,6 +24,7 @@ from tf_i2i.training.evaluation import RealImages
 from tf_i2i.training.evaluation import Validation
 from tf_i2i.training.evaluation import rounded
 
+LINES = 5  # Of the log, by which a run is judged.
 SHOWN_SIDE = 64  # Pixels: small images are enlarged to this in grids.
 
 
@@ -193,13 +194,13 @@ class Progress(RunCallback):
 class Log(RunCallback):
     """Mean losses to metrics.jsonl and TensorBoard; what they warn of, told.
 
-    A method judges the mean of its last five lines: one is too noisy.
+    A method judges the mean of the last `LINES`: one is too noisy.
     """
 
     def __init__(self, run, images):
         super().__init__(run)
         self.every = Every(images)
-        self.lines = collections.deque(maxlen=5)
+        self.lines: collections.deque[dict] = collections.deque(maxlen=LINES)
         self.told = set()
 
     def on_train_begin(self, logs=None):
@@ -237,7 +238,7 @@ class Log(RunCallback):
 
     def _warn(self, losses):
         self.lines.append(losses)
-        if len(self.lines) < self.lines.maxlen:
+        if len(self.lines) < LINES:
             return
         means = {n: np.mean([line[n] for line in self.lines]) for n in losses}
         for sentence in self.model.alarms(means):
