@@ -108,7 +108,9 @@ def _write_digits(arrays, folder):
     counts = {"train": 2000, "val": 200, "test": 1000}
     for split, count in counts.items():
         part = "test" if split == "test" else "train"
-        for i in range(starts[split], starts[split] + count):
+        # Some collections are sorted by digit.
+        order = np.random.default_rng(0).permutation(len(arrays[f"{part}_y"]))
+        for i in order[starts[split] : starts[split] + count]:
             digit = Image.fromarray(arrays[f"{part}_x"][i]).convert("RGB")
             name = f"{part}_{i:05d}.png"
             image = np.asarray(digit.resize((SIDE, SIDE)))

@@ -177,11 +177,11 @@ def test_resumed_training_is_bit_equal(trained):
 
 @pytest.mark.parametrize("name", ALL_METHODS)
 def test_two_devices_equal_one(name, two_replicas):
-    one = build(name, keras.optimizers.SGD, 1e-2)
+    one = build(name, keras.optimizers.SGD, 1e-3)
     train(one, batches(one, 3))
     assert two_replicas.num_replicas_in_sync == 2
     with two_replicas.scope():
-        two = build(name, keras.optimizers.SGD, 1e-2)
+        two = build(name, keras.optimizers.SGD, 1e-3)
     train(two, batches(two, 3))
     assert two.images_shown.numpy() == one.images_shown.numpy()
     for mine, its in zip(one.variables, two.variables, strict=True):
