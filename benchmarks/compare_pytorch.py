@@ -51,7 +51,7 @@ BLOCKS = 6
 PARAMETERS = {"generator": 7_837_699, "critic": 2_764_737}
 NETWORKS = ("generator_a", "generator_b", "critic_a", "critic_b")
 CYCLE, IDENTITY, POOL = 10.0, 5.0, 50
-RATE, BETAS = 2e-4, (0.5, 0.999)
+RATE, BETAS, EPSILON = 2e-4, (0.5, 0.999), 1e-8
 STEPS_COMPARED = 2
 # Largest differences: of a translation absolute, of losses relative.
 TOLERANCES = {
@@ -71,6 +71,7 @@ def tf_i2i_worker(spec, record):
     import keras
 
     from tf_i2i.methods import CycleGAN
+    from tf_i2i.training.optimizers import Adam
 
     mixed = spec["precision"] == "bfloat16"
     keras.config.set_dtype_policy("mixed_bfloat16" if mixed else "float32")
@@ -80,7 +81,7 @@ def tf_i2i_worker(spec, record):
     for name, variables in weights.items():
         check_parameters(name, sum(v.numpy().size for v in variables))
     sides = ("translator", "critic")
-    model.compile(*(keras.optimizers.Adam(RATE, *BETAS) for _ in sides))
+    model.compile(*(Adam(RATE, *BETAS, EPSILON) for _ in sides))
 
     a, b = random_images(spec["size"])
     data = iter(tf.data.Dataset.from_tensors((a, b)).repeat())

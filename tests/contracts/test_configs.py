@@ -72,18 +72,27 @@ def labelled(tmp_path_factory):
     return flags
 
 
-@pytest.mark.parametrize("name", configs.shipped_configs())
-def test_a_shipped_config_trains(name, folders, labelled, tmp_path):
+def flags(name, run_dir, folders, labelled):
     method, bindings = small(name)
     data = [f"--data_{domain}={folders / domain}" for domain in "ab"]
-    train.main(
-        [
-            f"--gin_file={name}",
-            f"--run_dir={tmp_path}",
-            *(labelled if method == "UNITAdaptation" else data),
-            *(f"--gin_param={binding}" for binding in bindings),
-        ]
-    )
+    return [
+        f"--gin_file={name}",
+        f"--run_dir={run_dir}",
+        *(labelled if method == "UNITAdaptation" else data),
+        *(f"--gin_param={binding}" for binding in bindings),
+    ]
+
+
+@pytest.mark.parametrize("name", configs.shipped_configs())
+def test_a_shipped_config_builds(name, folders, labelled, tmp_path, capsys):
+    train.main([*flags(name, tmp_path, folders, labelled), "--dry_run"])
+    assert "Phases" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", configs.shipped_configs())
+def test_a_shipped_config_trains(name, folders, labelled, tmp_path):
+    train.main(flags(name, tmp_path, folders, labelled))
     (line,) = (tmp_path / "metrics.jsonl").read_text().splitlines()
     assert json.loads(line)["step"] == 2
 

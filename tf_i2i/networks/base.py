@@ -6,9 +6,9 @@ import keras
 class Network(keras.layers.Layer):
     """A layer made of layers, which build themselves at their first call."""
 
-    def __init__(self, name=None):
+    def __init__(self, name=None, dtype=None):
         # Casting is left to the layers inside: fades and clips are exact.
-        super().__init__(name=name, autocast=False)
+        super().__init__(name=name, dtype=dtype, autocast=False)
 
     def build(self, *shapes, **named_shapes):
         self.built = True

@@ -23,7 +23,8 @@ class Lifted(Network):
     """
 
     def __init__(self, function, image_size, name=None):
-        super().__init__(name)
+        # Its graph says what is of which type.
+        super().__init__(name, dtype="float32")
         spec = tf.TensorSpec([None, image_size, image_size, 3])
         traced = tf.function(function, autograph=False)
         frozen = convert_to_constants.convert_variables_to_constants_v2(
