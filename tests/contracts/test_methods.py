@@ -33,6 +33,15 @@ ALL_METHODS = {
 }
 
 
+def quick_without(*names):
+    """All methods; those of the names, and the longest, on demand."""
+    slow = {*names, "xgan", "dtn"}
+    return [
+        pytest.param(name, marks=pytest.mark.slow if name in slow else ())
+        for name in ALL_METHODS
+    ]
+
+
 def frozen_network():
     """Averages of a convolution, as a teacher gives them."""
     kernel = np.random.default_rng(3).normal(size=(4, 4, 3, 6))
@@ -93,7 +102,7 @@ def equal(xs, ys):
     return all(np.array_equal(x, y) for x, y in zip(xs, ys, strict=True))
 
 
-@pytest.fixture(scope="module", params=ALL_METHODS)
+@pytest.fixture(scope="module", params=quick_without())
 def trained(request, tmp_path_factory):
     """Name, model after three steps, and its weights file."""
     model = build(request.param)
@@ -103,7 +112,7 @@ def trained(request, tmp_path_factory):
     return request.param, model, path
 
 
-@pytest.mark.parametrize("name", ALL_METHODS)
+@pytest.mark.parametrize("name", quick_without())
 def test_no_two_kernels_start_alike(name):
     model = build(name)
     kernels = [
@@ -130,7 +139,7 @@ def test_counters_count(trained):
 
 
 @pytest.mark.parametrize("side", ["translator", "critic"])
-@pytest.mark.parametrize("name", ALL_METHODS)
+@pytest.mark.parametrize("name", quick_without())
 def test_a_side_steps_alone(name, side):
     model = build(name)
     model.updates = (side,)
@@ -170,17 +179,7 @@ def test_resumed_training_is_bit_equal(trained):
     assert equal(values(everything(model)), values(everything(resumed)))
 
 
-# Those that others cover, or that take too long to trace twice.
-SLOW = ("twingan", "xgan")
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=pytest.mark.slow if name in SLOW else ())
-        for name in ALL_METHODS
-    ],
-)
+@pytest.mark.parametrize("name", quick_without("twingan_style", "unit"))
 def test_two_devices_equal_one(name, two_replicas):
     one = build(name, keras.optimizers.SGD, 1e-3)
     train(one, batches(one, 3))
@@ -195,7 +194,7 @@ def test_two_devices_equal_one(name, two_replicas):
         )
 
 
-@pytest.mark.parametrize("name", ALL_METHODS)
+@pytest.mark.parametrize("name", quick_without())
 def test_first_losses_in_bfloat16(name):
     losses = {}
     for precision in ("float32", "mixed_bfloat16"):
@@ -212,7 +211,7 @@ def test_first_losses_in_bfloat16(name):
         ), term
 
 
-@pytest.mark.parametrize("name", ALL_METHODS)
+@pytest.mark.parametrize("name", quick_without())
 def test_every_weight_is_trained_in_some_phase(name):
     model = build(name)
     start = values(model.trainable_variables)

@@ -206,6 +206,7 @@ def test_the_critics_step_makes_no_more_than_it_needs():
     assert set(s) == {"a", "b"} | made
 
 
+@pytest.mark.slow
 def test_a_teacher_is_learnt_from():
     """Embeddings come to lie as a small trained network's vectors do."""
     x = images(5, 32)

@@ -181,13 +181,15 @@ def test_full_disk_at_a_checkpoint(folders, begun, undisturbed):
 def test_full_disk_at_a_log_line(folders, begun, undisturbed):
     log = begun / "metrics.jsonl"
     # The largest of the files that grow: TensorBoard's begins anew.
-    first = log.read_text().partition("\n")[0] + "\n"
-    log.write_text(40 * first + log.read_text())
+    whole = log.read_text()
+    padding = 40 * (whole.partition("\n")[0] + "\n")
+    log.write_text(padding + whole)
     with files_of_at_most(log.stat().st_size + 20):
         text = refused(flags(folders, begun))
     assert f"Received: {log} (File too large)" in text
     assert "The checkpoint of step 10 is good" in text
     assert not log.read_bytes().endswith(b"\n")
+    log.write_text(log.read_text().removeprefix(padding))
     train.main(flags(folders, begun))
     assert_ends_as(undisturbed, begun)
 

@@ -169,6 +169,7 @@ def test_optimizers_start_afresh_with_each_phase(finished):
     assert sorted(iterations.values()) == [16, 16], iterations
 
 
+@pytest.mark.slow
 def test_mirrored_runs_resume(folders, tmp_path):
     params = [*SINGLE, "train.strategy = 'mirrored'"]
     train.main(flags(folders, tmp_path, [*params, "train.steps = 2"]))
