@@ -108,7 +108,7 @@ def tf_i2i_worker(spec, record):
         return sums
 
     start = {
-        f"{name}/{i}": variable.numpy()
+        f"{name}/{i}": variable.numpy().copy()
         for name, variables in weights.items()
         for i, variable in enumerate(variables)
     }
