@@ -224,11 +224,11 @@ class UnpairedTranslator(keras.Model):
                 f"Received: style of shape {tuple(style.shape)}"
             )
 
-    def check_size(self):
-        """Refuses an `image_size` that `stride` does not divide."""
-        if self.image_size < self.stride or self.image_size % self.stride:
+    def check_size(self, divisor):
+        """Refuses an `image_size` that is no multiple of `divisor`."""
+        if self.image_size < divisor or self.image_size % divisor:
             raise UserError(
-                f"`image_size` must be a multiple of {self.stride}, for "
+                f"`image_size` must be a multiple of {divisor}, for "
                 f"{type(self).__name__}. Received: {self.image_size}"
             )
 

@@ -69,7 +69,7 @@ class CycleGAN(UnpairedTranslator):
         name="cyclegan",
     ):
         super().__init__(image_size, average_kimg, seed, name)
-        self.check_size()
+        self.check_size(STRIDE)
         self.cycle_weight = cycle_weight
         self.identity_weight = identity_weight
         self.pool_size = pool_size

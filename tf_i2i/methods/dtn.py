@@ -29,8 +29,8 @@ from tf_i2i.layers import Passage
 from tf_i2i.methods.base import UnpairedTranslator
 from tf_i2i.methods.xgan import BATCH_NORM
 from tf_i2i.methods.xgan import Untracked
-from tf_i2i.methods.xgan import check_sixteens
 from tf_i2i.networks.lifted import Lifted
+from tf_i2i.networks.xgan import STRIDE
 from tf_i2i.networks.xgan import XganCritic
 from tf_i2i.networks.xgan import XganDecoder
 
@@ -79,7 +79,7 @@ class DTN(UnpairedTranslator):
         name="dtn",
     ):
         super().__init__(image_size, average_kimg, seed, name)
-        check_sixteens(self)
+        self.check_size(STRIDE)
         if encoder is None:
             raise UserError(
                 "`DTN.encoder` must give a network: DTN.encoder = @teacher, "

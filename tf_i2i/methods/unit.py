@@ -96,7 +96,7 @@ class UNIT(UnpairedTranslator):
         _check("shared_blocks", shared_blocks, range(BLOCKS + 1))
         _check("critic_layers", critic_layers, range(1, 6))
         _check("halvings", halvings, (2, 3))
-        self.check_size()
+        self.check_size(self.stride)
         if image_size < 2 ** (critic_layers + 1):
             raise UserError(
                 "`critic_layers` must leave a critic 2 pixels: at most "
@@ -206,8 +206,9 @@ class UNIT(UnpairedTranslator):
                 s[f"cycled_{o}"] = self._decode(again, o, training)
         for o in "ab":
             critic = getattr(self, f"critic_{o}")
-            scores = critic(tf.concat([s[o], s[f"fake_{o}"]], 0))
-            s[f"score_{o}"], s[f"fake_score_{o}"] = tf.split(scores, 2)
+            # Two calls: the translators' step has no use for the first.
+            s[f"score_{o}"] = critic(s[o])
+            s[f"fake_score_{o}"] = critic(s[f"fake_{o}"])
         return s
 
     def _noisy(self, mean, stream, training):

@@ -106,7 +106,7 @@ class XGAN(UnpairedTranslator):
         name="xgan",
     ):
         super().__init__(image_size, average_kimg, seed, name)
-        check_sixteens(self)
+        self.check_size(STRIDE)
         gan_directions = tuple(gan_directions)
         _check(shared_blocks, gan_directions, reconstruction)
         _check_teacher_domain(teacher_domain)
@@ -321,15 +321,6 @@ class Untracked:
 
     def __call__(self, images):
         return tf.cast(self._function(images), tf.float32)
-
-
-def check_sixteens(model):
-    """Refuses an `image_size` that the networks do not halve four times."""
-    if model.image_size < STRIDE or model.image_size % STRIDE:
-        raise UserError(
-            f"`image_size` must be a multiple of {STRIDE}, for "
-            f"{type(model).__name__}. Received: {model.image_size}"
-        )
 
 
 def _check(shared_blocks, gan_directions, reconstruction):

@@ -249,15 +249,21 @@ class RealImages:
         return found, found_target
 
     def _column(self, domain, column, rows):
-        labels, names = self.labels[domain][column], self.stores[domain].names
-        stems = [_stem(names[row]) for row in rows]
-        missing = [stem for stem in stems if stem not in labels]
-        if missing:
-            raise UserError(
-                f"`--labels_{domain}` must have a row for every image. "
-                f"Received: none for {missing[0]}"
-            )
-        return [labels[stem] for stem in stems]
+        names = self.stores[domain].names
+        names = [names[row] for row in rows]
+        return _labels_of(self.labels[domain][column], names, domain)
+
+
+def _labels_of(labels, names, domain):
+    """The labels of images by name; refuses images without one."""
+    stems = [_stem(name) for name in names]
+    missing = [stem for stem in stems if stem not in labels]
+    if missing:
+        raise UserError(
+            f"`--labels_{domain}` must have a row for every image. "
+            f"Received: none for {missing[0]}"
+        )
+    return [labels[stem] for stem in stems]
 
 
 def _stem(name):
@@ -361,14 +367,8 @@ def class_numbers(table, names, classes):
             f"model's `classes`. Received: {len(known)} in {column}"
         )
     number = {label: i for i, label in enumerate(known)}
-    stems = [_stem(name) for name in names]
-    missing = [stem for stem in stems if stem not in labels]
-    if missing:
-        raise UserError(
-            "`--labels_a` must have a row for every image. "
-            f"Received: none for {missing[0]}"
-        )
-    return np.array([number[labels[stem]] for stem in stems], np.int32)
+    found = _labels_of(labels, names, "a")
+    return np.array([number[label] for label in found], np.int32)
 
 
 def read_palette(path):
