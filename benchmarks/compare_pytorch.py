@@ -10,7 +10,9 @@ there. What tf_i2i does besides (averaged weights, a check that all is finite,
 means of the losses) it does in the time that is measured.
 
 PyTorch may choose: NCHW or channels-last; `nn.InstanceNorm2d` or the fastest
-kernels that give the same numbers; every pass by itself or, as instance
+kernels that give the same numbers (channels-last always the latter: PyTorch
+2.13 gives `nn.InstanceNorm2d` of one such image a wrong gradient, off by whole
+units where NCHW is exact to 1e-6); every pass by itself or, as instance
 normalization allows, two images at once; eager or `torch.compile`, frozen for
 inference; weights in bfloat16 for inference. Adam is the fused one, critics
 take no gradients while generators learn, denormals are flushed as TensorFlow
@@ -495,10 +497,11 @@ def variants(precision, size, threads, compiled):
     common = {"precision": precision, "size": size}
     for kind in CALLS:
         yield {"side": "tf_i2i", "work": kind, **common}
-    modes = [("plain", False), ("fast", False)]
-    modes += [("fast", True)] * compiled
-    choices = itertools.product(threads, ("NCHW", "channels-last"), modes)
-    for count, layout, (norm, mode) in choices:
+    modes = [("NCHW", "plain", False)]
+    for layout in ("NCHW", "channels-last"):
+        modes += [(layout, "fast", False)]
+        modes += [(layout, "fast", True)] * compiled
+    for count, (layout, norm, mode) in itertools.product(threads, modes):
         yield {
             "side": "PyTorch",
             "layout": layout,

@@ -204,6 +204,9 @@ class Noisy:
     def translate(self, images, direction, style=None):
         return images + tf.random.stateless_normal(images.shape, [1, 2])
 
+    def style_for(self, direction):
+        return self.style_shape
+
 
 def test_what_a_phone_cannot_do_is_named(model, tmp_path, capfd):
     path = tmp_path / "face.tflite"

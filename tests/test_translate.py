@@ -27,6 +27,9 @@ class Negative:
         shift = 0.0 if style is None else style[:, None, None, :]
         return (-images if direction == "a_to_b" else images) + shift
 
+    def style_for(self, direction):
+        return self.style_shape
+
 
 class Styled(Negative):
     style_shape = (3,)

@@ -364,7 +364,7 @@ def _between(model, inputs, direction):
     for first, last in zip(inputs[:4:2], inputs[1:4:2], strict=False):
         mixed = (1 - share) * to_float(first) + share * to_float(last)
         style = None
-        if model.style_shape:
+        if model.style_for(direction):
             style = model.sample_style(STEPS_BETWEEN, 0)
         mixed = mixed.astype(np.float32)
         made = to_uint8(model.translate(mixed, direction, style)).numpy()

@@ -59,8 +59,8 @@ def export_saved_model(model, path, direction="a_to_b"):
     Signatures `a_to_b` and `b_to_a` (uint8 [0, 255]), `a_to_b_float` and
     `b_to_a_float` ([-1, 1]) take `images`, `[N, height, width, 3]` with sides
     that are multiples of the model's stride, and return `images`.
-    `serving_default` is the uint8 one of `direction`. Where the model has a
-    style, all take `style`, `[N, *style_shape]`, too, and
+    `serving_default` is the uint8 one of `direction`. Where a direction has
+    a style, its own take `style`, `[N, *style_shape]`, too, and
     `encode_style_a_to_b` and `encode_style_b_to_a` return `style` of uint8
     `images` in the domain that the direction leads to. Where both domains
     share an encoder, `encode_a` and `encode_b` return `embedding`, float32
@@ -75,16 +75,17 @@ def export_saved_model(model, path, direction="a_to_b"):
 
     calls = {}
     for way in model.directions:
+        style_shape = model.style_for(way)
         calls[way] = _signature(
-            model, tf.uint8, photo_to_photo(model, way), model.style_shape
+            model, tf.uint8, photo_to_photo(model, way), style_shape
         )
         calls[f"{way}_float"] = _signature(
             model,
             tf.float32,
             functools.partial(_translate_float, model, way),
-            model.style_shape,
+            style_shape,
         )
-        if model.style_shape:
+        if style_shape:
             calls[f"encode_style_{way}"] = _signature(
                 model,
                 tf.uint8,
@@ -179,7 +180,7 @@ def export_tflite(model, path, direction="a_to_b", size=None):
             f"`size` must be a multiple of {model.stride}. "
             f"Received: size={size}"
         )
-    specs = _specs(tf.uint8, (1, size, size, 3), model.style_shape)
+    specs = _specs(tf.uint8, (1, size, size, 3), model.style_for(direction))
     function = tf.function(
         photo_to_photo(model, direction),
         input_signature=specs,
@@ -469,7 +470,7 @@ def _parity_of_run(model, run, direction, function):
     reference = photo_to_photo(model, direction)
     source, target = direction.split("_to_")
     images = run.test_images(source, PARITY_IMAGES)
-    if model.style_shape:
+    if model.style_for(direction):
         of = to_float(run.test_images(target, 1))
         style = model.encode_style(of, direction).numpy()
         style = np.repeat(style, len(images), axis=0)

@@ -503,10 +503,11 @@ def _style(model, flags):
     """`[1, *style_shape]` that `--style` asks for, or None."""
     if flags.style is None:
         return None
-    if model.style_shape is None:
+    if model.style_for(flags.direction) is None:
         raise UserError(
             f"`--style`: the {type(model).__name__} of this run was trained "
-            f"without styles; leave it out. Received: {flags.style}"
+            f"without styles for {flags.direction}; leave it out. "
+            f"Received: {flags.style}"
         )
     if flags.style == "sample":
         return model.sample_style(1, flags.seed)

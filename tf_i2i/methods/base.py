@@ -52,6 +52,7 @@ class UnpairedTranslator(keras.Model):
     # what none of their losses asks for.
     updating: tuple[str, ...] = ("translator", "critic")
     directions: tuple[str, ...] = DIRECTIONS  # That `translate` knows.
+    styled: tuple[str, ...] = DIRECTIONS  # Those that take a style, if any.
     embeds = False  # Whether `embed` can be asked.
     classes: int | None = None  # Number of classes that `classify` tells.
 
@@ -97,6 +98,10 @@ class UnpairedTranslator(keras.Model):
                 has none.
         """
         raise NotImplementedError
+
+    def style_for(self, direction):
+        """Shape of the style that a direction takes, or None."""
+        return self.style_shape if direction in self.styled else None
 
     def sample_style(self, count, seed):
         """Styles drawn from the method's prior, `[count, *style_shape]`.
@@ -217,10 +222,10 @@ class UnpairedTranslator(keras.Model):
                 f"`direction` must be one of {', '.join(self.directions)}, "
                 f"for {type(self).__name__}. Received: direction={direction!r}"
             )
-        if style is not None and self.style_shape is None:
+        if style is not None and self.style_for(direction) is None:
             raise UserError(
                 f"`style`: this {type(self).__name__} was built without a "
-                "style; leave it out. "
+                f"style for {direction}; leave it out. "
                 f"Received: style of shape {tuple(style.shape)}"
             )
 

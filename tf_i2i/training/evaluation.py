@@ -455,7 +455,7 @@ class Translations:
         learned = self.model.classes is not None and source == "a"
         if "accuracy" in measures and learned:
             made.predicted = self.classify(evidence.target_test, target)
-        if "diversity" in measures and self.model.style_shape:
+        if "diversity" in measures and self.model.style_for(direction):
             few = inputs[:STYLED_INPUTS]
             made.several = np.stack(
                 [
@@ -468,7 +468,7 @@ class Translations:
     def translate(self, images, direction, seed=None):
         """Images, uint8 or float in [-1, 1] -> uint8 translations."""
         style = None
-        if self.model.style_shape:
+        if self.model.style_for(direction):
             seed = self.seed if seed is None else seed
             style = self.model.sample_style(len(images), seed)
         parts = []
