@@ -7,11 +7,12 @@ import tf_i2i
 
 PACKAGE = Path(tf_i2i.__file__).parent
 # Room -> rooms that it may import.
-LOW = {"domains", "errors", "images"}
+LOW = {"cache", "domains", "errors", "images"}
 MAY_IMPORT = {
     "errors": set(),
     "images": set(),
     "domains": set(),
+    "cache": set(),
     "configs": {"errors"},
     "cli": {"errors"},
     "extras": {"errors"},

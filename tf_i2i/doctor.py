@@ -22,6 +22,7 @@ from pathlib import Path
 
 from tf_i2i import cli
 from tf_i2i import configs
+from tf_i2i.cache import default_cache_dir
 from tf_i2i.data import checkup
 from tf_i2i.data.checkup import ERROR
 from tf_i2i.data.checkup import NOTE
@@ -29,7 +30,6 @@ from tf_i2i.data.checkup import WARNING
 from tf_i2i.data.checkup import Finding
 from tf_i2i.data.sources import located
 from tf_i2i.data.sources import source_for
-from tf_i2i.data.store import default_cache_dir
 from tf_i2i.domains import DOMAINS
 from tf_i2i.errors import UserError
 from tf_i2i.errors import printable

@@ -65,6 +65,19 @@ NARROW = (
     *of("single_phase", batch_size=8, images=40000),
 )
 NO_IDENTITY = of("CycleGAN", identity_weight=0.0)
+# No normalization around the residual blocks, as UNIT has none there.
+PLAIN = (
+    *of("CycleGAN", residual_blocks=6, width=0.5, outer_norm=False),
+    *of("single_phase", images=12000),
+)
+WIDE_UNIT = (
+    *of("UNIT", shared_blocks=1, width=0.5),
+    *of("single_phase", images=12000),
+)
+TEACHER = (
+    "XGAN.teacher = @teacher",
+    "teacher.name = 'efficientnet-lite0'",
+)
 ROWS = {
     "twingan": Row("toy", "twingan.gin"),
     "no_cycle": Row("toy", "twingan.gin", ("TwinGAN.cycle_weight = 0.0",)),
@@ -82,6 +95,12 @@ ROWS = {
     "cyclegan_narrow": Row("toy", "cyclegan.gin", NARROW),
     "cyclegan_negative": Row(
         "negative", "cyclegan.gin", (*EXACT, *NARROW, *NO_IDENTITY)
+    ),
+    "cyclegan_negative_plain": Row(
+        "negative", "cyclegan.gin", (*EXACT, *NO_IDENTITY, *PLAIN)
+    ),
+    "cyclegan_permutation_plain": Row(
+        "permutation", "cyclegan.gin", (*EXACT, *NO_IDENTITY, *PLAIN)
     ),
     "cyclegan_permutation": Row(
         "permutation",
@@ -113,19 +132,21 @@ ROWS = {
             *of("single_phase", batch_size=8, images=16000),
         ),
     ),
-    "unit_permutation": Row(
-        "permutation",
-        "unit.gin",
-        (
-            *EXACT,
-            *of("UNIT", shared_blocks=1, width=0.5),
-            *of("single_phase", images=12000),
-        ),
-    ),
+    "unit_negative_wide": Row("negative", "unit.gin", (*EXACT, *WIDE_UNIT)),
+    "unit_permutation": Row("permutation", "unit.gin", (*EXACT, *WIDE_UNIT)),
     "unit_cityscapes": Row("cityscapes", "unit.gin", MAPS),
     "unit_no_sharing": Row("cityscapes", "unit.gin", (*MAPS, *NO_SHARING)),
     "unit_no_cycle": Row("cityscapes", "unit.gin", (*MAPS, *NO_CYCLE)),
     "cyclegan_selfie2anime": Row("selfie2anime", "cyclegan.gin"),
+    "xgan": Row("toy", "xgan.gin"),
+    "xgan_teacher": Row("toy", "xgan.gin", TEACHER),
+    "xgan_rec_dann": Row(
+        "toy",
+        "xgan.gin",
+        of("XGAN", semantic_weight=0.0, gan_directions=()),
+    ),
+    "xgan_no_semantic": Row("toy", "xgan.gin", of("XGAN", semantic_weight=0.0)),
+    "xgan_no_gan": Row("toy", "xgan.gin", of("XGAN", gan_directions=())),
 }
 # Of both directions: what a line of the table shows.
 COLUMNS = (

@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import threading
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -367,16 +366,6 @@ def test_what_a_killed_process_left_is_removed_after_a_day(cache):
         os.utime(cache / name, (when, when))
     open_store(ArraySource(noise(5)), 8, cache_dir=cache, progress=quiet)
     assert [p.name for p in cache.glob("*.tmp")] == ["new.tmp"]
-
-
-def test_cache_folder(monkeypatch, tmp_path):
-    monkeypatch.setenv("TF_I2I_CACHE", str(tmp_path / "own"))
-    assert stores.default_cache_dir() == tmp_path / "own"
-    monkeypatch.delenv("TF_I2I_CACHE")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert stores.default_cache_dir() == tmp_path / "xdg" / "tf_i2i"
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    assert stores.default_cache_dir() == Path.home() / ".cache" / "tf_i2i"
 
 
 def test_unknown_names(cache):

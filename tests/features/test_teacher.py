@@ -94,17 +94,6 @@ def test_face_says_which_file_to_bring(tmp_path, monkeypatch, images):
     assert teacher("face")(images).shape == (3, 3)
 
 
-def test_the_cache_is_the_stores(monkeypatch):
-    from tf_i2i.data.store import default_cache_dir
-
-    for variables in ({}, {"XDG_CACHE_HOME": "/x"}, {"TF_I2I_CACHE": "~/y"}):
-        for name in ("XDG_CACHE_HOME", "TF_I2I_CACHE"):
-            monkeypatch.delenv(name, raising=False)
-        for name, value in variables.items():
-            monkeypatch.setenv(name, value)
-        assert face_path() == default_cache_dir() / "teachers" / "face"
-
-
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tf_i2i.cache import default_cache_dir
 from tf_i2i.data.items import with_bar
 from tf_i2i.data.reading import FITS
 from tf_i2i.data.reading import BadImage
@@ -57,14 +58,6 @@ class Store:
                 f"Received: {name!r}"
             )
         return self.splits[name]
-
-
-def default_cache_dir():
-    """`$TF_I2I_CACHE`, else `tf_i2i` in the user's cache folder."""
-    if chosen := os.environ.get("TF_I2I_CACHE"):
-        return Path(chosen).expanduser()
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(home) / "tf_i2i"
 
 
 def to_stderr(line):

@@ -1,9 +1,8 @@
 """A frozen network as a function of images to vectors: XGAN's teacher."""
 
 import dataclasses
-import os
-from pathlib import Path
 
+from tf_i2i.cache import default_cache_dir
 from tf_i2i.errors import UserError
 from tf_i2i.features import load_features
 
@@ -47,9 +46,7 @@ def teacher(name="face", input_size=None, value_range=LEVELS):
 
 def face_path():
     """Where "face" is: `teachers/face` in the cache folder."""
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    cache = os.environ.get("TF_I2I_CACHE") or Path(home) / "tf_i2i"
-    return Path(cache).expanduser() / "teachers" / "face"
+    return default_cache_dir() / "teachers" / "face"
 
 
 def _face():

@@ -37,6 +37,7 @@ class CycleGAN(UnpairedTranslator):
         residual_blocks: of a generator; None: 9 from 256 pixels on, else 6
             (appendix 7.2).
         width: factor on the channel counts of the generators.
+        outer_norm: as in `ResnetGenerator`; True is the paper's.
         critic_layers: halvings of the critics: 3 for the 70x70 PatchGAN.
         critic_width: factor on theirs; None: `width`.
         cycle_weight: lambda, eq. 3 (10).
@@ -59,6 +60,7 @@ class CycleGAN(UnpairedTranslator):
         image_size=256,
         residual_blocks=None,
         width=1.0,
+        outer_norm=True,
         critic_layers=3,
         critic_width=None,
         cycle_weight=10.0,
@@ -76,8 +78,10 @@ class CycleGAN(UnpairedTranslator):
 
         blocks = residual_blocks or (9 if image_size >= 256 else 6)
         critic_width = critic_width or width
-        self.generator_a = ResnetGenerator(blocks, width, name="generator_a")
-        self.generator_b = ResnetGenerator(blocks, width, name="generator_b")
+        for o in "ab":
+            name = f"generator_{o}"
+            generator = ResnetGenerator(blocks, width, outer_norm, name)
+            setattr(self, name, generator)
         self.critic_a = PatchCritic(critic_layers, critic_width, "critic_a")
         self.critic_b = PatchCritic(critic_layers, critic_width, "critic_b")
         if pool_size:

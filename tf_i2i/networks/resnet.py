@@ -22,9 +22,11 @@ class ResnetGenerator(Network):
     Args:
         blocks: number of residual blocks.
         width: factor on the channel counts.
+        outer_norm: normalization around the residual blocks too, as
+            published. It takes an image's overall colour and contrast away.
     """
 
-    def __init__(self, blocks=9, width=1.0, name=None):
+    def __init__(self, blocks=9, width=1.0, outer_norm=True, name=None):
         super().__init__(name)
         few, some, many = (scaled(n, width) for n in (64, 128, 256))
         kernels = {"kernel_initializer": normal_kernels(width)}
@@ -43,7 +45,10 @@ class ResnetGenerator(Network):
             for n in (some, few)
         ]
         self.last = keras.layers.Conv2D(3, 7, **kernels, name="last")
-        self.norms = [InstanceNormalization(name=f"norm_{i}") for i in range(5)]
+        self.norms = [
+            InstanceNormalization(name=f"norm_{i}") if outer_norm else _as_it_is
+            for i in range(5)
+        ]
 
     def call(self, x, training=False):
         """Translates images.
@@ -69,3 +74,7 @@ class ResnetGenerator(Network):
             x = bent(up(x))
         x = self.last(reflect_pad(x, 3, training))
         return tf.tanh(tf.cast(x, tf.float32))
+
+
+def _as_it_is(x, training):
+    return x

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from tf_i2i.cache import default_cache_dir
 from tf_i2i.data import toy_faces
 from tf_i2i.data.sources import SPLITS
 from tf_i2i.data.sources import means_toy_faces
 from tf_i2i.data.store import Store
-from tf_i2i.data.store import default_cache_dir
 from tf_i2i.data.unpaired import images_at
 from tf_i2i.domains import DIRECTIONS
 from tf_i2i.errors import UserError

@@ -12,10 +12,10 @@ from pathlib import Path
 import gin
 import keras
 
+from tf_i2i.cache import default_cache_dir
 from tf_i2i.data.augment import Augmentation
 from tf_i2i.data.reading import FITS
 from tf_i2i.data.sources import source_for
-from tf_i2i.data.store import default_cache_dir
 from tf_i2i.data.store import open_store
 from tf_i2i.data.store import to_stderr
 from tf_i2i.data.unpaired import default_load_size

@@ -1,0 +1,12 @@
+"""Where things are kept that can be made again."""
+
+import os
+from pathlib import Path
+
+
+def default_cache_dir():
+    """`$TF_I2I_CACHE`, else `tf_i2i` in the user's cache folder."""
+    if chosen := os.environ.get("TF_I2I_CACHE"):
+        return Path(chosen).expanduser()
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(home) / "tf_i2i"
