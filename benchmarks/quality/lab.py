@@ -60,14 +60,15 @@ MAPS = (
 )
 NO_SHARING = of("UNIT", shared_blocks=0, likelihood_weight=0.0, kl_weight=0.0)
 NO_CYCLE = of("UNIT", cycle_weight=0.0, cycle_kl_weight=0.0)
+OUTER_NORM = of("CycleGAN", outer_norm=True)  # As published.
 NARROW = (
+    *OUTER_NORM,
     *of("CycleGAN", residual_blocks=6, width=0.25),
     *of("single_phase", batch_size=8, images=40000),
 )
 NO_IDENTITY = of("CycleGAN", identity_weight=0.0)
-# No normalization around the residual blocks, as UNIT has none there.
 PLAIN = (
-    *of("CycleGAN", residual_blocks=6, width=0.5, outer_norm=False),
+    *of("CycleGAN", residual_blocks=6, width=0.5),
     *of("single_phase", images=12000),
 )
 WIDE_UNIT = (
@@ -92,6 +93,7 @@ ROWS = {
         if task != "toy"
     },
     "cyclegan": Row("toy", "cyclegan.gin"),
+    "cyclegan_outer_norm": Row("toy", "cyclegan.gin", OUTER_NORM),
     "cyclegan_narrow": Row("toy", "cyclegan.gin", NARROW),
     "cyclegan_negative": Row(
         "negative", "cyclegan.gin", (*EXACT, *NARROW, *NO_IDENTITY)
@@ -108,11 +110,14 @@ ROWS = {
         (
             *EXACT,
             *NO_IDENTITY,
+            *OUTER_NORM,
             *of("CycleGAN", residual_blocks=6, width=0.5),
             *of("single_phase", images=12000),
         ),
     ),
-    "cyclegan_cityscapes": Row("cityscapes", "cyclegan.gin", MAPS),
+    "cyclegan_cityscapes": Row(
+        "cityscapes", "cyclegan.gin", (*MAPS, *OUTER_NORM)
+    ),
     "unit": Row("toy", "unit.gin"),
     "unit_negative": Row(
         "negative",

@@ -56,6 +56,7 @@ class XGAN(UnpairedTranslator):
     Args:
         image_size: side of images, a multiple of 16 pixels.
         width: factor on the channel counts of Table 1.
+        critic_width: factor on those of the critics; None: `width`.
         shared_blocks: convolutions next to the embedding that the encoders
             share, and deconvolutions that the decoders share: 0 to 4 (2).
             0: "sharing only the middle layer".
@@ -90,6 +91,7 @@ class XGAN(UnpairedTranslator):
         self,
         image_size=64,
         width=1.0,
+        critic_width=None,
         shared_blocks=2,
         reconstruction="squares",
         reconstruction_weight=1.0,
@@ -132,11 +134,16 @@ class XGAN(UnpairedTranslator):
             self.classifier = DomainClassifier(width, name="classifier")
         self.critics = tuple(f"critic_{way[-1]}" for way in gan_directions)
         for critic in self.critics:
-            setattr(self, critic, XganCritic(**shape, name=critic))
+            network = XganCritic(image_size, critic_width or width, name=critic)
+            setattr(self, critic, network)
         if not self.critics:
             self.updates = ("translator",)
         self.teach = self._teacher(teacher)
         self.finish()
+
+    @property
+    def averaged_networks(self):
+        return ("encoder", "decoder")
 
     @property
     def stride(self):
