@@ -55,17 +55,24 @@ class ResnetGenerator(Network):
         Returns:
             float32, shape of `x`, in [-1, 1].
         """
-        norms = iter(self.norms)
-
-        def bent(y):
-            return tf.nn.relu(next(norms)(y, training=training))
-
-        x = bent(self.first(reflect_pad(x, 3, training)))
-        for down in self.downs:
-            x = bent(down(x))
+        x = self._encoded(x, training)
         for block in self.blocks:
             x = block(x, training=training)
-        for up in self.ups:
-            x = bent(up(x))
-        x = self.last(reflect_pad(x, 3, training))
+        return self._decoded(x, training)
+
+    def _encoded(self, x, training):
+        """Images -> what the blocks work on."""
+        x = self._bent(0, self.first(reflect_pad(x, 3, training)), training)
+        for i, down in enumerate(self.downs, 1):
+            x = self._bent(i, down(x), training)
+        return x
+
+    def _decoded(self, x, training, given=lambda x: x):
+        """What the blocks leave -> images; `given` makes a layer's input."""
+        for i, up in enumerate(self.ups, 3):
+            x = self._bent(i, up(given(x)), training)
+        x = self.last(reflect_pad(given(x), 3, training))
         return tf.tanh(tf.cast(x, tf.float32))
+
+    def _bent(self, i, x, training):
+        return tf.nn.relu(self.norms[i](x, training=training))

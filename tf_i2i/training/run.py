@@ -21,10 +21,12 @@ from tf_i2i.data.store import to_stderr
 from tf_i2i.data.unpaired import default_load_size
 from tf_i2i.data.unpaired import evaluation_images
 from tf_i2i.errors import UserError
+from tf_i2i.features.perceptual import perceptual
 from tf_i2i.features.teacher import teacher
 from tf_i2i.methods import DTN
 from tf_i2i.methods import UNIT
 from tf_i2i.methods import XGAN
+from tf_i2i.methods import AsymGAN
 from tf_i2i.methods import CycleGAN
 from tf_i2i.methods import TwinGAN
 from tf_i2i.methods import UNITAdaptation
@@ -62,7 +64,9 @@ CONFIGURABLE = {
         "UNITAdaptation": UNITAdaptation,
         "XGAN": XGAN,
         "DTN": DTN,
+        "AsymGAN": AsymGAN,
         "teacher": teacher,
+        "perceptual": perceptual,
         "Augmentation": Augmentation,
         "Evaluation": Evaluation,
         "Adam": adam,
