@@ -12,7 +12,8 @@ def test_the_third_map_for_content_and_the_first_four_for_style(rng):
     images = rng.uniform(-1, 1, (1, 16, 16, 3)).astype(np.float32)
     content, style = perceptual("random-conv")(images)
     taps = load_features("random-conv")(images)
-    assert len(content) == 1 and len(style) == 4
+    assert len(content) == 1
+    assert len(style) == 4
     np.testing.assert_array_equal(content[0], taps["conv3"])
     for i, maps in enumerate(style, 1):
         np.testing.assert_array_equal(maps, taps[f"conv{i}"])
@@ -25,5 +26,5 @@ def test_maps_by_name(rng):
     )
     content, style = maps(images)
     assert [x.shape[3] for x in (*content, *style)] == [32, 64, 64]
-    with pytest.raises(UserError, match="`perceptual.style` must name maps"):
+    with pytest.raises(UserError, match="must name maps of the network"):
         perceptual("random-conv", style=("relu1_2",))

@@ -311,7 +311,9 @@ class AsymGAN(UnpairedTranslator):
         images = tf.concat([s["styled_a"], s["b"], s["a"]], 0)
         content, style = self.maps(tf.cast(images, tf.float32))
         thirds = [tf.split(maps, 3) for maps in (*content, *style)]
-        deviations = self.deviations([of_a for _, _, of_a in thirds], training)
+        deviations = self.deviations(
+            [of_a for _, _, of_a in thirds], training=training
+        )
         apart = {"content": 0.0, "style": 0.0}
         for i, (made, of_b, of_a) in enumerate(thirds):
             scale = deviations[i]

@@ -81,31 +81,27 @@ class StyledGenerator(ResnetGenerator):
         style_channels=8,
         name=None,
     ):
-        super().__init__(blocks, width, name)
-        self.style_path = style_path
-        self.middle = blocks // 2
-        many = scaled(256, width)
+        middle = blocks // 2
+        styled = range(middle, blocks)
         if style_path == "norm":
             first = max(0, (blocks - 2) // 2)
-            self._replace(
-                range(first, min(first + 3, blocks)),
-                lambda name: ConditionedBlock(many, width, name),
-            )
-            return
-        wide = many + style_channels
-        self._replace(
-            range(self.middle, blocks),
-            lambda name: (
-                ResidualBlock(wide, width=width, reflect=True, name=name)
-                if style_path == "map"
-                else BesideBlock(many, width=width, reflect=True, name=name)
-            ),
-        )
+            styled = range(first, min(first + 3, blocks))
 
-    def _replace(self, places, make):
-        self.styled = tuple(places)
-        for i in places:
-            self.blocks[i] = make(f"block_{i}")
+        def make_block(place, channels, name):
+            more = {"width": width, "name": name}
+            if place not in styled:
+                return ResidualBlock(channels, reflect=True, **more)
+            if style_path == "norm":
+                return ConditionedBlock(channels, **more)
+            if style_path == "beside":
+                return BesideBlock(channels, reflect=True, **more)
+            channels += style_channels
+            return ResidualBlock(channels, reflect=True, **more)
+
+        super().__init__(blocks, width, name, make_block)
+        self.style_path = style_path
+        self.middle = middle
+        self.styled = tuple(styled)
 
     def call(self, x, style, training=False):
         """Translates images.

@@ -22,9 +22,11 @@ class ResnetGenerator(Network):
     Args:
         blocks: number of residual blocks.
         width: factor on the channel counts.
+        make_block: function (place, channels, name) -> the residual block
+            there; None for plain ones.
     """
 
-    def __init__(self, blocks=9, width=1.0, name=None):
+    def __init__(self, blocks=9, width=1.0, name=None, make_block=None):
         super().__init__(name)
         few, some, many = (scaled(n, width) for n in (64, 128, 256))
         kernels = {"kernel_initializer": normal_kernels(width)}
@@ -34,10 +36,12 @@ class ResnetGenerator(Network):
             keras.layers.Conv2D(n, 3, **half, name=f"down_{n}")
             for n in (some, many)
         ]
-        self.blocks = [
-            ResidualBlock(many, width=width, reflect=True, name=f"block_{i}")
-            for i in range(blocks)
-        ]
+
+        def plain(place, channels, name):
+            return ResidualBlock(channels, width=width, reflect=True, name=name)
+
+        make_block = make_block or plain
+        self.blocks = [make_block(i, many, f"block_{i}") for i in range(blocks)]
         self.ups = [
             keras.layers.Conv2DTranspose(n, 3, **half, name=f"up_{n}")
             for n in (some, few)
