@@ -53,9 +53,10 @@ def run_dir(tmp_path, monkeypatch):
     return tmp_path / "run"
 
 
-def use(monkeypatch, model):
+def use(monkeypatch, model, label_maps=()):
     """What `--run_dir` leads to."""
-    stub = SimpleNamespace(load_translator=lambda *_: (model, None))
+    run = SimpleNamespace(label_maps=label_maps)
+    stub = SimpleNamespace(load_translator=lambda *_: (model, run))
     monkeypatch.setitem(sys.modules, "tf_i2i.training.run", stub)
 
 

@@ -60,7 +60,11 @@ def _parser():
     )
     add("--labels_a", help="CSV: file name, label, ...; of A's images")
     add("--labels_b", help="the same of B's")
-    add("--palette_a", help="CSV with r, g, b: A's images are label maps")
+    add(
+        "--palette_a",
+        help="CSV with r, g, b: A's images are label maps (default: the "
+        "colours in A where train.label_maps has 'a')",
+    )
     add("--palette_b", help="the same of B's")
     add(
         "--features",
@@ -184,6 +188,7 @@ def _run_subject(flags):
 
 
 def _folder_subject(flags):
+    from tf_i2i.data.reading import MAPS
     from tf_i2i.data.sources import source_for
     from tf_i2i.data.store import open_store
     from tf_i2i.training.evaluation import RealImages
@@ -192,6 +197,7 @@ def _folder_subject(flags):
         domain: open_store(
             source_for(getattr(flags, f"data_{domain}"), domain),
             flags.image_size,
+            fit="crop" + MAPS * bool(getattr(flags, f"palette_{domain}")),
         )
         for domain in "ab"
     }
@@ -220,16 +226,18 @@ def _foreign(flags, real, report):
         del measures
         names = real.names(direction[0])[: flags.count]
         folder = folders[direction]
-        return {"model": _read_candidate(folder, names, real.size)}
+        maps = evidence.palette is not None
+        return {"model": _read_candidate(folder, names, real.size, maps)}
 
     facts = {"images": ", ".join(folders.values())}
     return _Subject(real, tuple(folders), make, "full", facts, report)
 
 
-def _read_candidate(folder, names, size):
+def _read_candidate(folder, names, size, maps):
     """A folder's images; by the names of the inputs where it has them all."""
     import numpy as np
 
+    from tf_i2i.data.reading import MAPS
     from tf_i2i.data.reading import fit_image
     from tf_i2i.data.reading import list_images
     from tf_i2i.data.reading import read_image
@@ -249,7 +257,8 @@ def _read_candidate(folder, names, size):
             file=sys.stderr,
         )
     chosen = [files[n] for n in names] if aligned else list(files.values())
-    images = [fit_image(read_image(path), size) for path in chosen]
+    fit = "crop" + MAPS * maps
+    images = [fit_image(read_image(path), size, fit) for path in chosen]
     return Candidate(np.stack(images), aligned=aligned)
 
 

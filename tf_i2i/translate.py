@@ -13,6 +13,7 @@ import sys
 from collections import Counter
 from collections import defaultdict
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -42,6 +43,21 @@ QUALITY = 95
 # Geometry.
 
 
+class Filters(NamedTuple):
+    """How pictures are scaled: NEAREST for label maps, whose colours are
+    names.
+
+    Attributes:
+        source, target: Pillow filters, on the way in and out.
+    """
+
+    source: Image.Resampling = Image.Resampling.BICUBIC
+    target: Image.Resampling = Image.Resampling.BICUBIC
+
+
+PICTURES = Filters()
+
+
 def translate_image(translate_fn, image, size, stride, restore=False):
     """Translates one image of any size.
 
@@ -66,26 +82,26 @@ def translate_image(translate_fn, image, size, stride, restore=False):
     return finish(translated, inner, image.shape[:2] if restore else inner)
 
 
-def prepare(image, size, stride):
+def prepare(image, size, stride, resample=Image.Resampling.BICUBIC):
     """Scales and pads an image: `(padded, (height, width) within it)`."""
     height, width = image.shape[:2]
     scale = size / min(height, width)
     inner = (round(height * scale), round(width * scale))
-    scaled = _resize(image, inner)
+    scaled = _resize(image, inner, resample)
     padding = [(0, -side % stride) for side in inner] + [(0, 0)]
     return np.pad(scaled, padding, mode="reflect"), inner
 
 
-def finish(translated, inner, shape):
+def finish(translated, inner, shape, resample=Image.Resampling.BICUBIC):
     """Crops the padding off and scales to `shape`, (height, width)."""
-    return _resize(translated[: inner[0], : inner[1]], shape)
+    return _resize(translated[: inner[0], : inner[1]], shape, resample)
 
 
-def _resize(image, shape):
+def _resize(image, shape, resample):
     if image.shape[:2] == tuple(shape):
         return image
     picture = Image.fromarray(np.ascontiguousarray(image))
-    return np.array(picture.resize(shape[::-1], Image.Resampling.BICUBIC))
+    return np.array(picture.resize(shape[::-1], resample))
 
 
 # Files.
@@ -257,7 +273,13 @@ def save_image(image, path):
 
 
 def translate_files(
-    translate_fn, outputs, size, stride, batch_size=8, restore=False
+    translate_fn,
+    outputs,
+    size,
+    stride,
+    batch_size=8,
+    restore=False,
+    filters=PICTURES,
 ):
     """Translates files, images of one padded shape in one batch.
 
@@ -265,6 +287,7 @@ def translate_files(
         translate_fn, size, stride, restore: as in `translate_image`.
         outputs: dictionary, input path -> output path.
         batch_size: images a call.
+        filters: `Filters`.
 
     Returns:
         List of `BadImage`, one for each file that was left out.
@@ -283,7 +306,8 @@ def translate_files(
             for image, (_, *sizes, target) in zip(
                 translated, batch, strict=True
             ):
-                save_image(finish(image, *sizes), target)
+                finished = finish(image, *sizes, filters.target)
+                save_image(finished, target)
             bar.update(len(batch))
 
         for path, target in outputs.items():
@@ -293,7 +317,7 @@ def translate_files(
                 skipped.append(error)
                 bar.update()
                 continue
-            padded, inner = prepare(image, size, stride)
+            padded, inner = prepare(image, size, stride, filters.source)
             final = image.shape[:2] if restore else inner
             waiting[padded.shape].append((padded, inner, final, target))
             if len(waiting[padded.shape]) == batch_size:
@@ -304,7 +328,9 @@ def translate_files(
     return skipped
 
 
-def translate_to_grid(styled_fn, outputs, size, given, references):
+def translate_to_grid(
+    styled_fn, outputs, size, given, references, filters=PICTURES
+):
     """Translates files in several styles, into one picture.
 
     Args:
@@ -312,6 +338,7 @@ def translate_to_grid(styled_fn, outputs, size, given, references):
         outputs: dictionary, input path -> the picture's path.
         size: side of the squares, pixels.
         given, references: as of `styles.styles_for`.
+        filters: `Filters`.
 
     Returns:
         List of `BadImage`, one for each file that was left out.
@@ -322,7 +349,8 @@ def translate_to_grid(styled_fn, outputs, size, given, references):
     images, skipped = [], []
     for path in outputs:
         try:
-            images.append(fit_image(read_input(path), size))
+            image = read_input(path)
+            images.append(fit_image(image, size, resample=filters.source))
         except BadImage as error:
             skipped.append(error)
     if images:
@@ -395,7 +423,8 @@ def main(argv):
 
     # Before the run sets its precision, which is for its own networks.
     find = detect.detector(flags.faces) if flags.faces else None
-    model, _ = load_translator(flags.run_dir, flags.allow_imports)
+    model, run = load_translator(flags.run_dir, flags.allow_imports)
+    filters = _filters(run.label_maps, flags.direction)
     given, references = [None], []
     if flags.style:
         given, references = styles.styles_for(
@@ -405,7 +434,7 @@ def main(argv):
     translate_fn = functools.partial(styled_fn, styles=given[:1])
     if _as_grid(flags):
         skipped = translate_to_grid(
-            styled_fn, outputs, model.size, given, references
+            styled_fn, outputs, model.size, given, references, filters
         )
     elif find:
         skipped, faceless = translate_faces(
@@ -433,6 +462,7 @@ def main(argv):
                 model.stride,
                 flags.batch_size,
                 restore=flags.size == "input",
+                filters=filters,
             )
     for error in skipped:
         print(error.left_out, file=sys.stderr)
@@ -576,6 +606,18 @@ def _check_faces(flags):
             f"Received: --margin={flags.margin} alone"
         )
     flags.margin = align.checked_margin(flags.margin)
+
+
+def _filters(label_maps, direction):
+    """`Filters` of a run with those domains of label maps."""
+    return Filters(
+        *(
+            Image.Resampling.NEAREST
+            if domain in label_maps
+            else Image.Resampling.BICUBIC
+            for domain in direction.split("_to_")
+        )
+    )
 
 
 def _compiled(model, direction):

@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_i2i.data import toy_faces
+from tf_i2i.data.maps import colours_of
 from tf_i2i.data.sources import SPLITS
 from tf_i2i.data.sources import means_toy_faces
 from tf_i2i.data.store import Store
@@ -165,12 +166,16 @@ class RealImages:
 
     @classmethod
     def of_run(cls, run, paired=False, labels=None, palettes=None):
-        """Those of a run; the toy faces have pairs and labels of their own."""
+        """Those of a run; the toy faces have pairs and labels of their own,
+        label maps their palette.
+        """
         stores = {domain: run.store(domain) for domain in "ab"}
         if all(map(means_toy_faces, run.data.values())):
             labels = {d: _toy_labels(stores[d]) for d in "ab"}
             paired = True
-        return cls(stores, run.phase.size, paired, labels or {}, palettes or {})
+        known = {d: colours_of(stores[d]) for d in run.label_maps}
+        palettes = known | (palettes or {})
+        return cls(stores, run.phase.size, paired, labels or {}, palettes)
 
     def evidence(self, direction, split="test", count=None):
         """`Evidence` of a direction.
