@@ -23,8 +23,26 @@ SHOWN = (
     *("accuracy", "score", "style", "content", "called_b", "r@1", "r@5"),
     *("input_r@1", "input_r@5", "labels", "copy_rate", "fd", "kd"),
     *("swd_64", "swd_32", "swd_16", "coverage", "recall"),
-    *("map_pixel", "map_class", "map_iou", "acc16", "psnr", "ssim"),
-    *("perceptual", "round_trip", "diversity", "code_a_distance", "code_r@5"),
+    *(
+        "seen_pixel",
+        "seen_class",
+        "seen_iou",
+        "map_pixel",
+        "map_class",
+        "map_iou",
+        "acc16",
+        "psnr",
+        "ssim",
+    ),
+    *(
+        "perceptual",
+        "round_trip",
+        "hidden",
+        "diversity",
+        "styled_r@5",
+        "code_a_distance",
+        "code_r@5",
+    ),
 )
 
 
@@ -66,6 +84,12 @@ def _parser():
         "colours in A where train.label_maps has 'a')",
     )
     add("--palette_b", help="the same of B's")
+    add(
+        "--maps_a",
+        help="folder: label maps of A's photos by name, in B's colours; from "
+        "those of training photos a segmenter learns to judge translations",
+    )
+    add("--maps_b", help="the same of B's photos, in A's colours")
     add(
         "--features",
         default="random-conv",
@@ -154,7 +178,9 @@ def _run_subject(flags):
     )
     model, run = load(best=flags.checkpoint == "best")
     labels = _labels(flags) or run.label_tables()
-    real = RealImages.of_run(run, flags.paired, labels, _palettes(flags))
+    real = RealImages.of_run(
+        run, flags.paired, labels, _palettes(flags), _maps(flags)
+    )
     if flags.images_a or flags.images_b:
         return _foreign(flags, real, Path(flags.run_dir) / "others.html")
     versions = {"best" if flags.checkpoint == "best" else "model": model}
@@ -207,6 +233,7 @@ def _folder_subject(flags):
         flags.paired,
         _labels(flags),
         _palettes(flags),
+        _maps(flags),
     )
     return _foreign(flags, real, Path("report.html"))
 
@@ -282,6 +309,15 @@ def _palettes(flags):
     }
 
 
+def _maps(flags):
+    """Folders of label maps by the domain of their photos."""
+    return {
+        domain: folder
+        for domain in "ab"
+        if (folder := getattr(flags, f"maps_{domain}"))
+    }
+
+
 def _judge(subject, direction, features, flags):
     """The direction's part of the report, and its table."""
     from tf_i2i.metrics.judge import Judge
@@ -292,6 +328,8 @@ def _judge(subject, direction, features, flags):
     measures = recipe(flags.recipe or subject.recipe)
     if evidence.palette is not None:
         measures = dict.fromkeys((*measures, "segmentation"))
+    if evidence.target_maps is not None:
+        measures = dict.fromkeys((*measures, "segmenter"))
     candidates = subject.make(evidence, direction, measures)
     judge = Judge(evidence, features, flags.seed, remembered)
     table = judge.table(candidates, measures)
