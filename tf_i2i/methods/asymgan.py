@@ -178,15 +178,17 @@ class AsymGAN(UnpairedTranslator):
 
     def _feature_maps(self, make):
         """The frozen network, and what its maps are divided by."""
-        if not (self.content_weight or self.style_weight):
+        compared = self.content_weight or self.style_weight
+        # Made in any case: a config that names it stays valid without.
+        network = make and make()
+        if not compared:
             return None
-        if make is None:
+        if network is None:
             raise UserError(
                 "`features` must be a network for the perceptual terms, such "
                 "as @perceptual, or content_weight and style_weight 0. "
                 "Received: None"
             )
-        network = make()
         side = self.image_size
         content, style = network(tf.zeros((1, side, side, 3)))
         self.deviations = FirstDeviations(
