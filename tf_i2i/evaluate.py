@@ -18,6 +18,7 @@ from tf_i2i import cli
 from tf_i2i.errors import UserError
 
 STEPS_BETWEEN = 7
+SHOWN_INPUTS = 6
 # What the terminal shows; the report has everything.
 SHOWN = (
     *("accuracy", "score", "style", "content", "called_b", "r@1", "r@5"),
@@ -359,6 +360,8 @@ def _report(subject, direction, judge, made, table):
     )
     if subject.model is not None:
         pictures.append(_between(subject.model, e.inputs, direction))
+    if made.several is not None:
+        pictures.append(_under_styles(e.inputs, made.several))
     maps = {
         "real source": judge.vectors(e.inputs),
         "real target": judge.vectors(e.target_test),
@@ -412,11 +415,25 @@ def _between(model, inputs, direction):
         mixed = (1 - share) * to_float(first) + share * to_float(last)
         style = None
         if model.style_for(direction):
-            style = model.sample_style(STEPS_BETWEEN, 0)
+            style = np.repeat(model.sample_style(1, 0), STEPS_BETWEEN, 0)
         mixed = mixed.astype(np.float32)
         made = to_uint8(model.translate(mixed, direction, style)).numpy()
         frames += [to_uint8(mixed), made]
     return html.interpolations(frames)
+
+
+def _under_styles(inputs, several):
+    """Some inputs, each before its translations in several styles."""
+    import numpy as np
+
+    from tf_i2i import report as html
+
+    rows = [
+        np.concatenate([inputs[i : i + 1], several[:, i]])
+        for i in range(min(SHOWN_INPUTS, several.shape[1]))
+    ]
+    caption = "Inputs, and translations of each; a column is not one style."
+    return html.interpolations(rows, caption)
 
 
 def _flat(table, features):
