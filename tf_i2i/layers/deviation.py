@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from tf_i2i.layers.replicas import across_replicas
+from tf_i2i.layers.replicas import replica_position
 
 
 class FirstDeviations(keras.layers.Layer):
@@ -52,7 +53,8 @@ class FirstDeviations(keras.layers.Layer):
             ]
         )
         (new,) = across_replicas([new])
-        count = float(tensors[0].shape[0])
+        _, replicas = replica_position()
+        count = float(replicas * tensors[0].shape[0])
         # Images that are not finite must not outlive their step.
         counts = (seen < self.images) & tf.reduce_all(tf.math.is_finite(new))
         share = tf.where(counts, count / (seen + count), 0.0)
