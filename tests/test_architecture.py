@@ -27,6 +27,7 @@ MAY_IMPORT = {
     "methods": LOW | {"layers", "losses", "networks"},
     "training": LOW
     | {"methods", "data", "layers", "losses", "metrics", "features"},
+    "styles": LOW | {"data"},
     "export": LOW | {"methods", "training", "cli", "extras"},
 }
 VERBS = {

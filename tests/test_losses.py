@@ -54,6 +54,31 @@ def test_divergence_from_the_unit_normal():
     assert float(losses.kl_unit(X)) == pytest.approx(5.25 / 6)
 
 
+def test_squared_variation():
+    image = np.array([[0.0, 1.0], [3.0, 1.0]], np.float32)
+    # Down: 9 and 0; across: 1 and 4.
+    loss = float(losses.squared_variation(image[None, :, :, None]))
+    assert loss == 4.5 + 2.5
+
+
+def test_style_distance():
+    # Two channels on two pixels; divided by 2 * 1 * 2.
+    x = np.array([[[[1.0, 0.0], [1.0, 2.0]]]], np.float32)
+    expected = np.array([[2.0, 2.0], [2.0, 4.0]]) / 4
+    np.testing.assert_allclose(losses.gram(x)[0], expected)
+    # A sum over the matrix, a mean over images.
+    apart = losses.style_distance(np.tile(x, (2, 1, 1, 1)), np.zeros_like(x))
+    assert float(apart) == pytest.approx((4 + 4 + 4 + 16) / 16)
+
+
+def test_style_is_no_matter_of_place_or_size(rng):
+    x = rng.normal(size=(2, 4, 4, 3)).astype(np.float32)
+    moved = np.roll(x, (1, 2), (1, 2))
+    doubled = np.repeat(np.repeat(x, 2, 1), 2, 2)
+    for other in (moved, doubled):
+        assert float(losses.style_distance(x, other)) < 1e-10
+
+
 def test_slope_of_a_linear_critic_is_the_norm_of_its_weights(rng):
     weights = rng.normal(size=(4, 4, 3)).astype(np.float32)
     images = rng.normal(size=(2, 4, 4, 3)).astype(np.float32)

@@ -37,6 +37,9 @@ class Styled(Negative):
     def encode_style(self, images, direction):
         return images[:, 0, 0]
 
+    def blend_styles(self, first, last, count):
+        return np.linspace(first[0], last[0], count, dtype=np.float32)
+
     def sample_style(self, count, seed):
         draw = np.random.default_rng(seed).standard_normal((count, 3))
         return draw.astype(np.float32)
@@ -50,9 +53,10 @@ def run_dir(tmp_path, monkeypatch):
     return tmp_path / "run"
 
 
-def use(monkeypatch, model):
+def use(monkeypatch, model, label_maps=()):
     """What `--run_dir` leads to."""
-    stub = SimpleNamespace(load_translator=lambda *_: (model, None))
+    run = SimpleNamespace(label_maps=label_maps)
+    stub = SimpleNamespace(load_translator=lambda *_: (model, run))
     monkeypatch.setitem(sys.modules, "tf_i2i.training.run", stub)
 
 
@@ -308,6 +312,61 @@ def test_style(run_dir, tmp_path, monkeypatch):
     assert styled("sample", 1) == styled("sample", 1) != styled("sample", 2)
 
 
+def cell(picture, row, column, side=SIZE):
+    """The middle of a picture of a grid with gaps of two."""
+    at = [2 + i * (side + 2) + side // 2 for i in (row, column)]
+    return picture[at[0], at[1]].tolist()
+
+
+def test_several_styles_in_one_picture(run_dir, tmp_path, monkeypatch):
+    use(monkeypatch, Styled())
+    for name, level in (("dark", 26), ("light", 204), ("x", 153), ("y", 102)):
+        image = np.full((40, 30, 3), level, np.uint8)
+        write(tmp_path / "in" / f"{name}.png", image)
+    pictures = tmp_path / "in"
+    out = tmp_path / "grid.png"
+    flags = [f"--input={pictures}/[xy].png", "--direction=b_to_a"]
+    flags += [f"--output={out}", "--overwrite"]
+    like = f"--style={pictures}/dark.png,{pictures}/light.png"
+
+    # Styles of -.8 and .6, or -101.5 and 76.5 levels.
+    verb(run_dir, *flags, like)
+    picture = read_image(out)
+    assert picture.shape == (3 * (SIZE + 2) + 2, 3 * (SIZE + 2) + 2, 3)
+    assert cell(picture, 0, 0) == [255] * 3
+    assert [cell(picture, 0, i)[0] for i in (1, 2)] == [26, 204]
+    assert [cell(picture, 1, i)[0] for i in range(3)] == [153, 52, 230]
+    assert [cell(picture, 2, i)[0] for i in range(3)] == [102, 0, 178]
+
+    # -.8, -.1 and .6.
+    verb(run_dir, *flags, like, "--interpolate=3")
+    picture = read_image(out)
+    assert [cell(picture, 0, i)[0] for i in range(4)] == [255, 26, 255, 204]
+    assert [cell(picture, 1, i)[0] for i in range(4)] == [153, 52, 140, 230]
+
+    verb(run_dir, *flags, "--style=sample", "--samples=5")
+    assert read_image(out).shape[:2] == (2 * (SIZE + 2) + 2, 6 * (SIZE + 2) + 2)
+
+
+def test_several_styles_in_a_folder(run_dir, tmp_path, monkeypatch, capsys):
+    use(monkeypatch, Styled())
+    write(tmp_path / "in" / "me.png", np.full((40, 30, 3), 102, np.uint8))
+    out = tmp_path / "out"
+    flags = [f"--input={tmp_path}/in", f"--output={out}", "--direction=b_to_a"]
+    verb(run_dir, *flags, "--style=sample", "--samples=3", "--seed=4")
+    assert "Translated 1 of 1 images (b_to_a) into" in capsys.readouterr().out
+    assert sorted(p.name for p in out.iterdir()) == [
+        *("me-1.png", "me-2.png", "me-3.png")
+    ]
+    drawn = Styled().sample_style(3, 4)
+    for i, style in enumerate(drawn, 1):
+        image = read_image(out / f"me-{i}.png")
+        wanted = np.clip(102 + 127.5 * style, 0, 255)
+        np.testing.assert_allclose(image[0, 0], wanted, atol=1)
+    with pytest.raises(UserError, match="add --overwrite to replace"):
+        verb(run_dir, *flags, "--style=sample", "--samples=2")
+
+
 def test_faces_are_translated_where_they_are(
     run_dir, tmp_path, monkeypatch, capsys
 ):
@@ -355,6 +414,9 @@ def test_faces_are_translated_where_they_are(
         (["--style=nowhere.png"], "nowhere.png"),
         (["--sytle=sample"], "unrecognized arguments: --sytle=sample"),
         (["--faces=dogs"], "invalid choice: 'dogs'"),
+        (["--samples=2"], "`--samples` must be at least 1, with --style=sam"),
+        (["--style=sample", "--samples=0"], "`--samples` must be at least 1"),
+        (["--style=sample", "--interpolate=3"], "with two images"),
         (["--margin=.2"], "`--margin` must come with --faces"),
     ],
 )

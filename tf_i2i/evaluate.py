@@ -18,13 +18,32 @@ from tf_i2i import cli
 from tf_i2i.errors import UserError
 
 STEPS_BETWEEN = 7
+SHOWN_INPUTS = 6
 # What the terminal shows; the report has everything.
 SHOWN = (
     *("accuracy", "score", "style", "content", "called_b", "r@1", "r@5"),
     *("input_r@1", "input_r@5", "labels", "copy_rate", "fd", "kd"),
     *("swd_64", "swd_32", "swd_16", "coverage", "recall"),
-    *("map_pixel", "map_class", "map_iou", "acc16", "psnr", "ssim"),
-    *("perceptual", "round_trip", "diversity", "code_a_distance", "code_r@5"),
+    *(
+        "seen_pixel",
+        "seen_class",
+        "seen_iou",
+        "map_pixel",
+        "map_class",
+        "map_iou",
+        "acc16",
+        "psnr",
+        "ssim",
+    ),
+    *(
+        "perceptual",
+        "round_trip",
+        "hidden",
+        "diversity",
+        "styled_r@5",
+        "code_a_distance",
+        "code_r@5",
+    ),
 )
 
 
@@ -60,8 +79,18 @@ def _parser():
     )
     add("--labels_a", help="CSV: file name, label, ...; of A's images")
     add("--labels_b", help="the same of B's")
-    add("--palette_a", help="CSV with r, g, b: A's images are label maps")
+    add(
+        "--palette_a",
+        help="CSV with r, g, b: A's images are label maps (default: the "
+        "colours in A where train.label_maps has 'a')",
+    )
     add("--palette_b", help="the same of B's")
+    add(
+        "--maps_a",
+        help="folder: label maps of A's photos by name, in B's colours; from "
+        "those of training photos a segmenter learns to judge translations",
+    )
+    add("--maps_b", help="the same of B's photos, in A's colours")
     add(
         "--features",
         default="random-conv",
@@ -150,7 +179,9 @@ def _run_subject(flags):
     )
     model, run = load(best=flags.checkpoint == "best")
     labels = _labels(flags) or run.label_tables()
-    real = RealImages.of_run(run, flags.paired, labels, _palettes(flags))
+    real = RealImages.of_run(
+        run, flags.paired, labels, _palettes(flags), _maps(flags)
+    )
     if flags.images_a or flags.images_b:
         return _foreign(flags, real, Path(flags.run_dir) / "others.html")
     versions = {"best" if flags.checkpoint == "best" else "model": model}
@@ -184,6 +215,7 @@ def _run_subject(flags):
 
 
 def _folder_subject(flags):
+    from tf_i2i.data.reading import MAPS
     from tf_i2i.data.sources import source_for
     from tf_i2i.data.store import open_store
     from tf_i2i.training.evaluation import RealImages
@@ -192,6 +224,7 @@ def _folder_subject(flags):
         domain: open_store(
             source_for(getattr(flags, f"data_{domain}"), domain),
             flags.image_size,
+            fit="crop" + MAPS * bool(getattr(flags, f"palette_{domain}")),
         )
         for domain in "ab"
     }
@@ -201,6 +234,7 @@ def _folder_subject(flags):
         flags.paired,
         _labels(flags),
         _palettes(flags),
+        _maps(flags),
     )
     return _foreign(flags, real, Path("report.html"))
 
@@ -220,16 +254,18 @@ def _foreign(flags, real, report):
         del measures
         names = real.names(direction[0])[: flags.count]
         folder = folders[direction]
-        return {"model": _read_candidate(folder, names, real.size)}
+        maps = evidence.palette is not None
+        return {"model": _read_candidate(folder, names, real.size, maps)}
 
     facts = {"images": ", ".join(folders.values())}
     return _Subject(real, tuple(folders), make, "full", facts, report)
 
 
-def _read_candidate(folder, names, size):
+def _read_candidate(folder, names, size, maps):
     """A folder's images; by the names of the inputs where it has them all."""
     import numpy as np
 
+    from tf_i2i.data.reading import MAPS
     from tf_i2i.data.reading import fit_image
     from tf_i2i.data.reading import list_images
     from tf_i2i.data.reading import read_image
@@ -249,7 +285,8 @@ def _read_candidate(folder, names, size):
             file=sys.stderr,
         )
     chosen = [files[n] for n in names] if aligned else list(files.values())
-    images = [fit_image(read_image(path), size) for path in chosen]
+    fit = "crop" + MAPS * maps
+    images = [fit_image(read_image(path), size, fit) for path in chosen]
     return Candidate(np.stack(images), aligned=aligned)
 
 
@@ -273,6 +310,15 @@ def _palettes(flags):
     }
 
 
+def _maps(flags):
+    """Folders of label maps by the domain of their photos."""
+    return {
+        domain: folder
+        for domain in "ab"
+        if (folder := getattr(flags, f"maps_{domain}"))
+    }
+
+
 def _judge(subject, direction, features, flags):
     """The direction's part of the report, and its table."""
     from tf_i2i.metrics.judge import Judge
@@ -283,6 +329,8 @@ def _judge(subject, direction, features, flags):
     measures = recipe(flags.recipe or subject.recipe)
     if evidence.palette is not None:
         measures = dict.fromkeys((*measures, "segmentation"))
+    if evidence.target_maps is not None:
+        measures = dict.fromkeys((*measures, "segmenter"))
     candidates = subject.make(evidence, direction, measures)
     judge = Judge(evidence, features, flags.seed, remembered)
     table = judge.table(candidates, measures)
@@ -312,6 +360,8 @@ def _report(subject, direction, judge, made, table):
     )
     if subject.model is not None:
         pictures.append(_between(subject.model, e.inputs, direction))
+    if made.several is not None:
+        pictures.append(_under_styles(e.inputs, made.several))
     maps = {
         "real source": judge.vectors(e.inputs),
         "real target": judge.vectors(e.target_test),
@@ -365,11 +415,25 @@ def _between(model, inputs, direction):
         mixed = (1 - share) * to_float(first) + share * to_float(last)
         style = None
         if model.style_for(direction):
-            style = model.sample_style(STEPS_BETWEEN, 0)
+            style = np.repeat(model.sample_style(1, 0), STEPS_BETWEEN, 0)
         mixed = mixed.astype(np.float32)
         made = to_uint8(model.translate(mixed, direction, style)).numpy()
         frames += [to_uint8(mixed), made]
     return html.interpolations(frames)
+
+
+def _under_styles(inputs, several):
+    """Some inputs, each before its translations in several styles."""
+    import numpy as np
+
+    from tf_i2i import report as html
+
+    rows = [
+        np.concatenate([inputs[i : i + 1], several[:, i]])
+        for i in range(min(SHOWN_INPUTS, several.shape[1]))
+    ]
+    caption = "Inputs, and translations of each; a column is not one style."
+    return html.interpolations(rows, caption)
 
 
 def _flat(table, features):

@@ -41,6 +41,49 @@ def total_variation(images):
     return l1(x[:, 1:], x[:, :-1]) + l1(x[:, :, 1:], x[:, :, :-1])
 
 
+def squared_variation(images):
+    """Mean squared difference of neighbours, along rows and along columns.
+
+    Li et al. 2019, eq. 18; printed there as a sum, with a minus between the
+    directions.
+
+    Args:
+        images: `[N, H, W, C]`.
+
+    Returns:
+        The sum of the two means.
+    """
+    x = tf.cast(images, tf.float32)
+    return mean_square(x[:, 1:], x[:, :-1]) + mean_square(
+        x[:, :, 1:], x[:, :, :-1]
+    )
+
+
+def gram(maps):
+    """Gram matrices of feature maps (Johnson et al. 2016, eq. 3).
+
+    Args:
+        maps: `[N, H, W, C]`.
+
+    Returns:
+        `[N, C, C]`, float32: sums over pixels, divided by C * H * W.
+    """
+    x = tf.cast(maps, tf.float32)
+    _, height, width, channels = x.shape
+    products = tf.einsum("nhwc,nhwd->ncd", x, x)
+    return products / (channels * height * width)
+
+
+def style_distance(x, y):
+    """Squared Frobenius norm between Gram matrices, mean over images.
+
+    Args:
+        x, y: feature maps `[N, H, W, C]`.
+    """
+    apart = tf.square(gram(x) - gram(y))
+    return tf.reduce_mean(tf.reduce_sum(apart, [1, 2]))
+
+
 def gan_critic(real, fake):
     """Sigmoid cross-entropy of a critic (Goodfellow et al. 2014, eq. 1).
 

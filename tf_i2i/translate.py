@@ -6,18 +6,21 @@
         --output=translated/ --direction=b_to_a --size=input
 """
 
+import functools
 import glob
 import os
 import sys
 from collections import Counter
 from collections import defaultdict
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
 from tf_i2i import cli
+from tf_i2i import styles
 from tf_i2i.data.reading import IMAGE_SUFFIXES
 from tf_i2i.data.reading import BadImage
 from tf_i2i.data.reading import fit_image
@@ -31,7 +34,6 @@ from tf_i2i.export import photo_to_photo
 from tf_i2i.faces import align
 from tf_i2i.faces import detect
 from tf_i2i.faces.paste import paste
-from tf_i2i.images import to_float
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")  # That can be written.
 MAX_ASPECT = 8
@@ -39,6 +41,21 @@ QUALITY = 95
 
 
 # Geometry.
+
+
+class Filters(NamedTuple):
+    """How pictures are scaled: NEAREST for label maps, whose colours are
+    names.
+
+    Attributes:
+        source, target: Pillow filters, on the way in and out.
+    """
+
+    source: Image.Resampling = Image.Resampling.BICUBIC
+    target: Image.Resampling = Image.Resampling.BICUBIC
+
+
+PICTURES = Filters()
 
 
 def translate_image(translate_fn, image, size, stride, restore=False):
@@ -65,26 +82,26 @@ def translate_image(translate_fn, image, size, stride, restore=False):
     return finish(translated, inner, image.shape[:2] if restore else inner)
 
 
-def prepare(image, size, stride):
+def prepare(image, size, stride, resample=Image.Resampling.BICUBIC):
     """Scales and pads an image: `(padded, (height, width) within it)`."""
     height, width = image.shape[:2]
     scale = size / min(height, width)
     inner = (round(height * scale), round(width * scale))
-    scaled = _resize(image, inner)
+    scaled = _resize(image, inner, resample)
     padding = [(0, -side % stride) for side in inner] + [(0, 0)]
     return np.pad(scaled, padding, mode="reflect"), inner
 
 
-def finish(translated, inner, shape):
+def finish(translated, inner, shape, resample=Image.Resampling.BICUBIC):
     """Crops the padding off and scales to `shape`, (height, width)."""
-    return _resize(translated[: inner[0], : inner[1]], shape)
+    return _resize(translated[: inner[0], : inner[1]], shape, resample)
 
 
-def _resize(image, shape):
+def _resize(image, shape, resample):
     if image.shape[:2] == tuple(shape):
         return image
     picture = Image.fromarray(np.ascontiguousarray(image))
-    return np.array(picture.resize(shape[::-1], Image.Resampling.BICUBIC))
+    return np.array(picture.resize(shape[::-1], resample))
 
 
 # Files.
@@ -256,7 +273,13 @@ def save_image(image, path):
 
 
 def translate_files(
-    translate_fn, outputs, size, stride, batch_size=8, restore=False
+    translate_fn,
+    outputs,
+    size,
+    stride,
+    batch_size=8,
+    restore=False,
+    filters=PICTURES,
 ):
     """Translates files, images of one padded shape in one batch.
 
@@ -264,6 +287,7 @@ def translate_files(
         translate_fn, size, stride, restore: as in `translate_image`.
         outputs: dictionary, input path -> output path.
         batch_size: images a call.
+        filters: `Filters`.
 
     Returns:
         List of `BadImage`, one for each file that was left out.
@@ -282,7 +306,8 @@ def translate_files(
             for image, (_, *sizes, target) in zip(
                 translated, batch, strict=True
             ):
-                save_image(finish(image, *sizes), target)
+                finished = finish(image, *sizes, filters.target)
+                save_image(finished, target)
             bar.update(len(batch))
 
         for path, target in outputs.items():
@@ -292,7 +317,7 @@ def translate_files(
                 skipped.append(error)
                 bar.update()
                 continue
-            padded, inner = prepare(image, size, stride)
+            padded, inner = prepare(image, size, stride, filters.source)
             final = image.shape[:2] if restore else inner
             waiting[padded.shape].append((padded, inner, final, target))
             if len(waiting[padded.shape]) == batch_size:
@@ -300,6 +325,37 @@ def translate_files(
         # Few: padded sides are multiples of the stride, aspects are bounded.
         for shape in list(waiting):
             flush(shape)
+    return skipped
+
+
+def translate_to_grid(
+    styled_fn, outputs, size, given, references, filters=PICTURES
+):
+    """Translates files in several styles, into one picture.
+
+    Args:
+        styled_fn: function of uint8 `[N, size, size, 3]` and of N styles.
+        outputs: dictionary, input path -> the picture's path.
+        size: side of the squares, pixels.
+        given, references: as of `styles.styles_for`.
+        filters: `Filters`.
+
+    Returns:
+        List of `BadImage`, one for each file that was left out.
+
+    Raises:
+        UserError: the picture cannot be written.
+    """
+    images, skipped = [], []
+    for path in outputs:
+        try:
+            image = read_input(path)
+            images.append(fit_image(image, size, resample=filters.source))
+        except BadImage as error:
+            skipped.append(error)
+    if images:
+        picture = styles.style_grid(styled_fn, images, given, references)
+        save_image(picture, next(iter(outputs.values())))
     return skipped
 
 
@@ -367,9 +423,20 @@ def main(argv):
 
     # Before the run sets its precision, which is for its own networks.
     find = detect.detector(flags.faces) if flags.faces else None
-    model, _ = load_translator(flags.run_dir, flags.allow_imports)
-    translate_fn = _compiled(model, flags.direction, _style(model, flags))
-    if find:
+    model, run = load_translator(flags.run_dir, flags.allow_imports)
+    filters = _filters(run.label_maps, flags.direction)
+    given, references = [None], []
+    if flags.style:
+        given, references = styles.styles_for(
+            model, flags.direction, flags.style, flags.styles, flags.seed
+        )
+    styled_fn = _compiled(model, flags.direction)
+    translate_fn = functools.partial(styled_fn, styles=given[:1])
+    if _as_grid(flags):
+        skipped = translate_to_grid(
+            styled_fn, outputs, model.size, given, references, filters
+        )
+    elif find:
         skipped, faceless = translate_faces(
             translate_fn,
             outputs,
@@ -384,14 +451,19 @@ def main(argv):
                 file=sys.stderr,
             )
     else:
-        skipped = translate_files(
-            translate_fn,
-            outputs,
-            model.size,
-            model.stride,
-            flags.batch_size,
-            restore=flags.size == "input",
-        )
+        for i in range(len(given)):
+            skipped = translate_files(
+                functools.partial(styled_fn, styles=given[i : i + 1]),
+                {
+                    path: _numbered(target, i, len(given))
+                    for path, target in outputs.items()
+                },
+                model.size,
+                model.stride,
+                flags.batch_size,
+                restore=flags.size == "input",
+                filters=filters,
+            )
     for error in skipped:
         print(error.left_out, file=sys.stderr)
     done = len(outputs) - len(skipped)
@@ -403,6 +475,7 @@ def main(argv):
     print(
         f"Translated {done} of {len(outputs)} images ({flags.direction}) "
         f"into {printable(flags.output)}"
+        + (f", in {len(given)} styles" if len(given) > 1 else "")
     )
 
 
@@ -418,6 +491,9 @@ def _parser():
             "--direction=b_to_a --size=input",
             "python -m tf_i2i.translate --run_dir=runs/mine "
             "--input=party.jpg --output=translated/ --faces",
+            "python -m tf_i2i.translate --run_dir=runs/asymgan "
+            "--input=maps/ --output=grid.png --direction=b_to_a "
+            "--style=sample --samples=6",
         ],
     )
     add = parser.add_argument
@@ -463,9 +539,18 @@ def _parser():
     add(
         "--style",
         metavar="IMAGE",
-        help="an image in the style to be given, or: sample",
+        help="an image in the style to be given, several with commas between "
+        "them, or: sample",
     )
     add("--seed", type=int, default=0, help="of --style=sample")
+    add("--samples", type=int, help="styles to draw for each input (1)")
+    add(
+        "--interpolate",
+        type=int,
+        help="styles from the first image of --style=IMAGE1,IMAGE2 to the "
+        "second; of several styles, --output=FILE.png is a grid, a row for "
+        "each input, and a folder gets ME-1.png, ME-2.png, ...",
+    )
     return parser
 
 
@@ -477,15 +562,39 @@ def _plan(flags):
             f"`--batch_size` must be at least 1. Received: {flags.batch_size}"
         )
     _check_faces(flags)
-    kept = []
-    if flags.style not in (None, "sample"):
-        read_image(flags.style)
-        kept.append(Path(flags.style))
+    flags.styles = styles.count_styles(
+        flags.style, flags.samples, flags.interpolate
+    )
+    if flags.styles > 1 and flags.faces:
+        raise UserError(
+            "`--faces` must come with one style. "
+            f"Received: --style={flags.style}, of which there are "
+            f"{flags.styles}"
+        )
     inputs = find_inputs(flags.input, flags.output)
-    outputs = name_outputs(inputs, flags.output)
-    kept += inputs
-    check_outputs(outputs.values(), kept, flags.overwrite)
+    kept = [*styles.images_of(flags.style), *inputs]
+    if _as_grid(flags):
+        outputs = dict.fromkeys(inputs, Path(flags.output))
+        targets = [Path(flags.output)]
+    else:
+        outputs = name_outputs(inputs, flags.output)
+        targets = [
+            _numbered(target, i, flags.styles)
+            for target in outputs.values()
+            for i in range(flags.styles)
+        ]
+    check_outputs(targets, kept, flags.overwrite)
     return outputs
+
+
+def _as_grid(flags):
+    """Whether all goes into one picture."""
+    return flags.styles > 1 and Path(flags.output).suffix.lower() in SUFFIXES
+
+
+def _numbered(path, i, count):
+    """Where the translation in style i goes."""
+    return path if count == 1 else path.with_stem(f"{path.stem}-{i + 1}")
 
 
 def _check_faces(flags):
@@ -499,38 +608,38 @@ def _check_faces(flags):
     flags.margin = align.checked_margin(flags.margin)
 
 
-def _style(model, flags):
-    """`[1, *style_shape]` that `--style` asks for, or None."""
-    if flags.style is None:
-        return None
-    if model.style_for(flags.direction) is None:
-        raise UserError(
-            f"`--style`: the {type(model).__name__} of this run was trained "
-            f"without styles for {flags.direction}; leave it out. "
-            f"Received: {flags.style}"
+def _filters(label_maps, direction):
+    """`Filters` of a run with those domains of label maps."""
+    return Filters(
+        *(
+            Image.Resampling.NEAREST
+            if domain in label_maps
+            else Image.Resampling.BICUBIC
+            for domain in direction.split("_to_")
         )
-    if flags.style == "sample":
-        return model.sample_style(1, flags.seed)
-    image = fit_image(read_image(flags.style), model.size)
-    return model.encode_style(to_float(image[None]), flags.direction)
+    )
 
 
-def _compiled(model, direction, style):
-    """One graph for all sizes: `photo_to_photo` with one style for all."""
+def _compiled(model, direction):
+    """One graph for all sizes: `photo_to_photo`, and one style for each image
+    or for all; `styles=[None]` for none.
+    """
     import tensorflow as tf
 
     translate = photo_to_photo(model, direction)
 
-    @tf.function(
-        input_signature=[tf.TensorSpec((None, None, None, 3), tf.uint8)],
-        autograph=False,
-    )
-    def call(images):
-        if style is None:
+    @tf.function(autograph=False, reduce_retracing=True)
+    def call(images, styles):
+        if styles is None:
             return translate(images)
-        return translate(images, tf.repeat(style, tf.shape(images)[0], 0))
+        times = tf.shape(images)[0] // tf.shape(styles)[0]
+        return translate(images, tf.repeat(styles, times, 0))
 
-    return call
+    def translated(images, styles):
+        styles = None if styles[0] is None else tf.constant(styles)
+        return call(tf.constant(images), styles)
+
+    return translated
 
 
 if __name__ == "__main__":

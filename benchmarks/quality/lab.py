@@ -58,6 +58,16 @@ MAPS = (
     *EXACT,
     "single_phase.images = 4000",
 )
+# The same for AsymGAN's rows, whose label maps have a setting of their own.
+LABELS = ("train.label_maps = ('b',)", "Augmentation.crop = None", *EXACT)
+AT_64 = (
+    *LABELS,
+    "train.image_size = 64",
+    "single_phase.images = 24000",
+)
+AT_32 = (*LABELS, "single_phase.images = 20000")
+# G and F as wide as CycleGAN's.
+AS_CYCLEGAN = of("AsymGAN", residual_blocks=2, width=0.4)
 NO_SHARING = of("UNIT", shared_blocks=0, likelihood_weight=0.0, kl_weight=0.0)
 NO_CYCLE = of("UNIT", cycle_weight=0.0, cycle_kl_weight=0.0)
 OUTER_NORM = of("CycleGAN", outer_norm=True)  # As published.
@@ -142,6 +152,45 @@ ROWS = {
     "unit_cityscapes": Row("cityscapes", "unit.gin", MAPS),
     "unit_no_sharing": Row("cityscapes", "unit.gin", (*MAPS, *NO_SHARING)),
     "unit_no_cycle": Row("cityscapes", "unit.gin", (*MAPS, *NO_CYCLE)),
+    "asymgan": Row("toy", "asymgan.gin"),
+    "asymgan_ext": Row("toy", "asymgan_ext.gin"),
+    "asymgan_cityscapes": Row(
+        "cityscapes",
+        "asymgan.gin",
+        (*AT_64, *AS_CYCLEGAN, "AsymGAN.style_halvings = 3"),
+    ),
+    "cyclegan_cityscapes_long": Row("cityscapes", "cyclegan.gin", AT_64),
+    "cyclegan_cityscapes_32": Row("cityscapes", "cyclegan.gin", AT_32),
+    "unit_cityscapes_32": Row("cityscapes", "unit.gin", AT_32),
+    "asymgan_facades": Row("facades", "asymgan.gin", (*AT_32, *AS_CYCLEGAN)),
+    "cyclegan_facades": Row("facades", "cyclegan.gin", AT_32),
+    # How F is given z (Figure 12).
+    **{
+        f"asymgan_z_{path}": Row(
+            "cityscapes",
+            "asymgan.gin",
+            (*AT_32, *AS_CYCLEGAN, f"AsymGAN.style_path = '{path}'"),
+        )
+        for path in ("map", "beside", "norm")
+    },
+    # Each kind of extension losses left out (Figure 10); without all of them
+    # it is asymgan_z_norm.
+    **{
+        f"asymgan_{name}": Row(
+            "cityscapes",
+            "asymgan_ext.gin",
+            (*AT_32, *AS_CYCLEGAN, *of("AsymGAN", **without)),
+        )
+        for name, without in {
+            "all": {},
+            "no_adversarial": {
+                "remade_gan_weight": 0.0,
+                "styled_gan_weight": 0.0,
+            },
+            "no_perception": {"content_weight": 0.0, "style_weight": 0.0},
+            "no_variation": {"variation_weight": 0.0},
+        }.items()
+    },
     "cyclegan_selfie2anime": Row("selfie2anime", "cyclegan.gin"),
     "xgan": Row("toy", "xgan.gin"),
     "xgan_teacher": Row("toy", "xgan.gin", TEACHER),
@@ -157,7 +206,9 @@ ROWS = {
 COLUMNS = (
     *("score", "called_b", "r@5", "labels", "label_turn", "copy_rate"),
     *("map_pixel", "map_class", "map_iou"),
+    *("seen_pixel", "seen_class", "seen_iou"),
     *("fd", "swd_32", "swd_16", "acc16", "perceptual", "round_trip"),
+    *("hidden", "diversity", "styled_r@5", "styled_seen_pixel"),
 )
 CHEATS = ("truth", "floor", "copy", "colours", "random")
 
@@ -174,8 +225,9 @@ def prepare(task, work, data_root):
     data = [f"--data_{d}={folder / d}" for d in "ab"]
     judging = ["--paired"] if paired else []
     for domain in "ab":
-        for kind in ("labels", "palette"):
-            table = folder / f"{kind}_{domain}.csv"
+        for kind in ("labels", "palette", "maps"):
+            suffix = "" if kind == "maps" else ".csv"
+            table = folder / f"{kind}_{domain}{suffix}"
             if table.exists():
                 judging.append(f"--{kind}_{domain}={table}")
     return data, judging

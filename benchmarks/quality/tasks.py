@@ -123,6 +123,7 @@ def photos_and_labels(name):
 
     The data's `pairs.csv` says which half a training pair is in. Images are
     kept at 64 px, the rows' size: colours of label maps must not be mixed.
+    `maps_a` has those of training photos, for the segmenter that judges.
     """
 
     def make(folder, data_root):
@@ -142,6 +143,9 @@ def photos_and_labels(name):
             _copy(root / kind, "train", stems[:held], folder / domain / "val")
             test = sorted(p.stem for p in (root / kind / "test").iterdir())
             _copy(root / kind, "test", test, folder / domain / "test")
+            if kind == "photo":
+                maps = folder / "maps_a"
+                _copy(root / "label", "train", stems[held:], maps)
 
     return make
 

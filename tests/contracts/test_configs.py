@@ -28,6 +28,12 @@ OF_METHOD = {
         "CycleGAN.critic_layers = 1",
         "single_phase.batch_size = 2",
     ],
+    "AsymGAN": [
+        "AsymGAN.width = .03",
+        "AsymGAN.style_halvings = 1",
+        "AsymGAN.critic_layers = 1",
+        "single_phase.batch_size = 2",
+    ],
     "XGAN": ["XGAN.width = .03", "single_phase.batch_size = 2"],
     "DTN": ["DTN.width = .03", "single_phase.batch_size = 2"],
     "UNIT": [
@@ -47,7 +53,9 @@ OF_METHOD = {
 def small(name):
     text = configs.shipped_configs()[name].read_text()
     method = re.search(r"^train.model = @(\w+)$", text, re.M)[1]
-    return method, SMALL + OF_METHOD[method]
+    # The one network that needs no file.
+    perceptual = ["perceptual.name = 'random-conv'"] * ("perceptual." in text)
+    return method, SMALL + OF_METHOD[method] + perceptual
 
 
 @pytest.fixture(scope="module")

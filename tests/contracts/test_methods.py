@@ -8,6 +8,7 @@ import tensorflow as tf
 from tf_i2i.methods import DTN
 from tf_i2i.methods import UNIT
 from tf_i2i.methods import XGAN
+from tf_i2i.methods import AsymGAN
 from tf_i2i.methods import CycleGAN
 from tf_i2i.methods import TwinGAN
 from tf_i2i.methods import UNITAdaptation
@@ -29,13 +30,29 @@ ALL_METHODS = {
         28, width=0.05, critic_width=0.1, same_start=False
     ),
     "xgan": lambda: XGAN(2 * SIZE, width=0.05, teacher=frozen_network),
+    # With every term; what of z is a map has tests of its own.
+    "asymgan": lambda: AsymGAN(
+        2 * SIZE,
+        residual_blocks=2,
+        width=0.05,
+        style_path="norm",
+        style_halvings=2,
+        critic_layers=1,
+        remade_gan_weight=1.0,
+        styled_gan_weight=1.0,
+        content_weight=0.2,
+        style_weight=0.1,
+        variation_weight=10.0,
+        features=frozen_maps,
+        pool_size=6,
+    ),
     "dtn": lambda: DTN(2 * SIZE, frozen_network, width=0.05, finetune=True),
 }
 
 
 def quick_without(*names):
     """All methods; those of the names, and the longest, on demand."""
-    slow = {*names, "xgan", "dtn"}
+    slow = {*names, "xgan", "dtn", "asymgan"}
     return [
         pytest.param(name, marks=pytest.mark.slow if name in slow else ())
         for name in ALL_METHODS
@@ -52,6 +69,18 @@ def frozen_network():
         return tf.reduce_mean(tf.nn.relu(x), [1, 2])
 
     return embed
+
+
+def frozen_maps():
+    """A convolution's maps, for content and for style."""
+    kernel = np.random.default_rng(3).normal(size=(4, 4, 3, 6))
+    kernel = tf.constant(kernel, tf.float32)
+
+    def maps(images):
+        x = tf.nn.relu(tf.nn.conv2d(images, kernel, 2, "SAME"))
+        return [x], [x]
+
+    return maps
 
 
 def images(seed, count=BATCH, size=SIZE):

@@ -6,6 +6,7 @@ stopped run goes on exactly where it was.
 
 import math
 from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 
@@ -41,6 +42,8 @@ class Augmentation:
         saturation: distances from grey are multiplied by 1 - saturation to
             1 + saturation; in [0, 1].
         invert: take the negative, half of the time.
+        maps: take pixels as they are, not mixtures of neighbours: for label
+            maps, whose colours are names; see `of_maps`.
 
     Raises:
         UserError: a value outside its range.
@@ -53,6 +56,7 @@ class Augmentation:
     brightness: float = 0.1
     saturation: float = 0.2
     invert: bool = False
+    maps: bool = False
 
     def __post_init__(self):
         low, high = self.crop or (1.0, 1.0)
@@ -68,6 +72,11 @@ class Augmentation:
                 raise UserError(
                     f"`{name}` must be in [0, {most}]. Received: {value}"
                 )
+
+    def of_maps(self):
+        """The same crops and mirrors, without another change of colours."""
+        plain = dict.fromkeys(("contrast", "hue", "brightness"), 0.0)
+        return replace(self, **plain, saturation=0.0, invert=False, maps=True)
 
     def __call__(self, image, seed, size):
         """One view.
@@ -101,8 +110,10 @@ class Augmentation:
         whole = image.shape[0]
         low, high = self.crop or (1.0, 1.0)
         side = (low + (high - low) * draws[0]) * whole
-        scale = size / side
         corner = (whole - side) * tf.stack(draws[1:])
+        if self.maps:
+            return _nearest(image, corner, side, size)
+        scale = size / side
         view = tf.raw_ops.ScaleAndTranslate(
             images=image[None],
             size=[size, size],
@@ -134,3 +145,16 @@ class Augmentation:
         shift = (1.0 - contrast) * tf.reduce_mean(view)
         shift += 2.0 * self.brightness * brightness
         return tf.einsum("hwc,dc->hwd", view, matrix) + shift
+
+
+def _nearest(image, corner, side, size):
+    """The pixels next to where those of the view lie."""
+    import tensorflow as tf
+
+    places = (tf.range(size, dtype=tf.float32) + 0.5) * (side / size)
+    rows, columns = (
+        tf.minimum(tf.cast(start + places, tf.int32), image.shape[0] - 1)
+        for start in tf.unstack(corner)
+    )
+    view = tf.gather(tf.gather(image, rows), columns, axis=1)
+    return tf.ensure_shape(view, [size, size, 3])

@@ -19,6 +19,7 @@ IMAGE_SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 )
 FITS = ("crop", "pad", "stretch")
+MAPS = " maps"  # Behind a fit: pixels are taken, not mixed.
 
 # 16384 x 16384: phone cameras have up to 200 million, whose decoding takes
 # 2 GB. Pillow itself stops WebP and TIFF at 179 million.
@@ -307,6 +308,14 @@ def _reason(error):
     return " ".join(str(error).split()) or type(error).__name__
 
 
+def check_fit(fit):
+    """Refuses what `fit_image` does not know."""
+    if fit.removesuffix(MAPS) not in FITS:
+        raise UserError(
+            f"`fit` must be one of {', '.join(FITS)}. Received: {fit!r}"
+        )
+
+
 def fit_image(image, size, fit="crop", resample=Image.Resampling.BICUBIC):
     """Brings an image of any aspect to a square, antialiased.
 
@@ -314,8 +323,9 @@ def fit_image(image, size, fit="crop", resample=Image.Resampling.BICUBIC):
         image: uint8 `[height, width, 3]`.
         size: side of the result in pixels.
         fit: "crop" takes the central square, "pad" adds white on two sides,
-            "stretch" changes the aspect.
-        resample: Pillow filter; `NEAREST` for label maps.
+            "stretch" changes the aspect. With " maps" behind it, colours are
+            kept exact, as label maps need it.
+        resample: Pillow filter; `NEAREST` for maps, whatever is given.
 
     Returns:
         uint8 array `[size, size, 3]`.
@@ -323,10 +333,9 @@ def fit_image(image, size, fit="crop", resample=Image.Resampling.BICUBIC):
     Raises:
         UserError: unknown `fit`.
     """
-    if fit not in FITS:
-        raise UserError(
-            f"`fit` must be one of {', '.join(FITS)}. Received: {fit!r}"
-        )
+    check_fit(fit)
+    if fit.endswith(MAPS):
+        fit, resample = fit.removesuffix(MAPS), Image.Resampling.NEAREST
     if fit == "crop":
         image = _central_square(image)
     if image.shape[:2] == (size, size):

@@ -4,6 +4,7 @@ Decoding is paid for in one pass; afterwards any image is one copy away, in
 any order, without holding the set in memory.
 """
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -19,8 +20,9 @@ import numpy as np
 
 from tf_i2i.cache import default_cache_dir
 from tf_i2i.data.items import with_bar
-from tf_i2i.data.reading import FITS
+from tf_i2i.data.reading import MAPS
 from tf_i2i.data.reading import BadImage
+from tf_i2i.data.reading import check_fit
 from tf_i2i.data.sources import SPLITS
 from tf_i2i.errors import UserError
 from tf_i2i.errors import printable
@@ -42,6 +44,7 @@ class Store:
         splits: dictionary split -> int64 positions in `images`, ascending.
         bad: list of (name, reason) of the files left out.
         path: the `.npy` file.
+        maps: whether they are label maps, whose colours must stay exact.
     """
 
     images: np.ndarray
@@ -49,6 +52,7 @@ class Store:
     splits: dict
     bad: list
     path: Path
+    maps: bool = False
 
     def split(self, name):
         """int64 positions of the images of "train", "val" or "test"."""
@@ -86,7 +90,7 @@ def open_store(
     Args:
         source: see `tf_i2i.data.sources`.
         size: side of the stored images in pixels.
-        fit: "crop", "pad" or "stretch".
+        fit: "crop", "pad" or "stretch"; " maps" behind it for label maps.
         cache_dir: folder of the stores; `default_cache_dir()` if None.
         max_bad_fraction: share of unreadable files that is put up with.
         progress: called with each line that the user should see.
@@ -98,10 +102,7 @@ def open_store(
         UserError: no images, too few, too many unreadable ones, no room on
             the disk, a folder that cannot be written.
     """
-    if fit not in FITS:
-        raise UserError(
-            f"`fit` must be one of {', '.join(FITS)}. Received: {fit!r}"
-        )
+    check_fit(fit)
     text = f"{_VERSION}\n{size}\n{fit}\n{source.key()}"
     # File names may hold bytes that are no UTF-8.
     encoded = text.encode(errors="surrogatepass")
@@ -116,7 +117,7 @@ def open_store(
     count = len(store.names) + len(store.bad)
     _refuse_bad(source, store.bad, count, max_bad_fraction)
     progress(_summary(source, store))
-    return store
+    return dataclasses.replace(store, maps=fit.endswith(MAPS))
 
 
 def _summary(source, store):

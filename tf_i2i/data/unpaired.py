@@ -18,6 +18,7 @@ import numpy as np
 from PIL import Image
 
 from tf_i2i.data.augment import Augmentation
+from tf_i2i.data.reading import MAPS
 from tf_i2i.data.reading import fit_image
 from tf_i2i.data.sources import source_for
 from tf_i2i.data.store import Store
@@ -176,7 +177,7 @@ def domain_dataset(
         row = tf.gather(rows, position(shown, len(rows), stream))
         image = tf.gather(images, row)
         image = augmentation(image, tf.stack([stream, shown]), full_size)
-        image = _average(image, image_size)
+        image = _smaller(image, image_size, store.maps)
         if labels is None:
             return image
         return image, tf.gather(tf.constant(labels, tf.int32), row)
@@ -228,12 +229,15 @@ def position(shown, count, stream):
     )
 
 
-def _average(image, size):
+def _smaller(image, size, maps):
+    """Averages of blocks of pixels; of label maps, their middle ones."""
     import tensorflow as tf
 
     factor = image.shape[0] // size
     if factor == 1:
         return image
+    if maps:
+        return image[factor // 2 :: factor, factor // 2 :: factor]
     blocks = tf.reshape(image, [size, factor, size, factor, 3])
     return tf.reduce_mean(blocks, axis=(1, 3))
 
@@ -275,7 +279,8 @@ def images_at(store, rows, image_size):
     Args:
         store: an open `Store`.
         rows: their positions.
-        image_size: side of the result; resampled with antialiasing.
+        image_size: side of the result; resampled with antialiasing, label
+            maps to the nearest pixels.
 
     Returns:
         uint8 array `[len(rows), image_size, image_size, 3]`.
@@ -285,7 +290,7 @@ def images_at(store, rows, image_size):
         image[:] = fit_image(
             store.images[row],
             image_size,
-            "stretch",
+            "stretch" + MAPS * store.maps,
             Image.Resampling.BILINEAR,
         )
     return images

@@ -1,5 +1,6 @@
 """Layers that Keras does not have."""
 
+from tf_i2i.layers.deviation import FirstDeviations
 from tf_i2i.layers.instance import InstanceNormalization
 from tf_i2i.layers.normalization import DomainBatchRenormalization
 from tf_i2i.layers.normalization import Passage
@@ -17,6 +18,7 @@ from tf_i2i.layers.spatial import upsample_convolve
 
 __all__ = [
     "DomainBatchRenormalization",
+    "FirstDeviations",
     "InstanceNormalization",
     "Passage",
     "RenormLimits",

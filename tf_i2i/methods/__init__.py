@@ -1,5 +1,6 @@
 """Published methods, one file each, on one base class."""
 
+from tf_i2i.methods.asymgan import AsymGAN
 from tf_i2i.methods.base import UnpairedTranslator
 from tf_i2i.methods.cyclegan import CycleGAN
 from tf_i2i.methods.dtn import DTN
@@ -12,6 +13,7 @@ __all__ = [
     "DTN",
     "UNIT",
     "XGAN",
+    "AsymGAN",
     "CycleGAN",
     "TwinGAN",
     "UNITAdaptation",

@@ -112,6 +112,20 @@ class UnpairedTranslator(keras.Model):
         """
         raise NotImplementedError
 
+    def blend_styles(self, first, last, count):
+        """Styles on the straight way from one to another, ends included.
+
+        Args:
+            first, last: `[1, *style_shape]`.
+            count: how many, at least 2.
+
+        Returns:
+            `[count, *style_shape]`.
+        """
+        share = tf.linspace(0.0, 1.0, count)
+        share = tf.reshape(share, [-1] + [1] * len(self.style_shape))
+        return (1.0 - share) * first + share * last
+
     def embed(self, images, domain):
         """What the encoder that both domains share makes of images.
 

@@ -247,6 +247,11 @@ class TwinGAN(UnpairedTranslator):
         draws = tf.random.stateless_normal((count, self.style_size), (seed, 0))
         return tf.math.l2_normalize(draws, axis=1)
 
+    def blend_styles(self, first, last, count):
+        """On the way from one to another, of length 1 as all styles are."""
+        blended = super().blend_styles(first, last, count)
+        return tf.math.l2_normalize(blended, axis=1)
+
     def _convert(self, images, source, target, style):
         path = {"size": self.size, "fade": self.fade}
         content, skips = self.encoder(

@@ -28,6 +28,7 @@ _LABELS = "Are attributes kept?"
 _COPYING = "Does it hand out training images?"
 _PAIRED = "Against the hidden truth, pixels and features"
 _MAPS = "Label maps, by the nearest colour"
+_SEEN = "Photos of label maps, by a segmenter"
 _BACK = "There and back"
 _STYLES = "Under several styles"
 _CODES = "The translator's own shared encoder"
@@ -190,6 +191,18 @@ EXPLANATIONS = {
     "map_iou_present": Explanation(
         _MAPS, "higher", "The same without classes that are absent."
     ),
+    "seen_": Explanation(
+        _SEEN,
+        "higher",
+        "What a segmenter of real photos sees, against the input's classes: "
+        "pixels, mean of classes, intersection over union. Its score on real "
+        "photos (truth) is the ceiling.",
+    ),
+    "styled_seen_pixel": Explanation(
+        _STYLES,
+        "higher",
+        "Share of pixels that the segmenter sees right, mean over styles.",
+    ),
     "round_trip": Explanation(
         _BACK,
         "lower",
@@ -237,6 +250,12 @@ EXPLANATIONS = {
         "Mean distance of the outputs of one input under several styles; "
         "noise has it too.",
     ),
+    "styled_r@5": Explanation(
+        _STYLES,
+        "higher",
+        "Share of those outputs that find their partner (or input) among the "
+        "first five: content that is held while the style changes.",
+    ),
     "spread": Explanation(
         _ALARMS,
         "",
@@ -253,6 +272,12 @@ EXPLANATIONS = {
         "",
         "Correlation of the outputs' luminance with the inputs': below -.3 "
         "light and dark are exchanged.",
+    ),
+    "hidden": Explanation(
+        _BACK,
+        "lower",
+        "How much the error of the way back rises, levels of 255, when noise "
+        "of 2 levels is added to the translation.",
     ),
     "back_": Explanation(
         SENSITIVITY,

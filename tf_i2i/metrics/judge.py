@@ -48,6 +48,9 @@ from tf_i2i.metrics.robustness import sensitivity
 from tf_i2i.metrics.segmentation import confusion
 from tf_i2i.metrics.segmentation import nearest_colour
 from tf_i2i.metrics.segmentation import segmentation_scores
+from tf_i2i.metrics.segmenter import VOID
+from tf_i2i.metrics.segmenter import PixelProbe
+from tf_i2i.metrics.segmenter import with_void
 from tf_i2i.metrics.sliced_wasserstein import sliced_wasserstein
 
 # Cells a side, in which features keep where things are: for finding faces
@@ -76,6 +79,9 @@ class Evidence:
         target_labels: name -> (of `target_train`, of `target_test`).
         palette: whole numbers `[K, 3]`: the classes' colours, where target
             images are label maps.
+        source_palette: the same, where the inputs are label maps.
+        target_maps: uint8 `[M, S, S, 3]`, the label maps of the first M of
+            `target_train`, from which a segmenter learns; or None.
     """
 
     inputs: np.ndarray
@@ -86,6 +92,8 @@ class Evidence:
     labels: dict = dataclasses.field(default_factory=dict)
     target_labels: dict = dataclasses.field(default_factory=dict)
     palette: np.ndarray | None = None
+    source_palette: np.ndarray | None = None
+    target_maps: np.ndarray | None = None
 
 
 @dataclasses.dataclass
@@ -95,7 +103,10 @@ class Candidate:
     Attributes:
         outputs: uint8, the translations, in the order of the inputs.
         returned: uint8, the translations translated back, or None.
-        back: function, float images -> the inputs' domain, or None.
+        exact: the first translations as the network gave them, before they
+            were rounded, float32 in [-1, 1]; or None.
+        back: function, float images, the first of the translations or
+            disturbed ones -> the inputs' domain; or None.
         codes: (of inputs, of their translations, of `target_test`), vectors
             of the translator's own shared encoder; or None.
         several: uint8 `[K, N, S, S, 3]`: of the first inputs under K styles,
@@ -109,6 +120,7 @@ class Candidate:
 
     outputs: np.ndarray
     returned: np.ndarray | None = None
+    exact: np.ndarray | None = None
     back: Callable | None = None
     codes: tuple | None = None
     several: np.ndarray | None = None
@@ -282,9 +294,34 @@ class Judge:
         return self._principal(self.vectors(images, PLACES))
 
     @functools.cached_property
+    def segmenter(self):
+        """Reads the classes of inputs in photos; None without label maps."""
+        e = self.evidence
+        if e.source_palette is None or e.target_maps is None:
+            return None
+        photos = e.target_train[: len(e.target_maps)]
+        labels = map_labels(e.target_maps, e.source_palette)
+        return PixelProbe(self.features, photos, labels, len(e.source_palette))
+
+    @functools.cached_property
+    def input_labels(self):
+        """The classes in inputs that are label maps."""
+        return map_labels(self.evidence.inputs, self.evidence.source_palette)
+
+    @functools.cached_property
     def _principal(self):
         train = self.vectors(self.evidence.target_train, PLACES)
         return principal(train, LABEL_COMPONENTS)
+
+
+def map_labels(images, palette):
+    """Classes of label maps by the nearest colour, `VOID` where none is near.
+
+    Args:
+        images: uint8 `[N, H, W, 3]`.
+        palette: `[K, 3]`.
+    """
+    return with_void(nearest_colour(images, palette), images, palette)
 
 
 def _embed(features, images, grid):
@@ -385,12 +422,31 @@ def _segmentation(judge, candidate):
     e = judge.evidence
     if e.truth is None or e.palette is None or not candidate.aligned:
         return {}
-    truth = nearest_colour(e.truth, e.palette)
+    truth = map_labels(e.truth, e.palette)
     made = nearest_colour(candidate.outputs, e.palette)
-    counts = confusion(truth, made, len(e.palette))
+    counts = confusion(truth, made, len(e.palette), ignore=VOID)
     scores = segmentation_scores(counts)
     scores["iou_present"] = segmentation_scores(counts, absent="skip")["iou"]
     return {f"map_{name}": value for name, value in scores.items()}
+
+
+def _segmenter(judge, candidate):
+    """What a segmenter of real photos sees, against the inputs' classes."""
+    if not (candidate.aligned and judge.segmenter):
+        return {}
+    classes = len(judge.evidence.source_palette)
+    seen = judge.segmenter(candidate.outputs)
+    counts = confusion(judge.input_labels, seen, classes, ignore=VOID)
+    scores = segmentation_scores(counts)
+    found = {f"seen_{name}": value for name, value in scores.items()}
+    if candidate.several is None:
+        return found
+    truth = judge.input_labels[: candidate.several.shape[1]]
+    shares = [
+        np.mean(judge.segmenter(outputs)[truth != VOID] == truth[truth != VOID])
+        for outputs in candidate.several
+    ]
+    return found | {"styled_seen_pixel": np.mean(shares)}
 
 
 def _round_trip(judge, candidate):
@@ -405,14 +461,19 @@ def _sensitivity(judge, candidate):
     """Error of the way back from disturbed translations."""
     if candidate.back is None:
         return {}
-    few = slice(SENSITIVITY_IMAGES)
+    images = candidate.exact
+    if images is None:
+        images = candidate.outputs[:SENSITIVITY_IMAGES]
     curve = sensitivity(
         candidate.back,
-        candidate.outputs[few],
-        truth=judge.evidence.inputs[few],
+        images,
+        truth=judge.evidence.inputs[: len(images)],
+        # All at once: each image may have its own way back.
+        batch_size=len(images),
         seed=judge.seed,
     )
-    return {f"back_{name}": value for name, value in curve.items()}
+    scores = {f"back_{name}": value for name, value in curve.items()}
+    return scores | {"hidden": curve["noise_2"] - curve["noise_0"]}
 
 
 def _embedding(judge, candidate):
@@ -449,7 +510,20 @@ def _diversity(judge, candidate):
     if candidate.several is None:
         return {}
     taps = [judge.features.taps(outputs) for outputs in candidate.several]
-    return {"diversity": diversity(taps)}
+    return {"diversity": diversity(taps)} | _content_held(judge, candidate)
+
+
+def _content_held(judge, candidate):
+    """Are the outputs still of their inputs, whatever the style?"""
+    e = judge.evidence
+    count = candidate.several.shape[1]
+    of_inputs = e.truth if e.truth is not None else e.inputs
+    partners = judge.vectors(of_inputs, PLACES)[:count]
+    found = [
+        retrieval(judge.vectors(outputs, PLACES), partners)["r@5"]
+        for outputs in candidate.several
+    ]
+    return {"styled_r@5": np.mean(found)}
 
 
 def _checks(judge, candidate):
@@ -472,6 +546,7 @@ MEASURES = {
     "copying": _copying,
     "paired": _paired,
     "segmentation": _segmentation,
+    "segmenter": _segmenter,
     "round_trip": _round_trip,
     "sensitivity": _sensitivity,
     "embedding": _embedding,
@@ -490,7 +565,10 @@ RECIPES: dict[str, tuple[str, ...]] = {
     "UNITAdaptation": ("accuracy", "checks"),
     "XGAN": (*_COMMON, "embedding"),
     "DTN": (*_QUICK, "labels", "paired", "embedding"),
-    "AsymGAN": (*_COMMON, "segmentation", "sensitivity", "diversity"),
+    "AsymGAN": (
+        *_COMMON,
+        *("segmentation", "segmenter", "sensitivity", "diversity"),
+    ),
     "CDFT": _COMMON,
 }
 
@@ -498,7 +576,7 @@ RECIPES: dict[str, tuple[str, ...]] = {
 # Measures that no feature network has a part in.
 _PLAIN = (
     *("swd", "acc16", "psnr", "ssim", "round_trip", "back_", "code_", "map_"),
-    *("spread", "change", "light", "colour", "accuracy"),
+    *("hidden", "spread", "change", "light", "colour", "accuracy"),
 )
 
 

@@ -24,9 +24,18 @@ class ResnetGenerator(Network):
         width: factor on the channel counts.
         outer_norm: normalization around the residual blocks too, as
             published. It takes an image's overall colour and contrast away.
+        make_block: function (place, channels, name) -> the residual block
+            there; None for plain ones.
     """
 
-    def __init__(self, blocks=9, width=1.0, outer_norm=True, name=None):
+    def __init__(
+        self,
+        blocks=9,
+        width=1.0,
+        outer_norm=True,
+        name=None,
+        make_block=None,
+    ):
         super().__init__(name)
         few, some, many = (scaled(n, width) for n in (64, 128, 256))
         kernels = {"kernel_initializer": normal_kernels(width)}
@@ -36,18 +45,20 @@ class ResnetGenerator(Network):
             keras.layers.Conv2D(n, 3, **half, name=f"down_{n}")
             for n in (some, many)
         ]
-        self.blocks = [
-            ResidualBlock(many, width=width, reflect=True, name=f"block_{i}")
-            for i in range(blocks)
-        ]
+
+        def plain(place, channels, name):
+            return ResidualBlock(channels, width=width, reflect=True, name=name)
+
+        make_block = make_block or plain
+        self.blocks = [make_block(i, many, f"block_{i}") for i in range(blocks)]
         self.ups = [
             keras.layers.Conv2DTranspose(n, 3, **half, name=f"up_{n}")
             for n in (some, few)
         ]
         self.last = keras.layers.Conv2D(3, 7, **kernels, name="last")
         self.norms = [
-            InstanceNormalization(name=f"norm_{i}") if outer_norm else _as_it_is
-            for i in range(5)
+            InstanceNormalization(name=f"norm_{i}")
+            for i in range(5 if outer_norm else 0)
         ]
 
     def call(self, x, training=False):
@@ -60,21 +71,26 @@ class ResnetGenerator(Network):
         Returns:
             float32, shape of `x`, in [-1, 1].
         """
-        norms = iter(self.norms)
-
-        def bent(y):
-            return tf.nn.relu(next(norms)(y, training=training))
-
-        x = bent(self.first(reflect_pad(x, 3, training)))
-        for down in self.downs:
-            x = bent(down(x))
+        x = self._encoded(x, training)
         for block in self.blocks:
             x = block(x, training=training)
-        for up in self.ups:
-            x = bent(up(x))
-        x = self.last(reflect_pad(x, 3, training))
+        return self._decoded(x, training)
+
+    def _encoded(self, x, training):
+        """Images -> what the blocks work on."""
+        x = self._bent(0, self.first(reflect_pad(x, 3, training)), training)
+        for i, down in enumerate(self.downs, 1):
+            x = self._bent(i, down(x), training)
+        return x
+
+    def _decoded(self, x, training, given=lambda x: x):
+        """What the blocks leave -> images; `given` makes a layer's input."""
+        for i, up in enumerate(self.ups, 3):
+            x = self._bent(i, up(given(x)), training)
+        x = self.last(reflect_pad(given(x), 3, training))
         return tf.tanh(tf.cast(x, tf.float32))
 
-
-def _as_it_is(x, training):
-    return x
+    def _bent(self, i, x, training):
+        if self.norms:
+            x = self.norms[i](x, training=training)
+        return tf.nn.relu(x)

@@ -293,7 +293,8 @@ def _png(picture):
 def sample_grid(model, images_a, images_b):
     """Input, translation and reconstruction of both domains, as a picture.
 
-    Without a translation, where the model knows none from a domain.
+    Without a translation, where the model knows none from a domain; each in
+    another style, the same in all grids, where it takes one.
 
     Args:
         model: `UnpairedTranslator`.
@@ -310,7 +311,10 @@ def sample_grid(model, images_a, images_b):
         x = tf.constant(to_float(images))
         rows.append(images)
         if direction in model.directions:
-            rows.append(to_uint8(model.translate(x, direction)).numpy())
+            style = None
+            if model.style_for(direction):
+                style = model.sample_style(len(images), 0)
+            rows.append(to_uint8(model.translate(x, direction, style)).numpy())
         rows.append(to_uint8(model.reconstruct(x, domain)).numpy())
     times = max(1, SHOWN_SIDE // images_a.shape[1])
     return grid([np.repeat(np.repeat(r, times, 1), times, 2) for r in rows])

@@ -14,6 +14,11 @@ import tensorflow as tf
 
 from tf_i2i.cache import default_cache_dir
 from tf_i2i.data import toy_faces
+from tf_i2i.data.maps import colours_of
+from tf_i2i.data.reading import MAPS
+from tf_i2i.data.reading import fit_image
+from tf_i2i.data.reading import list_images
+from tf_i2i.data.reading import read_image
 from tf_i2i.data.sources import SPLITS
 from tf_i2i.data.sources import means_toy_faces
 from tf_i2i.data.store import Store
@@ -26,6 +31,7 @@ from tf_i2i.images import to_uint8
 from tf_i2i.metrics.checks import verdict
 from tf_i2i.metrics.judge import FEWEST
 from tf_i2i.metrics.judge import RECIPES
+from tf_i2i.metrics.judge import SENSITIVITY_IMAGES
 from tf_i2i.metrics.judge import Candidate
 from tf_i2i.metrics.judge import Evidence
 from tf_i2i.metrics.judge import Judge
@@ -155,6 +161,8 @@ class RealImages:
             folders and suffixes do not count.
         labels: "a", "b" -> (name of a column -> (stem -> label)).
         palettes: "a", "b" -> whole numbers `[K, 3]`, of domains of label maps.
+        maps: "a", "b" -> a folder of label maps of that domain's photos, by
+            name, in the other domain's colours.
     """
 
     stores: dict[str, Store]
@@ -162,15 +170,22 @@ class RealImages:
     paired: bool = False
     labels: dict = dataclasses.field(default_factory=dict)
     palettes: dict = dataclasses.field(default_factory=dict)
+    maps: dict = dataclasses.field(default_factory=dict)
 
     @classmethod
-    def of_run(cls, run, paired=False, labels=None, palettes=None):
-        """Those of a run; the toy faces have pairs and labels of their own."""
+    def of_run(cls, run, paired=False, labels=None, palettes=None, maps=None):
+        """Those of a run; the toy faces have pairs and labels of their own,
+        label maps their palette.
+        """
         stores = {domain: run.store(domain) for domain in "ab"}
         if all(map(means_toy_faces, run.data.values())):
             labels = {d: _toy_labels(stores[d]) for d in "ab"}
             paired = True
-        return cls(stores, run.phase.size, paired, labels or {}, palettes or {})
+        known = {d: colours_of(stores[d]) for d in run.label_maps}
+        palettes = known | (palettes or {})
+        return cls(
+            stores, run.phase.size, paired, labels or {}, palettes, maps or {}
+        )
 
     def evidence(self, direction, split="test", count=None):
         """`Evidence` of a direction.
@@ -192,6 +207,10 @@ class RealImages:
         train = {d: self.stores[d].split("train")[:TRAIN_COUNT] for d in "ab"}
         labels, target_labels = self._labels(source, target, rows, train)
         target_test = self._images(target, rows[target])
+        maps = None
+        if target in self.maps and source in self.palettes:
+            # Those with a map first: a segmenter learns from them.
+            train[target], maps = self._maps_of(target, train[target])
         return Evidence(
             inputs=self._images(source, rows[source]),
             target_test=target_test,
@@ -201,7 +220,26 @@ class RealImages:
             labels=labels,
             target_labels=target_labels,
             palette=self.palettes.get(target),
+            source_palette=self.palettes.get(source),
+            target_maps=maps,
         )
+
+    def _maps_of(self, domain, rows):
+        """Rows, those with a label map first, and the maps of these."""
+        folder = self.maps[domain]
+        files = {path.stem: path for path in list_images(folder)[0]}
+        stems = [_stem(self.stores[domain].names[row]) for row in rows]
+        order = sorted(range(len(rows)), key=lambda i: stems[i] not in files)
+        found = [files[stems[i]] for i in order if stems[i] in files]
+        if not found:
+            raise UserError(
+                f"`--maps_{domain}` must hold label maps of the names of "
+                f"{domain.upper()}'s training images. Received: {folder}, "
+                "none of them"
+            )
+        fit = "crop" + MAPS
+        maps = [fit_image(read_image(path), self.size, fit) for path in found]
+        return np.asarray(rows)[order], np.stack(maps)
 
     def names(self, domain, split="test"):
         """Stems of the images of a split, in the order of `evidence`."""
@@ -405,8 +443,15 @@ class Translations:
         self.model = model
         self.seed = seed
         self._translate = tf.function(
-            lambda images, style, direction: to_uint8(
-                model.translate(images, direction, style)
+            lambda images, style, direction: model.translate(
+                images, direction, style
+            ),
+            autograph=False,
+            reduce_retracing=True,
+        )
+        self._encode_style = tf.function(
+            lambda images, direction: model.encode_style(
+                to_float(images), direction
             ),
             autograph=False,
             reduce_retracing=True,
@@ -434,18 +479,16 @@ class Translations:
                 needed beside the translations.
         """
         source, target = direction.split("_to_")
-        back = None
-        if _reverse(direction) in self.model.directions:
-            back = functools.partial(
-                self.translate, direction=_reverse(direction)
-            )
         inputs = evidence.inputs
+        back = self._way_back(inputs, _reverse(direction))
         outputs = self.translate(inputs, direction)
         made = Candidate(outputs)
         if "round_trip" in measures and back:
             made.returned = back(outputs)
-        if "sensitivity" in measures:
+        if "sensitivity" in measures and back:
             made.back = back
+            few = inputs[:SENSITIVITY_IMAGES]
+            made.exact = self.translate(few, direction, rounded=False)
         if "embedding" in measures and self.model.embeds:
             made.codes = (
                 self.embed(inputs, source),
@@ -465,10 +508,32 @@ class Translations:
             )
         return made
 
-    def translate(self, images, direction, seed=None):
-        """Images, uint8 or float in [-1, 1] -> uint8 translations."""
-        style = None
-        if self.model.style_for(direction):
+    def _way_back(self, inputs, direction):
+        """Function from translations of the first inputs to where they came
+        from, or None. Where that way takes a style it is the input's own:
+        a round trip asks whether anything was lost.
+        """
+        if direction not in self.model.directions:
+            return None
+        if self.model.style_for(direction) is None:
+            return functools.partial(self.translate, direction=direction)
+        styles = _in_batches(self._encode_style, inputs, direction)
+        return lambda images: self.translate(
+            images, direction, style=styles[: len(images)]
+        )
+
+    def translate(self, images, direction, seed=None, style=None, rounded=True):
+        """Images, uint8 or float in [-1, 1] -> translations.
+
+        Args:
+            images: `[N, S, S, 3]`.
+            direction: "a_to_b" or "b_to_a".
+            seed: of styles that are drawn.
+            style: `[N, *style_shape]`; None: they are drawn, where the
+                direction takes one.
+            rounded: whether to uint8, or float32 in [-1, 1].
+        """
+        if style is None and self.model.style_for(direction):
             seed = self.seed if seed is None else seed
             style = self.model.sample_style(len(images), seed)
         parts = []
@@ -477,7 +542,7 @@ class Translations:
             part = to_float(part) if part.dtype == np.uint8 else part
             few = None if style is None else style[i : i + _BATCH]
             made = self._translate(tf.constant(part), few, direction)
-            parts.append(made.numpy())
+            parts.append((to_uint8(made) if rounded else made).numpy())
         return np.concatenate(parts)
 
     def embed(self, images, domain):

@@ -14,17 +14,21 @@ import keras
 
 from tf_i2i.cache import default_cache_dir
 from tf_i2i.data.augment import Augmentation
+from tf_i2i.data.maps import colours_of
 from tf_i2i.data.reading import FITS
+from tf_i2i.data.reading import MAPS
 from tf_i2i.data.sources import source_for
 from tf_i2i.data.store import open_store
 from tf_i2i.data.store import to_stderr
 from tf_i2i.data.unpaired import default_load_size
 from tf_i2i.data.unpaired import evaluation_images
 from tf_i2i.errors import UserError
+from tf_i2i.features.perceptual import perceptual
 from tf_i2i.features.teacher import teacher
 from tf_i2i.methods import DTN
 from tf_i2i.methods import UNIT
 from tf_i2i.methods import XGAN
+from tf_i2i.methods import AsymGAN
 from tf_i2i.methods import CycleGAN
 from tf_i2i.methods import TwinGAN
 from tf_i2i.methods import UNITAdaptation
@@ -62,7 +66,9 @@ CONFIGURABLE = {
         "UNITAdaptation": UNITAdaptation,
         "XGAN": XGAN,
         "DTN": DTN,
+        "AsymGAN": AsymGAN,
         "teacher": teacher,
+        "perceptual": perceptual,
         "Augmentation": Augmentation,
         "Evaluation": Evaluation,
         "Adam": adam,
@@ -107,6 +113,9 @@ class Run:
             classes, those. B's are for validation and evaluation alone.
         fit: how an image that is not square becomes so: "crop", "pad" or
             "stretch".
+        label_maps: domains that are label maps, such as ('b',): flat colours
+            that stand for classes, kept exact. Images are resized to the
+            nearest pixels, and the augmentation changes no colour.
         max_bad_fraction: share of files that may be unreadable.
         augmentation: `Augmentation`; None for the default one.
         augmentation_b: another one for B, or None.
@@ -143,6 +152,7 @@ class Run:
         labels_a=None,
         labels_b=None,
         fit="crop",
+        label_maps=(),
         max_bad_fraction=0.01,
         augmentation=None,
         augmentation_b=None,
@@ -182,6 +192,15 @@ class Run:
                 "`train.evaluation` must be @Evaluation(), with parentheses. "
                 f"Received: {evaluation!r}"
             )
+        self.label_maps = tuple(label_maps)
+        if not {*self.label_maps} <= {"a", "b"}:
+            raise UserError(
+                "`train.label_maps` must hold 'a', 'b' or both, in "
+                f"parentheses. Received: {label_maps!r}"
+            )
+        for domain in self.label_maps:
+            plain = self.augmentations[domain].of_maps()
+            self.augmentations[domain] = plain
         self.evaluation = evaluation
         self.run_dir = Path(run_dir)
         self.build = model
@@ -264,10 +283,12 @@ class Run:
                     default_load_size(
                         self.image_size, self.augmentations[domain]
                     ),
-                    fit=self.fit,
+                    fit=self.fit + MAPS * (domain in self.label_maps),
                     max_bad_fraction=self.max_bad_fraction,
                     progress=self.tell,
                 )
+                if domain in self.label_maps:
+                    colours_of(self.stores[domain])
         return self.stores[domain]
 
     def label_tables(self):

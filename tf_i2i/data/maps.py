@@ -1,0 +1,37 @@
+"""Label maps: images whose colours are names of classes."""
+
+import numpy as np
+
+from tf_i2i.data.unpaired import images_at
+from tf_i2i.errors import UserError
+from tf_i2i.errors import printable
+
+MOST = 256  # Colours, more than which are no palette.
+_LOOKED_AT = 200  # Images.
+
+
+def colours_of(store):
+    """The palette of a domain of label maps.
+
+    Args:
+        store: an open `Store`.
+
+    Returns:
+        int64 `[K, 3]` in [0, 255]: the colours of its first training images,
+        in the order of their numbers.
+
+    Raises:
+        UserError: so many that they cannot stand for classes.
+    """
+    rows = store.split("train")[:_LOOKED_AT]
+    images = images_at(store, rows, store.images.shape[1])
+    levels = images.reshape(-1, 3).astype(np.int64)
+    numbers = np.unique(levels @ (65536, 256, 1))
+    if len(numbers) > MOST:
+        raise UserError(
+            f"`train.label_maps` must name domains of at most {MOST} colours; "
+            "JPEG mixes them, and so does resizing: save label maps as PNG. "
+            f"Received: {len(numbers)} in {len(rows)} images, the first "
+            f"{printable(store.names[rows[0]])}"
+        )
+    return np.stack([numbers >> 16, numbers >> 8 & 255, numbers & 255], 1)

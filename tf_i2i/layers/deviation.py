@@ -1,0 +1,65 @@
+"""The deviation of a stream of tensors, measured once."""
+
+import keras
+import tensorflow as tf
+
+from tf_i2i.layers.replicas import across_replicas
+from tf_i2i.layers.replicas import replica_position
+
+
+class FirstDeviations(keras.layers.Layer):
+    """Standard deviations of tensors over the first images that are shown.
+
+    While they are being counted it is the deviation so far; from then on a
+    constant, saved with the model.
+
+    Args:
+        tensors: how many tensors each call brings.
+        images: how many images count.
+    """
+
+    def __init__(self, tensors, images=500, name=None):
+        super().__init__(name=name, dtype="float32", autocast=False)
+        self.images = images
+        kept = {"initializer": "zeros", "trainable": False}
+        self.seen = self.add_weight((), name="seen", **kept)
+        self.moments = self.add_weight((tensors, 2), name="moments", **kept)
+
+    def call(self, tensors, training=False):
+        """Counts, and tells.
+
+        Args:
+            tensors: list of float tensors `[N, ...]`, this replica's.
+            training: whether they are counted.
+
+        Returns:
+            List of float32 scalars without a gradient; 1 while nothing was
+            counted.
+        """
+        seen = tf.convert_to_tensor(self.seen)
+        moments = tf.convert_to_tensor(self.moments)
+        if training:
+            seen, moments = self._counted(tensors, seen, moments)
+        mean, square = tf.unstack(moments, axis=1)
+        deviations = tf.sqrt(tf.maximum(square - tf.square(mean), 1e-12))
+        deviations = tf.where(seen > 0, deviations, 1.0)
+        return tf.unstack(tf.stop_gradient(deviations), len(tensors))
+
+    def _counted(self, tensors, seen, moments):
+        new = tf.stack(
+            [
+                (tf.reduce_mean(x), tf.reduce_mean(tf.square(x)))
+                for x in (tf.cast(tensor, tf.float32) for tensor in tensors)
+            ]
+        )
+        (new,) = across_replicas([new])
+        _, replicas = replica_position()
+        count = float(replicas * tensors[0].shape[0])
+        # Images that are not finite must not outlive their step.
+        counts = (seen < self.images) & tf.reduce_all(tf.math.is_finite(new))
+        share = tf.where(counts, count / (seen + count), 0.0)
+        moments += tf.where(counts, share * (new - moments), 0.0)
+        seen += tf.where(counts, count, 0.0)
+        self.seen.assign(seen)
+        self.moments.assign(moments)
+        return seen, moments

@@ -1,0 +1,401 @@
+r"""Asymmetric GAN for Unpaired Image-to-image Translation.
+
+Li, Tang, Zhang, Zhang, Li and Yan, 2019, IEEE Transactions on Image
+Processing.
+
+    a --G--> fake_b --F( , fake_z)--> cycled_a     b --F( , z)--> fake_a
+    a --E--> fake_z                                fake_a --G--> cycled_b
+    z ~ N(0, I)                                    fake_a --E--> cycled_z
+    remade_a = F(fake_b, z)                        styled_a = F(b, fake_z)
+
+A is the paper's X, the domain of more information (photos), and B its Y
+(label maps, drawings): what an image of A has and one of B has not is in the
+auxiliary variable z. So only the way from B to A takes a style, which is z:
+drawn from N(0, I), read by E in an image of A, or between two of those.
+
+The extension losses (eq. 13 to 18) are off where their weights are 0, as they
+are by default: eq. 12, "Ours-w/o-ex" of the paper. With them it is eq. 19.
+
+What the paper leaves open, or what differs here:
+- The layers of E and of D_Z: see `networks.asymgan`. D_Z is not normalized.
+- One z serves a whole step, as the equations write it.
+- The critic of A has a real term for each kind of fakes, each as heavy as
+  the fakes. Eq. 13 and 14 have F(G(x), z) and F(y, E(x)); section IV-E
+  speaks of F(G(x), E(x)), which the cycle already ties to x.
+- Critics learn from pools of earlier fakes and at half of the loss, as
+  CycleGAN's, whose settings the paper takes over; z has no pool.
+- The layers of the perceptual terms are not printed: Johnson et al. 2016.
+  Their maps are divided by their deviation over the first real images of A,
+  or the weights would mean another thing for every network.
+- The squared variation (eq. 18) is printed with a minus, and as a sum; it is
+  a mean of squares along both axes.
+- Without a style, `translate` takes z = 0, the mean of the prior.
+- Averaged weights are in no part of the paper.
+"""
+
+import tensorflow as tf
+
+from tf_i2i import losses
+from tf_i2i.errors import UserError
+from tf_i2i.layers import FirstDeviations
+from tf_i2i.methods.base import UnpairedTranslator
+from tf_i2i.networks.asymgan import LEAST_MAP
+from tf_i2i.networks.asymgan import STYLE_PATHS
+from tf_i2i.networks.asymgan import AuxEncoder
+from tf_i2i.networks.asymgan import MapCritic
+from tf_i2i.networks.asymgan import StyledGenerator
+from tf_i2i.networks.asymgan import VectorCritic
+from tf_i2i.networks.patch import PatchCritic
+from tf_i2i.networks.pool import ImagePool
+from tf_i2i.networks.resnet import STRIDE
+from tf_i2i.networks.resnet import ResnetGenerator
+
+_PRIOR = 1  # The stream of random numbers that z is drawn from.
+
+
+class AsymGAN(UnpairedTranslator):
+    """AsymGAN (Li et al. 2019).
+
+    Args:
+        image_size: side of images, a multiple of 4 and of `2**style_halvings`
+            pixels.
+        residual_blocks: of G and F; None: 9 from 256 pixels on, else 6.
+        width: factor on the channel counts of G and F.
+        outer_norm: of G and F, as in `ResnetGenerator`; True is the paper's.
+        style_path: how F is given z: "map", a map beside its middle feature
+            map ("Ours-w/o-ex"); "beside", one vector beside all feature maps
+            from there on; "norm", one vector by conditional instance
+            normalization of the middle three blocks ("Ours").
+        style_channels: of z (8).
+        style_halvings: of E (3), so that a map of z has sides of
+            `image_size / 2**style_halvings`.
+        style_width: factor on the channel counts of E; None: `width`.
+        critic_layers: halvings of the critics of images: 3 for 70x70 pixels.
+        critic_width: factor on the counts of all critics; None: `width`.
+        code_gan_weight: lambda 1, of the adversarial terms of z.
+        cycle_a_weight, cycle_b_weight: lambda 2 and 3, of L1.
+        cycle_z_weight: lambda 4, of L1 between z and E(F(b, z)).
+        remade_gan_weight: lambda 5, of the adversarial terms of F(G(a), z),
+            eq. 13.
+        styled_gan_weight: lambda 6, of those of F(b, E(a)), eq. 14.
+        content_weight: lambda 7, between F(b, E(a)) and b, eq. 15.
+        style_weight: lambda 8, between F(b, E(a)) and a, eq. 16.
+        variation_weight: lambda 9, of the squared variation of all six
+            images that are made, eq. 18.
+        features: function without arguments that gives a frozen network, a
+            function of images to maps as `features.perceptual` returns it;
+            needed with `content_weight` or `style_weight`.
+        pool_size: images that each pool holds (50); 0: critics see the
+            newest fakes only.
+        average_kimg, seed, name: as in `UnpairedTranslator`.
+
+    Raises:
+        UserError: a size or a name that does not go, or no `features` where
+            a weight asks for them.
+    """
+
+    translators = ("generator_b", "generator_a", "encoder")
+    critics = ("critic_a", "critic_b", "critic_z")
+    updates = ("both",)
+    styled = ("b_to_a",)
+
+    def __init__(
+        self,
+        image_size=128,
+        residual_blocks=None,
+        width=1.0,
+        outer_norm=True,
+        style_path="map",
+        style_channels=8,
+        style_halvings=3,
+        style_width=None,
+        critic_layers=3,
+        critic_width=None,
+        code_gan_weight=1.0,
+        cycle_a_weight=10.0,
+        cycle_b_weight=10.0,
+        cycle_z_weight=10.0,
+        remade_gan_weight=0.0,
+        styled_gan_weight=0.0,
+        content_weight=0.0,
+        style_weight=0.0,
+        variation_weight=0.0,
+        features=None,
+        pool_size=50,
+        average_kimg=10.0,
+        seed=0,
+        name="asymgan",
+    ):
+        super().__init__(image_size, average_kimg, seed, name)
+        self.check_size(max(STRIDE, 2**style_halvings))
+        self.style_path = style_path
+        side = image_size // 2**style_halvings
+        _check_style(style_path, side)
+        self.style_shape = (style_channels,)
+        if style_path == "map":
+            self.style_shape = (side, side, style_channels)
+        self.code_gan_weight = code_gan_weight
+        self.cycle_weights = {
+            "a": cycle_a_weight,
+            "b": cycle_b_weight,
+            "z": cycle_z_weight,
+        }
+        # Of the adversarial terms of A, by the kind of fakes.
+        gan_weights = {
+            "fake_a": 1.0,
+            "remade_a": remade_gan_weight,
+            "styled_a": styled_gan_weight,
+        }
+        self.gan_weights = {k: w for k, w in gan_weights.items() if w}
+        self.content_weight = content_weight
+        self.style_weight = style_weight
+        self.variation_weight = variation_weight
+        self.pool_size = pool_size
+
+        blocks = residual_blocks or (9 if image_size >= 256 else 6)
+        self.generator_b = ResnetGenerator(
+            blocks, width, outer_norm, name="generator_b"
+        )
+        self.generator_a = StyledGenerator(
+            blocks,
+            width,
+            outer_norm,
+            style_path,
+            style_channels,
+            name="generator_a",
+        )
+        self.encoder = AuxEncoder(
+            style_halvings,
+            style_width or width,
+            style_channels,
+            pooled=style_path != "map",
+            name="encoder",
+        )
+        critic_width = critic_width or width
+        self.critic_a = PatchCritic(critic_layers, critic_width, "critic_a")
+        self.critic_b = PatchCritic(critic_layers, critic_width, "critic_b")
+        self.critic_z = (
+            MapCritic(critic_width, name="critic_z")
+            if style_path == "map"
+            else VectorCritic(name="critic_z")
+        )
+        for kind in (*self.gan_weights, "fake_b") if pool_size else ():
+            pool = ImagePool(pool_size, image_size, name=f"pool_{kind}")
+            setattr(self, f"pool_{kind}", pool)
+        self.maps = self._feature_maps(features)
+        self.finish()
+
+    def _feature_maps(self, make):
+        """The frozen network, and what its maps are divided by."""
+        compared = self.content_weight or self.style_weight
+        # Made in any case: a config that names it stays valid without.
+        network = make and make()
+        if not compared:
+            return None
+        if network is None:
+            raise UserError(
+                "`features` must be a network for the perceptual terms, such "
+                "as @perceptual, or content_weight and style_weight 0. "
+                "Received: None"
+            )
+        side = self.image_size
+        content, style = network(tf.zeros((1, side, side, 3)))
+        self.deviations = FirstDeviations(
+            len(content) + len(style), name="deviations"
+        )
+        return network
+
+    @property
+    def stride(self):
+        return STRIDE
+
+    # Inference.
+
+    def translate(self, images, direction, style=None):
+        self.check_direction(direction, style)
+        if direction == "a_to_b":
+            return self.generator_b(images)
+        if style is None:
+            style = tf.zeros([tf.shape(images)[0], *self.style_shape])
+        return self.generator_a(images, style)
+
+    def encode_style(self, images, direction):
+        """E: what images of A have beside their translations.
+
+        Args:
+            images: `[N, height, width, 3]`, float in [-1, 1], in A; of
+                `image_size` where z is a map.
+            direction: "b_to_a".
+
+        Returns:
+            `[N, *style_shape]`, float32.
+
+        Raises:
+            UserError: another direction, or another size.
+        """
+        if direction not in self.styled:
+            raise UserError(
+                "`direction` must be b_to_a: AsymGAN's images of B have no "
+                f"style. Received: direction={direction!r}"
+            )
+        if self.style_path == "map":
+            images = self.sized(images)
+        return self.encoder(images)
+
+    def sample_style(self, count, seed):
+        """Draws of N(0, I)."""
+        return tf.random.stateless_normal((count, *self.style_shape), (seed, 0))
+
+    def reconstruct(self, images, domain):
+        """`F(G(a), E(a))`; `G(F(b, 0))`."""
+        if domain == "b":
+            return super().reconstruct(images, domain)
+        style = self.encode_style(images, "b_to_a")
+        fake = self.translate(images, "a_to_b")
+        return self.translate(fake, "b_to_a", style)
+
+    # Training.
+
+    def streams(self, a, b, training):
+        s = {"a": a, "b": b}
+        s["z"] = self.noise((a.shape[0], *self.style_shape), _PRIOR)
+        s["fake_b"] = self.generator_b(a, training=training)
+        s["fake_z"] = self.encoder(a, training=training)
+        s |= self._made(s, training)
+        s["cycled_b"] = self.generator_b(s["fake_a"], training=training)
+        s["cycled_z"] = self.encoder(s["fake_a"], training=training)
+        s |= self._scores("a", self.gan_weights, s, training)
+        s |= self._scores("b", ("fake_b",), s, training)
+        scores = self.critic_z(tf.concat([s["z"], s["fake_z"]], 0))
+        s["score_z"], s["fake_z_score"] = tf.split(scores, 2)
+        if self.maps:
+            s |= self._compared(s, training)
+        return s
+
+    def _made(self, s, training):
+        """All that F makes, in one call: images of B and z, by two and two."""
+        wanted = {
+            "fake_a": ("b", "z"),
+            "cycled_a": ("fake_b", "fake_z"),
+            "remade_a": ("fake_b", "z"),
+            "styled_a": ("b", "fake_z"),
+        }
+        if not self.variation_weight:
+            needed = {"cycled_a", *self.gan_weights}
+            needed |= {"styled_a"} if self.maps else set()
+            wanted = {k: pair for k, pair in wanted.items() if k in needed}
+        images, styles = (
+            tf.concat([s[name] for name in names], 0)
+            for names in zip(*wanted.values(), strict=True)
+        )
+        made = self.generator_a(images, styles, training=training)
+        return dict(zip(wanted, tf.split(made, len(wanted)), strict=True))
+
+    def _scores(self, o, kinds, s, training):
+        """Scores of a domain's fakes, and of what its critic learns from."""
+        critic = getattr(self, f"critic_{o}")
+        pooled = {kind: self._pooled(kind, s[kind], training) for kind in kinds}
+        learnt = tf.concat([s[o], *pooled.values()], 0)
+        real, *learnt = tf.split(
+            critic(learnt, training=training), 1 + len(pooled)
+        )
+        fooling = tf.concat([s[kind] for kind in kinds], 0)
+        fooling = tf.split(critic(fooling, training=training), len(pooled))
+        scores = {f"score_{o}": real}
+        for i, kind in enumerate(kinds):
+            scores[f"{kind}_score"] = fooling[i]
+            scores[f"{kind}_pooled_score"] = learnt[i]
+        return scores | {f"pooled_{kind}": pooled[kind] for kind in kinds}
+
+    def _pooled(self, kind, fakes, training):
+        if not (self.pool_size and training):
+            return tf.stop_gradient(fakes)
+        # Another stream of random numbers for each pool.
+        stream = 100 + ("fake_a", "fake_b", "remade_a", "styled_a").index(kind)
+        order = self.draw((self.pool_size,), stream, "uniform")
+        coins = (self.global_batch(fakes),)
+        coins = self.draw(coins, stream + 1000, "uniform")
+        return getattr(self, f"pool_{kind}")(fakes, order, coins)
+
+    def _compared(self, s, training):
+        """Distances between the maps of F(b, E(a)), of b and of a."""
+        images = tf.concat([s["styled_a"], s["b"], s["a"]], 0)
+        content, style = self.maps(tf.cast(images, tf.float32))
+        thirds = [tf.split(maps, 3) for maps in (*content, *style)]
+        deviations = self.deviations(
+            [of_a for _, _, of_a in thirds], training=training
+        )
+        apart = {"content": 0.0, "style": 0.0}
+        for i, (made, of_b, of_a) in enumerate(thirds):
+            scale = deviations[i]
+            if i < len(content):
+                apart["content"] += losses.mean_square(
+                    made / scale, of_b / scale
+                )
+            else:
+                apart["style"] += losses.style_distance(
+                    made / scale, of_a / scale
+                )
+        return apart
+
+    def translator_losses(self, s):
+        terms = {"gan_b": losses.lsgan_translator(s["fake_b_score"])}
+        for kind, weight in self.gan_weights.items():
+            terms[_term("gan", kind)] = weight * losses.lsgan_translator(
+                s[f"{kind}_score"]
+            )
+        terms["gan_z"] = self.code_gan_weight * losses.lsgan_translator(
+            s["fake_z_score"]
+        )
+        for o, weight in self.cycle_weights.items():
+            terms[f"cycle_{o}"] = weight * losses.l1(s[o], s[f"cycled_{o}"])
+        if self.content_weight:
+            terms["content"] = self.content_weight * s["content"]
+        if self.style_weight:
+            terms["style"] = self.style_weight * s["style"]
+        if self.variation_weight:
+            made = ("fake_b", "cycled_a", "remade_a", "fake_a", "cycled_b")
+            made = [s[name] for name in (*made, "styled_a")]
+            terms["variation"] = self.variation_weight * tf.add_n(
+                [losses.squared_variation(images) for images in made]
+            )
+        return terms
+
+    def critic_losses(self, s):
+        terms = {
+            _term("critic", kind): 0.5
+            * weight
+            * losses.lsgan_critic(
+                s[f"score_{kind[-1]}"], s[f"{kind}_pooled_score"]
+            )
+            for kind, weight in (*self.gan_weights.items(), ("fake_b", 1.0))
+        }
+        terms["critic_z"] = (
+            0.5
+            * self.code_gan_weight
+            * losses.lsgan_critic(s["score_z"], s["fake_z_score"])
+        )
+        return terms
+
+    def observations(self, s):
+        """How far E's codes are from N(0, I), whose deviation is 1."""
+        return {"code_deviation": tf.math.reduce_std(s["fake_z"])}
+
+
+def _term(what, kind):
+    """The plain fakes' terms are named as those of other methods."""
+    return f"{what}_{kind.removeprefix('fake_')}"
+
+
+def _check_style(path, side):
+    if path not in STYLE_PATHS:
+        raise UserError(
+            f"`style_path` must be one of {', '.join(STYLE_PATHS)}. "
+            f"Received: {path!r}"
+        )
+    if path == "map" and side < LEAST_MAP:
+        raise UserError(
+            f"`style_halvings` must leave a map of z of at least {LEAST_MAP} "
+            f"pixels a side, or `style_path` be beside or norm. Received: "
+            f"{side} pixels"
+        )

@@ -1,0 +1,265 @@
+"""Networks of AsymGAN (Li et al. 2019): F, E and D_Z, section IV-A.
+
+G and the critics of images are CycleGAN's (`networks.resnet`,
+`networks.patch`). Here are the generator F, which is given an auxiliary
+variable z beside an image, in one of three ways (section IV-E b), the encoder
+E that reads z from an image, and critics of z.
+"""
+
+import keras
+import tensorflow as tf
+
+from tf_i2i.layers import InstanceNormalization
+from tf_i2i.layers import reflect_pad
+from tf_i2i.networks.base import Network
+from tf_i2i.networks.blocks import ResidualBlock
+from tf_i2i.networks.blocks import normal_kernels
+from tf_i2i.networks.blocks import scaled
+from tf_i2i.networks.resnet import ResnetGenerator
+
+# How F is given z: a map, laid beside the middle feature map; one vector,
+# laid beside every feature map from there on; or one vector, from which the
+# normalizations of the middle blocks take scale and offset.
+STYLE_PATHS = ("map", "beside", "norm")
+LEAST_MAP = 6  # Pixels: side of the smallest map that `MapCritic` judges.
+
+
+class BesideBlock(ResidualBlock):
+    """A residual block whose first convolution also sees a vector."""
+
+    def call(self, x, style, training=False):
+        y = self._normalized(0, laid_beside(x, style), training)
+        y = self._normalized(1, self.activation(y), training)
+        return tf.cast(x, y.dtype) + y
+
+
+class ConditionedBlock(ResidualBlock):
+    """A residual block with conditional instance normalization.
+
+    Dumoulin et al. 2017 (arXiv:1610.07629): both normalizations take a scale,
+    1 + W z + w, and an offset, V z + v, from a vector z.
+    """
+
+    def __init__(self, filters, width=1.0, name=None):
+        super().__init__(filters, width=width, reflect=True, name=name)
+        self.scales, self.offsets = (
+            [
+                keras.layers.Dense(filters, dtype="float32", name=f"{kind}_{i}")
+                for i in range(2)
+            ]
+            for kind in ("scale", "offset")
+        )
+
+    def call(self, x, style, training=False):
+        y = self._styled(0, self._normalized(0, x, training), style)
+        y = self.activation(y)
+        y = self._styled(1, self._normalized(1, y, training), style)
+        return tf.cast(x, y.dtype) + y
+
+    def _styled(self, i, y, style):
+        scale = 1.0 + self.scales[i](style)[:, None, None]
+        offset = self.offsets[i](style)[:, None, None]
+        return y * tf.cast(scale, y.dtype) + tf.cast(offset, y.dtype)
+
+
+class StyledGenerator(ResnetGenerator):
+    """F: CycleGAN's generator, given z.
+
+    Args:
+        blocks: number of residual blocks; z enters after the first half of
+            them, or by the middle three.
+        width: factor on the channel counts.
+        outer_norm: as in `ResnetGenerator`.
+        style_path: one of `STYLE_PATHS`.
+        style_channels: of z.
+    """
+
+    def __init__(
+        self,
+        blocks=6,
+        width=1.0,
+        outer_norm=True,
+        style_path="map",
+        style_channels=8,
+        name=None,
+    ):
+        middle = blocks // 2
+        styled = range(middle, blocks)
+        if style_path == "norm":
+            first = max(0, (blocks - 2) // 2)
+            styled = range(first, min(first + 3, blocks))
+
+        def make_block(place, channels, name):
+            more = {"width": width, "name": name}
+            if place not in styled:
+                return ResidualBlock(channels, reflect=True, **more)
+            if style_path == "norm":
+                return ConditionedBlock(channels, **more)
+            if style_path == "beside":
+                return BesideBlock(channels, reflect=True, **more)
+            channels += style_channels
+            return ResidualBlock(channels, reflect=True, **more)
+
+        super().__init__(blocks, width, outer_norm, name, make_block)
+        self.style_path = style_path
+        self.middle = middle
+        self.styled = tuple(styled)
+
+    def call(self, x, style, training=False):
+        """Translates images.
+
+        Args:
+            x: `[N, H, W, 3]` in [-1, 1], sides multiples of `STRIDE`.
+            style: z: `[N, h, w, C]` for a map, which is scaled to the middle
+                feature map; `[N, C]` otherwise.
+            training: see `InstanceNormalization`.
+
+        Returns:
+            float32, shape of `x`, in [-1, 1].
+        """
+        x = self._encoded(x, training)
+        for i, block in enumerate(self.blocks):
+            if self.style_path == "map":
+                x = laid_beside(x, style) if i == self.middle else x
+                x = block(x, training=training)
+            elif i in self.styled:
+                x = block(x, style, training=training)
+            else:
+                x = block(x, training=training)
+        if self.style_path != "beside":
+            return self._decoded(x, training)
+        return self._decoded(x, training, lambda x: laid_beside(x, style))
+
+
+def laid_beside(x, style):
+    """Appends z to the channels of a feature map.
+
+    Args:
+        x: `[N, H, W, C]`.
+        style: `[N, h, w, D]`, enlarged to the nearest pixels, or `[N, D]`,
+            the same for all pixels.
+
+    Returns:
+        `[N, H, W, C + D]`, of the dtype of `x`.
+    """
+    style = tf.cast(style, x.dtype)
+    if style.shape.rank == 2:
+        style = style[:, None, None]
+    style = tf.image.resize(style, tf.shape(x)[1:3], "nearest")
+    return tf.concat([x, style], 3)
+
+
+class AuxEncoder(Network):
+    """E: three halvings and three residual blocks, then 1x1 to z.
+
+    Args:
+        halvings: number of them; channels double with each (3).
+        width: factor on the channel counts, 64 to 512.
+        channels: of z.
+        pooled: whether the map of z is averaged to one vector.
+    """
+
+    def __init__(
+        self, halvings=3, width=1.0, channels=8, pooled=False, name=None
+    ):
+        super().__init__(name)
+        self.pooled = pooled
+        counts = [scaled(64 * 2**i, width) for i in range(halvings + 1)]
+        kernels = {"kernel_initializer": normal_kernels(width)}
+        self.first = keras.layers.Conv2D(counts[0], 7, **kernels, name="first")
+        self.downs = [
+            keras.layers.Conv2D(
+                n, 3, strides=2, padding="same", **kernels, name=f"down_{i}"
+            )
+            for i, n in enumerate(counts[1:])
+        ]
+        self.norms = [
+            InstanceNormalization(name=f"norm_{i}") for i in range(halvings + 1)
+        ]
+        self.blocks = [
+            ResidualBlock(
+                counts[-1], width=width, reflect=True, name=f"block_{i}"
+            )
+            for i in range(3)
+        ]
+        self.last = keras.layers.Conv2D(channels, 1, name="last")
+
+    def call(self, x, training=False):
+        """Reads z.
+
+        Args:
+            x: `[N, H, W, 3]` in [-1, 1].
+            training: see `InstanceNormalization`.
+
+        Returns:
+            float32 `[N, h, w, C]`, sides those of `x` halved `halvings`
+            times, or their averages, `[N, C]`.
+        """
+        x = self._bent(0, self.first(reflect_pad(x, 3, training)), training)
+        for i, down in enumerate(self.downs, 1):
+            x = self._bent(i, down(x), training)
+        for block in self.blocks:
+            x = block(x, training=training)
+        z = tf.cast(self.last(x), tf.float32)
+        return tf.reduce_mean(z, [1, 2]) if self.pooled else z
+
+    def _bent(self, i, x, training):
+        return tf.nn.relu(self.norms[i](x, training=training))
+
+
+class MapCritic(Network):
+    """D_Z of maps: each score sees 20x20 pixels of z.
+
+    No stack of 4x4 kernels sees exactly twenty; three of them, the first of
+    stride 2, and a 3x3 one do. Nothing is normalized: mean and deviation are
+    what tells codes from N(0, I).
+
+    Args:
+        width: factor on the channel counts, 64, 128, 256.
+    """
+
+    def __init__(self, width=1.0, name=None):
+        super().__init__(name)
+        self.pad = keras.layers.ZeroPadding2D(1)
+        *counts, last = *(scaled(n, width) for n in (64, 128, 256)), 1
+        self.convolutions = [
+            keras.layers.Conv2D(
+                n,
+                4,
+                strides=1 if i else 2,
+                kernel_initializer=normal_kernels(width),
+                name=f"convolution_{i}",
+            )
+            for i, n in enumerate(counts)
+        ]
+        self.last = keras.layers.Conv2D(
+            last, 3, kernel_initializer=normal_kernels(width), name="last"
+        )
+
+    def call(self, z):
+        """`[N, h, w, C]`, sides of at least `LEAST_MAP` -> `[N, h', w', 1]`."""
+        x = z
+        for convolution in self.convolutions:
+            x = tf.nn.leaky_relu(convolution(self.pad(x)), 0.2)
+        return self.last(self.pad(x))
+
+
+class VectorCritic(Network):
+    """D_Z of vectors: dense layers of 64, 64, 64 and 1.
+
+    After Augmented CycleGAN (Almahairi et al. 2018, arXiv:1802.10151), whose
+    batch normalization is left out: at batch 1 it would leave nothing of z.
+    """
+
+    def __init__(self, name=None):
+        super().__init__(name)
+        self.inner = [
+            keras.layers.Dense(64, name=f"dense_{i}") for i in range(3)
+        ]
+        self.last = keras.layers.Dense(1, name="last")
+
+    def call(self, z):
+        """`[N, C]` -> `[N, 1]`."""
+        for dense in self.inner:
+            z = tf.nn.leaky_relu(dense(z), 0.2)
+        return self.last(z)
