@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tf_i2i import cli
+from tf_i2i import models
 from tf_i2i.errors import UserError
 
 STEPS_BETWEEN = 7
@@ -152,7 +153,7 @@ def _run_subject(flags):
     labels = _labels(flags) or run.label_tables()
     real = RealImages.of_run(run, flags.paired, labels, _palettes(flags))
     if flags.images_a or flags.images_b:
-        return _foreign(flags, real, Path(flags.run_dir) / "others.html")
+        return _foreign(flags, real, _home(flags.run_dir) / "others.html")
     versions = {"best" if flags.checkpoint == "best" else "model": model}
     if flags.checkpoint == "all" and run.checkpoints.best[0].exists():
         versions["best"], _ = load(best=True)
@@ -177,10 +178,16 @@ def _run_subject(flags):
         make,
         type(model).__name__,
         facts,
-        Path(flags.run_dir) / "report.html",
+        _home(flags.run_dir) / "report.html",
         run,
         model,
     )
+
+
+def _home(run_dir):
+    """Where results of a run go; those of the package's own, to `runs/`."""
+    name = models.name_of(run_dir)
+    return Path("runs") / name if name else Path(run_dir)
 
 
 def _folder_subject(flags):
@@ -407,8 +414,9 @@ def _keep(subject, features, scores, flags):
         "evaluation_seed": flags.seed,
         **scores,
     }
-    path = Path(flags.run_dir) / "metrics.jsonl"
+    path = _home(flags.run_dir) / "metrics.jsonl"
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with open(path, "a") as file:
             file.write(json.dumps(row) + "\n")
     except OSError as error:
