@@ -39,13 +39,13 @@ setup(
     long_description=(HERE / "README.md").read_text(),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
-    license_files=["LICENSE"],
+    license_files=["LICENSE", "NOTICE"],
     python_requires=">=3.11",
     # The configs lie beside the package in a checkout, inside it in a wheel.
     package_dir={"tf_i2i": "tf_i2i", "tf_i2i.gin_configs": "gin_configs"},
     packages=[*find_packages(include=["tf_i2i*"]), "tf_i2i.gin_configs"],
     package_data={
-        "tf_i2i": ["models/*/*"],
+        "tf_i2i": ["py.typed", "models/*/*"],
         "tf_i2i.gin_configs": ["*.gin", "**/*.gin"],
     },
     install_requires=[
@@ -59,6 +59,7 @@ setup(
         "pillow>=13",
         "tqdm>=4.66",
     ],
+    entry_points={"console_scripts": ["tf-i2i = tf_i2i.__main__:main"]},
     extras_require={
         **EXTRAS,
         **MORE_EXTRAS,

@@ -11,7 +11,7 @@ LOW = {"domains", "errors", "images"}
 MAY_IMPORT = {
     "errors": set(),
     "images": set(),
-    "domains": set(),
+    "domains": {"errors"},
     "configs": {"errors"},
     "cli": {"errors", "models"},
     "models": {"errors", "cli"},

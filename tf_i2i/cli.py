@@ -100,6 +100,22 @@ def add_gin_flags(add, of_files, of_bindings):
         add(flag, action="append", default=[], metavar=metavar, help=text)
 
 
+def add_direction_flag(add, text="which way (default: a_to_b)"):
+    """The flag of a direction; `domains.find_direction` reads it.
+
+    Args:
+        add: `add_argument` of a parser.
+        text: its help.
+    """
+    add(
+        "--direction",
+        default="a_to_b",
+        metavar="a_to_b|b_to_a",
+        help=f"{text}; a run's own names of its domains go too: "
+        "selfie_to_anime",
+    )
+
+
 def check_run_dir(path, flag="run_dir"):
     """Refuses what cannot be a run, before TensorFlow is imported."""
     if not (Path(path) / "config.gin").is_file():

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from tf_i2i import cli
 from tf_i2i import models
+from tf_i2i.domains import named
 from tf_i2i.errors import UserError
 
 STEPS_BETWEEN = 7
@@ -89,7 +90,7 @@ def main(argv):
         report, table = _judge(subject, direction, features, flags)
         reports.append(report)
         scores[direction] = _flat(table, features)
-        _show(direction, table, report.verdicts, features)
+        _show(_named(subject, direction), table, report.verdicts, features)
     _keep(subject, features, scores, flags)
     path = Path(flags.report) if flags.report else subject.report
     _write(path, subject, features, reports, argv)
@@ -280,6 +281,11 @@ def _palettes(flags):
     }
 
 
+def _named(subject, direction):
+    """A direction as the run calls it."""
+    return named(direction, subject.run.domains) if subject.run else direction
+
+
 def _judge(subject, direction, features, flags):
     """The direction's part of the report, and its table."""
     from tf_i2i.metrics.judge import Judge
@@ -325,7 +331,7 @@ def _report(subject, direction, judge, made, table):
         "translations": judge.vectors(made.outputs),
     }
     return html.DirectionReport(
-        name=direction,
+        name=_named(subject, direction),
         table=table,
         verdicts=verdict(made.outputs, e.inputs) if made.aligned else [],
         pictures=pictures,

@@ -20,6 +20,8 @@ from tf_i2i.data.store import open_store
 from tf_i2i.data.store import to_stderr
 from tf_i2i.data.unpaired import default_load_size
 from tf_i2i.data.unpaired import evaluation_images
+from tf_i2i.domains import DOMAINS
+from tf_i2i.domains import check_names
 from tf_i2i.errors import UserError
 from tf_i2i.features.teacher import teacher
 from tf_i2i.methods import DTN
@@ -85,6 +87,7 @@ FREE = (
     "evaluation",
     "data_a",
     "data_b",
+    "domains",
     "labels_b",
 )
 
@@ -105,6 +108,8 @@ class Run:
         labels_a, labels_b: CSV files, name of an image and its labels, or
             None; where a method learns classes and images lie in folders of
             classes, those. B's are for validation and evaluation alone.
+        domains: names of A and B for people: in logs, file names and
+            `--direction`; ("selfie", "anime").
         fit: how an image that is not square becomes so: "crop", "pad" or
             "stretch".
         max_bad_fraction: share of files that may be unreadable.
@@ -122,6 +127,8 @@ class Run:
         precision: "float32", "mixed_bfloat16", or "auto": the faster one,
             which `open_run` puts in its place.
         jit_compile: XLA; slower on CPUs.
+        critic_augmentation: some of "color", "translation", "cutout", in
+            parentheses: what critics see is changed so, for few images.
         log_kimg, sample_kimg, save_kimg: thousands of images between lines
             in the log, sample grids and checkpoints.
         keep: checkpoints to keep.
@@ -142,6 +149,7 @@ class Run:
         data_b=None,
         labels_a=None,
         labels_b=None,
+        domains=DOMAINS,
         fit="crop",
         max_bad_fraction=0.01,
         augmentation=None,
@@ -154,6 +162,7 @@ class Run:
         strategy="auto",
         precision="auto",
         jit_compile=False,
+        critic_augmentation=(),
         log_kimg=0.5,
         sample_kimg=5.0,
         save_kimg=5.0,
@@ -189,6 +198,7 @@ class Run:
         self.image_size = image_size
         self.data = {"a": data_a, "b": data_b}
         self.labels = {"a": labels_a, "b": labels_b}
+        self.domains = check_names(domains)
         self.fit = fit
         self.max_bad_fraction = max_bad_fraction
         self.make_optimizers = {
@@ -203,6 +213,7 @@ class Run:
         self.workers = Workers(self.strategy)
         self.precision = precision
         self.jit_compile = jit_compile
+        self.critic_augmentation = critic_augmentation
         self.kimg = {"log": log_kimg, "sample": sample_kimg, "save": save_kimg}
         self.checkpoints = Checkpoints(run_dir, keep)
         self.stores = {}
@@ -229,6 +240,7 @@ class Run:
                 optimizers["translator"],
                 optimizers["critic"],
                 jit_compile=self.jit_compile,
+                critic_augmentation=self.critic_augmentation,
             )
         self._check_phases(model)
         self.classes = model.classes
