@@ -24,6 +24,7 @@ EXTRAS = {
 MORE_EXTRAS = {
     "faces": ["mtcnn==1.0.0", "opencv-python-headless<5"],
     "pytorch": ["torch==2.13.0"],
+    "docs": ["pdoc>=15"],
 }
 TEST = [
     *(package for extra in EXTRAS.values() for package in extra),
