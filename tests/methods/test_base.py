@@ -266,6 +266,15 @@ def test_unknown_augmentation_is_refused():
         Tiny().compile(critic_augmentation=("blur",))
 
 
+def test_critics_of_no_images_are_not_augmented():
+    class Blind(Tiny):
+        judges_images = False
+
+    Blind().compile()
+    with pytest.raises(UserError, match=r"Blind judge no images"):
+        Blind().compile(critic_augmentation=("color",))
+
+
 def test_callbacks_of_keras_get_the_losses():
     model = compiled()
     history = model.fit(batches(), steps_per_epoch=2, epochs=2, verbose=0)

@@ -62,6 +62,7 @@ class UnpairedTranslator(keras.Model):
     # Of Keras' Adam where `compile` is given no optimizer.
     adam = {"learning_rate": 1e-3, "beta_1": 0.5, "beta_2": 0.99}
     critic_augmentation: tuple[str, ...] = ()  # See `compile`.
+    judges_images = True  # Whether critics do; else nothing is augmented.
 
     def __init__(self, image_size, average_kimg=10.0, seed=0, name=None):
         super().__init__(name=name)
@@ -367,9 +368,15 @@ class UnpairedTranslator(keras.Model):
                 which helps where images are few.
 
         Raises:
-            UserError: another augmentation.
+            UserError: another augmentation, or critics of no images.
         """
         self.critic_augmentation = augment.check_kinds(critic_augmentation)
+        if self.critic_augmentation and not self.judges_images:
+            raise UserError(
+                f"`critic_augmentation` must be (): critics of "
+                f"{type(self).__name__} judge no images. "
+                f"Received: {self.critic_augmentation}"
+            )
         translator_optimizer, critic_optimizer = (
             keras.optimizers.get(given or keras.optimizers.Adam(**self.adam))
             for given in (translator_optimizer, critic_optimizer)

@@ -6,6 +6,7 @@ use is registered here, once.
 
 import contextlib
 import difflib
+import inspect
 import re
 from pathlib import Path
 
@@ -608,6 +609,10 @@ def _check_same(run, saved):
             "which must be the one that began the run"
         )
         return
+    # A setting that came with a newer version stood at its default.
+    for name, parameter in inspect.signature(Run).parameters.items():
+        if f"train.{name}" in now:
+            before.setdefault(f"train.{name}", repr(parameter.default))
     free = {f"train.{name}" for name in FREE}
     free |= {name for name in now | before if name.startswith("Evaluation.")}
     changed = settings.differences(before, now, {*before, *now} - free)
