@@ -24,6 +24,7 @@ EXTRAS = {
 MORE_EXTRAS = {
     "faces": ["mtcnn==1.0.0", "opencv-python-headless<5"],
     "pytorch": ["torch==2.13.0"],
+    "docs": ["pdoc>=15"],
 }
 TEST = [
     *(package for extra in EXTRAS.values() for package in extra),
@@ -39,13 +40,13 @@ setup(
     long_description=(HERE / "README.md").read_text(),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
-    license_files=["LICENSE"],
+    license_files=["LICENSE", "NOTICE"],
     python_requires=">=3.11",
     # The configs lie beside the package in a checkout, inside it in a wheel.
     package_dir={"tf_i2i": "tf_i2i", "tf_i2i.gin_configs": "gin_configs"},
     packages=[*find_packages(include=["tf_i2i*"]), "tf_i2i.gin_configs"],
     package_data={
-        "tf_i2i": ["models/*/*"],
+        "tf_i2i": ["py.typed", "models/*/*"],
         "tf_i2i.gin_configs": ["*.gin", "**/*.gin"],
     },
     install_requires=[
@@ -59,6 +60,7 @@ setup(
         "pillow>=13",
         "tqdm>=4.66",
     ],
+    entry_points={"console_scripts": ["tf-i2i = tf_i2i.__main__:main"]},
     extras_require={
         **EXTRAS,
         **MORE_EXTRAS,

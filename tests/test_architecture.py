@@ -11,10 +11,11 @@ LOW = {"cache", "domains", "errors", "images"}
 MAY_IMPORT = {
     "errors": set(),
     "images": set(),
-    "domains": set(),
+    "domains": {"errors"},
     "cache": set(),
     "configs": {"errors"},
-    "cli": {"errors"},
+    "cli": {"errors", "models"},
+    "models": {"errors", "cli"},
     "extras": {"errors"},
     "losses": LOW,
     "layers": LOW,

@@ -405,7 +405,7 @@ def test_faces_are_translated_where_they_are(
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--direction=c"], "invalid choice: 'c'"),
+        (["--direction=c"], "must be one of a_to_b, b_to_a. Received: c"),
         (["--size=big"], "invalid choice: 'big'"),
         (["--batch_size=0"], "`--batch_size` must be at least 1"),
         (["--run_dir=nowhere"], "`--run_dir` must be the folder of a run"),
@@ -431,6 +431,20 @@ def test_wrong_flags(run_dir, tmp_path, monkeypatch, flags, message):
         verb(run_dir, *good, *flags)
     assert message in str(error.value)
     assert not (tmp_path / "out").exists()
+
+
+def test_domains_go_by_the_names_of_the_run(run_dir, tmp_path, capsys):
+    config = "train.domains = ('selfie', 'anime')"
+    (run_dir / "config.gin").write_text(config)
+    me = write(tmp_path / "me.png", noise(16, 16))
+    given = (f"--input={me}", f"--output={tmp_path}/out")
+    verb(run_dir, *given, "--direction=anime_to_selfie")
+    assert "1 of 1 images (anime_to_selfie)" in capsys.readouterr().out
+    assert np.array_equal(
+        read_image(tmp_path / "out" / "me.png"), noise(16, 16)
+    )
+    with pytest.raises(UserError, match="selfie_to_anime, anime_to_selfie"):
+        verb(run_dir, *given, "--direction=c")
 
 
 def test_one_file_for_two_images(run_dir, tmp_path):

@@ -7,6 +7,7 @@ import os
 import sys
 from pathlib import Path
 
+from tf_i2i import models
 from tf_i2i.errors import UserError
 from tf_i2i.errors import printable
 
@@ -14,6 +15,13 @@ from tf_i2i.errors import printable
 class _Parser(argparse.ArgumentParser):
     def error(self, message):
         raise UserError(f"{message}. See: python -m {self.prog} --help")
+
+
+class _Model(argparse.Action):
+    """Takes the name of a shipped model for its folder."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        setattr(namespace, self.dest, models.find_model(values))
 
 
 def parser(verb, description, examples):
@@ -50,8 +58,22 @@ def run(main):
 
 
 def add_run_flags(add, required=True):
-    """The flags by which a verb finds a trained run."""
-    add("--run_dir", required=required, help="folder of a trained run")
+    """The flags by which a verb finds a trained run.
+
+    Args:
+        add: `add_argument` of a parser; `--model` ends up in `run_dir` too.
+        required: whether one of them must be given.
+    """
+    group = add.__self__.add_mutually_exclusive_group(required=required)
+    group.add_argument("--run_dir", help="folder of a trained run")
+    group.add_argument(
+        "--model",
+        dest="run_dir",
+        action=_Model,
+        metavar="NAME",
+        help="a trained model of the package; python -m tf_i2i.models lists "
+        "them",
+    )
     add_allow_imports(add)
 
 
@@ -78,6 +100,22 @@ def add_gin_flags(add, of_files, of_bindings):
         add(flag, action="append", default=[], metavar=metavar, help=text)
 
 
+def add_direction_flag(add, text="which way (default: a_to_b)"):
+    """The flag of a direction; `domains.find_direction` reads it.
+
+    Args:
+        add: `add_argument` of a parser.
+        text: its help.
+    """
+    add(
+        "--direction",
+        default="a_to_b",
+        metavar="a_to_b|b_to_a",
+        help=f"{text}; a run's own names of its domains go too: "
+        "selfie_to_anime",
+    )
+
+
 def check_run_dir(path, flag="run_dir"):
     """Refuses what cannot be a run, before TensorFlow is imported."""
     if not (Path(path) / "config.gin").is_file():
@@ -85,6 +123,18 @@ def check_run_dir(path, flag="run_dir"):
             f"`--{flag}` must be the folder of a run, with a config.gin. "
             f"Received: {path}"
         )
+
+
+def find_run(value, flag):
+    """The folder of a run that a flag names, or of a shipped model.
+
+    Raises:
+        UserError: it is neither.
+    """
+    if value in models.shipped_models():
+        return models.find_model(value)
+    check_run_dir(value, flag)
+    return Path(value)
 
 
 def import_tensorflow(training=False):

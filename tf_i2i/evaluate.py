@@ -15,6 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tf_i2i import cli
+from tf_i2i import models
+from tf_i2i.domains import named
 from tf_i2i.errors import UserError
 
 STEPS_BETWEEN = 7
@@ -117,7 +119,7 @@ def main(argv):
         report, table = _judge(subject, direction, features, flags)
         reports.append(report)
         scores[direction] = _flat(table, features)
-        _show(direction, table, report.verdicts, features)
+        _show(_named(subject, direction), table, report.verdicts, features)
     _keep(subject, features, scores, flags)
     path = Path(flags.report) if flags.report else subject.report
     _write(path, subject, features, reports, argv)
@@ -183,7 +185,7 @@ def _run_subject(flags):
         run, flags.paired, labels, _palettes(flags), _maps(flags)
     )
     if flags.images_a or flags.images_b:
-        return _foreign(flags, real, Path(flags.run_dir) / "others.html")
+        return _foreign(flags, real, _home(flags.run_dir) / "others.html")
     versions = {"best" if flags.checkpoint == "best" else "model": model}
     if flags.checkpoint == "all" and run.checkpoints.best[0].exists():
         versions["best"], _ = load(best=True)
@@ -208,10 +210,16 @@ def _run_subject(flags):
         make,
         type(model).__name__,
         facts,
-        Path(flags.run_dir) / "report.html",
+        _home(flags.run_dir) / "report.html",
         run,
         model,
     )
+
+
+def _home(run_dir):
+    """Where results of a run go; those of the package's own, to `runs/`."""
+    name = models.name_of(run_dir)
+    return Path("runs") / name if name else Path(run_dir)
 
 
 def _folder_subject(flags):
@@ -319,6 +327,11 @@ def _maps(flags):
     }
 
 
+def _named(subject, direction):
+    """A direction as the run calls it."""
+    return named(direction, subject.run.domains) if subject.run else direction
+
+
 def _judge(subject, direction, features, flags):
     """The direction's part of the report, and its table."""
     from tf_i2i.metrics.judge import Judge
@@ -368,7 +381,7 @@ def _report(subject, direction, judge, made, table):
         "translations": judge.vectors(made.outputs),
     }
     return html.DirectionReport(
-        name=direction,
+        name=_named(subject, direction),
         table=table,
         verdicts=verdict(made.outputs, e.inputs) if made.aligned else [],
         pictures=pictures,
@@ -471,8 +484,9 @@ def _keep(subject, features, scores, flags):
         "evaluation_seed": flags.seed,
         **scores,
     }
-    path = Path(flags.run_dir) / "metrics.jsonl"
+    path = _home(flags.run_dir) / "metrics.jsonl"
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with open(path, "a") as file:
             file.write(json.dumps(row) + "\n")
     except OSError as error:

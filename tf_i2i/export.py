@@ -21,9 +21,11 @@ import numpy as np
 
 from tf_i2i import cli
 from tf_i2i.domains import DIRECTIONS
+from tf_i2i.domains import find_direction
 from tf_i2i.errors import UserError
 from tf_i2i.images import to_float
 from tf_i2i.images import to_uint8
+from tf_i2i.training import settings
 
 FORMATS = {
     "saved_model": "be a folder (SavedModel)",
@@ -365,6 +367,9 @@ def main(argv, formats=tuple(FORMATS)):
     """
     flags = _parser().parse_args(argv)
     cli.check_run_dir(flags.run_dir)
+    flags.direction = find_direction(
+        flags.direction, settings.domain_names(flags.run_dir)
+    )
     output = Path(flags.output)
     kind = _format(flags.output, formats)
     _make_room(output, kind)
@@ -405,11 +410,8 @@ def _parser():
         required=True,
         help="a folder for a SavedModel, or a name that ends in .tflite",
     )
-    add(
-        "--direction",
-        choices=DIRECTIONS,
-        default="a_to_b",
-        help="what a .tflite does, and a SavedModel's serving_default",
+    cli.add_direction_flag(
+        add, "what a .tflite does, and a SavedModel's serving_default"
     )
     add(
         "--precision",

@@ -32,6 +32,7 @@ from tf_i2i.metrics.embeddings import squared_distances
 from tf_i2i.metrics.embeddings import unit
 from tf_i2i.report import enlarged
 from tf_i2i.report import side_by_side
+from tf_i2i.training import settings
 from tf_i2i.translate import check_outputs
 from tf_i2i.translate import save_image
 
@@ -381,7 +382,11 @@ def _plan(flags):
                 f"Received: {getattr(flags, name)}"
             )
     folder = Path(flags.output)
-    outputs = {d: folder / f"neighbours_of_{d}.png" for d in DOMAINS}
+    names = settings.domain_names(flags.run_dir)
+    outputs = {
+        domain: folder / f"neighbours_of_{name}.png"
+        for domain, name in zip(DOMAINS, names, strict=True)
+    }
     outputs[TABLE] = folder / TABLE
     collections = {d: _collection(d, flags) for d in DOMAINS}
     read = [file for c in collections.values() for file in c.files]

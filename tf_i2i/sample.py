@@ -17,6 +17,7 @@ from tf_i2i.errors import UserError
 from tf_i2i.errors import printable
 from tf_i2i.images import grid
 from tf_i2i.images import to_uint8
+from tf_i2i.training import settings
 from tf_i2i.translate import SUFFIXES
 from tf_i2i.translate import check_outputs
 from tf_i2i.translate import save_image
@@ -65,8 +66,9 @@ def main(argv):
         )
     output = Path(flags.output)
     as_grid = output.suffix.lower() in SUFFIXES
+    a, b = settings.domain_names(flags.run_dir)
     targets = [
-        (output / f"{i:04d}_a.png", output / f"{i:04d}_b.png")
+        (output / f"{i:04d}_{a}.png", output / f"{i:04d}_{b}.png")
         for i in range(flags.count)
     ]
     files = [output] if as_grid else [path for pair in targets for path in pair]

@@ -43,7 +43,11 @@ def _parser():
     add("--data_b", help="images of domain B (both or neither)")
     add("--labels_a", help="CSV: file name, label, ...; of A's images")
     add("--labels_b", help="the same of B's, for validation alone")
-    add("--init_from", metavar="RUN", help="begin with another run's weights")
+    add(
+        "--init_from",
+        metavar="RUN|MODEL",
+        help="begin with the weights of another run, or of a shipped model",
+    )
     add("--skip_step", type=int, help="leave out the batch of this step")
     cli.add_allow_imports(add)
     add(
@@ -112,7 +116,7 @@ def _check_joined(run):
 def _run_dir(args):
     """Where the run is or will be; refuses what cannot be one."""
     if args.init_from:
-        cli.check_run_dir(args.init_from, "init_from")
+        args.init_from = cli.find_run(args.init_from, "init_from")
     begun = args.run_dir and (Path(args.run_dir) / "checkpoints").is_dir()
     if args.run_dir and not args.gin_file and not begun:
         cli.check_run_dir(args.run_dir)

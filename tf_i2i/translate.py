@@ -27,13 +27,15 @@ from tf_i2i.data.reading import fit_image
 from tf_i2i.data.reading import is_image
 from tf_i2i.data.reading import list_images
 from tf_i2i.data.reading import read_image
-from tf_i2i.domains import DIRECTIONS
+from tf_i2i.domains import find_direction
+from tf_i2i.domains import named
 from tf_i2i.errors import UserError
 from tf_i2i.errors import printable
 from tf_i2i.export import photo_to_photo
 from tf_i2i.faces import align
 from tf_i2i.faces import detect
 from tf_i2i.faces.paste import paste
+from tf_i2i.training import settings
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")  # That can be written.
 MAX_ASPECT = 8
@@ -472,8 +474,9 @@ def main(argv):
             "`--input` must hold an image that can be translated. "
             f"Received: {' '.join(flags.input)}, {len(skipped)} left out"
         )
+    way = named(flags.direction, settings.domain_names(flags.run_dir))
     print(
-        f"Translated {done} of {len(outputs)} images ({flags.direction}) "
+        f"Translated {done} of {len(outputs)} images ({way}) "
         f"into {printable(flags.output)}"
         + (f", in {len(given)} styles" if len(given) > 1 else "")
     )
@@ -509,7 +512,7 @@ def _parser():
         required=True,
         help="a folder (originals' names, .png), or a file for one image",
     )
-    add("--direction", choices=DIRECTIONS, default="a_to_b")
+    cli.add_direction_flag(add)
     add(
         "--size",
         choices=("model", "input"),
@@ -557,6 +560,8 @@ def _parser():
 def _plan(flags):
     """Checks the flags; input path -> output path."""
     cli.check_run_dir(flags.run_dir)
+    names = settings.domain_names(flags.run_dir)
+    flags.direction = find_direction(flags.direction, names)
     if flags.batch_size < 1:
         raise UserError(
             f"`--batch_size` must be at least 1. Received: {flags.batch_size}"

@@ -51,6 +51,8 @@ def of(name, **values):
 EXACT = of(
     "Augmentation", contrast=0.0, hue=0.0, brightness=0.0, saturation=0.0
 )
+# What critics see is changed, where faces are few.
+SEEN = ("train.critic_augmentation = ('color', 'translation', 'cutout')",)
 # Label maps must come as they are.
 MAPS = (
     "train.image_size = 64",
@@ -100,8 +102,12 @@ ROWS = {
     **{
         f"twingan_{task}": Row(task, "twingan.gin")
         for task in TASKS
-        if task != "toy"
+        if not task.startswith("toy")
     },
+    "twingan_200": Row("toy_200", "twingan.gin"),
+    "twingan_200_seen": Row("toy_200", "twingan.gin", SEEN),
+    "cyclegan_200": Row("toy_200", "cyclegan.gin"),
+    "cyclegan_200_seen": Row("toy_200", "cyclegan.gin", SEEN),
     "cyclegan": Row("toy", "cyclegan.gin"),
     "cyclegan_outer_norm": Row("toy", "cyclegan.gin", OUTER_NORM),
     "cyclegan_narrow": Row("toy", "cyclegan.gin", NARROW),

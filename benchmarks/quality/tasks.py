@@ -15,6 +15,7 @@ from PIL import Image
 from tf_i2i.data import toy_faces
 from tf_i2i.data.reading import fit_image
 from tf_i2i.data.reading import read_image
+from tf_i2i.data.sources import ToyFacesSource
 
 TEST, VAL, TRAIN = 400, 100, 2000
 SIDE = 40  # Pixels: 32 and room for random crops.
@@ -72,6 +73,33 @@ def _same(image):
 def _grey(image):
     grey = np.asarray(Image.fromarray(image).convert("L"))
     return np.repeat(grey[..., None], 3, axis=2)
+
+
+def few_toy_faces(train):
+    """The toy faces with fewer to train on; val, test and labels as ever."""
+
+    def make(folder, data_root):
+        del data_root
+        for domain in "ab":
+            source = ToyFacesSource(domain, train=train)
+            everybody = []
+            for split in ("train", "val", "test"):
+                people = source.identities(split)
+                images = toy_faces.render(domain, people, SIDE)
+                for i, image in zip(people, images, strict=True):
+                    _save(image, folder / domain / split / f"{i:06d}.png")
+                everybody += people.tolist()
+            columns = toy_faces.attributes(everybody)
+            columns["turn"] = np.sign(columns["turn"]).astype(int)
+            with open(folder / f"labels_{domain}.csv", "w", newline="") as file:
+                table = csv.writer(file)
+                table.writerow(["file", *columns])
+                for i, *labels in zip(
+                    everybody, *columns.values(), strict=True
+                ):
+                    table.writerow([f"{i:06d}.png", *labels])
+
+    return make
 
 
 def digits(source, target):
@@ -181,6 +209,7 @@ def collections(name, source, target):
 
 TASKS = {
     "toy": Task(None, paired=True),
+    "toy_200": Task(few_toy_faces(200), paired=True),
     "negative": Task(constructed(_same, lambda x: 255 - x), paired=True),
     "permutation": Task(constructed(_same, lambda x: x[..., [1, 2, 0]]), True),
     "colour": Task(constructed(_grey, _same), paired=True),

@@ -292,6 +292,31 @@ def test_an_image_that_is_not_finite_spoils_nothing(trained):
     assert spoilt == []
 
 
+def test_critics_judge_nothing_but_what_they_see(trained, monkeypatch):
+    name, model, _ = trained
+    if not model.judges_images:
+        return
+    names = []
+
+    def nothing(self, images, name):
+        names.append(name)
+        return tf.zeros_like(images)
+
+    monkeypatch.setattr(type(model), "seen", nothing)
+    streams = []
+    for seed in (0, 1):
+        a, b, *labels = batch_of(model, seed)
+        streams.append(model.streams(a, b, False, *labels))
+    # Codes, whose names are z, are judged as they are.
+    scores = [s for s in streams[0] if "score" in s and "_z" not in s]
+    assert scores
+    for score in scores:
+        judged = [s[score].numpy() for s in streams]
+        np.testing.assert_allclose(*judged, atol=1e-6, err_msg=score)
+    alike = {"unit_digits": 2}.get(name, 1)  # Images of one code.
+    assert max(map(names.count, names)) == 2 * alike
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["twingan", "cyclegan"])
 def test_xla_trains_the_same(name):

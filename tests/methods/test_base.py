@@ -28,7 +28,6 @@ class Tiny(UnpairedTranslator):
     def __init__(self, image_size=4, average_kimg=10.0, extra=False):
         super().__init__(image_size, average_kimg)
         self.translator, self.critic = Scale(), Scale()
-        self.seen = []
         if extra:
             self.stray = Scale()
             self.stray(tf.zeros(1))
@@ -205,3 +204,91 @@ def test_fade_follows_images_shown():
     assert float(model.fade) == 1.0
     model.enter_phase(4, start=100, images=200)
     assert model.fade is None
+
+
+# What critics see.
+
+
+def test_critics_see_images_as_they_are_unless_told():
+    model = compiled()
+    x, _ = ones()
+    assert model.seen(x, "a") is x
+
+
+def test_what_critics_see_follows_name_and_step():
+    model = compiled()
+    model.compile("sgd", "sgd", critic_augmentation=("color",))
+    x = tf.random.stateless_uniform((4, 8, 8, 3), (1, 2))
+    first = model.seen(x, "a").numpy()
+    assert np.array_equal(first, model.seen(x, "a"))
+    assert not np.allclose(first, model.seen(x, "fake_a"), atol=0.01)
+    assert not np.allclose(first[0] - x[0], first[1] - x[1], atol=0.01)
+    model.step.assign_add(1)
+    assert not np.allclose(first, model.seen(x, "a"), atol=0.01)
+
+
+def test_two_devices_see_what_one_would(two_replicas):
+    with two_replicas.scope():
+        model = Tiny()
+        kinds = ("color", "translation", "cutout")
+        model.compile("sgd", "sgd", critic_augmentation=kinds)
+    x = tf.random.stateless_uniform((4, 8, 8, 3), (1, 2))
+    shares = two_replicas.experimental_distribute_values_from_function(
+        lambda context: tf.split(x, 2)[context.replica_id_in_sync_group]
+    )
+    seen = tf.function(
+        lambda share: two_replicas.run(model.seen, (share, "a"))
+    )(shares)
+    both = tf.concat(two_replicas.experimental_local_results(seen), 0)
+    np.testing.assert_allclose(both, model.seen(x, "a"), atol=1e-6)
+
+
+# As a Keras model.
+
+
+def batches(size=4, count=None):
+    x = tf.ones((2, size, size, 3))
+    return tf.data.Dataset.from_tensors((x, x)).repeat(count)
+
+
+def test_compile_without_optimizers_takes_the_papers():
+    model = Tiny()
+    model.compile()
+    rates = {float(o.learning_rate) for o in model.optimizers.values()}
+    assert rates == {np.float32(1e-3)}
+    assert model.optimizer is not model.critic_optimizer
+    model.compile("rmsprop", "adam")
+    assert isinstance(model.optimizer, keras.optimizers.RMSprop)
+
+
+def test_unknown_augmentation_is_refused():
+    with pytest.raises(UserError, match="critic_augmentation"):
+        Tiny().compile(critic_augmentation=("blur",))
+
+
+def test_critics_of_no_images_are_not_augmented():
+    class Blind(Tiny):
+        judges_images = False
+
+    Blind().compile()
+    with pytest.raises(UserError, match=r"Blind judge no images"):
+        Blind().compile(critic_augmentation=("color",))
+
+
+def test_callbacks_of_keras_get_the_losses():
+    model = compiled()
+    history = model.fit(batches(), steps_per_epoch=2, epochs=2, verbose=0)
+    # lr .5, slope 1: at 1 and .5, then at 0 and -.5.
+    assert history.history["cost"] == [0.75, -0.25]
+    assert set(history.history) == {"cost", "critic"}
+
+
+def test_endless_batches_need_an_end():
+    with pytest.raises(UserError, match="`steps_per_epoch`"):
+        compiled().fit(batches())
+    compiled().fit(batches(count=1), verbose=0)
+
+
+def test_batches_of_another_size_are_refused():
+    with pytest.raises(UserError, match=r"`image_size` .* 4, .* Received: 8"):
+        compiled().fit(batches(8), steps_per_epoch=1)

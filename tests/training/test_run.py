@@ -26,6 +26,8 @@ TINY = [
     "train.log_kimg = .002",  # Each step.
     "train.save_kimg = .01",  # Each fifth step.
     "train.sample_kimg = 1000.",
+    "train.domains = ('selfie', 'anime')",
+    "train.critic_augmentation = ('color', 'translation', 'cutout')",
     "TwinGAN.start_size = 4",
     "TwinGAN.width = .02",
     "TwinGAN.same_gan = False",  # Fewer operations to trace.
@@ -138,7 +140,8 @@ def test_a_finished_run_explains_itself(finished):
     assert [row["step"] for row in rows] == list(range(1, 41))
     assert rows[-1]["images_shown"] == 80
     assert len(list((run_dir / "checkpoints").iterdir())) == 2
-    assert list((run_dir / "events").glob("events.out.tfevents*"))
+    (events,) = (run_dir / "events").glob("events.out.tfevents*")
+    assert b"losses/gan_selfie" in events.read_bytes()
     assert "python -m tf_i2i.translate --run_dir=" in output
     assert "images/s" in output
     samples = sorted((run_dir / "samples").glob("*.png"))
@@ -222,7 +225,12 @@ def test_small_uneven_validation_sets(folders, tmp_path):
 
 def test_run_dir_is_enough_to_go_on(folders, finished):
     before = lines(finished[0])
+    config = finished[0] / "config.gin"
+    text = config.read_text()
+    # As an older version wrote it, to which a setting was new.
+    config.write_text(text.replace("train.jit_compile = False\n", ""))
     train.main([f"--run_dir={finished[0]}"])
+    assert config.read_text() == text
     assert lines(finished[0]) == before
 
 

@@ -1,5 +1,6 @@
 """Layers that Keras does not have."""
 
+from tf_i2i.layers.augment import augmented
 from tf_i2i.layers.deviation import FirstDeviations
 from tf_i2i.layers.instance import InstanceNormalization
 from tf_i2i.layers.normalization import DomainBatchRenormalization
@@ -23,6 +24,7 @@ __all__ = [
     "Passage",
     "RenormLimits",
     "across_replicas",
+    "augmented",
     "downsample",
     "gathered",
     "leaky_pixel_norm",

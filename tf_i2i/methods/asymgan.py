@@ -97,6 +97,7 @@ class AsymGAN(UnpairedTranslator):
     translators = ("generator_b", "generator_a", "encoder")
     critics = ("critic_a", "critic_b", "critic_z")
     updates = ("both",)
+    adam = {"learning_rate": 2e-4, "beta_1": 0.5, "beta_2": 0.999}
     styled = ("b_to_a",)
 
     def __init__(
@@ -295,17 +296,20 @@ class AsymGAN(UnpairedTranslator):
         """Scores of a domain's fakes, and of what its critic learns from."""
         critic = getattr(self, f"critic_{o}")
         pooled = {kind: self._pooled(kind, s[kind], training) for kind in kinds}
-        learnt = tf.concat([s[o], *pooled.values()], 0)
-        real, *learnt = tf.split(
-            critic(learnt, training=training), 1 + len(pooled)
-        )
-        fooling = tf.concat([s[kind] for kind in kinds], 0)
-        fooling = tf.split(critic(fooling, training=training), len(pooled))
+
+        def judged(images):
+            seen = [self.seen(x, name) for name, x in images.items()]
+            scores = critic(tf.concat(seen, 0), training=training)
+            return tf.split(scores, len(seen))
+
+        known = {f"pooled_{kind}": image for kind, image in pooled.items()}
+        real, *learnt = judged({o: s[o]} | known)
+        fooling = judged({kind: s[kind] for kind in kinds})
         scores = {f"score_{o}": real}
         for i, kind in enumerate(kinds):
             scores[f"{kind}_score"] = fooling[i]
             scores[f"{kind}_pooled_score"] = learnt[i]
-        return scores | {f"pooled_{kind}": pooled[kind] for kind in kinds}
+        return scores | known
 
     def _pooled(self, kind, fakes, training):
         if not (self.pool_size and training):

@@ -5,15 +5,19 @@ Names of tensors end with the domain that they live in: `fake_a` is an image
 """
 
 import contextlib
+import zlib
 
 import keras
 import tensorflow as tf
 
 from tf_i2i.domains import DIRECTIONS
 from tf_i2i.errors import UserError
+from tf_i2i.layers import augment
 from tf_i2i.layers.replicas import replica_position
 
 NOT_FINITE = "not finite:"  # How a failed check of a step begins.
+_STREAMS = 4096  # Of random numbers, in a step.
+_SEEN = 2048  # From here on, those of what critics see.
 
 
 class UnpairedTranslator(keras.Model):
@@ -55,6 +59,10 @@ class UnpairedTranslator(keras.Model):
     styled: tuple[str, ...] = DIRECTIONS  # Those that take a style, if any.
     embeds = False  # Whether `embed` can be asked.
     classes: int | None = None  # Number of classes that `classify` tells.
+    # Of Keras' Adam where `compile` is given no optimizer.
+    adam = {"learning_rate": 1e-3, "beta_1": 0.5, "beta_2": 0.99}
+    critic_augmentation: tuple[str, ...] = ()  # See `compile`.
+    judges_images = True  # Whether critics do; else nothing is augmented.
 
     def __init__(self, image_size, average_kimg=10.0, seed=0, name=None):
         super().__init__(name=name)
@@ -356,20 +364,74 @@ class UnpairedTranslator(keras.Model):
         return list(variables.values())
 
     def compile(
-        self, translator_optimizer, critic_optimizer, jit_compile=False
+        self,
+        translator_optimizer=None,
+        critic_optimizer=None,
+        jit_compile=False,
+        critic_augmentation=(),
     ):
-        """Sets the two optimizers.
+        """Sets the two optimizers, and what critics see.
 
         Args:
             translator_optimizer, critic_optimizer: Keras optimizers, one
-                instance each.
+                instance each, or their names; None for Adam as the method's
+                paper has it.
             jit_compile: XLA. On CPUs it is slower for convolutions.
+            critic_augmentation: some of "color", "translation", "cutout":
+                all that critics judge is changed so (see `layers.augment`),
+                which helps where images are few.
+
+        Raises:
+            UserError: another augmentation, or critics of no images.
         """
+        self.critic_augmentation = augment.check_kinds(critic_augmentation)
+        if self.critic_augmentation and not self.judges_images:
+            raise UserError(
+                f"`critic_augmentation` must be (): critics of "
+                f"{type(self).__name__} judge no images. "
+                f"Received: {self.critic_augmentation}"
+            )
+        translator_optimizer, critic_optimizer = (
+            keras.optimizers.get(given or keras.optimizers.Adam(**self.adam))
+            for given in (translator_optimizer, critic_optimizer)
+        )
         super().compile(optimizer=translator_optimizer, jit_compile=jit_compile)
         self.critic_optimizer = critic_optimizer
         self.optimizer.build(self.owned("translator"))
         self.critic_optimizer.build(self.owned("critic"))
         self.train_function = None
+
+    def fit(self, x, *args, shuffle=False, **kwargs):
+        """`fit` of `keras.Model`, with its callbacks.
+
+        Args:
+            x: batches of two domains, as `data.unpaired` makes them.
+            shuffle: left to the batches' maker.
+
+        Raises:
+            UserError: no end was given, or images are of another size.
+        """
+        self._check_batches(x, kwargs.get("steps_per_epoch"))
+        return super().fit(x, *args, shuffle=shuffle, **kwargs)
+
+    def _check_batches(self, x, steps):
+        if not isinstance(x, tf.data.Dataset):
+            return  # Of a strategy.
+        if steps is None and x.cardinality() == tf.data.INFINITE_CARDINALITY:
+            raise UserError(
+                "`steps_per_epoch` must be given, since batches never end. "
+                "Received: none"
+            )
+        shape = x.element_spec[0].shape[1:3]
+        if not shape.is_compatible_with([self.size, self.size]):
+            raise UserError(
+                f"`image_size` of the batches must be {self.size}, as of the "
+                f"{type(self).__name__}. Received: {shape[0]}"
+            )
+
+    def _get_metrics_result_or_logs(self, logs):
+        """The step returns nothing: Keras' callbacks read the metrics."""
+        return self.get_metrics_result()
 
     @property
     def optimizers(self):
@@ -448,6 +510,24 @@ class UnpairedTranslator(keras.Model):
         numbers = self.draw((replicas * batch, *rest), stream, distribution)
         return numbers[replica * batch : (replica + 1) * batch]
 
+    def seen(self, images, name):
+        """What critics see of images: see `compile`.
+
+        All that a critic judges comes through here, reals and fakes alike,
+        each with numbers of its own.
+
+        Args:
+            images: `[N, S, S, 3]`.
+            name: another one for each use in a step; images of one name are
+                changed alike.
+        """
+        if not self.critic_augmentation:
+            return images
+        stream = _SEEN + zlib.crc32(name.encode()) % (_STREAMS - _SEEN)
+        shape = (images.shape[0], augment.DRAWS)
+        draws = self.noise(shape, stream, "uniform")
+        return augment.augmented(images, draws, self.critic_augmentation)
+
     def draw(self, shape, stream, distribution="normal"):
         """The same random numbers on every replica; see `noise`."""
         draw = {
@@ -456,7 +536,7 @@ class UnpairedTranslator(keras.Model):
         }[distribution]
         seed = tf.stack(
             [
-                tf.constant(self.seed * 4096 + stream, tf.int64),
+                tf.constant(self.seed * _STREAMS + stream, tf.int64),
                 tf.convert_to_tensor(self.step),
             ]
         )

@@ -54,6 +54,7 @@ class CycleGAN(UnpairedTranslator):
     translators = ("generator_a", "generator_b")
     critics = ("critic_a", "critic_b")
     updates = ("both",)
+    adam = {"learning_rate": 2e-4, "beta_1": 0.5, "beta_2": 0.999}
 
     def __init__(
         self,
@@ -129,11 +130,14 @@ class CycleGAN(UnpairedTranslator):
         pooled = tf.stop_gradient(fake)
         if self.pool_size and training:
             pooled = self._pooled(o, fake)
-        learnt = critic(tf.concat([s[o], pooled], 0), training=training)
+        learnt = [self.seen(s[o], o), self.seen(pooled, f"pooled_{o}")]
+        learnt = critic(tf.concat(learnt, 0), training=training)
         real_score, pooled_score = tf.split(learnt, 2)
         return {
             f"pooled_{o}": pooled,
-            f"fake_score_{o}": critic(fake, training=training),
+            f"fake_score_{o}": critic(
+                self.seen(fake, f"fake_{o}"), training=training
+            ),
             f"score_{o}": real_score,
             f"pooled_score_{o}": pooled_score,
         }

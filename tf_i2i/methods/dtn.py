@@ -61,6 +61,7 @@ class DTN(UnpairedTranslator):
     translators: tuple[str, ...] = ("decoder",)
     critics = ("critic",)
     updates = ("both",)
+    adam = {"learning_rate": 1e-4, "beta_1": 0.5, "beta_2": 0.999}
     directions = ("a_to_b",)
     embeds = True
 
@@ -139,8 +140,9 @@ class DTN(UnpairedTranslator):
         s["code_a"], s["code_b"] = tf.split(codes, 2)
         s["fake_b"], s["same_b"] = tf.split(made, 2)
         s["again_b"] = self._code(s["fake_b"])
+        judged = [self.seen(s[n], n) for n in ("fake_b", "same_b", "b")]
         logits = self.critic(
-            tf.concat([made, b], 0), passage=Passage(KINDS, limits)
+            tf.concat(judged, 0), passage=Passage(KINDS, limits)
         )
         names = ("fake_score_b", "same_score_b", "score_b")
         s |= zip(names, tf.split(logits, 3), strict=True)

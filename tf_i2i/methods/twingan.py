@@ -314,13 +314,14 @@ class TwinGAN(UnpairedTranslator):
     def _scores(self, critic, domain, s):
         """Logits of one critic's images, and its slope at noisy reals."""
         kinds = ("", "fake_", "same_") if self.same_gan else ("", "fake_")
-        images = tf.concat([s[kind + domain] for kind in kinds], 0)
+        seen = [self.seen(s[kind + domain], kind + domain) for kind in kinds]
+        images = tf.concat(seen, 0)
         path = {"size": self.size, "fade": self.fade}
         logits = critic(images, groups=len(kinds), **path)
         names = [f"{kind}score_{domain}" for kind in kinds]
         scores = dict(zip(names, tf.split(logits, len(kinds)), strict=True))
         if self.dragan_weight:
-            noisy = self._noisy(s[domain], stream=ord(domain))
+            noisy = self._noisy(seen[0], stream=ord(domain))
             scores[f"slope_{domain}"] = losses.slope(
                 lambda x: critic(x, **path), noisy
             )

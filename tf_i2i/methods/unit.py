@@ -69,6 +69,7 @@ class UNIT(UnpairedTranslator):
     translators = ("encoder_a", "encoder_b", "generator_a", "generator_b")
     critics = ("critic_a", "critic_b")
     updates = ("critic", "translator")
+    adam = {"learning_rate": 1e-4, "beta_1": 0.5, "beta_2": 0.999}
     embeds = True
 
     def __init__(
@@ -207,8 +208,10 @@ class UNIT(UnpairedTranslator):
         for o in "ab":
             critic = getattr(self, f"critic_{o}")
             # Two calls: the translators' step has no use for the first.
-            s[f"score_{o}"] = critic(s[o])
-            s[f"fake_score_{o}"] = critic(s[f"fake_{o}"])
+            s[f"score_{o}"] = critic(self.seen(s[o], o))
+            s[f"fake_score_{o}"] = critic(
+                self.seen(s[f"fake_{o}"], f"fake_{o}")
+            )
         return s
 
     def _noisy(self, mean, stream, training):

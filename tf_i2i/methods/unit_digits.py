@@ -36,6 +36,13 @@ from tf_i2i.networks.digits import DigitEncoder
 from tf_i2i.networks.digits import DigitGenerator
 
 _CODES, _DROPOUT = 0, 100  # Streams of random numbers.
+# What critics judge -> what is changed alike for them: images that are
+# compared, since they are made of one code, see the same.
+_SEEN = {
+    "": ("a", "b"),
+    "fake_": ("code_b", "code_a"),
+    "same_": ("code_a", "code_b"),
+}
 
 
 class UNITAdaptation(UnpairedTranslator):
@@ -67,6 +74,7 @@ class UNITAdaptation(UnpairedTranslator):
     translators = ("encoder", "generator")
     critics = ("critic",)
     updates = ("critic", "translator")
+    adam = {"learning_rate": 2e-4, "beta_1": 0.5, "beta_2": 0.999}
     embeds = True
 
     def __init__(
@@ -167,8 +175,12 @@ class UNITAdaptation(UnpairedTranslator):
         s["same_a"], s["fake_a"], s["fake_b"], s["same_b"] = tf.split(made, 4)
         drop = self._dropout() if training else None
         # Three calls: a side's step computes those that its losses ask for.
-        for kind in ("", "fake_", "same_"):
-            images = tf.concat([s[f"{kind}a"], s[f"{kind}b"]], 0)
+        for kind, seen in _SEEN.items():
+            images = [
+                self.seen(s[kind + o], name)
+                for o, name in zip("ab", seen, strict=True)
+            ]
+            images = tf.concat(images, 0)
             judged = self.critic(images, domains="ab", dropout=drop)
             for name, both in zip(
                 ("features", "score", "classes"), judged, strict=True

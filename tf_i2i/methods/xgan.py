@@ -85,6 +85,7 @@ class XGAN(UnpairedTranslator):
     translators: tuple[str, ...] = ("encoder", "decoder")
     critics: tuple[str, ...] = ()
     updates: tuple[str, ...] = ("translator", "critic")
+    adam = {"learning_rate": 1e-4, "beta_1": 0.5, "beta_2": 0.999}
     embeds = True
 
     def __init__(
@@ -183,7 +184,7 @@ class XGAN(UnpairedTranslator):
         for critic in self.critics:
             o = critic[-1]
             scores = getattr(self, critic)(
-                tf.concat([s[o], s[f"fake_{o}"]], 0),
+                tf.concat([self.seen(s[n], n) for n in (o, f"fake_{o}")], 0),
                 passage=Passage(("real", "fake"), limits),
             )
             s[f"score_{o}"], s[f"fake_score_{o}"] = tf.split(scores, 2)

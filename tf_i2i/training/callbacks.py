@@ -15,6 +15,7 @@ import tensorflow as tf
 from PIL import Image
 from tqdm import tqdm
 
+from tf_i2i.domains import named
 from tf_i2i.images import grid
 from tf_i2i.images import to_float
 from tf_i2i.images import to_uint8
@@ -80,7 +81,8 @@ class RunCallback(keras.callbacks.Callback):
 
         Args:
             row: dictionary for JSON, to follow the counters.
-            scalars: TensorBoard's names -> numbers.
+            scalars: TensorBoard's names -> numbers; there, domains are
+                called as the run calls them.
         """
         counters = {"step": self.run.step, "images_shown": self.shown}
         path = self.run.run_dir / "metrics.jsonl"
@@ -91,7 +93,7 @@ class RunCallback(keras.callbacks.Callback):
             self.run.writer.as_default(step=self.shown),
         ):
             for name, value in scalars.items():
-                tf.summary.scalar(name, value)
+                tf.summary.scalar(named(name, self.run.domains), value)
 
 
 class Clock(RunCallback):

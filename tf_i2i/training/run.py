@@ -6,6 +6,7 @@ use is registered here, once.
 
 import contextlib
 import difflib
+import inspect
 import re
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from tf_i2i.data.store import open_store
 from tf_i2i.data.store import to_stderr
 from tf_i2i.data.unpaired import default_load_size
 from tf_i2i.data.unpaired import evaluation_images
+from tf_i2i.domains import DOMAINS
+from tf_i2i.domains import check_names
 from tf_i2i.errors import UserError
 from tf_i2i.features.perceptual import perceptual
 from tf_i2i.features.teacher import teacher
@@ -91,6 +94,7 @@ FREE = (
     "evaluation",
     "data_a",
     "data_b",
+    "domains",
     "labels_b",
 )
 
@@ -111,6 +115,8 @@ class Run:
         labels_a, labels_b: CSV files, name of an image and its labels, or
             None; where a method learns classes and images lie in folders of
             classes, those. B's are for validation and evaluation alone.
+        domains: names of A and B for people: in logs, file names and
+            `--direction`; ("selfie", "anime").
         fit: how an image that is not square becomes so: "crop", "pad" or
             "stretch".
         label_maps: domains that are label maps, such as ('b',): flat colours
@@ -131,6 +137,8 @@ class Run:
         precision: "float32", "mixed_bfloat16", or "auto": the faster one,
             which `open_run` puts in its place.
         jit_compile: XLA; slower on CPUs.
+        critic_augmentation: some of "color", "translation", "cutout", in
+            parentheses: what critics see is changed so, for few images.
         log_kimg, sample_kimg, save_kimg: thousands of images between lines
             in the log, sample grids and checkpoints.
         keep: checkpoints to keep.
@@ -151,6 +159,7 @@ class Run:
         data_b=None,
         labels_a=None,
         labels_b=None,
+        domains=DOMAINS,
         fit="crop",
         label_maps=(),
         max_bad_fraction=0.01,
@@ -164,6 +173,7 @@ class Run:
         strategy="auto",
         precision="auto",
         jit_compile=False,
+        critic_augmentation=(),
         log_kimg=0.5,
         sample_kimg=5.0,
         save_kimg=5.0,
@@ -208,6 +218,7 @@ class Run:
         self.image_size = image_size
         self.data = {"a": data_a, "b": data_b}
         self.labels = {"a": labels_a, "b": labels_b}
+        self.domains = check_names(domains)
         self.fit = fit
         self.max_bad_fraction = max_bad_fraction
         self.make_optimizers = {
@@ -222,6 +233,7 @@ class Run:
         self.workers = Workers(self.strategy)
         self.precision = precision
         self.jit_compile = jit_compile
+        self.critic_augmentation = critic_augmentation
         self.kimg = {"log": log_kimg, "sample": sample_kimg, "save": save_kimg}
         self.checkpoints = Checkpoints(run_dir, keep)
         self.stores = {}
@@ -248,6 +260,7 @@ class Run:
                 optimizers["translator"],
                 optimizers["critic"],
                 jit_compile=self.jit_compile,
+                critic_augmentation=self.critic_augmentation,
             )
         self._check_phases(model)
         self.classes = model.classes
@@ -617,6 +630,10 @@ def _check_same(run, saved):
             "which must be the one that began the run"
         )
         return
+    # A setting that came with a newer version stood at its default.
+    for name, parameter in inspect.signature(Run).parameters.items():
+        if f"train.{name}" in now:
+            before.setdefault(f"train.{name}", repr(parameter.default))
     free = {f"train.{name}" for name in FREE}
     free |= {name for name in now | before if name.startswith("Evaluation.")}
     changed = settings.differences(before, now, {*before, *now} - free)

@@ -1,7 +1,12 @@
 """Configurations as text: what a config.gin says, and how two differ."""
 
+import ast
 import re
 import zlib
+from pathlib import Path
+
+from tf_i2i.domains import DOMAINS
+from tf_i2i.domains import check_names
 
 
 def bindings_of(text):
@@ -20,6 +25,16 @@ def saved_bindings(path):
         return bindings_of(path.read_text())
     except (OSError, UnicodeDecodeError):
         return {}
+
+
+def domain_names(run_dir):
+    """What a run calls its domains: `train.domains` of its config.gin.
+
+    Raises:
+        UserError: names that cannot be.
+    """
+    given = saved_bindings(Path(run_dir) / "config.gin").get("train.domains")
+    return check_names(ast.literal_eval(given)) if given else DOMAINS
 
 
 def differences(before, now, names, what="was"):

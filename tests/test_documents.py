@@ -1,0 +1,81 @@
+"""What documents show is what runs."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tf_i2i import methods
+from tf_i2i import models
+from tf_i2i import train
+from tf_i2i.errors import UserError
+from tf_i2i.training.run import load_translator
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = sorted(
+    path
+    for path in [*ROOT.glob("*.md"), *DOCS.rglob("*.md")]
+    if path.name != "CHANGELOG.md"
+)
+
+
+def test_the_method_of_ones_own_trains(tmp_path, folders, monkeypatch):
+    monkeypatch.syspath_prepend(DOCS / "examples")
+    train.main(
+        [
+            f"--gin_file={DOCS / 'examples' / 'discogan.gin'}",
+            f"--run_dir={tmp_path}",
+            *(f"--data_{domain}={folders / domain}" for domain in "ab"),
+            "--gin_param=train.image_size = 16",
+            "--gin_param=train.steps = 2",
+            "--gin_param=train.precision = 'float32'",
+            "--gin_param=single_phase.batch_size = 2",
+        ]
+    )
+    with pytest.raises(UserError, match=r"--allow_imports.*import discogan"):
+        load_translator(tmp_path)
+    model, _ = load_translator(tmp_path, allow_imports=True)
+    made = model.translate(np.zeros((1, 16, 16, 3), np.float32), "b_to_a")
+    assert made.shape == (1, 16, 16, 3)
+    assert int(model.images_shown) == 4
+
+
+def test_the_page_shows_the_file():
+    page = (DOCS / "own_method.md").read_text()
+    (shown,) = re.findall(r"^```python\n(.*?)^```", page, re.S | re.M)
+    assert shown == (DOCS / "examples" / "discogan.py").read_text()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text())
+    local = [link for link in links if not re.match(r"\w+:", link)]
+    lost = [link for link in local if not (page.parent / link).exists()]
+    assert lost == []
+
+
+def test_every_method_has_a_page():
+    pages = {path.stem for path in (DOCS / "methods").glob("*.md")}
+    files = {path.stem for path in (ROOT / "tf_i2i" / "methods").glob("*.py")}
+    assert files - {"__init__", "base"} <= pages
+
+
+def test_every_model_has_a_card():
+    for name, folder in models.shipped_models().items():
+        card = (folder / "README.md").read_text()
+        assert f"--model={name}" in card
+        for heading in ("Data", "Scores", "Limits", "Licence"):
+            assert f"\n## {heading}\n" in card, (name, heading)
+
+
+def test_the_notebook_runs(tmp_path, monkeypatch, capsys):
+    cells = json.loads((DOCS / "tour.ipynb").read_text())["cells"]
+    code = ["".join(c["source"]) for c in cells if c["cell_type"] == "code"]
+    small = re.sub(r"steps_per_epoch=\d+", "steps_per_epoch=2", "\n".join(code))
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(small, names)
+    assert isinstance(names["model"], methods.CycleGAN)

@@ -1,0 +1,106 @@
+"""python -m tf_i2i and python -m tf_i2i.models, and what --model means."""
+
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import tf_i2i
+from tf_i2i import __main__ as program
+from tf_i2i import cli
+from tf_i2i import evaluate
+from tf_i2i import models
+from tf_i2i import translate
+from tf_i2i.errors import UserError
+
+PACKAGE = Path(tf_i2i.__file__).parent
+
+
+def refuse(*argv):
+    with pytest.raises(SystemExit) as leaving:
+        program.main(list(argv))
+    return leaving.value.code
+
+
+def test_all_verbs_are_listed(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["tf_i2i"])
+    program.main([])
+    listed = capsys.readouterr().out
+    for module in PACKAGE.glob("*.py"):
+        if "cli.run(main)" in module.read_text():
+            assert f"  {module.stem} " in listed
+    assert "pictures through a trained run" in listed
+
+
+def test_version(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["tf_i2i", "--version"])
+    assert refuse("--version") == 0
+    assert capsys.readouterr().out == f"tf_i2i {tf_i2i.__version__}\n"
+
+
+def test_an_unknown_verb_is_refused(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["tf_i2i", "transalte"])
+    assert refuse("transalte") == 2
+    assert "`verb` must be one of doctor, evaluate" in capsys.readouterr().err
+
+
+def test_a_verb_is_run(monkeypatch):
+    ran = []
+    monkeypatch.setattr(
+        runpy, "run_module", lambda *args, **kwargs: ran.append(args)
+    )
+    monkeypatch.setattr(sys, "argv", [])
+    program.main(["sample", "--seed=1"])
+    assert ran == [("tf_i2i.sample",)]
+    assert sys.argv == ["tf_i2i.sample", "--seed=1"]
+
+
+def test_models_are_listed_without_tensorflow():
+    found = subprocess.run(
+        [
+            *(sys.executable, "-c"),
+            "import sys\n"
+            "from tf_i2i.models.__main__ import main\n"
+            "main([])\n"
+            "print('tensorflow' in sys.modules)",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    *lines, loaded = found.stdout.splitlines()
+    assert loaded == "False"
+    assert [line.split()[0] for line in lines] == [*models.shipped_models()]
+    assert any(line.startswith("twingan-toy ") for line in lines)
+
+
+def test_a_model_is_a_run():
+    flags = translate._parser().parse_args(
+        ["--model=twingan-toy", "--input=x", "--output=y"]
+    )
+    assert flags.run_dir == PACKAGE / "models" / "twingan"
+    assert cli.find_run("twingan-toy", "init_from") == flags.run_dir
+    assert cli.find_run(str(flags.run_dir), "init_from") == flags.run_dir
+
+
+def test_an_unknown_model_is_refused():
+    with pytest.raises(UserError, match=r"`--model` .*twingan-toy.* lion"):
+        translate._parser().parse_args(
+            ["--model=lion", "--input=x", "--output=y"]
+        )
+
+
+@pytest.mark.parametrize(
+    "given", [[], ["--model=twingan-toy", "--run_dir=runs/mine"]]
+)
+def test_one_of_run_and_model(given):
+    with pytest.raises(UserError, match=r"--model.*--run_dir|--run_dir.*--mod"):
+        translate._parser().parse_args([*given, "--input=x", "--output=y"])
+
+
+def test_scores_of_a_shipped_model_stay_out_of_the_package():
+    folder = models.find_model("twingan-toy")
+    assert evaluate._home(folder) == Path("runs/twingan-toy")
+    assert evaluate._home("runs/mine") == Path("runs/mine")

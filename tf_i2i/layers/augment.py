@@ -1,0 +1,96 @@
+"""Augmentation that gradients pass through, of what critics see.
+
+Zhao, Liu, Lin, Zhu and Han, 2020, "Differentiable Augmentation for
+Data-Efficient GAN Training", arXiv:2006.10738.
+"""
+
+import tensorflow as tf
+
+from tf_i2i.errors import UserError
+
+KINDS = ("color", "translation", "cutout")
+DRAWS = 7  # Random numbers that an image needs.
+_SHIFT = 1 / 8  # Of the side, at most.
+_CUT = 1 / 2  # Side of the square, of the image's.
+
+
+def check_kinds(kinds):
+    """`kinds` as a tuple, in the order in which they are done.
+
+    Raises:
+        UserError: one of them is unknown.
+    """
+    unknown = {*kinds} - {*KINDS}
+    if isinstance(kinds, str) or unknown:
+        raise UserError(
+            "`critic_augmentation` must hold some of "
+            f"{', '.join(KINDS)}, in parentheses. Received: {kinds!r}"
+        )
+    return tuple(kind for kind in KINDS if kind in kinds)
+
+
+def augmented(images, draws, kinds):
+    """Images of which each is changed in its own way.
+
+    - "color": brightness by [-.5, .5), then saturation times [0, 2), then
+      contrast times [.5, 1.5).
+    - "translation": by up to an eighth of the side, with 0 from outside.
+    - "cutout": a square of half the side is 0, its centre anywhere.
+
+    Args:
+        images: `[N, H, W, 3]`, float; 0 is grey in [-1, 1].
+        draws: `[N, DRAWS]`, uniform in [0, 1).
+        kinds: some of `KINDS`.
+
+    Returns:
+        `[N, H, W, 3]`, float32, not clipped.
+    """
+    images = tf.cast(images, tf.float32)
+    if "color" in kinds:
+        images = _recoloured(images, draws[:, 0:3])
+    if "translation" in kinds:
+        images = _shifted(images, draws[:, 3:5])
+    if "cutout" in kinds:
+        images = _cut(images, draws[:, 5:7])
+    return images
+
+
+def _recoloured(x, draws):
+    brightness, saturation, contrast = tf.unstack(
+        tf.reshape(draws, [-1, 3, 1, 1, 1]), axis=1
+    )
+    x += brightness - 0.5
+    grey = tf.reduce_mean(x, axis=3, keepdims=True)
+    x = grey + (x - grey) * 2.0 * saturation
+    level = tf.reduce_mean(x, axis=[1, 2, 3], keepdims=True)
+    return level + (x - level) * (contrast + 0.5)
+
+
+def _shifted(x, draws):
+    for axis in (1, 2):
+        size = x.shape[axis]
+        most = round(size * _SHIFT)
+        padding = [[most, most] if i == axis else [0, 0] for i in range(4)]
+        first = _whole(draws[:, axis - 1], 2 * most + 1)
+        # Each place is taken once: the gradient adds nothing up.
+        places = first[:, None] + tf.range(size)
+        x = tf.gather(tf.pad(x, padding), places, axis=axis, batch_dims=1)
+    return x
+
+
+def _cut(x, draws):
+    inside = []
+    for axis in (1, 2):
+        size = x.shape[axis]
+        side = round(size * _CUT)
+        centre = _whole(draws[:, axis - 1], size + 1 - side % 2)
+        first = (centre - side // 2)[:, None]
+        places = tf.range(size)
+        inside.append((places >= first) & (places < first + side))
+    hole = inside[0][:, :, None] & inside[1][:, None, :]
+    return tf.where(hole[..., None], 0.0, x)
+
+
+def _whole(draws, count):
+    """Uniform in [0, 1) -> integers, 0 to `count - 1`."""
+    return tf.cast(draws * count, tf.int32)
