@@ -223,6 +223,7 @@ def test_toy_faces_are_pairs_with_labels_however_they_are_named(data):
     class Run:
         def __init__(self):
             self.data = {"a": data, "b": data}
+            self.label_maps = ()
             self.phase = Phase("16px", 16, 4, 16)
 
         def store(self, domain):

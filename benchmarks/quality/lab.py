@@ -163,7 +163,7 @@ ROWS = {
     "asymgan_cityscapes": Row(
         "cityscapes",
         "asymgan.gin",
-        (*AT_64, *AS_CYCLEGAN, "AsymGAN.style_halvings = 3"),
+        (*AT_64, *AS_CYCLEGAN),
     ),
     "cyclegan_cityscapes_long": Row("cityscapes", "cyclegan.gin", AT_64),
     "cyclegan_cityscapes_32": Row("cityscapes", "cyclegan.gin", AT_32),

@@ -67,7 +67,7 @@ def test_resizing_takes_pixels(folder, size):
     image = read_image(folder / "0.png")
     assert colours(fit_image(image, size, "crop maps")) == KNOWN
     if size < 37:
-        assert colours(fit_image(image, size)) > KNOWN
+        assert not colours(fit_image(image, size)) <= KNOWN
 
 
 def test_stores_and_test_images_are_exact(store):
@@ -107,15 +107,17 @@ def test_a_view_of_maps_lies_where_that_of_pictures_lies():
     image[..., 0] = 10 * np.arange(20)
     image[..., 1] = 10 * np.arange(20)[:, None]
     plain = Augmentation((0.5, 1.0), True, 0.0, 0.0, 0.0, 0.0)
-    for i in range(50):
+    leans = []
+    for i in range(100):
         seed = tf.constant([3, i])
         picture, view = (
             (127.5 * (one(tf.constant(image), seed, 16) + 1)).numpy()
             for one in (plain, plain.of_maps())
         )
-        assert np.abs(view - picture)[1:-1, 1:-1].max() <= 10.5
-        # No lean to one side.
-        assert np.abs((view - picture)[1:-1, 1:-1, :2].mean()) < 1.5
+        apart = (view - picture)[2:-2, 2:-2, :2]
+        assert np.abs(apart).max() <= 10
+        leans.append(apart.mean((0, 1)))
+    assert np.abs(np.mean(leans, 0)).max() < 1
 
 
 def test_pictures_are_no_maps(rng, tmp_path):

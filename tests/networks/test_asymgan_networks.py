@@ -131,11 +131,11 @@ def test_a_pooled_code_is_the_average_of_the_map():
 def test_critic_of_maps():
     critic = MapCritic()
     rows = convolved(critic, tf.zeros((1, 16, 16, 8)))
-    assert rows == [(4, 8, 8, 64), (4, 64, 7, 128), (4, 128, 6, 256)] + [
-        (3, 256, 6, 1)
+    assert rows == [(4, 8, 8, 64), (4, 64, 8, 128), (4, 128, 8, 256)] + [
+        (3, 256, 8, 1)
     ]
     assert parameters(critic) == 666_305
-    assert critic(tf.zeros((1, 6, 6, 8))).shape == (1, 1, 1, 1)
+    assert critic(tf.zeros((1, 4, 4, 8))).shape == (1, 2, 2, 1)
 
 
 def test_a_score_of_the_critic_of_maps_sees_twenty_pixels():

@@ -39,7 +39,6 @@ from tf_i2i import losses
 from tf_i2i.errors import UserError
 from tf_i2i.layers import FirstDeviations
 from tf_i2i.methods.base import UnpairedTranslator
-from tf_i2i.networks.asymgan import LEAST_MAP
 from tf_i2i.networks.asymgan import STYLE_PATHS
 from tf_i2i.networks.asymgan import AuxEncoder
 from tf_i2i.networks.asymgan import MapCritic
@@ -131,7 +130,11 @@ class AsymGAN(UnpairedTranslator):
         self.check_size(max(STRIDE, 2**style_halvings))
         self.style_path = style_path
         side = image_size // 2**style_halvings
-        _check_style(style_path, side)
+        if style_path not in STYLE_PATHS:
+            raise UserError(
+                f"`style_path` must be one of {', '.join(STYLE_PATHS)}. "
+                f"Received: {style_path!r}"
+            )
         self.style_shape = (style_channels,)
         if style_path == "map":
             self.style_shape = (side, side, style_channels)
@@ -389,17 +392,3 @@ class AsymGAN(UnpairedTranslator):
 def _term(what, kind):
     """The plain fakes' terms are named as those of other methods."""
     return f"{what}_{kind.removeprefix('fake_')}"
-
-
-def _check_style(path, side):
-    if path not in STYLE_PATHS:
-        raise UserError(
-            f"`style_path` must be one of {', '.join(STYLE_PATHS)}. "
-            f"Received: {path!r}"
-        )
-    if path == "map" and side < LEAST_MAP:
-        raise UserError(
-            f"`style_halvings` must leave a map of z of at least {LEAST_MAP} "
-            f"pixels a side, or `style_path` be beside or norm. Received: "
-            f"{side} pixels"
-        )

@@ -21,7 +21,6 @@ from tf_i2i.networks.resnet import ResnetGenerator
 # laid beside every feature map from there on; or one vector, from which the
 # normalizations of the middle blocks take scale and offset.
 STYLE_PATHS = ("map", "beside", "norm")
-LEAST_MAP = 6  # Pixels: side of the smallest map that `MapCritic` judges.
 
 
 class BesideBlock(ResidualBlock):
@@ -212,7 +211,8 @@ class MapCritic(Network):
 
     No stack of 4x4 kernels sees exactly twenty; three of them, the first of
     stride 2, and a 3x3 one do. Nothing is normalized: mean and deviation are
-    what tells codes from N(0, I).
+    what tells codes from N(0, I). All pad as TensorFlow's "same" does, so
+    that small maps keep some pixels.
 
     Args:
         width: factor on the channel counts, 64, 128, 256.
@@ -220,28 +220,27 @@ class MapCritic(Network):
 
     def __init__(self, width=1.0, name=None):
         super().__init__(name)
-        self.pad = keras.layers.ZeroPadding2D(1)
-        *counts, last = *(scaled(n, width) for n in (64, 128, 256)), 1
+        kernels = {"kernel_initializer": normal_kernels(width)}
         self.convolutions = [
             keras.layers.Conv2D(
-                n,
+                scaled(n, width),
                 4,
                 strides=1 if i else 2,
-                kernel_initializer=normal_kernels(width),
+                padding="same",
+                **kernels,
                 name=f"convolution_{i}",
             )
-            for i, n in enumerate(counts)
+            for i, n in enumerate((64, 128, 256))
         ]
         self.last = keras.layers.Conv2D(
-            last, 3, kernel_initializer=normal_kernels(width), name="last"
+            1, 3, padding="same", **kernels, name="last"
         )
 
     def call(self, z):
-        """`[N, h, w, C]`, sides of at least `LEAST_MAP` -> `[N, h', w', 1]`."""
-        x = z
+        """`[N, h, w, C]` -> `[N, h / 2, w / 2, 1]`."""
         for convolution in self.convolutions:
-            x = tf.nn.leaky_relu(convolution(self.pad(x)), 0.2)
-        return self.last(self.pad(x))
+            z = tf.nn.leaky_relu(convolution(z), 0.2)
+        return self.last(z)
 
 
 class VectorCritic(Network):

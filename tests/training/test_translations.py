@@ -1,0 +1,62 @@
+"""What is asked of a model that takes styles on the way back."""
+
+import numpy as np
+import tensorflow as tf
+
+from tf_i2i.images import to_float
+from tf_i2i.metrics.judge import Evidence
+from tf_i2i.training.evaluation import Translations
+
+
+class Light:
+    """a_to_b takes the mean away, which is the style that b_to_a adds."""
+
+    directions = ("a_to_b", "b_to_a")
+    embeds, classes = False, None
+
+    def translate(self, images, direction, style=None):
+        if direction == "a_to_b":
+            return (
+                images - self.encode_style(images, "b_to_a")[:, :, None, None]
+            )
+        return images + style[:, :, None, None]
+
+    def style_for(self, direction):
+        return (1,) if direction == "b_to_a" else None
+
+    def encode_style(self, images, direction):
+        assert direction == "b_to_a"
+        return tf.reduce_mean(images, [1, 2, 3])[:, None]
+
+    def sample_style(self, count, seed):
+        return tf.fill((count, 1), 0.1 * seed)
+
+
+def test_the_way_back_takes_the_style_of_each_input(rng):
+    images = rng.integers(60, 120, (40, 8, 8, 3), dtype=np.uint8)
+    images[::2] += 80
+    evidence = Evidence(images, *[images] * 3)
+    translations = Translations(Light(), seed=3)
+
+    there = translations.candidate(
+        evidence, "a_to_b", ("round_trip", "sensitivity")
+    )
+    apart = np.abs(there.returned.astype(int) - images)
+    assert apart.max() <= 1
+    # As the network gave it: between two levels.
+    levels = 127.5 * (there.exact + 1)
+    assert np.abs(levels - np.rint(levels)).max() > 0.1
+    np.testing.assert_allclose(
+        to_float(there.back(there.exact)), to_float(images), atol=0.5 / 127.5
+    )
+
+    # From B to A styles are drawn, and the way back needs none.
+    there = translations.candidate(
+        evidence, "b_to_a", ("sensitivity", "diversity")
+    )
+    np.testing.assert_allclose(
+        there.exact, to_float(images) + np.float32(0.3), atol=1e-6
+    )
+    assert there.several.shape == (5, 32, 8, 8, 3)
+    shift = there.several[4, 0].astype(int) - there.several[0, 0]
+    assert abs(np.median(shift) - 0.4 * 127.5) < 2
