@@ -26,9 +26,12 @@ MAY_IMPORT = {
     "methods": LOW | {"layers", "losses", "networks"},
     "training": LOW
     | {"methods", "data", "layers", "losses", "metrics", "features"},
-    "export": LOW | {"methods", "training", "cli", "extras"},
+    "exporting": LOW | {"layers", "cli", "extras"},
 }
 VERBS = {
+    "demo",
+    "distill",
+    "export",
     "sample",
     "train",
     "translate",

@@ -22,10 +22,12 @@ from tf_i2i.data.unpaired import default_load_size
 from tf_i2i.data.unpaired import evaluation_images
 from tf_i2i.errors import UserError
 from tf_i2i.features.teacher import teacher
+from tf_i2i.features.translator import exported
 from tf_i2i.methods import DTN
 from tf_i2i.methods import UNIT
 from tf_i2i.methods import XGAN
 from tf_i2i.methods import CycleGAN
+from tf_i2i.methods import Student
 from tf_i2i.methods import TwinGAN
 from tf_i2i.methods import UNITAdaptation
 from tf_i2i.training import schedules
@@ -63,6 +65,8 @@ CONFIGURABLE = {
         "XGAN": XGAN,
         "DTN": DTN,
         "teacher": teacher,
+        "Student": Student,
+        "exported": exported,
         "Augmentation": Augmentation,
         "Evaluation": Evaluation,
         "Adam": adam,
