@@ -11,7 +11,6 @@ import numpy as np
 from tf_i2i import cli
 from tf_i2i.errors import UserError
 from tf_i2i.exporting.pictures import one_size
-from tf_i2i.layers import InstanceNormalization
 
 # "mixed": the convolutions in int8, all between them in float32.
 PRECISIONS = ("float32", "float16", "dynamic", "int8", "mixed")
@@ -103,6 +102,8 @@ def instance_norms(model):
     Their statistics depend on the image: int8, whose steps are fixed before,
     does not hold them.
     """
+    from tf_i2i.layers import InstanceNormalization
+
     networks = [getattr(model, name) for name in model.translators]
     return sum(
         isinstance(layer, InstanceNormalization)
