@@ -40,7 +40,9 @@ def model(tmp_path):
 def serving(pages):
     """A server that serves; to be closed."""
     server = demo.serve(pages)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(
+        target=server.serve_forever, args=(0.02,), daemon=True
+    ).start()
     return server
 
 
