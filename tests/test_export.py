@@ -346,7 +346,7 @@ def test_int8_of_instance_normalization_is_refused(
     cyclegan = CycleGAN(16, residual_blocks=1, width=0.05, critic_layers=1)
     use(monkeypatch, cyclegan)
     flags = [f"--output={tmp_path}/face.tflite", "--precision=int8"]
-    with pytest.raises(UserError, match=r"7 layers of instance.*--force tries"):
+    with pytest.raises(UserError, match=r"14 layers of instance.*--force tries"):
         verb(run_dir, *flags)
     assert not list(tmp_path.glob("face*"))
 

@@ -160,7 +160,9 @@ def _compare(run, models, flags, student_dir):
         f"\nParameters: student {sizes['student']:,}, teacher "
         f"{sizes['teacher']:,}"
     )
-    (student_dir / REPORT).write_text(json.dumps(kept, indent=2) + "\n")
+    (student_dir / REPORT).write_text(
+        json.dumps(kept, indent=2, default=float) + "\n"
+    )
     print(
         f"Next:       python -m tf_i2i.export --run_dir={student_dir} "
         "--output=face.tflite --precision=int8"

@@ -65,14 +65,35 @@ def export_tflite(
     if precision in CALIBRATED:
         converter.representative_dataset = lambda: map(list, calibration)
     try:
-        with cli.silent_stderr():
-            content = converter.convert()
+        with cli.silent_stderr(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # The debugger's interpreter.
+            if precision == "mixed":
+                content = _convert_mixed(converter)
+            else:
+                content = converter.convert()
     except ConverterError as error:
         raise UserError(
             "`.tflite`: every operation of `translate` must be a built-in of "
             f"TFLite. Received: {_culprit(str(error))}"
         ) from error
     Path(path).write_bytes(content)
+
+
+def _convert_mixed(converter):
+    """The convolutions in int8, what lies between in float32."""
+    import tensorflow as tf
+
+    converter.optimizations = []
+    kinds = {row["operation"] for row in _layers(converter.convert())}
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    debugger = tf.lite.experimental.QuantizationDebugger(
+        converter=converter,
+        debug_dataset=converter.representative_dataset,
+        debug_options=tf.lite.experimental.QuantizationDebugOptions(
+            denylisted_ops=sorted(kinds - _CONVOLUTIONS)
+        ),
+    )
+    return debugger.get_nondebug_quantized_model()
 
 
 def examples(images, style=None):
@@ -161,8 +182,12 @@ def layers(path):
         `type` of that, `weights` (bytes of constants that it reads), and
         `multiplications` (of a convolution, else 0).
     """
+    return _layers(Path(path).read_bytes())
+
+
+def _layers(content):
     with cli.silent_stderr():
-        interpreter = interpreter_of(Path(path).read_bytes())
+        interpreter = interpreter_of(content)
     tensors = {t["index"]: t for t in interpreter.get_tensor_details()}
     computed = {t["index"] for t in interpreter.get_input_details()}
     rows = []

@@ -80,7 +80,7 @@ async function run(pixels) {
   }
   const began = performance.now();
   const outputs = Object.values(await model.run(inputs));
-  const result = await outputs[0].data();
+  const result = (await outputs[0].data()).slice();
   const took = performance.now() - began;
   for (const tensor of [...Object.values(inputs), ...outputs]) {
     if (!tensor.deleted) tensor.delete();
@@ -115,6 +115,7 @@ async function translate() {
     $('time').textContent = `${took < 10 ? took.toFixed(1) : Math.round(took)} ms`;
     if (!camera) say('');
     await offer();
+    document.body.dataset.shown = Number(document.body.dataset.shown ?? 0) + 1;
   } catch (error) {
     console.error(error);
     say(`The model could not be run: ${error.message ?? error}`, true);
@@ -158,7 +159,6 @@ function show(size, before, rgb) {
   $('after').getContext('2d').putImageData(image, 0, 0);
   $('compare').classList.add('full');
   $('split').disabled = false;
-  document.body.dataset.shown = Number(document.body.dataset.shown ?? 0) + 1;
 }
 
 async function offer() {
