@@ -121,7 +121,7 @@ def _parser():
     add(
         "--force",
         action="store_true",
-        help="try int8 on a network that normalizes each image by itself",
+        help="try int8 on a network that it does not suit",
     )
     return parser
 
@@ -177,13 +177,14 @@ def _make_room(output, kind):
 
 
 def _check_precision(model, flags):
-    """Says what int8 does to instance normalization, before an hour of it."""
-    norms = litert.instance_norms(model)
+    """Says what int8 does to some normalizations, before a conversion."""
+    norms = litert.norms_by_picture(model)
     if flags.precision != "int8" or not norms:
         return
     text = (
-        f"the {type(model).__name__} of this run has {norms} layers of "
-        "instance normalization, whose values int8 does not hold. Use "
+        f"the {type(model).__name__} of this run has {norms} layers that "
+        "normalize each image, or each pixel, by itself, and int8 does not "
+        "hold their values. Use "
         "--precision=mixed (convolutions in int8), --precision=dynamic, or "
         "distill the run into a student that int8 suits (python -m "
         "tf_i2i.distill --help)"

@@ -76,7 +76,7 @@ def test_a_student_keeps_its_pictures(student, tmp_path, precision, types):
 @pytest.mark.slow
 def test_int8_does_not_hold_instance_normalization(tmp_path):
     model = CycleGAN(SIZE, residual_blocks=1, width=0.1, critic_layers=1)
-    assert litert.instance_norms(model) == 2 * 7
+    assert litert.norms_by_picture(model) == 2 * 7
     result = exported(model, tmp_path / "face.tflite", "int8")
     assert beyond(result, exporting.TOLERANCES["int8"])
 

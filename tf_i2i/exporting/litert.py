@@ -117,17 +117,16 @@ def _culprit(message):
     return named[1] if named else " ".join(message.split())[:300]
 
 
-def instance_norms(model):
-    """How many layers of the translators normalize each image by itself.
+def norms_by_picture(model):
+    """How many layers of the translators normalize a picture by itself.
 
-    Their statistics depend on the image: int8, whose steps are fixed before,
-    does not hold them.
+    Their statistics are those of the image, or of each of its pixels: int8,
+    whose steps are fixed before, does not hold them. Such layers say so by
+    an attribute, `by_picture`.
     """
-    from tf_i2i.layers import InstanceNormalization
-
     networks = [getattr(model, name) for name in model.translators]
     return sum(
-        isinstance(layer, InstanceNormalization)
+        getattr(layer, "by_picture", False)
         for network in networks
         for layer in network._flatten_layers()
     )
