@@ -142,7 +142,7 @@ def _compare(run, models, flags, student_dir):
     from tf_i2i.exporting import parity
     from tf_i2i.exporting import photo_to_photo
 
-    kept = {
+    kept: dict[str, dict] = {
         "parameters": {
             name: _parameters(model) for name, model in models.items()
         }
@@ -157,7 +157,7 @@ def _compare(run, models, flags, student_dir):
         _show(way, table, alike)
     sizes = kept["parameters"]
     print(
-        f"\nParameters: student {sizes['student']:,}, teacher "
+        f"\nParameters, all directions: student {sizes['student']:,}, teacher "
         f"{sizes['teacher']:,}"
     )
     (student_dir / REPORT).write_text(

@@ -185,7 +185,7 @@ def _check_precision(model, flags):
         f"the {type(model).__name__} of this run has {norms} layers that "
         "normalize each image, or each pixel, by itself, and int8 does not "
         "hold their values. Use "
-        "--precision=mixed (convolutions in int8), --precision=dynamic, or "
+        "--precision=dynamic, --precision=mixed (convolutions in int8), or "
         "distill the run into a student that int8 suits (python -m "
         "tf_i2i.distill --help)"
     )

@@ -26,7 +26,7 @@ _REPORT = (
 _COARSER = {
     "float16": "float32",
     "dynamic": "mixed, or else to float16",
-    "int8": "mixed or dynamic, or distill the run into a student "
+    "int8": "dynamic or mixed, or distill the run into a student "
     "(python -m tf_i2i.distill --help)",
     "mixed": "dynamic or float16",
 }
