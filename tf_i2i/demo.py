@@ -12,7 +12,6 @@ import functools
 import hashlib
 import http.server
 import json
-import re
 from pathlib import Path
 
 from tf_i2i import cli
@@ -225,7 +224,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         A name of somebody else's that leads here would let that site's pages
         read what is served.
         """
-        port = self.server.server_address[1]
+        port = self.connection.getsockname()[1]
         names = (f"{HOST}:{port}", f"localhost:{port}")
         site = self.headers.get("Sec-Fetch-Site", "none")
         return self.headers.get("Host") in names and site in (
@@ -273,7 +272,8 @@ def headers():
 def _import_map_hash():
     """The page's one inline script, by its content."""
     page = (_WEB / "index.html").read_text()
-    script = re.search(r'<script type="importmap">(.*?)</script>', page)[1]
+    _, _, rest = page.partition('<script type="importmap">')
+    script = rest.partition("</script>")[0]
     digest = hashlib.sha256(script.encode()).digest()
     return f"sha256-{base64.b64encode(digest).decode()}"
 

@@ -150,7 +150,8 @@ def _compare(run, models, flags, student_dir):
     for way in models["student"].directions:
         table = _table(run, models, way, flags.count)
         alike = parity(
-            *(photo_to_photo(models[n], way) for n in ("teacher", "student")),
+            photo_to_photo(models["teacher"], way),
+            photo_to_photo(models["student"], way),
             run.test_images(way[0], PARITY_IMAGES),
         )
         kept[way] = {"likeness": alike, "scores": table}

@@ -106,7 +106,7 @@ def examples(images, style=None):
     if style is None:
         return [(image[None],) for image in images]
     return [
-        (image[None], np.float32(one)[None])
+        (image[None], np.asarray(one, np.float32)[None])
         for image, one in zip(images, style, strict=True)
     ]
 

@@ -10,7 +10,7 @@ from tf_i2i.errors import UserError
 
 # How far an export may be from its source, by format or precision, in levels
 # of 255; of SSIM, how near it must be.
-TOLERANCES = {
+TOLERANCES: dict[str, dict[str, float]] = {
     "saved_model": {"max": 1},
     "onnx": {"max": 1},
     "float32": {"max": 1},

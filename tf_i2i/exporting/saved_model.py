@@ -32,7 +32,7 @@ def export_saved_model(model, path, direction="a_to_b"):
     """
     import tensorflow as tf
 
-    calls = {}
+    calls: dict = {}
     for way in model.directions:
         calls |= _translations(model, way)
         if model.style_for(way):
