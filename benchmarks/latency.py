@@ -15,6 +15,7 @@ and said to be.
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -65,9 +66,9 @@ def _parser():
 def measure(args):
     """Dictionary: name -> milliseconds, megabytes or why there is none."""
     threads = args.threads[-1]
-    tensorflow = cli.import_tensorflow()
-    tensorflow.config.threading.set_intra_op_parallelism_threads(threads)
-    tensorflow.config.threading.set_inter_op_parallelism_threads(1)
+    os.environ["TF_NUM_INTRAOP_THREADS"] = str(threads)
+    os.environ["TF_NUM_INTEROP_THREADS"] = "1"
+    cli.import_tensorflow()
     model, images = _subject(args)
     with tempfile.TemporaryDirectory() as folder:
         made = candidates(model, images, args.direction, Path(folder), threads)
