@@ -22,6 +22,9 @@ EXTRAS = {
 }
 # Too large, or too special, to come with the tests.
 MORE_EXTRAS = {
+    "onnx": ["tf2onnx>=1.17", "onnx>=1.20", "onnxruntime>=1.23"],
+    "serving": ["tensorflow-serving-api>=2.21"],
+    "browser": ["playwright>=1.50"],
     "faces": ["mtcnn==1.0.0", "opencv-python-headless<5"],
     "pytorch": ["torch==2.13.0"],
     "docs": ["pdoc>=15"],
@@ -46,7 +49,7 @@ setup(
     package_dir={"tf_i2i": "tf_i2i", "tf_i2i.gin_configs": "gin_configs"},
     packages=[*find_packages(include=["tf_i2i*"]), "tf_i2i.gin_configs"],
     package_data={
-        "tf_i2i": ["py.typed", "models/*/*"],
+        "tf_i2i": ["py.typed", "models/*/*", "web/*"],
         "tf_i2i.gin_configs": ["*.gin", "**/*.gin"],
     },
     install_requires=[

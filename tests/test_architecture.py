@@ -29,9 +29,12 @@ MAY_IMPORT = {
     "training": LOW
     | {"methods", "data", "layers", "losses", "metrics", "features"},
     "styles": LOW | {"data"},
-    "export": LOW | {"methods", "training", "cli", "extras"},
+    "exporting": LOW | {"layers", "cli", "extras"},
 }
 VERBS = {
+    "demo",
+    "distill",
+    "export",
     "sample",
     "train",
     "translate",

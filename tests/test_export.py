@@ -14,7 +14,9 @@ import tensorflow as tf
 from tf_i2i import cli
 from tf_i2i import export
 from tf_i2i.errors import UserError
+from tf_i2i.exporting import litert
 from tf_i2i.images import to_float
+from tf_i2i.methods.cyclegan import CycleGAN
 from tf_i2i.methods.twingan import TwinGAN
 
 ROOT = Path(__file__).parents[1]
@@ -103,11 +105,12 @@ def test_saved_model_is_the_model(model, loaded, direction, shape):
 
 def test_saved_model_needs_no_tf_i2i_and_says_what_it_wants(saved):
     code = (
-        "import sys, numpy as np, tensorflow as tf\n"
+        "import sys\n"
+        "sys.modules['tf_i2i'] = None  # Whoever imports it fails.\n"
+        "import numpy as np, tensorflow as tf\n"
         "calls = tf.saved_model.load(sys.argv[1]).signatures\n"
         "images = tf.zeros([2, 32, 16, 3], tf.uint8)\n"
         "print(calls['a_to_b'](images=images)['images'].shape)\n"
-        "assert 'tf_i2i' not in sys.modules\n"
         "try: calls['a_to_b'](images=images[:, :30])\n"
         "except tf.errors.InvalidArgumentError as error: print(error)\n"
     )
@@ -161,7 +164,7 @@ def test_tflite_is_built_of_builtins_with_the_weights_in(lite):
 
 def _tflite(path):
     with cli.silent_stderr():
-        interpreter = export._interpreter(path.read_bytes())
+        interpreter = litert.interpreter_of(path.read_bytes())
         interpreter.allocate_tensors()
     return interpreter
 
@@ -184,7 +187,15 @@ def test_style_is_an_input(styled, tmp_path):
     translate = export.load_saved_model(tmp_path / "saved")["a_to_b"]
     within_a_level(translate(images, style), wanted)
     assert np.any(translate(images, style) != translate(images, style[::-1]))
-    calls = tf.saved_model.load(str(tmp_path / "saved")).signatures
+    loaded = tf.saved_model.load(str(tmp_path / "saved"))
+    calls = loaded.signatures
+    drawn = np.repeat(styled.sample_style(1, 7), len(images), 0)
+    within_a_level(
+        calls["sample"](images=tf.constant(images), seed=tf.constant(7))[
+            "images"
+        ],
+        export.photo_to_photo(styled, "a_to_b")(images, drawn),
+    )
     np.testing.assert_allclose(
         calls["encode_style_b_to_a"](images=tf.constant(images))["style"],
         styled.encode_style(to_float(images), "b_to_a"),
@@ -233,7 +244,9 @@ def test_parity_counts_levels():
         "max": 100,
         "mean": round((100 + 300) / 600, 4),
         "p99": 1.0,
+        "ssim": pytest.approx(0.99, abs=0.01),
     }
+    assert export.parity(lambda x: x, lambda x: x, images)["ssim"] == 1
     with pytest.raises(UserError, match=r"uint8 \[2, 10, 10, 3\]"):
         export.parity(lambda x: x, lambda x: x[:1], images)
 
@@ -252,7 +265,9 @@ def run_dir(model, tmp_path, monkeypatch):
 def use(monkeypatch, model):
     """What `--run_dir` leads to."""
     run = SimpleNamespace(
-        test_images=lambda domain, count: photos(count, seed=ord(domain))
+        images=lambda domain, split, count: photos(
+            count, seed=ord(domain) + len(split)
+        )
     )
     stub = SimpleNamespace(load_translator=lambda *_: (model, run))
     monkeypatch.setitem(sys.modules, "tf_i2i.training.run", stub)
@@ -281,21 +296,29 @@ def test_exports_are_checked_and_replaced(run_dir, tmp_path, capfd):
     assert report["b_to_a"]["max"] <= 1
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == [
         "export",
+        "face.layers.csv",
         "face.parity.json",
         "face.tflite",
     ]
     said = capfd.readouterr()
     assert said.err == ""
     lines = said.out.splitlines()
-    assert len(lines) == 2
-    assert lines[1].startswith(f"Exported {file} (")
-    assert "16 test images: b_to_a max" in lines[1]
+    assert len(lines) == 3
+    assert "% of them in int8" in lines[1]
+    assert lines[2].startswith(f"Exported {file} (")
+    assert "16 test images: b_to_a max" in lines[2]
 
 
 def test_style_of_a_test_image_is_used(styled, run_dir, tmp_path, monkeypatch):
     use(monkeypatch, styled)
     verb(run_dir, f"--output={tmp_path}/face.tflite")
     assert (tmp_path / "face.parity.json").is_file()
+    about = json.loads((tmp_path / "face.style.json").read_text())
+    assert about["shape"] == [4]
+    assert about["distribution"]["length"] == 1
+    assert about["distribution"]["deviation"] == pytest.approx(0.5, abs=0.02)
+    lengths = np.linalg.norm(about["samples"], axis=1)
+    np.testing.assert_allclose(lengths, np.ones(10), atol=1e-4)
 
 
 def test_a_wrong_export_is_set_aside(run_dir, tmp_path, monkeypatch):
@@ -317,12 +340,41 @@ def test_a_wrong_export_is_set_aside(run_dir, tmp_path, monkeypatch):
     assert report["a_to_b"]["max"] > 1
 
 
+def test_int8_of_norms_by_picture_is_refused(run_dir, tmp_path, monkeypatch):
+    cyclegan = CycleGAN(16, residual_blocks=1, width=0.05, critic_layers=1)
+    use(monkeypatch, cyclegan)
+    flags = [f"--output={tmp_path}/face.tflite", "--precision=int8"]
+    with pytest.raises(UserError, match=r"14 layers that.*--force tries"):
+        verb(run_dir, *flags)
+    assert not list(tmp_path.glob("face*"))
+
+
+def test_signatures_are_shown(styled, tmp_path, capsys):
+    from tensorflow.python.tools import saved_model_cli
+
+    export.export_saved_model(styled, tmp_path / "saved", "b_to_a")
+    arguments = saved_model_cli.create_parser().parse_args(
+        ["show", f"--dir={tmp_path}/saved", "--tag_set=serve"]
+    )
+    arguments.func(arguments)
+    shown = capsys.readouterr().out
+    ways = ("a_to_b", "b_to_a")
+    named = [
+        f"{what}_{way}" for what in ("encode_style", "sample") for way in ways
+    ]
+    named += ["encode_style", "sample", "translate", "encode_a", "a_to_b_float"]
+    for name in (*ways, *named, "serving_default"):
+        assert f'SignatureDef key: "{name}"' in shown
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--output=face.onnx"], "`--output` must be a folder (SavedModel) or"),
+        (["--output=face.pb"], "`--output` must be a folder (SavedModel) or"),
         (["--output=.."], "`--output` must be a folder"),
-        (["--precision=int8"], "choose from"),
+        (["--precision=int4"], "choose from"),
+        (["--precision=int8"], "must come with an `--output` that ends in"),
+        (["--size=64"], "`--size` must come with a .tflite or .onnx"),
         (["--direction=c_to_d"], "choose from"),
         (["--run_dir=nowhere"], "`--run_dir` must be the folder of a run"),
         (["--output={tmp}/full"], "which holds something else"),
@@ -348,6 +400,7 @@ def test_wrong_flags(run_dir, tmp_path, monkeypatch, flags, message):
     [
         ("export_saved_model.py", "face.tflite", "must be a folder"),
         ("export_tflite.py", "export/", "must end in .tflite"),
+        ("export_onnx.py", "export/", "must end in .onnx"),
     ],
 )
 def test_tools_run_from_a_checkout(run_dir, tmp_path, tool, output, message):

@@ -20,6 +20,7 @@ _METHODS = (
     "UNIT",
     "XGAN",
     "AsymGAN",
+    "Student",
     "CycleGAN",
     "TwinGAN",
     "UNITAdaptation",

@@ -1,7 +1,8 @@
-"""Exports a trained run as a .tflite, float32, bytes in and out.
+"""Exports a trained run as a .tflite, bytes in and out.
 
 python tools/export_tflite.py --run_dir=runs/mine --output=face.tflite
-python tools/export_tflite.py --run_dir=runs/mine --output=b.tflite
+python tools/export_tflite.py --run_dir=runs/mine --output=b.tflite \
+    --direction=b_to_a --precision=int8
 """
 
 import functools

@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from tf_i2i import configs
@@ -36,6 +37,7 @@ OF_METHOD = {
     ],
     "XGAN": ["XGAN.width = .03", "single_phase.batch_size = 2"],
     "DTN": ["DTN.width = .03", "single_phase.batch_size = 2"],
+    "Student": ["Student.width = .1", "single_phase.batch_size = 2"],
     "UNIT": [
         "UNIT.width = .03",
         "UNIT.critic_layers = 2",
@@ -80,8 +82,25 @@ def labelled(tmp_path_factory):
     return flags
 
 
-def flags(name, run_dir, folders, labelled):
+@pytest.fixture(scope="module")
+def translator(tmp_path_factory):
+    """Binding: an exported translator, for a student."""
+    module = tf.Module()
+    module.call = tf.function(
+        lambda images: {"images": -images},
+        input_signature=[tf.TensorSpec((None, None, None, 3), name="images")],
+    )
+    folder = tmp_path_factory.mktemp("translator")
+    tf.saved_model.save(
+        module, str(folder), signatures={"a_to_b_float": module.call}
+    )
+    return f"exported.folder = {str(folder)!r}"
+
+
+def flags(name, run_dir, folders, labelled, translator=None):
     method, bindings = small(name)
+    if method == "Student" and translator:
+        bindings = [*bindings, translator]
     data = [f"--data_{domain}={folders / domain}" for domain in "ab"]
     return [
         f"--gin_file={name}",
@@ -99,8 +118,8 @@ def test_a_shipped_config_builds(name, folders, labelled, tmp_path, capsys):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", configs.shipped_configs())
-def test_a_shipped_config_trains(name, folders, labelled, tmp_path):
-    train.main(flags(name, tmp_path, folders, labelled))
+def test_a_shipped_config_trains(name, folders, labelled, translator, tmp_path):
+    train.main(flags(name, tmp_path, folders, labelled, translator))
     (line,) = (tmp_path / "metrics.jsonl").read_text().splitlines()
     assert json.loads(line)["step"] == 2
 

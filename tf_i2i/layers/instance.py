@@ -18,6 +18,8 @@ class InstanceNormalization(keras.layers.Layer):
             channel. The networks of CycleGAN and UNIT have none.
     """
 
+    by_picture = True  # No fixed steps of int8 hold what it computes.
+
     def __init__(self, epsilon=1e-5, affine=False, name=None):
         super().__init__(name=name, dtype="float32", autocast=False)
         self.epsilon = epsilon

@@ -4,6 +4,7 @@ from tf_i2i.methods.asymgan import AsymGAN
 from tf_i2i.methods.base import UnpairedTranslator
 from tf_i2i.methods.cyclegan import CycleGAN
 from tf_i2i.methods.dtn import DTN
+from tf_i2i.methods.student import Student
 from tf_i2i.methods.twingan import TwinGAN
 from tf_i2i.methods.unit import UNIT
 from tf_i2i.methods.unit_digits import UNITAdaptation
@@ -15,6 +16,7 @@ __all__ = [
     "XGAN",
     "AsymGAN",
     "CycleGAN",
+    "Student",
     "TwinGAN",
     "UNITAdaptation",
     "UnpairedTranslator",

@@ -88,6 +88,8 @@ class ConvolutionBase(Network):
             name="convolution",
         )
         self.norm = norm and DomainBatchRenormalization(**norm, name="norm")
+        # Pixel normalization: no fixed steps of int8 hold what it computes.
+        self.by_picture = bool(norm) and not linear
 
     def finish(self, x, passage):
         """All that comes after the convolution."""

@@ -28,11 +28,13 @@ from tf_i2i.domains import check_names
 from tf_i2i.errors import UserError
 from tf_i2i.features.perceptual import perceptual
 from tf_i2i.features.teacher import teacher
+from tf_i2i.features.translator import exported
 from tf_i2i.methods import DTN
 from tf_i2i.methods import UNIT
 from tf_i2i.methods import XGAN
 from tf_i2i.methods import AsymGAN
 from tf_i2i.methods import CycleGAN
+from tf_i2i.methods import Student
 from tf_i2i.methods import TwinGAN
 from tf_i2i.methods import UNITAdaptation
 from tf_i2i.training import schedules
@@ -72,6 +74,8 @@ CONFIGURABLE = {
         "AsymGAN": AsymGAN,
         "teacher": teacher,
         "perceptual": perceptual,
+        "Student": Student,
+        "exported": exported,
         "Augmentation": Augmentation,
         "Evaluation": Evaluation,
         "Adam": adam,

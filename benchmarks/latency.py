@@ -1,0 +1,223 @@
+"""How long one picture takes: TensorFlow, SavedModel, TFLite, ONNX, PyTorch.
+
+    pip install 'tf-i2i[export,onnx,pytorch]'
+    python benchmarks/latency.py --run_dir=tf_i2i/models/twingan
+    python benchmarks/latency.py --published --threads=2 --rounds=9
+
+One picture, bytes in, bytes out (PyTorch: floats), warm. `--published` is
+CycleGAN's generator of the paper at 128 px (6 blocks, full width, random
+weights), beside which PyTorch's of benchmarks/compare_pytorch.py, eager, is
+timed. A process for each number of threads; in it the candidates take turns,
+round after round. The median of all calls counts: compare the ratios of one
+run, not milliseconds of different days. What is not installed is left out,
+and said to be.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from tf_i2i import cli
+
+PUBLISHED_SIZE = 128
+REFERENCE = "TensorFlow"
+CALIBRATION_IMAGES = 100
+
+
+def main(argv):
+    args = _parser().parse_args(argv)
+    if args.worker:
+        print(json.dumps(measure(args)))
+        return
+    for threads in args.threads or (1, 2):
+        command = [sys.executable, __file__, *argv]
+        command += ["--worker", f"--threads={threads}"]
+        done = subprocess.run(
+            command, stdout=subprocess.PIPE, text=True, check=True
+        )
+        show(json.loads(done.stdout.splitlines()[-1]), threads)
+
+
+def _parser():
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--run_dir", help="a trained run, or a packed one")
+    what.add_argument("--published", action="store_true")
+    add("--direction", default="a_to_b")
+    add("--threads", type=int, action="append", help="(default: 1 and 2)")
+    add("--rounds", type=int, default=5)
+    add("--calls", type=int, default=20, help="of each in a round")
+    add("--worker", action="store_true", help=argparse.SUPPRESS)
+    return parser
+
+
+def measure(args):
+    """Dictionary: name -> milliseconds, megabytes or why there is none."""
+    threads = args.threads[-1]
+    os.environ["TF_NUM_INTRAOP_THREADS"] = str(threads)
+    os.environ["TF_NUM_INTEROP_THREADS"] = "1"
+    cli.import_tensorflow()
+    model, images = _subject(args)
+    with tempfile.TemporaryDirectory() as folder:
+        made = candidates(model, images, args.direction, Path(folder), threads)
+        if args.published:
+            made["PyTorch, eager"] = _pytorch(threads, PUBLISHED_SIZE)
+        calls = {n: call for n, (call, _) in made.items() if callable(call)}
+        seconds = race(calls, args.rounds, args.calls)
+    rows = {}
+    for name, (call, size) in made.items():
+        rows[name] = {"missing": call}
+        if callable(call):
+            times = seconds[name]
+            rows[name] = {
+                "ms": 1e3 * statistics.median(times),
+                "least": 1e3 * min(times),
+                "mb": size,
+            }
+    return rows
+
+
+def _subject(args):
+    """The model, and training images for it."""
+    if args.published:
+        from tf_i2i.methods import CycleGAN
+
+        shape = (CALIBRATION_IMAGES, PUBLISHED_SIZE, PUBLISHED_SIZE, 3)
+        noise = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+        return CycleGAN(PUBLISHED_SIZE), noise
+    from tf_i2i.training.run import load_translator
+
+    model, run = load_translator(args.run_dir)
+    return model, run.images(args.direction[0], "train", CALIBRATION_IMAGES)
+
+
+def candidates(model, images, direction, folder, threads):
+    """Dictionary: name -> (call without arguments or why not, megabytes)."""
+    import tensorflow as tf
+
+    from tf_i2i import exporting
+    from tf_i2i.exporting.litert import examples
+    from tf_i2i.exporting.pictures import bytes_of
+    from tf_i2i.exporting.pictures import one_size
+
+    image, style = images[:1], None
+    if shape := model.style_for(direction):
+        style = np.zeros((1, *shape), np.float32)
+    given = [tf.constant(x) for x in (image, style) if x is not None]
+    function, _ = one_size(model, direction)
+    weights = sum(v.numpy().nbytes for v in model.averaged_variables)
+    made = {REFERENCE: (lambda: function(*given).numpy(), weights / 1e6)}
+
+    path = folder / "saved_model"
+    with cli.silent_stderr():
+        exporting.export_saved_model(model, path, direction)
+    saved = exporting.load_saved_model(path)[direction]
+    made["SavedModel"] = (
+        lambda: saved(*given).numpy(),
+        bytes_of(path) / 1e6,
+    )
+    styles = None if style is None else np.repeat(style, len(images), 0)
+    for precision in exporting.PRECISIONS:
+        path = folder / f"{precision}.tflite"
+        exporting.export_tflite(
+            model,
+            path,
+            direction,
+            precision=precision,
+            calibration=examples(images, styles),
+        )
+        lite = exporting.load_tflite(path, threads)
+        made[f"TFLite {precision}"] = (
+            lambda lite=lite: lite(image, style),
+            bytes_of(path) / 1e6,
+        )
+    made["ONNX Runtime"] = _onnx(
+        model, direction, folder / "model.onnx", threads, image, style
+    )
+    return made
+
+
+def _onnx(model, direction, path, threads, image, style):
+    from tf_i2i import exporting
+    from tf_i2i.errors import UserError
+    from tf_i2i.exporting.pictures import bytes_of
+
+    try:
+        exporting.export_onnx(model, path, direction)
+        run = exporting.load_onnx(path, threads)
+    except UserError as error:
+        return str(error), None
+    return lambda: run(image, style), bytes_of(path) / 1e6
+
+
+def _pytorch(threads, size):
+    """CycleGAN's generator, as in the comparison of training."""
+    try:
+        import torch
+    except ImportError as error:
+        return str(error), None
+    from compare_pytorch import networks
+
+    torch.set_num_threads(threads)
+    network = networks(torch, "plain")[0]().eval()
+    image = torch.rand(1, 3, size, size)
+
+    def call():
+        with torch.inference_mode():
+            return network(image)
+
+    return call, sum(p.numel() for p in network.parameters()) * 4 / 1e6
+
+
+def race(calls, rounds, repeats):
+    """Seconds of each call, the callables taking turns.
+
+    Args:
+        calls: dictionary, name -> function without arguments.
+        rounds: turns of each, after one that is not counted.
+        repeats: calls a turn.
+
+    Returns:
+        Dictionary: name -> list of seconds.
+    """
+    seconds = {name: [] for name in calls}
+    for i in range(rounds + 1):
+        for name, call in calls.items():
+            for _ in range(repeats if i else 3):
+                began = time.perf_counter()
+                call()
+                if i:
+                    seconds[name].append(time.perf_counter() - began)
+    return seconds
+
+
+def show(rows, threads):
+    """A table, in ratios to TensorFlow."""
+    reference = rows[REFERENCE]["ms"]
+    print(f"\n{threads} thread{'s' if threads > 1 else ''}\n")
+    print("| | ms | least | times as fast | MB |")
+    print("| --- | --- | --- | --- | --- |")
+    for name, row in rows.items():
+        if "ms" not in row:
+            print(f"| {name} | not measured: {row['missing']} | | | |")
+            continue
+        print(
+            f"| {name} | {row['ms']:.2f} | {row['least']:.2f} | "
+            f"{reference / row['ms']:.2f} | {row['mb']:.2f} |"
+        )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,98 @@
+"""Precisions of a .tflite: what is in int8, and what it costs."""
+
+import csv
+import io
+
+import numpy as np
+import pytest
+
+from tf_i2i import exporting
+from tf_i2i.exporting import litert
+from tf_i2i.exporting.parity import beyond
+from tf_i2i.methods import CycleGAN
+from tf_i2i.methods import Student
+
+SIZE = 16
+
+
+def photos(count, seed=0):
+    """Smooth pictures: noise would be no test of averages."""
+    rng = np.random.default_rng(seed)
+    corners = rng.uniform(0, 255, (count, 2, 2, 3))
+    way = np.linspace(0, 1, SIZE)
+    ramp = np.stack([1 - way, way])
+    return np.uint8(np.einsum("nijc,iy,jx->nyxc", corners, ramp, ramp))
+
+
+@pytest.fixture(scope="module")
+def student():
+    """Untrained, with the statistics of some batches."""
+    model = Student(SIZE, lambda: None, width=0.25, blocks=1)
+    images = np.float32(photos(8)) / 127.5 - 1
+    for _ in range(100):
+        model.student_a_to_b(images, training=True)
+    return model
+
+
+def exported(model, path, precision):
+    exporting.export_tflite(
+        model,
+        path,
+        precision=precision,
+        calibration=litert.examples(photos(20)),
+    )
+    return exporting.parity(
+        exporting.photo_to_photo(model, "a_to_b"),
+        exporting.load_tflite(path),
+        photos(8, seed=1),
+    )
+
+
+def convolutions(path):
+    return {
+        row["type"] for row in litert.layers(path) if row["multiplications"]
+    }
+
+
+@pytest.mark.parametrize(
+    ("precision", "types"),
+    [
+        pytest.param("float16", {"float32"}, marks=pytest.mark.slow),
+        pytest.param("dynamic", {"float32"}, marks=pytest.mark.slow),
+        ("int8", {"int8"}),
+        pytest.param("mixed", {"int8"}, marks=pytest.mark.slow),
+    ],
+)
+def test_a_student_keeps_its_pictures(student, tmp_path, precision, types):
+    path = tmp_path / "face.tflite"
+    result = exported(student, path, precision)
+    assert beyond(result, exporting.TOLERANCES[precision]) == []
+    assert convolutions(path) == types
+    rows = litert.layers(path)
+    between = {r["type"] for r in rows if r["operation"] == "ADD"}
+    assert between == ({"int8"} if precision == "int8" else {"float32"})
+
+
+@pytest.mark.slow
+def test_int8_does_not_hold_instance_normalization(tmp_path):
+    model = CycleGAN(SIZE, residual_blocks=1, width=0.1, critic_layers=1)
+    assert litert.norms_by_picture(model) == 2 * 7
+    result = exported(model, tmp_path / "face.tflite", "int8")
+    assert beyond(result, exporting.TOLERANCES["int8"])
+
+
+def test_the_table_of_layers_by_hand(student, tmp_path):
+    path = tmp_path / "face.tflite"
+    exporting.export_tflite(student, path)
+    rows = litert.layers(path)
+    first = next(row for row in rows if row["operation"] == "CONV_2D")
+    # 3x3 of 3 colours to 8 channels, at half of the side.
+    assert first["shape"] == "1x8x8x8"
+    assert first["multiplications"] == 27 * 8 * 8 * 8
+    assert first["weights"] == 4 * (27 * 8 + 8)
+    deep = next(row for row in rows if row["operation"] == "DEPTHWISE_CONV_2D")
+    assert deep["multiplications"] == 9 * 8 * 4 * 4
+    text = list(csv.DictReader(io.StringIO(litert.table(rows))))
+    assert len(text) == len(rows)
+    assert text[0]["operation"] == rows[0]["operation"]
+    assert litert.summary(rows).startswith(f"{len(rows)} operations, ")

@@ -1,0 +1,276 @@
+"""The page, its server, and what a browser makes of a model."""
+
+import json
+import re
+import shutil
+import threading
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tf_i2i import demo
+from tf_i2i.errors import UserError
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+
+
+@pytest.fixture
+def litert(tmp_path):
+    """The packages of npm as far as their names."""
+    folder = tmp_path / "node_modules" / demo.PACKAGE
+    for name in ("core/dist/index.js", "core/wasm/a.wasm"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name)
+    (folder / "wasm-utils/dist").mkdir(parents=True)
+    (folder / "core/dist/index.d.ts").touch()
+    return folder
+
+
+@pytest.fixture
+def model(tmp_path):
+    path = tmp_path / "face.tflite"
+    path.write_bytes(b"\x1c\0\0\0TFL3 and so on")
+    return path
+
+
+def serving(pages):
+    """A server that serves; to be closed."""
+    server = demo.serve(pages)
+    threading.Thread(
+        target=server.serve_forever, args=(0.02,), daemon=True
+    ).start()
+    return server
+
+
+@pytest.fixture
+def server(litert, model):
+    with serving(demo.collect([str(model)], litert)) as running:
+        yield running
+        running.shutdown()
+
+
+def ask(server, path, **headers):
+    """Status, headers and content of an answer."""
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{server.server_port}{path}",
+        headers={name.replace("_", "-"): v for name, v in headers.items()},
+    )
+    try:
+        with urllib.request.urlopen(request) as answer:
+            return answer.status, answer.headers, answer.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.headers, error.read()
+
+
+def test_the_page_and_its_parts_are_served(server, model):
+    status, headers, page = ask(server, "/")
+    assert status == 200
+    assert headers["Content-Type"] == "text/html; charset=utf-8"
+    for name in re.findall(rb'(?:href|src)="([\w.]+)"', page):
+        assert ask(server, f"/{name.decode()}")[0] == 200
+    (listed,) = json.loads(ask(server, "/models.json")[2])
+    assert listed == {
+        "name": "face",
+        "url": "/models/0.tflite",
+        "styles": None,
+    }
+    assert ask(server, listed["url"])[2] == model.read_bytes()
+    wasm = ask(server, "/litert/core/wasm/a.wasm?x=1")
+    assert wasm[1]["Content-Type"] == "application/wasm"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/demo.py",
+        "/../demo.py",
+        "/..%2fdemo.py",
+        "/litert/../../face.tflite",
+        "//etc/passwd",
+        "/etc/passwd",
+        "/models/1.tflite",
+        "/litert/core/dist/index.d.ts",
+    ],
+)
+def test_nothing_else_of_the_disk_is(server, path):
+    status, _, content = ask(server, path)
+    assert status == 404
+    assert b"TFL3" not in content
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "evil.example"},
+        {"Host": "evil.example:8000"},
+        {"Host": "127.0.0.1"},
+        {"Sec_Fetch_Site": "cross-site"},
+        {"Sec_Fetch_Site": "same-site"},
+    ],
+)
+def test_other_sites_get_nothing(server, headers):
+    status, _, content = ask(server, "/models/0.tflite", **headers)
+    assert status == 403
+    assert b"TFL3" not in content
+
+
+@pytest.mark.parametrize("path", ["/", "/app.js", "/nowhere"])
+def test_every_answer_locks_the_page_up(server, path):
+    _, headers, _ = ask(server, path)
+    policy = headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe-inline" not in policy
+    assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
+    assert headers["Cross-Origin-Embedder-Policy"] == "require-corp"
+    assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert "http" not in policy
+
+
+def test_it_listens_to_this_machine_only(server):
+    assert server.server_address[0] == "127.0.0.1"
+    with pytest.raises(UserError, match="`--port` must be free"):
+        demo.serve({}, server.server_port)
+
+
+def test_what_is_missing_is_named(tmp_path, model, litert, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert demo.find_litert() == litert
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match="npm install @litertjs/core"):
+        demo.find_litert(tmp_path / "empty")
+    with pytest.raises(UserError, match="which is something else"):
+        demo.collect([__file__], litert)
+    with pytest.raises(UserError, match="No such file"):
+        demo.collect([str(tmp_path / "no.tflite")], litert)
+    model.with_suffix(".style.json").write_text('{"samples": [[1.0]]}')
+    pages = demo.collect([str(model)], litert)
+    (listed,) = json.loads(pages["/models.json"])
+    assert listed["styles"] == {"samples": [[1.0]]}
+
+
+# In a browser.
+
+
+def node_modules():
+    try:
+        return demo.find_litert()
+    except UserError:
+        pytest.skip("npm install @litertjs/core, here or above")
+
+
+@pytest.fixture(scope="module")
+def page():
+    """A page of headless Chromium."""
+    litert = node_modules()
+    api = pytest.importorskip(
+        "playwright.sync_api", reason="the extra `browser` is missing"
+    )
+    if not CHROMIUM:
+        pytest.skip("there is no Chromium")
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=["--no-sandbox", "--use-fake-device-for-media-stream"],
+        )
+        yield browser.new_page(), litert
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """The TwinGAN of the toy faces, both ways."""
+    from tf_i2i import exporting
+    from tf_i2i.training.run import load_translator
+
+    run_dir = Path(demo.__file__).parent / "models" / "twingan"
+    model, run = load_translator(run_dir)
+    folder = tmp_path_factory.mktemp("exported")
+    paths = []
+    for direction in ("a_to_b", "b_to_a"):
+        paths.append(folder / f"{direction}.tflite")
+        exporting.export_tflite(model, paths[-1], direction)
+    return paths, run.images("a", "test", 1)[0]
+
+
+def shown(page, canvas):
+    """uint8 `[size, size, 3]` of a canvas on the page."""
+    side, data = page.evaluate(
+        """(id) => {
+            const canvas = document.getElementById(id);
+            const {width} = canvas;
+            const context = canvas.getContext('2d');
+            const {data} = context.getImageData(0, 0, width, width);
+            return [width, [...data]];
+        }""",
+        canvas,
+    )
+    return np.uint8(data).reshape(side, side, 4)[..., :3]
+
+
+def wait_for(page, count):
+    """Until so many translations were shown; the policy allows no eval."""
+    for _ in range(600):
+        if int(page.get_attribute("body", "data-shown") or 0) >= count:
+            return
+        page.wait_for_timeout(100)
+    pytest.fail(f"no translation: {page.inner_text('#status')}")
+
+
+@pytest.mark.slow
+def test_the_page_computes_what_litert_does(page, exported, tmp_path):
+    page, litert = page
+    paths, image = exported
+    from tf_i2i import exporting
+
+    complaints = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    said = []  # The runtime calls all that it says an error.
+    page.on("console", lambda message: said.append(message.text))
+    Image.fromarray(image).save(tmp_path / "me.png")
+    (tmp_path / "not.jpg").write_text("no picture")
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    with serving(demo.collect(list(map(str, paths)), litert)) as server:
+        home = f"http://127.0.0.1:{server.server_port}/"
+        page.goto(home)
+        page.wait_for_selector("body[data-ready]", timeout=120_000)
+
+        page.set_input_files("#file", tmp_path / "not.jpg")
+        page.wait_for_selector("#status.alarm")
+        assert "not.jpg is not a picture" in page.inner_text("#status")
+
+        page.set_input_files("#file", tmp_path / "me.png")
+        wait_for(page, 1)
+        assert np.array_equal(shown(page, "before"), image)
+        for number, path in enumerate(paths):
+            if number:
+                page.select_option("#direction", str(number))
+                wait_for(page, 2)
+            wanted = exporting.load_tflite(path)(image[None])[0]
+            apart = np.int32(shown(page, "after")) - np.int32(wanted)
+            assert np.abs(apart).max() <= 1
+            assert np.std(wanted) > 10
+        assert re.fullmatch(r"[\d.]+ ms", page.inner_text("#time"))
+
+        # By keyboard: smaller, and along; only what is inside is given.
+        page.focus("#crop")
+        page.keyboard.press("-")
+        wait_for(page, 3)
+        page.keyboard.press("ArrowRight")
+        wait_for(page, 4)
+        assert not np.array_equal(shown(page, "before"), image)
+        with page.expect_download() as download:
+            page.click("#download")
+        saved = np.array(Image.open(download.value.path()).convert("RGB"))
+        assert np.array_equal(saved, shown(page, "after"))
+        server.shutdown()
+    outside = [u for u in asked if not u.startswith((home, "blob:", "data:"))]
+    assert outside == []
+    refused = [line for line in said if "Security Policy" in line]
+    assert complaints + refused == []

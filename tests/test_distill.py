@@ -1,0 +1,66 @@
+"""A run teaches a student, which is a run like any other."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tf_i2i import distill
+from tf_i2i import export
+from tf_i2i.errors import UserError
+
+TEACHER = Path(distill.__file__).parent / "models" / "cyclegan"
+SMALL = [
+    "Student.width = 0.1",
+    "Student.blocks = 1",
+    "single_phase.images = 8",
+    "train.precision = 'float32'",
+]
+
+
+def verb(run_dir, student, *flags):
+    distill.main([f"--run_dir={run_dir}", f"--student={student}", *flags])
+
+
+@pytest.mark.slow
+def test_a_student_is_taught_compared_and_exported(tmp_path, capsys):
+    student = tmp_path / "small"
+    flags = [*(f"--gin_param={line}" for line in SMALL), "--count=32"]
+    verb(TEACHER, student, *flags)
+    said = capsys.readouterr().out
+    assert "Student and teacher, 64 test images" in said
+    kept = json.loads((student / distill.REPORT).read_text())
+    assert kept["parameters"]["student"] < 20_000
+    assert kept["parameters"]["teacher"] > 400_000
+    # One step: nothing is learned, and the table says so.
+    assert kept["a_to_b"]["likeness"]["ssim"] < 0.9
+    scores = kept["a_to_b"]["scores"]
+    assert scores["teacher"]["score"] > scores["student"]["score"]
+
+    # The same command again has nothing left to do; the teacher may go.
+    verb(TEACHER, student, *flags)
+    assert json.loads((student / distill.REPORT).read_text()) == kept
+    (student / distill.TEACHER).rename(tmp_path / "gone")
+    export.main([f"--run_dir={student}", f"--output={tmp_path}/face.tflite"])
+    assert (tmp_path / "face.tflite").is_file()
+
+
+@pytest.mark.parametrize(
+    ("run_dir", "student", "flags", "message"),
+    [
+        ("nowhere", "small", [], "`--run_dir` must be the folder of a run"),
+        (TEACHER, TEACHER, [], "`--student` must be another folder"),
+        (TEACHER, "small", ["--direction=a_to_c"], "choose from"),
+        (TEACHER, "small", ["--gin_file=no.gin"], "student_mobile.gin"),
+    ],
+)
+def test_wrong_flags(run_dir, student, flags, message, tmp_path, monkeypatch):
+    def no_tensorflow(training=False):
+        raise AssertionError("flags must be checked before the import")
+
+    monkeypatch.setattr(distill.cli, "import_tensorflow", no_tensorflow)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError) as error:
+        verb(run_dir, student, *flags)
+    assert message in str(error.value)
+    assert not Path("small").exists()

@@ -1,0 +1,79 @@
+"""ONNX, through Keras' exporter (the extra `onnx`)."""
+
+import warnings
+
+import numpy as np
+
+from tf_i2i import cli
+from tf_i2i.exporting.pictures import one_size
+from tf_i2i.extras import optional
+
+
+def export_onnx(model, path, direction="a_to_b", size=None):
+    """Writes an ONNX model.
+
+    It takes `images`, uint8 `[N, size, size, 3]` (and `style`, float32
+    `[N, *style_shape]`, where the direction has one) and returns uint8 of the
+    shape of `images`.
+
+    Args:
+        model: `UnpairedTranslator`.
+        path: file to write.
+        direction: "a_to_b" or "b_to_a".
+        size: side of the images in pixels; None for the model's.
+
+    Raises:
+        UserError: `size` is no multiple of the model's stride, or the extra
+            `onnx` is missing.
+    """
+    import keras
+
+    optional("tf2onnx", "onnx")
+    function, inputs = one_size(model, direction, size, batch=None)
+
+    class Translation(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.translator = model
+            self.built = True
+
+        def call(self, inputs):
+            if isinstance(inputs, list | tuple):
+                return function(*inputs)
+            return function(inputs)
+
+    with warnings.catch_warnings(), cli.silent_stderr():
+        warnings.simplefilter("ignore")  # tf2onnx and NumPy 2.
+        Translation().export(
+            str(path),
+            format="onnx",
+            verbose=False,
+            input_signature=inputs if len(inputs) == 1 else [inputs],
+        )
+
+
+def load_onnx(path, threads=None):
+    """Function `(images, style=None)` of an ONNX file.
+
+    Args:
+        path: of the file.
+        threads: that ONNX Runtime may use; None for all.
+
+    Raises:
+        UserError: the extra `onnx` is missing.
+    """
+    runtime = optional("onnxruntime", "onnx")
+    options = runtime.SessionOptions()
+    options.log_severity_level = 3
+    if threads:
+        options.intra_op_num_threads = threads
+    session = runtime.InferenceSession(
+        str(path), options, providers=["CPUExecutionProvider"]
+    )
+    names = [node.name for node in session.get_inputs()]
+
+    def translate(images, style=None):
+        given = [images] if style is None else [images, np.float32(style)]
+        return session.run(None, dict(zip(names, given, strict=True)))[0]
+
+    return translate

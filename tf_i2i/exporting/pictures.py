@@ -1,0 +1,83 @@
+"""Bytes in, bytes out: what every exported file computes."""
+
+from pathlib import Path
+
+from tf_i2i.errors import UserError
+from tf_i2i.images import to_float
+from tf_i2i.images import to_uint8
+
+
+def photo_to_photo(model, direction):
+    """A model's translation from bytes to bytes.
+
+    Args:
+        model: `UnpairedTranslator`.
+        direction: "a_to_b" or "b_to_a".
+
+    Returns:
+        Function `(images, style=None)` of uint8 `[N, height, width, 3]`,
+        sides multiples of the model's stride, to uint8 of the same shape.
+    """
+
+    def translate(images, style=None):
+        return to_uint8(model.translate(to_float(images), direction, style))
+
+    return translate
+
+
+def specs(dtype, shape, style_shape):
+    """`TensorSpec`s of `images`, and of `style` where there is one.
+
+    Args:
+        dtype: of the images.
+        shape: of the images; None for what is left open.
+        style_shape: of one image's style, or None.
+    """
+    import tensorflow as tf
+
+    given = [tf.TensorSpec(shape, dtype, "images")]
+    if style_shape:
+        style = (shape[0], *style_shape)
+        given.append(tf.TensorSpec(style, tf.float32, "style"))
+    return given
+
+
+def one_size(model, direction, size=None, batch=1):
+    """`photo_to_photo` traced for pictures of one size.
+
+    Args:
+        model: `UnpairedTranslator`.
+        direction: "a_to_b" or "b_to_a".
+        size: side of the pictures in pixels; None for the model's.
+        batch: pictures a call, or None for any number.
+
+    Returns:
+        `(function, specs)`: a `tf.function` and the list of its inputs'
+        `TensorSpec`s.
+
+    Raises:
+        UserError: `size` is no multiple of the model's stride, or the model
+            takes no other size than its own.
+    """
+    import tensorflow as tf
+
+    size = size or model.size
+    if size < model.stride or size % model.stride:
+        raise UserError(
+            f"`size` must be a multiple of {model.stride}. "
+            f"Received: size={size}"
+        )
+    inputs = specs(tf.uint8, (batch, size, size, 3), model.style_for(direction))
+    function = tf.function(
+        photo_to_photo(model, direction),
+        input_signature=inputs,
+        autograph=False,
+    )
+    return function, inputs
+
+
+def bytes_of(path):
+    """Bytes of a file, or of all files in a folder."""
+    path = Path(path)
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())

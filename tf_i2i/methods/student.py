@@ -1,0 +1,111 @@
+r"""Distillation: a small network learns what a trained translator does.
+
+Hinton, Vinyals and Dean, 2015, arXiv:1503.02531; for translators of images,
+Aguinaldo et al., 2019, arXiv:1902.00159, whose first loss this is.
+
+    a --teacher--> wanted_b
+    a --student--> fake_b
+
+No pairs are needed, and no critic: what the teacher makes of an image is the
+truth. Images are augmented as in any training, and the teacher sees them so.
+"""
+
+import tensorflow as tf
+
+from tf_i2i import losses
+from tf_i2i.domains import DIRECTIONS
+from tf_i2i.errors import UserError
+from tf_i2i.methods.base import UnpairedTranslator
+from tf_i2i.networks.mobile import STRIDE
+from tf_i2i.networks.mobile import MobileGenerator
+
+
+class Student(UnpairedTranslator):
+    """A mobile network for each direction, taught by pictures.
+
+    Args:
+        image_size: side of images, a multiple of 8 pixels.
+        teacher: function without arguments that gives another: images
+            `[N, S, S, 3]` in [-1, 1] and a direction, to their translations.
+            It is asked in training only.
+        ways: the directions to learn.
+        width: factor on the channel counts.
+        blocks: residual blocks.
+        average_kimg, seed, name: as in `UnpairedTranslator`.
+
+    Raises:
+        UserError: for a size that is no multiple of 8, no teacher, or other
+            directions.
+    """
+
+    updates = ("translator",)
+
+    def __init__(
+        self,
+        image_size=128,
+        teacher=None,
+        ways=("a_to_b",),
+        width=1.0,
+        blocks=4,
+        average_kimg=10.0,
+        seed=0,
+        name="student",
+    ):
+        super().__init__(image_size, average_kimg, seed, name)
+        self.check_size(STRIDE)
+        if teacher is None:
+            raise UserError(
+                "`Student.teacher` must give a translator: python -m "
+                "tf_i2i.distill makes one of a run. Received: none"
+            )
+        if not ways or set(ways) - set(DIRECTIONS):
+            raise UserError(
+                f"`Student.ways` must be some of {', '.join(DIRECTIONS)}. "
+                f"Received: {ways!r}"
+            )
+        self.directions = tuple(way for way in DIRECTIONS if way in ways)
+        self.teach = teacher()
+        self.translators = tuple(f"student_{way}" for way in self.directions)
+        for network in self.translators:
+            setattr(self, network, MobileGenerator(width, blocks, network))
+        self.finish()
+
+    @property
+    def stride(self):
+        return STRIDE
+
+    def translate(self, images, direction, style=None):
+        self.check_direction(direction, style)
+        made = getattr(self, f"student_{direction}")(images)
+        return tf.clip_by_value(made, -1.0, 1.0)
+
+    def reconstruct(self, images, domain):
+        """There and back; who learned one way only has them as they are."""
+        if self.directions != DIRECTIONS:
+            return images
+        return super().reconstruct(images, domain)
+
+    def streams(self, a, b, training):
+        s = {"a": a, "b": b}
+        for direction in self.directions:
+            source, target = direction.split("_to_")
+            network = getattr(self, f"student_{direction}")
+            made = network(s[source], training=training)
+            s[f"fake_{target}"] = made
+            s[f"wanted_{target}"] = made
+            if training:
+                s[f"wanted_{target}"] = tf.stop_gradient(
+                    self.teach(s[source], direction)
+                )
+        return s
+
+    def translator_losses(self, s):
+        return {
+            f"distance_{way[-1]}": losses.l1(
+                s[f"wanted_{way[-1]}"], s[f"fake_{way[-1]}"]
+            )
+            for way in self.directions
+        }
+
+    def critic_losses(self, s):
+        return {}

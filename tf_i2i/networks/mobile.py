@@ -1,0 +1,122 @@
+"""A translator for phones: separable convolutions that int8 suits.
+
+Depthwise 3x3 and pointwise convolutions (Howard et al. 2017,
+arXiv:1704.04861), batch normalization that converters fold into them, and
+ReLU6, whose range is known beforehand: int8 has no other steps to take. Full
+resolution is left to the first and the last convolution.
+"""
+
+import keras
+import tensorflow as tf
+
+from tf_i2i.layers import DomainBatchRenormalization
+from tf_i2i.layers import Passage
+from tf_i2i.layers import RenormLimits
+from tf_i2i.layers import upsample
+from tf_i2i.networks.base import Network
+from tf_i2i.networks.blocks import scaled
+
+STRIDE = 8  # Sides of images are multiples of this.
+_ROUTE = "images"
+_BATCH_NORM = RenormLimits(1.0, 0.0)
+
+
+class _Normed(Network):
+    """A convolution, batch normalization and, unless linear, ReLU6."""
+
+    def __init__(self, convolution, linear=False, name=None):
+        super().__init__(name)
+        self.convolution = convolution
+        self.norm = DomainBatchRenormalization({_ROUTE: 0}, name="norm")
+        self.linear = linear
+
+    def call(self, x, passage):
+        x = self.norm(self.convolution(x), passage=passage)
+        return x if self.linear else tf.nn.relu6(x)
+
+
+class _Separable(Network):
+    """Depthwise 3x3, then pointwise."""
+
+    def __init__(self, filters, strides=1, linear=False, name=None):
+        super().__init__(name)
+        shared = {"use_bias": False, "name": "convolution"}
+        self.depthwise = _Normed(
+            keras.layers.DepthwiseConv2D(
+                3,
+                strides,
+                "same",
+                depthwise_initializer="he_normal",
+                **shared,
+            ),
+            name="depthwise",
+        )
+        self.pointwise = _Normed(
+            keras.layers.Conv2D(
+                filters, 1, kernel_initializer="he_normal", **shared
+            ),
+            linear,
+            name="pointwise",
+        )
+
+    def call(self, x, passage):
+        return self.pointwise(
+            self.depthwise(x, passage=passage), passage=passage
+        )
+
+
+class MobileGenerator(Network):
+    """Three halvings, residual blocks, three doublings with skips added.
+
+    Args:
+        width: factor on the channel counts 32, 64, 128.
+        blocks: residual blocks at an eighth of the side.
+    """
+
+    def __init__(self, width=1.0, blocks=4, name=None):
+        super().__init__(name)
+        few, some, many = (scaled(n, width) for n in (32, 64, 128))
+        self.first = _Normed(
+            keras.layers.Conv2D(
+                few,
+                3,
+                2,
+                "same",
+                use_bias=False,
+                kernel_initializer="he_normal",
+                name="convolution",
+            ),
+            name="first",
+        )
+        self.downs = [_Separable(n, 2, name=f"down_{n}") for n in (some, many)]
+        self.blocks = [
+            _Separable(many, linear=i % 2, name=f"block_{i // 2}_{i % 2}")
+            for i in range(2 * blocks)
+        ]
+        self.ups = [_Separable(n, name=f"up_{n}") for n in (some, few)]
+        # Four pixels of three colours for each position.
+        self.last = keras.layers.Conv2D(12, 3, padding="same", name="last")
+
+    def call(self, x, training=False):
+        """Translates images.
+
+        Args:
+            x: `[N, H, W, 3]` in [-1, 1], sides multiples of `STRIDE`.
+            training: whether statistics are taken from the batch.
+
+        Returns:
+            float32, shape of `x`, around [-1, 1].
+        """
+        passage = Passage((_ROUTE,), _BATCH_NORM if training else None)
+        x = self.first(x, passage=passage)
+        skips = [x]
+        for down in self.downs:
+            x = down(x, passage=passage)
+            skips.append(x)
+        for bent, linear in zip(
+            self.blocks[::2], self.blocks[1::2], strict=True
+        ):
+            x = x + linear(bent(x, passage=passage), passage=passage)
+        for up, skip in zip(self.ups, skips[-2::-1], strict=True):
+            x = up(upsample(x), passage=passage) + skip
+        return tf.nn.depth_to_space(tf.cast(self.last(x), tf.float32), 2)

@@ -1,0 +1,358 @@
+// Runs an exported translator in the browser. The square that is cropped is
+// all that the model sees; no picture leaves the page.
+
+import {loadAndCompile, loadLiteRt, Tensor} from '@litertjs/core';
+
+const $ = (id) => document.getElementById(id);
+const LONGEST = 1600; // Of a photo's sides on the stage, pixels.
+const SMALLEST = 16; // Of the square's side, pixels of that.
+
+const compiled = new Map(); // Model and device -> promise of what runs it.
+const photo = $('photo').getContext('2d', {willReadFrequently: true});
+const square = {x: 0, y: 0, side: 0}; // In pixels of the photo.
+let models = [];
+let camera = null;
+let busy = false;
+let again = false; // Something changed while the model ran.
+
+function say(text, alarm = false) {
+  $('status').textContent = text;
+  $('status').classList.toggle('alarm', alarm);
+}
+
+// The model.
+
+async function start() {
+  try {
+    const answer = await fetch('models.json');
+    models = await answer.json();
+    fill($('direction'), models.map((model) => model.name));
+    $('directions').hidden = models.length < 2;
+    await loadLiteRt('/litert/core/wasm/');
+    $('devices').hidden = !(await hasGraphics());
+    showStyles();
+    await ready();
+  } catch (error) {
+    console.error(error);
+    return say(`The model does not run here: ${error.message ?? error}`, true);
+  }
+  say('Choose a photo, drop one, or start the webcam.');
+  document.body.dataset.ready = 'yes';
+  return translate();
+}
+
+async function hasGraphics() {
+  try {
+    return Boolean(await navigator.gpu?.requestAdapter());
+  } catch {
+    return false;
+  }
+}
+
+function fill(select, names) {
+  select.replaceChildren(...names.map((name, i) => new Option(name, i)));
+}
+
+function showStyles() {
+  const {styles} = models[$('direction').value];
+  $('styles').hidden = !styles;
+  if (styles) fill($('style'), styles.samples.map((_, i) => i + 1));
+}
+
+function ready() {
+  const model = models[$('direction').value];
+  const accelerator = $('device').value;
+  const key = `${model.url} ${accelerator}`;
+  if (!compiled.has(key)) {
+    const loading = loadAndCompile(model.url, {accelerator});
+    loading.catch(() => compiled.delete(key));
+    compiled.set(key, loading);
+  }
+  return compiled.get(key);
+}
+
+async function run(pixels) {
+  const model = await ready();
+  const inputs = {};
+  for (const {name, shape, dtype} of model.getInputDetails()) {
+    const values = dtype === 'uint8' ? pixels : chosenStyle();
+    inputs[name] = new Tensor(values, [...shape]);
+  }
+  const began = performance.now();
+  const outputs = Object.values(await model.run(inputs));
+  const result = (await outputs[0].data()).slice();
+  const took = performance.now() - began;
+  for (const tensor of [...Object.values(inputs), ...outputs]) {
+    if (!tensor.deleted) tensor.delete();
+  }
+  return {result, took};
+}
+
+function chosenStyle() {
+  const {styles} = models[$('direction').value];
+  return Float32Array.from(styles.samples[$('style').value].flat(Infinity));
+}
+
+async function side() {
+  const details = (await ready()).getInputDetails();
+  return details.find(({dtype}) => dtype === 'uint8').shape[1];
+}
+
+// One picture through it.
+
+async function translate() {
+  if (!square.side) return;
+  if (busy) {
+    again = true;
+    return;
+  }
+  busy = true;
+  try {
+    const size = await side();
+    const before = cropped(size);
+    const {result, took} = await run(bytes(before));
+    show(size, before, result);
+    $('time').textContent = `${took < 10 ? took.toFixed(1) : Math.round(took)} ms`;
+    if (!camera) say('');
+    await offer();
+    document.body.dataset.shown = Number(document.body.dataset.shown ?? 0) + 1;
+  } catch (error) {
+    console.error(error);
+    say(`The model could not be run: ${error.message ?? error}`, true);
+  }
+  busy = false;
+  if (again) {
+    again = false;
+    translate();
+  }
+}
+
+function cropped(size) {
+  const canvas = $('before');
+  canvas.width = canvas.height = size;
+  const context = canvas.getContext('2d', {willReadFrequently: true});
+  context.imageSmoothingQuality = 'high';
+  const {x, y, side: length} = square;
+  context.drawImage($('photo'), x, y, length, length, 0, 0, size, size);
+  return context.getImageData(0, 0, size, size);
+}
+
+function bytes({data}) {
+  const rgb = new Uint8Array(data.length / 4 * 3);
+  for (let from = 0, to = 0; from < data.length; from += 4) {
+    rgb[to++] = data[from];
+    rgb[to++] = data[from + 1];
+    rgb[to++] = data[from + 2];
+  }
+  return rgb;
+}
+
+function show(size, before, rgb) {
+  const image = new ImageData(size, size);
+  for (let from = 0, to = 0; from < rgb.length;) {
+    image.data[to++] = rgb[from++];
+    image.data[to++] = rgb[from++];
+    image.data[to++] = rgb[from++];
+    image.data[to++] = 255;
+  }
+  $('after').width = $('after').height = size;
+  $('after').getContext('2d').putImageData(image, 0, 0);
+  $('compare').classList.add('full');
+  $('split').disabled = false;
+}
+
+async function offer() {
+  if (camera) {
+    $('download').hidden = true;
+    return;
+  }
+  const blob = await new Promise((done) => $('after').toBlob(done));
+  URL.revokeObjectURL($('download').href);
+  $('download').href = URL.createObjectURL(blob);
+  $('download').hidden = false;
+}
+
+// Where pictures come from.
+
+async function open(file) {
+  if (!file) return;
+  stopCamera();
+  let bitmap;
+  try {
+    bitmap = await createImageBitmap(file);
+  } catch {
+    say(`${file.name} is not a picture that this browser reads. `
+        + 'JPEG, PNG and WebP always are.', true);
+    return;
+  }
+  place(bitmap, bitmap.width, bitmap.height);
+  bitmap.close();
+  centre();
+  translate();
+}
+
+function place(source, width, height) {
+  const scale = Math.min(1, LONGEST / Math.max(width, height));
+  const canvas = $('photo');
+  canvas.width = Math.max(1, Math.round(width * scale));
+  canvas.height = Math.max(1, Math.round(height * scale));
+  // What is transparent lies on white, as in training.
+  photo.fillStyle = '#fff';
+  photo.fillRect(0, 0, canvas.width, canvas.height);
+  photo.imageSmoothingQuality = 'high';
+  photo.drawImage(source, 0, 0, canvas.width, canvas.height);
+  canvas.hidden = $('crop').hidden = $('zoom').hidden = false;
+  $('hint').hidden = true;
+}
+
+async function toggleCamera() {
+  if (camera) return stopCamera();
+  try {
+    camera = await navigator.mediaDevices.getUserMedia(
+        {video: {facingMode: 'user'}});
+  } catch {
+    say('There is no webcam, or this page may not use it.', true);
+    return;
+  }
+  $('webcam').setAttribute('aria-pressed', 'true');
+  $('video').srcObject = camera;
+  await $('video').play();
+  say('Live. Press Webcam again to keep this picture.');
+  watch(true);
+}
+
+function stopCamera() {
+  if (!camera) return;
+  for (const track of camera.getTracks()) track.stop();
+  camera = null;
+  $('webcam').setAttribute('aria-pressed', 'false');
+  say('');
+  if (square.side) translate();
+}
+
+async function watch(first = false) {
+  if (!camera) return;
+  const {videoWidth, videoHeight} = $('video');
+  if (videoWidth) {
+    place($('video'), videoWidth, videoHeight);
+    if (first) centre();
+    draw();
+    await translate();
+  }
+  requestAnimationFrame(() => watch(first && !videoWidth));
+}
+
+// The square.
+
+function centre() {
+  const {width, height} = $('photo');
+  square.side = Math.min(width, height);
+  square.x = (width - square.side) / 2;
+  square.y = (height - square.side) / 2;
+  draw();
+}
+
+function put(x, y, length) {
+  const {width, height} = $('photo');
+  const most = Math.min(width, height);
+  square.side = Math.min(most, Math.max(Math.min(SMALLEST, most), length));
+  square.x = Math.min(width - square.side, Math.max(0, x));
+  square.y = Math.min(height - square.side, Math.max(0, y));
+  draw();
+  translate();
+}
+
+// Around its middle.
+function resize(length) {
+  const more = (length - square.side) / 2;
+  put(square.x - more, square.y - more, length);
+}
+
+// Screen pixels by photo pixels.
+function shown() {
+  const {width, height} = $('photo');
+  const {clientWidth, clientHeight} = $('stage');
+  return Math.min(clientWidth / width, clientHeight / height);
+}
+
+function draw() {
+  const canvas = $('photo');
+  const scale = shown();
+  canvas.style.width = `${canvas.width * scale}px`;
+  canvas.style.height = `${canvas.height * scale}px`;
+  const {style} = $('crop');
+  style.left = `${canvas.offsetLeft + square.x * scale}px`;
+  style.top = `${canvas.offsetTop + square.y * scale}px`;
+  style.width = style.height = `${square.side * scale}px`;
+  $('side').value = 100 * square.side / Math.min(canvas.width, canvas.height);
+}
+
+function drag(event) {
+  if (event.button) return;
+  event.preventDefault();
+  $('crop').focus();
+  $('crop').setPointerCapture(event.pointerId);
+  const growing = event.target === $('corner');
+  const from = {...square, left: event.clientX, top: event.clientY};
+  $('crop').onpointermove = (now) => {
+    const right = (now.clientX - from.left) / shown();
+    const down = (now.clientY - from.top) / shown();
+    if (growing) put(from.x, from.y, from.side + Math.max(right, down));
+    else put(from.x + right, from.y + down, from.side);
+  };
+}
+
+function drop() {
+  $('crop').onpointermove = null;
+}
+
+function key(event) {
+  const step = Math.max(1, square.side / 20);
+  const [right, down] = {
+    ArrowLeft: [-step, 0],
+    ArrowRight: [step, 0],
+    ArrowUp: [0, -step],
+    ArrowDown: [0, step],
+  }[event.key] ?? [0, 0];
+  if (right || down) put(square.x + right, square.y + down, square.side);
+  else if (event.key === '+') resize(square.side + 2 * step);
+  else if (event.key === '-') resize(square.side - 2 * step);
+  else return;
+  event.preventDefault();
+}
+
+// What the visitor does.
+
+$('file').addEventListener('change', () => {
+  open($('file').files[0]);
+  $('file').value = ''; // The same file may be chosen again.
+});
+$('webcam').addEventListener('click', toggleCamera);
+$('direction').addEventListener('change', () => {
+  showStyles();
+  translate();
+});
+$('style').addEventListener('change', translate);
+$('device').addEventListener('change', translate);
+$('side').addEventListener('input', () => {
+  const {width, height} = $('photo');
+  resize($('side').value / 100 * Math.min(width, height));
+});
+$('split').addEventListener('input', () => {
+  $('compare').style.setProperty('--split', `${$('split').value}%`);
+});
+$('crop').addEventListener('pointerdown', drag);
+$('crop').addEventListener('pointerup', drop);
+$('crop').addEventListener('pointercancel', drop);
+$('crop').addEventListener('keydown', key);
+new ResizeObserver(draw).observe($('stage'));
+
+for (const kind of ['dragover', 'dragleave', 'drop']) {
+  document.addEventListener(kind, (event) => {
+    event.preventDefault();
+    $('stage').classList.toggle('over', kind === 'dragover');
+    if (kind === 'drop') open(event.dataTransfer.files[0]);
+  });
+}
+
+start();
