@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from tf_i2i import cli
 from tf_i2i import export
+from tf_i2i.domains import DIRECTIONS
 from tf_i2i.errors import UserError
 from tf_i2i.exporting import litert
 from tf_i2i.images import to_float
@@ -75,7 +76,7 @@ def within_a_level(given, wanted):
     assert np.abs(apart).max() <= 1
 
 
-@pytest.mark.parametrize("direction", export.DIRECTIONS)
+@pytest.mark.parametrize("direction", DIRECTIONS)
 @pytest.mark.parametrize("shape", [(1, 16, 16), (3, 24, 40)])
 def test_saved_model_is_the_model(model, loaded, direction, shape):
     signatures = loaded.signatures
@@ -287,7 +288,7 @@ def test_exports_are_checked_and_replaced(run_dir, tmp_path, capfd):
     assert not (folder / "earlier").exists()
     report = json.loads((folder / "parity.json").read_text())
     assert report["accepted"]
-    for direction in export.DIRECTIONS:
+    for direction in DIRECTIONS:
         assert report[direction]["images"] == 16
         assert report[direction]["max"] <= 1
     file = tmp_path / "new" / "face.tflite"

@@ -31,7 +31,7 @@ from tf_i2i.domains import find_direction
 from tf_i2i.domains import named
 from tf_i2i.errors import UserError
 from tf_i2i.errors import printable
-from tf_i2i.export import photo_to_photo
+from tf_i2i.exporting import photo_to_photo
 from tf_i2i.faces import align
 from tf_i2i.faces import detect
 from tf_i2i.faces.paste import paste

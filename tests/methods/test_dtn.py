@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_i2i import export
+from tf_i2i import exporting
 from tf_i2i.errors import UserError
 from tf_i2i.images import to_float
 from tf_i2i.methods import DTN
@@ -120,8 +120,8 @@ def test_a_fine_tuned_encoder_learns_from_constancy_alone():
 def test_exports_hold_the_encoder(finetune, tmp_path):
     model = build(finetune=finetune)
     photos = np.random.default_rng(1).integers(0, 256, (2, 16, 16, 3), np.uint8)
-    source = export.photo_to_photo(model, "a_to_b")
-    export.export_saved_model(model, tmp_path / "saved")
+    source = exporting.photo_to_photo(model, "a_to_b")
+    exporting.export_saved_model(model, tmp_path / "saved")
     loaded = tf.saved_model.load(str(tmp_path / "saved")).signatures
     assert set(loaded) == {
         *("serving_default", "a_to_b", "a_to_b_float"),
@@ -130,11 +130,11 @@ def test_exports_hold_the_encoder(finetune, tmp_path):
     codes = loaded["encode_b"](images=tf.constant(photos))["embedding"]
     wanted = model.embed(to_float(photos), "b")
     np.testing.assert_allclose(codes, wanted, atol=1e-5)
-    (saved,) = export.load_saved_model(tmp_path / "saved").values()
-    assert export.parity(source, saved, photos)["max"] <= 1
-    export.export_tflite(model, tmp_path / "dtn.tflite")
-    lite = export.load_tflite(tmp_path / "dtn.tflite")
-    assert export.parity(source, lite, photos)["max"] <= 1
+    (saved,) = exporting.load_saved_model(tmp_path / "saved").values()
+    assert exporting.parity(source, saved, photos)["max"] <= 1
+    exporting.export_tflite(model, tmp_path / "dtn.tflite")
+    lite = exporting.load_tflite(tmp_path / "dtn.tflite")
+    assert exporting.parity(source, lite, photos)["max"] <= 1
 
 
 def test_switches_leave_terms_out():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_i2i import export
+from tf_i2i import exporting
 from tf_i2i import train
 from tf_i2i.errors import UserError
 from tf_i2i.methods import XGAN
@@ -277,10 +277,10 @@ def test_the_first_critic_is_of_the_first_direction_alone():
 def test_a_phone_gets_the_same_pictures(tmp_path):
     model = build(teacher=teacher())
     photos = np.random.default_rng(1).integers(0, 256, (2, 16, 16, 3), np.uint8)
-    export.export_tflite(model, tmp_path / "xgan.tflite")
-    found = export.parity(
-        export.photo_to_photo(model, "a_to_b"),
-        export.load_tflite(tmp_path / "xgan.tflite"),
+    exporting.export_tflite(model, tmp_path / "xgan.tflite")
+    found = exporting.parity(
+        exporting.photo_to_photo(model, "a_to_b"),
+        exporting.load_tflite(tmp_path / "xgan.tflite"),
         photos,
     )
     assert found["max"] <= 1
