@@ -62,12 +62,14 @@ MAPS = (
 )
 # The same for AsymGAN's rows, whose label maps have a setting of their own.
 LABELS = ("train.label_maps = ('b',)", "Augmentation.crop = None", *EXACT)
-AT_64 = (
-    *LABELS,
-    "train.image_size = 64",
-    "single_phase.images = 24000",
-)
-AT_32 = (*LABELS, "single_phase.images = 20000")
+AT_64 = (*LABELS, "train.image_size = 64")
+
+
+def shown(images):
+    """How many images a row shows: what fits its minutes."""
+    return (f"single_phase.images = {images}",)
+
+
 # G and F as wide as CycleGAN's.
 AS_CYCLEGAN = of("AsymGAN", residual_blocks=2, width=0.4)
 NO_SHARING = of("UNIT", shared_blocks=0, likelihood_weight=0.0, kl_weight=0.0)
@@ -163,19 +165,34 @@ ROWS = {
     "asymgan_cityscapes": Row(
         "cityscapes",
         "asymgan.gin",
-        (*AT_64, *AS_CYCLEGAN),
+        (*AT_64, *AS_CYCLEGAN, *shown(24000)),
     ),
-    "cyclegan_cityscapes_long": Row("cityscapes", "cyclegan.gin", AT_64),
-    "cyclegan_cityscapes_32": Row("cityscapes", "cyclegan.gin", AT_32),
-    "unit_cityscapes_32": Row("cityscapes", "unit.gin", AT_32),
-    "asymgan_facades": Row("facades", "asymgan.gin", (*AT_32, *AS_CYCLEGAN)),
-    "cyclegan_facades": Row("facades", "cyclegan.gin", AT_32),
+    "cyclegan_cityscapes_long": Row(
+        "cityscapes", "cyclegan.gin", (*AT_64, *shown(28000))
+    ),
+    "cyclegan_cityscapes_32": Row(
+        "cityscapes", "cyclegan.gin", (*LABELS, *shown(32000))
+    ),
+    "unit_cityscapes_32": Row(
+        "cityscapes", "unit.gin", (*LABELS, *shown(38000))
+    ),
+    "asymgan_facades": Row(
+        "facades", "asymgan.gin", (*LABELS, *AS_CYCLEGAN, *shown(30000))
+    ),
+    "cyclegan_facades": Row(
+        "facades", "cyclegan.gin", (*LABELS, *shown(32000))
+    ),
     # How F is given z (Figure 12).
     **{
         f"asymgan_z_{path}": Row(
             "cityscapes",
             "asymgan.gin",
-            (*AT_32, *AS_CYCLEGAN, f"AsymGAN.style_path = '{path}'"),
+            (
+                *LABELS,
+                *AS_CYCLEGAN,
+                *shown(30000),
+                f"AsymGAN.style_path = '{path}'",
+            ),
         )
         for path in ("map", "beside", "norm")
     },
@@ -185,7 +202,7 @@ ROWS = {
         f"asymgan_{name}": Row(
             "cityscapes",
             "asymgan_ext.gin",
-            (*AT_32, *AS_CYCLEGAN, *of("AsymGAN", **without)),
+            (*LABELS, *AS_CYCLEGAN, *shown(27000), *of("AsymGAN", **without)),
         )
         for name, without in {
             "all": {},

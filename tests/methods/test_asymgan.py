@@ -28,6 +28,18 @@ def build(**kwargs):
     return AsymGAN(**{**SMALL, **kwargs})
 
 
+@pytest.fixture(scope="module")
+def plain():
+    """Equation 12, z a map."""
+    return build()
+
+
+@pytest.fixture(scope="module")
+def extended():
+    """Equation 19, z a vector."""
+    return build(**VECTOR, **EXTENSIONS, features=maps)
+
+
 def images(seed, count=2):
     x = np.random.default_rng(seed).uniform(-1, 1, (count, 16, 16, 3))
     return tf.constant(x, tf.float32)
@@ -43,9 +55,9 @@ def least_squares(real, fake):
     return np.mean((real - 1) ** 2) + np.mean(fake**2)
 
 
-def test_losses_without_extensions():
+def test_losses_without_extensions(plain):
     """Equation 12."""
-    model = build()
+    model = plain
     s, n = of(model, training=True)
     terms = model.translator_losses(s) | model.critic_losses(s)
     expected = {
@@ -64,9 +76,9 @@ def test_losses_without_extensions():
         assert float(terms[name]) == pytest.approx(value, rel=1e-5), name
 
 
-def test_losses_with_extensions():
+def test_losses_with_extensions(extended):
     """Equation 19."""
-    model = build(**VECTOR, **EXTENSIONS, features=maps)
+    model = extended
     s, n = of(model, training=True)
     terms = model.translator_losses(s) | model.critic_losses(s)
     expected = {}
@@ -101,9 +113,8 @@ def test_losses_with_extensions():
         assert float(terms[name]) == pytest.approx(value, rel=1e-4), name
 
 
-@pytest.mark.parametrize("style", [{}, VECTOR])
-def test_streams_take_the_ways_that_their_names_say(style):
-    model = build(**style, **EXTENSIONS, features=maps)
+def test_streams_take_the_ways_that_their_names_say(extended):
+    model = extended
     s, _ = of(model)
     a, b, z = s["a"], s["b"], s["z"]
     to_b, to_a, read = model.generator_b, model.generator_a, model.encoder
@@ -134,18 +145,31 @@ def test_streams_take_the_ways_that_their_names_say(style):
     )
 
 
-def test_z_is_drawn_anew_in_each_step():
-    model = build()
-    (_, first), (_, again) = of(model), of(model)
+def test_z_is_drawn_anew_in_each_step(plain):
+    (_, first), (_, again) = of(plain), of(plain)
     np.testing.assert_array_equal(first["z"], again["z"])
-    model.step.assign(1)
-    _, next_one = of(model)
+    plain.step.assign(1)
+    _, next_one = of(plain)
+    plain.step.assign(0)
     assert np.abs(first["z"] - next_one["z"]).max() > 0.1
     assert first["z"].shape == (2, 8, 8, 8)
 
 
-def test_styles():
-    model = build(**VECTOR)
+def test_z_as_a_map_goes_the_same_ways(plain):
+    s, _ = of(plain)
+    read, to_a = plain.encoder, plain.generator_a
+    expected = {
+        "fake_a": to_a(s["b"], s["z"]),
+        "cycled_a": to_a(plain.generator_b(s["a"]), read(s["a"])),
+        "cycled_z": read(s["fake_a"]),
+        "fake_z_score": plain.critic_z(read(s["a"])),
+    }
+    for name, value in expected.items():
+        np.testing.assert_allclose(s[name], value, atol=1e-4, err_msg=name)
+
+
+def test_styles(extended):
+    model = extended
     a = images(1)
     assert model.style_for("b_to_a") == (8,)
     assert model.style_for("a_to_b") is None
@@ -166,17 +190,16 @@ def test_styles():
         model.translate(a, "a_to_b", drawn[:2])
 
 
-def test_a_map_of_z_fits_images_of_other_sizes():
-    model = build()
+def test_a_map_of_z_fits_images_of_other_sizes(plain):
     wide = tf.zeros((1, 16, 32, 3))
-    style = model.sample_style(1, 0)
-    assert model.translate(wide, "b_to_a", style).shape == wide.shape
+    style = plain.sample_style(1, 0)
+    assert plain.translate(wide, "b_to_a", style).shape == wide.shape
     with pytest.raises(UserError, match="must be 16 x 16 pixels"):
-        model.encode_style(wide, "b_to_a")
+        plain.encode_style(wide, "b_to_a")
 
 
-def test_only_what_is_asked_for_is_made():
-    assert "remade_a" not in of(build())[0]
+def test_only_what_is_asked_for_is_made(plain):
+    assert "remade_a" not in of(plain)[0]
     model = build(variation_weight=1.0)
     assert {"remade_a", "styled_a"} <= of(model)[0].keys()
     assert not hasattr(model, "pool_remade_a")
