@@ -43,6 +43,7 @@ def test_the_teacher_is_the_truth(rng):
         )
 
 
+@pytest.mark.slow
 def test_it_learns_the_negative(rng):
     model = student()
     optimizer = tf.keras.optimizers.Adam(0.01)
