@@ -49,7 +49,7 @@ def test_the_keras_example_of_the_readme(tmp_path, monkeypatch):
     (code,) = re.findall(
         r"^```python\n(.*?)^```", README.read_text(), re.S | re.M
     )
-    small = {"steps_per_epoch": 2, "epochs": 1, "width": 0.05, "image_size": 16}
+    small = {"steps_per_epoch": 2, "epochs": 1, "width": 0.05, "image_size": 8}
     for name, value in small.items():
         code, found = re.subn(rf"\b{name}=[\d.]+", f"{name}={value}", code)
         assert found == 1 + (name == "image_size")
@@ -57,5 +57,5 @@ def test_the_keras_example_of_the_readme(tmp_path, monkeypatch):
     exec(code, names)
     assert (tmp_path / "mine.weights.h5").exists()
     with Image.open(tmp_path / "drawn.png") as picture:
-        assert picture.size == (8 * 18 + 2, 2 * 18 + 2)
+        assert picture.size == (8 * 10 + 2, 2 * 10 + 2)
     assert "gan_b" in names["history"].history
