@@ -1,6 +1,7 @@
 """Published methods, one file each, on one base class."""
 
 from tf_i2i.methods.base import UnpairedTranslator
+from tf_i2i.methods.cdft import CDFT
 from tf_i2i.methods.cyclegan import CycleGAN
 from tf_i2i.methods.dtn import DTN
 from tf_i2i.methods.twingan import TwinGAN
@@ -9,6 +10,7 @@ from tf_i2i.methods.unit_digits import UNITAdaptation
 from tf_i2i.methods.xgan import XGAN
 
 __all__ = [
+    "CDFT",
     "DTN",
     "UNIT",
     "XGAN",
