@@ -65,6 +65,13 @@ NARROW = (
     *of("single_phase", batch_size=8, images=40000),
 )
 NO_IDENTITY = of("CycleGAN", identity_weight=0.0)
+ONE_LAYER = "('stage2',)"
+STAGES_64 = "('stage2', 'stage3', 'stage5')"
+AT_64 = (
+    "train.image_size = 64",
+    *of("CDFT", taps=STAGES_64, width=1.0, inverter_channels=96),
+    *of("cascade_phases", taps=STAGES_64),
+)
 ROWS = {
     "twingan": Row("toy", "twingan.gin"),
     "no_cycle": Row("toy", "twingan.gin", ("TwinGAN.cycle_weight = 0.0",)),
@@ -126,6 +133,24 @@ ROWS = {
     "unit_no_sharing": Row("cityscapes", "unit.gin", (*MAPS, *NO_SHARING)),
     "unit_no_cycle": Row("cityscapes", "unit.gin", (*MAPS, *NO_CYCLE)),
     "cyclegan_selfie2anime": Row("selfie2anime", "cyclegan.gin"),
+    "cdft": Row("toy", "cdft.gin"),
+    "cdft_no_cycle": Row("toy", "cdft.gin", of("CDFT", cycle_weight=0.0)),
+    "cdft_no_identity": Row("toy", "cdft.gin", of("CDFT", identity_weight=0.0)),
+    "cdft_no_adversarial": Row(
+        "toy", "cdft.gin", of("CDFT", adversarial_weight=0.0)
+    ),
+    "cdft_one_layer": Row(
+        "toy",
+        "cdft.gin",
+        (
+            *of("CDFT", taps=ONE_LAYER),
+            *of("cascade_phases", taps=ONE_LAYER),
+        ),
+    ),
+    "cdft_selfie_cats": Row("selfie_cats", "cdft.gin", AT_64),
+    "cyclegan_selfie_cats": Row(
+        "selfie_cats", "cyclegan.gin", ("train.image_size = 64", *NARROW)
+    ),
 }
 # Of both directions: what a line of the table shows.
 COLUMNS = (

@@ -56,6 +56,10 @@ class CDFT(UnpairedTranslator):
             the first. A single one is translated for itself (Figure 7).
         width: factor on the channels inside translators and inversion
             networks.
+        style_width: on those of AdaIN's networks (Table S2); None for
+            `width`.
+        inverter_channels: of inversion networks, before `width` and before
+            they are halved; None for those of each layer, as in the paper.
         critic_width: on those of critics; None for `width`.
         cycle_weight, identity_weight: of these terms (100, 100). 0 leaves
             one out (Figure 6).
@@ -80,6 +84,8 @@ class CDFT(UnpairedTranslator):
         backbone="keras:VGG19",
         taps=TAPS,
         width=1.0,
+        style_width=None,
+        inverter_channels=None,
         critic_width=None,
         cycle_weight=100.0,
         identity_weight=100.0,
@@ -110,12 +116,19 @@ class CDFT(UnpairedTranslator):
         self.backbone = load_backbone(
             backbone, self.taps, keras.config.dtype_policy().compute_dtype
         )
+        # Traced once, not for each of a step's updates.
+        self._seen = tf.function(self.backbone, autograph=False)
         # An integer of the hash, saved with the run.
         self._fingerprint = int(self.backbone.weights_sha256[:12], 16)
         self.backbone_mark = self._counter("backbone_mark")
         self.backbone_mark.assign(self._fingerprint)
         shapes = self._shapes()
-        self._add_translators(shapes, width)
+        self._add_translators(
+            shapes,
+            width,
+            width if style_width is None else style_width,
+            inverter_channels,
+        )
         self._add_critics(
             shapes, width if critic_width is None else critic_width
         )
@@ -138,7 +151,7 @@ class CDFT(UnpairedTranslator):
             )
         return shapes
 
-    def _add_translators(self, shapes, width):
+    def _add_translators(self, shapes, width, style_width, inverter_channels):
         names = []
 
         def add(network):
@@ -153,12 +166,17 @@ class CDFT(UnpairedTranslator):
                 doublings = round(math.log2(self.image_size / side))
                 add(
                     networks.Inverter(
-                        channels, doublings, width, name=f"inverter_{tap}_{o}"
+                        inverter_channels or channels,
+                        doublings,
+                        width,
+                        name=f"inverter_{tap}_{o}",
                     )
                 )
                 name = f"translator_{tap}_{o}"
                 add(
-                    networks.LayerTranslator(deeper, channels, width, name=name)
+                    networks.LayerTranslator(
+                        deeper, channels, width, style_width, name=name
+                    )
                     if deeper
                     else networks.DeepTranslator(channels, width, name=name)
                 )
@@ -312,7 +330,7 @@ class CDFT(UnpairedTranslator):
     # Training.
 
     def streams(self, a, b, training):
-        features = self.backbone(tf.concat([a, b], 0))
+        features = self._seen(tf.concat([a, b], 0))
         halves = {t: tf.split(x, 2) for t, x in features.items()}
         raw = {
             o: {tap: halves[tap][i] for tap in self.taps}
@@ -374,7 +392,7 @@ class CDFT(UnpairedTranslator):
     def _seen_again(self, s, o):
         """Features of all pictures of a domain, in deviations."""
         made = [s[f"inverted_{tap}_{o}"] for tap in self.taps]
-        again = self._deviations(self.backbone(tf.concat(made, 0)), o)
+        again = self._deviations(self._seen(tf.concat(made, 0)), o)
         return {
             f"again_{compared}_{tap}_{o}": part
             for compared in self.perceptual_taps

@@ -18,7 +18,7 @@ from tf_i2i.networks.blocks import scaled
 
 SLOPE = 0.2  # Of leaky rectifiers.
 GROUPS = 32  # Of group normalization; not printed.
-WIDEST = 512
+NARROWEST, WIDEST = 64, 512  # Of critics of features.
 HIDDEN = 1000  # Of the dense layer in Table S2.
 LEAST_SIDE = 4  # Where strided convolutions end.
 _LEAST_DEVIATION = 0.01  # Of a channel, to the mean over all channels.
@@ -221,10 +221,18 @@ class LayerTranslator(Network):
     Args:
         deeper_channels: of the translated layer below.
         channels: of this layer.
-        width: factor on all but the last, and on the style's network.
+        width: factor on all but the last.
+        style_width: on those of the style's network.
     """
 
-    def __init__(self, deeper_channels, channels, width=1.0, name=None):
+    def __init__(
+        self,
+        deeper_channels,
+        channels,
+        width=1.0,
+        style_width=1.0,
+        name=None,
+    ):
         super().__init__(name)
         deep = scaled(deeper_channels, width)
         fine = scaled(channels, width)
@@ -236,7 +244,9 @@ class LayerTranslator(Network):
         ]
         self.norms = [InstanceNormalization(name=f"norm_{i}") for i in range(3)]
         self.last = _convolution(channels, slope=1.0, name="last")
-        self.style = StyleOfLayer(2 * sum(self.channels), width, name="style")
+        self.style = StyleOfLayer(
+            2 * sum(self.channels), style_width, name="style"
+        )
 
     def call(self, deeper, layer):
         """Makes the other domain's layer.
@@ -267,7 +277,7 @@ class Inverter(Network):
     channels up to the image's, a last convolution and tanh.
 
     Args:
-        channels: of the features.
+        channels: of the first three.
         doublings: how many.
         width: factor on the channels.
     """
@@ -336,7 +346,7 @@ class InversionCritic(Network):
 class FeatureCritic(Network):
     """A layer's features -> one score; not specified in the paper.
 
-    Strided 3x3 convolutions, twice as wide each up to 512 channels, down to
+    Strided 3x3 convolutions, twice as wide each, 128 to 512 channels, down to
     4x4 or less, then a dense layer; no normalization, as WGAN-GP wants.
 
     Args:
@@ -346,7 +356,7 @@ class FeatureCritic(Network):
 
     def __init__(self, channels, width=1.0, name=None):
         super().__init__(name)
-        self.channels, self.width = channels, width
+        self.channels, self.width = max(NARROWEST, channels), width
         self.last = keras.layers.Dense(1, name="dense")
 
     def build(self, shape):
