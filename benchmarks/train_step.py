@@ -72,9 +72,7 @@ def _import(cli):
 
 def prepare(tf, model, phase):
     """The phase's step function and an iterator of random images."""
-    model.enter_phase(
-        phase.size, phase.start, phase.images, fading=phase.fading
-    )
+    model.enter_phase(**phase.path)
     shape = (phase.batch_size, phase.size, phase.size, 3)
     images = tf.random.uniform(shape, -1, 1)
     data = tf.data.Dataset.from_tensors((images, images)).repeat()

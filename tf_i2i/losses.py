@@ -135,6 +135,25 @@ def lsgan_translator(fake):
     return tf.reduce_mean(tf.square(tf.cast(fake, tf.float32) - 1.0))
 
 
+def wgan_critic(real, fake):
+    """Wasserstein critic (Arjovsky et al. 2017): `mean(fake) - mean(real)`.
+
+    Args:
+        real: scores of what is real, any shape.
+        fake: scores of translations, any shape.
+    """
+    return wgan_translator(real) - wgan_translator(fake)
+
+
+def wgan_translator(fake):
+    """Of a translator against a Wasserstein critic: `-mean(fake)`.
+
+    Args:
+        fake: scores of translations, any shape.
+    """
+    return -tf.reduce_mean(tf.cast(fake, tf.float32))
+
+
 def kl_unit(mean):
     """KL divergence of N(mean, 1) from N(0, 1): `mean(mean^2) / 2`.
 

@@ -93,6 +93,13 @@ TEACHER = (
     "XGAN.teacher = @teacher",
     "teacher.name = 'efficientnet-lite0'",
 )
+ONE_LAYER = "('stage2',)"
+STAGES_64 = "('stage2', 'stage3', 'stage5')"
+DEEP_64 = (
+    "train.image_size = 64",
+    *of("CDFT", taps=STAGES_64, width=1.0, inverter_channels=96),
+    *of("cascade_phases", taps=STAGES_64),
+)
 ROWS = {
     "twingan": Row("toy", "twingan.gin"),
     "no_cycle": Row("toy", "twingan.gin", ("TwinGAN.cycle_weight = 0.0",)),
@@ -224,6 +231,24 @@ ROWS = {
     ),
     "xgan_no_semantic": Row("toy", "xgan.gin", of("XGAN", semantic_weight=0.0)),
     "xgan_no_gan": Row("toy", "xgan.gin", of("XGAN", gan_directions=())),
+    "cdft": Row("toy", "cdft.gin"),
+    "cdft_no_cycle": Row("toy", "cdft.gin", of("CDFT", cycle_weight=0.0)),
+    "cdft_no_identity": Row("toy", "cdft.gin", of("CDFT", identity_weight=0.0)),
+    "cdft_no_adversarial": Row(
+        "toy", "cdft.gin", of("CDFT", adversarial_weight=0.0)
+    ),
+    "cdft_one_layer": Row(
+        "toy",
+        "cdft.gin",
+        (
+            *of("CDFT", taps=ONE_LAYER),
+            *of("cascade_phases", taps=ONE_LAYER),
+        ),
+    ),
+    "cdft_selfie_cats": Row("selfie_cats", "cdft.gin", DEEP_64),
+    "cyclegan_selfie_cats": Row(
+        "selfie_cats", "cyclegan.gin", ("train.image_size = 64", *NARROW)
+    ),
 }
 # Of both directions: what a line of the table shows.
 COLUMNS = (

@@ -188,12 +188,12 @@ def _copy(source, split, stems, target):
         _save(image, target / f"{stem}.png")
 
 
-def collections(name, source, target):
+def collections(source, target, side=SIDE):
     """Two folders of pictures that have no partners."""
 
     def make(folder, data_root):
         for domain, kind in (("a", source), ("b", target)):
-            root = Path(data_root) / name / kind
+            root = Path(data_root) / kind
             files = sorted(p for p in root.rglob("*") if p.is_file())
             test = [p for p in files if "test" in p.parts][:TEST]
             rest = [p for p in files if "test" not in p.parts]
@@ -201,7 +201,7 @@ def collections(name, source, target):
             parts["train"] = [p for p in rest if p not in set(parts["val"])]
             for split, paths in parts.items():
                 for path in paths:
-                    image = fit_image(read_image(path), SIDE)
+                    image = fit_image(read_image(path), side)
                     _save(image, folder / domain / split / f"{path.stem}.png")
 
     return make
@@ -219,6 +219,10 @@ TASKS = {
     "facades": Task(photos_and_labels("facades"), paired=True),
     "cityscapes": Task(photos_and_labels("cityscapes"), paired=True),
     "selfie2anime": Task(
-        collections("selfie2anime", "selfie", "anime"), paired=False
+        collections("selfie2anime/selfie", "selfie2anime/anime"), paired=False
+    ),
+    # At 64 px.
+    "selfie_cats": Task(
+        collections("selfie2anime/selfie", "cats/cat", side=80), paired=False
     ),
 }

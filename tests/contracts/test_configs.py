@@ -38,6 +38,16 @@ OF_METHOD = {
     "XGAN": ["XGAN.width = .03", "single_phase.batch_size = 2"],
     "DTN": ["DTN.width = .03", "single_phase.batch_size = 2"],
     "Student": ["Student.width = .1", "single_phase.batch_size = 2"],
+    "CDFT": [
+        "train.image_size = 32",
+        "CDFT.backbone = 'random-conv'",
+        "CDFT.taps = ('conv3', 'conv4')",
+        "CDFT.width = .03",
+        "CDFT.critic_width = .03",
+        "cascade_phases.taps = ('conv3', 'conv4')",
+        "cascade_phases.inversion_batch_size = 2",
+        "cascade_phases.batch_size = 4",
+    ],
     "UNIT": [
         "UNIT.width = .03",
         "UNIT.critic_layers = 2",

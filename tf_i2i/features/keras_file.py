@@ -5,22 +5,25 @@ from pathlib import Path
 from tf_i2i.errors import UserError
 from tf_i2i.features.base import Features
 from tf_i2i.features.base import weights_hash
+from tf_i2i.features.keras_applications import layer_outputs
 
 
-def keras_file(path):
+def keras_file(path, taps=None):
     """A saved Keras model as `Features`.
 
     Args:
         path: a `.keras` file. The model takes RGB images in [0, 255],
             `[N, H, W, 3]`; where H and W are fixed, images are resized to
             them.
+        taps: names of layers; None for the outputs.
 
     Returns:
-        Taps: all its outputs of two or four dimensions, by name; the
-        embedding is all of them.
+        Taps: those layers, or all its outputs of two or four dimensions, by
+        name; the embedding is all of them.
 
     Raises:
-        UserError: no such file, or no model of images in it.
+        UserError: no such file, or no model of images in it, or no such
+            layer.
     """
     import keras
 
@@ -38,17 +41,20 @@ def keras_file(path):
             f"`{path}` must take one batch of square images [N, H, W, 3]. "
             f"Received: {shape}"
         )
-    taps = {
+    outputs = {
         name.rpartition("/")[2]: output
         for name, output in zip(model.output_names, model.outputs, strict=True)
         if len(output.shape) in (2, 4)
     }
-    if not taps:
+    if not outputs:
         raise UserError(
             f"`{path}` must give features [N, h, w, C] or [N, C]. Received: "
             f"{[list(output.shape) for output in model.outputs]}"
         )
-    inner = keras.Model(model.inputs, taps)
+    if taps:
+        outputs = layer_outputs(model, taps)
+    inner = keras.Model(model.inputs, outputs)
+    taps = tuple(outputs)
 
     def forward(images):
         import tensorflow as tf
@@ -59,8 +65,8 @@ def keras_file(path):
     return Features(
         name=f"kerasfile:{path.name}",
         forward=forward,
-        tap_names=tuple(taps),
+        tap_names=taps,
         weights_sha256=weights_hash(model.get_weights()),
-        embedding=tuple(taps),
+        embedding=taps,
         input_size=shape[1],
     )

@@ -2,6 +2,7 @@
 
 from tf_i2i.methods.asymgan import AsymGAN
 from tf_i2i.methods.base import UnpairedTranslator
+from tf_i2i.methods.cdft import CDFT
 from tf_i2i.methods.cyclegan import CycleGAN
 from tf_i2i.methods.dtn import DTN
 from tf_i2i.methods.student import Student
@@ -11,6 +12,7 @@ from tf_i2i.methods.unit_digits import UNITAdaptation
 from tf_i2i.methods.xgan import XGAN
 
 __all__ = [
+    "CDFT",
     "DTN",
     "UNIT",
     "XGAN",

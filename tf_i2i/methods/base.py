@@ -5,6 +5,7 @@ Names of tensors end with the domain that they live in: `fake_a` is an image
 """
 
 import contextlib
+import itertools
 import zlib
 
 import keras
@@ -18,6 +19,12 @@ from tf_i2i.layers.replicas import replica_position
 NOT_FINITE = "not finite:"  # How a failed check of a step begins.
 _STREAMS = 4096  # Of random numbers, in a step.
 _SEEN = 2048  # From here on, those of what critics see.
+_SIDES = {
+    "translator": ("translator",),
+    "critic": ("critic",),
+    "both": ("translator", "critic"),
+    "neither": (),
+}
 
 
 class UnpairedTranslator(keras.Model):
@@ -28,7 +35,8 @@ class UnpairedTranslator(keras.Model):
     - `translators`, `critics`: names of the attributes that hold its
       networks. They say which of the two optimizers owns a variable.
     - `updates`: who steps in one training step, in the paper's order:
-      "both" (one forward pass for both sides), "critic" or "translator".
+      "both" (one forward pass for both sides), "critic", "translator", or
+      "neither" (a forward pass, for what it measures).
       The n-th update of a side takes the n-th slice of the batch.
     - `translate(images, direction, style=None)`: the inference path.
     - `streams(a, b, training)`: every tensor of the step by name.
@@ -36,6 +44,8 @@ class UnpairedTranslator(keras.Model):
       scalars by name.
     - `observations(streams)`, if something beside the losses is worth
       watching: scalars by name.
+    - `stages`, if its networks are trained one after the other: names for
+      `self.stage`, and `updates_in` each of them.
     - `classes`, if it learns to classify images of A: how many classes.
       Batches are (a, b, labels of a) then, and `streams` gets the labels.
 
@@ -55,6 +65,8 @@ class UnpairedTranslator(keras.Model):
     # The sides whose step `streams` are made for, so that it need not make
     # what none of their losses asks for.
     updating: tuple[str, ...] = ("translator", "critic")
+    # What may be trained at a time, in order; the last is the whole.
+    stages: tuple[str | None, ...] = (None,)
     directions: tuple[str, ...] = DIRECTIONS  # That `translate` knows.
     styled: tuple[str, ...] = DIRECTIONS  # Those that take a style, if any.
     embeds = False  # Whether `embed` can be asked.
@@ -73,6 +85,7 @@ class UnpairedTranslator(keras.Model):
         self.images_shown = self._counter("images_shown")
         # Where a run of several phases stands; see `enter_phase`.
         self.size = image_size
+        self.stage = None
         self.fading = False
         self.phase_start = 0
         self.phase_images = None
@@ -197,6 +210,28 @@ class UnpairedTranslator(keras.Model):
         there, back = DIRECTIONS if domain == "a" else DIRECTIONS[::-1]
         return self.translate(self.translate(images, there), back)
 
+    def pictures(self, images, domain):
+        """What grids of samples show of images.
+
+        Where translations take a style, each has another, the same in all
+        grids.
+
+        Args:
+            images: `[N, size, size, 3]`, float in [-1, 1].
+            domain: "a" or "b", which they are of.
+
+        Returns:
+            List of such batches.
+        """
+        way = DIRECTIONS["ab".index(domain)]
+        shown = [self.reconstruct(images, domain)]
+        if way not in self.directions:
+            return shown
+        style = None
+        if self.style_for(way):
+            style = self.sample_style(len(images), 0)
+        return [self.translate(images, way, style), *shown]
+
     def streams(self, a, b, training):
         """Every tensor of a step by name; a flat dictionary.
 
@@ -275,7 +310,11 @@ class UnpairedTranslator(keras.Model):
 
     def finish(self):
         """Builds all networks, checks owners, makes averages."""
-        losses = self._build_networks()
+        self._terms_in = {}
+        for stage in self.stages:
+            self.stage = stage
+            self._terms_in[stage] = sorted(self._build_networks())
+        self.updates = self.updates_in(self.stage)
         self._check_owners()
         # By identity: networks may share layers.
         averaged = {
@@ -297,7 +336,8 @@ class UnpairedTranslator(keras.Model):
         for average, variable in self.average_pairs:
             average.assign(variable)
         self.terms = {
-            name: keras.metrics.Mean(name=name) for name in sorted(losses)
+            name: keras.metrics.Mean(name=name)
+            for name in sorted({*itertools.chain(*self._terms_in.values())})
         }
         self.built = True
 
@@ -443,14 +483,25 @@ class UnpairedTranslator(keras.Model):
 
     @property
     def metrics(self):
-        return list(self.terms.values()) if self.built else []
+        if not self.built:
+            return []
+        return [self.terms[name] for name in self._terms_in[self.stage]]
+
+    def updates_in(self, stage):
+        """`updates` in one of `stages`."""
+        return self.updates
+
+    def batches_in(self, stage):
+        """Batches that one training step reads in one of `stages`."""
+        updates = self.updates_in(stage)
+        return max(updates.count(update) for update in updates)
 
     @property
     def batches_per_step(self):
         """Batches that one training step reads."""
         return max(self.updates.count(update) for update in self.updates)
 
-    def enter_phase(self, size, start=0, images=None, fading=False):
+    def enter_phase(self, size, start=0, images=None, fading=False, stage=None):
         """Sets the path of the networks and the clock of fades.
 
         Args:
@@ -458,9 +509,10 @@ class UnpairedTranslator(keras.Model):
             start: `images_shown` when the phase began.
             images: images of each domain that the phase shows, or None.
             fading: whether the block at `size` is being faded in.
+            stage: one of `stages`; None for the last.
 
         Raises:
-            UserError: if the model was not built for this size.
+            UserError: if the model was not built for this size or stage.
         """
         if size not in self.sizes:
             raise UserError(
@@ -468,8 +520,18 @@ class UnpairedTranslator(keras.Model):
                 f"{list(self.sizes)}. Received: size={size}"
             )
         self.size, self.fading = size, fading
+        self.stage = stage or self.stages[-1]
+        if self.stage not in self.stages:
+            raise UserError(
+                f"`stage` must be one of {', '.join(map(str, self.stages))}. "
+                f"Received: {stage!r}"
+            )
+        self.updates = self.updates_in(self.stage)
         self.phase_start, self.phase_images = start, images
         self.train_function = None  # Traced for the phase before.
+
+    def begin_phase(self):
+        """Called once, before the first step of a phase."""
 
     @property
     def images_in_phase(self):
@@ -571,7 +633,7 @@ class UnpairedTranslator(keras.Model):
         Returns:
             The losses by name, and the operation that finds them finite.
         """
-        sides = ("translator", "critic") if update == "both" else (update,)
+        sides = _SIDES[update]
         trained = {}  # Variables on the path of this phase, by side.
 
         def compute(*batch):
@@ -627,6 +689,8 @@ class UnpairedTranslator(keras.Model):
 
     def _check_finite(self, losses, gradients):
         """Asserts finite losses and gradients; names the first bad one."""
+        if not losses:
+            return tf.no_op()
         values = dict(losses)
         for side, of_side in gradients.items():
             name = f"the gradient of the {side}s"

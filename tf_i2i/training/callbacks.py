@@ -252,8 +252,8 @@ class Log(RunCallback):
 class Samples(RunCallback):
     """Grids of the averaged networks on images that training never sees.
 
-    Rows: images of A, their translations, their reconstructions; the same
-    for B.
+    Rows: images of A, their translations, their reconstructions (or what
+    else a method has to show of them); the same for B.
     """
 
     def __init__(self, run, images, count=8):
@@ -293,10 +293,7 @@ def _png(picture):
 
 
 def sample_grid(model, images_a, images_b):
-    """Input, translation and reconstruction of both domains, as a picture.
-
-    Without a translation, where the model knows none from a domain; each in
-    another style, the same in all grids, where it takes one.
+    """Images of both domains and what a model makes of them, as a picture.
 
     Args:
         model: `UnpairedTranslator`.
@@ -306,18 +303,9 @@ def sample_grid(model, images_a, images_b):
         uint8 `[H, W, 3]`.
     """
     rows = []
-    for domain, direction, images in (
-        ("a", "a_to_b", images_a),
-        ("b", "b_to_a", images_b),
-    ):
-        x = tf.constant(to_float(images))
-        rows.append(images)
-        if direction in model.directions:
-            style = None
-            if model.style_for(direction):
-                style = model.sample_style(len(images), 0)
-            rows.append(to_uint8(model.translate(x, direction, style)).numpy())
-        rows.append(to_uint8(model.reconstruct(x, domain)).numpy())
+    for domain, images in (("a", images_a), ("b", images_b)):
+        made = model.pictures(tf.constant(to_float(images)), domain)
+        rows += [images, *(to_uint8(picture).numpy() for picture in made)]
     times = max(1, SHOWN_SIDE // images_a.shape[1])
     return grid([np.repeat(np.repeat(r, times, 1), times, 2) for r in rows])
 

@@ -180,8 +180,10 @@ class Training:
             self.run.find_phase()
             self.run.enter(self.model)
             phase = self.run.phase
-            if phase.reset_optimizers and self.run.images_shown == phase.start:
-                reset_optimizers(self.model)
+            if self.run.images_shown == phase.start:
+                self.model.begin_phase()
+                if phase.reset_optimizers:
+                    reset_optimizers(self.model)
             left = -(-(phase.end - self.run.images_shown) // phase.batch_size)
             if self.run.steps is not None:
                 left = min(left, self.run.steps - self.run.step)

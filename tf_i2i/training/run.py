@@ -29,6 +29,7 @@ from tf_i2i.errors import UserError
 from tf_i2i.features.perceptual import perceptual
 from tf_i2i.features.teacher import teacher
 from tf_i2i.features.translator import exported
+from tf_i2i.methods import CDFT
 from tf_i2i.methods import DTN
 from tf_i2i.methods import UNIT
 from tf_i2i.methods import XGAN
@@ -72,6 +73,7 @@ CONFIGURABLE = {
         "XGAN": XGAN,
         "DTN": DTN,
         "AsymGAN": AsymGAN,
+        "CDFT": CDFT,
         "teacher": teacher,
         "perceptual": perceptual,
         "Student": Student,
@@ -81,6 +83,7 @@ CONFIGURABLE = {
         "Adam": adam,
         "single_phase": schedules.single_phase,
         "growing_phases": schedules.growing_phases,
+        "cascade_phases": schedules.cascade_phases,
         "constant": schedules.constant,
         "constant_then_linear": schedules.constant_then_linear,
     }.items()
@@ -276,7 +279,7 @@ class Run:
 
     def _check_phases(self, model):
         """What would otherwise fail hours later."""
-        shares = self.strategy.num_replicas_in_sync * model.batches_per_step
+        replicas = self.strategy.num_replicas_in_sync
         for phase in self.phases:
             if phase.size not in model.sizes:
                 raise UserError(
@@ -284,6 +287,13 @@ class Run:
                     f"{list(model.sizes)}: start_size is a setting of both. "
                     f"Received: phase {phase.name}"
                 )
+            if phase.stage not in model.stages:
+                raise UserError(
+                    "`train.phases` must have stages of the model, "
+                    f"{list(model.stages)}: taps is a setting of both. "
+                    f"Received: phase {phase.name}"
+                )
+            shares = replicas * model.batches_in(phase.stage)
             if phase.batch_size % shares:
                 raise UserError(
                     f"`batch_size` must be a multiple of {shares}, replicas "
@@ -389,9 +399,7 @@ class Run:
         if last_seen and phase.start == self.images_shown > 0:
             self.phase_number -= 1
             phase = self.phase
-        model.enter_phase(
-            phase.size, phase.start, phase.images, fading=phase.fading
-        )
+        model.enter_phase(**phase.path)
 
     def train(self, model, init_from=None, skip_step=None):
         """Trains to the end of the phases: see `Training.go`.

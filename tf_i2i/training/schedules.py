@@ -16,6 +16,7 @@ class Phase:
         images: images of each domain that the phase shows.
         fading: whether the newest block is being faded in.
         reset_optimizers: whether both optimizers start afresh.
+        stage: of the model's `stages`, where it has some.
         start: images shown before the phase; set by `Phase.sequence`.
     """
 
@@ -26,10 +27,17 @@ class Phase:
     fading: bool = False
     reset_optimizers: bool = True
     start: int = 0
+    stage: str | None = None
 
     @property
     def end(self):
         return self.start + self.images
+
+    @property
+    def path(self):
+        """Arguments for the model's `enter_phase`."""
+        names = ("size", "start", "images", "fading", "stage")
+        return {name: getattr(self, name) for name in names}
 
     @staticmethod
     def sequence(phases):
@@ -117,6 +125,50 @@ def growing_phases(
             f"doubling. Received: start_size={start_size}, "
             f"image_size={image_size}"
         )
+    return Phase.sequence(phases)
+
+
+def cascade_phases(
+    image_size,
+    taps=("conv3_1", "conv4_1", "conv5_1"),
+    statistics_images=5000,
+    inversion_images=300_000,
+    inversion_batch_size=25,
+    images=300_000,
+    batch_size=40,
+):
+    """Statistics, inversion, and each layer from the deepest to the shallowest.
+
+    Katzir et al. 2019 (CDFT, arXiv:1906.01526), sections 3 and 6.1.
+
+    Args:
+        image_size: side of the images, pixels; given by the run.
+        taps: the layers, from the shallowest to the deepest, as the model has
+            them.
+        statistics_images: images of each domain whose features are measured.
+        inversion_images: of each domain to train the inversion networks on.
+        inversion_batch_size: images of each domain in a step of these two.
+        images: of each domain for each layer's translators and critics.
+        batch_size: images of each domain in a step of these, which reads a
+            batch for each critic's update: 4 of 10 are 40.
+    """
+    phases = [
+        Phase(
+            stage,
+            image_size,
+            inversion_batch_size,
+            count,
+            stage=stage,
+        )
+        for stage, count in (
+            ("statistics", statistics_images),
+            ("inversion", inversion_images),
+        )
+    ]
+    phases += [
+        Phase(tap, image_size, batch_size, images, stage=tap)
+        for tap in reversed(taps)
+    ]
     return Phase.sequence(phases)
 
 

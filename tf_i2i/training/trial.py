@@ -65,9 +65,7 @@ def measure(run, model):
         bytes, the peak; `hours` of the whole run, an estimate.
     """
     phase = largest_phase(run.phases)
-    model.enter_phase(
-        phase.size, phase.start, phase.images, fading=phase.fading
-    )
+    model.enter_phase(**phase.path)
     shape = (phase.batch_size, phase.size, phase.size, 3)
     images = tf.random.uniform(shape, -1, 1)
     batch = (images, images, *model.blank_labels(phase.batch_size))

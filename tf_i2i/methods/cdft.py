@@ -1,0 +1,569 @@
+r"""Cross-Domain Cascaded Deep Feature Translation.
+
+Katzir, Lischinski and Cohen-Or, 2019, arXiv:1906.01526; no code was published.
+
+    a --V--> a_5 --G_b--> b~_5          V: a frozen backbone
+       \---> a_4 --G_b--> b~_4          each layer's G_b sees the translated
+        \--> a_3 --G_b--> b~_3 --I_b--> fake_b           deeper layer, too
+
+    G_a(G_b(a_i, b~_i+1), a_i+1) = cycled_a_i     G_a(a_i, a_i+1) = same_a_i
+
+Features are normalized channel by channel with the statistics of their own
+domain and cut to [-1, 1]. A run measures the statistics, trains the networks
+I that turn a layer back into an image, then the translators of one layer
+after the other, the deepest first; what was trained before stays as it is.
+
+What the paper leaves open, or what differs here:
+- Table S3 as printed cannot make layer 4; see `networks.cdft`.
+- The critic of features is not specified: strided convolutions and a dense
+  layer, the same at every layer.
+- Taps are taken before the rectifier (`conv5_1`); `relu5_1` is after it.
+- The scale of AdaIN is one plus what the style network says.
+- All inversion networks are trained at once, the backbone being run once for
+  all of them, on the normalized and cut features that translators emit. Their
+  loss is that of Dosovitskiy and Brox 2016 (arXiv:1602.02644) with means for
+  sums and the backbone's own taps, in deviations, for the comparator.
+- A layer's translators learn from the averaged weights of the deeper ones.
+- Averaged weights are in no part of the paper.
+"""
+
+import math
+
+import keras
+import tensorflow as tf
+
+from tf_i2i import losses
+from tf_i2i.domains import DIRECTIONS
+from tf_i2i.errors import UserError
+from tf_i2i.features.backbone import load_backbone
+from tf_i2i.layers import Passage
+from tf_i2i.layers import RenormLimits
+from tf_i2i.methods.base import UnpairedTranslator
+from tf_i2i.networks import cdft as networks
+
+BATCH_NORM = RenormLimits(1.0, 0.0)
+TAPS = ("conv3_1", "conv4_1", "conv5_1")
+
+
+class CDFT(UnpairedTranslator):
+    """Cascaded deep feature translation (Katzir et al. 2019, arXiv:1906.01526).
+
+    Args:
+        image_size: side of images, pixels, alone.
+        backbone: name of the frozen network, as in `load_backbone`.
+        taps: its layers to translate, from the shallowest to the deepest,
+            each with half the side of the one before. The image is made of
+            the first. A single one is translated for itself (Figure 7).
+        width: factor on the channels inside translators and inversion
+            networks.
+        style_width: on those of AdaIN's networks (Table S2); None for
+            `width`.
+        inverter_channels: of inversion networks, before `width` and before
+            they are halved; None for those of each layer, as in the paper.
+        critic_width: on those of critics; None for `width`.
+        cycle_weight, identity_weight: of these terms (100, 100). 0 leaves
+            one out (Figure 6).
+        adversarial_weight: of the adversarial terms (1). 0: no critics.
+        penalty_weight: of the critics' slope penalty (10).
+        critic_steps: of the critics for one of the translators (4).
+        image_weight, perceptual_weight, inversion_weight: of squared pixel
+            differences, squared differences of features in deviations, and
+            the adversarial term, for inversion networks.
+        perceptual_taps: of `taps`, those that are compared; None for all.
+        average_kimg, seed, name: as in `UnpairedTranslator`.
+
+    Raises:
+        UserError: taps that do not halve, a backbone that is not there.
+    """
+
+    embeds = True
+    judges_images = False  # The translators' critics judge features.
+
+    def __init__(
+        self,
+        image_size=224,
+        backbone="keras:VGG19",
+        taps=TAPS,
+        width=1.0,
+        style_width=None,
+        inverter_channels=None,
+        critic_width=None,
+        cycle_weight=100.0,
+        identity_weight=100.0,
+        adversarial_weight=1.0,
+        penalty_weight=10.0,
+        critic_steps=4,
+        image_weight=10.0,
+        perceptual_weight=1.0,
+        inversion_weight=0.05,
+        perceptual_taps=None,
+        average_kimg=10.0,
+        seed=0,
+        name="cdft",
+    ):
+        super().__init__(image_size, average_kimg, seed, name)
+        self.taps = tuple(taps)
+        self.depth_first = self.taps[::-1]
+        self.stages = ("statistics", "inversion", *self.depth_first)
+        self.cycle_weight = cycle_weight
+        self.identity_weight = identity_weight
+        self.adversarial_weight = adversarial_weight
+        self.penalty_weight = penalty_weight
+        self.critic_steps = critic_steps
+        self.image_weight = image_weight
+        self.perceptual_weight = perceptual_weight
+        self.inversion_weight = inversion_weight
+        self.perceptual_taps = _compared(perceptual_taps, self.taps)
+        self.backbone = load_backbone(
+            backbone, self.taps, keras.config.dtype_policy().compute_dtype
+        )
+        # Traced once, not for each of a step's updates.
+        self._seen = tf.function(self.backbone, autograph=False)
+        # An integer of the hash, saved with the run.
+        self._fingerprint = int(self.backbone.weights_sha256[:12], 16)
+        self.backbone_mark = self._counter("backbone_mark")
+        self.backbone_mark.assign(self._fingerprint)
+        shapes = self._shapes()
+        self._add_translators(
+            shapes,
+            width,
+            width if style_width is None else style_width,
+            inverter_channels,
+        )
+        self._add_critics(
+            shapes, width if critic_width is None else critic_width
+        )
+        self.finish()
+
+    def _shapes(self):
+        """Side and channels of each tap, checked."""
+        side = self.image_size
+        found = self.backbone(tf.zeros((1, side, side, 3)))
+        shapes = {tap: tuple(found[tap].shape[2:]) for tap in self.taps}
+        sides = [side for side, _ in shapes.values()]
+        halved = [2 * fine for fine in sides[1:]] == sides[:-1]
+        doublings = math.log2(side / sides[0])
+        if not halved or sides[-1] < 2 or doublings % 1:
+            raise UserError(
+                "`CDFT.taps` must halve the image some times and then each "
+                "other, from the shallowest to the deepest, down to 2 pixels "
+                f"at least. Received: {self.taps}, sides {sides} of an image "
+                f"of {side}"
+            )
+        return shapes
+
+    def _add_translators(self, shapes, width, style_width, inverter_channels):
+        names = []
+
+        def add(network):
+            setattr(self, network.name, network)
+            names.append(network.name)
+
+        for o in "ab":
+            deeper = None
+            for tap in self.depth_first:
+                side, channels = shapes[tap]
+                add(networks.FeatureStatistics(name=f"statistics_{tap}_{o}"))
+                doublings = round(math.log2(self.image_size / side))
+                add(
+                    networks.Inverter(
+                        inverter_channels or channels,
+                        doublings,
+                        width,
+                        name=f"inverter_{tap}_{o}",
+                    )
+                )
+                name = f"translator_{tap}_{o}"
+                add(
+                    networks.LayerTranslator(
+                        deeper, channels, width, style_width, name=name
+                    )
+                    if deeper
+                    else networks.DeepTranslator(channels, width, name=name)
+                )
+                deeper = channels
+        self.translators = tuple(names)
+
+    def _add_critics(self, shapes, width):
+        names = []
+        for tap, (_, channels) in shapes.items():
+            for o in "ab":
+                names.append(f"inversion_critic_{tap}_{o}")
+                setattr(
+                    self,
+                    names[-1],
+                    networks.InversionCritic(width, name=names[-1]),
+                )
+                if self.adversarial_weight:
+                    names.append(f"critic_{tap}_{o}")
+                    setattr(
+                        self,
+                        names[-1],
+                        networks.FeatureCritic(channels, width, name=names[-1]),
+                    )
+        self.critics = tuple(names)
+
+    def _network(self, kind, tap, o):
+        return getattr(self, f"{kind}_{tap}_{o}")
+
+    # A run of stages.
+
+    def updates_in(self, stage):
+        if stage == "statistics":
+            return ("neither",)
+        if stage == "inversion":
+            return ("both",)
+        critics = self.critic_steps if self.adversarial_weight else 0
+        return (*("critic",) * critics, "translator")
+
+    def enter_phase(self, size, start=0, images=None, fading=False, stage=None):
+        """As in the base.
+
+        Raises:
+            UserError: the weights were trained on another backbone.
+        """
+        super().enter_phase(size, start, images, fading, stage)
+        if int(self.backbone_mark.numpy()) != self._fingerprint:
+            raise UserError(
+                "`CDFT.backbone` must have the weights that the run was "
+                f"trained on. Received: others, as {self.backbone.label}"
+            )
+
+    def begin_phase(self):
+        """Networks go on from their averages; statistics are none."""
+        for average, variable in self.average_pairs:
+            if variable.trainable:
+                variable.assign(average)
+            else:
+                average.assign(variable)
+
+    @property
+    def reached(self):
+        """The layers translated so far, from the deepest."""
+        if self.stage not in self.taps:
+            return self.depth_first[:1]
+        return self.depth_first[: self.depth_first.index(self.stage) + 1]
+
+    @property
+    def stride(self):
+        return self.image_size
+
+    # Inference.
+
+    def translate(self, images, direction, style=None):
+        self.check_direction(direction, style)
+        source, target = direction.split("_to_")
+        layers = self.normalized(self.sized(images), source)
+        made = self._cascade(layers, target, self.reached)
+        return self.invert(made[self.reached[-1]], self.reached[-1], target)
+
+    def reconstruct(self, images, domain):
+        """The picture of the images' own shallowest layer."""
+        tap = self.reached[-1]
+        layers = self.normalized(self.sized(images), domain)
+        return self.invert(layers[tap], tap, domain)
+
+    def pictures(self, images, domain):
+        """Each layer as a picture, the deepest first (Figure S15).
+
+        The images' own layers until translators are trained; then their
+        reconstruction and each translated layer.
+        """
+        layers = self.normalized(self.sized(images), domain)
+        if self.stage not in self.taps:
+            return [
+                self.invert(layers[tap], tap, domain)
+                for tap in self.depth_first
+            ]
+        target = DIRECTIONS["ab".index(domain)][-1]
+        made = self._cascade(layers, target, self.reached)
+        return [
+            self.reconstruct(images, domain),
+            *(self.invert(made[tap], tap, target) for tap in made),
+        ]
+
+    def embed(self, images, domain):
+        """Means of the deepest layer over the image; the backbone's, frozen."""
+        layer = self.normalized(self.sized(images), domain)[self.taps[-1]]
+        return tf.reduce_mean(layer, [1, 2])
+
+    def normalized(self, images, domain):
+        """Normalized features of images.
+
+        Args:
+            images: `[N, S, S, 3]`, float in [-1, 1].
+            domain: "a" or "b", which they are of.
+
+        Returns:
+            Dictionary: tap -> float32 `[N, h, w, C]` in [-1, 1].
+        """
+        return self._cut(self._deviations(self.backbone(images), domain))
+
+    def invert(self, layer, tap, domain):
+        """A layer of "a" or "b", as in `normalized`, made an image."""
+        return self._network("inverter", tap, domain)(layer)
+
+    def _deviations(self, features, domain):
+        return {
+            tap: self._network("statistics", tap, domain)(features[tap])
+            for tap in self.taps
+        }
+
+    @staticmethod
+    def _cut(layers):
+        return {t: tf.clip_by_value(x, -1.0, 1.0) for t, x in layers.items()}
+
+    def _cascade(self, layers, target, taps):
+        """Translates `taps`, from the deepest on, of the other domain."""
+        made = {}
+        deeper = None
+        for tap in taps:
+            deeper = self._translated(target, tap, layers[tap], deeper)
+            made[tap] = deeper
+        return made
+
+    def _translated(self, target, tap, layer, deeper):
+        translator = self._network("translator", tap, target)
+        if deeper is None:
+            return translator(layer)
+        return translator(deeper, layer)
+
+    # Training.
+
+    def streams(self, a, b, training):
+        features = self._seen(tf.concat([a, b], 0))
+        halves = {t: tf.split(x, 2) for t, x in features.items()}
+        raw = {
+            o: {tap: halves[tap][i] for tap in self.taps}
+            for i, o in enumerate("ab")
+        }
+        if self.stage == "statistics" and training:
+            self._measure(raw)
+        layers = {o: self._deviations(raw[o], o) for o in "ab"}
+        if self.stage == "statistics":
+            return {}
+        if self.stage == "inversion":
+            return self._inverted({"a": a, "b": b}, layers, training)
+        cut = {o: self._cut(layers[o]) for o in "ab"}
+        if "translator" in self.updating:
+            s = self._translator_streams(cut)
+        else:
+            s = {}
+            for o in "ab":
+                s[f"fake_{o}"] = tf.stop_gradient(self._fake(cut, o))
+        if self.adversarial_weight:
+            s |= self._judged(cut, s)
+        return s
+
+    def _measure(self, raw):
+        """Adds a batch to the statistics."""
+        batch = self.global_batch(raw["a"][self.taps[0]])
+        seen = self.images_in_phase / (self.images_in_phase + batch)
+        for o in "ab":
+            for tap in self.taps:
+                statistics = self._network("statistics", tap, o)
+                statistics.measure(raw[o][tap], seen)
+
+    def _inverted(self, images, layers, training):
+        """Each layer's picture, its features and its critic's scores."""
+        limits = BATCH_NORM if training else None
+        passage = Passage(("real", "fake"), limits)
+        s = {}
+        for o in "ab":
+            cut = self._cut(layers[o])
+            for tap in self.taps:
+                made = self.invert(cut[tap], tap, o)
+                critic = self._network("inversion_critic", tap, o)
+                scores = critic(
+                    tf.concat([images[o], made], 0), passage=passage
+                )
+                real, fake = tf.split(scores, 2)
+                s |= {
+                    o: images[o],
+                    f"inverted_{tap}_{o}": made,
+                    f"score_{tap}_{o}": real,
+                    f"fake_score_{tap}_{o}": fake,
+                }
+            for tap, layer in layers[o].items():
+                s[f"layer_{tap}_{o}"] = layer
+            if self.perceptual_weight:
+                s |= self._seen_again(s, o)
+        return s
+
+    def _seen_again(self, s, o):
+        """Features of all pictures of a domain, in deviations."""
+        made = [s[f"inverted_{tap}_{o}"] for tap in self.taps]
+        again = self._deviations(self._seen(tf.concat(made, 0)), o)
+        return {
+            f"again_{compared}_{tap}_{o}": part
+            for compared in self.perceptual_taps
+            for tap, part in zip(
+                self.taps, tf.split(again[compared], len(made)), strict=True
+            )
+        }
+
+    def _fake(self, cut, o):
+        """This stage's layer, translated to `o`."""
+        i, tap = "ba"["ab".index(o)], self.reached[-1]
+        return self._translated(o, tap, cut[i][tap], self._content(cut, i, o))
+
+    def _content(self, cut, i, o):
+        """The deeper layer, translated from `i` to `o`; frozen."""
+        *below, _ = self.reached
+        if not below:
+            return None
+        return tf.stop_gradient(self._cascade(cut[i], o, below)[below[-1]])
+
+    def _translator_streams(self, cut):
+        *below, tap = self.reached
+        s = {}
+        own = {o: cut[o][below[-1]] if below else None for o in "ab"}
+        for o, i in ("ab", "ba"):
+            sources, contents = [cut[i][tap]], [self._content(cut, i, o)]
+            if self.identity_weight:
+                sources.append(cut[o][tap])
+                contents.append(own[o])
+            made = self._translated(
+                o,
+                tap,
+                tf.concat(sources, 0),
+                tf.concat(contents, 0) if below else None,
+            )
+            names = (f"fake_{o}", f"same_{o}")
+            s |= zip(names, tf.split(made, len(sources)), strict=False)
+            s[f"layer_{o}"] = cut[o][tap]
+        if self.cycle_weight:
+            for o, i in ("ab", "ba"):
+                s[f"cycled_{i}"] = self._translated(
+                    i, tap, s[f"fake_{o}"], own[i]
+                )
+        return s
+
+    def _judged(self, cut, s):
+        """What critics say; for their own step of real layers, too."""
+        tap = self.reached[-1]
+        judged = {}
+        for o in "ab":
+            critic = self._network("critic", tap, o)
+            fake = s[f"fake_{o}"]
+            if "critic" not in self.updating:
+                judged[f"fake_score_{o}"] = critic(fake)
+                continue
+            real = cut[o][tap]
+            scores = critic(tf.concat([real, fake], 0))
+            judged[f"score_{o}"], judged[f"fake_score_{o}"] = tf.split(
+                scores, 2
+            )
+            share = self.noise((len(real), 1, 1, 1), ord(o), "uniform")
+            between = real + share * (tf.stop_gradient(fake) - real)
+            judged[f"slope_{o}"] = losses.slope(critic, between)
+        return judged
+
+    def translator_losses(self, s):
+        if self.stage == "statistics":
+            return {}
+        if self.stage == "inversion":
+            return self._inversion_losses(s)
+        terms = {}
+        tap = self.stage
+        if self.adversarial_weight:
+            terms[f"adversarial_{tap}"] = self.adversarial_weight * tf.add_n(
+                [losses.wgan_translator(s[f"fake_score_{o}"]) for o in "ab"]
+            )
+        for name, made, weight in (
+            ("cycle", "cycled", self.cycle_weight),
+            ("identity", "same", self.identity_weight),
+        ):
+            if weight:
+                terms[f"{name}_{tap}"] = weight * tf.add_n(
+                    [losses.l1(s[f"layer_{o}"], s[f"{made}_{o}"]) for o in "ab"]
+                )
+        return terms
+
+    def _inversion_losses(self, s):
+        terms = {}
+        for tap in self.taps:
+            pixels, seen, fooling = [], [], []
+            for o in "ab":
+                made = s[f"inverted_{tap}_{o}"]
+                pixels.append(losses.mean_square(s[o], made))
+                fooling.append(
+                    losses.lsgan_translator(s[f"fake_score_{tap}_{o}"])
+                )
+                if self.perceptual_weight:
+                    seen += [
+                        losses.mean_square(
+                            s[f"layer_{compared}_{o}"],
+                            s[f"again_{compared}_{tap}_{o}"],
+                        )
+                        for compared in self.perceptual_taps
+                    ]
+            weighted = {
+                "image": (self.image_weight, tf.add_n(pixels)),
+                "fooling": (self.inversion_weight, tf.add_n(fooling)),
+            }
+            if seen:
+                mean = tf.add_n(seen) / len(self.perceptual_taps)
+                weighted["perceptual"] = (self.perceptual_weight, mean)
+            for name, (weight, value) in weighted.items():
+                terms[f"{name}_{tap}"] = weight * value
+        return terms
+
+    def critic_losses(self, s):
+        if self.stage == "statistics":
+            return {}
+        if self.stage == "inversion":
+            return {
+                f"inversion_critic_{tap}": self.inversion_weight
+                * tf.add_n(
+                    [
+                        losses.lsgan_critic(
+                            s[f"score_{tap}_{o}"], s[f"fake_score_{tap}_{o}"]
+                        )
+                        for o in "ab"
+                    ]
+                )
+                for tap in self.taps
+            }
+        if not self.adversarial_weight:
+            return {}
+        wasserstein = [
+            losses.wgan_critic(s[f"score_{o}"], s[f"fake_score_{o}"])
+            for o in "ab"
+        ]
+        slopes = [losses.slope_penalty(s[f"slope_{o}"]) for o in "ab"]
+        return {
+            f"critic_{self.stage}": tf.add_n(wasserstein),
+            f"penalty_{self.stage}": self.penalty_weight * tf.add_n(slopes),
+        }
+
+    def observations(self, s):
+        """Of inversion: PSNR, and the share of features that the cut met."""
+        if self.stage != "inversion":
+            return {}
+        seen = {}
+        for tap in self.taps:
+            errors, cut = [], []
+            for o in "ab":
+                made = s[f"inverted_{tap}_{o}"]
+                errors.append(losses.mean_square(s[o], made))
+                beyond = tf.abs(s[f"layer_{tap}_{o}"]) > 1.0
+                cut.append(tf.reduce_mean(tf.cast(beyond, tf.float32)))
+            # The range of images is 2.
+            error = tf.add_n(errors) / 2.0
+            seen[f"psnr_{tap}"] = 10.0 * _log10(4.0 / (error + 1e-9))
+            seen[f"clamped_{tap}"] = tf.add_n(cut) / 2.0
+        return seen
+
+
+def _log10(x):
+    return tf.math.log(x) / math.log(10.0)
+
+
+def _compared(perceptual_taps, taps):
+    compared = taps if perceptual_taps is None else tuple(perceptual_taps)
+    if not {*compared} <= {*taps} or not compared:
+        raise UserError(
+            f"`CDFT.perceptual_taps` must be of {taps}. Received: {compared}"
+        )
+    return compared
