@@ -146,8 +146,19 @@ def laid_beside(x, style):
     return tf.concat([x, style], 3)
 
 
+class PlainBlock(ResidualBlock):
+    """A residual block without normalizations."""
+
+    def _normalized(self, i, x, training):
+        return self.convolutions[i](reflect_pad(x, self.border, training))
+
+
 class AuxEncoder(Network):
     """E: three halvings and three residual blocks, then 1x1 to z.
+
+    Instance normalization as in G, but none where z is pooled: it would take
+    away the means that pooling reads, and with them the colours (as in the
+    style encoder of MUNIT, Huang et al. 2018, arXiv:1804.04732).
 
     Args:
         halvings: number of them; channels double with each (3).
@@ -162,7 +173,8 @@ class AuxEncoder(Network):
         super().__init__(name)
         self.pooled = pooled
         counts = [scaled(64 * 2**i, width) for i in range(halvings + 1)]
-        kernels = {"kernel_initializer": normal_kernels(width)}
+        start = "he_normal" if pooled else normal_kernels(width)
+        kernels = {"kernel_initializer": start}
         self.first = keras.layers.Conv2D(counts[0], 7, **kernels, name="first")
         self.downs = [
             keras.layers.Conv2D(
@@ -173,10 +185,9 @@ class AuxEncoder(Network):
         self.norms = [
             InstanceNormalization(name=f"norm_{i}") for i in range(halvings + 1)
         ]
+        block = PlainBlock if pooled else ResidualBlock
         self.blocks = [
-            ResidualBlock(
-                counts[-1], width=width, reflect=True, name=f"block_{i}"
-            )
+            block(counts[-1], width=width, reflect=True, name=f"block_{i}")
             for i in range(3)
         ]
         self.last = keras.layers.Conv2D(channels, 1, name="last")
@@ -201,7 +212,9 @@ class AuxEncoder(Network):
         return tf.reduce_mean(z, [1, 2]) if self.pooled else z
 
     def _bent(self, i, x, training):
-        return tf.nn.relu(self.norms[i](x, training=training))
+        if not self.pooled:
+            x = self.norms[i](x, training=training)
+        return tf.nn.relu(x)
 
 
 class MapCritic(Network):
