@@ -146,13 +146,6 @@ def laid_beside(x, style):
     return tf.concat([x, style], 3)
 
 
-class PlainBlock(ResidualBlock):
-    """A residual block without normalizations."""
-
-    def _normalized(self, i, x, training):
-        return self.convolutions[i](reflect_pad(x, self.border, training))
-
-
 class AuxEncoder(Network):
     """E: three halvings and three residual blocks, then 1x1 to z.
 
@@ -183,11 +176,17 @@ class AuxEncoder(Network):
             for i, n in enumerate(counts[1:])
         ]
         self.norms = [
-            InstanceNormalization(name=f"norm_{i}") for i in range(halvings + 1)
+            InstanceNormalization(name=f"norm_{i}")
+            for i in range(0 if pooled else halvings + 1)
         ]
-        block = PlainBlock if pooled else ResidualBlock
         self.blocks = [
-            block(counts[-1], width=width, reflect=True, name=f"block_{i}")
+            ResidualBlock(
+                counts[-1],
+                width=width,
+                reflect=True,
+                normalized=not pooled,
+                name=f"block_{i}",
+            )
             for i in range(3)
         ]
         self.last = keras.layers.Conv2D(channels, 1, name="last")
@@ -212,7 +211,7 @@ class AuxEncoder(Network):
         return tf.reduce_mean(z, [1, 2]) if self.pooled else z
 
     def _bent(self, i, x, training):
-        if not self.pooled:
+        if self.norms:
             x = self.norms[i](x, training=training)
         return tf.nn.relu(x)
 
