@@ -17,7 +17,8 @@ The extension losses (eq. 13 to 18) are off where their weights are 0, as they
 are by default: eq. 12, "Ours-w/o-ex" of the paper. With them it is eq. 19.
 
 What the paper leaves open, or what differs here:
-- The layers of E and of D_Z: see `networks.asymgan`. D_Z is not normalized.
+- The layers of E and of D_Z: see `networks.asymgan`. D_Z is not normalized,
+  nor is E where z is one vector.
 - One z serves a whole step, as the equations write it.
 - The critic of A has a real term for each kind of fakes, each as heavy as
   the fakes. Eq. 13 and 14 have F(G(x), z) and F(y, E(x)); section IV-E

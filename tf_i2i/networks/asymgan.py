@@ -151,6 +151,10 @@ def laid_beside(x, style):
 class AuxEncoder(Network):
     """E: three halvings and three residual blocks, then 1x1 to z.
 
+    Instance normalization as in G, but none where z is pooled: it would take
+    away the means that pooling reads, and with them the colours (as in the
+    style encoder of MUNIT, Huang et al. 2018, arXiv:1804.04732).
+
     Args:
         halvings: number of them; channels double with each (3).
         width: factor on the channel counts, 64 to 512.
@@ -164,7 +168,8 @@ class AuxEncoder(Network):
         super().__init__(name)
         self.pooled = pooled
         counts = [scaled(64 * 2**i, width) for i in range(halvings + 1)]
-        kernels = {"kernel_initializer": normal_kernels(width)}
+        start = "he_normal" if pooled else normal_kernels(width)
+        kernels = {"kernel_initializer": start}
         self.first = keras.layers.Conv2D(counts[0], 7, **kernels, name="first")
         self.downs = [
             keras.layers.Conv2D(
@@ -173,11 +178,16 @@ class AuxEncoder(Network):
             for i, n in enumerate(counts[1:])
         ]
         self.norms = [
-            InstanceNormalization(name=f"norm_{i}") for i in range(halvings + 1)
+            InstanceNormalization(name=f"norm_{i}")
+            for i in range(0 if pooled else halvings + 1)
         ]
         self.blocks = [
             ResidualBlock(
-                counts[-1], width=width, reflect=True, name=f"block_{i}"
+                counts[-1],
+                width=width,
+                reflect=True,
+                normalized=not pooled,
+                name=f"block_{i}",
             )
             for i in range(3)
         ]
@@ -203,7 +213,9 @@ class AuxEncoder(Network):
         return tf.reduce_mean(z, [1, 2]) if self.pooled else z
 
     def _bent(self, i, x, training):
-        return tf.nn.relu(self.norms[i](x, training=training))
+        if self.norms:
+            x = self.norms[i](x, training=training)
+        return tf.nn.relu(x)
 
 
 class MapCritic(Network):

@@ -36,6 +36,7 @@ class ResidualBlock(Network):
         width: factor on the published channels, for the first weights.
         reflect: whether images are continued by their reflection; else by
             zeros.
+        normalized: whether each convolution is followed by a normalization.
 
     Where `x` has another number of channels, a 1x1 convolution changes it.
     """
@@ -47,6 +48,7 @@ class ResidualBlock(Network):
         activation=tf.nn.relu,
         width=1.0,
         reflect=False,
+        normalized=True,
         name=None,
     ):
         super().__init__(name)
@@ -63,7 +65,10 @@ class ResidualBlock(Network):
             )
             for i in range(2)
         ]
-        self.norms = [InstanceNormalization(name=f"norm_{i}") for i in range(2)]
+        self.norms = [
+            InstanceNormalization(name=f"norm_{i}")
+            for i in range(2 * normalized)
+        ]
         self.filters, self.kernels = filters, kernels
         self.projection = None
 
@@ -84,4 +89,5 @@ class ResidualBlock(Network):
     def _normalized(self, i, x, training):
         if self.border:
             x = reflect_pad(x, self.border, training)
-        return self.norms[i](self.convolutions[i](x), training=training)
+        x = self.convolutions[i](x)
+        return self.norms[i](x, training=training) if self.norms else x
