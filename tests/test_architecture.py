@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "metrics": LOW | {"extras", "features"},
     "report": LOW | {"metrics"},
     "networks": LOW | {"layers", "losses"},
-    "methods": LOW | {"layers", "losses", "networks"},
+    "methods": LOW | {"layers", "losses", "networks", "features"},
     "training": LOW
     | {"methods", "data", "layers", "losses", "metrics", "features"},
     "styles": LOW | {"data"},
