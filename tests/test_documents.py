@@ -71,6 +71,7 @@ def test_every_model_has_a_card():
             assert f"\n## {heading}\n" in card, (name, heading)
 
 
+@pytest.mark.slow
 def test_the_notebook_runs(tmp_path, monkeypatch, capsys):
     cells = json.loads((DOCS / "tour.ipynb").read_text())["cells"]
     code = ["".join(c["source"]) for c in cells if c["cell_type"] == "code"]
