@@ -58,5 +58,6 @@ def test_the_way_back_takes_the_style_of_each_input(rng):
         there.exact, to_float(images) + np.float32(0.3), atol=1e-6
     )
     assert there.several.shape == (5, 32, 8, 8, 3)
-    shift = there.several[4, 0].astype(int) - there.several[0, 0]
-    assert abs(np.median(shift) - 0.4 * 127.5) < 2
+    # Styles of seeds 8 and 4, of a dark image, so that nothing is clipped.
+    shift = there.several[4, 1].astype(int) - there.several[0, 1]
+    assert np.abs(shift - 0.4 * 127.5).max() <= 1
