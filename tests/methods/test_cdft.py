@@ -35,6 +35,12 @@ def model():
     return model
 
 
+@pytest.fixture(scope="module")
+def single():
+    """Of one layer."""
+    return build(taps=("conv3",))
+
+
 def images(seed, count=8):
     x = np.random.default_rng(seed).uniform(-1, 1, (count, 32, 32, 3))
     return tf.constant(x, tf.float32)
@@ -143,7 +149,7 @@ def test_streams_take_the_ways_of_the_paper(model):
         deeper = to_o[0](layers[i]["conv4"])
         fake = to_o[1](deeper, layers[i]["conv3"])
         equal(s[f"fake_{o}"], fake)
-        equal(s[f"cycled_{i}"], back(fake, layers[i]["conv4"]))
+        equal(s[f"cycled_{i}"], back(layers[i]["conv4"], fake))
         equal(s[f"same_{o}"], to_o[1](layers[o]["conv4"], layers[o]["conv3"]))
         images_ = a if i == "a" else b
         inverter = getattr(model, f"inverter_conv3_{o}")
@@ -173,8 +179,7 @@ def test_slopes_are_taken_between_real_and_fake(model, monkeypatch):
         np.testing.assert_allclose(s[f"slope_{o}"], lengths, rtol=1e-4)
 
 
-def test_a_step_moves_its_stage_alone():
-    model = build()
+def test_a_step_moves_its_stage_alone(model):
     model.enter_phase(32, stage="conv3")
     model.begin_phase()
     before = {v.path: v.numpy() for v in model.trainable_variables}
@@ -192,8 +197,8 @@ def test_a_step_moves_its_stage_alone():
             np.testing.assert_array_equal(average, variable)
 
 
-def test_a_phase_begins_with_averages_and_whole_statistics():
-    model = build()
+def test_a_phase_begins_with_averages_and_whole_statistics(single):
+    model = single
     for average, variable in model.average_pairs:
         average.assign(average + 1.0)
         variable.assign(variable + 2.0)
@@ -252,8 +257,9 @@ def test_ablations_leave_terms_out_and_train(switches, left_out):
     assert every - terms == left_out
 
 
-def test_a_single_layer_is_translated_for_itself():
-    model = build(taps=("conv3",))
+def test_a_single_layer_is_translated_for_itself(single):
+    model = single
+    model.enter_phase(32)
     assert model.stages == ("statistics", "inversion", "conv3")
     layer = model.normalized(images(1, 2), "a")["conv3"]
     equal(

@@ -454,7 +454,7 @@ class CDFT(UnpairedTranslator):
             judged[f"score_{o}"], judged[f"fake_score_{o}"] = tf.split(
                 scores, 2
             )
-            share = self.noise((len(real), 1, 1, 1), ord(o), "uniform")
+            share = self.noise((real.shape[0], 1, 1, 1), ord(o), "uniform")
             between = real + share * (tf.stop_gradient(fake) - real)
             judged[f"slope_{o}"] = losses.slope(critic, between)
         return judged
