@@ -77,6 +77,7 @@ class CDFT(UnpairedTranslator):
     """
 
     embeds = True
+    adam = {"learning_rate": 1e-4, "beta_1": 0.5, "beta_2": 0.999}
     judges_images = False  # The translators' critics judge features.
 
     def __init__(
