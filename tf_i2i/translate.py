@@ -305,10 +305,10 @@ def translate_files(
             batch = waiting.pop(shape)
             images = np.stack([padded for padded, _, _, _ in batch])
             translated = np.asarray(translate_fn(images))
-            for image, (_, *sizes, target) in zip(
+            for image, (_, inner, final, target) in zip(
                 translated, batch, strict=True
             ):
-                finished = finish(image, *sizes, filters.target)
+                finished = finish(image, inner, final, filters.target)
                 save_image(finished, target)
             bar.update(len(batch))
 

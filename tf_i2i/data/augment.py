@@ -75,8 +75,15 @@ class Augmentation:
 
     def of_maps(self):
         """The same crops and mirrors, without another change of colours."""
-        plain = dict.fromkeys(("contrast", "hue", "brightness"), 0.0)
-        return replace(self, **plain, saturation=0.0, invert=False, maps=True)
+        return replace(
+            self,
+            contrast=0.0,
+            hue=0.0,
+            brightness=0.0,
+            saturation=0.0,
+            invert=False,
+            maps=True,
+        )
 
     def __call__(self, image, seed, size):
         """One view.

@@ -20,8 +20,8 @@ def check_taps(taps, weights):
         UserError: for the first unknown one.
     """
     for tap in taps:
-        kind, number = re.fullmatch(r"(conv|relu|)(.*)", tap).groups()
-        if not kind or f"relu{number}" not in weights:
+        named = re.fullmatch("(?:conv|relu)(.*)", tap)
+        if not named or f"relu{named[1]}" not in weights:
             known = [name.removeprefix("relu") for name in weights]
             raise UserError(
                 "`taps` must be convN (before the rectifier) or reluN, N one "

@@ -99,6 +99,7 @@ class AsymGAN(UnpairedTranslator):
     updates = ("both",)
     adam = {"learning_rate": 2e-4, "beta_1": 0.5, "beta_2": 0.999}
     styled = ("b_to_a",)
+    style_shape: tuple[int, ...]
 
     def __init__(
         self,
@@ -363,9 +364,8 @@ class AsymGAN(UnpairedTranslator):
             terms["style"] = self.style_weight * s["style"]
         if self.variation_weight:
             made = ("fake_b", "cycled_a", "remade_a", "fake_a", "cycled_b")
-            made = [s[name] for name in (*made, "styled_a")]
             terms["variation"] = self.variation_weight * tf.add_n(
-                [losses.squared_variation(images) for images in made]
+                [losses.squared_variation(s[k]) for k in (*made, "styled_a")]
             )
         return terms
 

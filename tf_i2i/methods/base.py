@@ -144,7 +144,7 @@ class UnpairedTranslator(keras.Model):
             `[count, *style_shape]`.
         """
         share = tf.linspace(0.0, 1.0, count)
-        share = tf.reshape(share, [-1] + [1] * len(self.style_shape))
+        share = tf.reshape(share, [-1] + [1] * (len(first.shape) - 1))
         return (1.0 - share) * first + share * last
 
     def embed(self, images, domain):

@@ -369,7 +369,7 @@ class CDFT(UnpairedTranslator):
         """Each layer's picture, its features and its critic's scores."""
         limits = BATCH_NORM if training else None
         passage = Passage(("real", "fake"), limits)
-        s = {}
+        s: dict[str, tf.Tensor] = {}
         for o in "ab":
             cut = self._cut(layers[o])
             for tap in self.taps:
@@ -417,7 +417,7 @@ class CDFT(UnpairedTranslator):
 
     def _translator_streams(self, cut):
         *below, tap = self.reached
-        s = {}
+        s: dict[str, tf.Tensor] = {}
         own = {o: cut[o][below[-1]] if below else None for o in "ab"}
         for o, i in ("ab", "ba"):
             sources, contents = [cut[i][tap]], [self._content(cut, i, o)]

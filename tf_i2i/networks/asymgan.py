@@ -26,7 +26,7 @@ STYLE_PATHS = ("map", "beside", "norm")
 class BesideBlock(ResidualBlock):
     """A residual block whose first convolution also sees a vector."""
 
-    def call(self, x, style, training=False):
+    def call(self, x, style, training=False):  # type: ignore[override]
         y = self._normalized(0, laid_beside(x, style), training)
         y = self._normalized(1, self.activation(y), training)
         return tf.cast(x, y.dtype) + y
@@ -49,7 +49,7 @@ class ConditionedBlock(ResidualBlock):
             for kind in ("scale", "offset")
         )
 
-    def call(self, x, style, training=False):
+    def call(self, x, style, training=False):  # type: ignore[override]
         y = self._styled(0, self._normalized(0, x, training), style)
         y = self.activation(y)
         y = self._styled(1, self._normalized(1, y, training), style)
@@ -104,7 +104,7 @@ class StyledGenerator(ResnetGenerator):
         self.middle = middle
         self.styled = tuple(styled)
 
-    def call(self, x, style, training=False):
+    def call(self, x, style, training=False):  # type: ignore[override]
         """Translates images.
 
         Args:
