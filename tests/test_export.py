@@ -194,7 +194,7 @@ def test_style_is_an_input(styled, tmp_path):
         str(tmp_path / "saved"), "serve"
     )
     plain = {"translate", "encode_style", "sample", "serving_default"}
-    for way in export.DIRECTIONS:
+    for way in DIRECTIONS:
         plain |= {way, f"{way}_float", f"encode_{way[0]}"}
         plain |= {f"encode_style_{way}", f"sample_{way}"}
     assert set(shown) - {"__saved_model_init_op"} == plain
@@ -368,7 +368,7 @@ def test_int8_of_norms_by_picture_is_refused(run_dir, tmp_path, monkeypatch):
         (["--precision=int4"], "choose from"),
         (["--precision=int8"], "must come with an `--output` that ends in"),
         (["--size=64"], "`--size` must come with a .tflite or .onnx"),
-        (["--direction=c_to_d"], "choose from"),
+        (["--direction=c_to_d"], "must be one of a_to_b, b_to_a"),
         (["--run_dir=nowhere"], "`--run_dir` must be the folder of a run"),
         (["--output={tmp}/full"], "which holds something else"),
         (["--output={tmp}/full/file"], "which holds something else"),

@@ -43,7 +43,9 @@ def test_version(capsys, monkeypatch):
 def test_an_unknown_verb_is_refused(capsys, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["tf_i2i", "transalte"])
     assert refuse("transalte") == 2
-    assert "`verb` must be one of doctor, evaluate" in capsys.readouterr().err
+    assert (
+        "`verb` must be one of demo, distill, doctor" in capsys.readouterr().err
+    )
 
 
 def test_a_verb_is_run(monkeypatch):

@@ -173,7 +173,10 @@ def test_a_run_has_test_images_of_its_own(run_dir, tmp_path, monkeypatch):
         images = np.stack([flat(c, 12, 12) for c in colours])
         names = [f"{i}.png" for i in range(len(images))]
         return SimpleNamespace(
-            images=images, names=names, split={"test": [0, 2]}.get
+            images=images,
+            names=names,
+            maps=False,
+            split={"test": [0, 2]}.get,
         )
 
     stores = {"a": store(RED, GREEN, BLUE), "b": store(BLUE, GREEN, RED)}

@@ -223,7 +223,7 @@ class Colours:
         small = images[:, ::8, ::8].reshape(len(images), -1)
         return small.astype(np.float32) / 255
 
-    def taps(self, images):
+    def taps(self, images, batch_size=32):
         return {"small": images[:, ::8, ::8].astype(np.float32) + 1}
 
 
@@ -238,11 +238,16 @@ def test_every_number_of_the_judge_is_explained(rng):
         return found
 
     labels = np.arange(8) % 2
+    black, white = [0, 0, 0], [255, 255, 255]
+    maps = noise(8)[..., :1].repeat(3, axis=3) // 128 * 255
     evidence = Evidence(
-        *(noise(8) for _ in range(5)),
+        maps,
+        *(noise(8) for _ in range(4)),
         {"glasses": labels},
         {"glasses": (labels, labels)},
-        palette=np.array([[0, 0, 0], [255, 255, 255]]),
+        palette=np.array([black, white]),
+        source_palette=np.array([black, white]),
+        target_maps=maps,
     )
     assert baselines(evidence).keys() | {"model", "best"} == report.ROWS.keys()
     candidate = Candidate(

@@ -159,7 +159,9 @@ def equal(xs, ys):
     return all(np.array_equal(x, y) for x, y in zip(xs, ys, strict=True))
 
 
-@pytest.fixture(scope="module", params=quick_without())
+@pytest.fixture(
+    scope="module", params=quick_without("twingan_style", "unit_digits")
+)
 def trained(request, tmp_path_factory):
     """Name, model after three steps, and its weights file."""
     model = build(request.param)

@@ -143,7 +143,7 @@ class ArrayOfOne:
     """A store whose training split is one image."""
 
     def __init__(self, store):
-        self.path = store.path
+        self.path, self.maps = store.path, False
 
     def split(self, name):
         del name

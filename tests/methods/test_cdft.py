@@ -185,7 +185,7 @@ def test_a_step_moves_its_stage_alone(model):
     before = {v.path: v.numpy() for v in model.trainable_variables}
     model.train_step((images(1), images(2)))
     moved = {
-        v.path.split("/")[1]
+        v.path.split("/")[0]
         for v in model.trainable_variables
         if not np.array_equal(before[v.path], v.numpy())
     }

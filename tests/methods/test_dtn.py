@@ -124,7 +124,7 @@ def test_exports_hold_the_encoder(finetune, tmp_path):
     exporting.export_saved_model(model, tmp_path / "saved")
     loaded = tf.saved_model.load(str(tmp_path / "saved")).signatures
     assert set(loaded) == {
-        *("serving_default", "a_to_b", "a_to_b_float"),
+        *("serving_default", "translate", "a_to_b", "a_to_b_float"),
         *("encode_a", "encode_b"),
     }
     codes = loaded["encode_b"](images=tf.constant(photos))["embedding"]

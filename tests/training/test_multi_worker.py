@@ -186,6 +186,7 @@ def assert_as_alone(alone, run_dir, printed):
     assert "images/s" not in worker
 
 
+@pytest.mark.slow
 def test_a_worker_killed_and_all_resumed_train_as_one_process(
     folders, alone, tmp_path
 ):
