@@ -57,7 +57,10 @@ def test_a_run_goes_on_anywhere_bit_for_bit(folders, tmp_path):
     assert {"psnr_conv3", "clamped_conv4"} < set(rows[1])
     assert "adversarial_conv4" not in rows[3]
     pictures = sorted((tmp_path / "whole" / "samples").iterdir())
-    heights = [Image.open(path).height // 64 for path in pictures]
+    heights = []
+    for path in pictures:
+        with Image.open(path) as picture:
+            heights.append(picture.height // 64)
     assert heights == [6, 6, 6, 8]
 
 

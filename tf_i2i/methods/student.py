@@ -39,6 +39,7 @@ class Student(UnpairedTranslator):
     """
 
     updates = ("translator",)
+    judges_images = False  # There are no critics.
 
     def __init__(
         self,

@@ -357,7 +357,8 @@ class FeatureCritic(Network):
     def __init__(self, channels, width=1.0, name=None):
         super().__init__(name)
         self.channels, self.width = max(NARROWEST, channels), width
-        self.last = keras.layers.Dense(1, name="dense")
+        # A bias would cancel between reals and fakes.
+        self.last = keras.layers.Dense(1, use_bias=False, name="dense")
 
     def build(self, shape):
         super().build(shape)
