@@ -310,10 +310,10 @@ class UnpairedTranslator(keras.Model):
 
     def finish(self):
         """Builds all networks, checks owners, makes averages."""
-        self._terms_in = {}
+        self._terms_in = {}  # By words: SavedModels take no other keys.
         for stage in self.stages:
             self.stage = stage
-            self._terms_in[stage] = sorted(self._build_networks())
+            self._terms_in[str(stage)] = sorted(self._build_networks())
         self.updates = self.updates_in(self.stage)
         self._check_owners()
         # By identity: networks may share layers.
@@ -485,7 +485,7 @@ class UnpairedTranslator(keras.Model):
     def metrics(self):
         if not self.built:
             return []
-        return [self.terms[name] for name in self._terms_in[self.stage]]
+        return [self.terms[name] for name in self._terms_in[str(self.stage)]]
 
     def updates_in(self, stage):
         """`updates` in one of `stages`."""
