@@ -6,15 +6,14 @@ import tensorflow as tf
 from shapes import convolved
 from shapes import parameters
 
+from tf_i2i.layers import BATCH_NORM
 from tf_i2i.layers import Passage
-from tf_i2i.layers import RenormLimits
 from tf_i2i.networks.lifted import Lifted
 from tf_i2i.networks.xgan import DomainClassifier
 from tf_i2i.networks.xgan import XganCritic
 from tf_i2i.networks.xgan import XganDecoder
 from tf_i2i.networks.xgan import XganEncoder
 
-BATCH_NORM = RenormLimits(1.0, 0.0)
 A, B = Passage(("a",)), Passage(("b",))
 ALL = Passage(("aa", "ab", "ba", "bb"), copies=2)
 

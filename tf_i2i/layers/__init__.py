@@ -3,6 +3,7 @@
 from tf_i2i.layers.augment import augmented
 from tf_i2i.layers.deviation import FirstDeviations
 from tf_i2i.layers.instance import InstanceNormalization
+from tf_i2i.layers.normalization import BATCH_NORM
 from tf_i2i.layers.normalization import DomainBatchRenormalization
 from tf_i2i.layers.normalization import Passage
 from tf_i2i.layers.normalization import RenormLimits
@@ -18,6 +19,7 @@ from tf_i2i.layers.spatial import upsample
 from tf_i2i.layers.spatial import upsample_convolve
 
 __all__ = [
+    "BATCH_NORM",
     "DomainBatchRenormalization",
     "FirstDeviations",
     "InstanceNormalization",

@@ -88,11 +88,14 @@ def pixel_norm(x):
 class RenormLimits(NamedTuple):
     """Clips of batch renormalization: `r` in [1/r_max, r_max], `d` in ±d_max.
 
-    `RenormLimits(1, 0)` is batch normalization.
+    `BATCH_NORM`, (1, 0), is batch normalization.
     """
 
     r_max: float | tf.Tensor
     d_max: float | tf.Tensor
+
+
+BATCH_NORM = RenormLimits(1.0, 0.0)
 
 
 @dataclasses.dataclass(frozen=True)

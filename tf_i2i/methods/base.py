@@ -493,13 +493,12 @@ class UnpairedTranslator(keras.Model):
 
     def batches_in(self, stage):
         """Batches that one training step reads in one of `stages`."""
-        updates = self.updates_in(stage)
-        return max(updates.count(update) for update in updates)
+        return _most(self.updates_in(stage))
 
     @property
     def batches_per_step(self):
         """Batches that one training step reads."""
-        return max(self.updates.count(update) for update in self.updates)
+        return _most(self.updates)
 
     def enter_phase(self, size, start=0, images=None, fading=False, stage=None):
         """Sets the path of the networks and the clock of fades.
@@ -760,3 +759,8 @@ class UnpairedTranslator(keras.Model):
         """Nothing is left to build, and Keras would average a first batch
         over the replicas for it, which several workers cannot do.
         """
+
+
+def _most(updates):
+    """How often the most frequent of the updates is made."""
+    return max(updates.count(update) for update in updates)

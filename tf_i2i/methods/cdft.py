@@ -36,12 +36,11 @@ from tf_i2i import losses
 from tf_i2i.domains import DIRECTIONS
 from tf_i2i.errors import UserError
 from tf_i2i.features.backbone import load_backbone
+from tf_i2i.layers import BATCH_NORM
 from tf_i2i.layers import Passage
-from tf_i2i.layers import RenormLimits
 from tf_i2i.methods.base import UnpairedTranslator
 from tf_i2i.networks import cdft as networks
 
-BATCH_NORM = RenormLimits(1.0, 0.0)
 TAPS = ("conv3_1", "conv4_1", "conv5_1")
 
 

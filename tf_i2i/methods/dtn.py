@@ -25,9 +25,9 @@ import tensorflow as tf
 
 from tf_i2i import losses
 from tf_i2i.errors import UserError
+from tf_i2i.layers import BATCH_NORM
 from tf_i2i.layers import Passage
 from tf_i2i.methods.base import UnpairedTranslator
-from tf_i2i.methods.xgan import BATCH_NORM
 from tf_i2i.methods.xgan import Untracked
 from tf_i2i.networks.lifted import Lifted
 from tf_i2i.networks.xgan import STRIDE

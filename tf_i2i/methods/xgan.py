@@ -33,8 +33,8 @@ from keras import layers
 from tf_i2i import losses
 from tf_i2i.domains import DIRECTIONS
 from tf_i2i.errors import UserError
+from tf_i2i.layers import BATCH_NORM
 from tf_i2i.layers import Passage
-from tf_i2i.layers import RenormLimits
 from tf_i2i.layers.reversal import reverse_gradient
 from tf_i2i.methods.base import UnpairedTranslator
 from tf_i2i.networks.xgan import BLOCKS
@@ -44,7 +44,6 @@ from tf_i2i.networks.xgan import XganCritic
 from tf_i2i.networks.xgan import XganDecoder
 from tf_i2i.networks.xgan import XganEncoder
 
-BATCH_NORM = RenormLimits(1.0, 0.0)
 # Share of embeddings whose domain the classifier knows, from which on it has
 # not been confused.
 _TOO_GOOD = 0.98

@@ -13,6 +13,7 @@ from tf_i2i.layers import InstanceNormalization
 from tf_i2i.layers import reflect_pad
 from tf_i2i.networks.base import Network
 from tf_i2i.networks.blocks import ResidualBlock
+from tf_i2i.networks.blocks import bent
 from tf_i2i.networks.blocks import normal_kernels
 from tf_i2i.networks.blocks import scaled
 from tf_i2i.networks.resnet import ResnetGenerator
@@ -204,18 +205,15 @@ class AuxEncoder(Network):
             float32 `[N, h, w, C]`, sides those of `x` halved `halvings`
             times, or their averages, `[N, C]`.
         """
-        x = self._bent(0, self.first(reflect_pad(x, 3, training)), training)
+        x = bent(
+            self.norms, 0, self.first(reflect_pad(x, 3, training)), training
+        )
         for i, down in enumerate(self.downs, 1):
-            x = self._bent(i, down(x), training)
+            x = bent(self.norms, i, down(x), training)
         for block in self.blocks:
             x = block(x, training=training)
         z = tf.cast(self.last(x), tf.float32)
         return tf.reduce_mean(z, [1, 2]) if self.pooled else z
-
-    def _bent(self, i, x, training):
-        if self.norms:
-            x = self.norms[i](x, training=training)
-        return tf.nn.relu(x)
 
 
 class MapCritic(Network):

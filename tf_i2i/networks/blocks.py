@@ -23,6 +23,13 @@ def normal_kernels(width=1.0):
     return normal(0.02 / width**0.5)
 
 
+def bent(norms, i, x, training):
+    """ReLU of `x`, normalized by the i-th of `norms`, if there are any."""
+    if norms:
+        x = norms[i](x, training=training)
+    return tf.nn.relu(x)
+
+
 class ResidualBlock(Network):
     """A basic residual block: `x + norm(conv(activation(norm(conv(x)))))`.
 

@@ -8,9 +8,9 @@ import keras
 import tensorflow as tf
 
 from tf_i2i.errors import UserError
+from tf_i2i.layers import BATCH_NORM
 from tf_i2i.layers import DomainBatchRenormalization
 from tf_i2i.layers import Passage
-from tf_i2i.layers import RenormLimits
 from tf_i2i.networks.base import Network
 from tf_i2i.networks.blocks import normal_kernels
 from tf_i2i.networks.blocks import scaled
@@ -53,7 +53,7 @@ class _Block(Network):
         self.norm = DomainBatchRenormalization({_ROUTE: 0}, name="norm")
 
     def call(self, x, training=False):
-        limits = RenormLimits(1.0, 0.0) if training else None
+        limits = BATCH_NORM if training else None
         passage = Passage((_ROUTE,), limits)
         return leaky_relu(self.norm(self.convolution(x), passage=passage))
 

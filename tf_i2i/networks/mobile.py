@@ -9,16 +9,15 @@ resolution is left to the first and the last convolution.
 import keras
 import tensorflow as tf
 
+from tf_i2i.layers import BATCH_NORM
 from tf_i2i.layers import DomainBatchRenormalization
 from tf_i2i.layers import Passage
-from tf_i2i.layers import RenormLimits
 from tf_i2i.layers import upsample
 from tf_i2i.networks.base import Network
 from tf_i2i.networks.blocks import scaled
 
 STRIDE = 8  # Sides of images are multiples of this.
 _ROUTE = "images"
-_BATCH_NORM = RenormLimits(1.0, 0.0)
 
 
 class _Normed(Network):
@@ -107,7 +106,7 @@ class MobileGenerator(Network):
         Returns:
             float32, shape of `x`, around [-1, 1].
         """
-        passage = Passage((_ROUTE,), _BATCH_NORM if training else None)
+        passage = Passage((_ROUTE,), BATCH_NORM if training else None)
         x = self.first(x, passage=passage)
         skips = [x]
         for down in self.downs:

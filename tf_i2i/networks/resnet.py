@@ -10,6 +10,7 @@ from tf_i2i.layers import InstanceNormalization
 from tf_i2i.layers import reflect_pad
 from tf_i2i.networks.base import Network
 from tf_i2i.networks.blocks import ResidualBlock
+from tf_i2i.networks.blocks import bent
 from tf_i2i.networks.blocks import normal_kernels
 from tf_i2i.networks.blocks import scaled
 
@@ -78,19 +79,16 @@ class ResnetGenerator(Network):
 
     def _encoded(self, x, training):
         """Images -> what the blocks work on."""
-        x = self._bent(0, self.first(reflect_pad(x, 3, training)), training)
+        x = bent(
+            self.norms, 0, self.first(reflect_pad(x, 3, training)), training
+        )
         for i, down in enumerate(self.downs, 1):
-            x = self._bent(i, down(x), training)
+            x = bent(self.norms, i, down(x), training)
         return x
 
     def _decoded(self, x, training, given=lambda x: x):
         """What the blocks leave -> images; `given` makes a layer's input."""
         for i, up in enumerate(self.ups, 3):
-            x = self._bent(i, up(given(x)), training)
+            x = bent(self.norms, i, up(given(x)), training)
         x = self.last(reflect_pad(given(x), 3, training))
         return tf.tanh(tf.cast(x, tf.float32))
-
-    def _bent(self, i, x, training):
-        if self.norms:
-            x = self.norms[i](x, training=training)
-        return tf.nn.relu(x)
