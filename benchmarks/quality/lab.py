@@ -58,7 +58,6 @@ MAPS = (
     "train.image_size = 64",
     "Augmentation.crop = None",
     *EXACT,
-    "single_phase.images = 4000",
 )
 # The same for AsymGAN's rows, whose label maps have a setting of their own.
 LABELS = ("train.label_maps = ('b',)", "Augmentation.crop = None", *EXACT)
@@ -70,6 +69,7 @@ def shown(images):
     return (f"single_phase.images = {images}",)
 
 
+UNIT_MAPS = (*MAPS, *shown(12000))
 # G and F as wide as CycleGAN's.
 AS_CYCLEGAN = of("AsymGAN", residual_blocks=2, width=0.4)
 NO_SHARING = of("UNIT", shared_blocks=0, likelihood_weight=0.0, kl_weight=0.0)
@@ -141,7 +141,7 @@ ROWS = {
         ),
     ),
     "cyclegan_cityscapes": Row(
-        "cityscapes", "cyclegan.gin", (*MAPS, *OUTER_NORM)
+        "cityscapes", "cyclegan.gin", (*MAPS, *OUTER_NORM, *shown(4000))
     ),
     "unit": Row("toy", "unit.gin"),
     "unit_negative": Row(
@@ -164,9 +164,10 @@ ROWS = {
     ),
     "unit_negative_wide": Row("negative", "unit.gin", (*EXACT, *WIDE_UNIT)),
     "unit_permutation": Row("permutation", "unit.gin", (*EXACT, *WIDE_UNIT)),
-    "unit_cityscapes": Row("cityscapes", "unit.gin", MAPS),
-    "unit_no_sharing": Row("cityscapes", "unit.gin", (*MAPS, *NO_SHARING)),
-    "unit_no_cycle": Row("cityscapes", "unit.gin", (*MAPS, *NO_CYCLE)),
+    # Figure 2(d).
+    "unit_cityscapes": Row("cityscapes", "unit.gin", UNIT_MAPS),
+    "unit_no_sharing": Row("cityscapes", "unit.gin", (*UNIT_MAPS, *NO_SHARING)),
+    "unit_no_cycle": Row("cityscapes", "unit.gin", (*UNIT_MAPS, *NO_CYCLE)),
     "asymgan": Row("toy", "asymgan.gin"),
     "asymgan_ext": Row("toy", "asymgan_ext.gin"),
     "asymgan_cityscapes": Row(
@@ -221,7 +222,9 @@ ROWS = {
             "no_variation": {"variation_weight": 0.0},
         }.items()
     },
-    "cyclegan_selfie2anime": Row("selfie2anime", "cyclegan.gin"),
+    "cyclegan_selfie2anime": Row(
+        "selfie2anime", "cyclegan.gin", ("train.image_size = 64", *shown(27000))
+    ),
     "xgan": Row("toy", "xgan.gin"),
     "xgan_teacher": Row("toy", "xgan.gin", TEACHER),
     "xgan_rec_dann": Row(

@@ -64,10 +64,10 @@ def test_streams_take_the_ways_that_their_names_say():
         "score_b": model.critic_b(b),
     }
     for name, value in expected.items():
-        np.testing.assert_allclose(s[name], value, atol=1e-5, err_msg=name)
+        np.testing.assert_allclose(s[name], value, atol=1e-4, err_msg=name)
     np.testing.assert_array_equal(s["pooled_a"], s["fake_a"])
     np.testing.assert_allclose(
-        model.translate(a, "a_to_b"), s["fake_b"], atol=1e-5
+        model.translate(a, "a_to_b"), s["fake_b"], atol=1e-4
     )
 
 

@@ -61,6 +61,8 @@ def one_size(model, direction, size=None, batch=1):
     """
     import tensorflow as tf
 
+    from tf_i2i.layers import portable
+
     size = size or model.size
     if size < model.stride or size % model.stride:
         raise UserError(
@@ -68,11 +70,13 @@ def one_size(model, direction, size=None, batch=1):
             f"Received: size={size}"
         )
     inputs = specs(tf.uint8, (batch, size, size, 3), model.style_for(direction))
-    function = tf.function(
-        photo_to_photo(model, direction),
-        input_signature=inputs,
-        autograph=False,
-    )
+    translate = photo_to_photo(model, direction)
+
+    @tf.function(input_signature=inputs, autograph=False)
+    def function(images, style=None):
+        with portable():
+            return translate(images, style)
+
     return function, inputs
 
 

@@ -10,6 +10,7 @@ from tf_i2i.layers.normalization import RenormLimits
 from tf_i2i.layers.normalization import leaky_pixel_norm
 from tf_i2i.layers.normalization import leaky_relu
 from tf_i2i.layers.normalization import pixel_norm
+from tf_i2i.layers.portable import portable
 from tf_i2i.layers.replicas import across_replicas
 from tf_i2i.layers.replicas import gathered
 from tf_i2i.layers.spatial import downsample
@@ -17,6 +18,7 @@ from tf_i2i.layers.spatial import minibatch_deviation
 from tf_i2i.layers.spatial import reflect_pad
 from tf_i2i.layers.spatial import upsample
 from tf_i2i.layers.spatial import upsample_convolve
+from tf_i2i.layers.thin import ThinConvolution
 
 __all__ = [
     "BATCH_NORM",
@@ -25,6 +27,7 @@ __all__ = [
     "InstanceNormalization",
     "Passage",
     "RenormLimits",
+    "ThinConvolution",
     "across_replicas",
     "augmented",
     "downsample",
@@ -33,6 +36,7 @@ __all__ = [
     "leaky_relu",
     "minibatch_deviation",
     "pixel_norm",
+    "portable",
     "reflect_pad",
     "upsample",
     "upsample_convolve",

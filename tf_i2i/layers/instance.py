@@ -4,6 +4,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tf_i2i.layers.portable import is_portable
+
 
 class InstanceNormalization(keras.layers.Layer):
     """Instance normalization (Ulyanov et al. 2016, arXiv:1607.08022).
@@ -38,23 +40,24 @@ class InstanceNormalization(keras.layers.Layer):
 
         Args:
             x: `[N, H, W, C]`, float; N static where `training`.
-            training: whether to use the kernel of batch normalization, image
-                by image, which is faster to differentiate, but unknown to
-                converters; the values are the same.
+            training: whether to use the kernel of batch normalization for
+                each image, which is faster to differentiate; a single image
+                takes it anyway. The values are the same.
 
         Returns:
             Same shape and dtype; computed in float32.
         """
         scale = tf.convert_to_tensor(self.gamma)
         offset = tf.convert_to_tensor(self.beta)
-        if training:
+        if training or (x.shape[0] == 1 and not is_portable()):
             images = tf.split(x, x.shape[0])
             images = [self._kernel(image, scale, offset) for image in images]
             return tf.concat(images, 0)
         y = tf.cast(x, tf.float32)
-        mean, variance = tf.nn.moments(y, [1, 2], keepdims=True)
-        y = (y - mean) * tf.math.rsqrt(variance + self.epsilon)
-        return tf.cast(y * scale + offset, x.dtype)
+        y -= tf.reduce_mean(y, [1, 2], keepdims=True)
+        variance = tf.reduce_mean(tf.square(y), [1, 2], keepdims=True)
+        y *= tf.math.rsqrt(variance + self.epsilon) * scale
+        return tf.cast(y + offset if self.affine else y, x.dtype)
 
     def _kernel(self, image, scale, offset):
         """Batch normalization of a batch of one, in one operation."""

@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 
 from tf_i2i.layers import InstanceNormalization
+from tf_i2i.layers import ThinConvolution
 from tf_i2i.layers import reflect_pad
 from tf_i2i.networks.base import Network
 from tf_i2i.networks.blocks import ResidualBlock
@@ -171,7 +172,7 @@ class AuxEncoder(Network):
         counts = [scaled(64 * 2**i, width) for i in range(halvings + 1)]
         start = "he_normal" if pooled else normal_kernels(width)
         kernels = {"kernel_initializer": start}
-        self.first = keras.layers.Conv2D(counts[0], 7, **kernels, name="first")
+        self.first = ThinConvolution(counts[0], 7, **kernels, name="first")
         self.downs = [
             keras.layers.Conv2D(
                 n, 3, strides=2, padding="same", **kernels, name=f"down_{i}"
