@@ -39,6 +39,6 @@ def _convolved(x, kernel):
 
 
 def _laid(side, channels):
-    """Lays `side` rows of pixels beside each other: `[side, 1, C, side * C]`."""
+    """Lays rows of pixels beside each other: `[side, 1, C, side * C]`."""
     kernel = np.eye(side * channels, dtype=np.float32)
     return kernel.reshape(side, 1, channels, side * channels)
