@@ -1,6 +1,7 @@
 """Layers that Keras does not have."""
 
 from tf_i2i.layers.augment import augmented
+from tf_i2i.layers.convolution import Conv2D
 from tf_i2i.layers.deviation import FirstDeviations
 from tf_i2i.layers.instance import InstanceNormalization
 from tf_i2i.layers.normalization import BATCH_NORM
@@ -18,16 +19,15 @@ from tf_i2i.layers.spatial import minibatch_deviation
 from tf_i2i.layers.spatial import reflect_pad
 from tf_i2i.layers.spatial import upsample
 from tf_i2i.layers.spatial import upsample_convolve
-from tf_i2i.layers.thin import ThinConvolution
 
 __all__ = [
     "BATCH_NORM",
+    "Conv2D",
     "DomainBatchRenormalization",
     "FirstDeviations",
     "InstanceNormalization",
     "Passage",
     "RenormLimits",
-    "ThinConvolution",
     "across_replicas",
     "augmented",
     "downsample",

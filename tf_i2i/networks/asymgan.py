@@ -9,8 +9,8 @@ E that reads z from an image, and critics of z.
 import keras
 import tensorflow as tf
 
+from tf_i2i.layers import Conv2D
 from tf_i2i.layers import InstanceNormalization
-from tf_i2i.layers import ThinConvolution
 from tf_i2i.layers import reflect_pad
 from tf_i2i.networks.base import Network
 from tf_i2i.networks.blocks import ResidualBlock
@@ -172,11 +172,9 @@ class AuxEncoder(Network):
         counts = [scaled(64 * 2**i, width) for i in range(halvings + 1)]
         start = "he_normal" if pooled else normal_kernels(width)
         kernels = {"kernel_initializer": start}
-        self.first = ThinConvolution(counts[0], 7, **kernels, name="first")
+        self.first = Conv2D(counts[0], 7, **kernels, name="first")
         self.downs = [
-            keras.layers.Conv2D(
-                n, 3, strides=2, padding="same", **kernels, name=f"down_{i}"
-            )
+            Conv2D(n, 3, strides=2, padding="same", **kernels, name=f"down_{i}")
             for i, n in enumerate(counts[1:])
         ]
         self.norms = [
@@ -193,7 +191,7 @@ class AuxEncoder(Network):
             )
             for i in range(3)
         ]
-        self.last = keras.layers.Conv2D(channels, 1, name="last")
+        self.last = Conv2D(channels, 1, name="last")
 
     def call(self, x, training=False):
         """Reads z.
@@ -233,7 +231,7 @@ class MapCritic(Network):
         super().__init__(name)
         kernels = {"kernel_initializer": normal_kernels(width)}
         self.convolutions = [
-            keras.layers.Conv2D(
+            Conv2D(
                 scaled(n, width),
                 4,
                 strides=1 if i else 2,
@@ -243,9 +241,7 @@ class MapCritic(Network):
             )
             for i, n in enumerate((64, 128, 256))
         ]
-        self.last = keras.layers.Conv2D(
-            1, 3, padding="same", **kernels, name="last"
-        )
+        self.last = Conv2D(1, 3, padding="same", **kernels, name="last")
 
     def call(self, z):
         """`[N, h, w, C]` -> `[N, h / 2, w / 2, 1]`."""

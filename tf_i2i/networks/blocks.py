@@ -1,8 +1,8 @@
 """Parts that several networks are made of."""
 
-import keras
 import tensorflow as tf
 
+from tf_i2i.layers import Conv2D
 from tf_i2i.layers import InstanceNormalization
 from tf_i2i.layers import reflect_pad
 from tf_i2i.networks.base import Network
@@ -63,7 +63,7 @@ class ResidualBlock(Network):
         self.border = kernel_size // 2 if reflect else 0
         kernels = {"kernel_initializer": normal_kernels(width)}
         self.convolutions = [
-            keras.layers.Conv2D(
+            Conv2D(
                 filters,
                 kernel_size,
                 padding="valid" if reflect else "same",
@@ -82,7 +82,7 @@ class ResidualBlock(Network):
     def build(self, shape):
         super().build(shape)
         if shape[-1] != self.filters:
-            self.projection = keras.layers.Conv2D(
+            self.projection = Conv2D(
                 self.filters, 1, **self.kernels, name="projection"
             )
 

@@ -10,6 +10,7 @@ import math
 import keras
 import tensorflow as tf
 
+from tf_i2i.layers import Conv2D
 from tf_i2i.layers import DomainBatchRenormalization
 from tf_i2i.layers import InstanceNormalization
 from tf_i2i.layers import across_replicas
@@ -44,7 +45,7 @@ def _convolution(filters, kernel=3, stride=1, slope=SLOPE, name=None):
     """A convolution that leaves the mean square what it is (He et al.)."""
     scale = 2.0 / (1.0 + slope**2)
     initializer = keras.initializers.VarianceScaling(scale, "fan_in")
-    return keras.layers.Conv2D(
+    return Conv2D(
         filters,
         kernel,
         stride,
@@ -316,7 +317,7 @@ class InversionCritic(Network):
         super().__init__(name)
         self.pad = keras.layers.ZeroPadding2D(1)
         self.convolutions = [
-            keras.layers.Conv2D(
+            Conv2D(
                 filters,
                 4,
                 1 if filters == 1 else 2,

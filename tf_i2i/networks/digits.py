@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tf_i2i.errors import UserError
 from tf_i2i.layers import BATCH_NORM
+from tf_i2i.layers import Conv2D
 from tf_i2i.layers import DomainBatchRenormalization
 from tf_i2i.layers import Passage
 from tf_i2i.networks.base import Network
@@ -22,7 +23,7 @@ _ROUTE = "all"
 
 
 def _convolution(filters, kernel_size, strides=1, padding="same", **options):
-    return keras.layers.Conv2D(
+    return Conv2D(
         filters,
         kernel_size,
         strides,

@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 
 from tf_i2i.layers import BATCH_NORM
+from tf_i2i.layers import Conv2D
 from tf_i2i.layers import DomainBatchRenormalization
 from tf_i2i.layers import Passage
 from tf_i2i.layers import upsample
@@ -51,9 +52,7 @@ class _Separable(Network):
             name="depthwise",
         )
         self.pointwise = _Normed(
-            keras.layers.Conv2D(
-                filters, 1, kernel_initializer="he_normal", **shared
-            ),
+            Conv2D(filters, 1, kernel_initializer="he_normal", **shared),
             linear,
             name="pointwise",
         )
@@ -76,7 +75,7 @@ class MobileGenerator(Network):
         super().__init__(name)
         few, some, many = (scaled(n, width) for n in (32, 64, 128))
         self.first = _Normed(
-            keras.layers.Conv2D(
+            Conv2D(
                 few,
                 3,
                 2,
@@ -94,7 +93,7 @@ class MobileGenerator(Network):
         ]
         self.ups = [_Separable(n, name=f"up_{n}") for n in (some, few)]
         # Four pixels of three colours for each position.
-        self.last = keras.layers.Conv2D(12, 3, padding="same", name="last")
+        self.last = Conv2D(12, 3, padding="same", name="last")
 
     def call(self, x, training=False):
         """Translates images.

@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from tf_i2i.layers import Conv2D
 from tf_i2i.layers import InstanceNormalization
 from tf_i2i.networks.base import Network
 from tf_i2i.networks.blocks import normal_kernels
@@ -26,7 +27,7 @@ class PatchCritic(Network):
         channels = [scaled(64 * min(2**i, 8), width) for i in range(layers + 1)]
         self.pad = keras.layers.ZeroPadding2D(1)
         self.convolutions = [
-            keras.layers.Conv2D(
+            Conv2D(
                 filters,
                 4,
                 strides=2 if i < layers else 1,

@@ -11,6 +11,7 @@ A block at size s has `channels(s, width)` channels:
 import keras
 import tensorflow as tf
 
+from tf_i2i.layers import Conv2D
 from tf_i2i.layers import DomainBatchRenormalization
 from tf_i2i.layers import downsample
 from tf_i2i.layers import leaky_pixel_norm
@@ -79,7 +80,7 @@ class ConvolutionBase(Network):
     ):
         super().__init__(name)
         self.linear = linear
-        self.convolution = keras.layers.Conv2D(
+        self.convolution = Conv2D(
             filters,
             kernel_size,
             padding=padding,

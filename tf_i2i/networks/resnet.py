@@ -6,8 +6,8 @@ In its notation: c7s1-64, d128, d256, R256 x 6 or 9, u128, u64, c7s1-3.
 import keras
 import tensorflow as tf
 
+from tf_i2i.layers import Conv2D
 from tf_i2i.layers import InstanceNormalization
-from tf_i2i.layers import ThinConvolution
 from tf_i2i.layers import reflect_pad
 from tf_i2i.networks.base import Network
 from tf_i2i.networks.blocks import ResidualBlock
@@ -42,10 +42,9 @@ class ResnetGenerator(Network):
         few, some, many = (scaled(n, width) for n in (64, 128, 256))
         kernels = {"kernel_initializer": normal_kernels(width)}
         half = {"strides": 2, "padding": "same", **kernels}
-        self.first = ThinConvolution(few, 7, **kernels, name="first")
+        self.first = Conv2D(few, 7, **kernels, name="first")
         self.downs = [
-            keras.layers.Conv2D(n, 3, **half, name=f"down_{n}")
-            for n in (some, many)
+            Conv2D(n, 3, **half, name=f"down_{n}") for n in (some, many)
         ]
 
         def plain(place, channels, name):
@@ -57,7 +56,7 @@ class ResnetGenerator(Network):
             keras.layers.Conv2DTranspose(n, 3, **half, name=f"up_{n}")
             for n in (some, few)
         ]
-        self.last = ThinConvolution(3, 7, **kernels, name="last")
+        self.last = Conv2D(3, 7, **kernels, name="last")
         self.norms = [
             InstanceNormalization(name=f"norm_{i}")
             for i in range(5 if outer_norm else 0)

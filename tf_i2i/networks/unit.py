@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from tf_i2i.layers import Conv2D
 from tf_i2i.networks.base import Network
 from tf_i2i.networks.blocks import ResidualBlock
 from tf_i2i.networks.blocks import normal_kernels
@@ -57,7 +58,7 @@ class UnitEncoder(Network):
         super().__init__(name)
         strides = [2, 2, 2] if halvings == 3 else [1, 2, 2]
         self.convolutions = [
-            keras.layers.Conv2D(
+            Conv2D(
                 scaled(filters, width),
                 kernel_size,
                 stride,
@@ -111,7 +112,7 @@ class UnitGenerator(Network):
             )
             for filters in (256, 128, 64)[3 - halvings :]
         ]
-        self.last = keras.layers.Conv2D(
+        self.last = Conv2D(
             3, 1, kernel_initializer=normal_kernels(width), name="last"
         )
 
@@ -144,7 +145,7 @@ class UnitCritic(Network):
     def __init__(self, layers=5, width=1.0, name=None):
         super().__init__(name)
         self.convolutions = [
-            keras.layers.Conv2D(
+            Conv2D(
                 scaled(64 * 2**i, width),
                 3,
                 2,
@@ -154,7 +155,7 @@ class UnitCritic(Network):
             )
             for i in range(layers)
         ]
-        self.head = keras.layers.Conv2D(
+        self.head = Conv2D(
             1, 2, kernel_initializer=normal_kernels(width), name="head"
         )
 

@@ -13,6 +13,7 @@ leave another last map, `image_size / 16` pixels a side.
 import keras
 import tensorflow as tf
 
+from tf_i2i.layers import Conv2D
 from tf_i2i.layers import DomainBatchRenormalization
 from tf_i2i.layers import Passage
 from tf_i2i.networks.base import Network
@@ -40,7 +41,7 @@ class _Block(Network):
 
 
 def _halving(filters):
-    return keras.layers.Conv2D(
+    return Conv2D(
         filters, _KERNEL, 2, "same", use_bias=False, name="convolution"
     )
 
@@ -82,7 +83,7 @@ class XganEncoder(Network):
         self.own_a = blocks(range(own), ("a", "fake_a"), "own_a")
         self.own_b = blocks(range(own), ("b", "fake_b"), "own_b")
         # A convolution of the whole map is a dense layer.
-        dense = keras.layers.Conv2D(
+        dense = Conv2D(
             self.size,
             image_size // STRIDE,
             use_bias=False,
@@ -92,7 +93,7 @@ class XganEncoder(Network):
             *blocks(range(own, BLOCKS), every, "shared"),
             _Block(dense, every, "dense_0"),
         ]
-        self.last = keras.layers.Conv2D(self.size, 1, name="dense_1")
+        self.last = Conv2D(self.size, 1, name="dense_1")
 
     def call(self, images, passage):
         """Encodes.
@@ -225,9 +226,7 @@ class XganCritic(Network):
             _Block(_halving(scaled(filters, width)), routes, f"block_{i}")
             for i, filters in enumerate((16, 32, 32, 32))
         ]
-        self.last = keras.layers.Conv2D(
-            logits, image_size // STRIDE, name="dense"
-        )
+        self.last = Conv2D(logits, image_size // STRIDE, name="dense")
 
     def call(self, images, passage):
         """`[len(passage.routes) * N, S, S, 3]` -> `[., logits]`."""
