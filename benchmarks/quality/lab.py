@@ -223,7 +223,7 @@ ROWS = {
         }.items()
     },
     "cyclegan_selfie2anime": Row(
-        "selfie2anime", "cyclegan.gin", ("train.image_size = 64", *shown(27000))
+        "selfie2anime", "cyclegan.gin", ("train.image_size = 64", *shown(50000))
     ),
     "xgan": Row("toy", "xgan.gin"),
     "xgan_teacher": Row("toy", "xgan.gin", TEACHER),

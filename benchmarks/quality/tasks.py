@@ -219,7 +219,8 @@ TASKS = {
     "facades": Task(photos_and_labels("facades"), paired=True),
     "cityscapes": Task(photos_and_labels("cityscapes"), paired=True),
     "selfie2anime": Task(
-        collections("selfie2anime/selfie", "selfie2anime/anime"), paired=False
+        collections("selfie2anime/selfie", "selfie2anime/anime", side=80),
+        paired=False,
     ),
     # At 64 px.
     "selfie_cats": Task(
