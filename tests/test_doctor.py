@@ -299,3 +299,11 @@ def test_needs_beyond_the_machine(
     status, printed = check(argv, capsys)
     assert status == expected
     assert said in printed
+
+
+def test_advice_can_be_copied():
+    advice = "train at the images' size, of which there are few, "
+    flag = "--gin_param='train.image_size = 32'"
+    lines = doctor._wrapped(f"{advice}{flag}, or find larger ones.")
+    assert any(flag in line for line in lines)
+    assert len(lines) > 1

@@ -360,12 +360,17 @@ def _print_report(domains, needs, findings, verdict):
         _say(f"{MARKS[finding.level]} {_named(finding)}")
         for example in finding.examples:
             _say(f"      {_short(example)}")
-        for line in textwrap.wrap(
-            finding.advice, _WIDTH, break_on_hyphens=False
-        ):
+        for line in _wrapped(finding.advice):
             _say(f"  {line}")
         _say()
     _say(verdict)
+
+
+def _wrapped(text):
+    """Lines of a text; a quoted flag stays whole, so that it can be copied."""
+    quoted = re.sub(r"--\w+='[^']*'", lambda m: m[0].replace(" ", "\0"), text)
+    lines = textwrap.wrap(quoted, _WIDTH, break_on_hyphens=False)
+    return [line.replace("\0", " ") for line in lines]
 
 
 def _say(line=""):
