@@ -110,13 +110,13 @@ def candidates(model, images, direction, folder, threads):
     from tf_i2i import exporting
     from tf_i2i.exporting.litert import examples
     from tf_i2i.exporting.pictures import bytes_of
-    from tf_i2i.exporting.pictures import one_size
+    from tf_i2i.exporting.pictures import photo_to_photo
 
     image, style = images[:1], None
     if shape := model.style_for(direction):
         style = np.zeros((1, *shape), np.float32)
     given = [tf.constant(x) for x in (image, style) if x is not None]
-    function, _ = one_size(model, direction)
+    function = tf.function(photo_to_photo(model, direction), autograph=False)
     weights = sum(v.numpy().nbytes for v in model.averaged_variables)
     made = {REFERENCE: (lambda: function(*given).numpy(), weights / 1e6)}
 

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from tf_i2i.layers import downsample
 from tf_i2i.layers import minibatch_deviation
+from tf_i2i.layers import portable
 from tf_i2i.layers import reflect_pad
 from tf_i2i.layers import upsample
 from tf_i2i.layers import upsample_convolve
@@ -131,3 +132,11 @@ def test_padding_by_reflection_leaves_the_edge_single():
     for training in (False, True):
         row = reflect_pad(x, 1, training)[0, 0, :, 0]
         np.testing.assert_array_equal(row, [1, 0, 1, 2, 3, 4, 3])
+
+
+@pytest.mark.parametrize("pixels", [1, 3])
+def test_padding_for_converters_is_the_same(rng, pixels):
+    x = tf.constant(images(rng))
+    expected = reflect_pad(x, pixels)
+    with portable():
+        np.testing.assert_array_equal(reflect_pad(x, pixels), expected)

@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
+from tf_i2i.layers.portable import is_portable
 from tf_i2i.layers.replicas import across_replicas
 
 # Rows and columns of a 4x4 kernel as sums of a 3x3 one's, which transposed
@@ -66,6 +67,8 @@ def reflect_pad(x, pixels, training=False):
     Returns:
         `[N, H + 2 * pixels, W + 2 * pixels, C]`.
     """
+    if is_portable():
+        return _reflected(_reflected(x, pixels, 1), pixels, 2)
     # Below that size the reflections of opposite edges meet.
     if not training or min(x.shape[1:3]) < 2 * pixels + 2:
         sides = [pixels, pixels]
@@ -90,14 +93,31 @@ def reflect_pad(x, pixels, training=False):
     return forward(x)
 
 
+def _part(x, axis, start, stop):
+    at = [slice(None)] * 4
+    at[axis] = slice(start, stop)
+    return x[tuple(at)]
+
+
+def _reflected(x, pixels, axis):
+    """Continues an axis line by line, which TFLite does much faster than by
+    its operation for it.
+    """
+    last = x.shape[axis] - 1
+    beyond = range(1, pixels + 1)
+    before = [_part(x, axis, i, i + 1) for i in reversed(beyond)]
+    after = [
+        _part(x, axis, last - i, last - i + 1) for i in range(1, pixels + 1)
+    ]
+    return tf.concat([*before, x, *after], axis)
+
+
 def _folded(x, pixels, axis):
     """Adds what lies beyond the edges of an axis to what it reflects."""
     last = x.shape[axis] - pixels - 1  # The edge itself has one image only.
 
     def part(start, stop):
-        at = [slice(None)] * 4
-        at[axis] = slice(start, stop)
-        return x[tuple(at)]
+        return _part(x, axis, start, stop)
 
     def mirrored(start, stop):
         return tf.reverse(part(start, stop), [axis])

@@ -1,0 +1,193 @@
+"""Where TFLite's and ONNX Runtime's time goes: operations one by one.
+
+    pip install 'tf-i2i[export,onnx]'
+    python benchmarks/operations.py --threads=2
+
+CycleGAN's generator of the paper at 128 px (6 blocks), float32, batch 1: each
+kind of operation is a file of its own, for both, and as often called as the
+generator has it. The two take turns. Of short operations the call itself is a
+good part; the sum is compared with benchmarks/latency.py --published.
+"""
+
+import argparse
+import statistics
+import tempfile
+import warnings
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from latency import race
+
+from tf_i2i import cli
+
+
+class Operation(NamedTuple):
+    """An operation of the generator.
+
+    Attributes:
+        name: what it is.
+        count: how often the generator has it.
+        shape: of its input, `(height, width, channels)`.
+        make: function of TensorFlow and the batch's tensor.
+    """
+
+    name: str
+    count: int
+    shape: tuple
+    make: object
+
+
+def convolution(filters, side, stride=1):
+    def make(tf, x):
+        shape = (side, side, x.shape[3], filters)
+        kernel = tf.constant(np.random.normal(0, 0.02, shape), tf.float32)
+        padding = "VALID" if stride == 1 else "SAME"
+        y = tf.nn.conv2d(x, kernel, stride, padding)
+        return tf.nn.bias_add(y, tf.zeros(filters))
+
+    return make
+
+
+def halving(filters):
+    return convolution(filters, 3, 2)
+
+
+def doubling(filters):
+    def make(tf, x):
+        shape = (3, 3, filters, x.shape[3])
+        kernel = tf.constant(np.random.normal(0, 0.02, shape), tf.float32)
+        sides = [2 * side for side in x.shape[1:3]]
+        y = tf.nn.conv2d_transpose(x, kernel, [1, *sides, filters], 2)
+        return tf.nn.bias_add(y, tf.zeros(filters))
+
+    return make
+
+
+def norm(tf, x):
+    from tf_i2i.layers import InstanceNormalization
+    from tf_i2i.layers import portable
+
+    with portable():
+        return InstanceNormalization()(x)
+
+
+def padding(pixels):
+    def make(tf, x):
+        from tf_i2i.layers import portable
+        from tf_i2i.layers import reflect_pad
+
+        with portable():
+            return reflect_pad(x, pixels)
+
+    return make
+
+
+OPERATIONS = (
+    Operation("7x7, 3 to 64, 128 px", 1, (134, 134, 3), convolution(64, 7)),
+    Operation(
+        "3x3, 64 to 128, halved", 1, (128, 128, 64), convolution(128, 3, 2)
+    ),
+    Operation(
+        "3x3, 128 to 256, halved", 1, (64, 64, 128), convolution(256, 3, 2)
+    ),
+    Operation("3x3, 256 to 256, 32 px", 12, (34, 34, 256), convolution(256, 3)),
+    Operation("3x3, 256 to 128, doubled", 1, (32, 32, 256), doubling(128)),
+    Operation("3x3, 128 to 64, doubled", 1, (64, 64, 128), doubling(64)),
+    Operation("7x7, 64 to 3, 128 px", 1, (134, 134, 64), convolution(3, 7)),
+    Operation("norm, 256 at 32 px", 13, (32, 32, 256), norm),
+    Operation("norm, 128 at 64 px", 2, (64, 64, 128), norm),
+    Operation("norm, 64 at 128 px", 2, (128, 128, 64), norm),
+    Operation("reflection, 256 at 32 px", 12, (32, 32, 256), padding(1)),
+    Operation("reflection, 3 at 128 px", 1, (128, 128, 3), padding(3)),
+    Operation("reflection, 64 at 128 px", 1, (128, 128, 64), padding(3)),
+)
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--calls", type=int, default=20, help="in a round")
+    args = parser.parse_args()
+    tf = cli.import_tensorflow()
+    sums = {"TFLite": 0.0, "ONNX Runtime": 0.0}
+    print("| operation | times | TFLite: ms | ONNX Runtime: ms |")
+    print("| --- | --- | --- | --- |")
+    for operation in OPERATIONS:
+        calls = both(tf, operation, args.threads)
+        seconds = race(calls, args.rounds, args.calls)
+        took = {
+            name: 1e3 * operation.count * statistics.median(times)
+            for name, times in seconds.items()
+        }
+        for name, ms in took.items():
+            sums[name] += ms
+        cells = " | ".join(f"{took[name]:.2f}" for name in sums)
+        print(f"| {operation.name} | {operation.count} | {cells} |", flush=True)
+    print(f"| all | | {' | '.join(f'{ms:.1f}' for ms in sums.values())} |")
+
+
+def both(tf, operation, threads):
+    """Calls of the operation's two files, checked against each other."""
+    x = np.random.default_rng(0).normal(size=(1, *operation.shape))
+    x = np.float32(x)
+
+    @tf.function(input_signature=[tf.TensorSpec(x.shape, tf.float32, "x")])
+    def function(x):
+        return operation.make(tf, x)
+
+    calls = {
+        "TFLite": _tflite(tf, function, x, threads),
+        "ONNX Runtime": _onnx(function, x, threads),
+    }
+    first, second = (call() for call in calls.values())
+    np.testing.assert_allclose(first, second, rtol=1e-3, atol=1e-3)
+    return calls
+
+
+def _tflite(tf, function, x, threads):
+    from tf_i2i.exporting.litert import interpreter_of
+
+    converter = tf.lite.TFLiteConverter.from_concrete_functions(
+        [function.get_concrete_function()], tf.Module()
+    )
+    with cli.silent_stderr():
+        interpreter = interpreter_of(converter.convert(), threads)
+        interpreter.allocate_tensors()
+    given = interpreter.get_input_details()[0]["index"]
+    result = interpreter.get_output_details()[0]["index"]
+
+    def call():
+        interpreter.set_tensor(given, x)
+        interpreter.invoke()
+        return interpreter.get_tensor(result)
+
+    return call
+
+
+def _onnx(function, x, threads):
+    import onnxruntime
+    import tf2onnx
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = threads
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # tf2onnx and NumPy 2.
+        path = Path(folder) / "operation.onnx"
+        with cli.silent_stderr():
+            tf2onnx.convert.from_function(
+                function, function.input_signature, output_path=str(path)
+            )
+        session = onnxruntime.InferenceSession(
+            str(path), options, providers=["CPUExecutionProvider"]
+        )
+    return lambda: session.run(None, {"x": x})[0]
+
+
+if __name__ == "__main__":
+    main()
