@@ -107,6 +107,7 @@ ROWS = {
         "toy", "twingan.gin", ("TwinGAN.semantic_weight = 0.0",)
     ),
     "no_unet": Row("toy", "twingan.gin", ("TwinGAN.skips = False",)),
+    "no_pixel_norm": Row("toy", "twingan.gin", ("TwinGAN.pixel_norm = False",)),
     "style": Row("toy", "twingan.gin", ("TwinGAN.style_size = 16",)),
     **{
         f"twingan_{task}": Row(task, "twingan.gin")

@@ -13,6 +13,7 @@ from tf_i2i.layers import upsample
 from tf_i2i.methods.twingan import ENCODER_ROUTES
 from tf_i2i.methods.twingan import GENERATOR_ROUTES
 from tf_i2i.networks import progressive
+from tf_i2i.networks.progressive import Convolution
 from tf_i2i.networks.progressive import ProgressiveCritic
 from tf_i2i.networks.progressive import ProgressiveEncoder
 from tf_i2i.networks.progressive import ProgressiveGenerator
@@ -385,3 +386,14 @@ def test_outputs_are_float32_in_mixed_precision(rng):
     assert ProgressiveCritic(**NARROW)(x, size=16).dtype == tf.float32
     assert style(x, size=16, passage=A).shape == (2, 2)
     assert style(x, size=16, passage=A).dtype == tf.float32
+
+
+def test_pixels_are_normalized_only_where_asked(rng):
+    x = tf.constant(rng.normal(size=(4, 8, 8, 3)), tf.float32)
+    passage = Passage(("aa", "bb"))
+    for pixel_norm in (True, False):
+        norm = {"routes": {"aa": 0, "bb": 1}, "pixel_norm": pixel_norm}
+        layer = Convolution(6, 3, norm=norm)
+        squares = tf.reduce_mean(layer(x, passage=passage) ** 2, axis=-1)
+        assert layer.by_picture == pixel_norm
+        assert np.allclose(squares, 1, atol=1e-3) == pixel_norm

@@ -78,6 +78,8 @@ class TwinGAN(UnpairedTranslator):
             from the start of each phase: as shares of the phase, or, above
             1, in steps (paper's implementation: 10k, 20k, 30k).
         output_norm: normalization after the last convolution too.
+        pixel_norm: pixel normalization behind each leaky ReLU of encoder and
+            generator; without it they go into int8 as a whole.
         convs_at_8: convolutions at 8 px in encoder and critics, 1 or 2.
         kernel_stddev: kernels start from N(0, kernel_stddev); None for He.
         average_kimg, seed, name: as in `UnpairedTranslator`.
@@ -108,6 +110,7 @@ class TwinGAN(UnpairedTranslator):
         dragan_noise="uniform",
         renorm_boundaries=(0.27, 0.53, 0.8),
         output_norm=True,
+        pixel_norm=True,
         convs_at_8=1,
         kernel_stddev=None,
         average_kimg=10.0,
@@ -149,15 +152,20 @@ class TwinGAN(UnpairedTranslator):
             if kernel_stddev is None
             else normal(kernel_stddev),
         }
+        encoders = {"routes": ENCODER_ROUTES, "pixel_norm": pixel_norm}
         self.encoder = ProgressiveEncoder(
             **shared,
-            norm={"routes": ENCODER_ROUTES},
+            norm=encoders,
             convs_at_8=convs_at_8,
             name="encoder",
         )
         self.generator = ProgressiveGenerator(
             **shared,
-            norm={"routes": GENERATOR_ROUTES, "style_size": style_size},
+            norm={
+                **encoders,
+                "routes": GENERATOR_ROUTES,
+                "style_size": style_size,
+            },
             skips=skips,
             output_norm=output_norm,
             name="generator",
@@ -166,7 +174,7 @@ class TwinGAN(UnpairedTranslator):
             self.translators = (*self.translators, "style_encoder")
             self.style_encoder = StyleEncoder(
                 **shared,
-                norm={"routes": ENCODER_ROUTES},
+                norm=encoders,
                 style_size=style_size,
                 convs_at_8=convs_at_8,
                 name="style_encoder",

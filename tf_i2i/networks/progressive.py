@@ -61,8 +61,9 @@ class ConvolutionBase(Network):
     Args:
         filters: output channels.
         kernel_size: side of the kernel in pixels.
-        norm: dictionary of arguments of `DomainBatchRenormalization`, or None
-            for a bias and no normalization of any kind (the critic).
+        norm: dictionary of arguments of `DomainBatchRenormalization`, and
+            `pixel_norm`: whether pixels are normalized too; or None for a
+            bias and no normalization of any kind (the critic).
         linear: True leaves out the leaky ReLU and the pixel normalization.
         padding: "same" or "valid".
         kernel_initializer: of the convolution.
@@ -88,9 +89,13 @@ class ConvolutionBase(Network):
             kernel_initializer=kernel_initializer,
             name="convolution",
         )
-        self.norm = norm and DomainBatchRenormalization(**norm, name="norm")
-        # Pixel normalization: no fixed steps of int8 hold what it computes.
-        self.by_picture = bool(norm) and not linear
+        self.norm = None
+        self.by_picture = False
+        if norm:
+            norm = dict(norm)
+            # No fixed steps of int8 hold what pixel normalization computes.
+            self.by_picture = norm.pop("pixel_norm", True) and not linear
+            self.norm = DomainBatchRenormalization(**norm, name="norm")
 
     def finish(self, x, passage):
         """All that comes after the convolution."""
@@ -99,6 +104,8 @@ class ConvolutionBase(Network):
         x = self.norm(x, passage=passage)
         if self.linear:
             return x
+        if not self.by_picture:
+            return leaky_relu(x)
         return leaky_pixel_norm(x, training=passage.limits is not None)
 
 
