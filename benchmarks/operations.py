@@ -85,12 +85,8 @@ def padding(pixels):
 
 OPERATIONS = (
     Operation("7x7, 3 to 64, 128 px", 1, (134, 134, 3), convolution(64, 7)),
-    Operation(
-        "3x3, 64 to 128, halved", 1, (128, 128, 64), convolution(128, 3, 2)
-    ),
-    Operation(
-        "3x3, 128 to 256, halved", 1, (64, 64, 128), convolution(256, 3, 2)
-    ),
+    Operation("3x3, 64 to 128, halved", 1, (128, 128, 64), halving(128)),
+    Operation("3x3, 128 to 256, halved", 1, (64, 64, 128), halving(256)),
     Operation("3x3, 256 to 256, 32 px", 12, (34, 34, 256), convolution(256, 3)),
     Operation("3x3, 256 to 128, doubled", 1, (32, 32, 256), doubling(128)),
     Operation("3x3, 128 to 64, doubled", 1, (64, 64, 128), doubling(64)),

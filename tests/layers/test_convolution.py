@@ -9,13 +9,20 @@ from tf_i2i.layers import Conv2D
 from tf_i2i.layers import portable
 from tf_i2i.layers.convolution import convolve
 
-# Channels, filters and options: every way of computing it.
+# Channels, filters and options.
 CASES = {
     "to few": (5, 2, {"kernel_size": 5}),
     "from few": (3, 5, {"kernel_size": 5}),
+    "oblong": (3, 5, {"kernel_size": (5, 3)}),
+    "dilated": (3, 5, {"kernel_size": 5, "dilation_rate": 2}),
     "plain": (5, 6, {"kernel_size": 3, "padding": "same"}),
     "halved": (5, 6, {"kernel_size": 3, "strides": 2}),
 }
+
+
+@pytest.fixture(autouse=True)
+def _no_accelerator(monkeypatch):
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda *_: [])
 
 
 def images(channels):
@@ -43,9 +50,10 @@ def test_it_gives_values_and_gradients_of_keras(case):
         np.testing.assert_allclose(mine, theirs, rtol=1e-3, atol=5e-3)
 
 
+@pytest.mark.parametrize("wrap", [tf.function, lambda f: f], ids=["graph", ""])
 @pytest.mark.parametrize("padding", ["valid", "same"])
 @pytest.mark.parametrize("size", [3, (4, 3)], ids=["3x3", "4x3"])
-def test_gradients_by_matrix_products_are_conv2d_s(size, padding):
+def test_gradients_by_matrix_products_are_conv2d_s(size, padding, wrap):
     plain = keras.layers.Conv2D(7, size, padding=padding, use_bias=False)
     x = images(5)
     plain.build(x.shape)
@@ -64,7 +72,8 @@ def test_gradients_by_matrix_products_are_conv2d_s(size, padding):
             penalty = tf.reduce_sum(by_x**2)
         return y, by_x, by_kernel, outer.gradient(penalty, plain.kernel)
 
-    for mine, theirs in zip(learnt(ours), learnt(plain), strict=True):
+    made = [wrap(lambda by=by: learnt(by))() for by in (ours, plain)]
+    for mine, theirs in zip(*made, strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=1e-3, atol=5e-2)
 
 

@@ -4,6 +4,7 @@ The golden numbers are those of TensorFlow Addons 0.23 on TensorFlow 2.15:
 `benchmarks/compare_addons.py make`.
 """
 
+import contextlib
 import json
 import pathlib
 
@@ -13,6 +14,13 @@ import pytest
 import tensorflow as tf
 
 from tf_i2i.layers import InstanceNormalization
+from tf_i2i.layers import portable
+
+
+@pytest.fixture(autouse=True, params=[False, True], ids=["", "portable"])
+def _operations(request):
+    with portable() if request.param else contextlib.nullcontext():
+        yield
 
 
 def golden_cases():

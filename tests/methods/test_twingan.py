@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tf_i2i import losses
 from tf_i2i.errors import UserError
+from tf_i2i.exporting.litert import norms_by_picture
 from tf_i2i.layers import Passage
 from tf_i2i.methods import TwinGAN
 
@@ -481,3 +482,8 @@ def test_adam_meets_whole_gradients():
     np.testing.assert_allclose(
         velocity, 0.01 * gradient**2, rtol=1e-2, atol=1e-12
     )
+
+
+def test_without_pixel_norm_nothing_is_normalized_by_picture():
+    assert norms_by_picture(build()) > 0
+    assert norms_by_picture(build(pixel_norm=False)) == 0

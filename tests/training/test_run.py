@@ -227,8 +227,12 @@ def test_run_dir_is_enough_to_go_on(folders, finished):
     before = lines(finished[0])
     config = finished[0] / "config.gin"
     text = config.read_text()
-    # As an older version wrote it, to which a setting was new.
-    config.write_text(text.replace("train.jit_compile = False\n", ""))
+    # As an older version wrote it, to which settings were new.
+    older = text
+    for new in ("train.jit_compile = False\n", "TwinGAN.pixel_norm = True\n"):
+        assert new in older
+        older = older.replace(new, "")
+    config.write_text(older)
     train.main([f"--run_dir={finished[0]}"])
     assert config.read_text() == text
     assert lines(finished[0]) == before

@@ -43,7 +43,7 @@ def specs(dtype, shape, style_shape):
 
 
 def one_size(model, direction, size=None, batch=1):
-    """`photo_to_photo` traced for pictures of one size.
+    """`photo_to_photo` for pictures of one size, by `layers.portable`.
 
     Args:
         model: `UnpairedTranslator`.

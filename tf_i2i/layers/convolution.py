@@ -6,13 +6,14 @@ import tensorflow as tf
 
 from tf_i2i.layers.portable import is_portable
 
-_FEW = 4  # Channels of images, which leave most of a vector empty.
+_FEW = 4  # Channels of images, which leave most of a vector empty,
+_LARGE = 5  # and the side of kernels from which rows pay for it.
 _MANY = 128  # Channels from which matrix products pay.
 _WIDE = 24  # Pixels of a side, likewise.
 
 
 class Conv2D(keras.layers.Conv2D):
-    """`keras.layers.Conv2D`, faster on processors; values are the same.
+    """`keras.layers.Conv2D`, faster on processors; values differ by rounding.
 
     With large kernels between many channels and a few, such as RGB, the
     kernel's rows become channels: one convolution is a single pixel high and
@@ -20,7 +21,8 @@ class Conv2D(keras.layers.Conv2D):
     rows together. In bfloat16 between many channels, gradients by the kernel
     are matrix products, for which oneDNN takes half the time (`convolve`).
 
-    Accelerators and converters get the plain operation.
+    Accelerators, TFLite and ONNX get the plain operation; a SavedModel has
+    what suits the machine that wrote it.
     """
 
     def convolution_op(self, inputs, kernel):
@@ -29,17 +31,18 @@ class Conv2D(keras.layers.Conv2D):
         if self._plain():
             return super().convolution_op(inputs, kernel)
         kernel = tf.convert_to_tensor(kernel)
-        few = min(channels, filters)
-        if side > 4 and few <= _FEW and self.padding == "valid":
+        fewer = min(channels, filters)
+        if side >= _LARGE and fewer <= _FEW and self.padding == "valid":
             return convolve_by_rows(inputs, kernel)
         wide = None not in inputs.shape[1:] and min(inputs.shape[1:3]) >= _WIDE
-        if few >= _MANY and wide and side > 1 and inputs.dtype == tf.bfloat16:
+        if fewer >= _MANY and wide and side > 1 and inputs.dtype == tf.bfloat16:
             return convolve(inputs, kernel, self.padding)
         return super().convolution_op(inputs, kernel)
 
     def _plain(self):
         accelerated = tf.config.list_physical_devices("GPU")
-        return is_portable() or accelerated or self.strides != (1, 1)
+        dense = self.strides == self.dilation_rate == (1, 1)
+        return is_portable() or accelerated or not dense
 
 
 def convolve_by_rows(x, kernel):
@@ -47,19 +50,19 @@ def convolve_by_rows(x, kernel):
 
     Args:
         x: `[N, H, W, C]`.
-        kernel: `[side, side, C, D]`.
+        kernel: `[height, width, C, D]`.
 
     Returns:
-        `[N, H - side + 1, W - side + 1, D]`.
+        `[N, H - height + 1, W - width + 1, D]`.
     """
-    side, _, channels, filters = kernel.shape
+    side, width, channels, filters = kernel.shape
     if filters < channels:
         rows = tf.transpose(kernel, [1, 2, 0, 3])
-        rows = tf.reshape(rows, [1, side, channels, side * filters])
+        rows = tf.reshape(rows, [1, width, channels, side * filters])
         added = np.transpose(_laid(side, filters), [0, 1, 3, 2])
         return _valid(_valid(x, rows), added)
     rows = tf.transpose(kernel, [1, 0, 2, 3])
-    rows = tf.reshape(rows, [1, side, side * channels, filters])
+    rows = tf.reshape(rows, [1, width, side * channels, filters])
     return _valid(_valid(x, _laid(side, channels)), rows)
 
 
@@ -84,6 +87,7 @@ def convolve(x, kernel, padding="valid"):
     Returns:
         What `tf.nn.conv2d` gives.
     """
+    kernel = tf.cast(kernel, x.dtype)
     if padding == "same":
         borders = [[(n - 1) // 2, n // 2] for n in kernel.shape[:2]]
         x = tf.pad(x, [[0, 0], *borders, [0, 0]])

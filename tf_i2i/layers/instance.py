@@ -42,7 +42,8 @@ class InstanceNormalization(keras.layers.Layer):
             x: `[N, H, W, C]`, float; N static where `training`.
             training: whether to use the kernel of batch normalization for
                 each image, which is faster to differentiate; a single image
-                takes it anyway. The values are the same.
+                takes it anyway, but within `portable`. The values are the
+                same.
 
         Returns:
             Same shape and dtype; computed in float32.

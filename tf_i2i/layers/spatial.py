@@ -59,7 +59,8 @@ def reflect_pad(x, pixels, training=False):
     """Continues each image by its reflection, on all four sides.
 
     Args:
-        x: `[N, H, W, C]`; H, W and C static where `training`.
+        x: `[N, H, W, C]`; H, W and C static where `training`, or within
+            `portable`.
         pixels: how far, below H and W.
         training: whether to take pixels one by one, which is three times as
             fast to differentiate; the values are the same.
@@ -67,7 +68,7 @@ def reflect_pad(x, pixels, training=False):
     Returns:
         `[N, H + 2 * pixels, W + 2 * pixels, C]`.
     """
-    if is_portable():
+    if is_portable() and pixels < min(x.shape[1:3]):
         return _reflected(_reflected(x, pixels, 1), pixels, 2)
     # Below that size the reflections of opposite edges meet.
     if not training or min(x.shape[1:3]) < 2 * pixels + 2:
@@ -106,9 +107,7 @@ def _reflected(x, pixels, axis):
     last = x.shape[axis] - 1
     beyond = range(1, pixels + 1)
     before = [_part(x, axis, i, i + 1) for i in reversed(beyond)]
-    after = [
-        _part(x, axis, last - i, last - i + 1) for i in range(1, pixels + 1)
-    ]
+    after = [_part(x, axis, last - i, last - i + 1) for i in beyond]
     return tf.concat([*before, x, *after], axis)
 
 

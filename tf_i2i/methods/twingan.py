@@ -152,17 +152,17 @@ class TwinGAN(UnpairedTranslator):
             if kernel_stddev is None
             else normal(kernel_stddev),
         }
-        encoders = {"routes": ENCODER_ROUTES, "pixel_norm": pixel_norm}
+        every = {"pixel_norm": pixel_norm}
         self.encoder = ProgressiveEncoder(
             **shared,
-            norm=encoders,
+            norm={**every, "routes": ENCODER_ROUTES},
             convs_at_8=convs_at_8,
             name="encoder",
         )
         self.generator = ProgressiveGenerator(
             **shared,
             norm={
-                **encoders,
+                **every,
                 "routes": GENERATOR_ROUTES,
                 "style_size": style_size,
             },
@@ -174,7 +174,7 @@ class TwinGAN(UnpairedTranslator):
             self.translators = (*self.translators, "style_encoder")
             self.style_encoder = StyleEncoder(
                 **shared,
-                norm=encoders,
+                norm={**every, "routes": ENCODER_ROUTES},
                 style_size=style_size,
                 convs_at_8=convs_at_8,
                 name="style_encoder",

@@ -646,6 +646,9 @@ def _check_same(run, saved):
     for name, parameter in inspect.signature(Run).parameters.items():
         if f"train.{name}" in now:
             before.setdefault(f"train.{name}", repr(parameter.default))
+    bound = settings.bindings_of(gin.config_str())
+    for name in now.keys() - bound.keys():
+        before.setdefault(name, now[name])
     free = {f"train.{name}" for name in FREE}
     free |= {name for name in now | before if name.startswith("Evaluation.")}
     changed = settings.differences(before, now, {*before, *now} - free)
