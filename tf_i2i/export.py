@@ -70,7 +70,7 @@ def main(argv, formats=tuple(FORMATS)):
 
     model, run = load_translator(flags.run_dir, flags.allow_imports)
     model.check_direction(flags.direction)
-    _check_precision(model, flags)
+    _warn_of_int8(model, flags.precision)
     pictures = Pictures(model, run, flags.size)
     part = output.with_name(f".{output.name}.part")
     _remove(part)
@@ -120,11 +120,6 @@ def _parser():
         "int8, (mixed) the convolutions' alone",
     )
     add("--size", type=int, help="side of its pictures (default: the run's)")
-    add(
-        "--force",
-        action="store_true",
-        help="try int8 on a network that it does not suit",
-    )
     return parser
 
 
@@ -178,25 +173,18 @@ def _make_room(output, kind):
         ) from error
 
 
-def _check_precision(model, flags):
+def _warn_of_int8(model, precision):
     """Says what int8 does to some normalizations, before a conversion."""
     norms = litert.norms_by_picture(model)
-    if flags.precision != "int8" or not norms:
-        return
-    text = (
-        f"the {type(model).__name__} of this run has {norms} layers that "
-        "normalize each image, or each pixel, by itself, and int8 does not "
-        "hold their values. Use "
-        "--precision=dynamic, --precision=mixed (convolutions in int8), or "
-        "distill the run into a student that int8 suits (python -m "
-        "tf_i2i.distill --help)"
-    )
-    if not flags.force:
-        raise UserError(
-            f"`--precision`: {text}; --force tries it all the same. "
-            "Received: --precision=int8"
+    if precision == "int8" and norms:
+        print(
+            f"The {type(model).__name__} of this run has {norms} layers that "
+            "normalize each image, or each pixel, by itself. int8 holds them "
+            "badly, and slowly: --precision=mixed, whose convolutions alone "
+            "are in int8, or a student (python -m tf_i2i.distill --help) will "
+            "be faster and nearer to the run.",
+            file=sys.stderr,
         )
-    print(text, file=sys.stderr)
 
 
 class Pictures:

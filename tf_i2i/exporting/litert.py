@@ -11,10 +11,21 @@ import numpy as np
 from tf_i2i import cli
 from tf_i2i.errors import UserError
 from tf_i2i.exporting.pictures import one_size
+from tf_i2i.extras import optional
 
-# "mixed": the convolutions in int8, all between them in float32.
+# "mixed": matrix products in int8, all between them in float32.
 PRECISIONS = ("float32", "float16", "dynamic", "int8", "mixed")
-CALIBRATED = ("int8", "mixed")
+# What of the operations that LiteRT's quantizer knows goes into int8.
+_QUANTIZED = {
+    "int8": ("ALL_SUPPORTED",),
+    "mixed": (
+        "CONV_2D",
+        "DEPTHWISE_CONV_2D",
+        "CONV_2D_TRANSPOSE",
+        "FULLY_CONNECTED",
+    ),
+}
+CALIBRATED = tuple(_QUANTIZED)
 _CONVOLUTIONS = {"CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV"}
 
 
@@ -38,12 +49,13 @@ def export_tflite(
         direction: "a_to_b" or "b_to_a".
         size: side of the images in pixels; None for the model's.
         precision: one of `PRECISIONS`.
-        calibration: for "int8" and "mixed": tuples of the model's inputs, as
+        calibration: for "int8" and "mixed": the model's inputs by name, as
             `examples` makes them, whose values say what is to be held.
 
     Raises:
         UserError: `size` is no multiple of the model's stride, or an
-            operation is not among TFLite's built-ins.
+            operation is not among TFLite's built-ins, or the extra `export`
+            is missing for "int8" or "mixed".
     """
     import tensorflow as tf
     from tensorflow.lite.python.convert import ConverterError
@@ -58,42 +70,58 @@ def export_tflite(
         [frozen], tf.Module()
     )
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-    if precision != "float32":
+    if precision in ("float16", "dynamic"):
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if precision == "float16":
         converter.target_spec.supported_types = [tf.float16]
-    if precision in CALIBRATED:
-        converter.representative_dataset = lambda: map(list, calibration)
     try:
-        with cli.silent_stderr(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # The debugger's interpreter.
-            if precision == "mixed":
-                content = _convert_mixed(converter)
-            else:
-                content = converter.convert()
+        with cli.silent_stderr():
+            content = converter.convert()
     except ConverterError as error:
         raise UserError(
             "`.tflite`: every operation of `translate` must be a built-in of "
             f"TFLite. Received: {_culprit(str(error))}"
         ) from error
+    if precision in CALIBRATED:
+        content = _quantized(content, precision, calibration)
     Path(path).write_bytes(content)
 
 
-def _convert_mixed(converter):
-    """The convolutions in int8, what lies between in float32."""
-    import tensorflow as tf
+def _quantized(content, precision, calibration):
+    """The model with its operations in int8.
 
-    converter.optimizations = []
-    kinds = {row["operation"] for row in _layers(converter.convert())}
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    debugger = tf.lite.experimental.QuantizationDebugger(
-        converter=converter,
-        debug_dataset=converter.representative_dataset,
-        debug_options=tf.lite.experimental.QuantizationDebugOptions(
-            denylisted_ops=sorted(kinds - _CONVOLUTIONS)
-        ),
+    By LiteRT's quantizer: TensorFlow's takes wrong ranges where an operation
+    writes over its own input, the other's and its own together.
+    """
+    quantizer, calibrator, manager, ranges, types = (
+        optional(f"ai_edge_quantizer.{name}", "export")
+        for name in (
+            "quantizer",
+            "calibrator",
+            "recipe_manager",
+            "utils.qsv_utils",
+            "qtyping",
+        )
     )
-    return debugger.get_nondebug_quantized_model()
+    recipe = manager.RecipeManager()
+    for kind in _QUANTIZED[precision]:
+        recipe.add_static_config(".*", types.TFLOperationName[kind], 8, 8)
+    for kind in ("INPUT", "OUTPUT"):
+        recipe.add_quantization_config(
+            ".*", types.TFLOperationName[kind], algorithm_key="no_quantize"
+        )
+    with cli.silent_stderr(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Of what it keeps in memory.
+        # All that was seen; its own choice is an average, which cuts.
+        seen = calibrator.Calibrator(
+            content, num_threads=2, qsv_update_func=ranges.min_max_update
+        )
+        seen.calibrate({"serving_default": calibration}, recipe)
+        tool = quantizer.Quantizer(content, recipe.get_quantization_recipe())
+        made = tool.quantize(
+            seen.get_model_qsvs(), enable_progress_report=False
+        )
+    return bytes(made.quantized_model)
 
 
 def examples(images, style=None):
@@ -103,10 +131,11 @@ def examples(images, style=None):
         images: uint8 `[N, size, size, 3]`.
         style: float32 `[N, *style_shape]`, or None.
     """
+    # By name: the converter may have turned the order round.
     if style is None:
-        return [(image[None],) for image in images]
+        return [{"images": image[None]} for image in images]
     return [
-        (image[None], np.asarray(one, np.float32)[None])
+        {"images": image[None], "style": np.asarray(one, np.float32)[None]}
         for image, one in zip(images, style, strict=True)
     ]
 

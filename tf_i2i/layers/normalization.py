@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 
 from tf_i2i.errors import UserError
+from tf_i2i.layers.portable import is_portable
 from tf_i2i.layers.replicas import across_replicas
 from tf_i2i.layers.replicas import replica_position
 
@@ -14,13 +15,20 @@ _SLOPE = 0.2  # Of the leaky ReLU below zero.
 _EPSILON = 1e-8  # Added to the mean square of a pixel.
 
 
-@tf.custom_gradient
 def leaky_relu(x):
     """Leaky ReLU of slope 0.2, differentiable twice, for any float tensor.
 
     The gradient is taken from the output, so that the input need not be kept
     and kernels can join a convolution, its bias and this.
     """
+    # Converters do not take gradients of our own.
+    if is_portable():
+        return tf.nn.leaky_relu(x, _SLOPE)
+    return _leaky_relu(x)
+
+
+@tf.custom_gradient
+def _leaky_relu(x):
     y = tf.nn.leaky_relu(x, _SLOPE)
 
     def backward(upstream):
