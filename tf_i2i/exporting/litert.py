@@ -150,7 +150,7 @@ def norms_by_picture(model):
     """How many layers of the translators normalize a picture by itself.
 
     Their statistics are those of the image, or of each of its pixels: int8,
-    whose steps are fixed before, does not hold them. Such layers say so by
+    whose steps are fixed before, holds them badly. Such layers say so by
     an attribute, `by_picture`.
     """
     networks = [getattr(model, name) for name in model.translators]

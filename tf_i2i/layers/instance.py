@@ -20,7 +20,7 @@ class InstanceNormalization(keras.layers.Layer):
             channel. The networks of CycleGAN and UNIT have none.
     """
 
-    by_picture = True  # No fixed steps of int8 hold what it computes.
+    by_picture = True  # Fixed steps of int8 hold it badly.
 
     def __init__(self, epsilon=1e-5, affine=False, name=None):
         super().__init__(name=name, dtype="float32", autocast=False)

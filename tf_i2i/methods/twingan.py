@@ -79,7 +79,7 @@ class TwinGAN(UnpairedTranslator):
             1, in steps (paper's implementation: 10k, 20k, 30k).
         output_norm: normalization after the last convolution too.
         pixel_norm: pixel normalization behind each leaky ReLU of encoder and
-            generator; without it they go into int8 as a whole.
+            generator; False for the ablation.
         convs_at_8: convolutions at 8 px in encoder and critics, 1 or 2.
         kernel_stddev: kernels start from N(0, kernel_stddev); None for He.
         average_kimg, seed, name: as in `UnpairedTranslator`.

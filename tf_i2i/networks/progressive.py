@@ -93,7 +93,7 @@ class ConvolutionBase(Network):
         self.by_picture = False
         if norm:
             norm = dict(norm)
-            # No fixed steps of int8 hold what pixel normalization computes.
+            # Fixed steps of int8 hold pixel normalization badly.
             self.by_picture = norm.pop("pixel_norm", True) and not linear
             self.norm = DomainBatchRenormalization(**norm, name="norm")
 
