@@ -344,8 +344,11 @@ def table():
 
 def _lines(direction, rows):
     """One direction's table."""
+    models = [r[direction]["model"] for group in rows.values() for r in group]
+    known = [
+        n for n in COLUMNS if any(_value(m, n) is not None for m in models)
+    ]
     some = next(iter(rows.values()))[0][direction]
-    known = [n for n in COLUMNS if _value(some["model"], n) is not None]
     yield f"| {direction} | seeds | minutes | {' | '.join(known)} |"
     yield "| --- " * (len(known) + 3) + "|"
     for cheat in CHEATS:
