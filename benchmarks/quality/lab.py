@@ -142,7 +142,7 @@ ROWS = {
         ),
     ),
     "cyclegan_cityscapes": Row(
-        "cityscapes", "cyclegan.gin", (*MAPS, *OUTER_NORM, *shown(4000))
+        "cityscapes", "cyclegan.gin", (*MAPS, *shown(11000))
     ),
     "unit": Row("toy", "unit.gin"),
     "unit_negative": Row(
