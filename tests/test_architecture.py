@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "faces": LOW | {"extras"},
     "features": LOW | {"extras"},
     "metrics": LOW | {"extras", "features"},
-    "report": LOW | {"metrics"},
+    "report": LOW | {"metrics", "extras"},
     "networks": LOW | {"layers", "losses"},
     "methods": LOW | {"layers", "losses", "networks", "features"},
     "training": LOW

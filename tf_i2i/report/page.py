@@ -293,8 +293,8 @@ def _map(maps):
     return (
         "<h3>Map of features</h3>\n"
         f'<figure class="map">{drawings.scatter(maps)}'
-        f"<figcaption>{drawings.keys(maps)}<br>The two main components of "
-        "all sets together: near is alike, the directions have no meaning."
+        f"<figcaption>{drawings.keys(maps)}<br>t-SNE of all sets together: "
+        "neighbours are alike, sizes of gaps and directions have no meaning."
         "</figcaption></figure>"
     )
 

@@ -6,8 +6,10 @@ Each function gives a pair (caption, picture) for `DirectionReport.pictures`.
 import numpy as np
 from PIL import Image
 
+from tf_i2i.extras import optional
 from tf_i2i.images import grid
 
+MAPPED = 200  # Vectors of a set, at most, in a map.
 LEAST_SIDE, LARGEST_SIDE = 64, 128  # Of the images, about.
 
 
@@ -92,25 +94,32 @@ def interpolations(
 
 
 def embedding_map(vectors_by_name):
-    """Two principal components of several sets of vectors together.
+    """Several sets of vectors in two dimensions, by t-SNE of all together.
+
+    van der Maaten and Hinton 2008, JMLR 9: neighbours stay neighbours; the
+    sizes of gaps and groups mean nothing. CDFT (Katzir et al. 2020) shows
+    translations beside real images so (Figure 9).
 
     Args:
         vectors_by_name: name -> floats `[N, D]`, one D for all.
 
     Returns:
-        Name -> float64 `[N, 2]`, in the units of the vectors; the larger
-        component first, each with the sign that makes its largest weight
-        positive.
+        Name -> floats `[N, 2]`, N at most `MAPPED`, which are the first.
+
+    Raises:
+        UserError: the extra `eval` is missing.
     """
-    sets = {n: np.asarray(v, np.float64) for n, v in vectors_by_name.items()}
-    together = np.concatenate(list(sets.values()))
-    centre = together.mean(0)
-    _, _, axes = np.linalg.svd(together - centre, full_matrices=False)
-    axes = axes[:2]
-    largest = np.abs(axes).argmax(1)
-    axes = axes * np.sign(axes[np.arange(len(axes)), largest])[:, None]
-    flat = [(0, 0), (0, 2 - len(axes))]  # Vectors of one dimension.
-    return {n: np.pad((v - centre) @ axes.T, flat) for n, v in sets.items()}
+    sets = [np.float32(v)[:MAPPED] for v in vectors_by_name.values()]
+    together = np.concatenate(sets)
+    tsne = optional("sklearn.manifold", "eval").TSNE(
+        perplexity=min(30.0, (len(together) - 1) / 3),
+        init="pca" if min(together.shape) > 1 else "random",
+        random_state=0,
+    )
+    points = np.split(
+        tsne.fit_transform(together), np.cumsum([len(v) for v in sets])[:-1]
+    )
+    return dict(zip(vectors_by_name, points, strict=True))
 
 
 def enlarged(images):
