@@ -109,7 +109,9 @@ def embedding_map(vectors_by_name):
     Raises:
         UserError: the extra `eval` is missing.
     """
-    sets = [np.float32(v)[:MAPPED] for v in vectors_by_name.values()]
+    sets = [
+        np.asarray(v, np.float32)[:MAPPED] for v in vectors_by_name.values()
+    ]
     together = np.concatenate(sets)
     tsne = optional("sklearn.manifold", "eval").TSNE(
         perplexity=min(30.0, (len(together) - 1) / 3),
