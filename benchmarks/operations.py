@@ -166,12 +166,10 @@ def _tflite(tf, function, x, threads):
 
 
 def _onnx(function, x, threads):
-    import onnxruntime
     import tf2onnx
 
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    options.intra_op_num_threads = threads
+    from tf_i2i.exporting import load_onnx
+
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # tf2onnx and NumPy 2.
         path = Path(folder) / "operation.onnx"
@@ -179,10 +177,8 @@ def _onnx(function, x, threads):
             tf2onnx.convert.from_function(
                 function, function.input_signature, output_path=str(path)
             )
-        session = onnxruntime.InferenceSession(
-            str(path), options, providers=["CPUExecutionProvider"]
-        )
-    return lambda: session.run(None, {"x": x})[0]
+        run = load_onnx(path, threads)
+    return lambda: run(x)
 
 
 if __name__ == "__main__":

@@ -117,7 +117,7 @@ def _parser():
         default="float32",
         help="of a .tflite: weights in float16, or in int8 with (dynamic) "
         "ranges of the values found as it runs, (int8) all arithmetic in "
-        "int8, (mixed) the convolutions' alone",
+        "int8, (mixed) convolutions and dense layers alone",
     )
     add("--size", type=int, help="side of its pictures (default: the run's)")
     return parser
@@ -175,12 +175,13 @@ def _make_room(output, kind):
 
 def _warn_of_int8(model, precision):
     """Says what int8 does to some normalizations, before a conversion."""
-    norms = litert.norms_by_picture(model)
-    if precision == "int8" and norms:
+    if precision != "int8":
+        return
+    if norms := litert.norms_by_picture(model):
         print(
             f"The {type(model).__name__} of this run has {norms} layers that "
             "normalize each image, or each pixel, by itself. int8 holds them "
-            "badly, and slowly: --precision=mixed, whose convolutions alone "
+            "badly, and slowly: --precision=mixed, whose matrix products alone "
             "are in int8, or a student (python -m tf_i2i.distill --help) will "
             "be faster and nearer to the run.",
             file=sys.stderr,

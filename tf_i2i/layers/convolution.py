@@ -19,7 +19,7 @@ class Conv2D(keras.layers.Conv2D):
     kernel's rows become channels: one convolution is a single pixel high and
     has so many times the channels, another of fixed ones and zeros brings the
     rows together. In bfloat16 between many channels, gradients by the kernel
-    are matrix products, for which oneDNN takes half the time (`convolve`).
+    are matrix products, at which oneDNN is better (`convolve`).
 
     Accelerators, TFLite and ONNX get the plain operation; a SavedModel has
     what suits the machine that wrote it.
