@@ -8,7 +8,6 @@ import numpy as np
 
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 _MOST_POINTS = 200  # Of a curve.
-_MOST_DOTS = 1000  # Of one set in a scatter.
 _SCATTER = 480  # Longer side of a scatter, pixels.
 _DISTURBANCES = {
     "noise": "noise, levels",
@@ -96,8 +95,7 @@ def scatter(sets):
     )
     dots = []
     for (name, some), colour in _coloured(sets.items()):
-        few = np.linspace(0, len(some) - 1, min(len(some), _MOST_DOTS))
-        for x, y in (some[few.astype(int)] - low) * scale:
+        for x, y in (some - low) * scale:
             dots.append(_dot((x, height - y), colour, name, radius=2.5))
     return _svg(width, height, [frame, *dots])
 
