@@ -40,6 +40,7 @@ SHOWN = (
     *(
         "perceptual",
         "round_trip",
+        "returned_r@5",
         "hidden",
         "diversity",
         "styled_r@5",

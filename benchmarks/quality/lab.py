@@ -93,6 +93,9 @@ TEACHER = (
     "XGAN.teacher = @teacher",
     "teacher.name = 'efficientnet-lite0'",
 )
+FACES = ("train.image_size = 64", "Augmentation.crop = None")
+# A face network, at the place that its error names.
+FACE_TEACHER = "teacher.name = 'face'"
 ONE_LAYER = "('stage2',)"
 STAGES_64 = "('stage2', 'stage3', 'stage5')"
 DEEP_64 = (
@@ -235,6 +238,30 @@ ROWS = {
     ),
     "xgan_no_semantic": Row("toy", "xgan.gin", of("XGAN", semantic_weight=0.0)),
     "xgan_no_gan": Row("toy", "xgan.gin", of("XGAN", gan_directions=())),
+    "xgan_faces": Row(
+        "faces_avatars",
+        "xgan.gin",
+        (*FACES, "XGAN.width = 1.0", *shown(50000)),
+    ),
+    "xgan_faces_taught": Row(
+        "faces_avatars",
+        "xgan.gin",
+        (
+            *FACES,
+            "XGAN.width = 1.0",
+            "XGAN.teacher = @teacher",
+            FACE_TEACHER,
+            *shown(40000),
+        ),
+    ),
+    "dtn_faces": Row(
+        "faces_avatars",
+        "dtn.gin",
+        (*FACES, "DTN.width = 1.0", FACE_TEACHER, *shown(20000)),
+    ),
+    "cyclegan_faces": Row(
+        "faces_avatars", "cyclegan.gin", (*FACES, *shown(28000))
+    ),
     "cdft": Row("toy", "cdft.gin"),
     "cdft_no_cycle": Row("toy", "cdft.gin", of("CDFT", cycle_weight=0.0)),
     "cdft_no_identity": Row("toy", "cdft.gin", of("CDFT", identity_weight=0.0)),

@@ -6,6 +6,8 @@ B show the same, which training is never told.
 """
 
 import csv
+import subprocess
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from tf_i2i.data import toy_faces
+from tf_i2i.data.reading import IMAGE_SUFFIXES
 from tf_i2i.data.reading import fit_image
 from tf_i2i.data.reading import read_image
 from tf_i2i.data.sources import ToyFacesSource
@@ -193,18 +196,33 @@ def collections(source, target, side=SIDE):
 
     def make(folder, data_root):
         for domain, kind in (("a", source), ("b", target)):
-            root = Path(data_root) / kind
-            files = sorted(p for p in root.rglob("*") if p.is_file())
-            test = [p for p in files if "test" in p.parts][:TEST]
-            rest = [p for p in files if "test" not in p.parts]
-            parts = {"test": test, "val": rest[::20][:VAL]}
-            parts["train"] = [p for p in rest if p not in set(parts["val"])]
-            for split, paths in parts.items():
-                for path in paths:
-                    image = fit_image(read_image(path), side)
-                    _save(image, folder / domain / split / f"{path.stem}.png")
+            _collect(Path(data_root) / kind, folder / domain, side)
 
     return make
+
+
+def _collect(root, folder, side):
+    """Pictures of a folder with test/ in it, some held back for val/."""
+    files = sorted(p for p in root.rglob("*") if p.suffix in IMAGE_SUFFIXES)
+    test = [p for p in files if "test" in p.relative_to(root).parts][:TEST]
+    rest = [p for p in files if "test" not in p.relative_to(root).parts]
+    parts = {"test": test, "val": rest[::20][:VAL]}
+    parts["train"] = [p for p in rest if p not in set(parts["val"])]
+    for split, paths in parts.items():
+        for path in paths:
+            image = fit_image(read_image(path), side)
+            _save(image, folder / split / f"{path.stem}.png")
+
+
+def faces_and_avatars(folder, data_root):
+    """Aligned faces of selfies, and drawn avatars; needs the extra `faces`."""
+    for split in ("train", "test"):
+        prepare = [sys.executable, "-m", "tf_i2i.prepare_faces", "--size=64"]
+        selfies = Path(data_root) / "selfie2anime" / "selfie" / split
+        where = [f"--input={selfies}", f"--output={folder / 'faces' / split}"]
+        subprocess.run([*prepare, *where], check=True)
+    _collect(folder / "faces", folder / "a", 64)
+    _collect(Path(data_root) / "avatars" / "avataaars", folder / "b", 64)
 
 
 TASKS = {
@@ -222,6 +240,7 @@ TASKS = {
         collections("selfie2anime/selfie", "selfie2anime/anime", side=80),
         paired=False,
     ),
+    "faces_avatars": Task(faces_and_avatars, paired=False),
     # At 64 px.
     "selfie_cats": Task(
         collections("selfie2anime/selfie", "cats/cat", side=80), paired=False

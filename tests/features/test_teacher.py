@@ -81,6 +81,8 @@ def test_ranges_and_sizes_that_a_file_takes(images, tmp_path):
         found = teacher(name, value_range=(low, high))(images)
         expected = low + (means + 1) / 2 * (high - low)
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-3)
+        by_name = teacher(f"{name}:{low}:{high}")(images)
+        np.testing.assert_array_equal(by_name, found)
     smaller = teacher(name, input_size=4)(images)
     assert np.abs(smaller - (means + 1) * 127.5).max() > 1e-3
 
@@ -100,7 +102,7 @@ def test_face_says_which_file_to_bring(tmp_path, monkeypatch, images):
         ({"name": "facenet"}, "`name` must be one of"),
         ({"name": "kerasfile:none.keras"}, "`kerasfile:` must be followed"),
         ({"name": "tflite:none.tflite"}, "`tflite:` must be followed"),
-        ({"name": "random-conv", "value_range": (1, 0)}, "`teacher.value_ra"),
+        ({"name": "random-conv", "value_range": (1, 0)}, "least, largest"),
     ],
 )
 def test_what_cannot_be_loaded_is_refused(wrong, said):

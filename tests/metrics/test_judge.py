@@ -85,6 +85,7 @@ def test_numbers_of_the_truth_and_of_a_round_trip(table):
     assert table["truth"]["called_b"] > 0.95
     assert table["truth"]["label_hair"] > 2 * table["random"]["label_hair"]
     assert table["model"]["round_trip"] == 0
+    assert table["model"]["returned_r@1"] == 1
     assert "round_trip" not in table["truth"]
     assert table["model"]["change"] == pytest.approx(
         table["truth"]["change"], rel=0.1

@@ -18,9 +18,13 @@ FORMS = (
     "hed-vgg16",
     "efficientnet-lite0",
     "keras:InceptionV3|MobileNetV2|VGG16|VGG19[:WEIGHTS.h5]",
-    "savedmodel:FOLDER[#SIGNATURE]",
-    "kerasfile:FILE.keras",
-    "tflite:FILE.tflite",
+    "savedmodel:FOLDER[#SIGNATURE][:LOW:HIGH]",
+    "kerasfile:FILE.keras[:LOW:HIGH]",
+    "tflite:FILE.tflite[:LOW:HIGH]",
+)
+_NUMBER = r"(-?\d+(?:\.\d+)?)"
+_RANGED_FILE = re.compile(
+    rf"((?:savedmodel|kerasfile|tflite):.+):{_NUMBER}:{_NUMBER}"
 )
 
 
@@ -30,8 +34,10 @@ def load_features(name):
     Args:
         name: one of `FORMS`; `random-conv` needs no file, `hed-vgg16` and
             `efficientnet-lite0` the extra `features`, and the ImageNet
-            weights of `keras:` are downloaded at first use. `@SIZE` at the
-            end has all images resized to that side first.
+            weights of `keras:` are downloaded at first use. LOW and HIGH
+            are the least and the largest value of the images that a file's
+            network takes (0 and 255). `@SIZE` at the end has all images
+            resized to that side first.
 
     Returns:
         A `Features`.
@@ -46,6 +52,8 @@ def load_features(name):
 
 
 def _loaded(name):
+    if match := _RANGED_FILE.fullmatch(name):
+        return _loaded(match[1]).taking(float(match[2]), float(match[3]))
     if match := re.fullmatch(r"random-conv(?:-(\d+))?", name):
         from tf_i2i.features.random_conv import random_conv
 

@@ -81,6 +81,33 @@ class Features:
             )
         return self.forward(images)
 
+    def taking(self, low, high):
+        """The same for a file whose network takes another range.
+
+        Args:
+            low: least value of its images, in place of 0.
+            high: largest, in place of 255.
+
+        Returns:
+            A `Features`, with the range in its name.
+
+        Raises:
+            UserError: a range that is none.
+        """
+        if low >= high:
+            raise UserError(
+                "the range of a network's images must be (least, largest). "
+                f"Received: {(low, high)}"
+            )
+
+        def forward(images):
+            # A file's own function stretches [-1, 1] to levels of 255.
+            wanted = low + (images + 1) / 2 * (high - low)
+            return self.forward(wanted / 127.5 - 1)
+
+        name = f"{self.name}:{low:g}:{high:g}"
+        return dataclasses.replace(self, name=name, forward=forward)
+
     def taps(self, images, batch_size=32):
         """All feature maps of a set of images: much memory.
 

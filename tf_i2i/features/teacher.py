@@ -28,19 +28,14 @@ def teacher(name="face", input_size=None, value_range=LEVELS):
     Raises:
         UserError: an unknown name, a missing file, or a range that is none.
     """
-    low, high = value_range
-    if low >= high:
-        raise UserError(
-            "`teacher.value_range` must be (least, largest). "
-            f"Received: {value_range}"
-        )
     if name == "face":
         name = f"savedmodel:{_face()}"
     features = load_features(name)
+    low, high = value_range
     if input_size:
         features = dataclasses.replace(features, input_size=input_size)
     if (low, high) != LEVELS:
-        features = _ranged(features, low, high)
+        features = features.taking(low, high)
     return features.pooled
 
 
@@ -65,12 +60,3 @@ def _face():
         )
     return path
 
-
-def _ranged(features, low, high):
-    """Files stretch [-1, 1] to levels of 255: gives them what leads to less."""
-
-    def forward(images):
-        wanted = low + (images + 1) / 2 * (high - low)
-        return features.forward(wanted / 127.5 - 1)
-
-    return dataclasses.replace(features, forward=forward)

@@ -208,6 +208,13 @@ EXPLANATIONS = {
         "lower",
         "Mean error of there and back by way of 8 bits, levels of 255.",
     ),
+    "returned_r@": Explanation(
+        _BACK,
+        "higher",
+        "Share of inputs that find what came back of them first, or among "
+        "the first five; with a face network as --features, whether it is "
+        "still the same person.",
+    ),
     "code_a_distance": Explanation(
         _CODES,
         "lower",

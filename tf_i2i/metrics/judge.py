@@ -450,11 +450,19 @@ def _segmenter(judge, candidate):
 
 
 def _round_trip(judge, candidate):
-    """Mean error in levels of there and back, by way of 8 bits."""
+    """There and back by way of 8 bits: the error, and who is found again."""
     if candidate.returned is None:
         return {}
-    error = round_trip_error(judge.evidence.inputs, candidate.returned)
-    return {"round_trip": error}
+    inputs = judge.evidence.inputs
+    found = retrieval(
+        judge.vectors(candidate.returned, PLACES),
+        judge.vectors(inputs, PLACES),
+    )
+    return {
+        "round_trip": round_trip_error(inputs, candidate.returned),
+        "returned_r@1": found["r@1"],
+        "returned_r@5": found["r@5"],
+    }
 
 
 def _sensitivity(judge, candidate):
