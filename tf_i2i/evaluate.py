@@ -45,6 +45,7 @@ SHOWN = (
         "diversity",
         "styled_r@5",
         "code_a_distance",
+        "code_labels",
         "code_r@5",
     ),
 )

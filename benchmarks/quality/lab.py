@@ -287,6 +287,7 @@ COLUMNS = (
     *("map_pixel", "map_class", "map_iou"),
     *("seen_pixel", "seen_class", "seen_iou"),
     *("fd", "swd_32", "swd_16", "acc16", "perceptual", "round_trip"),
+    *("returned_r@5", "code_a_distance", "code_labels", "code_r@5"),
     *("hidden", "diversity", "styled_r@5", "styled_seen_pixel"),
 )
 CHEATS = ("truth", "floor", "copy", "colours", "random")

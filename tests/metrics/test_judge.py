@@ -176,6 +176,23 @@ def test_sets_that_do_not_belong_to_inputs_have_no_content(judge, evidence):
     assert not {"r@5", "psnr", "change", "labels"} & scores.keys()
 
 
+def test_codes_must_hold_labels_and_not_only_be_alike(judge, evidence):
+    hair = labels(np.arange(PAIRS))
+    shared = np.eye(hair.max() + 1)[hair]
+    useless = np.random.default_rng(0).normal(size=shared.shape)
+    scores = {
+        name: judge.score(
+            Candidate(evidence.truth, codes=(code, code, code)), ["embedding"]
+        )
+        for name, code in {"shared": shared, "useless": useless}.items()
+    }
+    for found in scores.values():
+        assert found["code_a_distance"] < 0.4
+        assert found["code_labels"] == found["code_label_hair"]
+    assert scores["shared"]["code_labels"] > 0.9
+    assert scores["useless"]["code_labels"] < 0.4
+
+
 def test_label_maps_are_read_by_their_colours(evidence):
     """Half of the truth's pixels are sky; the output calls all of them so."""
     palette = np.array([[0, 0, 255], [0, 255, 0], [255, 0, 0]])

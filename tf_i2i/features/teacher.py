@@ -59,4 +59,3 @@ def _face():
             "such folder"
         )
     return path
-

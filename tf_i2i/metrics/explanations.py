@@ -239,6 +239,11 @@ EXPLANATIONS = {
         "lower",
         "Median place of the hidden partner's code, from 1.",
     ),
+    "code_labels": Explanation(
+        _CODES,
+        "higher",
+        "Mean of the attributes that a fresh probe reads in codes.",
+    ),
     "code_label_": Explanation(
         _CODES,
         "higher",

@@ -498,10 +498,13 @@ def _embedding(judge, candidate):
         # Test images of both domains are in the order of the pairs.
         for name, value in retrieval(inputs, target).items():
             scores[f"code_{name}"] = value
-    for name, (_, labels) in judge.evidence.target_labels.items():
-        probe = linear_probe(target, labels, judge.seed)
-        scores[f"code_label_{name}"] = probe.balanced
-    return scores
+    read = {
+        f"code_label_{name}": linear_probe(target, labels, judge.seed).balanced
+        for name, (_, labels) in judge.evidence.target_labels.items()
+    }
+    if read:
+        scores["code_labels"] = np.mean(list(read.values()))
+    return scores | read
 
 
 def _accuracy(judge, candidate):
