@@ -19,6 +19,7 @@ import numpy as np
 
 from tf_i2i import cli
 from tf_i2i.domains import find_direction
+from tf_i2i.domains import named
 from tf_i2i.errors import UserError
 from tf_i2i.exporting import PRECISIONS
 from tf_i2i.exporting import export_onnx
@@ -58,9 +59,8 @@ def main(argv, formats=tuple(FORMATS)):
     """
     flags = _parser().parse_args(argv)
     cli.check_run_dir(flags.run_dir)
-    flags.direction = find_direction(
-        flags.direction, settings.domain_names(flags.run_dir)
-    )
+    domains = settings.domain_names(flags.run_dir)
+    flags.direction = find_direction(flags.direction, domains)
     output = Path(flags.output)
     kind = _format(flags.output, formats)
     _check(flags, kind)
@@ -85,7 +85,7 @@ def main(argv, formats=tuple(FORMATS)):
         settle(part, output, report, tolerance, beside)
     finally:
         _remove(part)
-    _say(output, report)
+    _say(output, {named(way, domains): r for way, r in report.items()})
 
 
 def _parser():

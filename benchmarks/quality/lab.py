@@ -96,6 +96,12 @@ TEACHER = (
 FACES = ("train.image_size = 64", "Augmentation.crop = None")
 # A face network, at the place that its error names.
 FACE_TEACHER = "teacher.name = 'face'"
+XGAN_FACES = (
+    *FACES,
+    "XGAN.width = 0.5",
+    "train.critic_optimizer = @critic/Adam",
+    "critic/Adam.learning_rate = 0.0002",
+)
 ONE_LAYER = "('stage2',)"
 STAGES_64 = "('stage2', 'stage3', 'stage5')"
 DEEP_64 = (
@@ -239,28 +245,30 @@ ROWS = {
     "xgan_no_semantic": Row("toy", "xgan.gin", of("XGAN", semantic_weight=0.0)),
     "xgan_no_gan": Row("toy", "xgan.gin", of("XGAN", gan_directions=())),
     "xgan_faces": Row(
-        "faces_avatars",
-        "xgan.gin",
-        (*FACES, "XGAN.width = 1.0", *shown(50000)),
+        "faces_avatars", "xgan.gin", (*XGAN_FACES, *shown(60000))
     ),
     "xgan_faces_taught": Row(
         "faces_avatars",
         "xgan.gin",
         (
-            *FACES,
-            "XGAN.width = 1.0",
+            *XGAN_FACES,
             "XGAN.teacher = @teacher",
             FACE_TEACHER,
-            *shown(40000),
+            *shown(27000),
         ),
     ),
     "dtn_faces": Row(
         "faces_avatars",
         "dtn.gin",
-        (*FACES, "DTN.width = 1.0", FACE_TEACHER, *shown(20000)),
+        (
+            *FACES,
+            FACE_TEACHER,
+            *of("DTN", constancy_weight=5.0, identity_weight=50.0),
+            *of("single_phase", batch_size=8, images=9600),
+        ),
     ),
     "cyclegan_faces": Row(
-        "faces_avatars", "cyclegan.gin", (*FACES, *shown(28000))
+        "faces_avatars", "cyclegan.gin", (*FACES, *shown(27000))
     ),
     "cdft": Row("toy", "cdft.gin"),
     "cdft_no_cycle": Row("toy", "cdft.gin", of("CDFT", cycle_weight=0.0)),

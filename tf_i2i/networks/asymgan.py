@@ -11,13 +11,12 @@ import tensorflow as tf
 
 from tf_i2i.layers import Conv2D
 from tf_i2i.layers import InstanceNormalization
-from tf_i2i.layers import reflect_pad
 from tf_i2i.networks.base import Network
 from tf_i2i.networks.blocks import ResidualBlock
-from tf_i2i.networks.blocks import bent
 from tf_i2i.networks.blocks import normal_kernels
 from tf_i2i.networks.blocks import scaled
 from tf_i2i.networks.resnet import ResnetGenerator
+from tf_i2i.networks.resnet import halved
 
 # How F is given z: a map, laid beside the middle feature map; one vector,
 # laid beside every feature map from there on; or one vector, from which the
@@ -118,7 +117,7 @@ class StyledGenerator(ResnetGenerator):
         Returns:
             float32, shape of `x`, in [-1, 1].
         """
-        x = self._encoded(x, training)
+        x = halved(self, x, training)
         for i, block in enumerate(self.blocks):
             if self.style_path == "map":
                 x = laid_beside(x, style) if i == self.middle else x
@@ -204,11 +203,7 @@ class AuxEncoder(Network):
             float32 `[N, h, w, C]`, sides those of `x` halved `halvings`
             times, or their averages, `[N, C]`.
         """
-        x = bent(
-            self.norms, 0, self.first(reflect_pad(x, 3, training)), training
-        )
-        for i, down in enumerate(self.downs, 1):
-            x = bent(self.norms, i, down(x), training)
+        x = halved(self, x, training)
         for block in self.blocks:
             x = block(x, training=training)
         z = tf.cast(self.last(x), tf.float32)

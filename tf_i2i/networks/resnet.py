@@ -18,6 +18,15 @@ from tf_i2i.networks.blocks import scaled
 STRIDE = 4  # Sides of images are multiples of this.
 
 
+def halved(network, x, training):
+    """Images -> what blocks work on, by a network's 7x7 kernel and halvings."""
+    x = network.first(reflect_pad(x, 3, training))
+    x = bent(network.norms, 0, x, training)
+    for i, down in enumerate(network.downs, 1):
+        x = bent(network.norms, i, down(x), training)
+    return x
+
+
 class ResnetGenerator(Network):
     """Two halvings, residual blocks, two doublings.
 
@@ -72,19 +81,10 @@ class ResnetGenerator(Network):
         Returns:
             float32, shape of `x`, in [-1, 1].
         """
-        x = self._encoded(x, training)
+        x = halved(self, x, training)
         for block in self.blocks:
             x = block(x, training=training)
         return self._decoded(x, training)
-
-    def _encoded(self, x, training):
-        """Images -> what the blocks work on."""
-        x = bent(
-            self.norms, 0, self.first(reflect_pad(x, 3, training)), training
-        )
-        for i, down in enumerate(self.downs, 1):
-            x = bent(self.norms, i, down(x), training)
-        return x
 
     def _decoded(self, x, training, given=lambda x: x):
         """What the blocks leave -> images; `given` makes a layer's input."""
