@@ -245,7 +245,7 @@ ROWS = {
     "xgan_no_semantic": Row("toy", "xgan.gin", of("XGAN", semantic_weight=0.0)),
     "xgan_no_gan": Row("toy", "xgan.gin", of("XGAN", gan_directions=())),
     "xgan_faces": Row(
-        "faces_avatars", "xgan.gin", (*XGAN_FACES, *shown(60000))
+        "faces_avatars", "xgan.gin", (*XGAN_FACES, *shown(125000))
     ),
     "xgan_faces_taught": Row(
         "faces_avatars",
