@@ -39,6 +39,7 @@ SHOWN = (
     ),
     *(
         "perceptual",
+        "outlines_kept",
         "round_trip",
         "returned_r@5",
         "hidden",

@@ -292,6 +292,7 @@ ROWS = {
 # Of both directions: what a line of the table shows.
 COLUMNS = (
     *("score", "called_b", "r@5", "labels", "label_turn", "copy_rate"),
+    "outlines_kept",
     *("map_pixel", "map_class", "map_iou"),
     *("seen_pixel", "seen_class", "seen_iou"),
     *("fd", "swd_32", "swd_16", "acc16", "perceptual", "round_trip"),

@@ -18,6 +18,7 @@ from tf_i2i.metrics.gate import gate
 from tf_i2i.metrics.kernel import kernel_distance
 from tf_i2i.metrics.kernel import kernel_distance_full
 from tf_i2i.metrics.manifold import precision_recall_density_coverage
+from tf_i2i.metrics.outlines import outline_overlap
 from tf_i2i.metrics.perceptual import diversity
 from tf_i2i.metrics.perceptual import perceptual_distance
 from tf_i2i.metrics.pixels import accuracy_within
@@ -66,6 +67,7 @@ __all__ = [
     "nearest",
     "nearest_colour",
     "nearest_distance",
+    "outline_overlap",
     "perceptual_distance",
     "precision_recall_density_coverage",
     "proxy_a_distance",

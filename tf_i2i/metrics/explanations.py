@@ -128,6 +128,12 @@ EXPLANATIONS = {
         "lower",
         "Median place of the own input, from 1; chance is half of N.",
     ),
+    "outlines_kept": Explanation(
+        _CONTENT,
+        "",
+        "How far outlines lie where the input has them: 1 for whoever only "
+        "paints; read it beside random images, which have what chance gives.",
+    ),
     "labels": Explanation(_LABELS, "higher", "Mean of the others here."),
     "label_": Explanation(
         _LABELS,

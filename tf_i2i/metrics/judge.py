@@ -30,6 +30,7 @@ from tf_i2i.metrics.frechet import frechet_distance
 from tf_i2i.metrics.gate import gate
 from tf_i2i.metrics.kernel import kernel_distance_full
 from tf_i2i.metrics.manifold import precision_recall_density_coverage
+from tf_i2i.metrics.outlines import outline_overlap
 from tf_i2i.metrics.perceptual import diversity
 from tf_i2i.metrics.perceptual import perceptual_distance
 from tf_i2i.metrics.pixels import accuracy_within
@@ -537,6 +538,14 @@ def _content_held(judge, candidate):
     return {"styled_r@5": np.mean(found)}
 
 
+def _outlines(judge, candidate):
+    """Has it the shapes of its input, or others?"""
+    if not candidate.aligned:
+        return {}
+    inputs = judge.evidence.inputs
+    return {"outlines_kept": outline_overlap(inputs, candidate.outputs)}
+
+
 def _checks(judge, candidate):
     """Three alarms: see `metrics.checks`."""
     if not candidate.aligned:
@@ -563,6 +572,7 @@ MEASURES = {
     "embedding": _embedding,
     "accuracy": _accuracy,
     "diversity": _diversity,
+    "outlines": _outlines,
     "checks": _checks,
 }
 _QUICK: tuple[str, ...] = ("style", "content", "copying", "checks")
@@ -580,7 +590,7 @@ RECIPES: dict[str, tuple[str, ...]] = {
         *_COMMON,
         *("segmentation", "segmenter", "sensitivity", "diversity"),
     ),
-    "CDFT": _COMMON,
+    "CDFT": (*_COMMON, "outlines"),
 }
 
 
@@ -588,6 +598,7 @@ RECIPES: dict[str, tuple[str, ...]] = {
 _PLAIN = (
     *("swd", "acc16", "psnr", "ssim", "round_trip", "back_", "code_", "map_"),
     *("hidden", "spread", "change", "light", "colour", "accuracy"),
+    "outlines_",
 )
 
 
