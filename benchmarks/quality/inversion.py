@@ -1,0 +1,80 @@
+"""How much of an image each layer of a cascade still holds.
+
+    python benchmarks/quality/inversion.py --run_dir=runs/cdft
+    python benchmarks/quality/inversion.py --model=cdft-toy
+
+Test images are made features, and features images again by the inversion
+network of each layer: PSNR, perceptual distance (in a network that is not the
+cascade's own), and the share of features that the cut to one deviation meets
+(Katzir et al. 2019, section 6.1.2). The last row of a domain, another image
+of it, is what inversion must beat.
+"""
+
+import argparse
+
+import numpy as np
+
+from tf_i2i import cli
+from tf_i2i.errors import UserError
+from tf_i2i.features import load_features
+from tf_i2i.images import to_float
+from tf_i2i.images import to_uint8
+from tf_i2i.metrics import perceptual_distance
+from tf_i2i.metrics import psnr
+
+BATCH = 32
+
+
+def inverted(model, images, domain):
+    """Layer -> (its pictures, uint8; the share of its features at the cut)."""
+    pictures = {tap: [] for tap in model.taps}
+    shares = {tap: [] for tap in model.taps}
+    for i in range(0, len(images), BATCH):
+        layers = model.normalized(to_float(images[i : i + BATCH]), domain)
+        for tap, layer in layers.items():
+            pictures[tap].append(to_uint8(model.invert(layer, tap, domain)))
+            shares[tap].append(np.mean(np.abs(layer) >= 1, axis=(1, 2, 3)))
+    return {
+        tap: (np.concatenate(pictures[tap]), np.concatenate(shares[tap]).mean())
+        for tap in model.taps
+    }
+
+
+def rows(model, run, features, count):
+    """Lines of the table."""
+    for domain in "ab":
+        images = run.test_images(domain, count)
+        truth = features.taps(images)
+        found = inverted(model, images, domain)
+        found["another image"] = np.roll(images, 1, axis=0), None
+        for tap, (made, share) in found.items():
+            apart = perceptual_distance(features.taps(made), truth)
+            cells = [domain, tap, f"{psnr(made, images):.1f}", f"{apart:.3f}"]
+            yield [*cells, "" if share is None else f"{share:.0%}"]
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    cli.add_run_flags(parser.add_argument)
+    parser.add_argument("--features", default="random-conv")
+    parser.add_argument("--count", type=int, default=200)
+    args = parser.parse_args(argv)
+    cli.import_tensorflow()
+    from tf_i2i.training.run import load_translator
+
+    model, run = load_translator(args.run_dir, args.allow_imports)
+    if not hasattr(model, "invert"):
+        raise UserError(
+            f"`--run_dir` must be a run of CDFT. Received: {model.name}"
+        )
+    features = load_features(args.features)
+    print("| domain | layer | PSNR, dB | perceptual | cut |")
+    print("| --- | --- | --- | --- | --- |")
+    for cells in rows(model, run, features, args.count):
+        print(f"| {' | '.join(cells)} |", flush=True)
+
+
+if __name__ == "__main__":
+    cli.run(main)
