@@ -254,7 +254,7 @@ ROWS = {
             *XGAN_FACES,
             "XGAN.teacher = @teacher",
             FACE_TEACHER,
-            *shown(27000),
+            *shown(58000),
         ),
     ),
     "dtn_faces": Row(
