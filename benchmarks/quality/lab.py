@@ -257,6 +257,17 @@ ROWS = {
             *shown(58000),
         ),
     ),
+    "xgan_faces_centred": Row(
+        "faces_avatars",
+        "xgan.gin",
+        (
+            *XGAN_FACES,
+            "XGAN.teacher = @teacher",
+            "XGAN.teacher_centred = True",
+            FACE_TEACHER,
+            *shown(58000),
+        ),
+    ),
     "dtn_faces": Row(
         "faces_avatars",
         "dtn.gin",

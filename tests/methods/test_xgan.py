@@ -12,6 +12,7 @@ from tf_i2i import exporting
 from tf_i2i import train
 from tf_i2i.errors import UserError
 from tf_i2i.methods import XGAN
+from tf_i2i.metrics import retrieval
 
 SMALL = {"image_size": 16, "width": 0.05}
 
@@ -152,6 +153,20 @@ def test_the_teacher_moves_the_encoder_of_its_domain_alone():
     assert of_b is None or not np.any(of_b)
 
 
+def test_a_centred_teacher_in_numpy():
+    model = build(teacher=teacher(), teacher_centred=True)
+    s = model.streams(images(1), images(2), training=False)
+    vectors = teacher()()(images(1)).numpy()
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    pupils = (s["code_a"] @ model.projection.kernel).numpy()
+    vectors, pupils = (x - x.mean(0) for x in (vectors, pupils))
+    np.testing.assert_allclose(s["teacher_a"], vectors, atol=1e-5)
+    np.testing.assert_allclose(s["pupil_a"], pupils, atol=1e-5)
+    taught = model.translator_losses(s)["teacher"]
+    expected = 0.75 * (1 - cosine(pupils, vectors).mean())
+    np.testing.assert_allclose(taught, expected, rtol=1e-4)
+
+
 @pytest.mark.parametrize(("size", "projected"), [(51, False), (7, True)])
 def test_a_projection_where_the_lengths_differ(size, projected):
     model = build(teacher=teacher(size))
@@ -207,8 +222,12 @@ def test_the_critics_step_makes_no_more_than_it_needs():
 
 
 @pytest.mark.slow
-def test_a_teacher_is_learnt_from():
-    """Embeddings come to lie as a small trained network's vectors do."""
+@pytest.mark.parametrize("offset", [0.0, 3.0])
+def test_a_teacher_is_learnt_from(offset):
+    """Embeddings come to lie as a small trained network's vectors do.
+
+    With an offset those all point one way, which alone must not be learnt.
+    """
     x = images(5, 32)
     light = tf.reduce_mean(x, [1, 2])
     network = keras.Sequential(
@@ -224,9 +243,10 @@ def test_a_teacher_is_learnt_from():
     network.trainable = False
 
     def make():
-        return lambda pictures: network(pictures, training=False)
+        return lambda pictures: network(pictures, training=False) + offset
 
-    model = compiled(build(teacher=make, teacher_weight=5.0), 3e-3)
+    kwargs = {"teacher_weight": 5.0, "teacher_centred": offset > 0}
+    model = compiled(build(teacher=make, **kwargs), 3e-3)
     assert "projection" in model.translators
     step = tf.function(model.train_step, autograph=False)
     losses = []
@@ -235,6 +255,11 @@ def test_a_teacher_is_learnt_from():
         step((x, images(6, 32)))
         losses.append(float(model.terms["teacher"].result()))
     assert losses[-1] < losses[0] / 4, (losses[0], losses[-1])
+    s = model.streams(x, images(6, 32), training=False)
+    found = retrieval(
+        *(s[n] - tf.reduce_mean(s[n], 0) for n in ("pupil_a", "teacher_a"))
+    )
+    assert found["r@5"] > 0.5, found
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,9 @@ What the paper leaves open, or what differs here:
 - No `stop_gradient` is printed in the semantic term, and there is none.
 - Where the teacher's vectors have another length than the embedding, a
   linear map of the embedding is compared with them.
+- Vectors of a network that ends in a rectifier all point one way: their mean
+  alone is nearly as near as they are, and a pupil learns that and no face.
+  `teacher_centred` compares how they differ from the batch's mean.
 - Averaged weights are in no part of the paper.
 """
 
@@ -35,6 +38,7 @@ from tf_i2i.domains import DIRECTIONS
 from tf_i2i.errors import UserError
 from tf_i2i.layers import BATCH_NORM
 from tf_i2i.layers import Passage
+from tf_i2i.layers.replicas import across_replicas
 from tf_i2i.layers.reversal import reverse_gradient
 from tf_i2i.methods.base import UnpairedTranslator
 from tf_i2i.networks.xgan import BLOCKS
@@ -75,6 +79,8 @@ class XGAN(UnpairedTranslator):
             for none.
         teacher_weight: of the cosine distance to its vectors.
         teacher_domain: "a" or "b", whose images it knows.
+        teacher_centred: whether the means over the batch are taken from its
+            vectors, brought to length 1, and from those compared with them.
         average_kimg, seed, name: as in `UnpairedTranslator`.
 
     Raises:
@@ -103,6 +109,7 @@ class XGAN(UnpairedTranslator):
         teacher=None,
         teacher_weight=0.75,
         teacher_domain="a",
+        teacher_centred=False,
         average_kimg=10.0,
         seed=0,
         name="xgan",
@@ -121,6 +128,7 @@ class XGAN(UnpairedTranslator):
         self.variation_weight = variation_weight
         self.teacher_weight = teacher_weight
         self.teacher_domain = teacher_domain
+        self.teacher_centred = teacher_centred
 
         shape = {"image_size": image_size, "width": width}
         self.encoder = XganEncoder(
@@ -223,10 +231,19 @@ class XGAN(UnpairedTranslator):
             logits = self.classifier(reverse_gradient(codes))
             judged["domain_a"], judged["domain_b"] = tf.split(logits, 2)
         if self.teach:
-            i = self.teacher_domain
-            judged[f"teacher_{i}"] = tf.stop_gradient(self.teach(s[i]))
-            judged[f"pupil_{i}"] = self._pupil(s[f"code_{i}"])
+            judged |= self._taught(s, self.teacher_domain)
         return judged
+
+    def _taught(self, s, i):
+        """The teacher's vectors, and what is to be like them."""
+        vectors = tf.stop_gradient(self.teach(s[i]))
+        pupils = self._pupil(s[f"code_{i}"])
+        if self.teacher_centred:
+            vectors = tf.math.l2_normalize(vectors, axis=1)
+            means = [tf.reduce_mean(x, axis=0) for x in (vectors, pupils)]
+            of_vectors, of_pupils = across_replicas(means)
+            vectors, pupils = vectors - of_vectors, pupils - of_pupils
+        return {f"teacher_{i}": vectors, f"pupil_{i}": pupils}
 
     def translator_losses(self, s):
         terms = {}
