@@ -302,7 +302,8 @@ ROWS = {
 }
 # Of both directions: what a line of the table shows.
 COLUMNS = (
-    *("score", "called_b", "r@5", "labels", "label_turn", "copy_rate"),
+    *("score", "called_b", "r@5", "input_r@5", "labels", "label_turn"),
+    "copy_rate",
     "outlines_kept",
     *("map_pixel", "map_class", "map_iou"),
     *("seen_pixel", "seen_class", "seen_iou"),
@@ -391,23 +392,32 @@ def table():
 
 
 def _lines(direction, rows):
-    """One direction's table."""
+    """One direction's table, of the rows that have it."""
+    rows = {n: [r for r in rs if direction in r] for n, rs in rows.items()}
+    rows = {name: results for name, results in rows.items() if results}
     models = [r[direction]["model"] for group in rows.values() for r in group]
     known = [
         n for n in COLUMNS if any(_value(m, n) is not None for m in models)
     ]
-    some = next(iter(rows.values()))[0][direction]
+    every = [r[direction] for results in rows.values() for r in results]
     yield f"| {direction} | seeds | minutes | {' | '.join(known)} |"
     yield "| --- " * (len(known) + 3) + "|"
     for cheat in CHEATS:
-        if cheat in some:
-            cells = [_cell([_value(some[cheat], n)]) for n in known]
+        if cheat in every[0]:
+            # Equal in all results, but for measures that some do not have.
+            said = [_value_of_any(every, cheat, n) for n in known]
+            cells = [_cell([value]) for value in said]
             yield f"| *{cheat}* | | | {' | '.join(cells)} |"
     for name, results in rows.items():
         scores = [result[direction]["model"] for result in results]
         cells = [_cell([_value(s, n) for s in scores]) for n in known]
         minutes = _cell([result["minutes"] for result in results])
         yield f"| {name} | {len(results)} | {minutes} | {' | '.join(cells)} |"
+
+
+def _value_of_any(every, cheat, name):
+    values = [_value(scores.get(cheat, {}), name) for scores in every]
+    return next((value for value in values if value is not None), None)
 
 
 def _value(scores, name):

@@ -576,7 +576,7 @@ MEASURES = {
     "checks": _checks,
 }
 _QUICK: tuple[str, ...] = ("style", "content", "copying", "checks")
-_COMMON = (*_QUICK, "labels", "paired", "round_trip")
+_COMMON = (*_QUICK, "labels", "paired", "round_trip", "outlines")
 # What each method's paper claims, so that its claims are measured.
 RECIPES: dict[str, tuple[str, ...]] = {
     "quick": _QUICK,
@@ -590,7 +590,7 @@ RECIPES: dict[str, tuple[str, ...]] = {
         *_COMMON,
         *("segmentation", "segmenter", "sensitivity", "diversity"),
     ),
-    "CDFT": (*_COMMON, "outlines"),
+    "CDFT": _COMMON,
 }
 
 
