@@ -395,6 +395,8 @@ def _lines(direction, rows):
     """One direction's table, of the rows that have it."""
     rows = {n: [r for r in rs if direction in r] for n, rs in rows.items()}
     rows = {name: results for name, results in rows.items() if results}
+    if not rows:
+        return
     models = [r[direction]["model"] for group in rows.values() for r in group]
     known = [
         n for n in COLUMNS if any(_value(m, n) is not None for m in models)

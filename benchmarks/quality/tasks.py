@@ -15,8 +15,8 @@ import numpy as np
 from PIL import Image
 
 from tf_i2i.data import toy_faces
-from tf_i2i.data.reading import IMAGE_SUFFIXES
 from tf_i2i.data.reading import fit_image
+from tf_i2i.data.reading import is_image
 from tf_i2i.data.reading import read_image
 from tf_i2i.data.sources import ToyFacesSource
 
@@ -203,7 +203,7 @@ def collections(source, target, side=SIDE):
 
 def _collect(root, folder, side):
     """Pictures of a folder with test/ in it, some held back for val/."""
-    files = sorted(p for p in root.rglob("*") if p.suffix in IMAGE_SUFFIXES)
+    files = sorted(p for p in root.rglob("*") if is_image(p))
     test = [p for p in files if "test" in p.relative_to(root).parts][:TEST]
     rest = [p for p in files if "test" not in p.relative_to(root).parts]
     parts = {"test": test, "val": rest[::20][:VAL]}

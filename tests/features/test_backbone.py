@@ -45,6 +45,16 @@ def test_hed_in_bfloat16(rng):
     assert 0 < np.abs(full - half).mean() < 0.02 * full.std()
 
 
+def test_a_file_whose_images_have_another_range(rng, tmp_path):
+    inputs = keras.Input((None, None, 3))
+    outputs = keras.layers.AveragePooling2D(2, name="means")(inputs)
+    keras.Model(inputs, outputs).save(tmp_path / "net.keras")
+    images = pictures(rng)
+    features = load_backbone(f"kerasfile:{tmp_path}/net.keras:-1:1", ("means",))
+    means = tf.nn.avg_pool2d(images, 2, 2, "VALID")
+    np.testing.assert_allclose(features(images)["means"], means, atol=1e-5)
+
+
 @pytest.mark.slow
 def test_vgg19_from_a_file(rng, tmp_path):
     network = keras.applications.VGG19(include_top=False, weights=None)

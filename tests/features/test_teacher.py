@@ -16,11 +16,11 @@ class Levels(tf.Module):
 
     @tf.function
     def embed(self, image):
-        return {"embedding": tf.reduce_mean(image, [1, 2])}
+        return {"embedding": tf.reduce_mean(tf.cast(image, "float32"), [1, 2])}
 
 
-def saved_levels(path):
-    spec = tf.TensorSpec([None, None, None, 3], name="image")
+def saved_levels(path, dtype=tf.float32):
+    spec = tf.TensorSpec([None, None, None, 3], dtype, name="image")
     net = Levels()
     call = net.embed.get_concrete_function(spec)
     tf.saved_model.save(net, str(path), {"serving_default": call})
@@ -81,10 +81,22 @@ def test_ranges_and_sizes_that_a_file_takes(images, tmp_path):
         found = teacher(name, value_range=(low, high))(images)
         expected = low + (means + 1) / 2 * (high - low)
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-3)
-        by_name = teacher(f"{name}:{low}:{high}")(images)
-        np.testing.assert_array_equal(by_name, found)
+        for form in (":{}:{}", "#serving_default:{}:{}", ":{}.0:{}@8"):
+            by_name = teacher(name + form.format(low, high))(images)
+            np.testing.assert_array_equal(by_name, found)
     smaller = teacher(name, input_size=4)(images)
     assert np.abs(smaller - (means + 1) * 127.5).max() > 1e-3
+
+
+def test_a_range_is_given_once_and_to_networks_of_floats(tmp_path):
+    saved_levels(tmp_path / "floats")
+    name = f"savedmodel:{tmp_path / 'floats'}:-.5:.5"
+    assert load_features(name).label.startswith("savedmodel:floats:-0.5:0.5/")
+    with pytest.raises(UserError, match="given once"):
+        teacher(name, value_range=(0, 1))
+    saved_levels(tmp_path / "bytes", tf.uint8)
+    with pytest.raises(UserError, match="takes floats"):
+        load_features(f"savedmodel:{tmp_path / 'bytes'}:-1:1")
 
 
 def test_face_says_which_file_to_bring(tmp_path, monkeypatch, images):
@@ -103,6 +115,7 @@ def test_face_says_which_file_to_bring(tmp_path, monkeypatch, images):
         ({"name": "kerasfile:none.keras"}, "`kerasfile:` must be followed"),
         ({"name": "tflite:none.tflite"}, "`tflite:` must be followed"),
         ({"name": "random-conv", "value_range": (1, 0)}, "least, largest"),
+        ({"name": "random-conv", "value_range": (-1, 1)}, "of a file's"),
     ],
 )
 def test_what_cannot_be_loaded_is_refused(wrong, said):

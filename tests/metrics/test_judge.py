@@ -92,6 +92,15 @@ def test_numbers_of_the_truth_and_of_a_round_trip(table):
     )
 
 
+def test_who_comes_back_must_be_who_went(judge, evidence):
+    others = np.roll(evidence.inputs, 1, axis=0)
+    candidate = Candidate(evidence.truth, returned=others)
+    scores = judge.score(candidate, ["round_trip"])
+    assert scores["returned_r@1"] == 0
+    assert scores["returned_r@5"] < 0.3
+    assert scores["round_trip"] > 10
+
+
 def test_real_images_are_embedded_by_their_own_function(evidence):
     asked = []
 

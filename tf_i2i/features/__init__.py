@@ -10,6 +10,7 @@ import re
 
 from tf_i2i.errors import UserError
 from tf_i2i.features.base import Features
+from tf_i2i.features.base import split_range
 
 __all__ = ["FORMS", "Features", "load_features"]
 
@@ -21,10 +22,6 @@ FORMS = (
     "savedmodel:FOLDER[#SIGNATURE][:LOW:HIGH]",
     "kerasfile:FILE.keras[:LOW:HIGH]",
     "tflite:FILE.tflite[:LOW:HIGH]",
-)
-_NUMBER = r"(-?\d+(?:\.\d+)?)"
-_RANGED_FILE = re.compile(
-    rf"((?:savedmodel|kerasfile|tflite):.+):{_NUMBER}:{_NUMBER}"
 )
 
 
@@ -52,8 +49,9 @@ def load_features(name):
 
 
 def _loaded(name):
-    if match := _RANGED_FILE.fullmatch(name):
-        return _loaded(match[1]).taking(float(match[2]), float(match[3]))
+    plain, limits = split_range(name)
+    if limits:
+        return _loaded(plain).taking(*limits)
     if match := re.fullmatch(r"random-conv(?:-(\d+))?", name):
         from tf_i2i.features.random_conv import random_conv
 

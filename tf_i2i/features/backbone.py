@@ -5,6 +5,7 @@ import re
 
 from tf_i2i.errors import UserError
 from tf_i2i.features import load_features
+from tf_i2i.features.base import split_range
 
 
 def load_backbone(name, taps, dtype="float32"):
@@ -33,6 +34,9 @@ def load_backbone(name, taps, dtype="float32"):
             "`backbone` must let gradients through, as .tflite files do not. "
             f"Received: {name!r}"
         )
+    plain, limits = split_range(name)
+    if limits:
+        return load_backbone(plain, taps, dtype).taking(*limits)
     taps = tuple(taps)
     if name == "hed-vgg16":
         from tf_i2i.features.hed_vgg16 import hed_vgg16

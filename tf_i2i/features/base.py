@@ -3,12 +3,27 @@
 import dataclasses
 import functools
 import hashlib
+import re
 from collections.abc import Callable
 
 import numpy as np
 
 from tf_i2i.errors import UserError
 from tf_i2i.images import to_float
+
+LEVELS = (0.0, 255.0)  # What networks of files take, unless it is said.
+_NUMBER = r"(-?\d*\.?\d+)"
+_RANGED_FILE = re.compile(
+    rf"((?:savedmodel|kerasfile|tflite):.+):{_NUMBER}:{_NUMBER}"
+)
+
+
+def split_range(name):
+    """`FILE:LOW:HIGH` -> (`FILE`, (LOW, HIGH)); None where it has no range."""
+    match = _RANGED_FILE.fullmatch(name)
+    if not match:
+        return name, None
+    return match[1], (float(match[2]), float(match[3]))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -28,6 +43,8 @@ class Features:
         input_size: side to which images are resized first; None: images are
             taken as they are.
         least_size: smallest side of an image (after resizing).
+        value_range: `LEVELS` for a file's network of floats, whose range
+            `taking` may change; else None.
     """
 
     name: str
@@ -37,6 +54,7 @@ class Features:
     embedding: tuple
     input_size: int | None = None
     least_size: int = 1
+    value_range: tuple | None = None
     _graphs: dict = dataclasses.field(
         default_factory=dict, init=False, repr=False
     )
@@ -92,12 +110,14 @@ class Features:
             A `Features`, with the range in its name.
 
         Raises:
-            UserError: a range that is none.
+            UserError: a range that is none, or this is no file's network of
+                floats, or its range was given before.
         """
-        if low >= high:
+        if low >= high or self.value_range != LEVELS:
             raise UserError(
-                "the range of a network's images must be (least, largest). "
-                f"Received: {(low, high)}"
+                "a range must be (least, largest), given once, and of a "
+                "file's network that takes floats. "
+                f"Received: {(low, high)} for {self.name}"
             )
 
         def forward(images):
@@ -106,7 +126,9 @@ class Features:
             return self.forward(wanted / 127.5 - 1)
 
         name = f"{self.name}:{low:g}:{high:g}"
-        return dataclasses.replace(self, name=name, forward=forward)
+        return dataclasses.replace(
+            self, name=name, forward=forward, value_range=(low, high)
+        )
 
     def taps(self, images, batch_size=32):
         """All feature maps of a set of images: much memory.

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from tf_i2i.errors import UserError
+from tf_i2i.features.base import LEVELS
 from tf_i2i.features.base import Features
 from tf_i2i.features.base import weights_hash
 from tf_i2i.features.keras_applications import layer_outputs
@@ -69,4 +70,5 @@ def keras_file(path, taps=None):
         weights_sha256=weights_hash(model.get_weights()),
         embedding=taps,
         input_size=shape[1],
+        value_range=LEVELS,
     )

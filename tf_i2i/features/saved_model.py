@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 
 from tf_i2i.errors import UserError
+from tf_i2i.features.base import LEVELS
 from tf_i2i.features.base import Features
 
 DEFAULT_SIGNATURE = "serving_default"
@@ -16,8 +17,8 @@ def saved_model(path, signature=DEFAULT_SIGNATURE):
         path: the folder.
         signature: its name. It takes one tensor of RGB images in [0, 255],
             float or uint8 (which lets no gradient through), `[N, H, W, 3]`;
-            where H and W are fixed, images are resized to them. A model
-            that wants another range needs a layer that makes it.
+            where H and W are fixed, images are resized to them. For one
+            of floats in another range, see `load_features`.
 
     Returns:
         Taps: all its outputs of two or four dimensions, by name. The
@@ -69,6 +70,7 @@ def saved_model(path, signature=DEFAULT_SIGNATURE):
         weights_sha256=_hash(path),
         embedding=("embedding",) if "embedding" in taps else taps,
         input_size=spec.shape[1],
+        value_range=None if spec.dtype == tf.uint8 else LEVELS,
     )
 
 

@@ -5,8 +5,7 @@ import dataclasses
 from tf_i2i.cache import default_cache_dir
 from tf_i2i.errors import UserError
 from tf_i2i.features import load_features
-
-LEVELS = (0.0, 255.0)  # What files take, unless it is said.
+from tf_i2i.features.base import LEVELS
 
 
 def teacher(name="face", input_size=None, value_range=LEVELS):
@@ -19,7 +18,7 @@ def teacher(name="face", input_size=None, value_range=LEVELS):
         input_size: side to which images are resized; None: as the network
             asks.
         value_range: least and largest value of the images that a file's
-            network takes.
+            network takes, where its name does not say it.
 
     Returns:
         Function: images `[N, S, S, 3]`, float in [-1, 1], to float32
@@ -54,8 +53,8 @@ def _face():
             "[N, H, W, 3], and gives `embedding`, [N, D]. FaceNet is the "
             "paper's; FaceRes (models/faceres.json and .bin of the npm "
             "package @vladmandic/human, MIT, 1024 numbers), made a "
-            "SavedModel, is another. Elsewhere: 'savedmodel:FOLDER', "
-            "'kerasfile:FILE.keras' or 'tflite:FILE.tflite'. Received: no "
-            "such folder"
+            "SavedModel, is another, for XGAN.teacher_centred = True. "
+            "Elsewhere: 'savedmodel:FOLDER', 'kerasfile:FILE.keras' or "
+            "'tflite:FILE.tflite'. Received: no such folder"
         )
     return path

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from tf_i2i.errors import UserError
+from tf_i2i.features.base import LEVELS
 from tf_i2i.features.base import Features
 
 
@@ -78,6 +79,7 @@ def tflite(path):
         weights_sha256=hashlib.sha256(content).hexdigest(),
         embedding=("embedding",),
         input_size=int(shape[1]),
+        value_range=None if inputs[0]["dtype"] == np.uint8 else LEVELS,
     )
 
 

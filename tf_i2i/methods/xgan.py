@@ -80,7 +80,8 @@ class XGAN(UnpairedTranslator):
         teacher_weight: of the cosine distance to its vectors.
         teacher_domain: "a" or "b", whose images it knows.
         teacher_centred: whether the means over the batch are taken from its
-            vectors, brought to length 1, and from those compared with them.
+            vectors, brought to length 1, and from those compared with them;
+            a batch of one says nothing then.
         average_kimg, seed, name: as in `UnpairedTranslator`.
 
     Raises:
@@ -237,7 +238,7 @@ class XGAN(UnpairedTranslator):
     def _taught(self, s, i):
         """The teacher's vectors, and what is to be like them."""
         vectors = tf.stop_gradient(self.teach(s[i]))
-        pupils = self._pupil(s[f"code_{i}"])
+        pupils = tf.cast(self._pupil(s[f"code_{i}"]), tf.float32)
         if self.teacher_centred:
             vectors = tf.math.l2_normalize(vectors, axis=1)
             means = [tf.reduce_mean(x, axis=0) for x in (vectors, pupils)]

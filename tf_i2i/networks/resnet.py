@@ -19,7 +19,17 @@ STRIDE = 4  # Sides of images are multiples of this.
 
 
 def halved(network, x, training):
-    """Images -> what blocks work on, by a network's 7x7 kernel and halvings."""
+    """What a network's blocks work on, by its 7x7 kernel and its halvings.
+
+    Args:
+        network: has `first`, a convolution, `downs`, convolutions of stride
+            2, and `norms`, one for each of these, or none.
+        x: `[N, H, W, 3]` in [-1, 1].
+        training: see `InstanceNormalization`.
+
+    Returns:
+        `[N, h, w, C]`, not negative.
+    """
     x = network.first(reflect_pad(x, 3, training))
     x = bent(network.norms, 0, x, training)
     for i, down in enumerate(network.downs, 1):
