@@ -102,6 +102,12 @@ XGAN_FACES = (
     "train.critic_optimizer = @critic/Adam",
     "critic/Adam.learning_rate = 0.0002",
 )
+XGAN_TAUGHT = (
+    *XGAN_FACES,
+    "XGAN.teacher = @teacher",
+    FACE_TEACHER,
+    *shown(58000),
+)
 ONE_LAYER = "('stage2',)"
 STAGES_64 = "('stage2', 'stage3', 'stage5')"
 DEEP_64 = (
@@ -247,26 +253,11 @@ ROWS = {
     "xgan_faces": Row(
         "faces_avatars", "xgan.gin", (*XGAN_FACES, *shown(125000))
     ),
-    "xgan_faces_taught": Row(
-        "faces_avatars",
-        "xgan.gin",
-        (
-            *XGAN_FACES,
-            "XGAN.teacher = @teacher",
-            FACE_TEACHER,
-            *shown(58000),
-        ),
-    ),
+    "xgan_faces_taught": Row("faces_avatars", "xgan.gin", XGAN_TAUGHT),
     "xgan_faces_centred": Row(
         "faces_avatars",
         "xgan.gin",
-        (
-            *XGAN_FACES,
-            "XGAN.teacher = @teacher",
-            "XGAN.teacher_centred = True",
-            FACE_TEACHER,
-            *shown(58000),
-        ),
+        (*XGAN_TAUGHT, "XGAN.teacher_centred = True"),
     ),
     "dtn_faces": Row(
         "faces_avatars",

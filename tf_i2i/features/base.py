@@ -115,7 +115,7 @@ class Features:
         """
         if low >= high or self.value_range != LEVELS:
             raise UserError(
-                "a range must be (least, largest), given once, and of a "
+                "`value_range` must be (least, largest), given once, and of a "
                 "file's network that takes floats. "
                 f"Received: {(low, high)} for {self.name}"
             )

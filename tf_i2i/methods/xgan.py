@@ -38,7 +38,7 @@ from tf_i2i.domains import DIRECTIONS
 from tf_i2i.errors import UserError
 from tf_i2i.layers import BATCH_NORM
 from tf_i2i.layers import Passage
-from tf_i2i.layers.replicas import across_replicas
+from tf_i2i.layers import across_replicas
 from tf_i2i.layers.reversal import reverse_gradient
 from tf_i2i.methods.base import UnpairedTranslator
 from tf_i2i.networks.xgan import BLOCKS

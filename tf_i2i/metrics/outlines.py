@@ -38,13 +38,15 @@ def outline_overlap(x, y, per_image=False):
         UserError: not uint8 images, or the shapes differ.
     """
     check_pairs(x=x, y=y)
-    scores = np.array([_overlap(*pair) for pair in zip(x, y, strict=True)])
+    ndimage = optional("scipy.ndimage", "eval")
+    scores = np.array(
+        [_overlap(*pair, ndimage) for pair in zip(x, y, strict=True)]
+    )
     return scores if per_image else float(scores.mean())
 
 
-def _overlap(x, y):
+def _overlap(x, y, ndimage):
     """The F-measure of one pair."""
-    ndimage = optional("scipy.ndimage", "eval")
     scale = min(x.shape[:2]) / _SIDE
     near = np.ones([1 + 2 * max(1, round(scale))] * 2)
     a, b = (
