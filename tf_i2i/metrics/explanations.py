@@ -217,9 +217,9 @@ EXPLANATIONS = {
     "returned_r@": Explanation(
         _BACK,
         "higher",
-        "Share of inputs that find what came back of them first, or among "
-        "the first five; with a face network as --features, whether it is "
-        "still the same person.",
+        "Share of the pictures that come back whose own input is the nearest "
+        "of all inputs, or among the five nearest; with a face network as "
+        "--features, whether it is still the same person.",
     ),
     "code_a_distance": Explanation(
         _CODES,
