@@ -70,8 +70,12 @@ def shown(images):
 
 
 UNIT_MAPS = (*MAPS, *shown(12000))
-# G and F as wide as CycleGAN's.
+# G and F as CycleGAN's.
 AS_CYCLEGAN = of("AsymGAN", residual_blocks=2, width=0.4)
+# Rows that an accelerator trained, by `elsewhere.py`.
+PARTS_32 = (*LABELS, *of("single_phase", batch_size=4, images=30000))
+LONG_64 = (*AT_64, *of("single_phase", batch_size=4, images=60000))
+SIX_BLOCKS = {"residual_blocks": 6, "width": 0.5, "critic_width": 0.5}
 NO_SHARING = of("UNIT", shared_blocks=0, likelihood_weight=0.0, kl_weight=0.0)
 NO_CYCLE = of("UNIT", cycle_weight=0.0, cycle_kl_weight=0.0)
 OUTER_NORM = of("CycleGAN", outer_norm=True)  # As published.
@@ -108,12 +112,26 @@ XGAN_TAUGHT = (
     FACE_TEACHER,
     *shown(58000),
 )
+VGG_TERMS = ("perceptual.name = 'hed-vgg16'",)
 ONE_LAYER = "('stage2',)"
-STAGES_64 = "('stage2', 'stage3', 'stage5')"
-DEEP_64 = (
-    "train.image_size = 64",
-    *of("CDFT", taps=STAGES_64, width=1.0, inverter_channels=96),
-    *of("cascade_phases", taps=STAGES_64),
+
+
+def cascade_64(taps, **settings):
+    """CDFT at 64 px on these taps."""
+    return (
+        "train.image_size = 64",
+        *of("CDFT", taps=taps, **({"width": 1.0} | settings)),
+        *of("cascade_phases", taps=taps, batch_size=32),
+    )
+
+
+STAGES_64 = ("stage2", "stage3", "stage5")
+CATS = {"inverter_channels": 96}
+VGG_64 = cascade_64(
+    ("conv3_1", "conv4_1", "conv5_1"),
+    backbone="'hed-vgg16'",
+    width=0.5,
+    inverter_channels=192,
 )
 ROWS = {
     "twingan": Row("toy", "twingan.gin"),
@@ -189,34 +207,27 @@ ROWS = {
     "asymgan_cityscapes": Row(
         "cityscapes",
         "asymgan.gin",
-        (*AT_64, *AS_CYCLEGAN, *shown(24000)),
+        (*LONG_64, *of("AsymGAN", **SIX_BLOCKS, style_width=0.25)),
     ),
     "cyclegan_cityscapes_long": Row(
-        "cityscapes", "cyclegan.gin", (*AT_64, *shown(28000))
+        "cityscapes",
+        "cyclegan.gin",
+        (*LONG_64, *NO_IDENTITY, *of("CycleGAN", **SIX_BLOCKS)),
     ),
     "cyclegan_cityscapes_32": Row(
-        "cityscapes", "cyclegan.gin", (*LABELS, *shown(32000))
+        "cityscapes", "cyclegan.gin", (*PARTS_32, *NO_IDENTITY)
     ),
-    "unit_cityscapes_32": Row(
-        "cityscapes", "unit.gin", (*LABELS, *shown(38000))
-    ),
-    "asymgan_facades": Row(
-        "facades", "asymgan.gin", (*LABELS, *AS_CYCLEGAN, *shown(30000))
-    ),
+    "unit_cityscapes_32": Row("cityscapes", "unit.gin", PARTS_32),
+    "asymgan_facades": Row("facades", "asymgan.gin", (*PARTS_32, *AS_CYCLEGAN)),
     "cyclegan_facades": Row(
-        "facades", "cyclegan.gin", (*LABELS, *shown(32000))
+        "facades", "cyclegan.gin", (*PARTS_32, *NO_IDENTITY)
     ),
     # How F is given z (Figure 12).
     **{
         f"asymgan_z_{path}": Row(
             "cityscapes",
             "asymgan.gin",
-            (
-                *LABELS,
-                *AS_CYCLEGAN,
-                *shown(30000),
-                f"AsymGAN.style_path = '{path}'",
-            ),
+            (*PARTS_32, *AS_CYCLEGAN, f"AsymGAN.style_path = '{path}'"),
         )
         for path in ("map", "beside", "norm")
     },
@@ -226,7 +237,7 @@ ROWS = {
         f"asymgan_{name}": Row(
             "cityscapes",
             "asymgan_ext.gin",
-            (*LABELS, *AS_CYCLEGAN, *shown(27000), *of("AsymGAN", **without)),
+            (*PARTS_32, *AS_CYCLEGAN, *VGG_TERMS, *of("AsymGAN", **without)),
         )
         for name, without in {
             "all": {},
@@ -286,10 +297,44 @@ ROWS = {
             *of("cascade_phases", taps=ONE_LAYER),
         ),
     ),
-    "cdft_selfie_cats": Row("selfie_cats", "cdft.gin", DEEP_64),
-    "cyclegan_selfie_cats": Row(
-        "selfie_cats", "cyclegan.gin", ("train.image_size = 64", *NARROW)
+    # Shapes that change.
+    "cdft_selfie_cats": Row(
+        "selfie_cats", "cdft.gin", cascade_64(STAGES_64, **CATS)
     ),
+    "cdft_selfie_cats_vgg": Row("selfie_cats", "cdft.gin", VGG_64),
+    "cyclegan_selfie_cats": Row(
+        "selfie_cats",
+        "cyclegan.gin",
+        (
+            "train.image_size = 64",
+            *EXACT,
+            *of("CycleGAN", **SIX_BLOCKS),
+            *of("single_phase", batch_size=8),
+        ),
+    ),
+    # Terms left out (Figure 6), and beside them the whole for as long.
+    **{
+        f"cdft_cats_{name}": Row(
+            "selfie_cats",
+            "cdft.gin",
+            cascade_64(STAGES_64, **CATS, **without),
+        )
+        for name, without in {
+            "whole": {},
+            "no_cycle": {"cycle_weight": 0.0},
+            "no_identity": {"identity_weight": 0.0},
+            "no_adversarial": {"adversarial_weight": 0.0},
+        }.items()
+    },
+    # One layer translated for itself (Figure 7).
+    **{
+        f"cdft_cats_{tap}": Row(
+            "selfie_cats", "cdft.gin", cascade_64((tap,), **CATS)
+        )
+        for tap in STAGES_64
+    },
+    "cdft_exaggerated": Row("exaggerated", "cdft.gin"),
+    "cyclegan_exaggerated": Row("exaggerated", "cyclegan.gin", EXACT),
 }
 # Of both directions: what a line of the table shows.
 COLUMNS = (

@@ -42,35 +42,64 @@ def _save(image, path):
     Image.fromarray(image).save(path)
 
 
-def _portraits(split, domain):
+def _portraits(split, domain, side):
     """Identities and images; the domains share those of the test split."""
     first = {"test": 0, "val": TEST, "train": TEST + 2 * VAL}[split]
     count = {"test": TEST, "val": VAL, "train": TRAIN}[split]
     if split != "test":
         first += count * (domain == "b")
     identities = np.arange(first, first + count)
-    return identities, toy_faces.render("a", identities, SIDE)
+    return identities, toy_faces.render("a", identities, side)
 
 
-def constructed(change_a, change_b):
-    """A task whose exact truth is a formula, on portraits of two groups."""
+def constructed(change_a, change_b, fineness=1):
+    """A task whose exact truth is a formula, on portraits of two groups.
+
+    Args:
+        change_a, change_b: functions of an image.
+        fineness: how many times finer images are changed than kept.
+    """
 
     def make(folder, data_root):
         del data_root
         for domain, change in (("a", change_a), ("b", change_b)):
             for split in ("train", "val", "test"):
-                names, images = _portraits(split, domain)
+                names, images = _portraits(split, domain, fineness * SIDE)
                 for name, image in zip(names, images, strict=True):
                     _save(
-                        change(image),
+                        _coarser(change(image), fineness),
                         folder / domain / split / f"{name:06d}.png",
                     )
 
     return make
 
 
+def _coarser(image, factor):
+    side = len(image) // factor
+    blocks = image.reshape(side, factor, side, factor, 3)
+    return blocks.mean((1, 3)).round().astype(np.uint8)
+
+
 def _same(image):
     return image
+
+
+def _exaggerated(image):
+    """A caricature: eyes and nose swell, the forehead widens, the chin narrows.
+
+    Where a pixel of it comes from is a formula; the nearest one is taken.
+    """
+    side = len(image)
+    middles = (np.arange(side) + 0.5) * 2 / side - 1
+    y, x = np.meshgrid(middles, middles, indexing="ij")
+    x = x / (1.1 - 0.35 * y)
+    # Shrinks what is taken about the eyes, to half at their middle.
+    share = np.clip(1 - (x / 0.75) ** 2 - ((y + 0.05) / 0.6) ** 2, 0, 1)
+    x, y = x * (1 - 0.5 * share), (y + 0.05) * (1 - 0.5 * share) - 0.05
+    rows, columns = (
+        np.clip((at + 1) * side / 2, 0, side - 1).astype(int) for at in (y, x)
+    )
+    return image[rows, columns]
 
 
 def _grey(image):
@@ -231,6 +260,7 @@ TASKS = {
     "negative": Task(constructed(_same, lambda x: 255 - x), paired=True),
     "permutation": Task(constructed(_same, lambda x: x[..., [1, 2, 0]]), True),
     "colour": Task(constructed(_grey, _same), paired=True),
+    "exaggerated": Task(constructed(_same, _exaggerated, 4), paired=True),
     "mnist_usps": Task(digits("mnist", "usps"), paired=False),
     "usps_mnist": Task(digits("usps", "mnist"), paired=False),
     "svhn_mnist": Task(digits("svhn", "mnist"), paired=False),

@@ -351,6 +351,17 @@ def test_critics_judge_nothing_but_what_they_see(trained, monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ALL_METHODS)
+def test_xla_compiles_every_step(name):
+    model = build(name)
+    model.compile(jit_compile=True)
+    before = [v.numpy() for v in model.owned("translator")]
+    train(model, batches(model, 1))
+    after = [v.numpy() for v in model.owned("translator")]
+    assert any(np.any(x != y) for x, y in zip(before, after, strict=True))
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["twingan", "cyclegan"])
 def test_xla_trains_the_same(name):
     # Only where noise is uniform: XLA makes other normal numbers of a seed.

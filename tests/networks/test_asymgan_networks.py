@@ -10,6 +10,7 @@ from tf_i2i.networks.asymgan import AuxEncoder
 from tf_i2i.networks.asymgan import MapCritic
 from tf_i2i.networks.asymgan import StyledGenerator
 from tf_i2i.networks.asymgan import VectorCritic
+from tf_i2i.networks.asymgan import laid_beside
 
 IMAGE = tf.zeros((1, 64, 64, 3))
 VECTOR = tf.ones((1, 8))
@@ -55,6 +56,28 @@ def test_generator_with_conditional_norms():
 def test_the_middle_three_blocks(blocks, styled):
     generator = StyledGenerator(blocks, 0.05, style_path="norm")
     assert generator.styled == styled
+
+
+@pytest.mark.parametrize("side", [3, 6, 8])
+def test_a_map_is_resized_to_the_nearest_pixels(side):
+    z = tf.random.stateless_normal((2, 3, 3, 2), (1, 2))
+    laid = laid_beside(tf.zeros((2, side, side, 1)), z)
+    nearest = tf.image.resize(z, [side, side], "nearest")
+    np.testing.assert_array_equal(laid[..., 1:], nearest)
+    assert not np.any(laid[..., 0])
+
+
+def test_xla_differentiates_by_a_map():
+    @tf.function(jit_compile=True)
+    def gradient(z):
+        with tf.GradientTape() as tape:
+            tape.watch(z)
+            laid = laid_beside(tf.zeros((1, 6, 6, 1)), z)
+            total = tf.reduce_sum(laid)
+        return tape.gradient(total, z)
+
+    # Each pixel of z is laid to four.
+    np.testing.assert_array_equal(gradient(tf.ones((1, 3, 3, 2))), 4.0)
 
 
 @pytest.mark.parametrize("path", ["map", "beside", "norm"])

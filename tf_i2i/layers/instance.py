@@ -42,15 +42,15 @@ class InstanceNormalization(keras.layers.Layer):
             x: `[N, H, W, C]`, float; N static where `training`.
             training: whether to use the kernel of batch normalization for
                 each image, which is faster to differentiate; a single image
-                takes it anyway, but within `portable`. The values are the
-                same.
+                takes it anyway, nothing within `portable`. The values are
+                the same.
 
         Returns:
             Same shape and dtype; computed in float32.
         """
         scale = tf.convert_to_tensor(self.gamma)
         offset = tf.convert_to_tensor(self.beta)
-        if training or (x.shape[0] == 1 and not is_portable()):
+        if (training or x.shape[0] == 1) and not is_portable():
             images = tf.split(x, x.shape[0])
             images = [self._kernel(image, scale, offset) for image in images]
             return tf.concat(images, 0)

@@ -1,0 +1,646 @@
+"""Trains the lab's rows where an accelerator is, and no TensorFlow.
+
+    python benchmarks/quality/elsewhere.py write ROW ... --to=packed/
+    python elsewhere.py train packed/ out/            # there; needs JAX alone
+    python benchmarks/quality/elsewhere.py read ROW ... --trained=out/
+
+`write` compiles the training step of each of a row's phases to StableHLO (as
+`train.jit_compile` would, optimizers and averages included), lays the loop
+around it with JAX, and packs it with the first state and the images. `train`
+runs what was packed. `read` gives a run directory of the lab the trained
+state and scores it. Needs `pip install jax` beside the package.
+
+What differs from a run of the package: the order of images and their crops
+are drawn by NumPy and JAX; no assertion stops a step that is not finite (the
+losses are looked at all the same); no checkpoints or samples on the way.
+"""
+
+import argparse
+import concurrent.futures
+import hashlib
+import io
+import json
+import sys
+import time
+import zlib
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+CHUNK = 200  # Steps in a call of a program.
+THREADS = 8  # That compile.
+
+
+# There.
+
+
+def train(packed, out):
+    """Trains all rows of a folder, one after the other, as they compile.
+
+    `plan.json` in it says which, in order: row -> phase -> images, or
+    "seconds" of a phase; phases that it leaves out show what their config
+    says.
+    """
+    import jax
+
+    jax.config.update("jax_enable_x64", True)  # Counters have 64 bits.
+    began = time.monotonic()
+    out.mkdir(parents=True, exist_ok=True)
+    plan = json.loads((packed / "plan.json").read_text())
+
+    def tell(**line):
+        line = json.dumps({"at": round(time.monotonic() - began, 1), **line})
+        print(line, flush=True)
+        with open(out / "log.jsonl", "a") as log:
+            print(line, file=log)
+
+    tell(device=jax.devices()[0].device_kind)
+    with concurrent.futures.ThreadPoolExecutor(THREADS) as pool:
+        rows = {n: _Row(packed, n, wanted, pool) for n, wanted in plan.items()}
+        for name, row in rows.items():
+            try:
+                kept = row.train(tell)
+                np.savez(out / f"{name}.npz", *kept)
+            except Exception as error:  # The other rows go on.
+                tell(row=name, failed=repr(error)[:2000])
+
+
+class _Row:
+    """A packed row; its programs compile in other threads.
+
+    Args:
+        packed: folder of all rows.
+        name: of the row.
+        wanted: its entry of the plan.
+        pool: threads.
+    """
+
+    def __init__(self, packed, name, wanted, pool):
+        self.name, self.wanted = name, wanted
+        self.packed = packed
+        self.told = json.loads((packed / name / "row.json").read_text())
+        self.compiling = [
+            [pool.submit(self._compiled, phase[k]) for k in ("begin", "loop")]
+            for phase in self.told["phases"]
+        ]
+
+    def _compiled(self, path):
+        import jax
+        from jax import export
+
+        packed = zlib.decompress((self.packed / path).read_bytes())
+        program = export.deserialize(bytearray(packed))
+        shapes = [
+            jax.ShapeDtypeStruct(x.shape, x.dtype) for x in program.in_avals
+        ]
+        args, _ = jax.tree.unflatten(program.in_tree, shapes)
+        call = jax.jit(program.call, donate_argnums=0)
+        return call.lower(*args).compile()
+
+    def train(self, tell):
+        """Trains it; returns what is kept of the state."""
+        import jax
+
+        state = [jax.device_put(x) for x in self._first_state()]
+        images = [
+            jax.device_put(_images(self.packed / self.told["images"][d]))
+            for d in "ab"
+        ]
+        frozen = [
+            jax.device_put(_frozen(self.packed / f"{key}.npy"))
+            for key in self.told["frozen"]
+        ]
+        random = np.random.default_rng(self.told["seed"])
+        self.began = time.monotonic()
+        shown = 0
+        for phase, programs in zip(
+            self.told["phases"], self.compiling, strict=True
+        ):
+            begin, loop = (program.result() for program in programs)
+            tell(row=self.name, phase=phase["name"], compiled=True)
+            state = begin(state)
+            state, shown = self._phase(
+                phase, loop, state, images, frozen, random, shown, tell
+            )
+        kept = [np.asarray(state[i]) for i in self.told["kept"]]
+        return [_smaller(x) for x in kept]
+
+    def _phase(self, phase, loop, state, images, frozen, random, shown, tell):
+        batch = phase["batch_size"]
+        wanted = self.wanted.get(phase["name"], {"images": phase["images"]})
+        chunks = None
+        if "images" in wanted:
+            chunks = max(1, round(wanted["images"] / batch / CHUNK))
+        # Passes over the images, as many as it may take.
+        orders = [_Order(random, len(x)) for x in images]
+        done, began = 0, time.monotonic()
+        last = began
+        while chunks is None or done < chunks:
+            progress = np.zeros(CHUNK)
+            if chunks:
+                progress = (done + np.arange(CHUNK) / CHUNK) / chunks
+            factors = np.interp(
+                progress,
+                np.linspace(0, 1, len(phase["factors"])),
+                phase["factors"],
+            )
+            for place in self.told["metrics"].values():
+                for i in place:
+                    state[i] = np.zeros((), state[i].dtype)
+            state = loop(
+                state,
+                *images,
+                *(order.next((CHUNK, batch)) for order in orders),
+                factors.astype(np.float32),
+                np.int32(shown // batch),
+                frozen,
+            )
+            means = {
+                key: float(state[total]) / max(float(state[count]), 1)
+                for key, (total, count) in self.told["metrics"].items()
+            }
+            done += 1
+            shown += CHUNK * batch
+            now = time.monotonic()
+            if chunks is None and done == 2:  # The first one warms up.
+                left = wanted["seconds"] - (now - began)
+                chunks = done + max(0, round(left / (now - last)))
+            last = now
+            if not np.isfinite(list(means.values())).all():
+                raise FloatingPointError(f"{means}")
+            if done == chunks or done % 5 == 1:
+                tell(
+                    row=self.name,
+                    phase=phase["name"],
+                    step=done * CHUNK,
+                    images_shown=shown,
+                    seconds=round(now - self.began, 2),
+                    **{k: float(f"{v:.4g}") for k, v in means.items() if v},
+                )
+        return state, shown
+
+    def _first_state(self):
+        """Small and odd variables as they were, large ones drawn anew."""
+        given = np.load(self.packed / self.name / "state.npz")
+        found: dict = {}
+        told_of = self.told["variables"]
+        for i, told in enumerate(told_of):
+            shape, dtype = told["shape"], told["dtype"]
+            if told["kind"] == "zeros":
+                found[i] = np.zeros(shape, dtype)
+            elif told["kind"] == "given":
+                found[i] = given[f"v{i}"]
+            elif told["kind"] == "normal":
+                random = np.random.default_rng([self.told["seed"], i])
+                drawn = random.normal(told["mean"], told["deviation"], shape)
+                found[i] = drawn.astype(dtype)
+        return [found[told.get("of", i)] for i, told in enumerate(told_of)]
+
+
+class _Order:
+    """Passes over `count` images, each a permutation."""
+
+    def __init__(self, random, count):
+        self.random, self.count = random, count
+        self.left = np.zeros(0, np.int32)
+
+    def next(self, shape):
+        wanted = shape[0] * shape[1]
+        while len(self.left) < wanted:
+            more = self.random.permutation(self.count).astype(np.int32)
+            self.left = np.concatenate([self.left, more])
+        now, self.left = self.left[:wanted], self.left[wanted:]
+        return now.reshape(shape)
+
+
+def _smaller(x):
+    """Half precision, but for vectors and counters."""
+    halved = x.dtype == np.float32 and x.ndim > 1
+    return x.astype(np.float16) if halved else x
+
+
+def _frozen(path):
+    return np.load(path).astype(np.float32)
+
+
+def _images(path):
+    """uint8 `[N, S, S, 3]`."""
+    files = np.load(path)
+    content, ends = files["content"].tobytes(), files["ends"]
+    return np.stack(
+        [
+            np.asarray(Image.open(io.BytesIO(content[i:j])))
+            for i, j in zip([0, *ends[:-1]], ends, strict=True)
+        ]
+    )
+
+
+# Here.
+
+
+def write(name, to, work, data_root):
+    """Packs a row."""
+    run, model = _opened(name, work, data_root)
+    variables = _variables(model)
+    places = {id(v): i for i, v in enumerate(variables)}
+    start = [np.asarray(v) for v in variables]
+    (to / name).mkdir(parents=True, exist_ok=True)
+    copies = {places[id(a)]: places[id(v)] for a, v in model.average_pairs}
+    told, given = _told_of(start, copies)
+    np.savez_compressed(to / name / "state.npz", **given)
+    images = {d: _packed_images(run, d, to) for d in "ab"}
+    frozen = _Frozen(to)
+    phases = []
+    for number, phase in enumerate(run.phases):
+        files = {k: f"{name}/{number}_{k}.bin" for k in ("begin", "loop")}
+        programs = _programs(run, model, variables, phase, images, frozen)
+        for kind, path in files.items():
+            (to / path).write_bytes(zlib.compress(programs[kind]))
+        shown = np.linspace(0, phase.images, 1001)
+        factors = [run.schedule(phase.start + i, phase) for i in shown]
+        phases.append(
+            {
+                "name": phase.name,
+                "images": phase.images,
+                "batch_size": phase.batch_size,
+                "factors": np.round(factors, 5).tolist(),
+                **files,
+            }
+        )
+    row = {
+        "seed": run.seed,
+        "images": {d: path for d, (path, _) in images.items()},
+        "phases": phases,
+        "metrics": {
+            key: [places[id(mean.total)], places[id(mean.count)]]
+            for key, mean in model.terms.items()
+        },
+        "kept": [places[id(v)] for v in _kept(model)],
+        "variables": told,
+        "frozen": frozen.keys,
+    }
+    (to / name / "row.json").write_text(json.dumps(row))
+
+
+def _told_of(values, copies):
+    """How the first state is made again, and what of it must be sent."""
+    told, given = [], {}
+    for i, value in enumerate(values):
+        entry = {"shape": value.shape, "dtype": str(value.dtype)}
+        if i in copies:
+            entry |= {"kind": "copy", "of": copies[i]}
+        elif not value.any():
+            entry |= {"kind": "zeros"}
+        elif value.size > 4096 and value.dtype == np.float32:
+            entry |= {
+                "kind": "normal",
+                "mean": float(value.mean()) if value.ndim < 2 else 0.0,
+                "deviation": float(value.std()),
+            }
+        else:
+            entry |= {"kind": "given"}
+            given[f"v{i}"] = value
+        told.append(entry)
+    return told, given
+
+
+def _kept(model):
+    """What comes back: the averages and the two counters."""
+    return [*model.averages, model.step, model.images_shown]
+
+
+class _Frozen:
+    """Tensors of frozen networks, each written once for all rows."""
+
+    def __init__(self, to):
+        self.to = to
+        self.keys = []
+
+    def place(self, tensor):
+        """Its number among the arguments of this row's programs."""
+        value = tensor.numpy()
+        key = hashlib.sha256(value.tobytes()).hexdigest()[:16]
+        if key not in self.keys:
+            self.keys.append(key)
+            if value.size > 4096:
+                value = value.astype(np.float16)
+            np.save(self.to / f"{key}.npy", value)
+        return self.keys.index(key)
+
+
+def _opened(name, work, data_root):
+    import lab
+
+    from tf_i2i import cli
+
+    cli.import_tensorflow()
+    from tf_i2i.configs import find_config
+    from tf_i2i.training.run import open_run
+
+    row = lab.ROWS[name]
+    data, _ = lab.prepare(row.task, work, data_root)
+    places = [flag.removeprefix("--").split("=", 1) for flag in data]
+    bindings = [
+        *row.settings,
+        *(
+            f"train.{key} = {str(Path(path).resolve())!r}"
+            for key, path in places
+        ),
+        "train.precision = 'float32'",
+    ]
+    run_dir = work / "runs" / f"{name}_0"
+    return open_run(run_dir, [find_config(row.gin_file)], bindings)
+
+
+def _variables(model):
+    """All that a step may change, each once."""
+    found = {}
+    for variable in (
+        *model.weights,
+        *(v for o in model.optimizers.values() for v in o.variables),
+        *(v for mean in model.terms.values() for v in mean.variables),
+    ):
+        found.setdefault(id(variable), variable)
+    return list(found.values())
+
+
+def _packed_images(run, domain, to):
+    """Training images as PNG or fine JPEG in one file; its name and shape."""
+    store = run.store(domain)
+    path = to / f"{store.path.stem[:16]}.npz"
+    kind = {"format": "PNG"}
+    if store.images.shape[1] > 64:  # Millions of bytes otherwise.
+        kind = {"format": "JPEG", "quality": 95, "subsampling": 0}
+    rows = store.split("train")
+    if not path.exists():
+        parts = []
+        for i in rows:
+            file = io.BytesIO()
+            Image.fromarray(store.images[i]).save(file, **kind)
+            parts.append(file.getvalue())
+        np.savez(
+            path,
+            content=np.frombuffer(b"".join(parts), np.uint8),
+            ends=np.cumsum([len(part) for part in parts]),
+        )
+    return path.name, (len(rows), *store.images.shape[1:])
+
+
+def _programs(run, model, variables, phase, images, frozen):
+    """ "begin", state -> state, and "loop", steps of a phase; serialized."""
+    import jax
+    import tensorflow as tf
+    from jax import export
+
+    from tf_i2i.layers import portable
+    from tf_i2i.training.loop import reset_optimizers
+
+    jax.config.update("jax_enable_x64", True)  # Counters have 64 bits.
+    run.images_shown = phase.start
+    run.find_phase()
+    run.enter(model)
+    # Strings do not go through XLA.
+    model._check_finite = lambda losses, gradients: tf.no_op()
+
+    def step(a, b):
+        model.train_step((a, b))
+        return [tf.identity(v.value) for v in variables]
+
+    def begin():
+        model.begin_phase()
+        if phase.reset_optimizers:
+            reset_optimizers(model)
+        return [tf.identity(v.value) for v in variables]
+
+    batch = tf.zeros((phase.batch_size, phase.size, phase.size, 3))
+    with portable():
+        step = _as_jax(step, (batch, batch), variables, frozen)
+    begin = _as_jax(begin, (), variables, frozen)
+    rates = {
+        place: run.learning_rates[side]
+        for side, optimizer in model.optimizers.items()
+        for place, v in enumerate(variables)
+        if v is optimizer.learning_rate
+    }
+    views = [_view(run, domain, phase) for domain in "ab"]
+
+    def loop(
+        state, images_a, images_b, order_a, order_b, factors, first, given
+    ):
+        def body(i, state):
+            batch = []
+            for domain, (images, order, view) in enumerate(
+                ((images_a, order_a, views[0]), (images_b, order_b, views[1]))
+            ):
+                key = jax.random.key(2 * run.seed + domain)
+                key = jax.random.fold_in(key, phase.start + first * CHUNK + i)
+                batch.append(view(images[order[i]], key))
+            for place, rate in rates.items():
+                state[place] = np.float32(rate) * factors[i]
+            return step(*batch, state, given)
+
+        return jax.lax.fori_loop(0, CHUNK, body, state)
+
+    def shape(dtype, *sides):
+        return jax.ShapeDtypeStruct(sides, dtype)
+
+    values = [np.asarray(v) for v in variables]
+    state = [shape(x.dtype, *x.shape) for x in values]
+    given = [
+        shape(np.float32, *np.load(frozen.to / f"{key}.npy").shape)
+        for key in frozen.keys
+    ]
+    inputs = (
+        *(shape(np.uint8, *images[d][1]) for d in "ab"),
+        *(shape(np.int32, CHUNK, phase.batch_size) for _ in "ab"),
+        shape(np.float32, CHUNK),
+        shape(np.int32),
+        given,
+    )
+    platforms = ("cpu", "cuda")
+    return {
+        "begin": export.export(
+            jax.jit(lambda state: begin(state, [])), platforms=platforms
+        )(state).serialize(),
+        "loop": export.export(jax.jit(loop), platforms=platforms)(
+            state, *inputs
+        ).serialize(),
+    }
+
+
+def _as_jax(function, args, variables, frozen):
+    """A TensorFlow function of tensors and variables, for JAX.
+
+    Args:
+        function: (*args) -> the variables' new values.
+        args: tensors of the shapes to compile for.
+        variables: all that it reads or changes.
+        frozen: `_Frozen`, for all else that it reads.
+
+    Returns:
+        Function (*args, values of the variables, those of `frozen`) -> new
+        values of the variables.
+    """
+    import tensorflow as tf
+    from jax import core
+    from jax._src.interpreters import mlir as inner
+    from jax._src.lib import xla_client
+    from jax._src.lib.mlir import ir
+    from jax._src.lib.mlir.dialects import func
+    from jax.extend.core import Primitive
+    from jax.interpreters import mlir
+
+    compiled = tf.function(function, jit_compile=True, autograph=False)
+    concrete = compiled.get_concrete_function(*args)
+    places = {id(v.value.handle): i for i, v in enumerate(variables)}
+    read = [
+        (0, places[id(tensor)])
+        if tensor.dtype == tf.resource
+        else (1, frozen.place(tensor))
+        for tensor in concrete.captured_inputs
+    ]
+    hlo = compiled.experimental_get_compiler_ir(*args)(stage="hlo_serialized")
+    text = xla_client._xla.mlir.xla_computation_to_mlir_module(
+        xla_client.XlaComputation(hlo)
+    )
+    values = [np.asarray(v) for v in variables]
+    results = [core.ShapedArray(x.shape, x.dtype) for x in values]
+    primitive = Primitive(f"tensorflow_{function.__name__}")
+    primitive.multiple_results = True
+    primitive.def_abstract_eval(lambda *operands: results)
+
+    def lower(context, *operands):
+        module = ir.Module.parse(text)
+        _without_copies(module)
+        symbols = ir.SymbolTable(module.operation)
+        wanted = symbols["main"].type.results
+        name = inner.merge_mlir_modules(
+            context.module_context.module,
+            primitive.name,
+            module,
+            dst_symtab=context.module_context.symbol_table,
+        )
+        called = func.CallOp(wanted, ir.FlatSymbolRefAttr.get(name), operands)
+        return list(called.results)[: len(results)]
+
+    mlir.register_lowering(primitive, lower)
+
+    def call(*operands):
+        *tensors, state, given = operands
+        both = state, given
+        return primitive.bind(*tensors, *(both[kind][i] for kind, i in read))
+
+    return call
+
+
+def _without_copies(module):
+    """Takes out operations that StableHLO has no name for."""
+    for function in module.body.operations:
+        for block in function.regions[0].blocks:
+            for operation in list(block.operations):
+                if operation.name == "mhlo.copy":
+                    (source,), (copy,) = operation.operands, operation.results
+                    copy.replace_all_uses_with(source)
+                    operation.erase()
+
+
+def _view(run, domain, phase):
+    """Crops and mirrors of uint8 images, as `Augmentation` has them."""
+    import jax
+    import jax.numpy as jnp
+
+    augmentation = run.augmentations[domain]
+    recolours = (
+        *(augmentation.contrast, augmentation.hue),
+        *(augmentation.brightness, augmentation.saturation),
+    )
+    if any(recolours) or augmentation.invert or phase.size != run.image_size:
+        raise SystemExit("elsewhere.py crops and mirrors, and no more")
+    if augmentation.maps and augmentation.crop:
+        raise SystemExit("elsewhere.py takes label maps whole")
+
+    def one(image, key):
+        draws = jax.random.uniform(key, (4,), jnp.float32)
+        view = image.astype(jnp.float32)
+        if augmentation.crop:
+            low, high = augmentation.crop
+            side = (low + (high - low) * draws[0]) * image.shape[0]
+            corner = (image.shape[0] - side) * draws[1:3]
+            scale = jnp.full(2, phase.size, jnp.float32) / side
+            view = jax.image.scale_and_translate(
+                view,
+                (phase.size, phase.size, 3),
+                (0, 1),
+                scale,
+                -scale * corner,
+                method="linear",
+                antialias=True,
+            )
+        if augmentation.flip:
+            view = jnp.where(draws[3] < 0.5, view, view[:, ::-1])
+        return jnp.clip(view / 127.5 - 1.0, -1.0, 1.0)
+
+    def view(images, key):
+        return jax.vmap(one)(images, jax.random.split(key, len(images)))
+
+    return view
+
+
+def read(name, trained, work, data_root, features):
+    """Gives the lab's run directory what was trained, and scores it."""
+    import lab
+
+    run, model = _opened(name, work, data_root)
+    from tf_i2i.training.run import write_config
+
+    files = np.load(trained / f"{name}.npz")
+    kept = [files[f"arr_{i}"] for i in range(len(files.files))]
+    for variable, value in zip(_kept(model), kept, strict=True):
+        variable.assign(value)
+    for average, variable in model.average_pairs:
+        variable.assign(average)
+    write_config(run)
+    run.step = int(model.step.numpy())
+    run.images_shown = int(model.images_shown.numpy())
+    run.save(model)
+    lines = [
+        json.loads(line)
+        for line in (trained / "log.jsonl").read_text().splitlines()
+    ]
+    lines = [
+        line for line in lines if line.get("row") == name and "step" in line
+    ]
+    with open(run.run_dir / "metrics.jsonl", "w") as file:
+        for line in lines:
+            line = {k: v for k, v in line.items() if k not in ("row", "at")}
+            print(json.dumps(line), file=file)
+    _, judging = lab.prepare(lab.ROWS[name].task, work, data_root)
+    minutes = lines[-1]["seconds"] / 60
+    lab.keep(name, 0, run.run_dir, minutes, judging, features)
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("what", choices=("write", "train", "read"))
+    parser.add_argument("names", nargs="+", help="rows; for train two folders")
+    parser.add_argument("--to", type=Path, default=Path("packed"))
+    parser.add_argument("--trained", type=Path, default=Path("out"))
+    parser.add_argument("--work", type=Path, default=Path("runs/lab"))
+    parser.add_argument("--data_root", type=Path, help="real images")
+    parser.add_argument("--features", default="random-conv")
+    args = parser.parse_args()
+    if args.what == "train":
+        train(*map(Path, args.names))
+        return
+    for name in args.names:
+        if args.what == "write":
+            write(name, args.to, args.work, args.data_root)
+        else:
+            read(name, args.trained, args.work, args.data_root, args.features)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
