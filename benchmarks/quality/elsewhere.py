@@ -1,7 +1,7 @@
 """Trains the lab's rows where an accelerator is, and no TensorFlow.
 
     python benchmarks/quality/elsewhere.py write ROW ... --to=packed/
-    python elsewhere.py train packed/ out/            # there; needs JAX alone
+    python elsewhere.py train packed/ out/ plan.json  # there; needs JAX alone
     python benchmarks/quality/elsewhere.py read ROW ... --trained=out/
 
 `write` compiles the training step of each of a row's phases to StableHLO (as
@@ -20,6 +20,8 @@ import concurrent.futures
 import hashlib
 import io
 import json
+import multiprocessing
+import os
 import sys
 import time
 import zlib
@@ -35,19 +37,36 @@ THREADS = 8  # That compile.
 # There.
 
 
-def train(packed, out):
-    """Trains all rows of a folder, one after the other, as they compile.
+def train(packed, out, plan):
+    """Trains what a plan says; a process for each entry of its list.
 
-    `plan.json` in it says which, in order: row -> phase -> images, or
-    "seconds" of a phase; phases that it leaves out show what their config
-    says.
+    An entry has rows, to be trained in its order: row -> phase -> "images",
+    or "seconds" of a phase; phases that it leaves out show what their config
+    says. A row with "from": [row, phase] begins after that phase, with the
+    weights of the same names that the other row had there, once it has said
+    so by "shared": [phase]. "as" is the packed row, where it has another name,
+    and "keep": {phase: row} keeps what there is after a phase as another row.
     """
+    out.mkdir(parents=True, exist_ok=True)
+    plans = json.loads(plan.read_text())
+    # A program's kernels are small: several keep an accelerator busy.
+    spawned = multiprocessing.get_context("spawn")
+    workers = [
+        spawned.Process(target=_train_rows, args=(packed, out, rows))
+        for rows in plans
+    ]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+
+
+def _train_rows(packed, out, plan):
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     import jax
 
     jax.config.update("jax_enable_x64", True)  # Counters have 64 bits.
     began = time.monotonic()
-    out.mkdir(parents=True, exist_ok=True)
-    plan = json.loads((packed / "plan.json").read_text())
 
     def tell(**line):
         line = json.dumps({"at": round(time.monotonic() - began, 1), **line})
@@ -60,8 +79,7 @@ def train(packed, out):
         rows = {n: _Row(packed, n, wanted, pool) for n, wanted in plan.items()}
         for name, row in rows.items():
             try:
-                kept = row.train(tell)
-                np.savez(out / f"{name}.npz", *kept)
+                row.train(tell, out)
             except Exception as error:  # The other rows go on.
                 tell(row=name, failed=repr(error)[:2000])
 
@@ -78,11 +96,15 @@ class _Row:
 
     def __init__(self, packed, name, wanted, pool):
         self.name, self.wanted = name, wanted
-        self.packed = packed
-        self.told = json.loads((packed / name / "row.json").read_text())
+        self.packed, self.folder = packed, packed / wanted.get("as", name)
+        self.told = json.loads((self.folder / "row.json").read_text())
+        self.phases = self.told["phases"]
+        names = [phase["name"] for phase in self.phases]
+        if (before := wanted.get("from", [None])[-1]) in names:
+            self.phases = self.phases[names.index(before) + 1 :]
         self.compiling = [
             [pool.submit(self._compiled, phase[k]) for k in ("begin", "loop")]
-            for phase in self.told["phases"]
+            for phase in self.phases
         ]
 
     def _compiled(self, path):
@@ -98,42 +120,60 @@ class _Row:
         call = jax.jit(program.call, donate_argnums=0)
         return call.lower(*args).compile()
 
-    def train(self, tell):
-        """Trains it; returns what is kept of the state."""
+    def train(self, tell, out):
+        """Trains it, and writes what is kept of the state."""
         import jax
 
-        state = [jax.device_put(x) for x in self._first_state()]
-        images = [
-            jax.device_put(_images(self.packed / self.told["images"][d]))
-            for d in "ab"
-        ]
+        state = [jax.device_put(x) for x in self._first_state(out)]
+        counts, images = [], []
+        for domain, path in self._images().items():
+            found = _images(self.packed / path)
+            counts.append(len(found))
+            # As many as the program was compiled for.
+            count = self.told["counts"][domain]
+            images.append(jax.device_put(found[np.arange(count) % len(found)]))
         frozen = [
             jax.device_put(_frozen(self.packed / f"{key}.npy"))
             for key in self.told["frozen"]
         ]
         random = np.random.default_rng(self.told["seed"])
-        self.began = time.monotonic()
+        self.seconds = 0.0  # Of training, without compiling.
         shown = 0
-        for phase, programs in zip(
-            self.told["phases"], self.compiling, strict=True
-        ):
+        for phase, programs in zip(self.phases, self.compiling, strict=True):
             begin, loop = (program.result() for program in programs)
             tell(row=self.name, phase=phase["name"], compiled=True)
             state = begin(state)
             state, shown = self._phase(
-                phase, loop, state, images, frozen, random, shown, tell
+                phase, loop, state, images, counts, frozen, random, shown, tell
             )
-        kept = [np.asarray(state[i]) for i in self.told["kept"]]
-        return [_smaller(x) for x in kept]
+            if phase["name"] in self.wanted.get("shared", ()):
+                values = zip(self.told["paths"], state, strict=False)
+                _save(
+                    self._shared(out, self.name, phase["name"]),
+                    **{k: np.asarray(v) for k, v in values},
+                )
+            names = [self.wanted.get("keep", {}).get(phase["name"])]
+            names += [self.name] if phase is self.phases[-1] else []
+            for name in filter(None, names):
+                kept = [np.asarray(state[i]) for i in self.told["kept"]]
+                _save(out / f"{name}.npz", *map(_smaller, kept))
+                tell(
+                    row=name,
+                    phase=phase["name"],
+                    kept=True,
+                    images_shown=shown,
+                    seconds=round(self.seconds, 1),
+                )
 
-    def _phase(self, phase, loop, state, images, frozen, random, shown, tell):
+    def _phase(
+        self, phase, loop, state, images, counts, frozen, random, shown, tell
+    ):
         batch = phase["batch_size"]
         wanted = self.wanted.get(phase["name"], {"images": phase["images"]})
         chunks = None
         if "images" in wanted:
             chunks = max(1, round(wanted["images"] / batch / CHUNK))
-        # Passes over the images, as many as it may take.
-        orders = [_Order(random, len(x)) for x in images]
+        orders = [_Order(random, count) for count in counts]
         done, began = 0, time.monotonic()
         last = began
         while chunks is None or done < chunks:
@@ -150,11 +190,11 @@ class _Row:
                     state[i] = np.zeros((), state[i].dtype)
             state = loop(
                 state,
-                *images,
-                *(order.next((CHUNK, batch)) for order in orders),
+                images,
+                [order.next((CHUNK, batch)) for order in orders],
                 factors.astype(np.float32),
                 np.int32(shown // batch),
-                frozen,
+                frozen[: phase["frozen"]],
             )
             means = {
                 key: float(state[total]) / max(float(state[count]), 1)
@@ -175,14 +215,26 @@ class _Row:
                     phase=phase["name"],
                     step=done * CHUNK,
                     images_shown=shown,
-                    seconds=round(now - self.began, 2),
+                    seconds=round(self.seconds + now - began, 2),
                     **{k: float(f"{v:.4g}") for k, v in means.items() if v},
                 )
+        self.seconds += last - began
         return state, shown
 
-    def _first_state(self):
+    def _images(self):
+        """The row's own, whoever's programs it takes."""
+        own = self.packed / self.name / "images.json"
+        return (
+            json.loads(own.read_text()) if own.exists() else self.told["images"]
+        )
+
+    @staticmethod
+    def _shared(out, row, phase):
+        return out / f"{row}.{phase}.shared"
+
+    def _first_state(self, out):
         """Small and odd variables as they were, large ones drawn anew."""
-        given = np.load(self.packed / self.name / "state.npz")
+        given = np.load(self.folder / "state.npz")
         found: dict = {}
         told_of = self.told["variables"]
         for i, told in enumerate(told_of):
@@ -195,7 +247,16 @@ class _Row:
                 random = np.random.default_rng([self.told["seed"], i])
                 drawn = random.normal(told["mean"], told["deviation"], shape)
                 found[i] = drawn.astype(dtype)
-        return [found[told.get("of", i)] for i, told in enumerate(told_of)]
+        state = [found[told.get("of", i)] for i, told in enumerate(told_of)]
+        if "from" in self.wanted:
+            path = self._shared(out, *self.wanted["from"])
+            while not path.exists():
+                time.sleep(0.2)
+            with np.load(path) as shared:
+                for i, name in enumerate(self.told["paths"]):
+                    if name in shared and shared[name].shape == state[i].shape:
+                        state[i] = shared[name]
+        return state
 
 
 class _Order:
@@ -212,6 +273,13 @@ class _Order:
             self.left = np.concatenate([self.left, more])
         now, self.left = self.left[:wanted], self.left[wanted:]
         return now.reshape(shape)
+
+
+def _save(path, *arrays, **named):
+    """Writes beside, then moves into place: others wait for it."""
+    beside = path.with_name(f"unfinished_{path.name}.npz")
+    np.savez(beside, *arrays, **named)
+    beside.rename(path)
 
 
 def _smaller(x):
@@ -239,8 +307,11 @@ def _images(path):
 # Here.
 
 
-def write(name, to, work, data_root):
-    """Packs a row."""
+def write(name, to, work, data_root, skip):
+    """Packs a row, without the phases to skip."""
+    import jax
+
+    jax.config.update("jax_enable_x64", True)  # Counters have 64 bits.
     run, model = _opened(name, work, data_root)
     variables = _variables(model)
     places = {id(v): i for i, v in enumerate(variables)}
@@ -253,10 +324,18 @@ def write(name, to, work, data_root):
     frozen = _Frozen(to)
     phases = []
     for number, phase in enumerate(run.phases):
-        files = {k: f"{name}/{number}_{k}.bin" for k in ("begin", "loop")}
-        programs = _programs(run, model, variables, phase, images, frozen)
+        if phase.name in skip:
+            continue
+        _enter(run, model, phase)
+        files = {
+            "begin": f"{name}/begin_{phase.reset_optimizers}.bin",
+            "loop": f"{name}/loop_{number}.bin",
+        }
         for kind, path in files.items():
-            (to / path).write_bytes(zlib.compress(programs[kind]))
+            if not (to / path).exists():
+                make = _loop if kind == "loop" else _begin
+                program = make(run, model, variables, phase, images, frozen)
+                (to / path).write_bytes(zlib.compress(program.serialize()))
         shown = np.linspace(0, phase.images, 1001)
         factors = [run.schedule(phase.start + i, phase) for i in shown]
         phases.append(
@@ -265,12 +344,14 @@ def write(name, to, work, data_root):
                 "images": phase.images,
                 "batch_size": phase.batch_size,
                 "factors": np.round(factors, 5).tolist(),
+                "frozen": len(frozen.keys),
                 **files,
             }
         )
     row = {
         "seed": run.seed,
         "images": {d: path for d, (path, _) in images.items()},
+        "counts": {d: shape[0] for d, (_, shape) in images.items()},
         "phases": phases,
         "metrics": {
             key: [places[id(mean.total)], places[id(mean.count)]]
@@ -278,6 +359,7 @@ def write(name, to, work, data_root):
         },
         "kept": [places[id(v)] for v in _kept(model)],
         "variables": told,
+        "paths": [v.path for v in model.weights],
         "frozen": frozen.keys,
     }
     (to / name / "row.json").write_text(json.dumps(row))
@@ -347,7 +429,7 @@ def _opened(name, work, data_root):
             f"train.{key} = {str(Path(path).resolve())!r}"
             for key, path in places
         ),
-        "train.precision = 'float32'",
+        "train.precision = 'mixed_bfloat16'",
     ]
     run_dir = work / "runs" / f"{name}_0"
     return open_run(run_dir, [find_config(row.gin_file)], bindings)
@@ -387,25 +469,35 @@ def _packed_images(run, domain, to):
     return path.name, (len(rows), *store.images.shape[1:])
 
 
-def _programs(run, model, variables, phase, images, frozen):
-    """ "begin", state -> state, and "loop", steps of a phase; serialized."""
-    import jax
+def _enter(run, model, phase):
     import tensorflow as tf
-    from jax import export
 
-    from tf_i2i.layers import portable
-    from tf_i2i.training.loop import reset_optimizers
-
-    jax.config.update("jax_enable_x64", True)  # Counters have 64 bits.
     run.images_shown = phase.start
     run.find_phase()
     run.enter(model)
     # Strings do not go through XLA.
     model._check_finite = lambda losses, gradients: tf.no_op()
 
-    def step(a, b):
-        model.train_step((a, b))
-        return [tf.identity(v.value) for v in variables]
+
+def _exported(function, *args):
+    import jax
+    from jax import export
+
+    exported = export.export(jax.jit(function), platforms=("cpu", "cuda"))
+    return exported(*args)
+
+
+def _shape(array):
+    import jax
+
+    return jax.ShapeDtypeStruct(array.shape, array.dtype)
+
+
+def _begin(run, model, variables, phase, images, frozen):
+    """What happens before a phase, state -> state; the same for all of them."""
+    import tensorflow as tf
+
+    from tf_i2i.training.loop import reset_optimizers
 
     def begin():
         model.begin_phase()
@@ -413,60 +505,61 @@ def _programs(run, model, variables, phase, images, frozen):
             reset_optimizers(model)
         return [tf.identity(v.value) for v in variables]
 
+    begin = _as_jax(begin, (), variables, frozen)
+    state = [_shape(np.asarray(v)) for v in variables]
+    return _exported(lambda state: begin(state, []), state)
+
+
+def _loop(run, model, variables, phase, images, frozen):
+    """`CHUNK` steps of a phase."""
+    import jax
+    import tensorflow as tf
+
+    from tf_i2i.layers import portable
+
+    def step(a, b):
+        model.train_step((a, b))
+        return [tf.identity(v.value) for v in variables]
+
     batch = tf.zeros((phase.batch_size, phase.size, phase.size, 3))
     with portable():
         step = _as_jax(step, (batch, batch), variables, frozen)
-    begin = _as_jax(begin, (), variables, frozen)
     rates = {
-        place: run.learning_rates[side]
+        place: np.float32(run.learning_rates[side])
         for side, optimizer in model.optimizers.items()
         for place, v in enumerate(variables)
         if v is optimizer.learning_rate
     }
     views = [_view(run, domain, phase) for domain in "ab"]
 
-    def loop(
-        state, images_a, images_b, order_a, order_b, factors, first, given
-    ):
+    def loop(state, pictures, orders, factors, first, given):
         def body(i, state):
             batch = []
-            for domain, (images, order, view) in enumerate(
-                ((images_a, order_a, views[0]), (images_b, order_b, views[1]))
-            ):
+            for domain in range(2):
                 key = jax.random.key(2 * run.seed + domain)
-                key = jax.random.fold_in(key, phase.start + first * CHUNK + i)
-                batch.append(view(images[order[i]], key))
+                key = jax.random.fold_in(key, first + i)
+                chosen = pictures[domain][orders[domain][i]]
+                batch.append(views[domain](chosen, key))
             for place, rate in rates.items():
-                state[place] = np.float32(rate) * factors[i]
+                state[place] = rate * factors[i]
             return step(*batch, state, given)
 
         return jax.lax.fori_loop(0, CHUNK, body, state)
 
-    def shape(dtype, *sides):
-        return jax.ShapeDtypeStruct(sides, dtype)
-
-    values = [np.asarray(v) for v in variables]
-    state = [shape(x.dtype, *x.shape) for x in values]
-    given = [
-        shape(np.float32, *np.load(frozen.to / f"{key}.npy").shape)
-        for key in frozen.keys
-    ]
-    inputs = (
-        *(shape(np.uint8, *images[d][1]) for d in "ab"),
-        *(shape(np.int32, CHUNK, phase.batch_size) for _ in "ab"),
-        shape(np.float32, CHUNK),
-        shape(np.int32),
-        given,
+    return _exported(
+        loop,
+        [_shape(np.asarray(v)) for v in variables],
+        [jax.ShapeDtypeStruct(images[d][1], np.uint8) for d in "ab"],
+        [jax.ShapeDtypeStruct((CHUNK, phase.batch_size), np.int32)] * 2,
+        jax.ShapeDtypeStruct((CHUNK,), np.float32),
+        jax.ShapeDtypeStruct((), np.int32),
+        [
+            jax.ShapeDtypeStruct(
+                np.load(frozen.to / f"{key}.npy").shape, np.float32
+            )
+            for key in frozen.keys
+        ],
     )
-    platforms = ("cpu", "cuda")
-    return {
-        "begin": export.export(
-            jax.jit(lambda state: begin(state, [])), platforms=platforms
-        )(state).serialize(),
-        "loop": export.export(jax.jit(loop), platforms=platforms)(
-            state, *inputs
-        ).serialize(),
-    }
 
 
 def _as_jax(function, args, variables, frozen):
@@ -587,7 +680,15 @@ def _view(run, domain, phase):
     return view
 
 
-def read(name, trained, work, data_root, features):
+def write_images(name, to, work, data_root):
+    """Packs the images of a row that takes another's programs."""
+    run, _ = _opened(name, work, data_root)
+    images = {d: _packed_images(run, d, to)[0] for d in "ab"}
+    (to / name).mkdir(parents=True, exist_ok=True)
+    (to / name / "images.json").write_text(json.dumps(images))
+
+
+def read(name, trained, work, data_root, features, device):
     """Gives the lab's run directory what was trained, and scores it."""
     import lab
 
@@ -600,24 +701,31 @@ def read(name, trained, work, data_root, features):
         variable.assign(value)
     for average, variable in model.average_pairs:
         variable.assign(average)
+    lines = (trained / "log.jsonl").read_text().splitlines()
+    lines = [line for line in map(json.loads, lines) if line.get("row") == name]
+    (last,) = (line for line in lines if "kept" in line)
+    # Its phases showed what their seconds allowed; the config stays as it is.
+    (phase,) = (p for p in run.phases if p.name == last["phase"])
+    model.images_shown.assign(phase.end)
     write_config(run)
-    run.step = int(model.step.numpy())
-    run.images_shown = int(model.images_shown.numpy())
+    run.step, run.images_shown = int(model.step.numpy()), phase.end
     run.save(model)
-    lines = [
-        json.loads(line)
-        for line in (trained / "log.jsonl").read_text().splitlines()
-    ]
-    lines = [
-        line for line in lines if line.get("row") == name and "step" in line
-    ]
     with open(run.run_dir / "metrics.jsonl", "w") as file:
         for line in lines:
-            line = {k: v for k, v in line.items() if k not in ("row", "at")}
-            print(json.dumps(line), file=file)
+            if "step" in line:
+                del line["row"], line["at"]
+                print(json.dumps(line), file=file)
     _, judging = lab.prepare(lab.ROWS[name].task, work, data_root)
-    minutes = lines[-1]["seconds"] / 60
-    lab.keep(name, 0, run.run_dir, minutes, judging, features)
+    lab.keep(
+        name,
+        run.seed,
+        run.run_dir,
+        last["seconds"] / 60,
+        judging,
+        features,
+        hardware=device,
+        images_shown=last["images_shown"],
+    )
 
 
 def main():
@@ -625,21 +733,37 @@ def main():
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("what", choices=("write", "train", "read"))
-    parser.add_argument("names", nargs="+", help="rows; for train two folders")
+    parser.add_argument("names", nargs="+", help="rows; for train see above")
+    parser.add_argument("--skip", nargs="*", default=(), help="phases")
+    parser.add_argument(
+        "--images_alone",
+        action="store_true",
+        help='the rows are to take the programs of another, "as" in the plan',
+    )
     parser.add_argument("--to", type=Path, default=Path("packed"))
     parser.add_argument("--trained", type=Path, default=Path("out"))
     parser.add_argument("--work", type=Path, default=Path("runs/lab"))
     parser.add_argument("--data_root", type=Path, help="real images")
+    parser.add_argument("--device", help="for read: what it was trained on")
     parser.add_argument("--features", default="random-conv")
     args = parser.parse_args()
     if args.what == "train":
         train(*map(Path, args.names))
         return
     for name in args.names:
-        if args.what == "write":
-            write(name, args.to, args.work, args.data_root)
+        if args.what == "write" and args.images_alone:
+            write_images(name, args.to, args.work, args.data_root)
+        elif args.what == "write":
+            write(name, args.to, args.work, args.data_root, args.skip)
         else:
-            read(name, args.trained, args.work, args.data_root, args.features)
+            read(
+                name,
+                args.trained,
+                args.work,
+                args.data_root,
+                args.features,
+                args.device,
+            )
 
 
 if __name__ == "__main__":

@@ -70,12 +70,16 @@ def shown(images):
 
 
 UNIT_MAPS = (*MAPS, *shown(12000))
+NO_IDENTITY = of("CycleGAN", identity_weight=0.0)
 # G and F as CycleGAN's.
-AS_CYCLEGAN = of("AsymGAN", residual_blocks=2, width=0.4)
-# Rows that an accelerator trained, by `elsewhere.py`.
-PARTS_32 = (*LABELS, *of("single_phase", batch_size=4, images=30000))
-LONG_64 = (*AT_64, *of("single_phase", batch_size=4, images=60000))
-SIX_BLOCKS = {"residual_blocks": 6, "width": 0.5, "critic_width": 0.5}
+TWO_BLOCKS = {"residual_blocks": 2, "width": 0.5, "critic_width": 0.5}
+SIX_BLOCKS = TWO_BLOCKS | {"residual_blocks": 6}
+AS_CYCLEGAN = of("AsymGAN", **TWO_BLOCKS)
+# Rows that an accelerator trained, by `elsewhere.py`, for equal seconds.
+BATCHES = of("single_phase", batch_size=8, images=60000)
+PARTS_32 = (*LABELS, *BATCHES)
+LONG_64 = (*AT_64, *BATCHES)
+CYCLEGAN_32 = (*PARTS_32, *NO_IDENTITY, *of("CycleGAN", **TWO_BLOCKS))
 NO_SHARING = of("UNIT", shared_blocks=0, likelihood_weight=0.0, kl_weight=0.0)
 NO_CYCLE = of("UNIT", cycle_weight=0.0, cycle_kl_weight=0.0)
 OUTER_NORM = of("CycleGAN", outer_norm=True)  # As published.
@@ -84,7 +88,6 @@ NARROW = (
     *of("CycleGAN", residual_blocks=6, width=0.25),
     *of("single_phase", batch_size=8, images=40000),
 )
-NO_IDENTITY = of("CycleGAN", identity_weight=0.0)
 PLAIN = (
     *of("CycleGAN", residual_blocks=6, width=0.5),
     *of("single_phase", images=12000),
@@ -214,14 +217,10 @@ ROWS = {
         "cyclegan.gin",
         (*LONG_64, *NO_IDENTITY, *of("CycleGAN", **SIX_BLOCKS)),
     ),
-    "cyclegan_cityscapes_32": Row(
-        "cityscapes", "cyclegan.gin", (*PARTS_32, *NO_IDENTITY)
-    ),
+    "cyclegan_cityscapes_32": Row("cityscapes", "cyclegan.gin", CYCLEGAN_32),
     "unit_cityscapes_32": Row("cityscapes", "unit.gin", PARTS_32),
     "asymgan_facades": Row("facades", "asymgan.gin", (*PARTS_32, *AS_CYCLEGAN)),
-    "cyclegan_facades": Row(
-        "facades", "cyclegan.gin", (*PARTS_32, *NO_IDENTITY)
-    ),
+    "cyclegan_facades": Row("facades", "cyclegan.gin", CYCLEGAN_32),
     # How F is given z (Figure 12).
     **{
         f"asymgan_z_{path}": Row(
@@ -326,15 +325,30 @@ ROWS = {
             "no_adversarial": {"adversarial_weight": 0.0},
         }.items()
     },
-    # One layer translated for itself (Figure 7).
+    # One layer translated for itself (Figure 7); of the deepest one, that is
+    # the cascade so far.
     **{
         f"cdft_cats_{tap}": Row(
             "selfie_cats", "cdft.gin", cascade_64((tap,), **CATS)
         )
-        for tap in STAGES_64
+        for tap in STAGES_64[:2]
+    },
+    **{
+        f"cdft_cats_to_{tap}": Row(
+            "selfie_cats", "cdft.gin", cascade_64(STAGES_64, **CATS)
+        )
+        for tap in STAGES_64[1:]
     },
     "cdft_exaggerated": Row("exaggerated", "cdft.gin"),
-    "cyclegan_exaggerated": Row("exaggerated", "cyclegan.gin", EXACT),
+    "cyclegan_exaggerated": Row(
+        "exaggerated",
+        "cyclegan.gin",
+        (
+            *EXACT,
+            *of("CycleGAN", **TWO_BLOCKS),
+            *of("single_phase", batch_size=8),
+        ),
+    ),
 }
 # Of both directions: what a line of the table shows.
 COLUMNS = (
@@ -393,8 +407,17 @@ def run_row(name, seed, work, data_root, features):
     keep(name, seed, run_dir, minutes, judging, features)
 
 
-def keep(name, seed, run_dir, minutes, judging, features):
-    """Scores a trained run and appends the line to results.jsonl."""
+def keep(name, seed, run_dir, minutes, judging, features, **more):
+    """Scores a trained run and appends the line to results.jsonl.
+
+    Args:
+        name, seed: of the row.
+        run_dir: of the run.
+        minutes: that it took, or None.
+        judging: flags of evaluate.
+        features: name of the network that looks.
+        more: what else the line is to say.
+    """
     call("evaluate", f"--run_dir={run_dir}", f"--features={features}", *judging)
     lines = (run_dir / "metrics.jsonl").read_text().splitlines()
     scores = json.loads(lines[-1])
@@ -404,6 +427,7 @@ def keep(name, seed, run_dir, minutes, judging, features):
         "seed": seed,
         "minutes": minutes and round(minutes, 1),
         "hardware": f"{platform.machine()}, {os.cpu_count()} cores",
+        **more,
         **scores,
     }
     with open(RESULTS, "a") as file:
