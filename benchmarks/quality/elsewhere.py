@@ -31,7 +31,7 @@ import numpy as np
 from PIL import Image
 
 CHUNK = 200  # Steps in a call of a program.
-THREADS = 8  # That compile.
+THREADS = 1  # That compile, in each process: many only wait for one another.
 
 
 # There.

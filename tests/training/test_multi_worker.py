@@ -97,7 +97,7 @@ def started(*commands):
             worker.stdout.close()
 
 
-def outputs(workers, timeout=300):
+def outputs(workers, timeout=1200):
     """What each prints until it ends; `(status, output)`."""
     found = [worker.communicate(timeout=timeout)[0] for worker in workers]
     return [(w.returncode, o) for w, o in zip(workers, found, strict=True)]
