@@ -1,29 +1,27 @@
 """Trains the lab's rows where an accelerator is, and no TensorFlow.
 
     python benchmarks/quality/elsewhere.py write ROW ... --to=packed/
-    python elsewhere.py train packed/ out/ plan.json  # there; needs JAX alone
-    python benchmarks/quality/elsewhere.py read ROW ... --trained=out/
+    python elsewhere_train.py packed/ trained/ plan.json  # There.
+    python benchmarks/quality/elsewhere.py read ROW ... --trained=trained/
 
 `write` compiles the training step of each of a row's phases to StableHLO (as
 `train.jit_compile` would, optimizers and averages included), lays the loop
-around it with JAX, and packs it with the first state and the images. `train`
-runs what was packed. `read` gives a run directory of the lab the trained
-state and scores it. Needs `pip install jax` beside the package.
+around it with JAX, and packs it with the images and what the first state is
+made of. `read` gives a run directory of the lab the averaged weights that came
+back, and scores it. Needs `pip install jax` beside the package.
 
-What differs from a run of the package: the order of images and their crops
-are drawn by NumPy and JAX; no assertion stops a step that is not finite (the
-losses are looked at all the same); no checkpoints or samples on the way.
+What differs from a run of the package: images are ordered, cropped and
+mirrored by the draws of NumPy and JAX, and large kernels begin with other
+numbers of the same deviation; no assertion stops a step that is not finite
+(the losses are looked at all the same); a phase lasts as long as the plan
+says; there are no checkpoints or samples on the way.
 """
 
 import argparse
-import concurrent.futures
 import hashlib
 import io
 import json
-import multiprocessing
-import os
 import sys
-import time
 import zlib
 from pathlib import Path
 
@@ -31,280 +29,6 @@ import numpy as np
 from PIL import Image
 
 CHUNK = 200  # Steps in a call of a program.
-THREADS = 1  # That compile, in each process: many only wait for one another.
-
-
-# There.
-
-
-def train(packed, out, plan):
-    """Trains what a plan says; a process for each entry of its list.
-
-    An entry has rows, to be trained in its order: row -> phase -> "images",
-    or "seconds" of a phase; phases that it leaves out show what their config
-    says. A row with "from": [row, phase] begins after that phase, with the
-    weights of the same names that the other row had there, once it has said
-    so by "shared": [phase]. "as" is the packed row, where it has another name,
-    and "keep": {phase: row} keeps what there is after a phase as another row.
-    """
-    out.mkdir(parents=True, exist_ok=True)
-    plans = json.loads(plan.read_text())
-    # A program's kernels are small: several keep an accelerator busy.
-    spawned = multiprocessing.get_context("spawn")
-    workers = [
-        spawned.Process(target=_train_rows, args=(packed, out, rows))
-        for rows in plans
-    ]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-
-
-def _train_rows(packed, out, plan):
-    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-    import jax
-
-    jax.config.update("jax_enable_x64", True)  # Counters have 64 bits.
-    began = time.monotonic()
-
-    def tell(**line):
-        line = json.dumps({"at": round(time.monotonic() - began, 1), **line})
-        print(line, flush=True)
-        with open(out / "log.jsonl", "a") as log:
-            print(line, file=log)
-
-    tell(device=jax.devices()[0].device_kind)
-    with concurrent.futures.ThreadPoolExecutor(THREADS) as pool:
-        rows = {n: _Row(packed, n, wanted, pool) for n, wanted in plan.items()}
-        for name, row in rows.items():
-            try:
-                row.train(tell, out)
-            except Exception as error:  # The other rows go on.
-                tell(row=name, failed=repr(error)[:2000])
-
-
-class _Row:
-    """A packed row; its programs compile in other threads.
-
-    Args:
-        packed: folder of all rows.
-        name: of the row.
-        wanted: its entry of the plan.
-        pool: threads.
-    """
-
-    def __init__(self, packed, name, wanted, pool):
-        self.name, self.wanted = name, wanted
-        self.packed, self.folder = packed, packed / wanted.get("as", name)
-        self.told = json.loads((self.folder / "row.json").read_text())
-        self.phases = self.told["phases"]
-        names = [phase["name"] for phase in self.phases]
-        if (before := wanted.get("from", [None])[-1]) in names:
-            self.phases = self.phases[names.index(before) + 1 :]
-        self.compiling = [
-            [pool.submit(self._compiled, phase[k]) for k in ("begin", "loop")]
-            for phase in self.phases
-        ]
-
-    def _compiled(self, path):
-        import jax
-        from jax import export
-
-        packed = zlib.decompress((self.packed / path).read_bytes())
-        program = export.deserialize(bytearray(packed))
-        shapes = [
-            jax.ShapeDtypeStruct(x.shape, x.dtype) for x in program.in_avals
-        ]
-        args, _ = jax.tree.unflatten(program.in_tree, shapes)
-        call = jax.jit(program.call, donate_argnums=0)
-        return call.lower(*args).compile()
-
-    def train(self, tell, out):
-        """Trains it, and writes what is kept of the state."""
-        import jax
-
-        state = [jax.device_put(x) for x in self._first_state(out)]
-        counts, images = [], []
-        for domain, path in self._images().items():
-            found = _images(self.packed / path)
-            counts.append(len(found))
-            # As many as the program was compiled for.
-            count = self.told["counts"][domain]
-            images.append(jax.device_put(found[np.arange(count) % len(found)]))
-        frozen = [
-            jax.device_put(_frozen(self.packed / f"{key}.npy"))
-            for key in self.told["frozen"]
-        ]
-        random = np.random.default_rng(self.told["seed"])
-        self.seconds = 0.0  # Of training, without compiling.
-        shown = 0
-        for phase, programs in zip(self.phases, self.compiling, strict=True):
-            begin, loop = (program.result() for program in programs)
-            tell(row=self.name, phase=phase["name"], compiled=True)
-            state = begin(state)
-            state, shown = self._phase(
-                phase, loop, state, images, counts, frozen, random, shown, tell
-            )
-            if phase["name"] in self.wanted.get("shared", ()):
-                values = zip(self.told["paths"], state, strict=False)
-                _save(
-                    self._shared(out, self.name, phase["name"]),
-                    **{k: np.asarray(v) for k, v in values},
-                )
-            names = [self.wanted.get("keep", {}).get(phase["name"])]
-            names += [self.name] if phase is self.phases[-1] else []
-            for name in filter(None, names):
-                kept = [np.asarray(state[i]) for i in self.told["kept"]]
-                _save(out / f"{name}.npz", *map(_smaller, kept))
-                tell(
-                    row=name,
-                    phase=phase["name"],
-                    kept=True,
-                    images_shown=shown,
-                    seconds=round(self.seconds, 1),
-                )
-
-    def _phase(
-        self, phase, loop, state, images, counts, frozen, random, shown, tell
-    ):
-        batch = phase["batch_size"]
-        wanted = self.wanted.get(phase["name"], {"images": phase["images"]})
-        chunks = None
-        if "images" in wanted:
-            chunks = max(1, round(wanted["images"] / batch / CHUNK))
-        orders = [_Order(random, count) for count in counts]
-        done, began = 0, time.monotonic()
-        last = began
-        while chunks is None or done < chunks:
-            progress = np.zeros(CHUNK)
-            if chunks:
-                progress = (done + np.arange(CHUNK) / CHUNK) / chunks
-            factors = np.interp(
-                progress,
-                np.linspace(0, 1, len(phase["factors"])),
-                phase["factors"],
-            )
-            for place in self.told["metrics"].values():
-                for i in place:
-                    state[i] = np.zeros((), state[i].dtype)
-            state = loop(
-                state,
-                images,
-                [order.next((CHUNK, batch)) for order in orders],
-                factors.astype(np.float32),
-                np.int32(shown // batch),
-                frozen[: phase["frozen"]],
-            )
-            means = {
-                key: float(state[total]) / max(float(state[count]), 1)
-                for key, (total, count) in self.told["metrics"].items()
-            }
-            done += 1
-            shown += CHUNK * batch
-            now = time.monotonic()
-            if chunks is None and done == 2:  # The first one warms up.
-                left = wanted["seconds"] - (now - began)
-                chunks = done + max(0, round(left / (now - last)))
-            last = now
-            if not np.isfinite(list(means.values())).all():
-                raise FloatingPointError(f"{means}")
-            if done == chunks or done % 5 == 1:
-                tell(
-                    row=self.name,
-                    phase=phase["name"],
-                    step=done * CHUNK,
-                    images_shown=shown,
-                    seconds=round(self.seconds + now - began, 2),
-                    **{k: float(f"{v:.4g}") for k, v in means.items() if v},
-                )
-        self.seconds += last - began
-        return state, shown
-
-    def _images(self):
-        """The row's own, whoever's programs it takes."""
-        own = self.packed / self.name / "images.json"
-        return (
-            json.loads(own.read_text()) if own.exists() else self.told["images"]
-        )
-
-    @staticmethod
-    def _shared(out, row, phase):
-        return out / f"{row}.{phase}.shared"
-
-    def _first_state(self, out):
-        """Small and odd variables as they were, large ones drawn anew."""
-        given = np.load(self.folder / "state.npz")
-        found: dict = {}
-        told_of = self.told["variables"]
-        for i, told in enumerate(told_of):
-            shape, dtype = told["shape"], told["dtype"]
-            if told["kind"] == "zeros":
-                found[i] = np.zeros(shape, dtype)
-            elif told["kind"] == "given":
-                found[i] = given[f"v{i}"]
-            elif told["kind"] == "normal":
-                random = np.random.default_rng([self.told["seed"], i])
-                drawn = random.normal(told["mean"], told["deviation"], shape)
-                found[i] = drawn.astype(dtype)
-        state = [found[told.get("of", i)] for i, told in enumerate(told_of)]
-        if "from" in self.wanted:
-            path = self._shared(out, *self.wanted["from"])
-            while not path.exists():
-                time.sleep(0.2)
-            with np.load(path) as shared:
-                for i, name in enumerate(self.told["paths"]):
-                    if name in shared and shared[name].shape == state[i].shape:
-                        state[i] = shared[name]
-        return state
-
-
-class _Order:
-    """Passes over `count` images, each a permutation."""
-
-    def __init__(self, random, count):
-        self.random, self.count = random, count
-        self.left = np.zeros(0, np.int32)
-
-    def next(self, shape):
-        wanted = shape[0] * shape[1]
-        while len(self.left) < wanted:
-            more = self.random.permutation(self.count).astype(np.int32)
-            self.left = np.concatenate([self.left, more])
-        now, self.left = self.left[:wanted], self.left[wanted:]
-        return now.reshape(shape)
-
-
-def _save(path, *arrays, **named):
-    """Writes beside, then moves into place: others wait for it."""
-    beside = path.with_name(f"unfinished_{path.name}.npz")
-    np.savez(beside, *arrays, **named)
-    beside.rename(path)
-
-
-def _smaller(x):
-    """Half precision, but for vectors and counters."""
-    halved = x.dtype == np.float32 and x.ndim > 1
-    return x.astype(np.float16) if halved else x
-
-
-def _frozen(path):
-    return np.load(path).astype(np.float32)
-
-
-def _images(path):
-    """uint8 `[N, S, S, 3]`."""
-    files = np.load(path)
-    content, ends = files["content"].tobytes(), files["ends"]
-    return np.stack(
-        [
-            np.asarray(Image.open(io.BytesIO(content[i:j])))
-            for i, j in zip([0, *ends[:-1]], ends, strict=True)
-        ]
-    )
-
-
-# Here.
 
 
 def write(name, to, work, data_root, skip):
@@ -350,6 +74,7 @@ def write(name, to, work, data_root, skip):
         )
     row = {
         "seed": run.seed,
+        "chunk": CHUNK,
         "images": {d: path for d, (path, _) in images.items()},
         "counts": {d: shape[0] for d, (_, shape) in images.items()},
         "phases": phases,
@@ -732,8 +457,8 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("what", choices=("write", "train", "read"))
-    parser.add_argument("names", nargs="+", help="rows; for train see above")
+    parser.add_argument("what", choices=("write", "read"))
+    parser.add_argument("names", nargs="+", help="rows")
     parser.add_argument("--skip", nargs="*", default=(), help="phases")
     parser.add_argument(
         "--images_alone",
@@ -747,9 +472,6 @@ def main():
     parser.add_argument("--device", help="for read: what it was trained on")
     parser.add_argument("--features", default="random-conv")
     args = parser.parse_args()
-    if args.what == "train":
-        train(*map(Path, args.names))
-        return
     for name in args.names:
         if args.what == "write" and args.images_alone:
             write_images(name, args.to, args.work, args.data_root)

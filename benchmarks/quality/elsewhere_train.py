@@ -1,0 +1,299 @@
+"""Trains what `elsewhere.py` packed; needs JAX, NumPy and Pillow alone.
+
+python elsewhere_train.py packed/ trained/ plan.json
+"""
+
+import concurrent.futures
+import io
+import json
+import multiprocessing
+import os
+import sys
+import time
+import zlib
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+# That compile, in each process: many would only wait for one another.
+THREADS = 1
+
+
+def train(packed, out, plan):
+    """Trains what a plan says; a process for each entry of its list.
+
+    An entry has rows, to be trained in its order: row -> phase -> "images",
+    or "seconds" of a phase; phases that it leaves out show what their config
+    says. A row with "from": [row, phase] begins after that phase, with the
+    weights of the same names that the other row had there, once it has said
+    so by "shared": [phase]. "as" is the packed row, where it has another name,
+    and "keep": {phase: row} keeps what there is after a phase as another row.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    plans = json.loads(plan.read_text())
+    # A program's kernels are small: several keep an accelerator busy.
+    spawned = multiprocessing.get_context("spawn")
+    workers = [
+        spawned.Process(target=_train_rows, args=(packed, out, rows))
+        for rows in plans
+    ]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+
+
+def _train_rows(packed, out, plan):
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    import jax
+
+    jax.config.update("jax_enable_x64", True)  # Counters have 64 bits.
+    began = time.monotonic()
+
+    def tell(**line):
+        line = json.dumps({"at": round(time.monotonic() - began, 1), **line})
+        print(line, flush=True)
+        with open(out / "log.jsonl", "a") as log:
+            print(line, file=log)
+
+    tell(device=jax.devices()[0].device_kind)
+    with concurrent.futures.ThreadPoolExecutor(THREADS) as pool:
+        rows = {n: _Row(packed, n, wanted, pool) for n, wanted in plan.items()}
+        for name, row in rows.items():
+            try:
+                row.train(tell, out)
+            except Exception as error:  # The other rows go on.
+                tell(row=name, failed=repr(error)[:2000])
+
+
+class _Row:
+    """A packed row; its programs compile in other threads.
+
+    Args:
+        packed: folder of all rows.
+        name: of the row.
+        wanted: its entry of the plan.
+        pool: threads.
+    """
+
+    def __init__(self, packed, name, wanted, pool):
+        self.name, self.wanted = name, wanted
+        self.packed, self.folder = packed, packed / wanted.get("as", name)
+        self.told = json.loads((self.folder / "row.json").read_text())
+        self.phases = self.told["phases"]
+        names = [phase["name"] for phase in self.phases]
+        if (before := wanted.get("from", [None])[-1]) in names:
+            self.phases = self.phases[names.index(before) + 1 :]
+        self.compiling = [
+            [pool.submit(self._compiled, phase[k]) for k in ("begin", "loop")]
+            for phase in self.phases
+        ]
+
+    def _compiled(self, path):
+        import jax
+        from jax import export
+
+        packed = zlib.decompress((self.packed / path).read_bytes())
+        program = export.deserialize(bytearray(packed))
+        shapes = [
+            jax.ShapeDtypeStruct(x.shape, x.dtype) for x in program.in_avals
+        ]
+        args, _ = jax.tree.unflatten(program.in_tree, shapes)
+        call = jax.jit(program.call, donate_argnums=0)
+        return call.lower(*args).compile()
+
+    def train(self, tell, out):
+        """Trains it, and writes what is kept of the state."""
+        import jax
+
+        self.random = np.random.default_rng(self.told["seed"])
+        self.state = [jax.device_put(x) for x in self._first_state(out)]
+        self.counts, self.images = [], []
+        for domain, path in self._images().items():
+            found = _images(self.packed / path)
+            self.counts.append(len(found))
+            # As many as the program was compiled for.
+            count = self.told["counts"][domain]
+            found = found[np.arange(count) % len(found)]
+            self.images.append(jax.device_put(found))
+        self.frozen = [
+            jax.device_put(_frozen(self.packed / f"{key}.npy"))
+            for key in self.told["frozen"]
+        ]
+        self.seconds, self.shown = 0.0, 0  # Without compiling.
+        for phase, programs in zip(self.phases, self.compiling, strict=True):
+            begin, loop = (program.result() for program in programs)
+            tell(row=self.name, phase=phase["name"], compiled=True)
+            self.state = begin(self.state)
+            self._phase(phase, loop, tell)
+            self._keep(phase, tell, out)
+
+    def _phase(self, phase, loop, tell):
+        """Trains one phase, for its images or its seconds."""
+        steps = self.told["chunk"]
+        wanted = self.wanted.get(phase["name"], {"images": phase["images"]})
+        orders = [_Order(self.random, count) for count in self.counts]
+        before, done, progress = self.seconds, 0, 0.0
+        ahead = 0.0
+        if "images" in wanted:
+            ahead = steps * phase["batch_size"] / wanted["images"]
+        while progress < 1.0:
+            began = time.monotonic()
+            means = self._chunk(phase, loop, orders, progress, ahead)
+            self.seconds += time.monotonic() - began
+            done += 1
+            self.shown += steps * phase["batch_size"]
+            if "seconds" in wanted:
+                now = (self.seconds - before) / wanted["seconds"]
+                ahead = now - progress  # The next one will take as long.
+            progress += ahead
+            if progress + ahead / 2 > 1.0:
+                progress = 1.0
+            if progress == 1.0 or done % 5 == 1:
+                tell(
+                    row=self.name,
+                    phase=phase["name"],
+                    step=done * steps,
+                    images_shown=self.shown,
+                    seconds=round(self.seconds, 2),
+                    **{k: float(f"{v:.4g}") for k, v in means.items() if v},
+                )
+
+    def _chunk(self, phase, loop, orders, progress, ahead):
+        """A call of the program; the means of what it measures.
+
+        Args:
+            phase: its entry.
+            loop: the program.
+            orders: of images of both domains.
+            progress: share of the phase that is done.
+            ahead: share that these steps are.
+        """
+        steps, batch = self.told["chunk"], phase["batch_size"]
+        places = self.told["metrics"]
+        for place in places.values():
+            for i in place:
+                self.state[i] = np.zeros((), self.state[i].dtype)
+        known = np.linspace(0, 1, len(phase["factors"]))
+        now = progress + ahead * np.arange(steps) / steps
+        self.state = loop(
+            self.state,
+            self.images,
+            [order.next((steps, batch)) for order in orders],
+            np.interp(now, known, phase["factors"]).astype(np.float32),
+            np.int32(self.shown // batch),
+            self.frozen[: phase["frozen"]],
+        )
+        means = {
+            key: float(self.state[total]) / max(float(self.state[count]), 1)
+            for key, (total, count) in places.items()
+        }
+        if not np.isfinite(list(means.values())).all():
+            raise FloatingPointError(f"{means}")
+        return means
+
+    def _keep(self, phase, tell, out):
+        """Writes what others wait for, and what is to come back."""
+        if phase["name"] in self.wanted.get("shared", ()):
+            values = zip(self.told["paths"], self.state, strict=False)
+            path = self._shared(out, self.name, phase["name"])
+            _save(path, **{k: np.asarray(v) for k, v in values})
+        names = [self.wanted.get("keep", {}).get(phase["name"])]
+        names += [self.name] if phase is self.phases[-1] else []
+        for name in filter(None, names):
+            kept = [np.asarray(self.state[i]) for i in self.told["kept"]]
+            _save(out / f"{name}.npz", *map(_smaller, kept))
+            tell(
+                row=name,
+                phase=phase["name"],
+                kept=True,
+                images_shown=self.shown,
+                seconds=round(self.seconds, 1),
+            )
+
+    def _images(self):
+        """The row's own, whoever's programs it takes."""
+        own = self.packed / self.name / "images.json"
+        return (
+            json.loads(own.read_text()) if own.exists() else self.told["images"]
+        )
+
+    @staticmethod
+    def _shared(out, row, phase):
+        return out / f"{row}.{phase}.shared"
+
+    def _first_state(self, out):
+        """Small and odd variables as they were, large ones drawn anew."""
+        given = np.load(self.folder / "state.npz")
+        found: dict = {}
+        told_of = self.told["variables"]
+        for i, told in enumerate(told_of):
+            shape, dtype = told["shape"], told["dtype"]
+            if told["kind"] == "zeros":
+                found[i] = np.zeros(shape, dtype)
+            elif told["kind"] == "given":
+                found[i] = given[f"v{i}"]
+            elif told["kind"] == "normal":
+                random = np.random.default_rng([self.told["seed"], i])
+                drawn = random.normal(told["mean"], told["deviation"], shape)
+                found[i] = drawn.astype(dtype)
+        state = [found[told.get("of", i)] for i, told in enumerate(told_of)]
+        if "from" in self.wanted:
+            path = self._shared(out, *self.wanted["from"])
+            while not path.exists():
+                time.sleep(0.2)
+            with np.load(path) as shared:
+                for i, name in enumerate(self.told["paths"]):
+                    if name in shared and shared[name].shape == state[i].shape:
+                        state[i] = shared[name]
+        return state
+
+
+class _Order:
+    """Passes over `count` images, each a permutation."""
+
+    def __init__(self, random, count):
+        self.random, self.count = random, count
+        self.left = np.zeros(0, np.int32)
+
+    def next(self, shape):
+        wanted = shape[0] * shape[1]
+        while len(self.left) < wanted:
+            more = self.random.permutation(self.count).astype(np.int32)
+            self.left = np.concatenate([self.left, more])
+        now, self.left = self.left[:wanted], self.left[wanted:]
+        return now.reshape(shape)
+
+
+def _save(path, *arrays, **named):
+    """Writes beside, then moves into place: others wait for it."""
+    beside = path.with_name(f"unfinished_{path.name}.npz")
+    np.savez(beside, *arrays, **named)
+    beside.rename(path)
+
+
+def _smaller(x):
+    """Half precision, but for vectors and counters."""
+    halved = x.dtype == np.float32 and x.ndim > 1
+    return x.astype(np.float16) if halved else x
+
+
+def _frozen(path):
+    return np.load(path).astype(np.float32)
+
+
+def _images(path):
+    """uint8 `[N, S, S, 3]`."""
+    files = np.load(path)
+    content, ends = files["content"].tobytes(), files["ends"]
+    return np.stack(
+        [
+            np.asarray(Image.open(io.BytesIO(content[i:j])))
+            for i, j in zip([0, *ends[:-1]], ends, strict=True)
+        ]
+    )
+
+
+if __name__ == "__main__":
+    train(*map(Path, sys.argv[1:]))
