@@ -413,7 +413,7 @@ def write_images(name, to, work, data_root):
     (to / name / "images.json").write_text(json.dumps(images))
 
 
-def read(name, trained, work, data_root, features, device):
+def read(name, trained, work, data_root, features, device, cheats):
     """Gives the lab's run directory what was trained, and scores it."""
     import lab
 
@@ -446,7 +446,7 @@ def read(name, trained, work, data_root, features, device):
         run.seed,
         run.run_dir,
         last["seconds"] / 60,
-        judging,
+        [*judging, f"--cheats={cheats}"],
         features,
         hardware=device,
         images_shown=last["images_shown"],
@@ -470,6 +470,7 @@ def main():
     parser.add_argument("--work", type=Path, default=Path("runs/lab"))
     parser.add_argument("--data_root", type=Path, help="real images")
     parser.add_argument("--device", help="for read: what it was trained on")
+    parser.add_argument("--cheats", default="all", help="as of evaluate")
     parser.add_argument("--features", default="random-conv")
     args = parser.parse_args()
     for name in args.names:
@@ -485,6 +486,7 @@ def main():
                 args.data_root,
                 args.features,
                 args.device,
+                args.cheats,
             )
 
 
