@@ -427,8 +427,8 @@ def keep(name, seed, run_dir, minutes, judging, features, **more):
         "seed": seed,
         "minutes": minutes and round(minutes, 1),
         "hardware": f"{platform.machine()}, {os.cpu_count()} cores",
-        **more,
         **scores,
+        **more,
     }
     with open(RESULTS, "a") as file:
         file.write(json.dumps(result) + "\n")
