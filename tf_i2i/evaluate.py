@@ -107,7 +107,7 @@ def _parser():
         "--cheats",
         choices=("all", "needed"),
         default="all",
-        help="rows to compare with: all, or, three times as fast, those that "
+        help="rows to compare with: all, or, for less time, the three that "
         "`score` needs",
     )
     add("--seed", type=int, default=0, help="of all that is drawn")
