@@ -33,6 +33,7 @@ SHOWN = (
         "map_pixel",
         "map_class",
         "map_iou",
+        "map_matched",
         "acc16",
         "psnr",
         "ssim",

@@ -355,7 +355,7 @@ COLUMNS = (
     *("score", "called_b", "r@5", "input_r@5", "labels", "label_turn"),
     "copy_rate",
     "outlines_kept",
-    *("map_pixel", "map_class", "map_iou"),
+    *("map_pixel", "map_class", "map_iou", "map_matched"),
     *("seen_pixel", "seen_class", "seen_iou"),
     *("fd", "swd_32", "swd_16", "acc16", "perceptual", "round_trip"),
     *("returned_r@5", "code_a_distance", "code_labels", "code_r@5"),

@@ -216,6 +216,7 @@ def test_label_maps_are_read_by_their_colours(evidence):
             "map_class": (1 + 0 + 0) / 3,
             "map_iou": (1 / 2 + 0 + 0) / 3,
             "map_iou_present": (1 / 2 + 0) / 2,
+            "map_matched": 1 / 2,
         }
     )
 

@@ -6,6 +6,7 @@ from sklearn import metrics
 
 from tf_i2i.errors import UserError
 from tf_i2i.metrics.segmentation import confusion
+from tf_i2i.metrics.segmentation import matched_accuracy
 from tf_i2i.metrics.segmentation import nearest_colour
 from tf_i2i.metrics.segmentation import segmentation_scores
 
@@ -88,6 +89,13 @@ def test_both_treatments_by_hand():
     assert segmentation_scores(hist, "zero") == pytest.approx(
         {"pixel": 4 / 5, "class": (3 / 4 + 1) / 3, "iou": (3 / 4 + 1 / 2) / 3}
     )
+
+
+def test_exchanged_classes_are_right_under_other_names():
+    # Trees are called houses and houses trees; of eight roads one is a tree.
+    hist = [[7, 1, 0], [0, 0, 4], [0, 3, 0]]
+    assert segmentation_scores(hist)["pixel"] == 7 / 15
+    assert matched_accuracy(hist) == (7 + 4 + 3) / 15
 
 
 def test_a_class_that_is_only_predicted_has_an_iou():

@@ -39,6 +39,7 @@ from tf_i2i.metrics.retrieval import retrieval
 from tf_i2i.metrics.retrieval import semantic_consistency
 from tf_i2i.metrics.robustness import sensitivity
 from tf_i2i.metrics.segmentation import confusion
+from tf_i2i.metrics.segmentation import matched_accuracy
 from tf_i2i.metrics.segmentation import nearest_colour
 from tf_i2i.metrics.segmentation import segmentation_scores
 from tf_i2i.metrics.sliced_wasserstein import sliced_wasserstein
@@ -62,6 +63,7 @@ __all__ = [
     "kernel_distance",
     "kernel_distance_full",
     "linear_probe",
+    "matched_accuracy",
     "ms_ssim",
     "ms_ssim_within",
     "nearest",

@@ -197,6 +197,12 @@ EXPLANATIONS = {
     "map_iou_present": Explanation(
         _MAPS, "higher", "The same without classes that are absent."
     ),
+    "map_matched": Explanation(
+        _MAPS,
+        "higher",
+        "Share of pixels of the right class after the best renaming of "
+        "classes: far above map_pixel, classes are kept and exchanged.",
+    ),
     "seen_": Explanation(
         _SEEN,
         "higher",

@@ -47,6 +47,7 @@ from tf_i2i.metrics.retrieval import retrieval
 from tf_i2i.metrics.retrieval import semantic_consistency
 from tf_i2i.metrics.robustness import sensitivity
 from tf_i2i.metrics.segmentation import confusion
+from tf_i2i.metrics.segmentation import matched_accuracy
 from tf_i2i.metrics.segmentation import nearest_colour
 from tf_i2i.metrics.segmentation import segmentation_scores
 from tf_i2i.metrics.segmenter import VOID
@@ -428,6 +429,7 @@ def _segmentation(judge, candidate):
     counts = confusion(truth, made, len(e.palette), ignore=VOID)
     scores = segmentation_scores(counts)
     scores["iou_present"] = segmentation_scores(counts, absent="skip")["iou"]
+    scores["matched"] = matched_accuracy(counts)
     return {f"map_{name}": value for name, value in scores.items()}
 
 

@@ -8,6 +8,7 @@
 import numpy as np
 
 from tf_i2i.errors import UserError
+from tf_i2i.extras import optional
 from tf_i2i.metrics.arrays import blocks
 from tf_i2i.metrics.arrays import check_images
 
@@ -84,6 +85,28 @@ def segmentation_scores(hist, absent="zero"):
         "class": _mean_ratio(right, true, absent),
         "iou": _mean_ratio(right, union, absent),
     }
+
+
+def matched_accuracy(hist):
+    """Per-pixel accuracy under the best one-to-one renaming of classes.
+
+    Nothing tells an unpaired translator which colour means what. Far above
+    the plain accuracy, this says that it keeps classes apart under each
+    other's names.
+
+    Args:
+        hist: `[C, C]` from `confusion`, with some pixel.
+
+    Returns:
+        Float in [0, 1].
+
+    Raises:
+        UserError: SciPy is missing.
+    """
+    optimize = optional("scipy.optimize", "eval")
+    hist = np.asarray(hist)
+    matched = optimize.linear_sum_assignment(hist, maximize=True)
+    return float(hist[matched].sum() / hist.sum())
 
 
 def nearest_colour(images, palette):
