@@ -439,16 +439,25 @@ def table():
     groups = defaultdict(list)
     for line in RESULTS.read_text().splitlines():
         result = json.loads(line)
-        groups[result["task"], result["features"], result["row"]].append(result)
+        of = result["task"], _side(result), result["features"]
+        groups[*of, result["row"]].append(result)
     text = ["# What came out of the lab", ""]
     text += ["Made by `python benchmarks/quality/lab.py table`.", ""]
-    tasks = sorted({key[:2] for key in groups})
-    for task, features in tasks:
-        text += [f"## {task}, by {features}", ""]
-        rows = {k[2]: g for k, g in groups.items() if k[:2] == (task, features)}
+    for of in sorted({key[:3] for key in groups}):
+        text += ["## {}, {} px, by {}".format(*of), ""]
+        rows = {k[3]: g for k, g in groups.items() if k[:3] == of}
         for direction in ("a_to_b", "b_to_a"):
             text += [*_lines(direction, rows), ""]
     return "\n".join(text)
+
+
+def _side(result):
+    """Pixels of a row's images: what it sets, or its config's 32."""
+    for setting in result["settings"]:
+        name, _, value = setting.partition(" = ")
+        if name == "train.image_size":
+            return int(value)
+    return 32
 
 
 def _lines(direction, rows):
