@@ -21,7 +21,6 @@ import argparse
 import hashlib
 import io
 import json
-import sys
 import zlib
 from pathlib import Path
 
@@ -46,7 +45,7 @@ def write(name, to, work, data_root, skip):
     np.savez_compressed(to / name / "state.npz", **given)
     images = {d: _packed_images(run, d, to) for d in "ab"}
     frozen = _Frozen(to)
-    phases = []
+    phases, written = [], set()
     for number, phase in enumerate(run.phases):
         if phase.name in skip:
             continue
@@ -56,10 +55,11 @@ def write(name, to, work, data_root, skip):
             "loop": f"{name}/loop_{number}.bin",
         }
         for kind, path in files.items():
-            if not (to / path).exists():
+            if path not in written:
                 make = _loop if kind == "loop" else _begin
                 program = make(run, model, variables, phase, images, frozen)
                 (to / path).write_bytes(zlib.compress(program.serialize()))
+                written.add(path)
         shown = np.linspace(0, phase.images, 1001)
         factors = [run.schedule(phase.start + i, phase) for i in shown]
         phases.append(
@@ -413,8 +413,17 @@ def write_images(name, to, work, data_root):
     (to / name / "images.json").write_text(json.dumps(images))
 
 
-def read(name, trained, work, data_root, features, device, cheats):
-    """Gives the lab's run directory what was trained, and scores it."""
+def read(name, trained, work, data_root, judging, features, device):
+    """Gives the lab's run directory what was trained, and scores it.
+
+    Args:
+        name: of the row.
+        trained: folder that came back.
+        work, data_root: as the lab's.
+        judging: flags of evaluate, beside those of the task.
+        features: name of the network that looks.
+        device: what it was trained on.
+    """
     import lab
 
     run, model = _opened(name, work, data_root)
@@ -440,13 +449,13 @@ def read(name, trained, work, data_root, features, device, cheats):
             if "step" in line:
                 del line["row"], line["at"]
                 print(json.dumps(line), file=file)
-    _, judging = lab.prepare(lab.ROWS[name].task, work, data_root)
+    _, of_task = lab.prepare(lab.ROWS[name].task, work, data_root)
     lab.keep(
         name,
         run.seed,
         run.run_dir,
         last["seconds"] / 60,
-        [*judging, f"--cheats={cheats}"],
+        [*of_task, *judging],
         features,
         hardware=device,
         images_shown=last["images_shown"],
@@ -457,38 +466,41 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("what", choices=("write", "read"))
-    parser.add_argument("names", nargs="+", help="rows")
-    parser.add_argument("--skip", nargs="*", default=(), help="phases")
-    parser.add_argument(
+    what = parser.add_subparsers(dest="what", required=True)
+    writing, reading = what.add_parser("write"), what.add_parser("read")
+    for one in (writing, reading):
+        one.add_argument("names", nargs="+", help="rows")
+        one.add_argument("--work", type=Path, default=Path("runs/lab"))
+        one.add_argument("--data_root", type=Path, help="real images")
+    writing.add_argument("--to", type=Path, default=Path("packed"))
+    writing.add_argument("--skip", nargs="*", default=(), help="phases")
+    writing.add_argument(
         "--images_alone",
         action="store_true",
-        help='the rows are to take the programs of another, "as" in the plan',
+        help='for rows that take the programs of another, "as" in the plan',
     )
-    parser.add_argument("--to", type=Path, default=Path("packed"))
-    parser.add_argument("--trained", type=Path, default=Path("out"))
-    parser.add_argument("--work", type=Path, default=Path("runs/lab"))
-    parser.add_argument("--data_root", type=Path, help="real images")
-    parser.add_argument("--device", help="for read: what it was trained on")
-    parser.add_argument("--cheats", default="all", help="as of evaluate")
-    parser.add_argument("--features", default="random-conv")
+    reading.add_argument("--trained", type=Path, default=Path("trained"))
+    reading.add_argument("--device", help="what they were trained on")
+    reading.add_argument("--cheats", default="all", help="as of evaluate")
+    reading.add_argument("--features", default="random-conv")
     args = parser.parse_args()
     for name in args.names:
-        if args.what == "write" and args.images_alone:
-            write_images(name, args.to, args.work, args.data_root)
-        elif args.what == "write":
-            write(name, args.to, args.work, args.data_root, args.skip)
-        else:
+        where = args.work, args.data_root
+        if args.what == "read":
+            judging = [f"--cheats={args.cheats}"]
             read(
                 name,
                 args.trained,
-                args.work,
-                args.data_root,
+                *where,
+                judging,
                 args.features,
                 args.device,
-                args.cheats,
             )
+        elif args.images_alone:
+            write_images(name, args.to, *where)
+        else:
+            write(name, args.to, *where, args.skip)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
