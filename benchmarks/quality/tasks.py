@@ -260,7 +260,7 @@ TASKS = {
     "negative": Task(constructed(_same, lambda x: 255 - x), paired=True),
     "permutation": Task(constructed(_same, lambda x: x[..., [1, 2, 0]]), True),
     "colour": Task(constructed(_grey, _same), paired=True),
-    "exaggerated": Task(constructed(_same, _exaggerated, 4), paired=True),
+    "exaggerated": Task(constructed(_same, _exaggerated, 2), paired=True),
     "mnist_usps": Task(digits("mnist", "usps"), paired=False),
     "usps_mnist": Task(digits("usps", "mnist"), paired=False),
     "svhn_mnist": Task(digits("svhn", "mnist"), paired=False),
