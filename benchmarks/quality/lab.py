@@ -123,13 +123,13 @@ def cascade_64(taps, **settings):
     """CDFT at 64 px on these taps."""
     return (
         "train.image_size = 64",
-        *of("CDFT", taps=taps, **({"width": 1.0} | settings)),
+        *of("CDFT", taps=taps, **settings),
         *of("cascade_phases", taps=taps, batch_size=32),
     )
 
 
 STAGES_64 = ("stage2", "stage3", "stage5")
-CATS = {"inverter_channels": 96}
+CATS = {"width": 1.0, "inverter_channels": 96}
 VGG_64 = cascade_64(
     ("conv3_1", "conv4_1", "conv5_1"),
     backbone="'hed-vgg16'",

@@ -58,7 +58,7 @@ def test_the_middle_three_blocks(blocks, styled):
     assert generator.styled == styled
 
 
-@pytest.mark.parametrize("side", [3, 6, 8])
+@pytest.mark.parametrize("side", [3, 6, 8, 12])
 def test_a_map_is_resized_to_the_nearest_pixels(side):
     z = tf.random.stateless_normal((2, 3, 3, 2), (1, 2))
     laid = laid_beside(tf.zeros((2, side, side, 1)), z)
@@ -67,17 +67,18 @@ def test_a_map_is_resized_to_the_nearest_pixels(side):
     assert not np.any(laid[..., 0])
 
 
-def test_xla_differentiates_by_a_map():
+@pytest.mark.parametrize("times", [1, 2, 4])
+def test_xla_differentiates_by_a_map(times):
     @tf.function(jit_compile=True)
     def gradient(z):
         with tf.GradientTape() as tape:
             tape.watch(z)
-            laid = laid_beside(tf.zeros((1, 6, 6, 1)), z)
+            laid = laid_beside(tf.zeros((1, 3 * times, 3 * times, 1)), z)
             total = tf.reduce_sum(laid)
         return tape.gradient(total, z)
 
-    # Each pixel of z is laid to four.
-    np.testing.assert_array_equal(gradient(tf.ones((1, 3, 3, 2))), 4.0)
+    # Each pixel of z is laid to so many.
+    np.testing.assert_array_equal(gradient(tf.ones((1, 3, 3, 2))), times**2)
 
 
 @pytest.mark.parametrize("path", ["map", "beside", "norm"])

@@ -16,6 +16,7 @@ from tf_i2i.extras import optional
 from tf_i2i.metrics.embeddings import as_features
 from tf_i2i.metrics.embeddings import check_width
 from tf_i2i.metrics.embeddings import standardizer
+from tf_i2i.metrics.segmentation import matched_accuracy
 
 # Strengths that the proxy A-distance tries, inverse regularization.
 STRENGTHS = tuple(10.0**n for n in range(-4, 3))
@@ -162,13 +163,11 @@ def hungarian_accuracy(predicted, labels):
         UserError: not equally many; SciPy is missing.
     """
     predicted, labels = _same_length(predicted, labels)
-    optimize = optional("scipy.optimize", "eval")
     rows, predicted = np.unique(predicted, return_inverse=True)
     columns, labels = np.unique(labels, return_inverse=True)
     counts = np.zeros((len(rows), len(columns)), np.int64)
     np.add.at(counts, (predicted, labels), 1)
-    matched = optimize.linear_sum_assignment(counts, maximize=True)
-    return float(counts[matched].sum() / len(labels))
+    return matched_accuracy(counts)
 
 
 def _fit(features, labels, strength):

@@ -88,14 +88,15 @@ def segmentation_scores(hist, absent="zero"):
 
 
 def matched_accuracy(hist):
-    """Per-pixel accuracy under the best one-to-one renaming of classes.
+    """Accuracy under the best one-to-one renaming of classes.
 
     Nothing tells an unpaired translator which colour means what. Far above
     the plain accuracy, this says that it keeps classes apart under each
     other's names.
 
     Args:
-        hist: `[C, C]` from `confusion`, with some pixel.
+        hist: `[C, D]`, counts of true and predicted classes, as from
+            `confusion`, with some pixel.
 
     Returns:
         Float in [0, 1].

@@ -11,7 +11,6 @@ import tensorflow as tf
 
 from tf_i2i.layers import Conv2D
 from tf_i2i.layers import InstanceNormalization
-from tf_i2i.layers import upsample
 from tf_i2i.networks.base import Network
 from tf_i2i.networks.blocks import ResidualBlock
 from tf_i2i.networks.blocks import normal_kernels
@@ -144,15 +143,16 @@ def laid_beside(x, style):
         `[N, H, W, C + D]`, of the dtype of `x`.
     """
     style = tf.cast(style, x.dtype)
+    sides = list(zip(x.shape[1:3], style.shape[1:3], strict=False))
     if style.shape.rank == 2:
         shape = tf.concat([tf.shape(x)[:3], [style.shape[1]]], 0)
         style = tf.broadcast_to(style[:, None, None], shape)
-        return tf.concat([x, style], 3)
-    doubled = tuple(2 * (side or 0) for side in style.shape[1:3])
-    if doubled == tuple(x.shape[1:3]):
+    elif all(side and side % own == 0 for side, own in sides):
         # As resizing, which XLA cannot differentiate.
-        return tf.concat([x, upsample(style)], 3)
-    style = tf.image.resize(style, tf.shape(x)[1:3], "nearest")
+        for axis, (side, own) in enumerate(sides, 1):
+            style = tf.repeat(style, side // own, axis)
+    else:
+        style = tf.image.resize(style, tf.shape(x)[1:3], "nearest")
     return tf.concat([x, style], 3)
 
 
