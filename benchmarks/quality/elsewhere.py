@@ -68,7 +68,7 @@ def write(name, to, work, data_root, skip):
                 "images": phase.images,
                 "batch_size": phase.batch_size,
                 "factors": np.round(factors, 5).tolist(),
-                "frozen": len(frozen.keys),
+                "frozen": len(frozen.shapes),
                 **files,
             }
         )
@@ -85,7 +85,7 @@ def write(name, to, work, data_root, skip):
         "kept": [places[id(v)] for v in _kept(model)],
         "variables": told,
         "paths": [v.path for v in model.weights],
-        "frozen": frozen.keys,
+        "frozen": list(frozen.shapes),
     }
     (to / name / "row.json").write_text(json.dumps(row))
 
@@ -122,18 +122,18 @@ class _Frozen:
 
     def __init__(self, to):
         self.to = to
-        self.keys = []
+        self.shapes: dict = {}  # By the name of the file.
 
     def place(self, tensor):
         """Its number among the arguments of this row's programs."""
         value = tensor.numpy()
         key = hashlib.sha256(value.tobytes()).hexdigest()[:16]
-        if key not in self.keys:
-            self.keys.append(key)
+        if key not in self.shapes:
+            self.shapes[key] = value.shape
             if value.size > 4096:
                 value = value.astype(np.float16)
             np.save(self.to / f"{key}.npy", value)
-        return self.keys.index(key)
+        return list(self.shapes).index(key)
 
 
 def _opened(name, work, data_root):
@@ -279,10 +279,8 @@ def _loop(run, model, variables, phase, images, frozen):
         jax.ShapeDtypeStruct((CHUNK,), np.float32),
         jax.ShapeDtypeStruct((), np.int32),
         [
-            jax.ShapeDtypeStruct(
-                np.load(frozen.to / f"{key}.npy").shape, np.float32
-            )
-            for key in frozen.keys
+            jax.ShapeDtypeStruct(shape, np.float32)
+            for shape in frozen.shapes.values()
         ],
     )
 
