@@ -136,7 +136,7 @@ class _Frozen:
         return list(self.shapes).index(key)
 
 
-def _opened(name, work, data_root):
+def _opened(name, work, data_root, seed=0):
     import lab
 
     from tf_i2i import cli
@@ -155,8 +155,9 @@ def _opened(name, work, data_root):
             for key, path in places
         ),
         "train.precision = 'mixed_bfloat16'",
+        f"train.seed = {seed}",
     ]
-    run_dir = work / "runs" / f"{name}_0"
+    run_dir = work / "runs" / f"{name}_{seed}"
     return open_run(run_dir, [find_config(row.gin_file)], bindings)
 
 
@@ -411,11 +412,12 @@ def write_images(name, to, work, data_root):
     (to / name / "images.json").write_text(json.dumps(images))
 
 
-def read(name, trained, work, data_root, judging, features, device):
+def read(name, seed, trained, work, data_root, judging, features, device):
     """Gives the lab's run directory what was trained, and scores it.
 
     Args:
         name: of the row.
+        seed: of the row; the plan's name has it at its end, if it is not 0.
         trained: folder that came back.
         work, data_root: as the lab's.
         judging: flags of evaluate, beside those of the task.
@@ -424,17 +426,18 @@ def read(name, trained, work, data_root, judging, features, device):
     """
     import lab
 
-    run, model = _opened(name, work, data_root)
+    run, model = _opened(name, work, data_root, seed)
     from tf_i2i.training.run import write_config
 
-    files = np.load(trained / f"{name}.npz")
+    planned = f"{name}_{seed}" if seed else name
+    files = np.load(trained / f"{planned}.npz")
     kept = [files[f"arr_{i}"] for i in range(len(files.files))]
     for variable, value in zip(_kept(model), kept, strict=True):
         variable.assign(value)
     for average, variable in model.average_pairs:
         variable.assign(average)
     lines = (trained / "log.jsonl").read_text().splitlines()
-    lines = [line for line in map(json.loads, lines) if line.get("row") == name]
+    lines = [x for x in map(json.loads, lines) if x.get("row") == planned]
     (last,) = (line for line in lines if "kept" in line)
     # Its phases showed what their seconds allowed; the config stays as it is.
     (phase,) = (p for p in run.phases if p.name == last["phase"])
@@ -450,7 +453,7 @@ def read(name, trained, work, data_root, judging, features, device):
     _, of_task = lab.prepare(lab.ROWS[name].task, work, data_root)
     lab.keep(
         name,
-        run.seed,
+        seed,
         run.run_dir,
         last["seconds"] / 60,
         [*of_task, *judging],
@@ -477,6 +480,7 @@ def main():
         action="store_true",
         help='for rows that take the programs of another, "as" in the plan',
     )
+    reading.add_argument("--seed", type=int, default=0)
     reading.add_argument("--trained", type=Path, default=Path("trained"))
     reading.add_argument("--device", help="what they were trained on")
     reading.add_argument("--cheats", default="all", help="as of evaluate")
@@ -488,6 +492,7 @@ def main():
             judging = [f"--cheats={args.cheats}"]
             read(
                 name,
+                args.seed,
                 args.trained,
                 *where,
                 judging,

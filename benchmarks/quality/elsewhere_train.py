@@ -4,6 +4,7 @@ python elsewhere_train.py packed/ trained/ plan.json
 """
 
 import concurrent.futures
+import functools
 import io
 import json
 import multiprocessing
@@ -28,7 +29,9 @@ def train(packed, out, plan):
     says. A row with "from": [row, phase] begins after that phase, with the
     weights of the same names that the other row had there, once it has said
     so by "shared": [phase]. "as" is the packed row, where it has another name,
-    and "keep": {phase: row} keeps what there is after a phase as another row.
+    "seed" another than it was packed with (kernels, order and mirrors; noise
+    within a step stays), and "keep": {phase: row} keeps what there is after a
+    phase as another row.
     """
     out.mkdir(parents=True, exist_ok=True)
     plans = json.loads(plan.read_text())
@@ -59,7 +62,13 @@ def _train_rows(packed, out, plan):
 
     tell(device=jax.devices()[0].device_kind)
     with concurrent.futures.ThreadPoolExecutor(THREADS) as pool:
-        rows = {n: _Row(packed, n, wanted, pool) for n, wanted in plan.items()}
+        compiled = functools.cache(
+            lambda path: pool.submit(_compiled, packed / path)
+        )
+        rows = {
+            name: _Row(packed, name, wanted, compiled)
+            for name, wanted in plan.items()
+        }
         for name, row in rows.items():
             try:
                 row.train(tell, out)
@@ -67,47 +76,45 @@ def _train_rows(packed, out, plan):
                 tell(row=name, failed=repr(error)[:2000])
 
 
+def _compiled(path):
+    import jax
+    from jax import export
+
+    program = export.deserialize(bytearray(zlib.decompress(path.read_bytes())))
+    shapes = [jax.ShapeDtypeStruct(x.shape, x.dtype) for x in program.in_avals]
+    args, _ = jax.tree.unflatten(program.in_tree, shapes)
+    return jax.jit(program.call, donate_argnums=0).lower(*args).compile()
+
+
 class _Row:
-    """A packed row; its programs compile in other threads.
+    """A packed row; its programs compile in another thread.
 
     Args:
         packed: folder of all rows.
         name: of the row.
         wanted: its entry of the plan.
-        pool: threads.
+        compiled: path of a program -> future of it.
     """
 
-    def __init__(self, packed, name, wanted, pool):
+    def __init__(self, packed, name, wanted, compiled):
         self.name, self.wanted = name, wanted
         self.packed, self.folder = packed, packed / wanted.get("as", name)
         self.told = json.loads((self.folder / "row.json").read_text())
+        self.seed = wanted.get("seed", self.told["seed"])
         self.phases = self.told["phases"]
         names = [phase["name"] for phase in self.phases]
         if (before := wanted.get("from", [None])[-1]) in names:
             self.phases = self.phases[names.index(before) + 1 :]
         self.compiling = [
-            [pool.submit(self._compiled, phase[k]) for k in ("begin", "loop")]
+            [compiled(phase[kind]) for kind in ("begin", "loop")]
             for phase in self.phases
         ]
-
-    def _compiled(self, path):
-        import jax
-        from jax import export
-
-        packed = zlib.decompress((self.packed / path).read_bytes())
-        program = export.deserialize(bytearray(packed))
-        shapes = [
-            jax.ShapeDtypeStruct(x.shape, x.dtype) for x in program.in_avals
-        ]
-        args, _ = jax.tree.unflatten(program.in_tree, shapes)
-        call = jax.jit(program.call, donate_argnums=0)
-        return call.lower(*args).compile()
 
     def train(self, tell, out):
         """Trains it, and writes what is kept of the state."""
         import jax
 
-        self.random = np.random.default_rng(self.told["seed"])
+        self.random = np.random.default_rng(self.seed)
         self.state = [jax.device_put(x) for x in self._first_state(out)]
         self.counts, self.images = [], []
         for domain, path in self._images().items():
@@ -182,7 +189,8 @@ class _Row:
             self.images,
             [order.next((steps, batch)) for order in orders],
             np.interp(now, known, phase["factors"]).astype(np.float32),
-            np.int32(self.shown // batch),
+            # What crops and mirrors are drawn by.
+            np.int32(self.shown // batch + self.seed * 10_000_000),
             self.frozen[: phase["frozen"]],
         )
         means = {
@@ -235,7 +243,7 @@ class _Row:
             elif told["kind"] == "given":
                 found[i] = given[f"v{i}"]
             elif told["kind"] == "normal":
-                random = np.random.default_rng([self.told["seed"], i])
+                random = np.random.default_rng([self.seed, i])
                 drawn = random.normal(told["mean"], told["deviation"], shape)
                 found[i] = drawn.astype(dtype)
         state = [found[told.get("of", i)] for i, told in enumerate(told_of)]
