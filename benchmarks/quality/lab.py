@@ -123,6 +123,8 @@ LEFT_OUT = {
     "no_identity": {"identity_weight": 0.0},
     "no_adversarial": {"adversarial_weight": 0.0},
 }
+# Of the strides of EfficientNet-Lite0's first three stages.
+VGG_TAPS = ("conv2_1", "conv3_1", "conv4_1")
 CARICATURES = of("cascade_phases", images=70000)
 
 
@@ -378,6 +380,15 @@ ROWS = {
         )
         for tap in ("stage1", "stage2", "stage3")
     },
+    "cdft_exaggerated_vgg": Row(
+        "exaggerated",
+        "cdft.gin",
+        (
+            *of("CDFT", backbone="'hed-vgg16'", taps=VGG_TAPS, width=0.25),
+            *of("cascade_phases", taps=VGG_TAPS, inversion_images=6000),
+            *of("cascade_phases", images=20000),
+        ),
+    ),
     "cyclegan_exaggerated": Row(
         "exaggerated",
         "cyclegan.gin",
