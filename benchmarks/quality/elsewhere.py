@@ -412,7 +412,7 @@ def write_images(name, to, work, data_root):
     (to / name / "images.json").write_text(json.dumps(images))
 
 
-def read(name, seed, trained, work, data_root, judging, features, device):
+def read(name, seed, trained, work, data_root, features, cheats, device):
     """Gives the lab's run directory what was trained, and scores it.
 
     Args:
@@ -420,8 +420,8 @@ def read(name, seed, trained, work, data_root, judging, features, device):
         seed: of the row; the plan's name has it at its end, if it is not 0.
         trained: folder that came back.
         work, data_root: as the lab's.
-        judging: flags of evaluate, beside those of the task.
         features: name of the network that looks.
+        cheats: as of evaluate.
         device: what it was trained on.
     """
     import lab
@@ -450,14 +450,15 @@ def read(name, seed, trained, work, data_root, judging, features, device):
             if "step" in line:
                 del line["row"], line["at"]
                 print(json.dumps(line), file=file)
-    _, of_task = lab.prepare(lab.ROWS[name].task, work, data_root)
+    _, judging = lab.prepare(lab.ROWS[name].task, work, data_root)
     lab.keep(
         name,
         seed,
         run.run_dir,
         last["seconds"] / 60,
-        [*of_task, *judging],
+        judging,
         features,
+        cheats,
         hardware=device,
         images_shown=last["images_shown"],
     )
@@ -489,14 +490,13 @@ def main():
     for name in args.names:
         where = args.work, args.data_root
         if args.what == "read":
-            judging = [f"--cheats={args.cheats}"]
             read(
                 name,
                 args.seed,
                 args.trained,
                 *where,
-                judging,
                 args.features,
+                args.cheats,
                 args.device,
             )
         elif args.images_alone:

@@ -79,6 +79,8 @@ AS_CYCLEGAN = of("AsymGAN", **TWO_BLOCKS)
 BATCHES = of("single_phase", batch_size=8, images=60000)
 PARTS_32 = (*LABELS, *BATCHES)
 LONG_64 = (*AT_64, *BATCHES)
+ASYMGAN_64 = (*LONG_64, *of("AsymGAN", **SIX_BLOCKS, style_width=0.25))
+CYCLEGAN_64 = (*LONG_64, *NO_IDENTITY, *of("CycleGAN", **SIX_BLOCKS))
 CYCLEGAN_32 = (*PARTS_32, *NO_IDENTITY, *of("CycleGAN", **TWO_BLOCKS))
 NO_SHARING = of("UNIT", shared_blocks=0, likelihood_weight=0.0, kl_weight=0.0)
 NO_CYCLE = of("UNIT", cycle_weight=0.0, cycle_kl_weight=0.0)
@@ -116,7 +118,6 @@ XGAN_TAUGHT = (
     *shown(58000),
 )
 VGG_TERMS = ("perceptual.name = 'hed-vgg16'",)
-ONE_LAYER = "('stage2',)"
 # Figure 6.
 LEFT_OUT = {
     "no_cycle": {"cycle_weight": 0.0},
@@ -128,12 +129,19 @@ VGG_TAPS = ("conv2_1", "conv3_1", "conv4_1")
 CARICATURES = of("cascade_phases", images=70000)
 
 
+def cascade(taps, phases=None, **settings):
+    """CDFT on these taps, with settings of its phases and of its own."""
+    return (
+        *of("CDFT", taps=taps, **settings),
+        *of("cascade_phases", taps=taps, **(phases or {})),
+    )
+
+
 def cascade_64(taps, **settings):
     """CDFT at 64 px on these taps."""
     return (
         "train.image_size = 64",
-        *of("CDFT", taps=taps, **settings),
-        *of("cascade_phases", taps=taps, batch_size=32),
+        *cascade(taps, {"batch_size": 32}, **settings),
     )
 
 
@@ -216,33 +224,18 @@ ROWS = {
     "unit_no_cycle": Row("cityscapes", "unit.gin", (*UNIT_MAPS, *NO_CYCLE)),
     "asymgan": Row("toy", "asymgan.gin"),
     "asymgan_ext": Row("toy", "asymgan_ext.gin"),
-    "asymgan_cityscapes": Row(
-        "cityscapes",
-        "asymgan.gin",
-        (*LONG_64, *of("AsymGAN", **SIX_BLOCKS, style_width=0.25)),
-    ),
-    "cyclegan_cityscapes_long": Row(
-        "cityscapes",
-        "cyclegan.gin",
-        (*LONG_64, *NO_IDENTITY, *of("CycleGAN", **SIX_BLOCKS)),
-    ),
+    "asymgan_cityscapes": Row("cityscapes", "asymgan.gin", ASYMGAN_64),
+    "cyclegan_cityscapes_long": Row("cityscapes", "cyclegan.gin", CYCLEGAN_64),
     # Critics that see the whole picture at 64 px, not 34 pixels of it.
     "asymgan_cityscapes_far": Row(
         "cityscapes",
         "asymgan.gin",
-        (
-            *LONG_64,
-            *of("AsymGAN", **SIX_BLOCKS, style_width=0.25, critic_layers=3),
-        ),
+        (*ASYMGAN_64, *of("AsymGAN", critic_layers=3)),
     ),
     "cyclegan_cityscapes_far": Row(
         "cityscapes",
         "cyclegan.gin",
-        (
-            *LONG_64,
-            *NO_IDENTITY,
-            *of("CycleGAN", **SIX_BLOCKS, critic_layers=3),
-        ),
+        (*CYCLEGAN_64, *of("CycleGAN", critic_layers=3)),
     ),
     "cyclegan_cityscapes_32": Row("cityscapes", "cyclegan.gin", CYCLEGAN_32),
     "unit_cityscapes_32": Row("cityscapes", "unit.gin", PARTS_32),
@@ -310,19 +303,11 @@ ROWS = {
         "faces_avatars", "cyclegan.gin", (*FACES, *shown(27000))
     ),
     "cdft": Row("toy", "cdft.gin"),
-    "cdft_no_cycle": Row("toy", "cdft.gin", of("CDFT", cycle_weight=0.0)),
-    "cdft_no_identity": Row("toy", "cdft.gin", of("CDFT", identity_weight=0.0)),
-    "cdft_no_adversarial": Row(
-        "toy", "cdft.gin", of("CDFT", adversarial_weight=0.0)
-    ),
-    "cdft_one_layer": Row(
-        "toy",
-        "cdft.gin",
-        (
-            *of("CDFT", taps=ONE_LAYER),
-            *of("cascade_phases", taps=ONE_LAYER),
-        ),
-    ),
+    **{
+        f"cdft_{name}": Row("toy", "cdft.gin", of("CDFT", **without))
+        for name, without in LEFT_OUT.items()
+    },
+    "cdft_one_layer": Row("toy", "cdft.gin", cascade(("stage2",))),
     # Shapes that change.
     "cdft_selfie_cats": Row(
         "selfie_cats", "cdft.gin", cascade_64(STAGES_64, **CATS)
@@ -370,23 +355,18 @@ ROWS = {
     },
     **{
         f"cdft_exaggerated_{tap}": Row(
-            "exaggerated",
-            "cdft.gin",
-            (
-                *CARICATURES,
-                *of("CDFT", taps=(tap,)),
-                *of("cascade_phases", taps=(tap,)),
-            ),
+            "exaggerated", "cdft.gin", (*CARICATURES, *cascade((tap,)))
         )
         for tap in ("stage1", "stage2", "stage3")
     },
     "cdft_exaggerated_vgg": Row(
         "exaggerated",
         "cdft.gin",
-        (
-            *of("CDFT", backbone="'hed-vgg16'", taps=VGG_TAPS, width=0.25),
-            *of("cascade_phases", taps=VGG_TAPS, inversion_images=6000),
-            *of("cascade_phases", images=20000),
+        cascade(
+            VGG_TAPS,
+            {"inversion_images": 6000, "images": 20000},
+            backbone="'hed-vgg16'",
+            width=0.25,
         ),
     ),
     "cyclegan_exaggerated": Row(
@@ -453,22 +433,28 @@ def run_row(name, seed, work, data_root, features, cheats):
         *(f"--gin_param={binding}" for binding in bindings),
     )
     minutes = (time.monotonic() - began) / 60
-    judging += [f"--cheats={cheats}"]
-    keep(name, seed, run_dir, minutes, judging, features)
+    keep(name, seed, run_dir, minutes, judging, features, cheats)
 
 
-def keep(name, seed, run_dir, minutes, judging, features, **more):
+def keep(name, seed, run_dir, minutes, judging, features, cheats, **more):
     """Scores a trained run and appends the line to results.jsonl.
 
     Args:
         name, seed: of the row.
         run_dir: of the run.
         minutes: that it took, or None.
-        judging: flags of evaluate.
+        judging: flags of evaluate, those of the task.
         features: name of the network that looks.
+        cheats: as of evaluate.
         more: what else the line is to say.
     """
-    call("evaluate", f"--run_dir={run_dir}", f"--features={features}", *judging)
+    call(
+        "evaluate",
+        f"--run_dir={run_dir}",
+        f"--features={features}",
+        f"--cheats={cheats}",
+        *judging,
+    )
     lines = (run_dir / "metrics.jsonl").read_text().splitlines()
     scores = json.loads(lines[-1])
     result = {
@@ -587,8 +573,9 @@ def main():
             args.seed,
             args.run_dir,
             args.minutes,
-            [*judging, f"--cheats={args.cheats}"],
+            judging,
             args.features,
+            args.cheats,
         )
         return
     where = args.work, args.data_root
