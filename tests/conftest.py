@@ -1,5 +1,6 @@
 """What every test shares: quiet logs, two CPU devices, a clean policy."""
 
+import contextlib
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -11,6 +12,7 @@ import tensorflow as tf
 from PIL import Image
 
 from tf_i2i.cli import share_cores
+from tf_i2i.errors import UserError
 from tf_i2i.training.devices import make_strategy
 
 share_cores()  # As the verb has it: the bits of runs depend on it.
@@ -43,6 +45,23 @@ def folders(tmp_path_factory):
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory):
     os.environ["TF_I2I_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture
+def refuses():
+    """`with refuses("--input"):` expects a `UserError` about that argument.
+
+    It yields pytest's `ExceptionInfo`. Without a name, any argument will do.
+    """
+
+    @contextlib.contextmanager
+    def refuses(*arguments):
+        with pytest.raises(UserError) as caught:
+            yield caught
+        if arguments:
+            assert caught.value.argument in arguments, caught.value
+
+    return refuses
 
 
 @pytest.fixture

@@ -1,12 +1,21 @@
-"""The one error class that means: the user can mend this."""
+"""The error class for mistakes that the user can correct."""
+
+import re
 
 
 class UserError(ValueError):
     """A mistake in a flag, a binding or the data.
 
     The verbs print its text as one line, without a traceback, and exit
-    with status 2.
+    with status 2. The text begins with the argument in backticks, says what
+    was expected, and ends with `Received: ...`.
     """
+
+    @property
+    def argument(self):
+        """Name of the wrong argument: the first text in backticks, or None."""
+        found = re.search("`([^`]+)`", str(self))
+        return found[1] if found else None
 
 
 def printable(text):

@@ -461,7 +461,7 @@ def main(argv):
                     for path, target in outputs.items()
                 },
                 model.size,
-                model.stride,
+                model.size_multiple,
                 flags.batch_size,
                 restore=flags.size == "input",
                 filters=filters,

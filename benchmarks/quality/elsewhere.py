@@ -80,7 +80,7 @@ def write(name, to, work, data_root, skip):
         "phases": phases,
         "metrics": {
             key: [places[id(mean.total)], places[id(mean.count)]]
-            for key, mean in model.terms.items()
+            for key, mean in model.loss_metrics.items()
         },
         "kept": [places[id(v)] for v in _kept(model)],
         "variables": told,
@@ -167,7 +167,7 @@ def _variables(model):
     for variable in (
         *model.weights,
         *(v for o in model.optimizers.values() for v in o.variables),
-        *(v for mean in model.terms.values() for v in mean.variables),
+        *(v for mean in model.loss_metrics.values() for v in mean.variables),
     ):
         found.setdefault(id(variable), variable)
     return list(found.values())

@@ -18,27 +18,29 @@ HALF = {"strides": 2, "padding": "same", "activation": "leaky_relu"}
 class DiscoGAN(UnpairedTranslator):
     translators = ("generator_a", "generator_b")
     critics = ("critic_a", "critic_b")
-    stride = 4  # Sides of images are multiples of this.
+    size_multiple = 4  # Sides of images are multiples of this.
 
     def __init__(self, image_size=32, cycle_weight=10.0, seed=0):
         super().__init__(image_size, average_kimg=1.0, seed=seed)
         self.cycle_weight = cycle_weight
         self.generator_a, self.generator_b = generator(), generator()
         self.critic_a, self.critic_b = critic(), critic()
-        self.finish()
+        self.build_networks()
 
     def translate(self, images, direction, style=None):
         self.check_direction(direction, style)
         return getattr(self, f"generator_{direction[-1]}")(images)
 
-    def streams(self, a, b, training):
+    def forward(self, a, b, training):
         s = {"a": a, "b": b}
         s["fake_a"], s["fake_b"] = self.generator_a(b), self.generator_b(a)
         s["cycled_a"] = self.generator_a(s["fake_b"])
         s["cycled_b"] = self.generator_b(s["fake_a"])
         for o, judge in (("a", self.critic_a), ("b", self.critic_b)):
-            s[f"score_{o}"] = judge(self.seen(s[o], o))
-            s[f"fake_score_{o}"] = judge(self.seen(s[f"fake_{o}"], f"fake_{o}"))
+            s[f"score_{o}"] = judge(self.augment_for_critic(s[o], o))
+            s[f"fake_score_{o}"] = judge(
+                self.augment_for_critic(s[f"fake_{o}"], f"fake_{o}")
+            )
         return s
 
     def translator_losses(self, s):

@@ -179,7 +179,7 @@ def test_no_two_kernels_start_alike(name):
 def test_losses_are_finite_and_named(trained):
     _, model, _ = trained
     results = {m.name: float(m.result()) for m in model.metrics}
-    assert set(results) <= set(model.terms)
+    assert set(results) <= set(model.loss_metrics)
     assert all(np.isfinite(v) and v != 0 for v in results.values()), results
 
 
@@ -327,7 +327,7 @@ def test_an_image_that_is_not_finite_spoils_nothing(trained):
 
 def test_critics_judge_nothing_but_what_they_see(trained, monkeypatch):
     name, model, _ = trained
-    if not model.judges_images:
+    if not model.critics_take_images:
         return
     names = []
 
@@ -335,16 +335,16 @@ def test_critics_judge_nothing_but_what_they_see(trained, monkeypatch):
         names.append(name)
         return tf.zeros_like(images)
 
-    monkeypatch.setattr(type(model), "seen", nothing)
-    streams = []
+    monkeypatch.setattr(type(model), "augment_for_critic", nothing)
+    tensors = []
     for seed in (0, 1):
         a, b, *labels = batch_of(model, seed)
-        streams.append(model.streams(a, b, False, *labels))
+        tensors.append(model.forward(a, b, False, *labels))
     # Codes, whose names are z, are judged as they are.
-    scores = [s for s in streams[0] if "score" in s and "_z" not in s]
+    scores = [s for s in tensors[0] if "score" in s and "_z" not in s]
     assert scores
     for score in scores:
-        judged = [s[score].numpy() for s in streams]
+        judged = [s[score].numpy() for s in tensors]
         np.testing.assert_allclose(*judged, atol=1e-6, err_msg=score)
     alike = {"unit_digits": 2}.get(name, 1)  # Images of one code.
     assert max(map(names.count, names)) == 2 * alike

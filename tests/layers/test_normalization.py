@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tf_i2i.errors import UserError
 from tf_i2i.layers import DomainBatchRenormalization
-from tf_i2i.layers import Passage
+from tf_i2i.layers import NormRouting
 from tf_i2i.layers import RenormLimits
 from tf_i2i.layers import leaky_pixel_norm
 from tf_i2i.layers import leaky_relu
@@ -75,7 +75,7 @@ def test_training_equals_tf_keras():
         x = tf.constant(g["x"][step])
         with tf.GradientTape() as tape:
             tape.watch(x)
-            y = layer(x, passage=Passage(("a",), RenormLimits(*clips)))
+            y = layer(x, routing=NormRouting(("a",), RenormLimits(*clips)))
             loss = tf.reduce_sum(y * g["weight"][step])
         sources = [x, layer.gamma.value, layer.beta.value]
         gradients = [*map(tf.convert_to_tensor, tape.gradient(loss, sources))]
@@ -119,7 +119,7 @@ def test_inference_equals_tf_keras():
         "moving_deviation": g["deviation"][-1],
     }.items():
         getattr(layer, name).assign(value[None])
-    y = layer(g["x"][-1], passage=Passage(("a",)))
+    y = layer(g["x"][-1], routing=NormRouting(("a",)))
     np.testing.assert_allclose(y, g["inference"], rtol=1e-5, atol=1e-5)
 
 
@@ -130,7 +130,7 @@ def test_each_route_is_algorithm_1_with_its_domain_and_statistics(rng, limits):
     mean, deviation = statistics(layer)
     # Not in the order of the layer, and one route left out.
     x = {"fake_b": images(rng), "a": images(rng, mean=-1, deviation=0.3)}
-    y = layer(np.concatenate([*x.values()]), passage=Passage((*x,), limits))
+    y = layer(np.concatenate([*x.values()]), routing=NormRouting((*x,), limits))
     expected_mean, expected_deviation = mean.copy(), deviation.copy()
     for part, route in zip(np.split(y, 2), x, strict=True):
         row, domain = list(ROUTES).index(route), ROUTES[route]
@@ -153,9 +153,9 @@ def test_each_route_is_algorithm_1_with_its_domain_and_statistics(rng, limits):
 def test_groups_equal_separate_calls(rng):
     together, apart = layer_with_a_past(), layer_with_a_past()
     x = [images(rng, mean=i) for i in range(3)]
-    y = together(np.concatenate(x), passage=Passage((*ROUTES,), TIGHT))
+    y = together(np.concatenate(x), routing=NormRouting((*ROUTES,), TIGHT))
     separate = [
-        apart(part, passage=Passage((route,), TIGHT))
+        apart(part, routing=NormRouting((route,), TIGHT))
         for part, route in zip(x, ROUTES, strict=True)
     ]
     np.testing.assert_allclose(y, np.concatenate(separate), rtol=1e-6)
@@ -166,7 +166,7 @@ def test_groups_equal_separate_calls(rng):
 def test_limits_of_one_and_zero_are_batch_normalization(rng):
     layer = DomainBatchRenormalization(ROUTES)
     x = images(rng)
-    y = layer(x, passage=Passage(("a",), RenormLimits(1, 0)))
+    y = layer(x, routing=NormRouting(("a",), RenormLimits(1, 0)))
     expected = keras.layers.BatchNormalization(epsilon=1e-3)(x, training=True)
     np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-5)
 
@@ -177,11 +177,11 @@ def test_no_gradient_flows_through_r_and_d(rng):
     layer = layer_with_a_past()
     x, w = images(rng), images(rng)
     gamma, deviation = layer.gamma[0], layer.moving_deviation[0]
-    at_inference = layer(x, passage=Passage(("a",)))
+    at_inference = layer(x, routing=NormRouting(("a",)))
     images_ = tf.constant(x)
     with tf.GradientTape() as tape:
         tape.watch(images_)
-        y = layer(images_, passage=Passage(("a",), WIDE))
+        y = layer(images_, routing=NormRouting(("a",), WIDE))
         loss = tf.reduce_sum(y * w)
     np.testing.assert_allclose(y, at_inference, rtol=1e-4, atol=1e-5)
     axes = (0, 1, 2)
@@ -203,9 +203,9 @@ def test_inference_by_the_batch_s_own_statistics_repeats_training(rng):
     deviation = np.sqrt(x.var((0, 1, 2)) + 1e-3)
     layer.moving_deviation.assign(np.tile(deviation, (3, 1)))
     before = statistics(layer)
-    at_inference = layer(x, passage=Passage(("b",)))
+    at_inference = layer(x, routing=NormRouting(("b",)))
     assert all(map(np.array_equal, before, statistics(layer)))
-    trained = layer(x, passage=Passage(("b",), TIGHT))
+    trained = layer(x, routing=NormRouting(("b",), TIGHT))
     np.testing.assert_allclose(at_inference, trained, rtol=1e-4, atol=1e-5)
 
 
@@ -215,7 +215,7 @@ def test_a_batch_that_is_not_finite_leaves_the_statistics(rng, bad):
     x = images(rng)
     x[0, 0, 0, 1] = bad
     before = statistics(layer)
-    layer(x, passage=Passage(("a",), TIGHT))
+    layer(x, routing=NormRouting(("a",), TIGHT))
     for old, new in zip(before, statistics(layer), strict=True):
         assert new[0, 1] == old[0, 1]
         assert np.all(new[0, [0, 2]] != old[0, [0, 2]])
@@ -226,7 +226,7 @@ def test_style_gives_each_image_its_scale_and_offset(rng):
     layer = layer_with_a_past(style_size=2)
     style = rng.normal(size=(4, 2)).astype(np.float32)
     x = images(rng, count=4)
-    y = layer(x, passage=Passage(("a", "b"), style=style))
+    y = layer(x, routing=NormRouting(("a", "b"), style=style))
     mean, deviation = statistics(layer)
     for i, route in enumerate([0, 0, 1, 1]):
         kernels = layer.gamma[route].numpy(), layer.beta[route].numpy()
@@ -244,7 +244,7 @@ def test_two_replicas_equal_one(rng, two_replicas):
     def pass_through(layer, x, w):
         with tf.GradientTape() as tape:
             tape.watch(x)
-            y = layer(x, passage=Passage(("a",), TIGHT))
+            y = layer(x, routing=NormRouting(("a",), TIGHT))
             loss = tf.reduce_sum(y * w)
         return y, tape.gradient(loss, x)
 
@@ -275,10 +275,10 @@ def test_two_replicas_equal_one(rng, two_replicas):
 def test_arithmetic_stays_float32_in_mixed_precision(rng):
     x = tf.cast(images(rng), tf.bfloat16)
     expected = layer_with_a_past()
-    y = expected(tf.cast(x, tf.float32), passage=Passage(("a",), TIGHT))
+    y = expected(tf.cast(x, tf.float32), routing=NormRouting(("a",), TIGHT))
     keras.config.set_dtype_policy("mixed_bfloat16")
     layer = layer_with_a_past()
-    mixed = layer(x, passage=Passage(("a",), TIGHT))
+    mixed = layer(x, routing=NormRouting(("a",), TIGHT))
     assert mixed.dtype == tf.bfloat16
     assert {v.dtype for v in layer.variables} == {"float32"}
     # One rounding at the end, and none before.
@@ -299,7 +299,7 @@ def test_kernels_and_plain_operations_agree(rng, monkeypatch):
         layer = layer_with_a_past()
         with tf.GradientTape() as tape:
             tape.watch(x)
-            y = layer(x, passage=Passage(("fake_b", "a"), TIGHT))
+            y = layer(x, routing=NormRouting(("fake_b", "a"), TIGHT))
         sources = [x, layer.gamma.value, layer.beta.value]
         gradients = tape.gradient(y, sources, upstream)
         results.append(

@@ -1,4 +1,4 @@
-"""AsymGAN: its losses in NumPy, its streams, its switches."""
+"""AsymGAN: its losses in NumPy, its tensors, its switches."""
 
 import keras
 import numpy as np
@@ -47,7 +47,7 @@ def images(seed, count=2):
 
 def of(model, training=False):
     """Streams of a step, and the same in NumPy."""
-    s = model.streams(images(1), images(2), training=training)
+    s = model.forward(images(1), images(2), training=training)
     return s, {name: np.asarray(value) for name, value in s.items()}
 
 
@@ -203,7 +203,7 @@ def test_only_what_is_asked_for_is_made(plain):
     model = build(variation_weight=1.0)
     assert {"remade_a", "styled_a"} <= of(model)[0].keys()
     assert not hasattr(model, "pool_remade_a")
-    assert set(model.terms) == {
+    assert set(model.loss_metrics) == {
         *(PLAIN_TERMS | CRITICS),
         *("variation", "code_deviation"),
     }

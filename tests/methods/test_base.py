@@ -31,17 +31,17 @@ class Tiny(UnpairedTranslator):
         if extra:
             self.stray = Scale()
             self.stray(tf.zeros(1))
-        self.finish()
+        self.build_networks()
 
     @property
-    def stride(self):
+    def size_multiple(self):
         return 1
 
     def translate(self, images, direction, style=None):
         self.check_direction(direction, style)
         return self.translator(images)
 
-    def streams(self, a, b, training):
+    def forward(self, a, b, training):
         fake_b = self.translator(a)
         return {"a": a, "fake_b": fake_b, "score_b": self.critic(fake_b)}
 
@@ -92,17 +92,17 @@ def test_observations_are_logged_and_not_optimized():
     model.updates = ("critic", "translator")
     model.train_step(ones())
     assert factors(model) == (0.5, 1.25)
-    assert float(model.terms["tenfold"].result()) == 10.0
-    assert int(model.terms["tenfold"].count) == 1
+    assert float(model.loss_metrics["tenfold"].result()) == 10.0
+    assert int(model.loss_metrics["tenfold"].count) == 1
 
 
 def test_streams_can_know_whose_step_they_are_for():
     seen = []
 
     class Watching(Tiny):
-        def streams(self, a, b, training):
-            seen.append(self.updating)
-            return super().streams(a, b, training)
+        def forward(self, a, b, training):
+            seen.append(self.active_sides)
+            return super().forward(a, b, training)
 
     model = Watching()
     model.compile(keras.optimizers.SGD(0.5), keras.optimizers.SGD(0.25))
@@ -112,7 +112,7 @@ def test_streams_can_know_whose_step_they_are_for():
     model.updates = ("critic", "translator")
     model.train_step(ones())
     assert seen[1:] == [both, ("critic",), ("translator",)]
-    assert model.updating == both
+    assert model.active_sides == both
 
 
 def test_each_repeat_takes_a_fresh_slice():
@@ -212,19 +212,21 @@ def test_fade_follows_images_shown():
 def test_critics_see_images_as_they_are_unless_told():
     model = compiled()
     x, _ = ones()
-    assert model.seen(x, "a") is x
+    assert model.augment_for_critic(x, "a") is x
 
 
 def test_what_critics_see_follows_name_and_step():
     model = compiled()
     model.compile("sgd", "sgd", critic_augmentation=("color",))
     x = tf.random.stateless_uniform((4, 8, 8, 3), (1, 2))
-    first = model.seen(x, "a").numpy()
-    assert np.array_equal(first, model.seen(x, "a"))
-    assert not np.allclose(first, model.seen(x, "fake_a"), atol=0.01)
+    first = model.augment_for_critic(x, "a").numpy()
+    assert np.array_equal(first, model.augment_for_critic(x, "a"))
+    assert not np.allclose(
+        first, model.augment_for_critic(x, "fake_a"), atol=0.01
+    )
     assert not np.allclose(first[0] - x[0], first[1] - x[1], atol=0.01)
     model.step.assign_add(1)
-    assert not np.allclose(first, model.seen(x, "a"), atol=0.01)
+    assert not np.allclose(first, model.augment_for_critic(x, "a"), atol=0.01)
 
 
 def test_two_devices_see_what_one_would(two_replicas):
@@ -237,10 +239,12 @@ def test_two_devices_see_what_one_would(two_replicas):
         lambda context: tf.split(x, 2)[context.replica_id_in_sync_group]
     )
     seen = tf.function(
-        lambda share: two_replicas.run(model.seen, (share, "a"))
+        lambda share: two_replicas.run(model.augment_for_critic, (share, "a"))
     )(shares)
     both = tf.concat(two_replicas.experimental_local_results(seen), 0)
-    np.testing.assert_allclose(both, model.seen(x, "a"), atol=1e-6)
+    np.testing.assert_allclose(
+        both, model.augment_for_critic(x, "a"), atol=1e-6
+    )
 
 
 # As a Keras model.
@@ -268,7 +272,7 @@ def test_unknown_augmentation_is_refused():
 
 def test_critics_of_no_images_are_not_augmented():
     class Blind(Tiny):
-        judges_images = False
+        critics_take_images = False
 
     Blind().compile()
     with pytest.raises(UserError, match=r"Blind judge no images"):

@@ -46,8 +46,8 @@ def images(seed, count=8):
     return tf.constant(x, tf.float32)
 
 
-def arrays(streams):
-    return {name: value.numpy() for name, value in streams.items()}
+def arrays(tensors):
+    return {name: value.numpy() for name, value in tensors.items()}
 
 
 def equal(x, y):
@@ -80,7 +80,7 @@ def test_layers_are_measured_and_cut(model):
 
 def test_inversion_losses_as_in_numpy(model):
     model.enter_phase(32, stage="inversion")
-    s = model.streams(images(1), images(2), training=False)
+    s = model.forward(images(1), images(2), training=False)
     n = arrays(s)
     found = model.translator_losses(s) | model.critic_losses(s)
     expected, seen = {}, {}
@@ -119,7 +119,7 @@ def test_inversion_losses_as_in_numpy(model):
 
 def test_translation_losses_as_in_numpy(model):
     model.enter_phase(32, stage="conv3")
-    s = model.streams(images(1), images(2), training=False)
+    s = model.forward(images(1), images(2), training=False)
     n = arrays(s)
     expected = {
         "adversarial_conv3": -sum(n[f"fake_score_{o}"].mean() for o in "ab"),
@@ -139,7 +139,7 @@ def test_translation_losses_as_in_numpy(model):
 def test_streams_take_the_ways_of_the_paper(model):
     model.enter_phase(32, stage="conv3")
     a, b = images(1), images(2)
-    s = model.streams(a, b, training=False)
+    s = model.forward(a, b, training=False)
     layers = {"a": model.normalized(a, "a"), "b": model.normalized(b, "b")}
     for o, i in ("ab", "ba"):
         to_o = [getattr(model, f"translator_{tap}_{o}") for tap in STAGES[2:]]
@@ -155,7 +155,7 @@ def test_streams_take_the_ways_of_the_paper(model):
         inverter = getattr(model, f"inverter_conv3_{o}")
         equal(model.translate(images_, f"{i}_to_{o}"), inverter(fake))
     model.enter_phase(32, stage="conv4")
-    s = model.streams(a, b, training=False)
+    s = model.forward(a, b, training=False)
     equal(s["fake_b"], model.translator_conv4_b(layers["a"]["conv4"]))
 
 
@@ -170,7 +170,7 @@ def test_slopes_are_taken_between_real_and_fake(model, monkeypatch):
         return inner(kind, tap, o)
 
     monkeypatch.setattr(model, "_network", network)
-    s = arrays(model.streams(images(1), images(2), training=False))
+    s = arrays(model.forward(images(1), images(2), training=False))
     for o in "ab":
         share = model.noise((8, 1, 1, 1), ord(o), "uniform").numpy()
         real, fake = s[f"layer_{o}"], s[f"fake_{o}"]
@@ -225,12 +225,12 @@ def test_stages_and_their_updates(model):
 def test_pictures_show_every_level(model):
     x = images(1, 2)
     model.enter_phase(32, stage="inversion")
-    own = model.pictures(x, "a")
+    own = model.sample_rows(x, "a")
     equal(own[1], model.inverter_conv3_a(model.normalized(x, "a")["conv3"]))
     model.enter_phase(32, stage="conv4")
-    assert len(model.pictures(x, "a")) == 2
+    assert len(model.sample_rows(x, "a")) == 2
     model.enter_phase(32, stage="conv3")
-    reconstructed, deep, shallow = model.pictures(x, "a")
+    reconstructed, deep, shallow = model.sample_rows(x, "a")
     equal(reconstructed, own[1])
     equal(shallow, model.translate(x, "a_to_b"))
     made = model.translator_conv4_b(model.normalized(x, "a")["conv4"])
@@ -253,7 +253,7 @@ def test_ablations_leave_terms_out_and_train(switches, left_out):
         model.enter_phase(32, stage=stage)
         model.train_step((images(1), images(2)))
         assert all(np.isfinite(m.result()) for m in model.metrics)
-    terms = {name.rpartition("_")[0] for name in model.terms}
+    terms = {name.rpartition("_")[0] for name in model.loss_metrics}
     assert every - terms == left_out
 
 

@@ -28,7 +28,7 @@ def images(seed, count=2, side=8):
 
 def test_losses_as_in_numpy():
     model = build()
-    s = model.streams(images(1), images(2), training=True)
+    s = model.forward(images(1), images(2), training=True)
     n = {name: value.numpy() for name, value in s.items()}
     for o in "ab":
         terms = model.translator_losses(s) | model.critic_losses(s)
@@ -50,7 +50,7 @@ def test_streams_take_the_ways_that_their_names_say():
     # Normalizing the four pixels that 8 px leave would enlarge any rounding.
     model = build(pool_size=0, image_size=16)
     a, b = images(1, side=16), images(2, side=16)
-    s = model.streams(a, b, training=False)
+    s = model.forward(a, b, training=False)
     to_a, to_b = model.generator_a, model.generator_b
     expected = {
         "fake_a": to_a(b),
@@ -74,12 +74,12 @@ def test_streams_take_the_ways_that_their_names_say():
 
 def test_critics_learn_from_the_pool_once_it_is_full():
     model = build(pool_size=2)
-    first = model.streams(images(1), images(2), training=True)
+    first = model.forward(images(1), images(2), training=True)
     np.testing.assert_array_equal(first["pooled_b"], first["fake_b"])
     seen = []
     for step in range(30):
         model.step.assign(step)
-        s = model.streams(images(3 + step), images(2), training=True)
+        s = model.forward(images(3 + step), images(2), training=True)
         seen += [
             np.array_equal(old, new)
             for old, new in zip(s["pooled_b"], s["fake_b"], strict=True)
@@ -94,7 +94,7 @@ def test_critics_learn_from_the_pool_once_it_is_full():
 
 def test_switches():
     model = build(identity_weight=0.0, pool_size=0)
-    assert set(model.terms) == {
+    assert set(model.loss_metrics) == {
         *("gan_a", "gan_b", "cycle_a", "cycle_b", "critic_a", "critic_b")
     }
     assert not hasattr(model, "pool_a")
@@ -113,6 +113,6 @@ def test_critics_halve_their_loss_not_the_translators():
     for critic in (model.critic_a, model.critic_b):
         for variable in critic.trainable_variables:
             variable.assign(tf.zeros_like(variable))
-    s = model.streams(images(1), images(2), training=False)
+    s = model.forward(images(1), images(2), training=False)
     assert float(model.critic_losses(s)["critic_a"]) == 0.5
     assert float(model.translator_losses(s)["gan_a"]) == 1.0

@@ -45,7 +45,7 @@ def compiled(model, rate=1e-2):
 
 def test_losses_as_in_numpy():
     model = build(constancy_weight=15.0, identity_weight=2.0, gan_weight=0.5)
-    s = model.streams(images(1), images(2), training=True)
+    s = model.forward(images(1), images(2), training=True)
     n = {name: value.numpy() for name, value in s.items()}
     fake, same, real = (
         log_softmax(n[name])
@@ -74,7 +74,7 @@ def test_losses_as_in_numpy():
 def test_streams_take_the_ways_that_their_names_say():
     model = build()
     a, b = images(1), images(2)
-    s = model.streams(a, b, training=False)
+    s = model.forward(a, b, training=False)
     expected = {
         "fake_b": model.translate(a, "a_to_b"),
         "same_b": model.reconstruct(b, "b"),
@@ -106,7 +106,7 @@ def test_a_fine_tuned_encoder_learns_from_constancy_alone():
     model = build(finetune=True)
     weights = model.encoder.trainable_variables
     with tf.GradientTape(persistent=True) as tape:
-        s = model.streams(images(1), images(2), training=True)
+        s = model.forward(images(1), images(2), training=True)
         terms = model.translator_losses(s)
     for name, term in terms.items():
         (gradient,) = tape.gradient(term, weights)
@@ -139,7 +139,7 @@ def test_exports_hold_the_encoder(finetune, tmp_path):
 
 def test_switches_leave_terms_out():
     model = build(identity_weight=0.0, variation_weight=0.0)
-    assert set(model.terms) == {"gan", "constancy", "critic"}
+    assert set(model.loss_metrics) == {"gan", "constancy", "critic"}
 
 
 def test_there_is_no_way_back():

@@ -32,7 +32,7 @@ def images(rng, count=4):
 def test_the_teacher_is_the_truth(rng):
     model = student(ways=BOTH)
     a, b = images(rng), images(rng)
-    s = model.streams(a, b, training=True)
+    s = model.forward(a, b, training=True)
     np.testing.assert_array_equal(s["wanted_b"], -a)
     np.testing.assert_array_equal(s["wanted_a"], b[:, ::-1])
     losses = model.translator_losses(s)
@@ -50,12 +50,12 @@ def test_it_learns_the_negative(rng):
     model.compile(optimizer, tf.keras.optimizers.Adam(0.01))
     a = images(rng)
     before = float(
-        model.translator_losses(model.streams(a, a, True))["distance_b"]
+        model.translator_losses(model.forward(a, a, True))["distance_b"]
     )
     for _ in range(30):
         model.train_step((a, a))
     after = float(
-        model.translator_losses(model.streams(a, a, True))["distance_b"]
+        model.translator_losses(model.forward(a, a, True))["distance_b"]
     )
     assert after < 0.7 * before
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 from tf_i2i import losses
 from tf_i2i.errors import UserError
 from tf_i2i.exporting.litert import norms_by_picture
-from tf_i2i.layers import Passage
+from tf_i2i.layers import NormRouting
 from tf_i2i.methods import TwinGAN
 
 TINY = {"image_size": 8, "width": 0.03}
@@ -48,8 +48,8 @@ def shared(**kwargs):
     return build(**kwargs)
 
 
-def streams(model, training=True):
-    return model.streams(images(1), images(2), training=training)
+def tensors(model, training=True):
+    return model.forward(images(1), images(2), training=training)
 
 
 def terms(model, s):
@@ -151,10 +151,10 @@ def numpy_streams(s, same):
 )
 def test_losses_equal_their_formulas(switches, weights):
     model = shared(**switches)
-    s = streams(model)
+    s = tensors(model)
     expected = rewritten(numpy_streams(s, weights.get("same", True)), **weights)
     assert terms(model, s) == pytest.approx(expected, rel=1e-4)
-    assert set(model.terms) == set(expected)
+    assert set(model.loss_metrics) == set(expected)
 
 
 @pytest.mark.parametrize(
@@ -169,10 +169,10 @@ def test_losses_equal_their_formulas(switches, weights):
 def test_a_weight_of_zero_removes_its_terms_and_nothing_else(switch, gone):
     # Fresh statistics: the shared ones have moved by now.
     whole, without = build(), build(**switch)
-    expected = terms(whole, streams(whole))
+    expected = terms(whole, tensors(whole))
     assert set(gone) < set(expected)
     kept = {k: v for k, v in expected.items() if k not in gone}
-    assert terms(without, streams(without)) == pytest.approx(kept, rel=1e-5)
+    assert terms(without, tensors(without)) == pytest.approx(kept, rel=1e-5)
 
 
 def test_without_u_net_only_the_generator_is_smaller():
@@ -190,7 +190,7 @@ def test_without_u_net_only_the_generator_is_smaller():
 
 def test_without_same_gan_critics_see_no_reconstruction():
     whole, without = build(), build(same_gan=False)
-    s, t = streams(whole), streams(without)
+    s, t = tensors(whole), tensors(without)
     assert set(s) - set(t) == {"same_score_a", "same_score_b"}
     for name in t:
         close(s[name], t[name])
@@ -198,8 +198,8 @@ def test_without_same_gan_critics_see_no_reconstruction():
 
 def test_style_adds_its_terms_and_its_network():
     plain, styled = shared(), shared(style_size=16)
-    s = streams(styled)
-    added = set(terms(styled, s)) - set(terms(plain, streams(plain)))
+    s = tensors(styled)
+    added = set(terms(styled, s)) - set(terms(plain, tensors(plain)))
     assert added == {"style_a", "style_b"}
     assert styled.translators == ("encoder", "generator", "style_encoder")
     for name in ("style_a", "style_b", "draw_a", "draw_b", "fake_style_a"):
@@ -216,7 +216,7 @@ def test_style_adds_its_terms_and_its_network():
 def test_dragan_s_images(distribution):
     """x + share * std/2 * U[-1, 1]; the paper's: x + std/2 * N(0, 1)."""
     model = build(dragan_noise=distribution)
-    s = streams(model)
+    s = tensors(model)
     for domain, seed in (("a", 1), ("b", 2)):
         x = images(seed).numpy()
         # One number of the whole batch; the deviation, not the variance.
@@ -237,9 +237,9 @@ def test_dragan_s_images(distribution):
 
 def test_dragan_s_noise_is_another_one_at_each_step():
     model = shared()
-    before = streams(model)["slope_a"]
+    before = tensors(model)["slope_a"]
     model.step.assign(1)
-    after = streams(model)["slope_a"]
+    after = tensors(model)["slope_a"]
     model.step.assign(0)
     assert not np.allclose(before, after, rtol=1e-3)
 
@@ -279,7 +279,7 @@ def test_renorm_boundaries_in_steps_of_a_phase():
 
 def test_translations_are_clipped():
     model = build()
-    raw = streams(model, training=False)["fake_b"].numpy()
+    raw = tensors(model, training=False)["fake_b"].numpy()
     assert np.abs(raw).max() > 1
     y = model.translate(images(1), "a_to_b").numpy()
     close(y, np.clip(raw, -1, 1))
@@ -289,7 +289,7 @@ def test_translations_are_clipped():
 @pytest.mark.parametrize("style_size", [None, 4])
 def test_reconstruction_stays_in_its_domain(style_size):
     model = shared(style_size=style_size)
-    s = streams(model, training=False)
+    s = tensors(model, training=False)
     for domain, seed in (("a", 1), ("b", 2)):
         y = model.reconstruct(images(seed), domain)
         close(y, np.clip(s[f"same_{domain}"], -1, 1))
@@ -297,7 +297,7 @@ def test_reconstruction_stays_in_its_domain(style_size):
 
 def test_a_style_decides_how_a_translation_looks():
     model = shared(style_size=4)
-    s = streams(model, training=False)
+    s = tensors(model, training=False)
     y = model.translate(images(1), "a_to_b", style=s["draw_b"])
     close(y, np.clip(s["fake_b"], -1, 1))
     y = model.translate(images(2), "b_to_a", style=s["draw_a"])
@@ -310,7 +310,7 @@ def test_a_style_decides_how_a_translation_looks():
 
 def test_styles_of_references_are_those_of_the_target_domain():
     model = shared(style_size=4)
-    s = streams(model, training=False)
+    s = tensors(model, training=False)
     to_b = model.encode_style(images(2), "a_to_b")
     to_a = model.encode_style(images(1), "b_to_a")
     close(to_b, s["style_b"])
@@ -339,7 +339,7 @@ def test_mistakes_are_refused():
 def test_translation_takes_the_routes_of_its_streams():
     """Every route and domain has constants of its own in this model."""
     model = shared()
-    s = streams(model, training=False)
+    s = tensors(model, training=False)
     path = {"size": 8}
     for name, source, target, seed in (
         ("same_a", "a", "a", 1),
@@ -348,14 +348,14 @@ def test_translation_takes_the_routes_of_its_streams():
         ("same_b", "b", "b", 2),
     ):
         content, skips = model.encoder(
-            images(seed), passage=Passage((source,)), **path
+            images(seed), routing=NormRouting((source,)), **path
         )
         close(s[f"content_{source}"], content)
-        route = Passage((source + target,))
-        close(s[name], model.generator(content, skips, passage=route, **path))
+        route = NormRouting((source + target,))
+        close(s[name], model.generator(content, skips, routing=route, **path))
     for o in "ab":
-        route = Passage((f"fake_{o}",))
-        again, _ = model.encoder(s[f"fake_{o}"], passage=route, **path)
+        route = NormRouting((f"fake_{o}",))
+        again, _ = model.encoder(s[f"fake_{o}"], routing=route, **path)
         close(s[f"again_{o}"], again)
 
 
@@ -370,7 +370,7 @@ def test_each_route_learns_from_its_own_images():
     for name, (a, b) in {"one": (1, 2), "other_b": (1, 3)}.items():
         model = build()
         before = moving(model.encoder), moving(model.generator)
-        model.streams(images(a), images(b), training=True)
+        model.forward(images(a), images(b), training=True)
         after = moving(model.encoder), moving(model.generator)
         for old, new in zip(before, after, strict=True):
             assert np.all(np.any(old != new, axis=1))
@@ -389,7 +389,7 @@ def test_each_route_learns_from_its_own_images():
 def test_inference_changes_nothing():
     model = build()
     before = values(model.variables)
-    streams(model, training=False)
+    tensors(model, training=False)
     model.translate(images(1), "a_to_b")
     assert all(map(np.array_equal, before, values(model.variables)))
 
@@ -397,11 +397,11 @@ def test_inference_changes_nothing():
 @pytest.mark.parametrize("network", ["encoder", "generator"])
 def test_scale_and_offset_belong_to_a_domain(network):
     model = build()
-    before = streams(model, training=False)
+    before = tensors(model, training=False)
     for variable in getattr(model, network).trainable_variables:
         if variable.path.endswith("beta"):
             variable.assign_add([[0.0], [0.5]] * np.ones(variable.shape))
-    after = streams(model, training=False)
+    after = tensors(model, training=False)
     same = {
         name for name in before if np.array_equal(before[name], after[name])
     }
@@ -426,13 +426,13 @@ def test_inference_repeats_training_once_statistics_have_settled():
 
     @tf.function
     def trained():
-        s = streams(model)
+        s = tensors(model)
         return {name: s[name] for name in names}
 
-    first = streams(model, training=False)
+    first = tensors(model, training=False)
     for _ in range(900):
         s = trained()
-    at_inference = streams(model, training=False)
+    at_inference = tensors(model, training=False)
     for name in names:
         close(at_inference[name], s[name], rtol=0, atol=5e-3)
         assert np.abs(first[name] - s[name]).max() > 0.1
@@ -448,7 +448,7 @@ def test_real_images_fade_with_the_networks():
     x = images(1, size=16).numpy()
     coarse = x.reshape(BATCH, 8, 2, 8, 2, 3).mean((2, 4))
     coarse = coarse.repeat(2, axis=1).repeat(2, axis=2)
-    s = model.streams(tf.constant(x), images(2, size=16), training=True)
+    s = model.forward(tf.constant(x), images(2, size=16), training=True)
     close(s["a"], 0.25 * x + 0.75 * coarse)
     assert s["fake_b"].shape == x.shape
 
@@ -459,7 +459,7 @@ def test_sizes_and_stride():
     strides = []
     for size in model.sizes:
         model.enter_phase(size)
-        strides.append(model.stride)
+        strides.append(model.size_multiple)
     assert strides == [1, 2, 4]
 
 
@@ -468,7 +468,7 @@ def test_adam_meets_whole_gradients():
     Adam's second moment the square of the sum."""
     model = build()
     with tf.GradientTape() as tape:
-        total = tf.add_n([*model.translator_losses(streams(model)).values()])
+        total = tf.add_n([*model.translator_losses(tensors(model)).values()])
     gamma = model.generator.stem.norm.gamma.value
     gradient = tf.convert_to_tensor(tape.gradient(total, gamma)).numpy()
 

@@ -9,19 +9,21 @@ from tf_i2i.data import toy_faces
 from tf_i2i.data.unpaired import unpaired
 from tf_i2i.images import to_float
 from tf_i2i.images import to_uint8
-from tf_i2i.layers import Passage
+from tf_i2i.layers import NormRouting
 from tf_i2i.methods import TwinGAN
 
 STEPS, SIZE, BATCH = 500, 16, 8
 
 
 def training_pass(model, a):
-    """a -> b with the statistics of the batch, as in `streams`."""
+    """a -> b with the statistics of the batch, as in `forward`."""
     path = {"size": model.size, "fade": None}
     limits = model.renorm_limits(BATCH)
-    content, skips = model.encoder(a, passage=Passage(("a",), limits), **path)
+    content, skips = model.encoder(
+        a, routing=NormRouting(("a",), limits), **path
+    )
     return model.generator(
-        content, skips, passage=Passage(("ab",), limits), **path
+        content, skips, routing=NormRouting(("ab",), limits), **path
     )
 
 

@@ -31,7 +31,7 @@ def both(model, s):
 
 def test_losses_as_in_numpy():
     model = build()
-    s = model.streams(images(1), images(2), training=True)
+    s = model.forward(images(1), images(2), training=True)
     n = {name: value.numpy() for name, value in s.items()}
     terms = both(model, s)
     for o in "ab":
@@ -53,7 +53,7 @@ def test_losses_as_in_numpy():
 def test_streams_take_the_ways_that_their_names_say():
     model = build()
     a, b = images(1), images(2)
-    s = model.streams(a, b, training=False)
+    s = model.forward(a, b, training=False)
     code_a, code_b = model.encoder_a(a), model.encoder_b(b)
     fake_a, fake_b = model.generator_a(code_b), model.generator_b(code_a)
     expected = {
@@ -81,7 +81,7 @@ def test_streams_take_the_ways_that_their_names_say():
 def test_noise_is_of_deviation_one_and_never_the_same():
     model = build(image_size=32)
     blank = tf.zeros((8, 32, 32, 3))
-    s = model.streams(blank, blank, training=True)
+    s = model.forward(blank, blank, training=True)
     noise = {i: (s[f"code_{i}"] - s[f"mean_{i}"]).numpy() for i in "ab"}
     for drawn in noise.values():
         assert abs(drawn.mean()) < 0.05
@@ -114,20 +114,20 @@ def test_parameters_as_in_the_authors_code():
     model = UNIT(16, halvings=2, block_channels=256, critic_layers=1)
     counted = sum(np.prod(v.shape) for v in model.owned("translator"))
     assert counted == 18_017_286
-    assert model.stride == 4
+    assert model.size_multiple == 4
 
 
 def test_ablations_leave_terms_out():
     no_cycle = build(cycle_weight=0.0, cycle_kl_weight=0.0)
-    assert {n[:-2] for n in no_cycle.terms} == {
+    assert {n[:-2] for n in no_cycle.loss_metrics} == {
         *("gan", "likelihood", "kl", "critic")
     }
-    s = no_cycle.streams(images(1), images(2), training=True)
+    s = no_cycle.forward(images(1), images(2), training=True)
     kl = 0.1 * 0.5 * np.mean(s["mean_a"].numpy() ** 2)
     terms = no_cycle.translator_losses(s)
     assert float(terms["kl_a"]) == pytest.approx(kl, rel=1e-5)
     no_sharing = build(shared_blocks=0, likelihood_weight=0.0, kl_weight=0.0)
-    assert {n[:-2] for n in no_sharing.terms} == {
+    assert {n[:-2] for n in no_sharing.loss_metrics} == {
         *("gan", "cycle", "kl", "critic")
     }
 

@@ -127,12 +127,12 @@ def test_weight_decay_adds_to_the_gradient(model):
         np.testing.assert_allclose(gradient, 5e-4 * weight, rtol=1e-5)
 
 
-# The streams.
+# The tensors.
 
 
 def test_streams_go_where_they_are_said_to_go(model):
     a, b = images(1), images(2)
-    s = model.streams(a, b, False, labels())
+    s = model.forward(a, b, False, labels())
     for name, image in {
         "same_a": model.reconstruct(a, "a"),
         "same_b": model.reconstruct(b, "b"),
@@ -156,9 +156,9 @@ def test_streams_go_where_they_are_said_to_go(model):
 
 def test_codes_are_noisy_in_training_alone(model):
     given = images(1), images(2)
-    s, again = (model.streams(*given, True, labels()) for _ in range(2))
+    s, again = (model.forward(*given, True, labels()) for _ in range(2))
     np.testing.assert_array_equal(s["same_a"], again["same_a"])
-    quiet = model.streams(*given, False, labels())
+    quiet = model.forward(*given, False, labels())
     assert not np.allclose(s["same_a"], quiet["same_a"], rtol=0.1, atol=0)
     noise = model._code_noise(tf.zeros((200, 1, 1, 100)))
     assert np.std(noise) == pytest.approx(1, abs=0.02)

@@ -56,7 +56,7 @@ def test_losses_as_in_numpy():
         variation_weight=0.2,
         teacher=teacher(),
     )
-    s = model.streams(images(1), images(2), training=True)
+    s = model.forward(images(1), images(2), training=True)
     n = {name: value.numpy() for name, value in s.items()}
     terms = both(model, s)
     domain = softplus(-n["domain_a"]).mean() + softplus(n["domain_b"]).mean()
@@ -87,7 +87,7 @@ def test_losses_as_in_numpy():
 
 def test_the_printed_norm_is_of_whole_images():
     squares, norm = build(), build(reconstruction="norm")
-    s = squares.streams(images(1), images(2), training=False)
+    s = squares.forward(images(1), images(2), training=False)
     difference = (s["a"] - s["same_a"]).numpy().reshape(4, -1)
     of_each = np.linalg.norm(difference, axis=1)
     found = norm.translator_losses(s)["reconstruction_a"]
@@ -97,7 +97,7 @@ def test_the_printed_norm_is_of_whole_images():
 def test_streams_take_the_ways_that_their_names_say():
     model = build()
     a, b = images(1), images(2)
-    s = model.streams(a, b, training=False)
+    s = model.forward(a, b, training=False)
     expected = {
         "fake_b": model.translate(a, "a_to_b"),
         "fake_a": model.translate(b, "b_to_a"),
@@ -121,7 +121,7 @@ def test_encoders_get_the_reversed_gradient_of_the_classifier():
 
     def of_domain(reverse):
         with tf.GradientTape() as tape:
-            s = model.streams(a, b, training=False)
+            s = model.forward(a, b, training=False)
             if reverse:
                 loss = model.translator_losses(s)["domain"]
             else:
@@ -146,7 +146,7 @@ def test_the_teacher_moves_the_encoder_of_its_domain_alone():
     own = {d: getattr(model.encoder, f"own_{d}")[0] for d in "ab"}
     kernels = [own[d].convolution.kernel for d in "ab"]
     with tf.GradientTape() as tape:
-        s = model.streams(images(1), images(2), training=False)
+        s = model.forward(images(1), images(2), training=False)
         loss = model.translator_losses(s)["teacher"]
     of_a, of_b = tape.gradient(loss, kernels)
     assert np.abs(of_a).max() > 1e-6
@@ -155,7 +155,7 @@ def test_the_teacher_moves_the_encoder_of_its_domain_alone():
 
 def test_a_centred_teacher_in_numpy():
     model = build(teacher=teacher(), teacher_centred=True)
-    s = model.streams(images(1), images(2), training=False)
+    s = model.forward(images(1), images(2), training=False)
     vectors = teacher()()(images(1)).numpy()
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     pupils = (s["code_a"] @ model.projection.kernel).numpy()
@@ -178,7 +178,7 @@ def test_two_devices_centre_by_the_whole_batch(two_replicas):
         return a[2 * i : 2 * i + 2], b[2 * i : 2 * i + 2]
 
     def compared(a, b):
-        s = model.streams(a, b, training=False)
+        s = model.forward(a, b, training=False)
         return s["teacher_a"], s["pupil_a"]
 
     shares = two_replicas.experimental_distribute_values_from_function(share)
@@ -193,7 +193,7 @@ def test_two_devices_centre_by_the_whole_batch(two_replicas):
 def test_a_projection_where_the_lengths_differ(size, projected):
     model = build(teacher=teacher(size))
     assert ("projection" in model.translators) == projected
-    s = model.streams(images(1), images(2), training=False)
+    s = model.forward(images(1), images(2), training=False)
     assert s["pupil_a"].shape == s["teacher_a"].shape == (4, size)
     if not projected:
         np.testing.assert_array_equal(s["pupil_a"], s["code_a"])
@@ -203,7 +203,7 @@ def test_a_projection_where_the_lengths_differ(size, projected):
 
 def test_a_teacher_of_the_other_domain():
     model = build(teacher=teacher(), teacher_domain="b")
-    s = model.streams(images(1), images(2), training=False)
+    s = model.forward(images(1), images(2), training=False)
     np.testing.assert_allclose(
         s["teacher_b"], teacher()()(images(2)), rtol=1e-4, atol=1e-4
     )
@@ -226,10 +226,10 @@ def test_a_critic_meets_the_fakes_of_updated_translators():
 
     model.critic_losses = watched
     a, b = images(1), images(2)
-    before = model.streams(a, b, True)["fake_b"].numpy()
+    before = model.forward(a, b, True)["fake_b"].numpy()
     model.train_step((a, b))
     (met,) = seen
-    after = model.streams(a, b, True)["fake_b"].numpy()
+    after = model.forward(a, b, True)["fake_b"].numpy()
     assert np.abs(met - before).max() > 1e-2
     # The critic's step changes the critic alone.
     np.testing.assert_allclose(met, after, atol=1e-5)
@@ -237,8 +237,8 @@ def test_a_critic_meets_the_fakes_of_updated_translators():
 
 def test_the_critics_step_makes_no_more_than_it_needs():
     model = build(teacher=teacher())
-    model.updating = ("critic",)
-    s = model.streams(images(1), images(2), training=True)
+    model.active_sides = ("critic",)
+    s = model.forward(images(1), images(2), training=True)
     made = {"code_a", "fake_b", "score_b", "fake_score_b"}
     assert set(s) == {"a", "b"} | made
 
@@ -278,11 +278,11 @@ def test_a_teacher_is_learnt_from(offset, centred, learnt):
     step = tf.function(model.train_step, autograph=False)
     losses = []
     for _ in range(40):
-        model.terms["teacher"].reset_state()
+        model.loss_metrics["teacher"].reset_state()
         step((x, images(6, 32)))
-        losses.append(float(model.terms["teacher"].result()))
+        losses.append(float(model.loss_metrics["teacher"].result()))
     assert losses[-1] < losses[0] / 4, (losses[0], losses[-1])
-    s = model.streams(x, images(6, 32), training=False)
+    s = model.forward(x, images(6, 32), training=False)
     found = retrieval(
         *(s[n] - tf.reduce_mean(s[n], 0) for n in ("pupil_a", "teacher_a"))
     )
@@ -314,9 +314,9 @@ def test_a_teacher_is_learnt_from(offset, centred, learnt):
 )
 def test_ablations_leave_terms_out_and_train(switches, terms):
     model = compiled(build(**switches))
-    losses = set(model.terms) - {"domain_accuracy"}
+    losses = set(model.loss_metrics) - {"domain_accuracy"}
     assert {name.split("_")[0] for name in losses} == terms
-    assert ("domain_accuracy" in model.terms) == ("domain" in terms)
+    assert ("domain_accuracy" in model.loss_metrics) == ("domain" in terms)
     model.train_step((images(1), images(2)))
     assert all(np.isfinite(m.result()) for m in model.metrics)
 

@@ -6,7 +6,7 @@ import tensorflow as tf
 from shapes import convolved
 from shapes import parameters
 
-from tf_i2i.layers import Passage
+from tf_i2i.layers import NormRouting
 from tf_i2i.networks.cdft import DeepTranslator
 from tf_i2i.networks.cdft import FeatureCritic
 from tf_i2i.networks.cdft import FeatureStatistics
@@ -122,7 +122,7 @@ def test_inversion_critic():
     critic = InversionCritic()
 
     def both(x):
-        return critic(x, passage=Passage(("real", "fake")))
+        return critic(x, routing=NormRouting(("real", "fake")))
 
     rows = convolved(both, tf.zeros((2, 224, 224, 3)))
     assert rows == [

@@ -183,8 +183,8 @@ def test_statistics_are_those_of_both_domains_together():
     block = encoder.shared[-1]
     seen = []
     inner = block.norm.call
-    block.norm.call = lambda x, passage: (
-        seen.append((x, inner(x, passage))) or seen[-1][1]
+    block.norm.call = lambda x, routing: (
+        seen.append((x, inner(x, routing))) or seen[-1][1]
     )
     encoder(x, domains="ab", training=True)
     block.norm.call = inner

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_i2i.layers import Passage
+from tf_i2i.layers import NormRouting
 from tf_i2i.layers import downsample
 from tf_i2i.layers import upsample
 from tf_i2i.methods.twingan import ENCODER_ROUTES
@@ -23,8 +23,8 @@ from tf_i2i.networks.progressive import channels
 
 ENCODER_NORM = {"routes": ENCODER_ROUTES}
 GENERATOR_NORM = {"routes": GENERATOR_ROUTES}
-A = Passage(("a",))
-AB = Passage(("ab",))
+A = NormRouting(("a",))
+AB = NormRouting(("ab",))
 
 # Trainable parameters at width 1: gamma and beta of two domains, no bias
 # before a norm; the output convolution has one; the critic has biases.
@@ -63,9 +63,9 @@ class Recorded:
         self.shapes = {}
         with pytest.MonkeyPatch.context() as patch:
             self.record(patch, "encoder")
-            content, skips = self.encoder(blank, size=size, passage=A)
+            content, skips = self.encoder(blank, size=size, routing=A)
             self.record(patch, "generator")
-            self.generator(content, skips, size=size, passage=AB)
+            self.generator(content, skips, size=size, routing=AB)
             self.record(patch, "critic")
             self.critic(blank, size=size)
         self.content = tuple(content.shape)
@@ -114,7 +114,7 @@ def test_parameter_counts_without_u_net(size):
     generator = ProgressiveGenerator(
         (size,), 1, norm=GENERATOR_NORM, skips=False
     )
-    generator(tf.zeros((1, 4, 4, 256)), {}, size=size, passage=AB)
+    generator(tf.zeros((1, 4, 4, 256)), {}, size=size, routing=AB)
     assert trainable(generator) == COUNTS[size][2]
 
 
@@ -124,7 +124,7 @@ def test_parameter_counts_with_two_convolutions_at_8(size):
     encoder = ProgressiveEncoder(**path, norm=ENCODER_NORM)
     critic = ProgressiveCritic(**path)
     blank = tf.zeros((1, size, size, 3))
-    encoder(blank, size=size, passage=A)
+    encoder(blank, size=size, routing=A)
     critic(blank, size=size)
     assert (trainable(encoder), trainable(critic)) == TWO_AT_8[size]
 
@@ -154,12 +154,12 @@ def test_up_convolution_is_upsample_concatenate_convolve(rng):
     layer = UpConvolution(5, 3, norm=norm)
     x = rng.normal(size=(8, 4, 4, 3)).astype(np.float32)
     skip = rng.normal(size=(4, 8, 8, 2)).astype(np.float32)
-    passage = Passage(tuple(norm["routes"]), copies=2)
-    y = layer(x, skip=skip, passage=passage)
+    routing = NormRouting(tuple(norm["routes"]), routes_per_source=2)
+    y = layer(x, skip=skip, routing=routing)
     beside = np.concatenate([skip[:2], skip[:2], skip[2:], skip[2:]])
     both = np.concatenate([upsample(x), beside], axis=3)
     convolved = layer.convolution(both)
-    expected = layer.finish(convolved, passage)
+    expected = layer.finish(convolved, routing)
     np.testing.assert_allclose(y, expected, rtol=1e-3, atol=1e-4)
 
 
@@ -220,11 +220,11 @@ def test_a_convolution_by_hand():
         "critic": {},
     }.items():
         layer = progressive.Convolution(2, 1, **options)
-        layer(one, passage=A)
+        layer(one, routing=A)
         layer.convolution.kernel.assign([[[[1.0, -1.0]]]])
         if layer.norm:
             layer.norm.gamma.assign(tf.fill((2, 2), 2.0))
-        outputs[name] = layer(one, passage=A)[0, 0, 0]
+        outputs[name] = layer(one, routing=A)[0, 0, 0]
     close(outputs["linear"], [2, -2])
     close(outputs["critic"], [1, -0.2])
     # (2, -.4) over its root mean square, sqrt(2.08).
@@ -253,14 +253,14 @@ def images(rng, size=16, count=2):
 @pytest.fixture(scope="module")
 def encoder():
     network = ProgressiveEncoder(**NARROW, norm=ENCODER_NORM)
-    return with_a_past(network, tf.zeros((1, 16, 16, 3)), passage=A)
+    return with_a_past(network, tf.zeros((1, 16, 16, 3)), routing=A)
 
 
 @pytest.fixture(scope="module")
 def generator(encoder):
     network = ProgressiveGenerator(**NARROW, norm=GENERATOR_NORM)
-    coded = encoder(tf.zeros((1, 16, 16, 3)), size=16, passage=A)
-    return with_a_past(network, *coded, passage=AB)
+    coded = encoder(tf.zeros((1, 16, 16, 3)), size=16, routing=A)
+    return with_a_past(network, *coded, routing=AB)
 
 
 @pytest.fixture(scope="module")
@@ -278,11 +278,11 @@ def differ(x, y):
 
 def test_an_encoder_fades_from_the_path_below(rng, encoder):
     x = images(rng)
-    old, old_skips = encoder(downsample(x), size=8, passage=A)
-    new, new_skips = encoder(x, size=16, passage=A)
+    old, old_skips = encoder(downsample(x), size=8, routing=A)
+    new, new_skips = encoder(x, size=16, routing=A)
     assert differ(old, new)
-    at_0, skips_at_0 = encoder(x, size=16, fade=0.0, passage=A)
-    at_1, skips_at_1 = encoder(x, size=16, fade=1.0, passage=A)
+    at_0, skips_at_0 = encoder(x, size=16, fade=0.0, routing=A)
+    at_1, skips_at_1 = encoder(x, size=16, fade=1.0, routing=A)
     close(at_0, old)
     close(at_1, new)
     close(skips_at_0[8], old_skips[8])
@@ -291,7 +291,7 @@ def test_an_encoder_fades_from_the_path_below(rng, encoder):
 
 
 def test_a_skip_is_taken_before_pooling(rng, encoder):
-    content, skips = encoder(images(rng), size=16, passage=A)
+    content, skips = encoder(images(rng), size=16, routing=A)
     close(downsample(skips[8]), content)
     for skip in skips.values():
         assert differ(skip, upsample(downsample(skip)))
@@ -306,12 +306,12 @@ def test_a_critic_fades_from_the_path_below(rng, critic):
 
 
 def test_a_generator_fades_from_the_path_below(rng, encoder, generator):
-    content, skips = encoder(images(rng), size=16, passage=A)
-    old = generator(content, skips, size=8, passage=AB)
-    new = generator(content, skips, size=16, passage=AB)
+    content, skips = encoder(images(rng), size=16, routing=A)
+    old = generator(content, skips, size=8, routing=AB)
+    new = generator(content, skips, size=16, routing=AB)
     assert differ(upsample(old), new)
     for fade in (0.0, 0.3, 1.0):
-        faded = generator(content, skips, size=16, fade=fade, passage=AB)
+        faded = generator(content, skips, size=16, fade=fade, routing=AB)
         close(faded, fade * new + (1 - fade) * upsample(old))
 
 
@@ -320,8 +320,8 @@ def test_fading_is_continuous(rng, encoder, generator, critic):
 
     def at(fade):
         path = {"size": 16, "fade": fade}
-        content, skips = encoder(x, passage=A, **path)
-        pictures = generator(content, skips, passage=AB, **path)
+        content, skips = encoder(x, routing=A, **path)
+        pictures = generator(content, skips, routing=AB, **path)
         return np.concatenate(
             [np.ravel(y) for y in (content, pictures, critic(x, **path))]
         )
@@ -335,9 +335,9 @@ def test_fading_is_continuous(rng, encoder, generator, critic):
 
 
 def test_skips_reach_the_generator_only_with_a_u_net(rng, encoder, generator):
-    content, skips = encoder(images(rng), size=16, passage=A)
+    content, skips = encoder(images(rng), size=16, routing=A)
     others = {size: skip + 1 for size, skip in skips.items()}
-    path = {"size": 16, "passage": AB}
+    path = {"size": 16, "routing": AB}
     with_u_net = [generator(content, s, **path) for s in (skips, others)]
     assert differ(*with_u_net)
     without = ProgressiveGenerator(**NARROW, norm=GENERATOR_NORM, skips=False)
@@ -351,7 +351,7 @@ def test_a_generator_without_output_norm_has_a_bias(rng):
         for norm in (True, False)
     ]
     for network in networks:
-        network(tf.zeros((1, 4, 4, 8)), {}, size=4, passage=AB)
+        network(tf.zeros((1, 4, 4, 8)), {}, size=4, routing=AB)
     # gamma and beta of two domains against one bias, of three channels.
     assert trainable(networks[0]) - trainable(networks[1]) == 12 - 3
 
@@ -359,9 +359,9 @@ def test_a_generator_without_output_norm_has_a_bias(rng):
 def test_oblong_multiples_of_the_size(rng, encoder, generator):
     x = tf.concat([images(rng), images(rng)[:, :, :8]], 2)
     x = tf.concat([x, x], 1)
-    content, skips = encoder(x, size=16, passage=A)
+    content, skips = encoder(x, size=16, routing=A)
     assert content.shape[1:3] == (8, 6)
-    y = generator(content, skips, size=16, passage=AB)
+    y = generator(content, skips, size=16, routing=AB)
     assert y.shape == x.shape == (2, 32, 24, 3)
 
 
@@ -379,21 +379,21 @@ def test_outputs_are_float32_in_mixed_precision(rng):
     encoder = ProgressiveEncoder(**NARROW, norm=ENCODER_NORM)
     generator = ProgressiveGenerator(**NARROW, norm=GENERATOR_NORM)
     style = StyleEncoder(**NARROW, norm=ENCODER_NORM, style_size=2)
-    content, skips = encoder(x, size=16, passage=A)
+    content, skips = encoder(x, size=16, routing=A)
     assert content.dtype == skips[16].dtype == tf.bfloat16
-    y = generator(content, skips, size=16, passage=AB)
+    y = generator(content, skips, size=16, routing=AB)
     assert y.dtype == tf.float32
     assert ProgressiveCritic(**NARROW)(x, size=16).dtype == tf.float32
-    assert style(x, size=16, passage=A).shape == (2, 2)
-    assert style(x, size=16, passage=A).dtype == tf.float32
+    assert style(x, size=16, routing=A).shape == (2, 2)
+    assert style(x, size=16, routing=A).dtype == tf.float32
 
 
 def test_pixels_are_normalized_only_where_asked(rng):
     x = tf.constant(rng.normal(size=(4, 8, 8, 3)), tf.float32)
-    passage = Passage(("aa", "bb"))
+    routing = NormRouting(("aa", "bb"))
     for pixel_norm in (True, False):
         norm = {"routes": {"aa": 0, "bb": 1}, "pixel_norm": pixel_norm}
         layer = Convolution(6, 3, norm=norm)
-        squares = tf.reduce_mean(layer(x, passage=passage) ** 2, axis=-1)
+        squares = tf.reduce_mean(layer(x, routing=routing) ** 2, axis=-1)
         assert layer.by_picture == pixel_norm
         assert np.allclose(squares, 1, atol=1e-3) == pixel_norm

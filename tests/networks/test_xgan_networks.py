@@ -7,15 +7,15 @@ from shapes import convolved
 from shapes import parameters
 
 from tf_i2i.layers import BATCH_NORM
-from tf_i2i.layers import Passage
+from tf_i2i.layers import NormRouting
 from tf_i2i.networks.lifted import Lifted
 from tf_i2i.networks.xgan import DomainClassifier
 from tf_i2i.networks.xgan import XganCritic
 from tf_i2i.networks.xgan import XganDecoder
 from tf_i2i.networks.xgan import XganEncoder
 
-A, B = Passage(("a",)), Passage(("b",))
-ALL = Passage(("aa", "ab", "ba", "bb"), copies=2)
+A, B = NormRouting(("a",)), NormRouting(("b",))
+ALL = NormRouting(("aa", "ab", "ba", "bb"), routes_per_source=2)
 
 
 def unit(rng, count, size):
@@ -29,13 +29,13 @@ def full():
     encoder, decoder = XganEncoder(64), XganDecoder(64)
     images = tf.random.stateless_uniform((2, 64, 64, 3), (1, 2), -1, 1)
     rows = [
-        convolved(lambda x: encoder(x, passage=A), images),
+        convolved(lambda x: encoder(x, routing=A), images),
         convolved(
-            lambda x: decoder(x, passage=Passage(("ab",))), tf.eye(1, 1024)
+            lambda x: decoder(x, routing=NormRouting(("ab",))), tf.eye(1, 1024)
         ),
     ]
-    encoder(images, passage=B)
-    decoder(tf.eye(2, 1024), passage=ALL)
+    encoder(images, routing=B)
+    decoder(tf.eye(2, 1024), routing=ALL)
     return encoder, decoder, rows
 
 
@@ -75,7 +75,7 @@ def test_parameters(full):
 def test_critic_and_classifier():
     critic, classifier = XganCritic(64), DomainClassifier()
     rows = convolved(
-        lambda x: critic(x, passage=Passage(("real",))),
+        lambda x: critic(x, routing=NormRouting(("real",))),
         tf.zeros((1, 64, 64, 3)),
     )
     assert rows == [
@@ -93,7 +93,7 @@ def test_critic_and_classifier():
 def test_embeddings_have_length_one(full, rng):
     encoder, _, _ = full
     images = rng.uniform(-1, 1, (3, 64, 64, 3)).astype(np.float32)
-    codes = encoder(images, passage=A).numpy()
+    codes = encoder(images, routing=A).numpy()
     np.testing.assert_allclose(np.linalg.norm(codes, axis=1), 1, rtol=1e-5)
 
 
@@ -110,8 +110,8 @@ def test_what_domains_share(count):
     used = {}
     for d in "ab":
         with tf.GradientTape() as tape:
-            code = encoder(images, passage=Passage((d,)))
-            made = decoder(code, passage=Passage((d + d,)))
+            code = encoder(images, routing=NormRouting((d,)))
+            made = decoder(code, routing=NormRouting((d + d,)))
         weights = [*encoder.trainable_variables, *decoder.trainable_variables]
         used[d] = {
             weight.path
@@ -131,13 +131,13 @@ def test_routes_are_normalized_each_by_itself(rng):
     encoder, again = (XganEncoder(16, 0.1) for _ in range(2))
     a, b = rng.uniform(-1, 1, (2, 4, 16, 16, 3)).astype(np.float32)
     for one in (encoder, again):
-        one(tf.concat([a, b], 0), passage=Passage(("a", "b")))
+        one(tf.concat([a, b], 0), routing=NormRouting(("a", "b")))
     again.set_weights(encoder.get_weights())
     both = encoder(
-        tf.concat([a, b], 0), passage=Passage(("a", "b"), BATCH_NORM)
+        tf.concat([a, b], 0), routing=NormRouting(("a", "b"), BATCH_NORM)
     )
     for d, images, part in zip("ab", (a, b), tf.split(both, 2), strict=True):
-        alone = again(images, passage=Passage((d,), BATCH_NORM))
+        alone = again(images, routing=NormRouting((d,), BATCH_NORM))
         np.testing.assert_allclose(alone, part, atol=1e-5)
     for mine, its in zip(encoder.variables, again.variables, strict=True):
         np.testing.assert_allclose(mine, its, atol=1e-5, err_msg=mine.path)
@@ -146,30 +146,30 @@ def test_routes_are_normalized_each_by_itself(rng):
 def test_fakes_never_move_the_statistics_of_images(rng):
     encoder = XganEncoder(16, 0.1)
     images = rng.uniform(-1, 1, (8, 16, 16, 3)).astype(np.float32)
-    encoder(images, passage=Passage(("a", "b")))
-    before = [encoder(images, passage=p).numpy() for p in (A, B)]
-    encoder(images, passage=Passage(("fake_a", "fake_b"), BATCH_NORM))
+    encoder(images, routing=NormRouting(("a", "b")))
+    before = [encoder(images, routing=p).numpy() for p in (A, B)]
+    encoder(images, routing=NormRouting(("fake_a", "fake_b"), BATCH_NORM))
     for p, codes in zip((A, B), before, strict=True):
-        np.testing.assert_array_equal(encoder(images, passage=p), codes)
-    encoder(images, passage=Passage(("a", "b"), BATCH_NORM))
+        np.testing.assert_array_equal(encoder(images, routing=p), codes)
+    encoder(images, routing=NormRouting(("a", "b"), BATCH_NORM))
     for p, codes in zip((A, B), before, strict=True):
-        assert np.abs(encoder(images, passage=p) - codes).max() > 1e-4
+        assert np.abs(encoder(images, routing=p) - codes).max() > 1e-4
 
 
 def test_decoding_four_ways_is_decoding_each(rng):
     decoder = XganDecoder(16, 0.05)
     codes = unit(rng, 6, 51)
-    made = tf.split(decoder(codes, passage=ALL), 4)
+    made = tf.split(decoder(codes, routing=ALL), 4)
     for way, images in zip(ALL.routes, made, strict=True):
         part = codes[:3] if way[0] == "a" else codes[3:]
-        alone = decoder(part, passage=Passage((way,)))
+        alone = decoder(part, routing=NormRouting((way,)))
         np.testing.assert_allclose(alone, images, atol=1e-5, err_msg=way)
 
 
 def test_a_decoder_of_one_domain(rng):
     decoder = XganDecoder(16, 0.05, shared_blocks=0, targets="b")
     codes = unit(rng, 4, 7)
-    made = decoder(codes, passage=Passage(("ab", "bb")))
+    made = decoder(codes, routing=NormRouting(("ab", "bb")))
     assert made.shape == (4, 16, 16, 3)
     assert not hasattr(decoder, "own_a")
 

@@ -53,7 +53,7 @@ def export_tflite(
             `examples` makes them, whose values say what is to be held.
 
     Raises:
-        UserError: `size` is no multiple of the model's stride, or an
+        UserError: `size` is no multiple of `size_multiple`, or an
             operation is not among TFLite's built-ins, or the extra `export`
             is missing for "int8" or "mixed".
     """

@@ -23,7 +23,7 @@ def export_onnx(model, path, direction="a_to_b", size=None):
         size: side of the images in pixels; None for the model's.
 
     Raises:
-        UserError: `size` is no multiple of the model's stride, or the extra
+        UserError: `size` is no multiple of `size_multiple`, or the extra
             `onnx` is missing.
     """
     import keras

@@ -16,7 +16,7 @@ def photo_to_photo(model, direction):
 
     Returns:
         Function `(images, style=None)` of uint8 `[N, height, width, 3]`,
-        sides multiples of the model's stride, to uint8 of the same shape.
+        sides multiples of `size_multiple`, to uint8 of the same shape.
     """
 
     def translate(images, style=None):
@@ -56,7 +56,7 @@ def one_size(model, direction, size=None, batch=1):
         `TensorSpec`s.
 
     Raises:
-        UserError: `size` is no multiple of the model's stride, or the model
+        UserError: `size` is no multiple of `size_multiple`, or the model
             takes no other size than its own.
     """
     import tensorflow as tf
@@ -64,9 +64,9 @@ def one_size(model, direction, size=None, batch=1):
     from tf_i2i.layers import portable
 
     size = size or model.size
-    if size < model.stride or size % model.stride:
+    if size < model.size_multiple or size % model.size_multiple:
         raise UserError(
-            f"`size` must be a multiple of {model.stride}. "
+            f"`size` must be a multiple of {model.size_multiple}. "
             f"Received: size={size}"
         )
     inputs = specs(tf.uint8, (batch, size, size, 3), model.style_for(direction))

@@ -13,7 +13,7 @@ def export_saved_model(model, path, direction="a_to_b"):
 
     Signatures `a_to_b` and `b_to_a` (uint8 [0, 255]), `a_to_b_float` and
     `b_to_a_float` ([-1, 1]) take `images`, `[N, height, width, 3]` with sides
-    that are multiples of the model's stride, and return `images`.
+    that are multiples of `size_multiple`, and return `images`.
     `translate` and `serving_default` are the uint8 one of `direction`. Where
     both domains share an encoder, `encode_a` and `encode_b` return
     `embedding`, float32 `[N, D]`, of uint8 `images` of the model's own size.
@@ -110,11 +110,11 @@ def _signature(model, function, inputs, output="images"):
     import tensorflow as tf
 
     def call(images, *more):
-        rest = tf.shape(images)[1:3] % model.stride
+        rest = tf.shape(images)[1:3] % model.size_multiple
         aligned = tf.debugging.assert_equal(
             rest,
             tf.zeros_like(rest),
-            f"Height and width must be multiples of {model.stride}.",
+            f"Height and width must be multiples of {model.size_multiple}.",
         )
         with tf.control_dependencies([aligned]):
             return {output: function(tf.identity(images), *more)}

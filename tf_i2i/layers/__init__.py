@@ -6,7 +6,7 @@ from tf_i2i.layers.deviation import FirstDeviations
 from tf_i2i.layers.instance import InstanceNormalization
 from tf_i2i.layers.normalization import BATCH_NORM
 from tf_i2i.layers.normalization import DomainBatchRenormalization
-from tf_i2i.layers.normalization import Passage
+from tf_i2i.layers.normalization import NormRouting
 from tf_i2i.layers.normalization import RenormLimits
 from tf_i2i.layers.normalization import leaky_pixel_norm
 from tf_i2i.layers.normalization import leaky_relu
@@ -26,7 +26,7 @@ __all__ = [
     "DomainBatchRenormalization",
     "FirstDeviations",
     "InstanceNormalization",
-    "Passage",
+    "NormRouting",
     "RenormLimits",
     "across_replicas",
     "augmented",

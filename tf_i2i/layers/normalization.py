@@ -107,7 +107,7 @@ BATCH_NORM = RenormLimits(1.0, 0.0)
 
 
 @dataclasses.dataclass(frozen=True)
-class Passage:
+class NormRouting:
     """How one call's batch passes through the normalization layers.
 
     A plain object: Keras hands it through nested layers as it is, neither
@@ -119,21 +119,24 @@ class Passage:
         limits: `RenormLimits` in training; None at inference, which uses the
             moving statistics and changes nothing.
         style: `[len(routes) * N, style_size]`, where the layers have one.
-        copies: how many routes, next to each other in `routes`, start from
-            the same images. What they have in common is computed once.
+        routes_per_source: how many routes, next to each other in `routes`,
+            start from the same images. What they have in common is computed
+            once.
     """
 
     routes: tuple[str, ...]
     limits: RenormLimits | None = None
     style: tf.Tensor | None = None
-    copies: int = 1
+    routes_per_source: int = 1
 
-    def spread(self, x):
+    def repeat_per_route(self, x):
         """What the routes share, `[sources * N, ...]`, once for each route."""
-        if self.copies == 1:
+        if self.routes_per_source == 1:
             return x
-        sources = tf.split(x, len(self.routes) // self.copies)
-        return tf.concat([y for y in sources for _ in range(self.copies)], 0)
+        sources = tf.split(x, len(self.routes) // self.routes_per_source)
+        return tf.concat(
+            [y for y in sources for _ in range(self.routes_per_source)], 0
+        )
 
 
 class Moments(NamedTuple):
@@ -213,48 +216,48 @@ class DomainBatchRenormalization(keras.layers.Layer):
             name="moving_deviation",
         )
 
-    def call(self, x, passage):
+    def call(self, x, routing):
         """Normalizes each route's part of the batch by itself.
 
         Args:
             x: `[len(routes) * N, H, W, C]`, float; route after route.
-            passage: `Passage`.
+            routing: `NormRouting`.
 
         Returns:
             The shape and dtype of `x`; computed in float32.
         """
-        rows = [list(self.routes).index(route) for route in passage.routes]
+        rows = [list(self.routes).index(route) for route in routing.routes]
         moving = Moments(
             tf.gather(self.moving_mean, rows),
             tf.gather(self.moving_deviation, rows),
         )
-        if passage.limits is None:
+        if routing.limits is None:
             scale = 1.0 / moving.deviation
             offset = -moving.mean * scale
-            return self._transform(x, scale, offset, passage)
-        if passage.style is None and replica_position()[1] == 1:
-            return self._train_fused(x, rows, moving, passage)
+            return self._transform(x, scale, offset, routing)
+        if routing.style is None and replica_position()[1] == 1:
+            return self._train_fused(x, rows, moving, routing)
         h = _by_route(tf.cast(x, tf.float32), len(rows))
         batch = self._moments(h)
-        r, d = _corrections(batch, moving, passage.limits)
+        r, d = _corrections(batch, moving, routing.limits)
         self._move(rows, moving, batch)
         scale = r / batch.deviation
-        return self._transform(x, scale, d - batch.mean * scale, passage)
+        return self._transform(x, scale, d - batch.mean * scale, routing)
 
-    def _transform(self, x, scale, offset, passage):
+    def _transform(self, x, scale, offset, routing):
         """`gamma * (x * scale + offset) + beta` in two operations."""
-        gamma, beta = self._affine(passage.routes, passage.style)
+        gamma, beta = self._affine(routing.routes, routing.style)
         scale = gamma * scale[:, None]
         offset = gamma * offset[:, None] + beta
         h = tf.cast(x, tf.float32)
-        if len(passage.routes) == 1 and passage.style is None:
+        if len(routing.routes) == 1 and routing.style is None:
             # One map for all: converters fold it into the convolution.
             return tf.cast(h * scale[0, 0] + offset[0, 0], x.dtype)
-        h = _by_route(h, len(passage.routes))
+        h = _by_route(h, len(routing.routes))
         y = h * scale[:, :, None] + offset[:, :, None]
         return tf.cast(tf.reshape(y, tf.shape(x)), x.dtype)
 
-    def _train_fused(self, x, rows, moving, passage):
+    def _train_fused(self, x, rows, moving, routing):
         """The same by the kernels of batch normalization, twice as fast.
 
         They read and write `x` in its own precision, and know nothing of
@@ -267,9 +270,9 @@ class DomainBatchRenormalization(keras.layers.Layer):
             for part in tf.split(tf.stop_gradient(x), len(rows))
         ]
         batch = _kernel_moments(kernels, self.epsilon)
-        r, d = _corrections(batch, moving, passage.limits)
+        r, d = _corrections(batch, moving, routing.limits)
         self._move(rows, moving, batch)
-        gamma, beta = self._affine(passage.routes, None)
+        gamma, beta = self._affine(routing.routes, None)
         scale = gamma[:, 0] * r
         offset = gamma[:, 0] * d + beta[:, 0]
         return _apply_batch_norm(x, scale, offset, kernels, self.epsilon)

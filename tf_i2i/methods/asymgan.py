@@ -189,7 +189,7 @@ class AsymGAN(UnpairedTranslator):
             pool = ImagePool(pool_size, image_size, name=f"pool_{kind}")
             setattr(self, f"pool_{kind}", pool)
         self.maps = self._feature_maps(features)
-        self.finish()
+        self.build_networks()
 
     def _feature_maps(self, make):
         """The frozen network, and what its maps are divided by."""
@@ -212,7 +212,7 @@ class AsymGAN(UnpairedTranslator):
         return network
 
     @property
-    def stride(self):
+    def size_multiple(self):
         return STRIDE
 
     # Inference.
@@ -262,7 +262,7 @@ class AsymGAN(UnpairedTranslator):
 
     # Training.
 
-    def streams(self, a, b, training):
+    def forward(self, a, b, training):
         s = {"a": a, "b": b}
         s["z"] = self.noise((a.shape[0], *self.style_shape), _PRIOR)
         s["fake_b"] = self.generator_b(a, training=training)
@@ -303,7 +303,9 @@ class AsymGAN(UnpairedTranslator):
         pooled = {kind: self._pooled(kind, s[kind], training) for kind in kinds}
 
         def judged(images):
-            seen = [self.seen(x, name) for name, x in images.items()]
+            seen = [
+                self.augment_for_critic(x, name) for name, x in images.items()
+            ]
             scores = critic(tf.concat(seen, 0), training=training)
             return tf.split(scores, len(seen))
 

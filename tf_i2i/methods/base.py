@@ -39,17 +39,17 @@ class UnpairedTranslator(keras.Model):
       "neither" (a forward pass, for what it measures).
       The n-th update of a side takes the n-th slice of the batch.
     - `translate(images, direction, style=None)`: the inference path.
-    - `streams(a, b, training)`: every tensor of the step by name.
-    - `translator_losses(streams)`, `critic_losses(streams)`: weighted
+    - `forward(a, b, training)`: every tensor of the step by name.
+    - `translator_losses(tensors)`, `critic_losses(tensors)`: weighted
       scalars by name.
-    - `observations(streams)`, if something beside the losses is worth
+    - `observations(tensors)`, if something beside the losses is worth
       watching: scalars by name.
     - `stages`, if its networks are trained one after the other: names for
       `self.stage`, and `updates_in` each of them.
     - `classes`, if it learns to classify images of A: how many classes.
-      Batches are (a, b, labels of a) then, and `streams` gets the labels.
+      Batches are (a, b, labels of a) then, and `forward` gets the labels.
 
-    and calls `self.finish()` at the end of its constructor.
+    and calls `self.build_networks()` at the end of its constructor.
 
     Args:
         image_size: side of the largest images, pixels.
@@ -62,9 +62,9 @@ class UnpairedTranslator(keras.Model):
     critics: tuple[str, ...] = ()
     updates: tuple[str, ...] = ("both",)
     style_shape: tuple[int, ...] | None = None
-    # The sides whose step `streams` are made for, so that it need not make
+    # The sides whose step `forward` are made for, so that it need not make
     # what none of their losses asks for.
-    updating: tuple[str, ...] = ("translator", "critic")
+    active_sides: tuple[str, ...] = ("translator", "critic")
     # What may be trained at a time, in order; the last is the whole.
     stages: tuple[str | None, ...] = (None,)
     directions: tuple[str, ...] = DIRECTIONS  # That `translate` knows.
@@ -74,7 +74,9 @@ class UnpairedTranslator(keras.Model):
     # Of Keras' Adam where `compile` is given no optimizer.
     adam = {"learning_rate": 1e-3, "beta_1": 0.5, "beta_2": 0.99}
     critic_augmentation: tuple[str, ...] = ()  # See `compile`.
-    judges_images = True  # Whether critics do; else nothing is augmented.
+    # Whether `translate` takes images of `image_size` only.
+    fixed_size = False
+    critics_take_images = True  # Whether critics do; else nothing is augmented.
 
     def __init__(self, image_size, average_kimg=10.0, seed=0, name=None):
         super().__init__(name=name)
@@ -98,8 +100,10 @@ class UnpairedTranslator(keras.Model):
         return (self.image_size,)
 
     @property
-    def stride(self):
+    def size_multiple(self):
         """Sides of images to translate are multiples of this, in pixels."""
+        if self.fixed_size:
+            return self.image_size
         raise NotImplementedError
 
     def translate(self, images, direction, style=None):
@@ -107,7 +111,7 @@ class UnpairedTranslator(keras.Model):
 
         Args:
             images: `[N, height, width, 3]`, float in [-1, 1], sides
-                multiples of `stride`.
+                multiples of `size_multiple`.
             direction: "a_to_b" or "b_to_a".
             style: `[N, *style_shape]`, for methods that have one.
 
@@ -210,7 +214,7 @@ class UnpairedTranslator(keras.Model):
         there, back = DIRECTIONS if domain == "a" else DIRECTIONS[::-1]
         return self.translate(self.translate(images, there), back)
 
-    def pictures(self, images, domain):
+    def sample_rows(self, images, domain):
         """What grids of samples show of images.
 
         Where translations take a style, each has another, the same in all
@@ -232,7 +236,7 @@ class UnpairedTranslator(keras.Model):
             style = self.sample_style(len(images), 0)
         return [self.translate(images, way, style), *shown]
 
-    def streams(self, a, b, training):
+    def forward(self, a, b, training):
         """Every tensor of a step by name; a flat dictionary.
 
         Args:
@@ -243,15 +247,15 @@ class UnpairedTranslator(keras.Model):
         """
         raise NotImplementedError
 
-    def translator_losses(self, streams):
+    def translator_losses(self, tensors):
         """Weighted scalars by name."""
         raise NotImplementedError
 
-    def critic_losses(self, streams):
+    def critic_losses(self, tensors):
         """Weighted scalars by name."""
         raise NotImplementedError
 
-    def observations(self, streams):
+    def observations(self, tensors):
         """Scalars by name that are logged with the losses, not optimized.
 
         Asked when translators step. Names are no loss's.
@@ -308,12 +312,12 @@ class UnpairedTranslator(keras.Model):
             )
         return tf.ensure_shape(images, [None, side, side, 3])
 
-    def finish(self):
+    def build_networks(self):
         """Builds all networks, checks owners, makes averages."""
-        self._terms_in = {}  # By words: SavedModels take no other keys.
+        self._loss_names_in = {}  # By words: SavedModels take no other keys.
         for stage in self.stages:
             self.stage = stage
-            self._terms_in[str(stage)] = sorted(self._build_networks())
+            self._loss_names_in[str(stage)] = sorted(self._build_at_each_size())
         self.updates = self.updates_in(self.stage)
         self._check_owners()
         # By identity: networks may share layers.
@@ -335,24 +339,26 @@ class UnpairedTranslator(keras.Model):
         ]
         for average, variable in self.average_pairs:
             average.assign(variable)
-        self.terms = {
+        self.loss_metrics = {
             name: keras.metrics.Mean(name=name)
-            for name in sorted({*itertools.chain(*self._terms_in.values())})
+            for name in sorted(
+                {*itertools.chain(*self._loss_names_in.values())}
+            )
         }
         self.built = True
 
-    def _build_networks(self):
+    def _build_at_each_size(self):
         """One blank step at each size; returns the losses of the last."""
         for size in self.sizes:
             self.size = size
             blank = tf.zeros((2, self.size, self.size, 3))
-            streams = self.streams(
+            tensors = self.forward(
                 blank, blank, False, *self.blank_labels(len(blank))
             )
         return {
-            **self.translator_losses(streams),
-            **self.critic_losses(streams),
-            **self.observations(streams),
+            **self.translator_losses(tensors),
+            **self.critic_losses(tensors),
+            **self.observations(tensors),
         }
 
     def blank_labels(self, count):
@@ -425,7 +431,7 @@ class UnpairedTranslator(keras.Model):
             UserError: another augmentation, or critics of no images.
         """
         self.critic_augmentation = augment.check_kinds(critic_augmentation)
-        if self.critic_augmentation and not self.judges_images:
+        if self.critic_augmentation and not self.critics_take_images:
             raise UserError(
                 f"`critic_augmentation` must be (): critics of "
                 f"{type(self).__name__} judge no images. "
@@ -485,7 +491,10 @@ class UnpairedTranslator(keras.Model):
     def metrics(self):
         if not self.built:
             return []
-        return [self.terms[name] for name in self._terms_in[str(self.stage)]]
+        return [
+            self.loss_metrics[name]
+            for name in self._loss_names_in[str(self.stage)]
+        ]
 
     def updates_in(self, stage):
         """`updates` in one of `stages`."""
@@ -571,7 +580,7 @@ class UnpairedTranslator(keras.Model):
         numbers = self.draw((replicas * batch, *rest), stream, distribution)
         return numbers[replica * batch : (replica + 1) * batch]
 
-    def seen(self, images, name):
+    def augment_for_critic(self, images, name):
         """What critics see of images: see `compile`.
 
         All that a critic judges comes through here, reals and fakes alike,
@@ -623,7 +632,7 @@ class UnpairedTranslator(keras.Model):
             self.step.assign_add(1)
             self.images_shown.assign_add(images)
             for name, value in losses.items():
-                self.terms[name].update_state(tf.identity(value))
+                self.loss_metrics[name].update_state(tf.identity(value))
         return {}
 
     def _update(self, update, *batch):
@@ -659,11 +668,11 @@ class UnpairedTranslator(keras.Model):
         """Losses by name; by side, pairs `(gradient, variable)`."""
         losses: dict[str, dict[str, tf.Tensor]] = {}
         with tf.GradientTape(persistent=True) as tape:
-            self.updating = sides
-            streams = self.streams(a, b, True, *labels)
-            self.updating = type(self).updating
+            self.active_sides = sides
+            tensors = self.forward(a, b, True, *labels)
+            self.active_sides = type(self).active_sides
             for side in sides:
-                losses[side] = getattr(self, f"{side}_losses")(streams)
+                losses[side] = getattr(self, f"{side}_losses")(tensors)
             # Gradients are summed over replicas.
             _, replicas = replica_position()
             totals = {
@@ -675,7 +684,7 @@ class UnpairedTranslator(keras.Model):
         }
         named = {n: v for side in sides for n, v in losses[side].items()}
         if "translator" in sides:
-            named |= self.observations(streams)
+            named |= self.observations(tensors)
         return named, gradients
 
     def _gradients(self, tape, total, side):

@@ -37,7 +37,7 @@ from tf_i2i.domains import DIRECTIONS
 from tf_i2i.errors import UserError
 from tf_i2i.features.backbone import load_backbone
 from tf_i2i.layers import BATCH_NORM
-from tf_i2i.layers import Passage
+from tf_i2i.layers import NormRouting
 from tf_i2i.methods.base import UnpairedTranslator
 from tf_i2i.networks import cdft as networks
 
@@ -76,8 +76,9 @@ class CDFT(UnpairedTranslator):
     """
 
     embeds = True
+    fixed_size = True
     adam = {"learning_rate": 1e-4, "beta_1": 0.5, "beta_2": 0.999}
-    judges_images = False  # The translators' critics judge features.
+    critics_take_images = False  # The translators' critics judge features.
 
     def __init__(
         self,
@@ -133,7 +134,7 @@ class CDFT(UnpairedTranslator):
         self._add_critics(
             shapes, width if critic_width is None else critic_width
         )
-        self.finish()
+        self.build_networks()
 
     def _shapes(self):
         """Side and channels of each tap, checked."""
@@ -244,10 +245,6 @@ class CDFT(UnpairedTranslator):
             return self.depth_first[:1]
         return self.depth_first[: self.depth_first.index(self.stage) + 1]
 
-    @property
-    def stride(self):
-        return self.image_size
-
     # Inference.
 
     def translate(self, images, direction, style=None):
@@ -263,7 +260,7 @@ class CDFT(UnpairedTranslator):
         layers = self.normalized(self.sized(images), domain)
         return self.invert(layers[tap], tap, domain)
 
-    def pictures(self, images, domain):
+    def sample_rows(self, images, domain):
         """Each layer as a picture, the deepest first (Figure S15).
 
         The images' own layers until translators are trained; then their
@@ -330,7 +327,7 @@ class CDFT(UnpairedTranslator):
 
     # Training.
 
-    def streams(self, a, b, training):
+    def forward(self, a, b, training):
         features = self._seen(tf.concat([a, b], 0))
         halves = {t: tf.split(x, 2) for t, x in features.items()}
         raw = {
@@ -345,8 +342,8 @@ class CDFT(UnpairedTranslator):
         if self.stage == "inversion":
             return self._inverted({"a": a, "b": b}, layers, training)
         cut = {o: self._cut(layers[o]) for o in "ab"}
-        if "translator" in self.updating:
-            s = self._translator_streams(cut)
+        if "translator" in self.active_sides:
+            s = self._translator_tensors(cut)
         else:
             s = {}
             for o in "ab":
@@ -367,7 +364,7 @@ class CDFT(UnpairedTranslator):
     def _inverted(self, images, layers, training):
         """Each layer's picture, its features and its critic's scores."""
         limits = BATCH_NORM if training else None
-        passage = Passage(("real", "fake"), limits)
+        routing = NormRouting(("real", "fake"), limits)
         s: dict[str, tf.Tensor] = {}
         for o in "ab":
             cut = self._cut(layers[o])
@@ -375,7 +372,7 @@ class CDFT(UnpairedTranslator):
                 made = self.invert(cut[tap], tap, o)
                 critic = self._network("inversion_critic", tap, o)
                 scores = critic(
-                    tf.concat([images[o], made], 0), passage=passage
+                    tf.concat([images[o], made], 0), routing=routing
                 )
                 real, fake = tf.split(scores, 2)
                 s |= {
@@ -414,7 +411,7 @@ class CDFT(UnpairedTranslator):
             return None
         return tf.stop_gradient(self._cascade(cut[i], o, below)[below[-1]])
 
-    def _translator_streams(self, cut):
+    def _translator_tensors(self, cut):
         *below, tap = self.reached
         s: dict[str, tf.Tensor] = {}
         own = {o: cut[o][below[-1]] if below else None for o in "ab"}
@@ -446,7 +443,7 @@ class CDFT(UnpairedTranslator):
         for o in "ab":
             critic = self._network("critic", tap, o)
             fake = s[f"fake_{o}"]
-            if "critic" not in self.updating:
+            if "critic" not in self.active_sides:
                 judged[f"fake_score_{o}"] = critic(fake)
                 continue
             real = cut[o][tap]

@@ -88,10 +88,10 @@ class CycleGAN(UnpairedTranslator):
         if pool_size:
             self.pool_a = ImagePool(pool_size, image_size, name="pool_a")
             self.pool_b = ImagePool(pool_size, image_size, name="pool_b")
-        self.finish()
+        self.build_networks()
 
     @property
-    def stride(self):
+    def size_multiple(self):
         return STRIDE
 
     # Inference.
@@ -103,7 +103,7 @@ class CycleGAN(UnpairedTranslator):
 
     # Training.
 
-    def streams(self, a, b, training):
+    def forward(self, a, b, training):
         s = {"a": a, "b": b}
         for o, i in ("ab", "ba"):
             generator = getattr(self, f"generator_{o}")
@@ -130,13 +130,16 @@ class CycleGAN(UnpairedTranslator):
         pooled = tf.stop_gradient(fake)
         if self.pool_size and training:
             pooled = self._pooled(o, fake)
-        learnt = [self.seen(s[o], o), self.seen(pooled, f"pooled_{o}")]
+        learnt = [
+            self.augment_for_critic(s[o], o),
+            self.augment_for_critic(pooled, f"pooled_{o}"),
+        ]
         learnt = critic(tf.concat(learnt, 0), training=training)
         real_score, pooled_score = tf.split(learnt, 2)
         return {
             f"pooled_{o}": pooled,
             f"fake_score_{o}": critic(
-                self.seen(fake, f"fake_{o}"), training=training
+                self.augment_for_critic(fake, f"fake_{o}"), training=training
             ),
             f"score_{o}": real_score,
             f"pooled_score_{o}": pooled_score,

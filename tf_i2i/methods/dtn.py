@@ -26,7 +26,7 @@ import tensorflow as tf
 from tf_i2i import losses
 from tf_i2i.errors import UserError
 from tf_i2i.layers import BATCH_NORM
-from tf_i2i.layers import Passage
+from tf_i2i.layers import NormRouting
 from tf_i2i.methods.base import UnpairedTranslator
 from tf_i2i.methods.xgan import Untracked
 from tf_i2i.networks.lifted import Lifted
@@ -64,6 +64,7 @@ class DTN(UnpairedTranslator):
     adam = {"learning_rate": 1e-4, "beta_1": 0.5, "beta_2": 0.999}
     directions = ("a_to_b",)
     embeds = True
+    fixed_size = True
 
     def __init__(
         self,
@@ -103,11 +104,7 @@ class DTN(UnpairedTranslator):
         self.critic = XganCritic(
             **shape, routes=KINDS, logits=len(KINDS), name="critic"
         )
-        self.finish()
-
-    @property
-    def stride(self):
-        return self.image_size
+        self.build_networks()
 
     # Inference: images of `image_size` alone.
 
@@ -128,11 +125,11 @@ class DTN(UnpairedTranslator):
         return tf.math.l2_normalize(self.encoder(images), axis=1)
 
     def _make(self, codes, routes, limits=None):
-        return self.decoder(codes, passage=Passage(routes, limits))
+        return self.decoder(codes, routing=NormRouting(routes, limits))
 
     # Training.
 
-    def streams(self, a, b, training):
+    def forward(self, a, b, training):
         limits = BATCH_NORM if training else None
         codes = self._code(tf.concat([a, b], 0))
         made = self._make(tf.stop_gradient(codes), ("ab", "bb"), limits)
@@ -140,9 +137,11 @@ class DTN(UnpairedTranslator):
         s["code_a"], s["code_b"] = tf.split(codes, 2)
         s["fake_b"], s["same_b"] = tf.split(made, 2)
         s["again_b"] = self._code(s["fake_b"])
-        judged = [self.seen(s[n], n) for n in ("fake_b", "same_b", "b")]
+        judged = [
+            self.augment_for_critic(s[n], n) for n in ("fake_b", "same_b", "b")
+        ]
         logits = self.critic(
-            tf.concat(judged, 0), passage=Passage(KINDS, limits)
+            tf.concat(judged, 0), routing=NormRouting(KINDS, limits)
         )
         names = ("fake_score_b", "same_score_b", "score_b")
         s |= zip(names, tf.split(logits, 3), strict=True)

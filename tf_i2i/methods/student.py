@@ -39,7 +39,7 @@ class Student(UnpairedTranslator):
     """
 
     updates = ("translator",)
-    judges_images = False  # There are no critics.
+    critics_take_images = False  # There are no critics.
 
     def __init__(
         self,
@@ -69,10 +69,10 @@ class Student(UnpairedTranslator):
         self.translators = tuple(f"student_{way}" for way in self.directions)
         for network in self.translators:
             setattr(self, network, MobileGenerator(width, blocks, network))
-        self.finish()
+        self.build_networks()
 
     @property
-    def stride(self):
+    def size_multiple(self):
         return STRIDE
 
     def translate(self, images, direction, style=None):
@@ -86,7 +86,7 @@ class Student(UnpairedTranslator):
             return images
         return super().reconstruct(images, domain)
 
-    def streams(self, a, b, training):
+    def forward(self, a, b, training):
         s = {"a": a, "b": b}
         for direction in self.directions:
             source, target = direction.split("_to_")

@@ -32,7 +32,7 @@ import tensorflow as tf
 
 from tf_i2i import losses
 from tf_i2i.errors import UserError
-from tf_i2i.layers import Passage
+from tf_i2i.layers import NormRouting
 from tf_i2i.layers import RenormLimits
 from tf_i2i.layers import downsample
 from tf_i2i.layers import upsample
@@ -185,7 +185,7 @@ class TwinGAN(UnpairedTranslator):
         self.critic_b = ProgressiveCritic(
             **shared, convs_at_8=convs_at_8, name="critic_b"
         )
-        self.finish()
+        self.build_networks()
 
     def _check_sizes(self):
         powers = [2**i for i in range(2, 11)]
@@ -208,7 +208,7 @@ class TwinGAN(UnpairedTranslator):
         return tuple(sizes)
 
     @property
-    def stride(self):
+    def size_multiple(self):
         return self.size // SMALLEST
 
     # Inference.
@@ -231,7 +231,7 @@ class TwinGAN(UnpairedTranslator):
             images,
             size=self.size,
             fade=self.fade,
-            passage=Passage((domain,)),
+            routing=NormRouting((domain,)),
         )
         size = content.shape[1] * content.shape[2] * content.shape[3]
         return tf.reshape(tf.cast(content, tf.float32), [-1, size])
@@ -263,17 +263,17 @@ class TwinGAN(UnpairedTranslator):
     def _convert(self, images, source, target, style):
         path = {"size": self.size, "fade": self.fade}
         content, skips = self.encoder(
-            images, passage=Passage((source,)), **path
+            images, routing=NormRouting((source,)), **path
         )
         if self.style_size and style is None:
             style = tf.zeros([tf.shape(images)[0], self.style_size])
-        passage = Passage((source + target,), style=style)
-        converted = self.generator(content, skips, passage=passage, **path)
+        routing = NormRouting((source + target,), style=style)
+        converted = self.generator(content, skips, routing=routing, **path)
         return tf.clip_by_value(converted, -1.0, 1.0)
 
     # Training.
 
-    def streams(self, a, b, training):
+    def forward(self, a, b, training):
         path = {"size": self.size, "fade": self.fade}
         limits = None
         if training:
@@ -282,17 +282,19 @@ class TwinGAN(UnpairedTranslator):
         styles = self._styles(a, b, limits)
 
         content, skips = self.encoder(
-            tf.concat([a, b], 0), passage=Passage(("a", "b"), limits), **path
+            tf.concat([a, b], 0),
+            routing=NormRouting(("a", "b"), limits),
+            **path,
         )
         same_a, fake_b, fake_a, same_b = tf.split(
             self.generator(
                 content,
                 skips,
-                passage=Passage(
+                routing=NormRouting(
                     ("aa", "ab", "ba", "bb"),
                     limits,
                     _generator_styles(styles),
-                    copies=2,
+                    routes_per_source=2,
                 ),
                 **path,
             ),
@@ -300,7 +302,7 @@ class TwinGAN(UnpairedTranslator):
         )
         again, _ = self.encoder(
             tf.concat([fake_b, fake_a], 0),
-            passage=Passage(("fake_b", "fake_a"), limits),
+            routing=NormRouting(("fake_b", "fake_a"), limits),
             **path,
         )
         s = {"a": a, "b": b, **styles}
@@ -322,7 +324,10 @@ class TwinGAN(UnpairedTranslator):
     def _scores(self, critic, domain, s):
         """Logits of one critic's images, and its slope at noisy reals."""
         kinds = ("", "fake_", "same_") if self.same_gan else ("", "fake_")
-        seen = [self.seen(s[kind + domain], kind + domain) for kind in kinds]
+        seen = [
+            self.augment_for_critic(s[kind + domain], kind + domain)
+            for kind in kinds
+        ]
         images = tf.concat(seen, 0)
         path = {"size": self.size, "fade": self.fade}
         logits = critic(images, groups=len(kinds), **path)
@@ -408,7 +413,7 @@ class TwinGAN(UnpairedTranslator):
             images,
             size=self.size,
             fade=self.fade,
-            passage=Passage(routes, limits),
+            routing=NormRouting(routes, limits),
         )
         return tf.math.l2_normalize(style, axis=1)
 

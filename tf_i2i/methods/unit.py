@@ -97,7 +97,7 @@ class UNIT(UnpairedTranslator):
         _check("shared_blocks", shared_blocks, range(BLOCKS + 1))
         _check("critic_layers", critic_layers, range(1, 6))
         _check("halvings", halvings, (2, 3))
-        self.check_size(self.stride)
+        self.check_size(self.size_multiple)
         if image_size < 2 ** (critic_layers + 1):
             raise UserError(
                 "`critic_layers` must leave a critic 2 pixels: at most "
@@ -133,10 +133,10 @@ class UNIT(UnpairedTranslator):
             setattr(self, f"encoder_{domain}", encoder)
             setattr(self, f"generator_{domain}", generator)
             setattr(self, f"critic_{domain}", critic)
-        self.finish()
+        self.build_networks()
 
     @property
-    def stride(self):
+    def size_multiple(self):
         return 2**self.halvings
 
     # Inference.
@@ -158,7 +158,7 @@ class UNIT(UnpairedTranslator):
 
     def sample_codes(self, count, seed):
         """From N(0, I): float32 `[count, h, w, channels]`, of `image_size`."""
-        side = self.image_size // self.stride
+        side = self.image_size // self.size_multiple
         shape = (count, side, side, self.encoder_a.blocks[-1].filters)
         return tf.random.stateless_normal(shape, (seed, 0))
 
@@ -190,7 +190,7 @@ class UNIT(UnpairedTranslator):
 
     # Training.
 
-    def streams(self, a, b, training):
+    def forward(self, a, b, training):
         s = {"a": a, "b": b}
         for i in "ab":
             s[f"mean_{i}"] = self._encode(s[i], i, training)
@@ -208,9 +208,9 @@ class UNIT(UnpairedTranslator):
         for o in "ab":
             critic = getattr(self, f"critic_{o}")
             # Two calls: the translators' step has no use for the first.
-            s[f"score_{o}"] = critic(self.seen(s[o], o))
+            s[f"score_{o}"] = critic(self.augment_for_critic(s[o], o))
             s[f"fake_score_{o}"] = critic(
-                self.seen(s[f"fake_{o}"], f"fake_{o}")
+                self.augment_for_critic(s[f"fake_{o}"], f"fake_{o}")
             )
         return s
 

@@ -76,6 +76,7 @@ class UNITAdaptation(UnpairedTranslator):
     updates = ("critic", "translator")
     adam = {"learning_rate": 2e-4, "beta_1": 0.5, "beta_2": 0.999}
     embeds = True
+    fixed_size = True
 
     def __init__(
         self,
@@ -115,18 +116,14 @@ class UNITAdaptation(UnpairedTranslator):
         self.critic = DigitCritic(
             image_size, critic_width, classes, name="critic"
         )
-        self.finish()
-
-    @property
-    def stride(self):
-        return self.image_size
+        self.build_networks()
 
     @property
     def averaged_networks(self):
         return (*self.translators, *self.critics)
 
-    def _build_networks(self):
-        losses_by_name = super()._build_networks()
+    def _build_at_each_size(self):
+        losses_by_name = super()._build_at_each_size()
         if self.same_start:
             for layers in (
                 self.encoder.own,
@@ -164,7 +161,7 @@ class UNITAdaptation(UnpairedTranslator):
 
     # Training.
 
-    def streams(self, a, b, training, labels=None):
+    def forward(self, a, b, training, labels=None):
         mean = self.encoder(
             tf.concat([a, b], 0), domains="ab", training=training
         )
@@ -177,7 +174,7 @@ class UNITAdaptation(UnpairedTranslator):
         # Three calls: a side's step computes those that its losses ask for.
         for kind, seen in _SEEN.items():
             images = [
-                self.seen(s[kind + o], name)
+                self.augment_for_critic(s[kind + o], name)
                 for o, name in zip("ab", seen, strict=True)
             ]
             images = tf.concat(images, 0)

@@ -37,7 +37,7 @@ from tf_i2i import losses
 from tf_i2i.domains import DIRECTIONS
 from tf_i2i.errors import UserError
 from tf_i2i.layers import BATCH_NORM
-from tf_i2i.layers import Passage
+from tf_i2i.layers import NormRouting
 from tf_i2i.layers import across_replicas
 from tf_i2i.layers.reversal import reverse_gradient
 from tf_i2i.methods.base import UnpairedTranslator
@@ -93,6 +93,7 @@ class XGAN(UnpairedTranslator):
     updates: tuple[str, ...] = ("translator", "critic")
     adam = {"learning_rate": 1e-4, "beta_1": 0.5, "beta_2": 0.999}
     embeds = True
+    fixed_size = True
 
     def __init__(
         self,
@@ -148,15 +149,11 @@ class XGAN(UnpairedTranslator):
         if not self.critics:
             self.updates = ("translator",)
         self.teach = self._teacher(teacher)
-        self.finish()
+        self.build_networks()
 
     @property
     def averaged_networks(self):
         return ("encoder", "decoder")
-
-    @property
-    def stride(self):
-        return self.image_size
 
     # Inference: images of `image_size` alone.
 
@@ -171,18 +168,18 @@ class XGAN(UnpairedTranslator):
 
     def embed(self, images, domain):
         """The joint embedding, vectors of length 1."""
-        return self.encoder(self.sized(images), passage=Passage((domain,)))
+        return self.encoder(self.sized(images), routing=NormRouting((domain,)))
 
     def _convert(self, images, source, target):
         code = self.embed(images, source)
-        return self.decoder(code, passage=Passage((source + target,)))
+        return self.decoder(code, routing=NormRouting((source + target,)))
 
     # Training.
 
-    def streams(self, a, b, training):
+    def forward(self, a, b, training):
         limits = BATCH_NORM if training else None
         s = {"a": a, "b": b}
-        if "translator" in self.updating:
+        if "translator" in self.active_sides:
             s |= self._made(s, limits, "ab", ("aa", "ab", "ba", "bb"))
             s |= self._judged(s, limits)
         else:
@@ -192,8 +189,14 @@ class XGAN(UnpairedTranslator):
         for critic in self.critics:
             o = critic[-1]
             scores = getattr(self, critic)(
-                tf.concat([self.seen(s[n], n) for n in (o, f"fake_{o}")], 0),
-                passage=Passage(("real", "fake"), limits),
+                tf.concat(
+                    [
+                        self.augment_for_critic(s[n], n)
+                        for n in (o, f"fake_{o}")
+                    ],
+                    0,
+                ),
+                routing=NormRouting(("real", "fake"), limits),
             )
             s[f"score_{o}"], s[f"fake_score_{o}"] = tf.split(scores, 2)
         return s
@@ -202,11 +205,11 @@ class XGAN(UnpairedTranslator):
         """Embeddings of the sources, and the images made of them."""
         codes = self.encoder(
             tf.concat([s[i] for i in sources], 0),
-            passage=Passage(tuple(sources), limits),
+            routing=NormRouting(tuple(sources), limits),
         )
-        copies = len(ways) // len(sources)
+        routes_per_source = len(ways) // len(sources)
         images = self.decoder(
-            codes, passage=Passage(ways, limits, None, copies)
+            codes, routing=NormRouting(ways, limits, None, routes_per_source)
         )
         made = {
             f"{'same' if i == o else 'fake'}_{o}": image
@@ -225,7 +228,7 @@ class XGAN(UnpairedTranslator):
         if self.semantic_weight:
             again = self.encoder(
                 tf.concat([s["fake_a"], s["fake_b"]], 0),
-                passage=Passage(("fake_a", "fake_b"), limits),
+                routing=NormRouting(("fake_a", "fake_b"), limits),
             )
             judged["again_a"], judged["again_b"] = tf.split(again, 2)
         if self.dann_weight:

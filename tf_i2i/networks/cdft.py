@@ -335,12 +335,12 @@ class InversionCritic(Network):
             for i in (1, 2, 3)
         ]
 
-    def call(self, images, passage):
-        """`[len(passage.routes) * N, S, S, 3]` -> `[., s, s, 1]`."""
+    def call(self, images, routing):
+        """`[len(routing.routes) * N, S, S, 3]` -> `[., s, s, 1]`."""
         first, *middle, last = self.convolutions
         x = leaky(first(self.pad(images)))
         for convolution, norm in zip(middle, self.norms, strict=True):
-            x = leaky(norm(convolution(self.pad(x)), passage=passage))
+            x = leaky(norm(convolution(self.pad(x)), routing=routing))
         return last(self.pad(x))
 
 

@@ -11,7 +11,7 @@ from tf_i2i.errors import UserError
 from tf_i2i.layers import BATCH_NORM
 from tf_i2i.layers import Conv2D
 from tf_i2i.layers import DomainBatchRenormalization
-from tf_i2i.layers import Passage
+from tf_i2i.layers import NormRouting
 from tf_i2i.networks.base import Network
 from tf_i2i.networks.blocks import normal_kernels
 from tf_i2i.networks.blocks import scaled
@@ -55,8 +55,8 @@ class _Block(Network):
 
     def call(self, x, training=False):
         limits = BATCH_NORM if training else None
-        passage = Passage((_ROUTE,), limits)
-        return leaky_relu(self.norm(self.convolution(x), passage=passage))
+        routing = NormRouting((_ROUTE,), limits)
+        return leaky_relu(self.norm(self.convolution(x), routing=routing))
 
 
 class DigitEncoder(Network):

@@ -12,7 +12,7 @@ import tensorflow as tf
 from tf_i2i.layers import BATCH_NORM
 from tf_i2i.layers import Conv2D
 from tf_i2i.layers import DomainBatchRenormalization
-from tf_i2i.layers import Passage
+from tf_i2i.layers import NormRouting
 from tf_i2i.layers import upsample
 from tf_i2i.networks.base import Network
 from tf_i2i.networks.blocks import scaled
@@ -30,8 +30,8 @@ class _Normed(Network):
         self.norm = DomainBatchRenormalization({_ROUTE: 0}, name="norm")
         self.linear = linear
 
-    def call(self, x, passage):
-        x = self.norm(self.convolution(x), passage=passage)
+    def call(self, x, routing):
+        x = self.norm(self.convolution(x), routing=routing)
         return x if self.linear else tf.nn.relu6(x)
 
 
@@ -57,9 +57,9 @@ class _Separable(Network):
             name="pointwise",
         )
 
-    def call(self, x, passage):
+    def call(self, x, routing):
         return self.pointwise(
-            self.depthwise(x, passage=passage), passage=passage
+            self.depthwise(x, routing=routing), routing=routing
         )
 
 
@@ -105,16 +105,16 @@ class MobileGenerator(Network):
         Returns:
             float32, shape of `x`, around [-1, 1].
         """
-        passage = Passage((_ROUTE,), BATCH_NORM if training else None)
-        x = self.first(x, passage=passage)
+        routing = NormRouting((_ROUTE,), BATCH_NORM if training else None)
+        x = self.first(x, routing=routing)
         skips = [x]
         for down in self.downs:
-            x = down(x, passage=passage)
+            x = down(x, routing=routing)
             skips.append(x)
         for bent, linear in zip(
             self.blocks[::2], self.blocks[1::2], strict=True
         ):
-            x = x + linear(bent(x, passage=passage), passage=passage)
+            x = x + linear(bent(x, routing=routing), routing=routing)
         for up, skip in zip(self.ups, skips[-2::-1], strict=True):
-            x = up(upsample(x), passage=passage) + skip
+            x = up(upsample(x), routing=routing) + skip
         return tf.nn.depth_to_space(tf.cast(self.last(x), tf.float32), 2)

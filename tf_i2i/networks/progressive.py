@@ -97,32 +97,34 @@ class ConvolutionBase(Network):
             self.by_picture = norm.pop("pixel_norm", True) and not linear
             self.norm = DomainBatchRenormalization(**norm, name="norm")
 
-    def finish(self, x, passage):
+    def finish(self, x, routing):
         """All that comes after the convolution."""
         if self.norm is None:
             return x if self.linear else leaky_relu(x)
-        x = self.norm(x, passage=passage)
+        x = self.norm(x, routing=routing)
         if self.linear:
             return x
         if not self.by_picture:
             return leaky_relu(x)
-        return leaky_pixel_norm(x, training=passage.limits is not None)
+        return leaky_pixel_norm(x, training=routing.limits is not None)
 
 
 class Convolution(ConvolutionBase):
     """A convolution of one map; arguments as in `ConvolutionBase`."""
 
-    def call(self, x, passage=None, shared=False):
+    def call(self, x, routing=None, shared=False):
         """Convolves, normalizes, bends.
 
         Args:
             x: `[N, H, W, C]`.
-            passage: `Passage` through the normalization.
-            shared: whether `x` holds what the passage's routes start from,
+            routing: `NormRouting` through the normalization.
+            shared: whether `x` holds what the routing's routes start from,
                 each source once.
         """
         x = self.convolution(x)
-        return self.finish(passage.spread(x) if shared else x, passage)
+        return self.finish(
+            routing.repeat_per_route(x) if shared else x, routing
+        )
 
 
 class UpConvolution(ConvolutionBase):
@@ -134,13 +136,13 @@ class UpConvolution(ConvolutionBase):
     taken once for all routes that share it.
     """
 
-    def call(self, x, skip, passage):
+    def call(self, x, skip, routing):
         """Upsamples, concatenates, convolves.
 
         Args:
             x: `[routes * N, H, W, C]`.
             skip: `[sources * N, 2H, 2W, D]`, or None.
-            passage: as in `Convolution`.
+            routing: as in `Convolution`.
         """
         beside = 0 if skip is None else skip.shape[3]
         if not self.convolution.built:
@@ -151,8 +153,8 @@ class UpConvolution(ConvolutionBase):
         y = upsample_convolve(x, above)
         if skip is not None:
             aside = tf.cast(aside, skip.dtype)
-            y += passage.spread(tf.nn.conv2d(skip, aside, 1, "SAME"))
-        return self.finish(y, passage)
+            y += routing.repeat_per_route(tf.nn.conv2d(skip, aside, 1, "SAME"))
+        return self.finish(y, routing)
 
 
 class ProgressiveEncoder(Network):
@@ -200,7 +202,7 @@ class ProgressiveEncoder(Network):
                     f, 3, f"block_{size}_{i}"
                 )
 
-    def call(self, images, size, fade=None, passage=None):
+    def call(self, images, size, fade=None, routing=None):
         """Encodes images.
 
         Args:
@@ -208,22 +210,22 @@ class ProgressiveEncoder(Network):
                 training.
             size: one of `sizes`.
             fade: share of the block at `size`; None for all of it.
-            passage: `Passage` through the normalizations, if there are any.
+            routing: `NormRouting` through the normalizations, if there are any.
 
         Returns:
             `(content, skips)`: the 4x4 map and a dictionary, size -> features
             at that size right before pooling.
         """
-        x = self.from_rgb[str(size)](images, passage=passage)
+        x = self.from_rgb[str(size)](images, routing=routing)
         skips = {}
         for at in reversed(_between(SMALLEST, size)):
             for convolution in _block(self.blocks, at):
-                x = convolution(x, passage=passage)
+                x = convolution(x, routing=routing)
             skips[at] = x
             x = downsample(x)
             if at == size and fade is not None:
                 old = self.from_rgb[str(at // 2)](
-                    downsample(images), passage=passage
+                    downsample(images), routing=routing
                 )
                 x = blend(x, old, fade)
         return x, skips
@@ -281,29 +283,29 @@ class ProgressiveGenerator(Network):
             for size in sizes
         }
 
-    def call(self, content, skips, size, fade=None, passage=None):
+    def call(self, content, skips, size, fade=None, routing=None):
         """Generates images.
 
         Args:
             content: `[sources * N, 4k, 4l, C]`, from the encoder.
             skips: dictionary, size -> features of the source images.
             size, fade: as in `ProgressiveEncoder`.
-            passage: `Passage` through the normalizations, of `copies` routes
-                for each source.
+            routing: `NormRouting` through the normalizations, with
+                `routes_per_source` routes for each source.
 
         Returns:
             `[routes * N, k*size, l*size, 3]`, float32, unbounded.
         """
-        x = self.stem(content, passage=passage, shared=True)
+        x = self.stem(content, routing=routing, shared=True)
         old = None
         for at in _between(SMALLEST, size):
             if at == size and fade is not None:
-                old = upsample(self.to_rgb[str(at // 2)](x, passage=passage))
+                old = upsample(self.to_rgb[str(at // 2)](x, routing=routing))
             first, second = _block(self.blocks, at)
             skip = skips[at] if self.skips else None
-            x = first(x, skip=skip, passage=passage)
-            x = second(x, passage=passage)
-        images = self.to_rgb[str(size)](x, passage=passage)
+            x = first(x, skip=skip, routing=routing)
+            x = second(x, routing=routing)
+        images = self.to_rgb[str(size)](x, routing=routing)
         return tf.cast(blend(images, old, fade), tf.float32)
 
 
@@ -418,6 +420,6 @@ class StyleEncoder(Network):
             name="tail",
         )
 
-    def call(self, images, size, fade=None, passage=None):
-        x, _ = self.trunk(images, size=size, fade=fade, passage=passage)
+    def call(self, images, size, fade=None, routing=None):
+        x, _ = self.trunk(images, size=size, fade=fade, routing=routing)
         return self.tail(x)

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from tf_i2i.layers import Conv2D
 from tf_i2i.layers import DomainBatchRenormalization
-from tf_i2i.layers import Passage
+from tf_i2i.layers import NormRouting
 from tf_i2i.networks.base import Network
 from tf_i2i.networks.blocks import scaled
 
@@ -36,8 +36,8 @@ class _Block(Network):
             dict.fromkeys(routes, 0), name="norm"
         )
 
-    def call(self, x, passage):
-        return tf.nn.relu(self.norm(self.convolution(x), passage=passage))
+    def call(self, x, routing):
+        return tf.nn.relu(self.norm(self.convolution(x), routing=routing))
 
 
 def _halving(filters):
@@ -95,27 +95,27 @@ class XganEncoder(Network):
         ]
         self.last = Conv2D(self.size, 1, name="dense_1")
 
-    def call(self, images, passage):
+    def call(self, images, routing):
         """Encodes.
 
         Args:
-            images: `[len(passage.routes) * N, S, S, 3]`, route after route.
-            passage: `Passage` by the routes "a", "b" (images of a domain),
+            images: `[len(routing.routes) * N, S, S, 3]`, route after route.
+            routing: `NormRouting` by the routes "a", "b" (images of a domain),
                 "fake_a" and "fake_b" (translations into it).
 
         Returns:
-            float32 `[len(passage.routes) * N, size]`, vectors of length 1.
+            float32 `[len(routing.routes) * N, size]`, vectors of length 1.
         """
         parts = []
-        images = tf.split(images, len(passage.routes))
-        for route, x in zip(passage.routes, images, strict=True):
-            alone = Passage((route,), passage.limits)
+        images = tf.split(images, len(routing.routes))
+        for route, x in zip(routing.routes, images, strict=True):
+            alone = NormRouting((route,), routing.limits)
             for block in self.own_a if route.endswith("a") else self.own_b:
-                x = block(x, passage=alone)
+                x = block(x, routing=alone)
             parts.append(x)
         x = tf.concat(parts, 0)
         for block in self.shared:
-            x = block(x, passage=passage)
+            x = block(x, routing=routing)
         x = tf.cast(self.last(x), tf.float32)
         return tf.math.l2_normalize(tf.reshape(x, [-1, self.size]), axis=1)
 
@@ -166,38 +166,40 @@ class XganDecoder(Network):
             setattr(self, f"own_{target}", own)
             setattr(self, f"last_{target}", last)
 
-    def call(self, codes, passage):
+    def call(self, codes, routing):
         """Decodes.
 
         Args:
             codes: `[sources * N, D]`, vectors of length 1, source after
                 source.
-            passage: `Passage` by routes such as "ab": what was in A is made
+            routing: `NormRouting` by routes such as "ab": what was in A is made
                 an image of B.
 
         Returns:
-            float32 `[len(passage.routes) * N, S, S, 3]` in [-1, 1], route
+            float32 `[len(routing.routes) * N, S, S, 3]` in [-1, 1], route
             after route.
         """
-        routes, limits = passage.routes, passage.limits
-        sources = tuple(route[0] for route in routes[:: passage.copies])
+        routes, limits = routing.routes, routing.limits
+        sources = tuple(
+            route[0] for route in routes[:: routing.routes_per_source]
+        )
         x = unit_deviation(codes)[:, None, None]
         for block in self.shared:
-            x = block(x, passage=Passage(sources, limits))
-        parts = tf.split(passage.spread(x), len(routes))
+            x = block(x, routing=NormRouting(sources, limits))
+        parts = tf.split(routing.repeat_per_route(x), len(routes))
         by_route = dict(zip(routes, parts, strict=True))
         made: dict[str, tf.Tensor] = {}
         for target in self.targets:
             ways = tuple(route for route in routes if route[1] == target)
             if ways:
                 x = tf.concat([by_route[way] for way in ways], 0)
-                x = self._own(x, target, Passage(ways, limits))
+                x = self._own(x, target, NormRouting(ways, limits))
                 made |= zip(ways, tf.split(x, len(ways)), strict=True)
         return tf.concat([made[route] for route in routes], 0)
 
-    def _own(self, x, target, passage):
+    def _own(self, x, target, routing):
         for block in getattr(self, f"own_{target}"):
-            x = block(x, passage=passage)
+            x = block(x, routing=routing)
         x = getattr(self, f"last_{target}")(x)
         return tf.tanh(tf.cast(x, tf.float32))
 
@@ -228,11 +230,11 @@ class XganCritic(Network):
         ]
         self.last = Conv2D(logits, image_size // STRIDE, name="dense")
 
-    def call(self, images, passage):
-        """`[len(passage.routes) * N, S, S, 3]` -> `[., logits]`."""
+    def call(self, images, routing):
+        """`[len(routing.routes) * N, S, S, 3]` -> `[., logits]`."""
         x = images
         for block in self.blocks:
-            x = block(x, passage=passage)
+            x = block(x, routing=routing)
         return tf.reshape(self.last(x), [-1, self.logits])
 
 

@@ -304,7 +304,7 @@ def sample_grid(model, images_a, images_b):
     """
     rows = []
     for domain, images in (("a", images_a), ("b", images_b)):
-        made = model.pictures(tf.constant(to_float(images)), domain)
+        made = model.sample_rows(tf.constant(to_float(images)), domain)
         rows += [images, *(to_uint8(picture).numpy() for picture in made)]
     times = max(1, SHOWN_SIDE // images_a.shape[1])
     return grid([np.repeat(np.repeat(r, times, 1), times, 2) for r in rows])
