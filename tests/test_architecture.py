@@ -29,6 +29,9 @@ MAY_IMPORT = {
     "training": LOW
     | {"methods", "data", "layers", "losses", "metrics", "features"},
     "styles": LOW | {"data"},
+    "files": LOW | {"data"},
+    "geometry": LOW,
+    "file_translation": LOW | {"data", "faces", "files", "geometry", "styles"},
     "exporting": LOW | {"layers", "cli", "extras"},
 }
 VERBS = {

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,6 +14,9 @@ from tf_i2i import translate
 from tf_i2i.data.reading import read_image
 from tf_i2i.errors import UserError
 from tf_i2i.faces.align import in_box
+from tf_i2i.file_translation import translate_files
+from tf_i2i.files import name_outputs
+from tf_i2i.geometry import translate_image
 
 SIZE, STRIDE = 16, 4
 
@@ -20,7 +24,7 @@ SIZE, STRIDE = 16, 4
 class Negative:
     """Stands for a trained translator: a_to_b negates, b_to_a copies."""
 
-    size, stride, style_shape = SIZE, STRIDE, None
+    size, size_multiple, style_shape = SIZE, STRIDE, None
 
     def translate(self, images, direction, style=None):
         assert images.dtype == "float32"
@@ -100,7 +104,7 @@ def test_identity_gives_the_scaled_image(height, width, scaled, padded):
         seen.append(images)
         return images
 
-    result = translate.translate_image(identity, image, SIZE, STRIDE)
+    result = translate_image(identity, image, SIZE, STRIDE)
     expected = resized(image, *scaled)
     np.testing.assert_array_equal(result, expected)
     (images,) = seen
@@ -110,15 +114,13 @@ def test_identity_gives_the_scaled_image(height, width, scaled, padded):
         np.testing.assert_array_equal(
             images[0, :, scaled[1]], expected[:, scaled[1] - 2]
         )
-    restored = translate.translate_image(
-        identity, image, SIZE, STRIDE, restore=True
-    )
+    restored = translate_image(identity, image, SIZE, STRIDE, restore=True)
     np.testing.assert_array_equal(restored, resized(expected, height, width))
 
 
 def test_padding_larger_than_the_image():
     images = []
-    translate.translate_image(
+    translate_image(
         lambda x: images.append(x) or x, noise(3, 3), size=3, stride=16
     )
     row = images[0][0, 0, :, 0]
@@ -138,9 +140,7 @@ def test_batches_hold_one_shape_and_files_keep_their_pictures(tmp_path):
         shapes.append(images.shape)
         return 255 - images
 
-    assert not translate.translate_files(
-        negative, outputs, SIZE, STRIDE, batch_size=2
-    )
+    assert not translate_files(negative, outputs, SIZE, STRIDE, batch_size=2)
     assert sorted(shapes) == [
         (1, 16, 16, 3),
         (1, 20, 16, 3),
@@ -154,8 +154,8 @@ def test_batches_hold_one_shape_and_files_keep_their_pictures(tmp_path):
 
 
 def names(*paths):
-    inputs = {translate.Path("in", p): translate.Path(p) for p in paths}
-    outputs = translate.name_outputs(inputs, "out")
+    inputs = {Path("in", p): Path(p) for p in paths}
+    outputs = name_outputs(inputs, "out")
     return [path.relative_to("out").as_posix() for path in outputs.values()]
 
 

@@ -26,6 +26,8 @@ from tf_i2i.data.unpaired import images_at
 from tf_i2i.domains import DOMAINS
 from tf_i2i.errors import UserError
 from tf_i2i.errors import printable
+from tf_i2i.files import check_outputs
+from tf_i2i.files import save_image
 from tf_i2i.images import grid
 from tf_i2i.images import to_float
 from tf_i2i.metrics.embeddings import squared_distances
@@ -33,8 +35,6 @@ from tf_i2i.metrics.embeddings import unit
 from tf_i2i.report import enlarged
 from tf_i2i.report import side_by_side
 from tf_i2i.training import settings
-from tf_i2i.translate import check_outputs
-from tf_i2i.translate import save_image
 
 METRICS = ("cosine", "euclidean")
 TABLE = "neighbours.csv"

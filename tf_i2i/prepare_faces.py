@@ -25,10 +25,10 @@ from tf_i2i.faces import align
 from tf_i2i.faces import detect
 from tf_i2i.faces.paste import BACKGROUNDS
 from tf_i2i.faces.paste import replace_background
-from tf_i2i.translate import check_outputs
-from tf_i2i.translate import find_inputs
-from tf_i2i.translate import name_outputs
-from tf_i2i.translate import save_image
+from tf_i2i.files import check_outputs
+from tf_i2i.files import find_inputs
+from tf_i2i.files import name_outputs
+from tf_i2i.files import save_image
 
 DRAWN = "drawn"
 KINDS = (*detect.KINDS, DRAWN)

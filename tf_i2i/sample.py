@@ -15,12 +15,12 @@ import numpy as np
 from tf_i2i import cli
 from tf_i2i.errors import UserError
 from tf_i2i.errors import printable
+from tf_i2i.files import WRITABLE_SUFFIXES
+from tf_i2i.files import check_outputs
+from tf_i2i.files import save_image
 from tf_i2i.images import grid
 from tf_i2i.images import to_uint8
 from tf_i2i.training import settings
-from tf_i2i.translate import SUFFIXES
-from tf_i2i.translate import check_outputs
-from tf_i2i.translate import save_image
 
 _BATCH = 32
 
@@ -65,7 +65,7 @@ def main(argv):
             f"`--count` must be at least 1. Received: {flags.count}"
         )
     output = Path(flags.output)
-    as_grid = output.suffix.lower() in SUFFIXES
+    as_grid = output.suffix.lower() in WRITABLE_SUFFIXES
     a, b = settings.domain_names(flags.run_dir)
     targets = [
         (output / f"{i:04d}_{a}.png", output / f"{i:04d}_{b}.png")
