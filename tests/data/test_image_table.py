@@ -193,32 +193,36 @@ GOOD = [
         3,
     ),
     good(
-        "JPEG, CMYK, without Adobe's mark: inverted just so",
+        "JPEG, CMYK, without Adobe's marker: inverted as well",
         without_adobe(saved("JPEG", "CMYK", CYAN_AND_YELLOW)),
         flat((0, 255, 0)),
         3,
     ),
     good(
-        "JPEG, EXIF is no EXIF",
+        "JPEG, invalid EXIF: ignored",
         saved("JPEG", "L", 100, (2, 1), exif=b"Exif\0\0" + b"\x12\x34" * 9),
         greys(100, 100),
     ),
     good(
-        "JPEG, turned, EXIF cut short",
+        "JPEG, rotated by EXIF that is cut short",
         saved("JPEG", "L", 100, (2, 1), exif=exif(TURNED)[:-4]),
         flat((100,) * 3, 1, 2),
     ),
     good(
-        "JPEG, turned, EXIF with a text for a number",
+        "JPEG, rotated by EXIF that has a text in place of a number",
         saved("JPEG", "L", 100, (2, 1), exif=exif(WRONG_TYPE, TURNED)),
         flat((100,) * 3, 1, 2),
     ),
     good(
-        "JPEG, orientation 9: as it lies",
+        "JPEG, EXIF orientation 9, which is undefined: not rotated",
         saved("JPEG", "L", 9, (2, 1), exif=exif(TURNED.replace(b"\6", b"\t"))),
         greys(9, 9),
     ),
-    good("JPEG, more behind it", saved("JPEG", "L", 9) + b"x", flat((9,) * 3)),
+    good(
+        "JPEG, other bytes after its end",
+        saved("JPEG", "L", 9) + b"x",
+        flat((9,) * 3),
+    ),
     good(
         "JPEG, two pictures (MPO): the first",
         animated("MPO"),
@@ -247,7 +251,7 @@ GOOD = [
         [[(128, 128, 127)]],
     ),
     good(
-        "PNG, RGBA: on white",
+        "PNG, RGBA: composited on white",
         png((3, 1), 8, 6, [bytes((*RED, 255, *RED, 0, 0, 100, 200, 51))]),
         [[RED, WHITE, (204, 224, 244)]],
     ),
@@ -340,7 +344,7 @@ GOOD = [
         [[RED, (7, 8, 9)]],
     ),
     good(
-        "PNG, beyond its palette: black",
+        "PNG, index outside its palette: black",
         png((2, 1), 8, 3, [b"\1\x09"], PALETTE),
         [[RED, (0, 0, 0)]],
     ),
@@ -355,7 +359,7 @@ GOOD = [
         [[DARK, WHITE]],
     ),
     good(
-        "PNG, interlaced: two passes of a pixel",
+        "PNG, interlaced, two passes of one pixel each",
         png((2, 1), 8, 0, [b"\x0a", b"\xf0"], interlace=1),
         greys(10, 240),
     ),
@@ -381,7 +385,7 @@ GOOD = [
         [[(90,) * 3], [(0,) * 3]],
     ),
     good(
-        "PNG, one row of 3000",
+        "PNG, one row of 3000 pixels",
         png((3000, 1), 8, 0, [b"\x07" * 3000]),
         flat((7,) * 3, 3000, 1),
     ),
@@ -407,19 +411,19 @@ GOOD = [
         [[DARK, DARK], [RED, DARK]],
     ),
     good(
-        "BMP, 8 bits, run lengths",
+        "BMP, 8 bits, run-length encoded",
         bmp((4, 1), 8, [b"\4\1\0\0\0\1"], compression=1),
         flat(RED, 4, 1),
     ),
     good("BMP, 16 bits", bmp((1, 1), 16, [b"\0\x7c"]), [[(255, 0, 0)]]),
     good("BMP, 24 bits", bmp((1, 1), 24, [bytes(RED[::-1])]), [[RED]]),
     good(
-        "BMP, 24 bits, rows from above",
+        "BMP, 24 bits, rows from top to bottom",
         bmp((1, -2), 24, [bytes(RED[::-1]), bytes(DARK[::-1])]),
         [[RED], [DARK]],
     ),
     good(
-        "BMP, 32 bits: the fourth byte means nothing",
+        "BMP, 32 bits: the fourth byte is ignored",
         bmp((1, 1), 32, [bytes(RED[::-1]) + b"\0"]),
         [[RED]],
     ),
@@ -448,7 +452,7 @@ GOOD = [
         [[WHITE, RED, WHITE]],
     ),
     good(
-        "GIF, first frame larger than the canvas: the frame",
+        "GIF, first frame larger than the canvas: the whole frame",
         gif((1, 1), (0, 0, 2, 1), [1, 0]),
         [[RED, DARK]],
     ),
@@ -486,7 +490,7 @@ GOOD = [
         greys(255, 254, 0),
     ),
     good(
-        "TIFF, 16 bits, turned",
+        "TIFF, 16 bits, rotated by its orientation tag",
         tiff((2, 1), [16], 1, shorts(257, 65535), more={274: [3]}.items()),
         greys(255, 1),
     ),
@@ -497,7 +501,7 @@ GOOD = [
         [[(128, 128, 127)]],
     ),
     good(
-        "TIFF, RGB in planes",
+        "TIFF, RGB in separate planes",
         tiff(
             (2, 1),
             [8] * 3,
@@ -586,33 +590,49 @@ BAD = [
         NO_IMAGE,
     ),
     bad("DOS EPS", b"\xc5\xd0\xd3\xc6" + bytes(40), NO_IMAGE),
-    bad("ICO, that Pillow knows", saved("ICO", "RGB", RED), NO_IMAGE),
+    bad("ICO, which Pillow could read", saved("ICO", "RGB", RED), NO_IMAGE),
     bad("a video", b"\0\0\0\x18ftypisom" + bytes(40), NO_IMAGE),
     bad("zeros", bytes(400), NO_IMAGE),
     bad("JPEG, cut", saved("JPEG", "L", 9)[:-3], "image file is truncated"),
-    bad("JPEG, only its mark", b"\xff\xd8\xff", "It begins as a JPEG file"),
-    bad("PNG, only its mark", HERE[:8], "It begins as a PNG file"),
-    bad("PNG, wrong header sum", flipped_bit(HERE, b"IHDR", 17), "bad header"),
-    bad("PNG, wrong sum of a text", flipped_bit(HERE, b"tEXt", 8), "b'tEXt'"),
-    bad("PNG, wrong sum of pixels", flipped_bit(HERE, b"IDAT", 8), "broken"),
+    bad(
+        "JPEG, only its first bytes",
+        b"\xff\xd8\xff",
+        "It begins as a JPEG file",
+    ),
+    bad("PNG, only its first bytes", HERE[:8], "It begins as a PNG file"),
+    bad(
+        "PNG, wrong checksum of the header",
+        flipped_bit(HERE, b"IHDR", 17),
+        "bad header",
+    ),
+    bad(
+        "PNG, wrong checksum of a text chunk",
+        flipped_bit(HERE, b"tEXt", 8),
+        "b'tEXt'",
+    ),
+    bad(
+        "PNG, wrong checksum of the pixels",
+        flipped_bit(HERE, b"IDAT", 8),
+        "broken",
+    ),
     bad("PNG, no palette", png((1, 1), 8, 3, [b"\0"]), "AssertionError"),
-    bad("PNG, no width", png((0, 1), 8, 0, [b""]), "It begins as a PNG file"),
+    bad("PNG, width 0", png((0, 1), 8, 0, [b""]), "It begins as a PNG file"),
     bad("WebP, cut", saved("WEBP", "RGB", RED)[:-9], "It begins as a WEBP"),
     bad("BMP, text", b"BMW builds cars.", "It begins as a BMP file"),
     bad("GIF, no frame", b"GIF89a" + bytes(7) + b";", "It begins as a GIF"),
     bad("TIFF, float", tiff((1, 1), [32], 1, bytes(4), more=[(339, [3])]), "F"),
     bad(
-        "TIFF, 32 bits, though all of them small",
+        "TIFF, 32 bits, all values small",
         tiff((1, 1), [32], 1, b"\x07\0\0\0"),
         "Signed and 32-bit pixels have no known range.",
     ),
     bad(
-        "TIFF, 16 bits with a sign",
+        "TIFF, signed 16 bits",
         tiff((1, 1), [16], 1, b"\x07\0", more=[(339, [2])]),
         "Signed and 32-bit pixels have no known range.",
     ),
     bad(
-        "TIFF, RGB of 16 bits in planes",
+        "TIFF, RGB of 16 bits in separate planes",
         tiff(
             (1, 1),
             [16] * 3,
@@ -634,7 +654,7 @@ BAD = [
         f"It has 20000 x 20000 pixels, {AT_MOST}",
     ),
     bad(
-        "PNG, as long as can be",
+        "PNG, the greatest possible width",
         png((2**31 - 1, 1), 8, 0, [b""]),
         f"It has 2147483647 x 1 pixels, {AT_MOST}",
     ),
@@ -676,7 +696,7 @@ SPECIAL = {
         lambda path: path.symlink_to("/dev/zero"),
         "It is a device, not a regular file.",
     ),
-    "a link to nowhere": (
+    "a broken link": (
         lambda path: path.symlink_to("nowhere"),
         "No such file or directory",
     ),
@@ -684,7 +704,7 @@ SPECIAL = {
         lambda path: path.symlink_to(path),
         "Too many levels of symbolic links",
     ),
-    "not ours to read": (
+    "a file without read permission": (
         lambda path: path.touch(mode=0),
         "Permission denied",
     ),
@@ -694,7 +714,7 @@ SPECIAL = {
 @pytest.mark.parametrize("what", SPECIAL)
 def test_what_is_no_regular_file(tmp_path, what):
     make, reason = SPECIAL[what]
-    if what == "not ours to read" and os.geteuid() == 0:
+    if what == "a file without read permission" and os.geteuid() == 0:
         pytest.skip("root may read all")
     make(tmp_path / "x.png")
     with pytest.raises(BadImage) as caught:
