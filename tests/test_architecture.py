@@ -7,12 +7,13 @@ import tf_i2i
 
 PACKAGE = Path(tf_i2i.__file__).parent
 # Room -> rooms that it may import.
-LOW = {"cache", "domains", "errors", "images"}
+LOW = {"cache", "disk", "domains", "errors", "images"}
 MAY_IMPORT = {
     "errors": set(),
     "images": set(),
     "domains": {"errors"},
     "cache": set(),
+    "disk": set(),
     "configs": {"errors"},
     "cli": {"errors", "models"},
     "models": {"errors", "cli"},
@@ -23,11 +24,12 @@ MAY_IMPORT = {
     "faces": LOW | {"extras"},
     "features": LOW | {"extras"},
     "metrics": LOW | {"extras", "features"},
-    "report": LOW | {"metrics", "extras"},
+    "evaluation": LOW | {"data", "features", "metrics"},
+    "report": LOW | {"evaluation", "metrics", "extras"},
     "networks": LOW | {"layers", "losses"},
     "methods": LOW | {"layers", "losses", "networks", "features"},
     "training": LOW
-    | {"methods", "data", "layers", "losses", "metrics", "features"},
+    | {"methods", "data", "layers", "losses", "evaluation", "features"},
     "styles": LOW | {"data"},
     "files": LOW | {"data"},
     "geometry": LOW,

@@ -13,10 +13,7 @@ from tf_i2i.data import toy_faces
 from tf_i2i.data.sources import ToyFacesSource
 from tf_i2i.data.store import open_store
 from tf_i2i.errors import UserError
-from tf_i2i.training.evaluation import RealImages
-from tf_i2i.training.evaluation import read_labels
-from tf_i2i.training.evaluation import read_palette
-from tf_i2i.training.evaluation import remembered
+from tf_i2i.evaluation.evidence import RealImages
 from tf_i2i.training.run import load_translator
 from tf_i2i.training.schedules import Phase
 
@@ -236,46 +233,3 @@ def test_toy_faces_are_pairs_with_labels_however_they_are_named(data):
     evidence = RealImages.of_run(Run()).evidence("a_to_b")
     assert evidence.truth is not None
     assert {"hair_color", "turn"} <= evidence.labels.keys()
-
-
-def test_labels_of_a_table(tmp_path):
-    table = tmp_path / "labels.csv"
-    table.write_text("file,hair,age\nx/1.png,dark,7\n2.jpg,fair,9\n")
-    assert read_labels(table) == {
-        "hair": {"1": "dark", "2": "fair"},
-        "age": {"1": "7", "2": "9"},
-    }
-    table.write_text("file\n")
-    with pytest.raises(UserError, match="`labels` must have a header"):
-        read_labels(table)
-    with pytest.raises(UserError, match="`labels` must be a CSV"):
-        read_labels(tmp_path / "none.csv")
-
-
-def test_colours_of_classes(tmp_path):
-    table = tmp_path / "palette.csv"
-    table.write_text("class,r,g,b\nsky,0,0,255\nroad,9,8,7\n")
-    assert read_palette(table).tolist() == [[0, 0, 255], [9, 8, 7]]
-    table.write_text("class,red\nsky,0\n")
-    with pytest.raises(UserError, match=r"`palette` must be .* r, g and b"):
-        read_palette(table)
-
-
-def test_real_images_are_embedded_once():
-    calls = []
-
-    class Counting:
-        label, weights_sha256, embedding = "counting", "0", ("x",)
-
-        def embed(self, images, grid):
-            calls.append(grid)
-            return images.reshape(len(images), -1).astype(np.float32)
-
-    images = np.arange(2 * 4 * 4 * 3, dtype=np.uint8).reshape(2, 4, 4, 3)
-    first = remembered(Counting(), images, 1)
-    again = remembered(Counting(), images.copy(), 1)
-    assert np.array_equal(first, again)
-    assert calls == [1]
-    remembered(Counting(), images, 4)
-    remembered(Counting(), images + 1, 1)
-    assert calls == [1, 4, 1]

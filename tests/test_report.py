@@ -14,12 +14,12 @@ from PIL import Image
 
 from tf_i2i import report
 from tf_i2i.errors import UserError
+from tf_i2i.evaluation.judge import MEASURES
+from tf_i2i.evaluation.judge import Candidate
+from tf_i2i.evaluation.judge import Evidence
+from tf_i2i.evaluation.judge import Judge
 from tf_i2i.metrics.baselines import baselines
 from tf_i2i.metrics.explanations import UNKNOWN
-from tf_i2i.metrics.judge import MEASURES
-from tf_i2i.metrics.judge import Candidate
-from tf_i2i.metrics.judge import Evidence
-from tf_i2i.metrics.judge import Judge
 from tf_i2i.report import drawings
 from tf_i2i.report.tables import winners
 

@@ -177,15 +177,15 @@ def _parameters(model):
 
 def _table(run, models, direction, count):
     """Row -> measure -> number, of both models and of the cheats."""
+    from tf_i2i.evaluation.evidence import RealImages
+    from tf_i2i.evaluation.judge import Judge
+    from tf_i2i.evaluation.judge import recipe
+    from tf_i2i.evaluation.translations import Translations
     from tf_i2i.features import load_features
-    from tf_i2i.metrics.judge import Judge
-    from tf_i2i.metrics.judge import recipe
-    from tf_i2i.training.evaluation import RealImages
-    from tf_i2i.training.evaluation import Translations
-    from tf_i2i.training.evaluation import remembered
+    from tf_i2i.features.cache import cached_embeddings
 
     evidence = RealImages.of_run(run).evidence(direction, "test", count)
-    judge = Judge(evidence, load_features("random-conv"), 0, remembered)
+    judge = Judge(evidence, load_features("random-conv"), 0, cached_embeddings)
     candidates = {
         name: Translations(model).candidate(evidence, direction)
         for name, model in models.items()

@@ -183,8 +183,8 @@ class _Subject:
 
 
 def _run_subject(flags):
-    from tf_i2i.training.evaluation import RealImages
-    from tf_i2i.training.evaluation import Translations
+    from tf_i2i.evaluation.evidence import RealImages
+    from tf_i2i.evaluation.translations import Translations
     from tf_i2i.training.run import load_translator
 
     load = functools.partial(
@@ -237,7 +237,7 @@ def _folder_subject(flags):
     from tf_i2i.data.reading import MAPS
     from tf_i2i.data.sources import source_for
     from tf_i2i.data.store import open_store
-    from tf_i2i.training.evaluation import RealImages
+    from tf_i2i.evaluation.evidence import RealImages
 
     stores = {
         domain: open_store(
@@ -288,7 +288,7 @@ def _read_candidate(folder, names, size, maps):
     from tf_i2i.data.reading import fit_image
     from tf_i2i.data.reading import list_images
     from tf_i2i.data.reading import read_image
-    from tf_i2i.metrics.judge import Candidate
+    from tf_i2i.evaluation.judge import Candidate
 
     files = {path.stem: path for path in list_images(folder)[0]}
     if not files:
@@ -310,7 +310,7 @@ def _read_candidate(folder, names, size, maps):
 
 
 def _labels(flags):
-    from tf_i2i.training.evaluation import read_labels
+    from tf_i2i.data.labels import read_labels
 
     return {
         domain: read_labels(path)
@@ -320,7 +320,7 @@ def _labels(flags):
 
 
 def _palettes(flags):
-    from tf_i2i.training.evaluation import read_palette
+    from tf_i2i.data.maps import read_palette
 
     return {
         domain: read_palette(path)
@@ -345,9 +345,9 @@ def _named(subject, direction):
 
 def _judge(subject, direction, features, flags):
     """The direction's part of the report, and its table."""
-    from tf_i2i.metrics.judge import Judge
-    from tf_i2i.metrics.judge import recipe
-    from tf_i2i.training.evaluation import remembered
+    from tf_i2i.evaluation.judge import Judge
+    from tf_i2i.evaluation.judge import recipe
+    from tf_i2i.features.cache import cached_embeddings
 
     evidence = subject.real.evidence(direction, "test", flags.count)
     measures = recipe(flags.recipe or subject.recipe)
@@ -356,7 +356,7 @@ def _judge(subject, direction, features, flags):
     if evidence.target_maps is not None:
         measures = dict.fromkeys((*measures, "segmenter"))
     candidates = subject.make(evidence, direction, measures)
-    judge = Judge(evidence, features, flags.seed, remembered)
+    judge = Judge(evidence, features, flags.seed, cached_embeddings)
     table = judge.table(candidates, measures, flags.cheats == "all")
     made = next(iter(candidates.values()))
     return _report(subject, direction, judge, made, table), table
@@ -365,9 +365,9 @@ def _judge(subject, direction, features, flags):
 def _report(subject, direction, judge, made, table):
     """Pictures beside the numbers."""
     from tf_i2i import report as html
+    from tf_i2i.evaluation.judge import PLACES
     from tf_i2i.metrics.checks import verdict
     from tf_i2i.metrics.copying import nearest
-    from tf_i2i.metrics.judge import PLACES
 
     e = judge.evidence
     distances, indices = nearest(
@@ -462,11 +462,13 @@ def _under_styles(inputs, several):
 
 def _flat(table, features):
     """Row -> measure with all that makes it comparable -> rounded number."""
-    from tf_i2i.metrics.judge import full_name
-    from tf_i2i.training.evaluation import rounded
+    from tf_i2i.evaluation.judge import full_name
+    from tf_i2i.evaluation.validation import round_numbers
 
     return {
-        row: rounded({full_name(n, features): v for n, v in scores.items()})
+        row: round_numbers(
+            {full_name(n, features): v for n, v in scores.items()}
+        )
         for row, scores in table.items()
     }
 

@@ -231,8 +231,8 @@ def _lines(path):
 
 def accuracy(run_dir, best):
     """Of a run's classifier on B's test set; and the step of the weights."""
-    from tf_i2i.training.evaluation import RealImages
-    from tf_i2i.training.evaluation import Translations
+    from tf_i2i.evaluation.evidence import RealImages
+    from tf_i2i.evaluation.translations import Translations
     from tf_i2i.training.run import load_translator
 
     model, run = load_translator(run_dir, best=best)

@@ -7,6 +7,7 @@ from PIL import Image
 
 from tf_i2i.data.augment import Augmentation
 from tf_i2i.data.maps import colours_of
+from tf_i2i.data.maps import read_palette
 from tf_i2i.data.reading import fit_image
 from tf_i2i.data.reading import read_image
 from tf_i2i.data.sources import ArraySource
@@ -131,3 +132,12 @@ def test_pictures_are_no_maps(rng, tmp_path):
     )
     with pytest.raises(UserError, match="JPEG mixes them"):
         colours_of(store)
+
+
+def test_colours_of_classes(tmp_path, refuses):
+    table = tmp_path / "palette.csv"
+    table.write_text("class,r,g,b\nsky,0,0,255\nroad,9,8,7\n")
+    assert read_palette(table).tolist() == [[0, 0, 255], [9, 8, 7]]
+    table.write_text("class,red\nsky,0\n")
+    with refuses("palette"):
+        read_palette(table)

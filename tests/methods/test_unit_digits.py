@@ -10,12 +10,9 @@ from PIL import Image
 
 from tf_i2i import train
 from tf_i2i.errors import UserError
+from tf_i2i.evaluation.evidence import RealImages
 from tf_i2i.images import to_float
 from tf_i2i.methods import UNITAdaptation
-from tf_i2i.training.evaluation import RealImages
-from tf_i2i.training.evaluation import class_names
-from tf_i2i.training.evaluation import class_numbers
-from tf_i2i.training.evaluation import folder_labels
 from tf_i2i.training.run import load_translator
 
 BATCH, CLASSES = 4, 3
@@ -329,28 +326,6 @@ def test_accuracy_is_that_of_the_classifier_in_b(runs):
     assert last["a_to_b"]["accuracy"] == pytest.approx(np.mean(seen == truth))
     assert "accuracy" not in last["b_to_a"]
     assert run.checkpoints.best[0].exists()
-
-
-def test_numbers_come_from_a_whatever_b_has():
-    table = {"digit": {"x": "7", "y": "10", "z": "7"}, "other": {"x": "1"}}
-    found = class_numbers(table, ["train/z.png", "x.jpg", "a/b/y.png"], 2)
-    assert found.tolist() == [1, 1, 0]
-    assert found.dtype == np.int32
-    b = {"p": "7", "q": "0", "r": "10"}
-    assert class_names(table["digit"], b) == ["10", "7", "0"]
-    with pytest.raises(UserError, match="at most 1 different"):
-        class_numbers(table, ["x.png"], 1)
-    with pytest.raises(UserError, match="Received: none for w"):
-        class_numbers(table, ["w.png"], 2)
-    with pytest.raises(UserError, match=r"`--labels_a`.*Received: neither"):
-        class_numbers({}, ["w.png"], 2)
-
-
-def test_folders_are_classes():
-    names = ["train/7/1.png", "train/3/2.png", "test/7/3.png"]
-    assert folder_labels(names) == {"folder": {"1": "7", "2": "3", "3": "7"}}
-    assert folder_labels(["train/1.png", "train/3/2.png"]) == {}
-    assert folder_labels(["train/7/1.png", "train/3/1.png"]) == {}
 
 
 def test_labels_that_are_missing_are_told(data, tmp_path):

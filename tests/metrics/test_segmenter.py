@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from tf_i2i.errors import UserError
+from tf_i2i.evaluation.judge import Candidate
+from tf_i2i.evaluation.judge import Evidence
+from tf_i2i.evaluation.judge import Judge
+from tf_i2i.evaluation.judge import map_labels
 from tf_i2i.features import load_features
-from tf_i2i.metrics.judge import Candidate
-from tf_i2i.metrics.judge import Evidence
-from tf_i2i.metrics.judge import Judge
-from tf_i2i.metrics.judge import map_labels
 from tf_i2i.metrics.segmenter import VOID
 from tf_i2i.metrics.segmenter import PixelProbe
 

@@ -1,5 +1,7 @@
 """Label maps: images whose colours are names of classes."""
 
+import csv
+
 import numpy as np
 
 from tf_i2i.data.unpaired import images_at
@@ -35,3 +37,27 @@ def colours_of(store):
             f"{printable(store.names[rows[0]])}"
         )
     return np.stack([numbers >> 16, numbers >> 8 & 255, numbers & 255], 1)
+
+
+def read_palette(path):
+    """Reads the colours of classes from a CSV file.
+
+    Args:
+        path: of the file; it has a header, and the columns r, g and b.
+
+    Returns:
+        int64 `[K, 3]`, in [0, 255].
+
+    Raises:
+        UserError: no such file, or no such columns.
+    """
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        colours = [[int(row[channel]) for channel in "rgb"] for row in rows]
+    except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
+        raise UserError(
+            "`palette` must be a CSV file with the columns r, g and b. "
+            f"Received: {path} ({error!r})"
+        ) from error
+    return np.array(colours, np.int64).reshape(-1, 3)

@@ -1,6 +1,6 @@
 """What the numbers and the rows of an evaluation say.
 
-For the measures of `tf_i2i.metrics.judge`.
+For the measures of `tf_i2i.evaluation.judge`.
 """
 
 from typing import NamedTuple

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from PIL import Image
 
 from tf_i2i.errors import UserError
+from tf_i2i.evaluation.judge import full_name
 from tf_i2i.metrics.explanations import HEADLINE
 from tf_i2i.metrics.explanations import OWN
 from tf_i2i.metrics.explanations import REAL
@@ -19,7 +20,6 @@ from tf_i2i.metrics.explanations import SENSITIVITY
 from tf_i2i.metrics.explanations import UNKNOWN
 from tf_i2i.metrics.explanations import Explanation
 from tf_i2i.metrics.explanations import explain
-from tf_i2i.metrics.judge import full_name
 from tf_i2i.report import drawings
 from tf_i2i.report.tables import cells_of
 from tf_i2i.report.tables import measures_of

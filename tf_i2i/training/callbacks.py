@@ -15,15 +15,15 @@ import tensorflow as tf
 from PIL import Image
 from tqdm import tqdm
 
+from tf_i2i.disk import reason
+from tf_i2i.disk import write_whole
 from tf_i2i.domains import named
+from tf_i2i.evaluation.evidence import RealImages
+from tf_i2i.evaluation.validation import Validation
+from tf_i2i.evaluation.validation import round_numbers
 from tf_i2i.images import grid
 from tf_i2i.images import to_float
 from tf_i2i.images import to_uint8
-from tf_i2i.training.disk import reason
-from tf_i2i.training.disk import write_whole
-from tf_i2i.training.evaluation import RealImages
-from tf_i2i.training.evaluation import Validation
-from tf_i2i.training.evaluation import rounded
 
 LINES = 5  # Of the log, by which a run is judged.
 SHOWN_SIDE = 64  # Pixels: small images are enlarged to this in grids.
@@ -232,7 +232,7 @@ class Log(RunCallback):
             return
         rate = {"images_per_second": images / seconds}
         self.record(
-            {"phase": self.phase.name, **rounded(losses | rate)},
+            {"phase": self.phase.name, **round_numbers(losses | rate)},
             {f"losses/{name}": v for name, v in losses.items()} | rate,
         )
         self._warn(losses)
@@ -346,7 +346,7 @@ class Evaluate(RunCallback):
             "features": self.validation.features.label,
         }
         self.record(
-            row | {d: rounded(found) for d, found in scores.items()},
+            row | {d: round_numbers(found) for d, found in scores.items()},
             {
                 f"validation_{direction}/{name}": value
                 for direction, found in scores.items()

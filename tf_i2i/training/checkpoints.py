@@ -17,10 +17,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from tf_i2i.disk import megabytes
+from tf_i2i.disk import reason
+from tf_i2i.disk import write_whole
 from tf_i2i.errors import UserError
-from tf_i2i.training.disk import megabytes
-from tf_i2i.training.disk import reason
-from tf_i2i.training.disk import write_whole
 
 PACKED = "translator.npz"
 _NAME = re.compile(r"step-\d{9}\.weights\.h5")

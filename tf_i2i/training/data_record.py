@@ -8,9 +8,9 @@ import hashlib
 import json
 
 from tf_i2i.data.sources import SPLITS
+from tf_i2i.disk import write_whole
 from tf_i2i.errors import UserError
 from tf_i2i.errors import printable
-from tf_i2i.training.disk import write_whole
 
 _NAMED = 3  # Pictures that a message names of each kind of change.
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import filelock
 
+from tf_i2i.disk import reason
 from tf_i2i.errors import UserError
-from tf_i2i.training.disk import reason
 
 NAME = "trainer.lock"
 # What file systems answer that lock no files, some network ones among them.

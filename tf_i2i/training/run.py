@@ -15,6 +15,9 @@ import keras
 
 from tf_i2i.cache import default_cache_dir
 from tf_i2i.data.augment import Augmentation
+from tf_i2i.data.labels import class_numbers
+from tf_i2i.data.labels import folder_labels
+from tf_i2i.data.labels import read_labels
 from tf_i2i.data.maps import colours_of
 from tf_i2i.data.reading import FITS
 from tf_i2i.data.reading import MAPS
@@ -23,9 +26,12 @@ from tf_i2i.data.store import open_store
 from tf_i2i.data.store import to_stderr
 from tf_i2i.data.unpaired import default_load_size
 from tf_i2i.data.unpaired import evaluation_images
+from tf_i2i.disk import reason
+from tf_i2i.disk import write_whole
 from tf_i2i.domains import DOMAINS
 from tf_i2i.domains import check_names
 from tf_i2i.errors import UserError
+from tf_i2i.evaluation.validation import Evaluation
 from tf_i2i.features.perceptual import perceptual
 from tf_i2i.features.teacher import teacher
 from tf_i2i.features.translator import exported
@@ -47,12 +53,6 @@ from tf_i2i.training.devices import STRATEGIES
 from tf_i2i.training.devices import Workers
 from tf_i2i.training.devices import fastest_precision
 from tf_i2i.training.devices import make_strategy
-from tf_i2i.training.disk import reason
-from tf_i2i.training.disk import write_whole
-from tf_i2i.training.evaluation import Evaluation
-from tf_i2i.training.evaluation import class_numbers
-from tf_i2i.training.evaluation import folder_labels
-from tf_i2i.training.evaluation import read_labels
 from tf_i2i.training.loop import Training
 from tf_i2i.training.optimizers import Adam
 

@@ -5,19 +5,19 @@ import pytest
 
 from tf_i2i.data import toy_faces
 from tf_i2i.errors import UserError
+from tf_i2i.evaluation.judge import MEASURES
+from tf_i2i.evaluation.judge import RECIPES
+from tf_i2i.evaluation.judge import Candidate
+from tf_i2i.evaluation.judge import Evidence
+from tf_i2i.evaluation.judge import Judge
+from tf_i2i.evaluation.judge import full_name
+from tf_i2i.evaluation.judge import lower_is_better
+from tf_i2i.evaluation.judge import recipe
 from tf_i2i.features import load_features
 from tf_i2i.metrics import gate
 from tf_i2i.metrics.baselines import baselines
 from tf_i2i.metrics.baselines import blurred
 from tf_i2i.metrics.baselines import recoloured
-from tf_i2i.metrics.judge import MEASURES
-from tf_i2i.metrics.judge import RECIPES
-from tf_i2i.metrics.judge import Candidate
-from tf_i2i.metrics.judge import Evidence
-from tf_i2i.metrics.judge import Judge
-from tf_i2i.metrics.judge import full_name
-from tf_i2i.metrics.judge import lower_is_better
-from tf_i2i.metrics.judge import recipe
 
 PAIRS, TRAIN = 96, 256
 

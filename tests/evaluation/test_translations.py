@@ -3,9 +3,9 @@
 import numpy as np
 import tensorflow as tf
 
+from tf_i2i.evaluation.judge import Evidence
+from tf_i2i.evaluation.translations import Translations
 from tf_i2i.images import to_float
-from tf_i2i.metrics.judge import Evidence
-from tf_i2i.training.evaluation import Translations
 
 
 class Light:

@@ -1,0 +1,1 @@
+"""Scores of a trained translator's images, beside those of cheats."""

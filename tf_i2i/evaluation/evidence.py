@@ -1,0 +1,174 @@
+"""The real images that translations are scored against."""
+
+import dataclasses
+
+import numpy as np
+
+from tf_i2i.data import toy_faces
+from tf_i2i.data.labels import class_names
+from tf_i2i.data.labels import labels_of
+from tf_i2i.data.labels import stem
+from tf_i2i.data.maps import colours_of
+from tf_i2i.data.reading import MAPS
+from tf_i2i.data.reading import fit_image
+from tf_i2i.data.reading import list_images
+from tf_i2i.data.reading import read_image
+from tf_i2i.data.sources import means_toy_faces
+from tf_i2i.data.store import Store
+from tf_i2i.data.unpaired import images_at
+from tf_i2i.errors import UserError
+from tf_i2i.evaluation.judge import Evidence
+
+TRAIN_COUNT = 2000
+
+
+@dataclasses.dataclass
+class RealImages:
+    """The two domains of a run, as evidence is drawn from them.
+
+    Attributes:
+        stores: "a", "b" -> `Store`.
+        size: side of the images, pixels.
+        paired: whether the test images of one name are hidden partners; their
+            folders and suffixes do not count.
+        labels: "a", "b" -> (name of a column -> (stem -> label)).
+        palettes: "a", "b" -> whole numbers `[K, 3]`, of domains of label maps.
+        maps: "a", "b" -> a folder of label maps of that domain's photos, by
+            name, in the other domain's colours.
+    """
+
+    stores: dict[str, Store]
+    size: int
+    paired: bool = False
+    labels: dict = dataclasses.field(default_factory=dict)
+    palettes: dict = dataclasses.field(default_factory=dict)
+    maps: dict = dataclasses.field(default_factory=dict)
+
+    @classmethod
+    def of_run(cls, run, paired=False, labels=None, palettes=None, maps=None):
+        """Those of a run; the toy faces have pairs and labels of their own,
+        label maps their palette.
+        """
+        stores = {domain: run.store(domain) for domain in "ab"}
+        if all(map(means_toy_faces, run.data.values())):
+            labels = {d: _toy_labels(stores[d]) for d in "ab"}
+            paired = True
+        known = {d: colours_of(stores[d]) for d in run.label_maps}
+        palettes = known | (palettes or {})
+        return cls(
+            stores, run.phase.size, paired, labels or {}, palettes, maps or {}
+        )
+
+    def evidence(self, direction, split="test", count=None):
+        """`Evidence` of a direction.
+
+        Args:
+            direction: "a_to_b" or "b_to_a".
+            split: whose images are translated: "test" or "val".
+            count: how many at most.
+
+        Raises:
+            UserError: `paired`, and no two names are alike.
+        """
+        source, target = direction.split("_to_")
+        rows = {d: self.stores[d].split(split) for d in "ab"}
+        partners = self.paired and split == "test"
+        if partners:
+            rows = self._partners(rows)
+        rows = {d: r[:count] for d, r in rows.items()}
+        train = {d: self.stores[d].split("train")[:TRAIN_COUNT] for d in "ab"}
+        labels, target_labels = self._labels(source, target, rows, train)
+        target_test = self._images(target, rows[target])
+        maps = None
+        if target in self.maps and source in self.palettes:
+            # Those with a map first: a segmenter learns from them.
+            train[target], maps = self._maps_of(target, train[target])
+        return Evidence(
+            inputs=self._images(source, rows[source]),
+            target_test=target_test,
+            target_train=self._images(target, train[target]),
+            source_train=self._images(source, train[source]),
+            truth=target_test if partners else None,
+            labels=labels,
+            target_labels=target_labels,
+            palette=self.palettes.get(target),
+            source_palette=self.palettes.get(source),
+            target_maps=maps,
+        )
+
+    def _maps_of(self, domain, rows):
+        """Rows, those with a label map first, and the maps of these."""
+        folder = self.maps[domain]
+        files = {path.stem: path for path in list_images(folder)[0]}
+        stems = [stem(self.stores[domain].names[row]) for row in rows]
+        order = sorted(range(len(rows)), key=lambda i: stems[i] not in files)
+        found = [files[stems[i]] for i in order if stems[i] in files]
+        if not found:
+            raise UserError(
+                f"`--maps_{domain}` must hold label maps of the names of "
+                f"{domain.upper()}'s training images. Received: {folder}, "
+                "none of them"
+            )
+        fit = "crop" + MAPS
+        maps = [fit_image(read_image(path), self.size, fit) for path in found]
+        return np.asarray(rows)[order], np.stack(maps)
+
+    def names(self, domain, split="test"):
+        """Stems of the images of a split, in the order of `evidence`."""
+        rows = {d: self.stores[d].split(split) for d in "ab"}
+        if self.paired and split == "test":
+            rows = self._partners(rows)
+        return [stem(self.stores[domain].names[i]) for i in rows[domain]]
+
+    def _images(self, domain, rows):
+        return images_at(self.stores[domain], rows, self.size)
+
+    def _partners(self, rows):
+        at = {stem(self.stores["b"].names[row]): row for row in rows["b"]}
+        pairs = [
+            (row, at[name])
+            for row in rows["a"]
+            if (name := stem(self.stores["a"].names[row])) in at
+        ]
+        if not pairs:
+            raise UserError(
+                "`--paired` needs test images of equal names in both domains. "
+                "Received: none"
+            )
+        a, b = np.array(pairs).T
+        return {"a": a, "b": b}
+
+    def _labels(self, source, target, rows, train):
+        """Labels that both domains have, as numbers."""
+        found, found_target = {}, {}
+        a, b = (self.labels.get(domain, {}) for domain in "ab")
+        for column in (name for name in a if name in b):
+            values = [
+                self._column(domain, column, some)
+                for domain, some in (
+                    (source, rows[source]),
+                    (target, train[target]),
+                    (target, rows[target]),
+                )
+            ]
+            known = class_names(a[column], b[column])
+            number = {name: i for i, name in enumerate(known)}
+            numbers = [np.array([number[v] for v in some]) for some in values]
+            found[column] = numbers[0]
+            found_target[column] = tuple(numbers[1:])
+        return found, found_target
+
+    def _column(self, domain, column, rows):
+        names = self.stores[domain].names
+        names = [names[row] for row in rows]
+        return labels_of(self.labels[domain][column], names, domain)
+
+
+def _toy_labels(store):
+    stems = [stem(name) for name in store.names]
+    columns = toy_faces.attributes(list(map(int, stems)))
+    columns["turn"] = np.sign(columns["turn"]).astype(np.int32)
+    return {
+        name: dict(zip(stems, values.tolist(), strict=True))
+        for name, values in columns.items()
+    }
