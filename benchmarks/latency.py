@@ -26,6 +26,7 @@ from pathlib import Path
 import numpy as np
 
 from tf_i2i import cli
+from tf_i2i.methods.capabilities import style_shape
 
 PUBLISHED_SIZE = 128
 REFERENCE = "TensorFlow"
@@ -113,7 +114,7 @@ def candidates(model, images, direction, folder, threads):
     from tf_i2i.exporting.pictures import photo_to_photo
 
     image, style = images[:1], None
-    if shape := model.style_for(direction):
+    if shape := style_shape(model, direction):
         style = np.zeros((1, *shape), np.float32)
     given = [tf.constant(x) for x in (image, style) if x is not None]
     function = tf.function(photo_to_photo(model, direction), autograph=False)

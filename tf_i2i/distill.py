@@ -18,6 +18,7 @@ from tf_i2i import cli
 from tf_i2i import configs
 from tf_i2i.domains import DIRECTIONS
 from tf_i2i.errors import UserError
+from tf_i2i.methods.capabilities import style_shape
 
 TEACHER = "teacher"  # Folder of its SavedModel, in the student's.
 REPORT = "distillation.json"
@@ -101,7 +102,7 @@ def _ways(teacher, direction):
     ways = DIRECTIONS if direction == "both" else (direction,)
     for way in ways:
         teacher.check_direction(way)
-        if teacher.style_for(way):
+        if style_shape(teacher, way):
             raise UserError(
                 "`--run_dir` must be a run without styles: a student learns "
                 f"one picture for each. Received: {type(teacher).__name__} "

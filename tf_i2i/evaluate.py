@@ -18,6 +18,7 @@ from tf_i2i import cli
 from tf_i2i import models
 from tf_i2i.domains import named
 from tf_i2i.errors import UserError
+from tf_i2i.methods.capabilities import style_shape
 
 STEPS_BETWEEN = 7
 SHOWN_INPUTS = 6
@@ -438,7 +439,7 @@ def _between(model, inputs, direction):
     for first, last in zip(inputs[:4:2], inputs[1:4:2], strict=False):
         mixed = (1 - share) * to_float(first) + share * to_float(last)
         style = None
-        if model.style_for(direction):
+        if style_shape(model, direction):
             style = np.repeat(model.sample_style(1, 0), STEPS_BETWEEN, 0)
         mixed = mixed.astype(np.float32)
         made = to_uint8(model.translate(mixed, direction, style)).numpy()

@@ -35,6 +35,7 @@ from tf_i2i.exporting import settle
 from tf_i2i.exporting.pictures import bytes_of
 from tf_i2i.exporting.styles import describe_styles
 from tf_i2i.images import to_float
+from tf_i2i.methods.capabilities import style_shape
 from tf_i2i.training import settings
 
 FORMATS = {
@@ -213,7 +214,7 @@ class Pictures:
 
     def styles(self, direction, split, count):
         """Styles of pictures that a direction leads to; None without."""
-        if not self.model.style_for(direction):
+        if not style_shape(self.model, direction):
             return None
         given = self.run.images(direction[-1], split, count)
         style = self.model.encode_style(to_float(given), direction)
@@ -262,7 +263,7 @@ def _beside(model, pictures, part, kind, direction):
         rows = litert.layers(part)
         texts["layers.csv"] = litert.table(rows)
         print(litert.summary(rows))
-    if model.style_for(direction):
+    if style_shape(model, direction):
         images = pictures.run.images(direction[-1], "train", 10)
         texts["style.json"] = describe_styles(model, direction, images)
     return texts

@@ -30,6 +30,7 @@ from tf_i2i.files import check_outputs
 from tf_i2i.files import save_image
 from tf_i2i.images import grid
 from tf_i2i.images import to_float
+from tf_i2i.methods.capabilities import Embedding
 from tf_i2i.metrics.embeddings import squared_distances
 from tf_i2i.metrics.embeddings import unit
 from tf_i2i.report import enlarged
@@ -264,7 +265,7 @@ def main(argv):
     from tf_i2i.training.run import load_translator
 
     model, run = load_translator(flags.run_dir, flags.allow_imports)
-    if not model.embeds:
+    if not isinstance(model, Embedding):
         raise UserError(
             "`--run_dir` must be a run whose domains share an encoder. "
             f"Received: a {type(model).__name__}"

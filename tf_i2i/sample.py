@@ -20,6 +20,7 @@ from tf_i2i.files import check_outputs
 from tf_i2i.files import save_image
 from tf_i2i.images import grid
 from tf_i2i.images import to_uint8
+from tf_i2i.methods.capabilities import Prior
 from tf_i2i.training import settings
 
 _BATCH = 32
@@ -29,15 +30,12 @@ def sample_pairs(model, count, seed=0):
     """Pairs from a model's prior.
 
     Args:
-        model: `UnpairedTranslator` that has one.
+        model: `Prior`.
         count: how many pairs.
         seed: integer; the same seed, the same pairs.
 
     Returns:
         Dictionary: "a", "b" -> uint8 `[count, S, S, 3]`.
-
-    Raises:
-        UserError: the method has no prior.
     """
     codes = model.sample_codes(count, seed)
     parts = [
@@ -77,6 +75,11 @@ def main(argv):
     from tf_i2i.training.run import load_translator
 
     model, _ = load_translator(flags.run_dir, flags.allow_imports)
+    if not isinstance(model, Prior):
+        raise UserError(
+            "`--run_dir` must be a run of a method with a prior, such as "
+            f"UNIT. Received: a {type(model).__name__}"
+        )
     pairs = sample_pairs(model, flags.count, flags.seed)
     if as_grid:
         save_image(grid([pairs["a"], pairs["b"]]), output)

@@ -9,6 +9,7 @@ from tf_i2i.data.reading import read_image
 from tf_i2i.errors import UserError
 from tf_i2i.images import grid
 from tf_i2i.images import to_float
+from tf_i2i.methods.capabilities import style_shape
 
 SAMPLE = "sample"
 
@@ -66,7 +67,7 @@ def styles_for(model, direction, style, count, seed=0):
     Raises:
         UserError: the model has no styles for that direction.
     """
-    if model.style_for(direction) is None:
+    if style_shape(model, direction) is None:
         raise UserError(
             f"`--style`: the {type(model).__name__} of this run was trained "
             f"without styles for {direction}; leave it out. Received: {style}"

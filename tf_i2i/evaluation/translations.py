@@ -10,6 +10,9 @@ from tf_i2i.evaluation.judge import SENSITIVITY_IMAGES
 from tf_i2i.evaluation.judge import Candidate
 from tf_i2i.images import to_float
 from tf_i2i.images import to_uint8
+from tf_i2i.methods.capabilities import Classifying
+from tf_i2i.methods.capabilities import Embedding
+from tf_i2i.methods.capabilities import style_shape
 
 STYLES = 5
 STYLED_INPUTS = 32
@@ -75,16 +78,16 @@ class Translations:
             made.back = back
             few = inputs[:SENSITIVITY_IMAGES]
             made.exact = self.translate(few, direction, rounded=False)
-        if "embedding" in measures and self.model.embeds:
+        if "embedding" in measures and isinstance(self.model, Embedding):
             made.codes = (
                 self.embed(inputs, source),
                 self.embed(outputs, target),
                 self.embed(evidence.target_test, target),
             )
-        learned = self.model.classes is not None and source == "a"
+        learned = isinstance(self.model, Classifying) and source == "a"
         if "accuracy" in measures and learned:
             made.predicted = self.classify(evidence.target_test, target)
-        if "diversity" in measures and self.model.style_for(direction):
+        if "diversity" in measures and style_shape(self.model, direction):
             few = inputs[:STYLED_INPUTS]
             made.several = np.stack(
                 [
@@ -101,7 +104,7 @@ class Translations:
         """
         if direction not in self.model.directions:
             return None
-        if self.model.style_for(direction) is None:
+        if style_shape(self.model, direction) is None:
             return functools.partial(self.translate, direction=direction)
         styles = _in_batches(self._encode_style, inputs, direction)
         return lambda images: self.translate(
@@ -119,7 +122,7 @@ class Translations:
                 direction takes one.
             rounded: whether to uint8, or float32 in [-1, 1].
         """
-        if style is None and self.model.style_for(direction):
+        if style is None and style_shape(self.model, direction):
             seed = self.seed if seed is None else seed
             style = self.model.sample_style(len(images), seed)
         parts = []

@@ -5,6 +5,7 @@ from pathlib import Path
 from tf_i2i.errors import UserError
 from tf_i2i.images import to_float
 from tf_i2i.images import to_uint8
+from tf_i2i.methods.capabilities import style_shape
 
 
 def photo_to_photo(model, direction):
@@ -69,7 +70,8 @@ def one_size(model, direction, size=None, batch=1):
             f"`size` must be a multiple of {model.size_multiple}. "
             f"Received: size={size}"
         )
-    inputs = specs(tf.uint8, (batch, size, size, 3), model.style_for(direction))
+    style = style_shape(model, direction)
+    inputs = specs(tf.uint8, (batch, size, size, 3), style)
     translate = photo_to_photo(model, direction)
 
     @tf.function(input_signature=inputs, autograph=False)

@@ -6,6 +6,8 @@ from tf_i2i.domains import DIRECTIONS
 from tf_i2i.exporting.pictures import photo_to_photo
 from tf_i2i.exporting.pictures import specs
 from tf_i2i.images import to_float
+from tf_i2i.methods.capabilities import Embedding
+from tf_i2i.methods.capabilities import style_shape
 
 
 def export_saved_model(model, path, direction="a_to_b"):
@@ -35,9 +37,9 @@ def export_saved_model(model, path, direction="a_to_b"):
     calls: dict = {}
     for way in model.directions:
         calls |= _translations(model, way)
-        if model.style_for(way):
+        if style_shape(model, way):
             calls |= _styles(model, way)
-    for domain in "ab" if model.embeds else "":
+    for domain in "ab" if isinstance(model, Embedding) else "":
         calls[f"encode_{domain}"] = _signature(
             model,
             functools.partial(_embedding, model, domain),
@@ -66,7 +68,7 @@ def export_saved_model(model, path, direction="a_to_b"):
 def _translations(model, way):
     import tensorflow as tf
 
-    shape, style = (None, None, None, 3), model.style_for(way)
+    shape, style = (None, None, None, 3), style_shape(model, way)
 
     def floats(images, style=None):
         return model.translate(images, way, style)

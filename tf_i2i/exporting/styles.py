@@ -5,6 +5,7 @@ import json
 import numpy as np
 
 from tf_i2i.images import to_float
+from tf_i2i.methods.capabilities import style_shape
 
 _DRAWS, _SAMPLES = 1000, 10
 
@@ -25,7 +26,7 @@ def describe_styles(model, direction, images):
     drawn = np.asarray(model.sample_style(_DRAWS, 0)).reshape(_DRAWS, -1)
     samples = model.encode_style(to_float(images[:_SAMPLES]), direction)
     about = {
-        "shape": list(model.style_for(direction)),
+        "shape": list(style_shape(model, direction)),
         "distribution": {
             "mean": _rounded(drawn.mean()),
             "deviation": _rounded(drawn.std()),

@@ -1,25 +1,23 @@
-"""Published methods, one file each, on one base class."""
+"""Published methods, one file each, on one base class.
 
-from tf_i2i.methods.asymgan import AsymGAN
-from tf_i2i.methods.base import UnpairedTranslator
-from tf_i2i.methods.cdft import CDFT
-from tf_i2i.methods.cyclegan import CycleGAN
-from tf_i2i.methods.dtn import DTN
-from tf_i2i.methods.student import Student
-from tf_i2i.methods.twingan import TwinGAN
-from tf_i2i.methods.unit import UNIT
-from tf_i2i.methods.unit_digits import UNITAdaptation
-from tf_i2i.methods.xgan import XGAN
+`tf_i2i.methods.CycleGAN` and the others come from `methods.registry`;
+TensorFlow is loaded when the first of them is asked for.
+"""
 
-__all__ = [
-    "CDFT",
-    "DTN",
-    "UNIT",
-    "XGAN",
-    "AsymGAN",
-    "CycleGAN",
-    "Student",
-    "TwinGAN",
-    "UNITAdaptation",
-    "UnpairedTranslator",
-]
+
+def __getattr__(name):
+    # Methods are classes: other names are modules, or Python's own.
+    if name[:1].isupper() and name in _public():
+        return _public()[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted([*globals(), *_public()])
+
+
+def _public():
+    from tf_i2i.methods.base import UnpairedTranslator
+    from tf_i2i.methods.registry import methods
+
+    return {"UnpairedTranslator": UnpairedTranslator, **methods()}

@@ -40,6 +40,7 @@ from tf_i2i import losses
 from tf_i2i.errors import UserError
 from tf_i2i.layers import FirstDeviations
 from tf_i2i.methods.base import UnpairedTranslator
+from tf_i2i.methods.capabilities import Styled
 from tf_i2i.networks.asymgan import STYLE_PATHS
 from tf_i2i.networks.asymgan import AuxEncoder
 from tf_i2i.networks.asymgan import MapCritic
@@ -53,7 +54,7 @@ from tf_i2i.networks.resnet import ResnetGenerator
 _PRIOR = 1  # The stream of random numbers that z is drawn from.
 
 
-class AsymGAN(UnpairedTranslator):
+class AsymGAN(Styled, UnpairedTranslator):
     """AsymGAN (Li et al. 2019).
 
     Args:
@@ -98,8 +99,7 @@ class AsymGAN(UnpairedTranslator):
     critics = ("critic_a", "critic_b", "critic_z")
     updates = ("both",)
     adam = {"learning_rate": 2e-4, "beta_1": 0.5, "beta_2": 0.999}
-    styled = ("b_to_a",)
-    style_shape: tuple[int, ...]
+    styled_directions = ("b_to_a",)
 
     def __init__(
         self,
@@ -221,9 +221,7 @@ class AsymGAN(UnpairedTranslator):
         self.check_direction(direction, style)
         if direction == "a_to_b":
             return self.generator_b(images)
-        if style is None:
-            style = tf.zeros([tf.shape(images)[0], *self.style_shape])
-        return self.generator_a(images, style)
+        return self.generator_a(images, self.style_or_mean(style, images))
 
     def encode_style(self, images, direction):
         """E: what images of A have beside their translations.
@@ -239,7 +237,7 @@ class AsymGAN(UnpairedTranslator):
         Raises:
             UserError: another direction, or another size.
         """
-        if direction not in self.styled:
+        if direction not in self.styled_directions:
             raise UserError(
                 "`direction` must be b_to_a: AsymGAN's images of B have no "
                 f"style. Received: direction={direction!r}"
@@ -251,14 +249,6 @@ class AsymGAN(UnpairedTranslator):
     def sample_style(self, count, seed):
         """Draws of N(0, I)."""
         return tf.random.stateless_normal((count, *self.style_shape), (seed, 0))
-
-    def reconstruct(self, images, domain):
-        """`F(G(a), E(a))`; `G(F(b, 0))`."""
-        if domain == "b":
-            return super().reconstruct(images, domain)
-        style = self.encode_style(images, "b_to_a")
-        fake = self.translate(images, "a_to_b")
-        return self.translate(fake, "b_to_a", style)
 
     # Training.
 

@@ -4,6 +4,7 @@ Names of tensors end with the domain that they live in: `fake_a` is an image
 *in* A, whatever it was made from.
 """
 
+import abc
 import contextlib
 import itertools
 import zlib
@@ -15,6 +16,11 @@ from tf_i2i.domains import DIRECTIONS
 from tf_i2i.errors import UserError
 from tf_i2i.layers import augment
 from tf_i2i.layers.replicas import replica_position
+from tf_i2i.methods.capabilities import Classifying
+from tf_i2i.methods.capabilities import Reconstructing
+from tf_i2i.methods.capabilities import missing_parts
+from tf_i2i.methods.capabilities import stages
+from tf_i2i.methods.capabilities import style_shape
 
 NOT_FINITE = "not finite:"  # How a failed check of a step begins.
 _STREAMS = 4096  # Of random numbers, in a step.
@@ -44,12 +50,10 @@ class UnpairedTranslator(keras.Model):
       scalars by name.
     - `observations(tensors)`, if something beside the losses is worth
       watching: scalars by name.
-    - `stages`, if its networks are trained one after the other: names for
-      `self.stage`, and `updates_in` each of them.
-    - `classes`, if it learns to classify images of A: how many classes.
-      Batches are (a, b, labels of a) then, and `forward` gets the labels.
 
-    and calls `self.build_networks()` at the end of its constructor.
+    What else a method can do it says by the capabilities that it inherits
+    before this class: see `methods.capabilities`. It calls
+    `self.build_networks()` at the end of its constructor.
 
     Args:
         image_size: side of the largest images, pixels.
@@ -61,16 +65,10 @@ class UnpairedTranslator(keras.Model):
     translators: tuple[str, ...] = ()
     critics: tuple[str, ...] = ()
     updates: tuple[str, ...] = ("both",)
-    style_shape: tuple[int, ...] | None = None
     # The sides whose step `forward` are made for, so that it need not make
     # what none of their losses asks for.
     active_sides: tuple[str, ...] = ("translator", "critic")
-    # What may be trained at a time, in order; the last is the whole.
-    stages: tuple[str | None, ...] = (None,)
     directions: tuple[str, ...] = DIRECTIONS  # That `translate` knows.
-    styled: tuple[str, ...] = DIRECTIONS  # Those that take a style, if any.
-    embeds = False  # Whether `embed` can be asked.
-    classes: int | None = None  # Number of classes that `classify` tells.
     # Of Keras' Adam where `compile` is given no optimizer.
     adam = {"learning_rate": 1e-3, "beta_1": 0.5, "beta_2": 0.99}
     critic_augmentation: tuple[str, ...] = ()  # See `compile`.
@@ -106,6 +104,7 @@ class UnpairedTranslator(keras.Model):
             return self.image_size
         raise NotImplementedError
 
+    @abc.abstractmethod
     def translate(self, images, direction, style=None):
         """Translates images on the networks as they stand.
 
@@ -113,7 +112,7 @@ class UnpairedTranslator(keras.Model):
             images: `[N, height, width, 3]`, float in [-1, 1], sides
                 multiples of `size_multiple`.
             direction: "a_to_b" or "b_to_a".
-            style: `[N, *style_shape]`, for methods that have one.
+            style: `[N, *style_shape]`, for methods that are `Styled`.
 
         Returns:
             float32 in [-1, 1], shape of `images`.
@@ -122,138 +121,72 @@ class UnpairedTranslator(keras.Model):
             UserError: for an unknown direction, or a style where the method
                 has none.
         """
-        raise NotImplementedError
 
-    def style_for(self, direction):
-        """Shape of the style that a direction takes, or None."""
-        return self.style_shape if direction in self.styled else None
+    def cycle(self, images, domain):
+        """Returns images translated to the other domain and back.
 
-    def sample_style(self, count, seed):
-        """Styles drawn from the method's prior, `[count, *style_shape]`.
-
-        Args:
-            count: how many.
-            seed: integer; the same seed, the same styles.
-        """
-        raise NotImplementedError
-
-    def blend_styles(self, first, last, count):
-        """Styles on the straight way from one to another, ends included.
-
-        Args:
-            first, last: `[1, *style_shape]`.
-            count: how many, at least 2.
-
-        Returns:
-            `[count, *style_shape]`.
-        """
-        share = tf.linspace(0.0, 1.0, count)
-        share = tf.reshape(share, [-1] + [1] * (len(first.shape) - 1))
-        return (1.0 - share) * first + share * last
-
-    def embed(self, images, domain):
-        """What the encoder that both domains share makes of images.
+        Where the way back takes a style it is the images' own.
 
         Args:
             images: `[N, height, width, 3]`, float in [-1, 1].
-            domain: "a" or "b", which they are of.
+            domain: "a" or "b", the domain of the images.
 
         Returns:
-            `[N, D]`, float32.
+            float32 in [-1, 1], shape of `images`.
 
         Raises:
-            UserError: for methods without a shared encoder.
+            UserError: the method translates in one direction only.
         """
-        raise UserError(
-            f"`{type(self).__name__}` has no encoder that both domains share, "
-            f"and embeds nothing. Received: embed(images, {domain!r})"
-        )
-
-    def sample_codes(self, count, seed):
-        """Codes drawn from the method's prior.
-
-        Args:
-            count: how many.
-            seed: integer; the same seed, the same codes.
-
-        Returns:
-            `[count, ...]`, for `decode`.
-
-        Raises:
-            UserError: for methods without a prior.
-        """
-        raise UserError(
-            f"`{type(self).__name__}` has no prior to draw from. "
-            f"Received: sample_codes({count}, {seed})"
-        )
-
-    def decode(self, codes):
-        """Dictionary: "a", "b" -> the images that codes stand for."""
-        raise NotImplementedError
-
-    def classify(self, images, domain):
-        """Logits of the classes that were learned from labels of A.
-
-        Args:
-            images: `[N, height, width, 3]`, float in [-1, 1].
-            domain: "a" or "b", which they are of.
-
-        Returns:
-            `[N, classes]`, float32.
-
-        Raises:
-            UserError: for methods that learn no classes.
-        """
-        raise UserError(
-            f"`{type(self).__name__}` learns no classes. "
-            f"Received: classify(images, {domain!r})"
-        )
-
-    def reconstruct(self, images, domain):
-        """Images of "a" or "b", coded and decoded: there and back."""
         there, back = DIRECTIONS if domain == "a" else DIRECTIONS[::-1]
-        return self.translate(self.translate(images, there), back)
+        style = None
+        if style_shape(self, back):
+            style = self.encode_style(images, back)
+        return self.translate(self.translate(images, there), back, style)
 
     def sample_rows(self, images, domain):
-        """What grids of samples show of images.
+        """Returns the rows that a grid of samples shows of images.
 
-        Where translations take a style, each has another, the same in all
+        The translations, and then the images reconstructed, or translated
+        there and back where the method reconstructs nothing. A direction
+        that takes styles gets another one for each image, the same in all
         grids.
 
         Args:
             images: `[N, size, size, 3]`, float in [-1, 1].
-            domain: "a" or "b", which they are of.
+            domain: "a" or "b", the domain of the images.
 
         Returns:
-            List of such batches.
+            List of batches of the shape of `images`.
         """
-        way = DIRECTIONS["ab".index(domain)]
-        shown = [self.reconstruct(images, domain)]
-        if way not in self.directions:
-            return shown
-        style = None
-        if self.style_for(way):
-            style = self.sample_style(len(images), 0)
-        return [self.translate(images, way, style), *shown]
+        rows = []
+        direction = DIRECTIONS["ab".index(domain)]
+        if direction in self.directions:
+            style = None
+            if style_shape(self, direction):
+                style = self.sample_style(len(images), 0)
+            rows.append(self.translate(images, direction, style))
+        if isinstance(self, Reconstructing):
+            return [*rows, self.reconstruct(images, domain)]
+        if self.directions == DIRECTIONS:
+            return [*rows, self.cycle(images, domain)]
+        return [*rows, images]
 
+    @abc.abstractmethod
     def forward(self, a, b, training):
         """Every tensor of a step by name; a flat dictionary.
 
         Args:
             a, b: `[N, size, size, 3]`, float in [-1, 1].
             training: whether statistics are taken from the batch.
-
-        Methods with `classes` take `labels` too: int32 `[N]`, of `a`.
         """
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def translator_losses(self, tensors):
         """Weighted scalars by name."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def critic_losses(self, tensors):
         """Weighted scalars by name."""
-        raise NotImplementedError
 
     def observations(self, tensors):
         """Scalars by name that are logged with the losses, not optimized.
@@ -283,7 +216,7 @@ class UnpairedTranslator(keras.Model):
                 f"`direction` must be one of {', '.join(self.directions)}, "
                 f"for {type(self).__name__}. Received: direction={direction!r}"
             )
-        if style is not None and self.style_for(direction) is None:
+        if style is not None and style_shape(self, direction) is None:
             raise UserError(
                 f"`style`: this {type(self).__name__} was built without a "
                 f"style for {direction}; leave it out. "
@@ -313,9 +246,14 @@ class UnpairedTranslator(keras.Model):
         return tf.ensure_shape(images, [None, side, side, 3])
 
     def build_networks(self):
-        """Builds all networks, checks owners, makes averages."""
+        """Builds all networks, checks owners, makes averages.
+
+        Raises:
+            UserError: the method lacks a part.
+        """
+        self._check_parts()
         self._loss_names_in = {}  # By words: SavedModels take no other keys.
-        for stage in self.stages:
+        for stage in stages(self):
             self.stage = stage
             self._loss_names_in[str(stage)] = sorted(self._build_at_each_size())
         self.updates = self.updates_in(self.stage)
@@ -347,6 +285,15 @@ class UnpairedTranslator(keras.Model):
         }
         self.built = True
 
+    def _check_parts(self):
+        if missing := missing_parts(self):
+            name = type(self).__name__
+            raise UserError(
+                f"`{name}.{missing[0]}` must be defined: "
+                f"{name} inherits from {_declaring(self, missing[0])}. "
+                f"Received: a {name} without {', '.join(missing)}"
+            )
+
     def _build_at_each_size(self):
         """One blank step at each size; returns the losses of the last."""
         for size in self.sizes:
@@ -363,7 +310,9 @@ class UnpairedTranslator(keras.Model):
 
     def blank_labels(self, count):
         """What a batch of `count` has beside the images, if anything."""
-        return () if self.classes is None else (tf.zeros(count, tf.int32),)
+        if not isinstance(self, Classifying):
+            return ()
+        return (tf.zeros(count, tf.int32),)
 
     @property
     def averaged_networks(self):
@@ -497,11 +446,11 @@ class UnpairedTranslator(keras.Model):
         ]
 
     def updates_in(self, stage):
-        """`updates` in one of `stages`."""
+        """Returns what `updates` is in a stage; see `Staged`."""
         return self.updates
 
     def batches_in(self, stage):
-        """Batches that one training step reads in one of `stages`."""
+        """Returns how many batches one training step reads in a stage."""
         return _most(self.updates_in(stage))
 
     @property
@@ -517,7 +466,7 @@ class UnpairedTranslator(keras.Model):
             start: `images_shown` when the phase began.
             images: images of each domain that the phase shows, or None.
             fading: whether the block at `size` is being faded in.
-            stage: one of `stages`; None for the last.
+            stage: one of the stages of a `Staged` method; None for the last.
 
         Raises:
             UserError: if the model was not built for this size or stage.
@@ -528,10 +477,11 @@ class UnpairedTranslator(keras.Model):
                 f"{list(self.sizes)}. Received: size={size}"
             )
         self.size, self.fading = size, fading
-        self.stage = stage or self.stages[-1]
-        if self.stage not in self.stages:
+        known = stages(self)
+        self.stage = stage or known[-1]
+        if self.stage not in known:
             raise UserError(
-                f"`stage` must be one of {', '.join(map(str, self.stages))}. "
+                f"`stage` must be one of {', '.join(map(str, known))}. "
                 f"Received: {stage!r}"
             )
         self.updates = self.updates_in(self.stage)
@@ -773,3 +723,11 @@ class UnpairedTranslator(keras.Model):
 def _most(updates):
     """How often the most frequent of the updates is made."""
     return max(updates.count(update) for update in updates)
+
+
+def _declaring(model, part):
+    """Name of the class that asks for a part."""
+    for kind in reversed(type(model).__mro__):
+        if part in (*vars(kind), *vars(kind).get("__annotations__", ())):
+            return kind.__name__
+    raise AssertionError(part)

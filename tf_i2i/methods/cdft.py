@@ -39,12 +39,15 @@ from tf_i2i.features.backbone import load_backbone
 from tf_i2i.layers import BATCH_NORM
 from tf_i2i.layers import NormRouting
 from tf_i2i.methods.base import UnpairedTranslator
+from tf_i2i.methods.capabilities import Embedding
+from tf_i2i.methods.capabilities import Reconstructing
+from tf_i2i.methods.capabilities import Staged
 from tf_i2i.networks import cdft as networks
 
 TAPS = ("conv3_1", "conv4_1", "conv5_1")
 
 
-class CDFT(UnpairedTranslator):
+class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
     """Cascaded deep feature translation (Katzir et al. 2019, arXiv:1906.01526).
 
     Args:
@@ -75,7 +78,6 @@ class CDFT(UnpairedTranslator):
         UserError: taps that do not halve, a backbone that is not there.
     """
 
-    embeds = True
     fixed_size = True
     adam = {"learning_rate": 1e-4, "beta_1": 0.5, "beta_2": 0.999}
     critics_take_images = False  # The translators' critics judge features.

@@ -28,6 +28,8 @@ from tf_i2i.errors import UserError
 from tf_i2i.layers import BATCH_NORM
 from tf_i2i.layers import NormRouting
 from tf_i2i.methods.base import UnpairedTranslator
+from tf_i2i.methods.capabilities import Embedding
+from tf_i2i.methods.capabilities import Reconstructing
 from tf_i2i.methods.xgan import Untracked
 from tf_i2i.networks.lifted import Lifted
 from tf_i2i.networks.xgan import STRIDE
@@ -37,7 +39,7 @@ from tf_i2i.networks.xgan import XganDecoder
 KINDS = ("ab", "bb", "real")  # What D tells apart, in the order of logits.
 
 
-class DTN(UnpairedTranslator):
+class DTN(Embedding, Reconstructing, UnpairedTranslator):
     """Domain Transfer Network (Taigman et al. 2016, arXiv:1611.02200).
 
     Args:
@@ -63,7 +65,6 @@ class DTN(UnpairedTranslator):
     updates = ("both",)
     adam = {"learning_rate": 1e-4, "beta_1": 0.5, "beta_2": 0.999}
     directions = ("a_to_b",)
-    embeds = True
     fixed_size = True
 
     def __init__(

@@ -80,12 +80,6 @@ class Student(UnpairedTranslator):
         made = getattr(self, f"student_{direction}")(images)
         return tf.clip_by_value(made, -1.0, 1.0)
 
-    def reconstruct(self, images, domain):
-        """There and back; who learned one way only has them as they are."""
-        if self.directions != DIRECTIONS:
-            return images
-        return super().reconstruct(images, domain)
-
     def forward(self, a, b, training):
         s = {"a": a, "b": b}
         for direction in self.directions:

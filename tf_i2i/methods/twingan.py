@@ -38,6 +38,9 @@ from tf_i2i.layers import downsample
 from tf_i2i.layers import upsample
 from tf_i2i.layers.replicas import across_replicas
 from tf_i2i.methods.base import UnpairedTranslator
+from tf_i2i.methods.capabilities import Embedding
+from tf_i2i.methods.capabilities import Reconstructing
+from tf_i2i.methods.capabilities import Styled
 from tf_i2i.networks.base import normal
 from tf_i2i.networks.progressive import SMALLEST
 from tf_i2i.networks.progressive import ProgressiveCritic
@@ -53,7 +56,7 @@ GENERATOR_ROUTES = {"aa": 0, "ab": 1, "ba": 0, "bb": 1}
 RENORM_LIMITS = ((1.1, 0.1), (1.5, 0.3), (2.0, 0.5), (4.0, 1.0))
 
 
-class TwinGAN(UnpairedTranslator):
+class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
     """TwinGAN (Li 2018, arXiv:1809.00946).
 
     Args:
@@ -92,7 +95,6 @@ class TwinGAN(UnpairedTranslator):
     translators: tuple[str, ...] = ("encoder", "generator")
     critics = ("critic_a", "critic_b")
     updates = ("both",)
-    embeds = True
 
     def __init__(
         self,
@@ -237,16 +239,7 @@ class TwinGAN(UnpairedTranslator):
         return tf.reshape(tf.cast(content, tf.float32), [-1, size])
 
     def encode_style(self, images, direction):
-        """Styles of reference images in the target domain of a direction.
-
-        Args:
-            images: `[N, height, width, 3]`, float in [-1, 1], in the domain
-                that `direction` leads to.
-            direction: "a_to_b" or "b_to_a".
-
-        Returns:
-            `[N, style_size]`, vectors of length 1.
-        """
+        """The style encoder's vectors, scaled to length 1."""
         self.check_direction(direction)
         return self._style(images, (direction[-1],), None)
 
@@ -265,9 +258,9 @@ class TwinGAN(UnpairedTranslator):
         content, skips = self.encoder(
             images, routing=NormRouting((source,)), **path
         )
-        if self.style_size and style is None:
-            style = tf.zeros([tf.shape(images)[0], self.style_size])
-        routing = NormRouting((source + target,), style=style)
+        routing = NormRouting(
+            (source + target,), style=self.style_or_mean(style, images)
+        )
         converted = self.generator(content, skips, routing=routing, **path)
         return tf.clip_by_value(converted, -1.0, 1.0)
 

@@ -30,6 +30,9 @@ import tensorflow as tf
 from tf_i2i import losses
 from tf_i2i.errors import UserError
 from tf_i2i.methods.base import UnpairedTranslator
+from tf_i2i.methods.capabilities import Embedding
+from tf_i2i.methods.capabilities import Prior
+from tf_i2i.methods.capabilities import Reconstructing
 from tf_i2i.networks.unit import BLOCKS
 from tf_i2i.networks.unit import UnitCritic
 from tf_i2i.networks.unit import UnitEncoder
@@ -37,7 +40,7 @@ from tf_i2i.networks.unit import UnitGenerator
 from tf_i2i.networks.unit import residual_blocks
 
 
-class UNIT(UnpairedTranslator):
+class UNIT(Embedding, Prior, Reconstructing, UnpairedTranslator):
     """UNIT (Liu et al. 2017, arXiv:1703.00848).
 
     Args:
@@ -70,7 +73,6 @@ class UNIT(UnpairedTranslator):
     critics = ("critic_a", "critic_b")
     updates = ("critic", "translator")
     adam = {"learning_rate": 1e-4, "beta_1": 0.5, "beta_2": 0.999}
-    embeds = True
 
     def __init__(
         self,

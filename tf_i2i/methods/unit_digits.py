@@ -31,6 +31,9 @@ import tensorflow as tf
 from tf_i2i import losses
 from tf_i2i.errors import UserError
 from tf_i2i.methods.base import UnpairedTranslator
+from tf_i2i.methods.capabilities import Classifying
+from tf_i2i.methods.capabilities import Embedding
+from tf_i2i.methods.capabilities import Reconstructing
 from tf_i2i.networks.digits import DigitCritic
 from tf_i2i.networks.digits import DigitEncoder
 from tf_i2i.networks.digits import DigitGenerator
@@ -45,7 +48,9 @@ _SEEN = {
 }
 
 
-class UNITAdaptation(UnpairedTranslator):
+class UNITAdaptation(
+    Classifying, Embedding, Reconstructing, UnpairedTranslator
+):
     """UNIT for domain adaptation (Liu et al. 2017, appendix B).
 
     Args:
@@ -75,7 +80,6 @@ class UNITAdaptation(UnpairedTranslator):
     critics = ("critic",)
     updates = ("critic", "translator")
     adam = {"learning_rate": 2e-4, "beta_1": 0.5, "beta_2": 0.999}
-    embeds = True
     fixed_size = True
 
     def __init__(

@@ -41,6 +41,8 @@ from tf_i2i.layers import NormRouting
 from tf_i2i.layers import across_replicas
 from tf_i2i.layers.reversal import reverse_gradient
 from tf_i2i.methods.base import UnpairedTranslator
+from tf_i2i.methods.capabilities import Embedding
+from tf_i2i.methods.capabilities import Reconstructing
 from tf_i2i.networks.xgan import BLOCKS
 from tf_i2i.networks.xgan import STRIDE
 from tf_i2i.networks.xgan import DomainClassifier
@@ -53,7 +55,7 @@ from tf_i2i.networks.xgan import XganEncoder
 _TOO_GOOD = 0.98
 
 
-class XGAN(UnpairedTranslator):
+class XGAN(Embedding, Reconstructing, UnpairedTranslator):
     """XGAN (Royer et al. 2017, arXiv:1711.05139).
 
     Args:
@@ -92,7 +94,6 @@ class XGAN(UnpairedTranslator):
     critics: tuple[str, ...] = ()
     updates: tuple[str, ...] = ("translator", "critic")
     adam = {"learning_rate": 1e-4, "beta_1": 0.5, "beta_2": 0.999}
-    embeds = True
     fixed_size = True
 
     def __init__(

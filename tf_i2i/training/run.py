@@ -44,6 +44,8 @@ from tf_i2i.methods import CycleGAN
 from tf_i2i.methods import Student
 from tf_i2i.methods import TwinGAN
 from tf_i2i.methods import UNITAdaptation
+from tf_i2i.methods.capabilities import Classifying
+from tf_i2i.methods.capabilities import stages
 from tf_i2i.training import schedules
 from tf_i2i.training import settings
 from tf_i2i.training.checkpoints import PACKED
@@ -270,7 +272,7 @@ class Run:
                 critic_augmentation=self.critic_augmentation,
             )
         self._check_phases(model)
-        self.classes = model.classes
+        self.classes = model.classes if isinstance(model, Classifying) else None
         self.learning_rates = {
             side: float(optimizer.learning_rate.numpy())
             for side, optimizer in optimizers.items()
@@ -287,10 +289,10 @@ class Run:
                     f"{list(model.sizes)}: start_size is a setting of both. "
                     f"Received: phase {phase.name}"
                 )
-            if phase.stage not in model.stages:
+            if phase.stage not in stages(model):
                 raise UserError(
                     "`train.phases` must have stages of the model, "
-                    f"{list(model.stages)}: taps is a setting of both. "
+                    f"{list(stages(model))}: taps is a setting of both. "
                     f"Received: phase {phase.name}"
                 )
             shares = replicas * model.batches_in(phase.stage)
