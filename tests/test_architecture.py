@@ -24,17 +24,17 @@ MAY_IMPORT = {
     "faces": LOW | {"extras"},
     "features": LOW | {"extras"},
     "metrics": LOW | {"extras", "features"},
-    "evaluation": LOW | {"data", "features", "metrics"},
+    "evaluation": LOW | {"data", "features", "methods", "metrics"},
     "report": LOW | {"evaluation", "metrics", "extras"},
     "networks": LOW | {"layers", "losses"},
     "methods": LOW | {"layers", "losses", "networks", "features"},
     "training": LOW
     | {"methods", "data", "layers", "losses", "evaluation", "features"},
-    "styles": LOW | {"data"},
+    "styles": LOW | {"data", "methods"},
     "files": LOW | {"data"},
     "geometry": LOW,
     "file_translation": LOW | {"data", "faces", "files", "geometry", "styles"},
-    "exporting": LOW | {"layers", "cli", "extras"},
+    "exporting": LOW | {"layers", "methods", "cli", "extras"},
 }
 VERBS = {
     "demo",

@@ -222,13 +222,10 @@ def test_style_is_an_input(styled, tmp_path):
 class Noisy:
     """Draws inside of `translate`, which no phone can."""
 
-    size, stride, style_shape = 16, 4, None
+    size, size_multiple = 16, 4
 
     def translate(self, images, direction, style=None):
         return images + tf.random.stateless_normal(images.shape, [1, 2])
-
-    def style_for(self, direction):
-        return self.style_shape
 
 
 def test_what_a_phone_cannot_do_is_named(model, tmp_path, capfd):

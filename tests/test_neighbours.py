@@ -12,18 +12,17 @@ from tf_i2i import neighbours
 from tf_i2i.data.reading import read_image
 from tf_i2i.errors import UserError
 from tf_i2i.methods import TwinGAN
+from tf_i2i.methods.capabilities import Embedding
 
 SIZE = 8
 RED, GREEN, BLUE = (250, 0, 0), (0, 250, 0), (0, 0, 250)
 
 
-class Colour:
+class Colour(Embedding):
     """Stands for a trained translator; an image's code is its mean colour.
 
     In B the channels are in another order, which the encoder knows.
     """
-
-    embeds = True
 
     def embed(self, images, domain):
         assert images.dtype == "float32"
@@ -277,6 +276,6 @@ def test_what_only_the_run_can_tell(run_dir, tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="must be a folder that can be written"):
         verb(run_dir, tmp_path / "file", *flags)
-    use(monkeypatch, SimpleNamespace(embeds=False))
+    use(monkeypatch, SimpleNamespace())
     with pytest.raises(UserError, match="whose domains share an encoder"):
         verb(run_dir, tmp_path / "other", *flags)

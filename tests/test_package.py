@@ -12,6 +12,7 @@ from PIL import Image
 import tf_i2i
 from tf_i2i import methods
 from tf_i2i.data import toy_faces
+from tf_i2i.methods import registry
 
 README = Path(__file__).parents[1] / "README.md"
 
@@ -31,9 +32,10 @@ def test_importing_the_package_imports_nothing_else():
 
 
 def test_names_of_the_package():
-    for name in methods.__all__:
-        assert getattr(tf_i2i, name) is getattr(methods, name)
+    for name, method in registry.methods().items():
+        assert getattr(tf_i2i, name) is getattr(methods, name) is method
         assert name in dir(tf_i2i)
+    assert tf_i2i.UnpairedTranslator is methods.UnpairedTranslator
     assert tf_i2i.data.unpaired.__module__ == "tf_i2i.data.unpaired"
     with pytest.raises(AttributeError, match="no attribute 'GAN'"):
         tf_i2i.GAN  # noqa: B018

@@ -3,12 +3,10 @@
 from pathlib import Path
 
 import numpy as np
-import pytest
 from PIL import Image
 
 import tf_i2i
 from tf_i2i import sample
-from tf_i2i.errors import UserError
 
 UNIT = Path(tf_i2i.__file__).parent / "models" / "unit"
 
@@ -31,7 +29,7 @@ def test_a_picture_and_a_folder_show_the_same_pairs(tmp_path, capsys):
     assert "Drew 3 pairs" in capsys.readouterr().out
 
 
-def test_other_seeds_draw_other_pairs(tmp_path):
+def test_other_seeds_draw_other_pairs(tmp_path, refuses):
     for seed in (0, 1):
         sample.main(
             [
@@ -42,5 +40,15 @@ def test_other_seeds_draw_other_pairs(tmp_path):
         )
     one, other = (read(tmp_path / f"{seed}.png") for seed in (0, 1))
     assert (one != other).any()
-    with pytest.raises(UserError, match=r"`--output` must be new"):
+    with refuses("--output"):
         sample.main([f"--run_dir={UNIT}", f"--output={tmp_path / '0.png'}"])
+
+
+def test_a_method_without_a_prior_is_refused(tmp_path, refuses):
+    with refuses("--run_dir"):
+        sample.main(
+            [
+                f"--run_dir={UNIT.parent / 'cyclegan'}",
+                f"--output={tmp_path / 'pairs.png'}",
+            ]
+        )

@@ -17,6 +17,7 @@ from tf_i2i.faces.align import in_box
 from tf_i2i.file_translation import translate_files
 from tf_i2i.files import name_outputs
 from tf_i2i.geometry import translate_image
+from tf_i2i.methods.capabilities import Styled
 
 SIZE, STRIDE = 16, 4
 
@@ -24,18 +25,15 @@ SIZE, STRIDE = 16, 4
 class Negative:
     """Stands for a trained translator: a_to_b negates, b_to_a copies."""
 
-    size, size_multiple, style_shape = SIZE, STRIDE, None
+    size, size_multiple = SIZE, STRIDE
 
     def translate(self, images, direction, style=None):
         assert images.dtype == "float32"
         shift = 0.0 if style is None else style[:, None, None, :]
         return (-images if direction == "a_to_b" else images) + shift
 
-    def style_for(self, direction):
-        return self.style_shape
 
-
-class Styled(Negative):
+class StyledNegative(Styled, Negative):
     style_shape = (3,)
 
     def encode_style(self, images, direction):
@@ -306,7 +304,7 @@ def test_style(run_dir, tmp_path, monkeypatch):
 
     with pytest.raises(UserError, match="Negative of this run was trained w"):
         styled(like)
-    use(monkeypatch, Styled())
+    use(monkeypatch, StyledNegative())
     # A style of (204 / 127.5 - 1) = .6 is 76.5 levels.
     assert styled(like) == [204, 204, 204]
     assert styled("sample", 1) == styled("sample", 1) != styled("sample", 2)
@@ -319,7 +317,7 @@ def cell(picture, row, column, side=SIZE):
 
 
 def test_several_styles_in_one_picture(run_dir, tmp_path, monkeypatch):
-    use(monkeypatch, Styled())
+    use(monkeypatch, StyledNegative())
     for name, level in (("dark", 26), ("light", 204), ("x", 153), ("y", 102)):
         image = np.full((40, 30, 3), level, np.uint8)
         write(tmp_path / "in" / f"{name}.png", image)
@@ -349,7 +347,7 @@ def test_several_styles_in_one_picture(run_dir, tmp_path, monkeypatch):
 
 
 def test_several_styles_in_a_folder(run_dir, tmp_path, monkeypatch, capsys):
-    use(monkeypatch, Styled())
+    use(monkeypatch, StyledNegative())
     write(tmp_path / "in" / "me.png", np.full((40, 30, 3), 102, np.uint8))
     out = tmp_path / "out"
     flags = [f"--input={tmp_path}/in", f"--output={out}", "--direction=b_to_a"]
@@ -358,7 +356,7 @@ def test_several_styles_in_a_folder(run_dir, tmp_path, monkeypatch, capsys):
     assert sorted(p.name for p in out.iterdir()) == [
         *("me-1.png", "me-2.png", "me-3.png")
     ]
-    drawn = Styled().sample_style(3, 4)
+    drawn = StyledNegative().sample_style(3, 4)
     for i, style in enumerate(drawn, 1):
         image = read_image(out / f"me-{i}.png")
         wanted = np.clip(102 + 127.5 * style, 0, 255)

@@ -7,36 +7,33 @@
     batches = tf_i2i.data.unpaired("photos/", "drawings/", image_size=32)
     model.fit(batches, steps_per_epoch=500, epochs=10)
 
-Methods and rooms are loaded, and TensorFlow with them, when they are asked
-for.
+Methods and modules are loaded when they are first asked for, and TensorFlow
+with them.
 """
 
 import importlib
 
 __version__ = "0.1.0"
 
-_METHODS = (
-    "CDFT",
-    "DTN",
-    "UNIT",
-    "XGAN",
-    "AsymGAN",
-    "Student",
-    "CycleGAN",
-    "TwinGAN",
-    "UNITAdaptation",
-    "UnpairedTranslator",
-)
-_ROOMS = ("data", "errors", "images", "layers", "losses", "methods", "models")
-
 
 def __getattr__(name):
-    if name in _METHODS:
-        return getattr(importlib.import_module("tf_i2i.methods"), name)
-    if name in _ROOMS:
+    if name[:1].isupper():  # Methods are classes, all others are modules.
+        methods = importlib.import_module("tf_i2i.methods")
+        if name in dir(methods):
+            return getattr(methods, name)
+    elif name in _modules():
         return importlib.import_module(f"tf_i2i.{name}")
     raise AttributeError(f"module 'tf_i2i' has no attribute '{name}'")
 
 
 def __dir__():
-    return sorted([*globals(), *_METHODS, *_ROOMS])
+    methods = dir(importlib.import_module("tf_i2i.methods"))
+    classes = [name for name in methods if name[:1].isupper()]
+    return sorted([*globals(), *_modules(), *classes])
+
+
+def _modules():
+    import pkgutil
+
+    names = (module.name for module in pkgutil.iter_modules(__path__))
+    return [name for name in names if not name.startswith("_")]

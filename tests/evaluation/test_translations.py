@@ -6,13 +6,14 @@ import tensorflow as tf
 from tf_i2i.evaluation.judge import Evidence
 from tf_i2i.evaluation.translations import Translations
 from tf_i2i.images import to_float
+from tf_i2i.methods.capabilities import Styled
 
 
-class Light:
+class Light(Styled):
     """a_to_b takes the mean away, which is the style that b_to_a adds."""
 
     directions = ("a_to_b", "b_to_a")
-    embeds, classes = False, None
+    style_shape, styled_directions = (1,), ("b_to_a",)
 
     def translate(self, images, direction, style=None):
         if direction == "a_to_b":
@@ -20,9 +21,6 @@ class Light:
                 images - self.encode_style(images, "b_to_a")[:, :, None, None]
             )
         return images + style[:, :, None, None]
-
-    def style_for(self, direction):
-        return (1,) if direction == "b_to_a" else None
 
     def encode_style(self, images, direction):
         assert direction == "b_to_a"

@@ -99,6 +99,7 @@ class AsymGAN(Styled, UnpairedTranslator):
     critics = ("critic_a", "critic_b", "critic_z")
     updates = ("both",)
     adam = {"learning_rate": 2e-4, "beta_1": 0.5, "beta_2": 0.999}
+    style_shape: tuple[int, ...]
     styled_directions = ("b_to_a",)
 
     def __init__(

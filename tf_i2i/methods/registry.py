@@ -17,8 +17,8 @@ def methods():
     from tf_i2i.methods.base import UnpairedTranslator
 
     found = {}
-    for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
-        module = importlib.import_module(f"tf_i2i.methods.{module.name}")
+    for file in pkgutil.iter_modules([str(Path(__file__).parent)]):
+        module = importlib.import_module(f"tf_i2i.methods.{file.name}")
         for name, value in vars(module).items():
             if (
                 inspect.isclass(value)
