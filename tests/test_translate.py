@@ -16,16 +16,18 @@ from tf_i2i.errors import UserError
 from tf_i2i.faces.align import in_box
 from tf_i2i.file_translation import translate_files
 from tf_i2i.files import name_outputs
+from tf_i2i.geometry import InputSize
 from tf_i2i.geometry import translate_image
 from tf_i2i.methods.capabilities import Styled
 
 SIZE, STRIDE = 16, 4
+INPUT_SIZE = InputSize(SIZE, STRIDE)
 
 
 class Negative:
     """Stands for a trained translator: a_to_b negates, b_to_a copies."""
 
-    size, size_multiple = SIZE, STRIDE
+    size, size_multiple, fixed_size = SIZE, STRIDE, False
 
     def translate(self, images, direction, style=None):
         assert images.dtype == "float32"
@@ -102,7 +104,7 @@ def test_identity_gives_the_scaled_image(height, width, scaled, padded):
         seen.append(images)
         return images
 
-    result = translate_image(identity, image, SIZE, STRIDE)
+    result = translate_image(identity, image, INPUT_SIZE)
     expected = resized(image, *scaled)
     np.testing.assert_array_equal(result, expected)
     (images,) = seen
@@ -112,14 +114,39 @@ def test_identity_gives_the_scaled_image(height, width, scaled, padded):
         np.testing.assert_array_equal(
             images[0, :, scaled[1]], expected[:, scaled[1] - 2]
         )
-    restored = translate_image(identity, image, SIZE, STRIDE, restore=True)
+    restored = translate_image(identity, image, INPUT_SIZE, restore=True)
     np.testing.assert_array_equal(restored, resized(expected, height, width))
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "inner", "shape"),
+    [
+        (16, 16, (16, 16), (16, 16)),
+        (40, 20, (16, 8), (32, 16)),
+        (20, 40, (8, 16), (16, 32)),
+        (10, 80, (2, 16), (16, 128)),
+    ],
+)
+def test_a_model_of_fixed_size_gets_the_whole_image(
+    height, width, inner, shape
+):
+    image = noise(height, width)
+    images = []
+    fixed = InputSize(SIZE, SIZE, fixed=True)
+    result = translate_image(lambda x: images.append(x) or x, image, fixed)
+    assert images[0].shape == (1, SIZE, SIZE, 3)
+    top, left = ((SIZE - side) // 2 for side in inner)
+    within = images[0][0, top : top + inner[0], left : left + inner[1]]
+    np.testing.assert_array_equal(within, resized(image, *inner))
+    np.testing.assert_array_equal(result, resized(within, *shape))
+    restored = translate_image(lambda x: x, image, fixed, restore=True)
+    assert restored.shape == image.shape
 
 
 def test_padding_larger_than_the_image():
     images = []
     translate_image(
-        lambda x: images.append(x) or x, noise(3, 3), size=3, stride=16
+        lambda x: images.append(x) or x, noise(3, 3), InputSize(3, 16)
     )
     row = images[0][0, 0, :, 0]
     assert row.shape == (16,)
@@ -138,7 +165,7 @@ def test_batches_hold_one_shape_and_files_keep_their_pictures(tmp_path):
         shapes.append(images.shape)
         return 255 - images
 
-    assert not translate_files(negative, outputs, SIZE, STRIDE, batch_size=2)
+    assert not translate_files(negative, outputs, INPUT_SIZE, batch_size=2)
     assert sorted(shapes) == [
         (1, 16, 16, 3),
         (1, 20, 16, 3),

@@ -20,8 +20,7 @@ from tf_i2i.geometry import prepare
 def translate_files(
     translate_fn,
     outputs,
-    size,
-    stride,
+    input_size,
     batch_size=8,
     restore=False,
     filters=PICTURES,
@@ -29,7 +28,7 @@ def translate_files(
     """Translates files, images of one padded shape in one batch.
 
     Args:
-        translate_fn, size, stride, restore: as in `translate_image`.
+        translate_fn, input_size, restore: as in `geometry.translate_image`.
         outputs: dictionary, input path -> output path.
         batch_size: images a call.
         filters: `Filters`.
@@ -41,20 +40,10 @@ def translate_files(
         UserError: a result cannot be written.
     """
     skipped = []
+    # Few batches wait at a time: the padded sides are multiples of
+    # `input_size.multiple`, and the ratio of the sides is bounded.
     waiting: dict[tuple[int, ...], list[tuple]] = defaultdict(list)
     with tqdm(total=len(outputs), unit="image", disable=None) as bar:
-
-        def flush(shape):
-            batch = waiting.pop(shape)
-            images = np.stack([padded for padded, _, _, _ in batch])
-            translated = np.asarray(translate_fn(images))
-            for image, (_, inner, final, target) in zip(
-                translated, batch, strict=True
-            ):
-                finished = finish(image, inner, final, filters.target)
-                save_image(finished, target)
-            bar.update(len(batch))
-
         for path, target in outputs.items():
             try:
                 image = read_input(path)
@@ -62,15 +51,24 @@ def translate_files(
                 skipped.append(error)
                 bar.update()
                 continue
-            padded, inner = prepare(image, size, stride, filters.source)
-            final = image.shape[:2] if restore else inner
-            waiting[padded.shape].append((padded, inner, final, target))
-            if len(waiting[padded.shape]) == batch_size:
-                flush(padded.shape)
-        # Few: padded sides are multiples of the stride, aspects are bounded.
-        for shape in list(waiting):
-            flush(shape)
+            prepared = prepare(image, input_size, restore, filters.source)
+            batch = waiting[prepared.pixels.shape]
+            batch.append((prepared, target))
+            if len(batch) == batch_size:
+                _translate_batch(translate_fn, batch, filters, bar)
+                batch.clear()
+        for batch in filter(None, waiting.values()):
+            _translate_batch(translate_fn, batch, filters, bar)
     return skipped
+
+
+def _translate_batch(translate_fn, batch, filters, bar):
+    """Translates and saves `(Prepared, path)`s of one shape."""
+    images = np.stack([prepared.pixels for prepared, _ in batch])
+    translated = np.asarray(translate_fn(images))
+    for image, (prepared, target) in zip(translated, batch, strict=True):
+        save_image(finish(image, prepared, filters.target), target)
+    bar.update(len(batch))
 
 
 def translate_to_grid(

@@ -1,4 +1,4 @@
-"""Scaling and padding of images of any size to what a model takes."""
+"""Scaling and padding of images of any size to sizes that a model takes."""
 
 from typing import NamedTuple
 
@@ -24,43 +24,121 @@ class Filters(NamedTuple):
 PICTURES = Filters()
 
 
-def translate_image(translate_fn, image, size, stride, restore=False):
+class InputSize(NamedTuple):
+    """The sizes of images that a model takes.
+
+    Attributes:
+        size: side of the images that the model was trained on, in pixels.
+        multiple: sides must be multiples of this, in pixels.
+        fixed: whether images must have `size` x `size` pixels.
+    """
+
+    size: int
+    multiple: int = 1
+    fixed: bool = False
+
+    @classmethod
+    def of(cls, model):
+        """The sizes that an `UnpairedTranslator` takes."""
+        return cls(model.size, model.size_multiple, model.fixed_size)
+
+
+class Prepared(NamedTuple):
+    """An image that was scaled and padded for a model.
+
+    Attributes:
+        pixels: uint8 `[h, w, 3]`, of a size that the model takes.
+        corner: (top, left) of the image within `pixels`.
+        inner: (height, width) of the image within `pixels`.
+        shape: (height, width) of the result.
+    """
+
+    pixels: np.ndarray
+    corner: tuple[int, int]
+    inner: tuple[int, int]
+    shape: tuple[int, int]
+
+
+def translate_image(translate_fn, image, input_size, restore=False):
     """Translates one image of any size.
 
-    It is scaled, antialiased, so that its short side is `size`, continued on
-    the right and below by its reflection to multiples of `stride`,
-    translated, and cropped back.
-
     Args:
-        translate_fn: function of uint8 `[N, h, w, 3]`, sides multiples of
-            `stride`, to uint8 of the same shape.
+        translate_fn: function of uint8 `[N, h, w, 3]`, of a size that the
+            model takes, to uint8 of the same shape.
         image: uint8 `[height, width, 3]`.
-        size: short side in pixels.
-        stride: in pixels.
+        input_size: `InputSize` of the model.
         restore: whether the result is scaled back to the image's size.
 
     Returns:
-        uint8 `[h, w, 3]`; the short of h and w is `size`, or the image's own
-        size with `restore`.
+        uint8 `[h, w, 3]`: the short side is `input_size.size`, or with
+        `restore` both sides are the image's own.
     """
-    padded, inner = prepare(image, size, stride)
-    translated = np.asarray(translate_fn(padded[None]))[0]
-    return finish(translated, inner, image.shape[:2] if restore else inner)
+    prepared = prepare(image, input_size, restore)
+    translated = np.asarray(translate_fn(prepared.pixels[None]))[0]
+    return finish(translated, prepared)
 
 
-def prepare(image, size, stride, resample=Image.Resampling.BICUBIC):
-    """Scales and pads an image: `(padded, (height, width) within it)`."""
-    height, width = image.shape[:2]
-    scale = size / min(height, width)
-    inner = (round(height * scale), round(width * scale))
-    scaled = _resize(image, inner, resample)
-    padding = [(0, -side % stride) for side in inner] + [(0, 0)]
-    return np.pad(scaled, padding, mode="reflect"), inner
+def prepare(
+    image, input_size, restore=False, resample=Image.Resampling.BICUBIC
+):
+    """Scales an image and pads it with its reflection.
+
+    For most models the short side becomes `size`, and both sides are padded
+    on the right and below to multiples of `multiple`. A model of fixed size
+    gets the whole image in its square: the long side becomes `size`, and the
+    short side is padded on both ends. (Cutting the image into overlapping
+    squares and blending their translations was tried: XGAN and CDFT draw a
+    whole face into every square, so that one portrait became two heads.)
+
+    Args:
+        image: uint8 `[height, width, 3]`.
+        input_size: `InputSize` of the model.
+        restore: whether the result gets the image's size; otherwise its short
+            side is `size`.
+        resample: Pillow filter.
+
+    Returns:
+        `Prepared`.
+    """
+    short = _scaled(image.shape, input_size.size / min(image.shape[:2]))
+    shape = image.shape[:2] if restore else short
+    if input_size.fixed:
+        inner = _scaled(image.shape, input_size.size / max(image.shape[:2]))
+        padding = [_both_ends(input_size.size - side) for side in inner]
+    else:
+        inner = short
+        padding = [(0, -side % input_size.multiple) for side in inner]
+    pixels = np.pad(
+        _resize(image, inner, resample), [*padding, (0, 0)], mode="reflect"
+    )
+    corner = (padding[0][0], padding[1][0])
+    return Prepared(pixels, corner, inner, shape)
 
 
-def finish(translated, inner, shape, resample=Image.Resampling.BICUBIC):
-    """Crops the padding off and scales to `shape`, (height, width)."""
-    return _resize(translated[: inner[0], : inner[1]], shape, resample)
+def finish(translated, prepared, resample=Image.Resampling.BICUBIC):
+    """Crops the padding off a translation and scales it to its final shape.
+
+    Args:
+        translated: uint8, the shape of `prepared.pixels`.
+        prepared: `Prepared`.
+        resample: Pillow filter.
+
+    Returns:
+        uint8 `[*prepared.shape, 3]`.
+    """
+    (top, left), (height, width) = prepared.corner, prepared.inner
+    inner = translated[top : top + height, left : left + width]
+    return _resize(inner, prepared.shape, resample)
+
+
+def _scaled(shape, scale):
+    """(height, width) times `scale`, at least one pixel each."""
+    return max(1, round(shape[0] * scale)), max(1, round(shape[1] * scale))
+
+
+def _both_ends(total):
+    """Splits a padding: (before, after)."""
+    return total // 2, total - total // 2
 
 
 def _resize(image, shape, resample):

@@ -29,6 +29,7 @@ from tf_i2i.files import check_outputs
 from tf_i2i.files import find_inputs
 from tf_i2i.files import name_outputs
 from tf_i2i.geometry import Filters
+from tf_i2i.geometry import InputSize
 from tf_i2i.training import settings
 
 
@@ -83,8 +84,7 @@ def main(argv):
                     path: _numbered(target, i, len(given))
                     for path, target in outputs.items()
                 },
-                model.size,
-                model.size_multiple,
+                InputSize.of(model),
                 flags.batch_size,
                 restore=flags.size == "input",
                 filters=filters,
@@ -140,7 +140,9 @@ def _parser():
         "--size",
         choices=("model", "input"),
         default="model",
-        help="of the results: short side as in training, or as the input",
+        help="of the results: short side as in training, or both sides as "
+        "in the input; a model of one fixed size is given the whole "
+        "picture, fitted into its square",
     )
     add(
         "--faces",

@@ -65,11 +65,7 @@ def one_size(model, direction, size=None, batch=1):
     from tf_i2i.layers import portable
 
     size = size or model.size
-    if size < model.size_multiple or size % model.size_multiple:
-        raise UserError(
-            f"`size` must be a multiple of {model.size_multiple}. "
-            f"Received: size={size}"
-        )
+    _check_size(model, size)
     style = style_shape(model, direction)
     inputs = specs(tf.uint8, (batch, size, size, 3), style)
     translate = photo_to_photo(model, direction)
@@ -80,6 +76,19 @@ def one_size(model, direction, size=None, batch=1):
             return translate(images, style)
 
     return function, inputs
+
+
+def _check_size(model, size):
+    if model.fixed_size and size != model.size:
+        raise UserError(
+            f"`size` must be {model.size}: a {type(model).__name__} "
+            f"translates pictures of its own size only. Received: size={size}"
+        )
+    if size < model.size_multiple or size % model.size_multiple:
+        raise UserError(
+            f"`size` must be a multiple of {model.size_multiple}. "
+            f"Received: size={size}"
+        )
 
 
 def bytes_of(path):

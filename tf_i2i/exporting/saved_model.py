@@ -15,7 +15,8 @@ def export_saved_model(model, path, direction="a_to_b"):
 
     Signatures `a_to_b` and `b_to_a` (uint8 [0, 255]), `a_to_b_float` and
     `b_to_a_float` ([-1, 1]) take `images`, `[N, height, width, 3]` with sides
-    that are multiples of `size_multiple`, and return `images`.
+    that are multiples of `size_multiple` (or are both `size` for a model of
+    fixed size), and return `images`.
     `translate` and `serving_default` are the uint8 one of `direction`. Where
     both domains share an encoder, `encode_a` and `encode_b` return
     `embedding`, float32 `[N, D]`, of uint8 `images` of the model's own size.
@@ -68,7 +69,7 @@ def export_saved_model(model, path, direction="a_to_b"):
 def _translations(model, way):
     import tensorflow as tf
 
-    shape, style = (None, None, None, 3), style_shape(model, way)
+    shape, style = _image_shape(model), style_shape(model, way)
 
     def floats(images, style=None):
         return model.translate(images, way, style)
@@ -83,10 +84,16 @@ def _translations(model, way):
     }
 
 
+def _image_shape(model):
+    """Shape of a batch of images; None for what a caller may choose."""
+    side = model.size if model.fixed_size else None
+    return None, side, side, 3
+
+
 def _styles(model, way):
     import tensorflow as tf
 
-    images = specs(tf.uint8, (None, None, None, 3), None)
+    images = specs(tf.uint8, _image_shape(model), None)
 
     def encode(images):
         return model.encode_style(to_float(images), way)

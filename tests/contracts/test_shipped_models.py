@@ -1,0 +1,73 @@
+"""Every shipped model translates pictures of every shape."""
+
+import functools
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tf_i2i import exporting
+from tf_i2i import models
+from tf_i2i import translate
+from tf_i2i.data.reading import read_image
+from tf_i2i.training import run as runs
+
+SHAPES = [(40, 70), (70, 40), (33, 33), (16, 128), (128, 16)]
+
+
+@pytest.fixture(scope="module", params=sorted(models.shipped_models()))
+def shipped(request):
+    """A shipped model, loaded once: its name, and what loading it gives."""
+    folder = models.find_model(request.param)
+    return SimpleNamespace(
+        name=request.param, loaded=runs.load_translator(folder)
+    )
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("photos")
+    rng = np.random.default_rng(0)
+    for height, width in SHAPES:
+        pixels = rng.integers(0, 256, (height, width, 3), np.uint8)
+        Image.fromarray(pixels).save(folder / f"{height}x{width}.png")
+    return folder
+
+
+def test_results_have_the_right_sizes(shipped, photos, tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "load_translator", lambda *_: shipped.loaded)
+    # One graph for each direction, not one for each command.
+    compiled = functools.cache(translate._compiled)
+    monkeypatch.setattr(translate, "_compiled", compiled)
+    model = shipped.loaded[0]
+    for direction in model.directions:
+        for size in ("model", "input"):
+            output = tmp_path / direction / size
+            translate.main(
+                [
+                    f"--model={shipped.name}",
+                    f"--input={photos}",
+                    f"--output={output}",
+                    f"--direction={direction}",
+                    f"--size={size}",
+                ]
+            )
+            for height, width in SHAPES:
+                scale = model.size / min(height, width)
+                wanted = {
+                    "model": (round(height * scale), round(width * scale), 3),
+                    "input": (height, width, 3),
+                }
+                result = read_image(output / f"{height}x{width}.png")
+                assert result.shape == wanted[size]
+                assert result.std() > 1
+
+
+def test_exports_refuse_other_sizes(shipped, refuses):
+    model = shipped.loaded[0]
+    wrong = 2 * model.size if model.fixed_size else model.size_multiple // 2
+    if not wrong:
+        pytest.skip("a model that takes sides of any length")
+    with refuses("size"):
+        exporting.export_tflite(model, "unused.tflite", size=wrong)
