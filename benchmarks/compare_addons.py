@@ -1,21 +1,24 @@
-"""Instance and group normalization beside those of TensorFlow Addons.
+"""Compares instance and group normalization with TensorFlow Addons.
 
-TensorFlow Addons ended at TensorFlow 2.15: it needs an environment of its own.
+TensorFlow Addons supports TensorFlow up to 2.15, so it needs a separate
+environment.
 
     python3.11 -m venv addons
     addons/bin/pip install "tensorflow-cpu==2.15.*" tensorflow-addons==0.23.0
     addons/bin/python benchmarks/compare_addons.py make
     python benchmarks/compare_addons.py time --addons_python=addons/bin/python
 
-`make` runs over there and writes tests/layers/addons_golden.npz: what the
-layers of Addons return for fixed inputs, and their gradients. The test of
-instance normalization holds ours, and Keras' group normalization, to them.
+`make` runs in that environment and writes tests/layers/addons_golden.npz: the
+outputs and gradients of the Addons layers for fixed inputs. The test of
+instance normalization compares our layer, and Keras' group normalization, with
+them.
 
-`time` runs here. A step is one instance normalization, forwards and
-backwards. The layers take turns in one run, and a ratio is the median of those
-of the turns. `error` is the largest of the outputs, against float64. Without
-`--addons_python`, Keras' layer alone is beside ours. All have the threads that
-TensorFlow takes, or TF_NUM_INTRAOP_THREADS and TF_NUM_INTEROP_THREADS.
+`time` runs in the environment of this package. A step is the forward and
+backward pass of one instance normalization. The layers take turns in one run,
+and each ratio is the median over the turns. `error` is the largest error of the
+outputs, compared with float64. Without `--addons_python`, ours is compared with
+Keras' layer only. The number of threads is TensorFlow's default, or
+TF_NUM_INTRAOP_THREADS and TF_NUM_INTEROP_THREADS.
 """
 
 import argparse
@@ -32,8 +35,9 @@ import numpy as np
 GOLDEN = Path(__file__).parents[1] / "tests/layers/addons_golden.npz"
 PLAIN = {"epsilon": 1e-5, "center": False, "scale": False}
 AFFINE = {"epsilon": 1e-5}
-# Of Addons: a layer's name, its arguments, the shape of its input. Three pixels
-# at least: of two, cancellation leaves a gradient of few digits to compare.
+# Layers of Addons: name, arguments, input shape. Inputs have at least three
+# pixels, because with two the gradient cancels almost completely, and few
+# significant digits remain.
 CASES = [
     *(
         ("InstanceNormalization", arguments, shape)
@@ -50,7 +54,7 @@ CASES = [
 
 SHAPES = ((1, 32, 32, 256), (8, 32, 32, 64), (1, 128, 128, 64))
 DTYPES = ("float32", "bfloat16")
-STEPS = 20  # A turn takes that many.
+STEPS = 20  # Number of steps in a turn.
 
 
 def make(_):
@@ -67,7 +71,7 @@ def make(_):
 
 
 def golden(rng, layer, shape):
-    """Input, output and gradients of the output's weighted sum."""
+    """Returns input, output, and gradients of a weighted sum of the output."""
     import tensorflow as tf
 
     channels = shape[-1]
@@ -92,14 +96,15 @@ def golden(rng, layer, shape):
 
 
 class Turns:
-    """Layers to be timed; for each shape and type, compiled once."""
+    """The layers to be timed, compiled once for each input shape and type."""
 
     def __init__(self, makers):
-        self._makers = makers  # Name -> what makes a layer from a policy.
+        # Name -> function that makes a layer for a dtype policy.
+        self._makers = makers
         self._ready = {}
 
     def take(self, name, dtype, shape):
-        """Seconds of a step, and the output's largest error."""
+        """Returns the seconds of a step and the largest error of the output."""
         key = name, dtype, tuple(shape)
         if key not in self._ready:
             self._ready[key] = self._prepare(*key)
@@ -123,7 +128,8 @@ class Turns:
             with tf.GradientTape() as tape:
                 tape.watch(x)
                 y = layer(x)
-            # To be normal already changes nothing: all steps cost the same.
+            # Inputs that are normalized already cost the same, so all steps use
+            # one.
             return y, tape.gradient(y, x, gradient)
 
         @tf.function
@@ -136,7 +142,8 @@ class Turns:
                 maximum_iterations=STEPS,
             )
 
-        function(*inputs)  # Traced, and warm.
+        # The first call traces the function, so it is not timed.
+        function(*inputs)
         return function, inputs, float(error)
 
 
@@ -153,7 +160,7 @@ def our_turns():
 
     from tf_i2i.layers import InstanceNormalization
 
-    def ours(_):  # Of its input's type, whatever the policy.
+    def ours(_):  # The output has the type of the input, whatever the policy.
         return functools.partial(InstanceNormalization(1e-5), training=True)
 
     def of_keras(policy):
@@ -175,14 +182,14 @@ def addons_turns():
 
 
 def serve(_):
-    """Answers each line of arguments to `Turns.take` by a line."""
+    """Calls `Turns.take` for each line of stdin, and prints each result."""
     turns = addons_turns()
     for line in sys.stdin:
         print(json.dumps(turns.take(*json.loads(line))), flush=True)
 
 
 class Elsewhere:
-    """`Turns` in another environment, a process that waits for its turn."""
+    """`Turns` in a process of another environment, which waits for its turn."""
 
     def __init__(self, python):
         self._process = subprocess.Popen(
@@ -197,7 +204,8 @@ class Elsewhere:
         return json.loads(self._process.stdout.readline())
 
     def end(self):
-        self._process.communicate()  # Closes its input, and waits.
+        # Closes the input of the process, and waits for its end.
+        self._process.communicate()
 
 
 def compare(args):
@@ -221,7 +229,8 @@ def compare_case(turns, dtype, shape, rounds):
             took, errors[name] = own.take(name, dtype, shape)
             seconds[name].append(took)
     for name, took in seconds.items():
-        # The first round's neighbours were still compiling.
+        # The first round is left out, because other layers were still
+        # compiling.
         pairs = zip(took[1:], seconds["tf_i2i"][1:], strict=True)
         ratio = statistics.median(one / ours for one, ours in pairs)
         print(

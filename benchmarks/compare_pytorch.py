@@ -1,30 +1,35 @@
-"""CycleGAN here and in plain PyTorch: a training step, and a translation.
+"""Compares CycleGAN's speed in training and inference with plain PyTorch.
 
     pip install 'tf-i2i[pytorch]'
     python benchmarks/compare_pytorch.py --rounds=9
 
-The paper's networks for 128 px (6 blocks), batch 1, one machine, one run. On
-both sides a step is all of it: identity terms, pools of 50 images, two Adams,
-weights and losses in float32; bfloat16 is `mixed_bfloat16` here and autocast
-there. What tf_i2i does besides (averaged weights, a check that all is finite,
-means of the losses) it does in the time that is measured.
+The networks are the paper's for 128 px (6 blocks), with batch size 1. A
+training step includes the same work on both sides: identity terms, pools of 50
+images, two Adam optimizers, weights and losses in float32. bfloat16 means
+`mixed_bfloat16` in tf_i2i and autocast in PyTorch. The measured time of tf_i2i
+also includes its averages of the weights, its check that all losses are finite,
+and the means of the losses.
 
-PyTorch may choose: NCHW or channels-last; `nn.InstanceNorm2d` or the fastest
-kernels that give the same numbers (channels-last always the latter: PyTorch
-2.13 gives `nn.InstanceNorm2d` of one such image a wrong gradient, off by whole
-units where NCHW is exact to 1e-6); every pass by itself or, as instance
-normalization allows, two images at once; eager or `torch.compile`, frozen for
-inference; weights in bfloat16 for inference. Adam is the fused one, critics
-take no gradients while generators learn, denormals are flushed as TensorFlow
-flushes them, and each side uses all cores as suits it. Of each side the
-variant with the best median counts, though of many the best is a little lucky.
+Several variants of PyTorch are measured:
+- NCHW or channels-last;
+- `nn.InstanceNorm2d`, or the fastest kernels that give the same results.
+  Channels-last always uses the latter, because PyTorch 2.13 computes a wrong
+  gradient for `nn.InstanceNorm2d` of one such image (off by whole units, where
+  NCHW is exact to 1e-6);
+- each pass separately, or two images at once, which instance normalization
+  allows;
+- eager or `torch.compile`, and for inference frozen, with weights in bfloat16.
+PyTorch uses the fused Adam, critics get no gradients while generators are
+updated, and denormals are flushed as in TensorFlow. Each side may use all
+cores. The variant with the best median represents its side; with many variants
+the best one is also slightly favoured by chance.
 
-Every variant is a process of its own. All start from the same weights and
-must give the same losses for two steps, and the same translation, before
-anything is timed. PyTorch's convolutions of stride 2 pad at the other side, so
-that its images and kernels are turned by 180 degrees, which makes the same
-numbers of them. Then those of one precision take turns, one at a time, forwards
-and backwards.
+Each variant runs in a separate process. All start from the same weights, and
+before anything is timed they must give the same losses for two steps and the
+same translation. PyTorch's convolutions of stride 2 pad on the opposite side,
+so its images and kernels are rotated by 180 degrees, which gives the same
+results. Then the variants of one precision take turns, first in one order,
+then in the reverse order.
 """
 
 import argparse
@@ -55,19 +60,19 @@ NETWORKS = ("generator_a", "generator_b", "critic_a", "critic_b")
 CYCLE, IDENTITY, POOL = 10.0, 5.0, 50
 RATE, BETAS, EPSILON = 2e-4, (0.5, 0.999), 1e-8
 STEPS_COMPARED = 2
-# Largest differences: of a translation absolute, of losses relative.
+# Largest allowed differences: absolute for a translation, relative for losses.
 TOLERANCES = {
     "float32": {"translation": 1e-3, "losses": 1e-3},
     "bfloat16": {"translation": 0.2, "losses": 0.05},
 }
-CALLS = {"training step": 3, "inference": 15}  # In one turn.
+CALLS = {"training step": 3, "inference": 15}  # Number of calls in one turn.
 
 
 # tf_i2i.
 
 
 def tf_i2i_worker(spec, record):
-    """What a process of our side can do, and how it differs."""
+    """Returns the tasks of tf_i2i, and differences from recorded results."""
     training = spec["work"] == "training step"
     tf = cli.import_tensorflow(training=training)
     import keras
@@ -95,7 +100,8 @@ def tf_i2i_worker(spec, record):
 
     def step():
         train(data)
-        model.step.numpy()  # Waits for the device.
+        # Reading the values waits until the device has finished.
+        model.step.numpy()
 
     def infer():
         return translate(source).numpy()
@@ -129,16 +135,17 @@ def tf_i2i_worker(spec, record):
 
 
 def networks(torch, norm):
-    """A generator and a critic, as functions that make new ones."""
+    """Returns two functions, which make a new generator and a new critic."""
     nn = torch.nn
     functional = nn.functional
 
     class FastInstanceNorm(nn.Module):
-        """`nn.InstanceNorm2d` by whichever kernel is fastest.
+        """Instance normalization by the fastest kernels that PyTorch has.
 
-        That one copies channels-last images to and fro. The kernel of batch
-        normalization, of one image, is the fastest backwards; that of group
-        normalization, with groups of one channel, forwards.
+        `nn.InstanceNorm2d` copies channels-last images to NCHW and back. For
+        one image, the kernel of batch normalization is the fastest in the
+        backward pass, and that of group normalization with one channel per
+        group in the forward pass.
         """
 
         def forward(self, x):
@@ -211,7 +218,7 @@ def networks(torch, norm):
 
 
 class ImagePool:
-    """The newest fake, or half of the time an older one in its stead."""
+    """Returns the newest fake, or, with probability 1/2, an older one."""
 
     def __init__(self):
         self.images = []
@@ -228,7 +235,7 @@ class ImagePool:
 
 
 class PyTorchCycleGAN:
-    """The training step and the translation, as one writes them there."""
+    """CycleGAN's training step and translation, written as usual in PyTorch."""
 
     def __init__(self, torch, spec):
         self.torch = torch
@@ -245,7 +252,7 @@ class PyTorchCycleGAN:
             network.to(memory_format=self.layout)
             check_parameters(name, sum(p.numel() for p in network.parameters()))
             setattr(self, name, network)
-        # For inference, weights need not be cast again for each image.
+        # At inference, weights in bfloat16 need not be cast for each image.
         self.translator = copy.deepcopy(self.generator_b).eval()
         self.translator.to(torch.bfloat16 if self.mixed else torch.float32)
         self.translators = {"inference": self.translator}
@@ -255,7 +262,8 @@ class PyTorchCycleGAN:
         self.images = {domain: self.tensor(image) for domain, image in images}
 
     def compile(self):
-        # Batches of one and two, first and second passes: a graph for each.
+        # Batches of one and two images, and first and second passes, need a
+        # graph each.
         self.torch._dynamo.config.recompile_limit = 64
         for name in NETWORKS:
             getattr(self, name).compile(dynamic=False)
@@ -268,7 +276,7 @@ class PyTorchCycleGAN:
         }
 
     def start(self, recorded):
-        """The recorded weights; pools and optimizers anew."""
+        """Sets the recorded weights, and resets pools and optimizers."""
         with self.torch.no_grad():
             for name in NETWORKS:
                 parameters = list(getattr(self, name).parameters())
@@ -284,7 +292,7 @@ class PyTorchCycleGAN:
         self.critic_optimizer = self.adam(self.critic_a, self.critic_b)
 
     def tensor(self, images):
-        """NHWC to PyTorch's order of axes, turned; see the module."""
+        """Converts NHWC to NCHW and rotates by 180 degrees; see the module."""
         turned = images[:, ::-1, ::-1].transpose(0, 3, 1, 2).copy()
         turned = self.torch.from_numpy(turned)
         return turned.contiguous(memory_format=self.layout)
@@ -307,7 +315,7 @@ class PyTorchCycleGAN:
         return self.l1(x.float(), y)
 
     def step(self, batched):
-        """One step of both sides; returns both losses."""
+        """Updates generators and critics once; returns both losses."""
         critics = (self.critic_a, self.critic_b)
         for critic in critics:
             critic.requires_grad_(False)
@@ -364,7 +372,7 @@ class PyTorchCycleGAN:
 
 
 def pytorch_worker(spec, record):
-    """What a process of PyTorch's can do, and how it differs."""
+    """Returns the tasks of PyTorch, and differences from recorded results."""
     torch = optional("torch", "pytorch")
     torch.set_num_threads(spec["threads"])
     torch.set_flush_denormal(True)
@@ -392,7 +400,7 @@ def pytorch_worker(spec, record):
 
 
 def random_images(size):
-    """One image of A and one of B, NHWC."""
+    """Returns one random image of A and one of B, NHWC."""
     shape = (2, 1, size, size, 3)
     return np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32)
 
@@ -403,17 +411,17 @@ def check_parameters(name, count):
 
 
 def translation_differs(record, made):
-    """From the recorded one, at most."""
+    """Returns the largest difference from the recorded translation."""
     return float(np.abs(made - np.load(record)["translation"]).max())
 
 
 def losses_differ(record, trace):
-    """Of both sides and each step from the recorded ones, relatively."""
+    """Returns the largest relative difference from the recorded losses."""
     return float(np.abs(trace / np.load(record)["losses"] - 1).max())
 
 
 def name_of(spec):
-    """A variant as the table names it."""
+    """Returns the name of a variant in the table."""
     if spec["side"] == "tf_i2i":
         return "tf_i2i"
     norm = "nn.InstanceNorm2d" if spec["norm"] == "plain" else "fast norm"
@@ -423,12 +431,13 @@ def name_of(spec):
 
 
 def work(spec, record):
-    """A worker: does its tasks as they are asked for, and says how long.
+    """Runs a worker, which does tasks on request and measures their time.
 
-    Reads "task calls" lines as JSON, answers with seconds of one call.
+    Reads requests as lines of JSON, each with a task and a number of calls, and
+    answers with the seconds of one call.
     """
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # What libraries print is no answer.
+    os.dup2(2, 1)  # Output of libraries must not be mistaken for an answer.
 
     def answer(value):
         print(json.dumps(value), file=answers, flush=True)
@@ -451,7 +460,9 @@ def work(spec, record):
     for line in sys.stdin:
         name, calls = json.loads(line)
         task = tasks[name]
-        task()  # Others had the caches.
+        # A first call that is not timed, because another process used the
+        # caches.
+        task()
         began = time.perf_counter()
         for _ in range(calls):
             task()
@@ -459,7 +470,7 @@ def work(spec, record):
 
 
 class Worker:
-    """A process of one variant, as its parent sees it."""
+    """A process that runs one variant, seen from the parent process."""
 
     def __init__(self, spec, record):
         self.spec = spec
@@ -493,7 +504,7 @@ def kind_of(task):
 
 
 def variants(precision, size, threads, compiled):
-    """Descriptions of the workers; the first of all makes the record."""
+    """Yields the settings of all workers; the first records the results."""
     common = {"precision": precision, "size": size}
     for kind in CALLS:
         yield {"side": "tf_i2i", "work": kind, **common}
@@ -512,8 +523,8 @@ def variants(precision, size, threads, compiled):
         }
 
 
-def started(spec, record):
-    """A worker that has passed its checks, or None where none can be."""
+def start_checked(spec, record):
+    """Returns a worker that passed its checks, or None if it cannot run."""
     worker = Worker(spec, record)
     name = f"{name_of(spec)}, {spec['precision']}"
     error = worker.ready.get("error") or too_different(worker)
@@ -533,7 +544,7 @@ def started(spec, record):
 
 
 def too_different(worker):
-    """What a worker computes that it should not, or None."""
+    """Returns an error message if results differ too much, or None."""
     for what, difference in worker.ready["differences"]:
         limit = TOLERANCES[worker.spec["precision"]][what]
         if not difference <= limit:
@@ -541,12 +552,12 @@ def too_different(worker):
     return None
 
 
-def raced(specs, record, rounds):
-    """Milliseconds of each round, by kind of task, side and variant."""
+def race(specs, record, rounds):
+    """Returns milliseconds of each round, by kind of task, side and variant."""
     with contextlib.ExitStack() as end:
         workers = []
         for spec in specs:
-            worker = started(spec, record)
+            worker = start_checked(spec, record)
             if worker:
                 end.callback(worker.stop)
                 workers.append(worker)
@@ -568,7 +579,7 @@ def timed(workers, rounds):
 
 
 def show(title, rows):
-    """A table, and the ratio of both sides' best."""
+    """Prints a table, and the ratio of the best variants of both sides."""
     print(f"\n## {title}")
     print("| variant | ms, median | min | max |")
     print("| --- | --- | --- | --- |")
@@ -625,7 +636,7 @@ def main(argv):
             specs = variants(
                 precision, args.size, args.torch_threads, not args.no_compile
             )
-            for kind, rows in raced(specs, record, args.rounds).items():
+            for kind, rows in race(specs, record, args.rounds).items():
                 show(f"{kind}, {precision}", rows)
 
 

@@ -1,16 +1,17 @@
-"""How long one picture takes: TensorFlow, SavedModel, TFLite, ONNX, PyTorch.
+"""Measures the time for one image in TensorFlow and in exported files.
 
     pip install 'tf-i2i[export,onnx,pytorch]'
     python benchmarks/latency.py --run_dir=tf_i2i/models/twingan
     python benchmarks/latency.py --published --threads=2 --rounds=9
 
-One picture, bytes in, bytes out (PyTorch: floats), warm. `--published` is
-CycleGAN's generator of the paper at 128 px (6 blocks, full width, random
-weights), beside which PyTorch's of benchmarks/compare_pytorch.py, eager, is
-timed. A process for each number of threads; in it the candidates take turns,
-round after round. The median of all calls counts: compare the ratios of one
-run, not milliseconds of different days. What is not installed is left out,
-and said to be.
+The candidates are TensorFlow, SavedModel, TFLite, ONNX Runtime and PyTorch. A
+call takes and returns one uint8 image (PyTorch: floats), after a warm-up.
+`--published` measures the generator of the CycleGAN paper at 128 px (6 blocks,
+full width, random weights), and also the eager PyTorch generator of
+benchmarks/compare_pytorch.py. Each number of threads has its own process, in
+which the candidates take turns. The result is the median of all calls. Compare
+ratios within one run, not milliseconds of different days. Packages that are not
+installed are left out, with a message.
 """
 
 import argparse
@@ -65,7 +66,7 @@ def _parser():
 
 
 def measure(args):
-    """Dictionary: name -> milliseconds, megabytes or why there is none."""
+    """Returns a dictionary: name -> milliseconds and megabytes, or an error."""
     threads = args.threads[-1]
     os.environ["TF_NUM_INTRAOP_THREADS"] = str(threads)
     os.environ["TF_NUM_INTEROP_THREADS"] = "1"
@@ -91,7 +92,7 @@ def measure(args):
 
 
 def _subject(args):
-    """The model, and training images for it."""
+    """Returns the model, and training images for it."""
     if args.published:
         from tf_i2i.methods import CycleGAN
 
@@ -105,7 +106,7 @@ def _subject(args):
 
 
 def candidates(model, images, direction, folder, threads):
-    """Dictionary: name -> (call without arguments or why not, megabytes)."""
+    """Returns a dictionary: name -> (function or error message, megabytes)."""
     import tensorflow as tf
 
     from tf_i2i import exporting
@@ -164,7 +165,7 @@ def _onnx(model, direction, path, threads, image, style):
 
 
 def _pytorch(threads, size):
-    """CycleGAN's generator, as in the comparison of training."""
+    """Returns PyTorch's CycleGAN generator, as in compare_pytorch.py."""
     try:
         import torch
     except ImportError as error:
@@ -183,12 +184,12 @@ def _pytorch(threads, size):
 
 
 def race(calls, rounds, repeats):
-    """Seconds of each call, the callables taking turns.
+    """Calls functions in turns, and returns the seconds of each call.
 
     Args:
         calls: dictionary, name -> function without arguments.
-        rounds: turns of each, after one that is not counted.
-        repeats: calls a turn.
+        rounds: number of turns of each function, after one that is not counted.
+        repeats: number of calls in a turn.
 
     Returns:
         Dictionary: name -> list of seconds.
@@ -205,7 +206,7 @@ def race(calls, rounds, repeats):
 
 
 def show(rows, threads):
-    """A table, in ratios to TensorFlow."""
+    """Prints a table with speed-ups over TensorFlow."""
     reference = rows[REFERENCE]["ms"]
     print(f"\n{threads} thread{'s' if threads > 1 else ''}\n")
     print("| | ms | least | times as fast | MB |")

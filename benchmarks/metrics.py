@@ -1,11 +1,12 @@
-"""Images per second and peak memory of the distribution metrics.
+"""Measures images per second and peak memory of the distribution metrics.
 
     python benchmarks/metrics.py
     python benchmarks/metrics.py --images=512 --features 256
 
-Sliced Wasserstein distance of two sets of random images, Frechet distance of
-two sets of random features of each width. Both sets are counted. Each row has
-a process of its own, whose peak includes the interpreter and the two sets.
+The metrics are the sliced Wasserstein distance of two sets of random images,
+and the Frechet distance of two sets of random features of each width. Images
+per second count both sets. Each row is measured in a separate process; its peak
+memory includes the interpreter and the two sets.
 """
 
 import argparse
@@ -36,12 +37,12 @@ def measure_features(count, width):
 
 
 def measure(metric, sets):
-    """Seconds, and the process's peak memory in MiB."""
+    """Returns the seconds, and the peak memory of the process in MiB."""
     began = time.perf_counter()
     metric(*sets)
     seconds = time.perf_counter() - began
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    # Bytes on a Mac, KiB elsewhere.
+    # `ru_maxrss` is in bytes on macOS and in KiB elsewhere.
     return seconds, peak / 2 ** (20 if sys.platform == "darwin" else 10)
 
 

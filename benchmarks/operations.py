@@ -1,12 +1,14 @@
-"""Where TFLite's and ONNX Runtime's time goes: operations one by one.
+"""Times single operations in TFLite and ONNX Runtime.
 
     pip install 'tf-i2i[export,onnx]'
     python benchmarks/operations.py --threads=2
 
-CycleGAN's generator of the paper at 128 px (6 blocks), float32, batch 1: each
-kind of operation is a file of its own, for both, and as often called as the
-generator has it. The two take turns. Of short operations the call itself is a
-good part; the sum is compared with benchmarks/latency.py --published.
+The operations are those of the CycleGAN paper's generator at 128 px (6 blocks),
+float32, batch size 1. For each kind of operation one file is exported for each
+runtime, and its time is multiplied by the number of times that the generator
+has it. The two runtimes take turns. For short operations the call itself takes
+a large part of the time; the sum can be compared with
+benchmarks/latency.py --published.
 """
 
 import argparse
@@ -26,10 +28,11 @@ class Operation(NamedTuple):
     """An operation of the generator.
 
     Attributes:
-        name: what it is.
-        count: how often the generator has it.
-        shape: of its input, `(height, width, channels)`.
-        make: function of TensorFlow and the batch's tensor.
+        name: name in the table.
+        count: number of times that the generator has the operation.
+        shape: shape of its input, `(height, width, channels)`.
+        make: function of the TensorFlow module and the input tensor that
+            applies the operation.
     """
 
     name: str
@@ -128,7 +131,7 @@ def main():
 
 
 def both(tf, operation, threads):
-    """Calls of the operation's two files, checked against each other."""
+    """Returns one function per runtime, after comparing their outputs."""
     x = np.random.default_rng(0).normal(size=(1, *operation.shape))
     x = np.float32(x)
 
@@ -171,7 +174,8 @@ def _onnx(function, x, threads):
     from tf_i2i.exporting import load_onnx
 
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # tf2onnx and NumPy 2.
+        # tf2onnx still uses names that NumPy 2 removed.
+        warnings.simplefilter("ignore")
         path = Path(folder) / "operation.onnx"
         with cli.silent_stderr():
             tf2onnx.convert.from_function(

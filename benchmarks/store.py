@@ -1,12 +1,13 @@
-"""Images per second: read into a store, decoded by Pillow, from the store.
+"""Measures images per second of the store and of decoding by Pillow.
 
     python benchmarks/store.py --size=64 --needed=50 --files=100000
 
-The store's rate counts both domains, augmented and batched, of random bytes,
-so that nothing is decoded or drawn. Pillow's rate is that of the same pixels
-decoded from JPEGs of a side of --photo, by as many threads as there are
-cores. With --files, as many tiny JPEGs are written and read into a store,
-once with their content dropped from the page cache and once with it there.
+The store's rate counts augmented and batched images of both domains. Its
+images are random bytes, so that nothing has to be decoded or rendered. Pillow's
+rate is measured on JPEGs with a side of --photo pixels, which are decoded to
+the same size with one thread per core. With --files, that many tiny JPEGs are
+written and read into a store, once with their content removed from the page
+cache and once with the content in it.
 """
 
 import argparse
@@ -29,7 +30,7 @@ from tf_i2i.data.reading import read_image
 
 
 def jpeg(rng, side):
-    """A picture as blurred as photos are, encoded."""
+    """Returns a JPEG whose content is about as smooth as a photo."""
     small = rng.integers(0, 256, (max(2, side // 8),) * 2 + (3,), np.uint8)
     stream = io.BytesIO()
     Image.fromarray(small).resize((side, side)).save(stream, "JPEG", quality=90)
@@ -37,19 +38,20 @@ def jpeg(rng, side):
 
 
 def write_files(folder, count):
-    """Tiny JPEGs, no two alike, 1,000 in a folder."""
+    """Writes tiny JPEGs, all with different content, 1,000 in each folder."""
     rng = np.random.default_rng(0)
     contents = [jpeg(rng, 16) for _ in range(100)]
     for i in range(count):
         if i % 1000 == 0:
             (folder / f"{i:07d}").mkdir()
         path = folder / f"{i - i % 1000:07d}" / f"{i:07d}.jpg"
-        # Decoders ignore what follows the image.
+        # Decoders ignore bytes after the end of the image, which make files
+        # differ.
         path.write_bytes(contents[i % 100] + i.to_bytes(4))
 
 
 def forget(folder):
-    """Drops the files' content from the page cache."""
+    """Removes the content of the files from the page cache."""
     os.sync()
     for path in folder.rglob("*.jpg"):
         with open(path, "rb") as stream:
@@ -57,7 +59,7 @@ def forget(folder):
 
 
 def peak():
-    """This process' largest memory so far, MB."""
+    """Returns the peak memory of this process so far, in MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
@@ -124,7 +126,7 @@ def main():
         help="images/s of both domains together that training takes",
     )
     args = parser.parse_args()
-    # First, since TensorFlow's memory would hide what reading takes.
+    # This comes first, because TensorFlow's memory would hide that of reading.
     if args.files:
         many_files(args.files, args.size)
     decoded = pillow_rate(args.photo, args.size)

@@ -1,13 +1,14 @@
-"""What a training step of a config costs, phase by phase.
+"""Measures the time and memory of a config's training step, for each phase.
 
     python benchmarks/train_step.py --gin_file=twingan.gin
     python benchmarks/train_step.py --gin_file=twingan.gin --before=OLD_CHECKOUT
     python benchmarks/train_step.py --gin_file=twingan.gin --profile=/tmp/trace
 
-Random images; the median of `--steps` steps after the first. `--before` times
-the same config in another checkout too, in turns, `--rounds` times: compare
-the ratio, not milliseconds of different days. `--profile` writes a trace of
-the last phase for TensorBoard and prints where the processor's time goes.
+Images are random. The time of a step is the median of `--steps` steps after the
+first. `--before` also measures the same config in another checkout, alternating
+`--rounds` times. Compare the ratio, not milliseconds of different days.
+`--profile` writes a trace of the last phase for TensorBoard and prints the
+processor time of each kind of operation.
 """
 
 import argparse
@@ -26,7 +27,7 @@ STEPS_PROFILED = 10
 
 
 def measure(args):
-    """A row for each phase, as dictionaries."""
+    """Returns one dictionary, a row of the table, for each phase."""
     from tf_i2i import cli
 
     tensorflow = _import(cli)
@@ -63,7 +64,7 @@ def measure(args):
 
 
 def _import(cli):
-    """As the verb `train` does it; other checkouts may know less."""
+    """Imports the package as `train` does, also from older checkouts."""
     try:
         return cli.import_tensorflow(training=True)
     except TypeError:
@@ -71,7 +72,7 @@ def _import(cli):
 
 
 def prepare(tf, model, phase):
-    """The phase's step function and an iterator of random images."""
+    """Returns the phase's step function and an iterator of random images."""
     model.enter_phase(**phase.path)
     shape = (phase.batch_size, phase.size, phase.size, 3)
     images = tf.random.uniform(shape, -1, 1)
@@ -80,12 +81,13 @@ def prepare(tf, model, phase):
 
 
 def time_steps(model, step, iterator, steps):
-    """Seconds of the first step, and medians of the others."""
+    """Returns the seconds of the first step, and medians of the others."""
     took, worked = [], []
     for _ in range(steps + 2):
         began, worked_before = time.perf_counter(), time.process_time()
         step(iterator)
-        model.step.numpy()  # Waits for the device.
+        # Reading a value waits until the device has finished.
+        model.step.numpy()
         took.append(time.perf_counter() - began)
         worked.append(time.process_time() - worked_before)
     return {
@@ -96,11 +98,13 @@ def time_steps(model, step, iterator, steps):
 
 
 def step_flops(tf, step, iterator):
-    """Floating point operations of a step, by TensorFlow's profiler.
+    """Returns floating point operations of a step, by TensorFlow's profiler.
 
-    Of what is run: operations whose results nobody asks for are taken out.
+    Operations whose results are not used are not counted, because TensorFlow
+    removes them.
     """
-    tf.get_logger().setLevel("ERROR")  # The profiler's API is TensorFlow 1's.
+    # The profiler has only an API of TensorFlow 1.
+    tf.get_logger().setLevel("ERROR")
     graph = step.get_concrete_function(iterator).graph
     wanted = [op.name for op in graph.control_outputs]
     wanted += [tensor.op.name for tensor in graph.outputs]
@@ -116,13 +120,13 @@ def step_flops(tf, step, iterator):
 
 
 def matrix_peak(tf, precision, side=4096, products=2):
-    """Most operations a second that matrix products reach on all cores."""
+    """Returns the peak speed of matrix products on all cores, in FLOP/s."""
     dtype = tf.bfloat16 if precision == "mixed_bfloat16" else tf.float32
     factors = [tf.ones((side, side), dtype) for _ in range(products)]
 
     @tf.function
     def multiply(*factors):
-        # Independent: they share the cores as operations of a step do.
+        # Independent products share the cores, as the operations of a step do.
         return tf.add_n([tf.reduce_sum(tf.matmul(x, x)) for x in factors])
 
     took = []
@@ -134,7 +138,7 @@ def matrix_peak(tf, precision, side=4096, products=2):
 
 
 def profile(tf, model, step, iterator, folder):
-    """Prints processor time by kind of operation, most first."""
+    """Prints processor time by kind of operation, in descending order."""
     from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
     options = tf.profiler.experimental.ProfilerOptions(host_tracer_level=2)
@@ -163,7 +167,7 @@ def profile(tf, model, step, iterator, folder):
 
 
 def elsewhere(args, checkout):
-    """The rows as another checkout's package gives them."""
+    """Returns the rows that the package of another checkout measures."""
     command = [sys.executable, __file__, "--json", f"--steps={args.steps}"]
     command += [f"--gin_file={args.gin_file}", *(["--last"] * args.last)]
     command += [f"--gin_param={binding}" for binding in args.gin_param]
@@ -188,7 +192,7 @@ def show(rows):
 
 
 def compare(args):
-    """Before and after in turns, and the median ratio."""
+    """Measures both checkouts in turns, and adds the median ratio."""
     here = Path(__file__).parents[1]
     ratios: dict[str, list] = {}
     for _ in range(args.rounds):

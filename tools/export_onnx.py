@@ -1,4 +1,4 @@
-"""Exports a trained run as ONNX, bytes in and out (the extra `onnx`).
+"""Exports a trained run as ONNX with uint8 images (needs the extra `onnx`).
 
 python tools/export_onnx.py --run_dir=runs/mine --output=face.onnx
 python tools/export_onnx.py --run_dir=runs/mine --output=b.onnx --size=64

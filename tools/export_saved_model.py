@@ -1,4 +1,4 @@
-"""Exports a trained run as a SavedModel, both directions, bytes and floats.
+"""Exports a trained run as a SavedModel for both directions.
 
 python tools/export_saved_model.py --run_dir=runs/mine --output=export/
 python tools/export_saved_model.py --run_dir=runs/mine --output=serving/1

@@ -3,9 +3,9 @@
     python tools/pack_model.py --run_dir=runs/twingan --output=models/mine
     python -m tf_i2i.translate --run_dir=models/mine --input=me.jpg --output=.
 
-Averaged weights of the translators in float16, metrics.jsonl, and config.gin
-without the files that the run was trained on. The verbs that come after
-training take the packed folder as a run.
+The folder contains the averaged weights of the translators in float16,
+metrics.jsonl, and config.gin without the paths of the training data. Commands
+that read a trained run accept the packed folder as `--run_dir`.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Finds the faces in photos and brings them to one place and size.
+"""Detects the faces in photos, aligns them and crops them to one size.
 
 python tools/prepare_faces.py --input=raw/ --output=photos/
 python tools/prepare_faces.py --input=pets/ --output=cats/ --kind=cats
