@@ -1,16 +1,16 @@
-"""UNIT's domain adaptation of digits, beside the paper's numbers.
+"""Trains and scores UNIT's domain adaptation of digits.
 
     python benchmarks/quality/digits.py run mnist_usps --data_root=DATA
     python benchmarks/quality/digits.py run svhn_mnist --seed=1 --minutes=20 \
         --data_root=DATA --work=runs/digits
     python benchmarks/quality/digits.py table
 
-`run` trains the classifier's network on labels of A (source only) and of B
-(what B's labels would give), then adapts it from A to B without a label of B,
-and appends a line to digits.jsonl beside this file, from which `table` makes
-DIGITS.md. Some of B's training images, labelled, are its validation part:
-they choose the best checkpoint and are not trained on. It goes on with a run
-that was stopped.
+`run` first trains two baseline classifiers with the same network: one on labels
+of A (source only), and one on labels of B (target-trained, an upper reference).
+Then it adapts from A to B without labels of B, and appends a line to
+digits.jsonl in this folder, from which `table` makes DIGITS.md. Some labelled
+training images of B are its validation split: they choose the best checkpoint
+and are not used for training. A run that was stopped is continued.
 """
 
 import argparse
@@ -31,22 +31,26 @@ from PIL import Image
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "digits.jsonl"
-HELD_OUT = 500  # Training images of B that choose a checkpoint.
-LOOKED_AT = 64  # Of A's, for pictures while the run trains.
+HELD_OUT = 500  # Number of B's training images held out to choose a checkpoint.
+# Number of A's images held out for sample images during training.
+LOOKED_AT = 64
 CLASSES = 10
-EPOCHS, BATCH = 15, 64  # Of the classifiers alone.
-PROBED = 40  # Steps from which a budget in minutes is told.
+# Passes over the data in the training of the two baseline classifiers.
+EPOCHS, BATCH = 15, 64
+# Steps that are timed to compute how many images fit a budget in minutes.
+PROBED = 40
 
 
 class Task(NamedTuple):
-    """A pair of collections.
+    """A pair of data sets, source and target.
 
     Attributes:
-        source, target: their names.
+        source, target: names of the data sets.
         size: side of the images, pixels.
-        gin_file: a shipped config.
+        gin_file: name of a shipped config.
         paper: accuracy in Table 2 of the paper.
-        iterations: of the authors' code, where it has the task.
+        iterations: number of iterations in the authors' code, if it has the
+            task.
     """
 
     source: str
@@ -68,24 +72,24 @@ PAPER_IMAGES = {"mnist": 60_000, "usps": 7_291, "svhn": 531_131}
 
 
 class Digits(NamedTuple):
-    """One collection: uint8 `[N, size, size, 3]` and int64 `[N]` by split."""
+    """One data set: uint8 `[N, size, size, 3]` and int64 `[N]` by split."""
 
     images: dict
     labels: dict
 
 
 def read(name, data_root, size, val, trained_on):
-    """A collection at a size.
+    """Reads a data set, resized to a given size.
 
     Args:
-        name: of the collection.
-        data_root: folder that has `digits/`.
+        name: name of the data set.
+        data_root: folder that contains `digits/`.
         size: side of the images, pixels.
-        val: how many training images are the validation part.
-        trained_on: whether they are training images all the same.
+        val: number of training images that form the validation split.
+        trained_on: whether these images are also used for training.
     """
     arrays = tasks._digits(Path(data_root) / "digits", name)
-    # Shuffled: some collections come sorted by class.
+    # Shuffled, because some data sets are sorted by class.
     order = np.random.default_rng(0).permutation(len(arrays["train_y"]))
     parts = {
         "train": ("train", order if trained_on else order[val:]),
@@ -107,7 +111,7 @@ def _resized(image, size):
 
 
 def write(digits, folder):
-    """Folders of the splits and a table of labels, if they are not there."""
+    """Writes folders of the splits and a table of labels, unless they exist."""
     table = folder / "labels.csv"
     if table.exists():
         return
@@ -118,12 +122,12 @@ def write(digits, folder):
             name = f"{split}_{i:05d}.png"
             Image.fromarray(image).save(folder / split / name)
             lines.append(f"{name},{digits.labels[split][i]}")
-    # Last: it says that the folder is complete.
+    # Written last, because its existence means that the folder is complete.
     table.write_text("\n".join([*lines, ""]))
 
 
 def train_classifier(digits, size, width, seed):
-    """Trains critic and classifier's network on labels; returns `predict`."""
+    """Trains the critic's and classifier's network; returns `predict`."""
     import keras
     import tensorflow as tf
 
@@ -135,7 +139,7 @@ def train_classifier(digits, size, width, seed):
     keras.utils.set_random_seed(seed)
     network = DigitCritic(size, width, CLASSES)
     network(tf.zeros((1, size, size, 3)), domains="a")
-    # Made with the network, and trained by nothing here.
+    # Built together with the network, but not trained here.
     unused = {id(v) for v in network.own["b"].trainable_variables}
     unused |= {id(v) for v in network.score.trainable_variables}
     variables = [v for v in network.trainable_variables if id(v) not in unused]
@@ -183,7 +187,7 @@ def train_classifier(digits, size, width, seed):
 
 
 def baselines(source, target, size, width, seed):
-    """Accuracy on B's test of classifiers that saw labels of A, or of B."""
+    """Returns B's test accuracy of classifiers trained on A, and on B."""
     test, truth = target.images["test"], target.labels["test"]
     found = {}
     for name, digits in (("source_only", source), ("target_trained", target)):
@@ -194,7 +198,7 @@ def baselines(source, target, size, width, seed):
 
 
 def call_train(run_dir, folders, gin_file, bindings):
-    """Runs the train verb; minutes that it took."""
+    """Runs the train verb, and returns the minutes that it took."""
     flags = [f"--gin_file={gin_file}", f"--run_dir={run_dir}"]
     for domain, folder in zip("ab", folders, strict=True):
         flags.append(f"--data_{domain}={folder}")
@@ -206,7 +210,7 @@ def call_train(run_dir, folders, gin_file, bindings):
 
 
 def images_in(minutes, run_dir, folders, gin_file, bindings):
-    """Images of each domain that the config trains on in so many minutes."""
+    """Returns how many images of each domain fit a number of minutes."""
     probe = run_dir.with_name(f"{run_dir.name}_probe")
     shutil.rmtree(probe, ignore_errors=True)
     call_train(
@@ -221,7 +225,7 @@ def images_in(minutes, run_dir, folders, gin_file, bindings):
         if "images_per_second" in line
     ]
     shutil.rmtree(probe)
-    # The first has the tracing in it.
+    # The first step is left out, because it includes tracing.
     return round(60 * minutes * float(np.median(rates[1:])))
 
 
@@ -230,7 +234,7 @@ def _lines(path):
 
 
 def accuracy(run_dir, best):
-    """Of a run's classifier on B's test set; and the step of the weights."""
+    """Returns a run's accuracy on B's test set, and the step of its weights."""
     from tf_i2i.evaluation.evidence import RealImages
     from tf_i2i.evaluation.translations import Translations
     from tf_i2i.training.run import load_translator
@@ -244,7 +248,7 @@ def accuracy(run_dir, best):
 
 
 def run_row(name, seed, minutes, data_root, work, settings):
-    """Trains a row, scores it and keeps what came out."""
+    """Trains a row, scores it and appends the result to digits.jsonl."""
     task = TASKS[name]
     source = read(task.source, data_root, task.size, LOOKED_AT, True)
     target = read(task.target, data_root, task.size, HELD_OUT, False)
@@ -300,14 +304,14 @@ def run_row(name, seed, minutes, data_root, work, settings):
 
 
 def _setting(run_dir, name):
-    """A number of a run's configuration."""
+    """Returns a number from a run's configuration."""
     from tf_i2i.training.settings import saved_bindings
 
     return float(saved_bindings(run_dir / "config.gin")[name])
 
 
 def table():
-    """Markdown of all results: mean and deviation over seeds."""
+    """Returns a Markdown table: mean and standard deviation over seeds."""
     groups = defaultdict(list)
     for line in map(json.loads, _lines(RESULTS)):
         groups[line["task"], "; ".join(line["settings"])].append(line)

@@ -1,20 +1,21 @@
-"""Trains the lab's rows where an accelerator is, and no TensorFlow.
+"""Trains rows of the lab on an accelerator of a machine without TensorFlow.
 
     python benchmarks/quality/elsewhere.py write ROW ... --to=packed/
     python elsewhere_train.py packed/ trained/ plan.json  # There.
     python benchmarks/quality/elsewhere.py read ROW ... --trained=trained/
 
-`write` compiles the training step of each of a row's phases to StableHLO (as
-`train.jit_compile` would, optimizers and averages included), lays the loop
-around it with JAX, and packs it with the images and what the first state is
-made of. `read` gives a run directory of the lab the averaged weights that came
-back, and scores it. Needs `pip install jax` beside the package.
+`write` compiles the training step of each phase of a row to StableHLO (as
+`train.jit_compile` would, with optimizers and averages), adds the training loop
+with JAX, and packs both with the images and the initial state. `read` writes
+the trained averages into a run directory of the lab, and scores them. It needs
+`pip install jax` in addition to the package.
 
-What differs from a run of the package: images are ordered, cropped and
-mirrored by the draws of NumPy and JAX, and large kernels begin with other
-numbers of the same deviation; no assertion stops a step that is not finite
-(the losses are looked at all the same); a phase lasts as long as the plan
-says; there are no checkpoints or samples on the way.
+A run differs from one of the package as follows. The random order, crops and
+mirrors of images come from NumPy and JAX. Large kernels start from other random
+numbers with the same standard deviation. A step that is not finite is not
+prevented, but the training stops when the mean losses are not finite. The plan
+sets the length of a phase. No checkpoints or sample images are written during
+training.
 """
 
 import argparse
@@ -27,11 +28,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-CHUNK = 200  # Steps in a call of a program.
+CHUNK = 200  # Number of training steps in one call of a compiled program.
 
 
 def write(name, to, work, data_root, skip):
-    """Packs a row, without the phases to skip."""
+    """Packs a row for training, without the phases to skip."""
     import jax
 
     jax.config.update("jax_enable_x64", True)  # Counters have 64 bits.
@@ -91,7 +92,7 @@ def write(name, to, work, data_root, skip):
 
 
 def _told_of(values, copies):
-    """How the first state is made again, and what of it must be sent."""
+    """Returns how to rebuild the initial state, and the values it needs."""
     told, given = [], {}
     for i, value in enumerate(values):
         entry = {"shape": value.shape, "dtype": str(value.dtype)}
@@ -113,19 +114,19 @@ def _told_of(values, copies):
 
 
 def _kept(model):
-    """What comes back: the averages and the two counters."""
+    """Returns the variables to send back: the averages and two counters."""
     return [*model.averages, model.step, model.images_shown]
 
 
 class _Frozen:
-    """Tensors of frozen networks, each written once for all rows."""
+    """Tensors of frozen networks; each is written once and used by all rows."""
 
     def __init__(self, to):
         self.to = to
-        self.shapes: dict = {}  # By the name of the file.
+        self.shapes: dict = {}  # Tensors by the names of their files.
 
     def place(self, tensor):
-        """Its number among the arguments of this row's programs."""
+        """Returns the tensor's position among the frozen tensors of a row."""
         value = tensor.numpy()
         key = hashlib.sha256(value.tobytes()).hexdigest()[:16]
         if key not in self.shapes:
@@ -162,7 +163,7 @@ def _opened(name, work, data_root, seed=0):
 
 
 def _variables(model):
-    """All that a step may change, each once."""
+    """Returns all variables that a step may change, without duplicates."""
     found = {}
     for variable in (
         *model.weights,
@@ -174,11 +175,12 @@ def _variables(model):
 
 
 def _packed_images(run, domain, to):
-    """Training images as PNG or fine JPEG in one file; its name and shape."""
+    """Packs training images into one file; returns its name and their shape."""
     store = run.store(domain)
     path = to / f"{store.path.stem[:16]}.npz"
     kind = {"format": "PNG"}
-    if store.images.shape[1] > 64:  # Millions of bytes otherwise.
+    # As PNG files, larger images would take many megabytes.
+    if store.images.shape[1] > 64:
         kind = {"format": "JPEG", "quality": 95, "subsampling": 0}
     rows = store.split("train")
     if not path.exists():
@@ -201,7 +203,7 @@ def _enter(run, model, phase):
     run.images_shown = phase.start
     run.find_phase()
     run.enter(model)
-    # Strings do not go through XLA.
+    # XLA cannot compile strings, which this check needs for its messages.
     model._check_finite = lambda losses, gradients: tf.no_op()
 
 
@@ -220,7 +222,7 @@ def _shape(array):
 
 
 def _begin(run, model, variables, phase, images, frozen):
-    """What happens before a phase, state -> state; the same for all of them."""
+    """Returns the function state -> state that runs before each phase."""
     import tensorflow as tf
 
     from tf_i2i.training.loop import reset_optimizers
@@ -237,7 +239,7 @@ def _begin(run, model, variables, phase, images, frozen):
 
 
 def _loop(run, model, variables, phase, images, frozen):
-    """`CHUNK` steps of a phase."""
+    """Returns a function that runs `CHUNK` training steps of a phase."""
     import jax
     import tensorflow as tf
 
@@ -287,13 +289,13 @@ def _loop(run, model, variables, phase, images, frozen):
 
 
 def _as_jax(function, args, variables, frozen):
-    """A TensorFlow function of tensors and variables, for JAX.
+    """Converts a TensorFlow function of tensors and variables for JAX.
 
     Args:
         function: (*args) -> the variables' new values.
         args: tensors of the shapes to compile for.
-        variables: all that it reads or changes.
-        frozen: `_Frozen`, for all else that it reads.
+        variables: all variables that the function reads or changes.
+        frozen: `_Frozen`, for all other tensors that it reads.
 
     Returns:
         Function (*args, values of the variables, those of `frozen`) -> new
@@ -352,7 +354,7 @@ def _as_jax(function, args, variables, frozen):
 
 
 def _without_copies(module):
-    """Takes out operations that StableHLO has no name for."""
+    """Removes operations that do not exist in StableHLO."""
     for function in module.body.operations:
         for block in function.regions[0].blocks:
             for operation in list(block.operations):
@@ -363,7 +365,7 @@ def _without_copies(module):
 
 
 def _view(run, domain, phase):
-    """Crops and mirrors of uint8 images, as `Augmentation` has them."""
+    """Crops and mirrors uint8 images at random, as `Augmentation` does."""
     import jax
     import jax.numpy as jnp
 
@@ -405,7 +407,7 @@ def _view(run, domain, phase):
 
 
 def write_images(name, to, work, data_root):
-    """Packs the images of a row that takes another's programs."""
+    """Packs only the images, for a row that uses another row's programs."""
     run, _ = _opened(name, work, data_root)
     images = {d: _packed_images(run, d, to)[0] for d in "ab"}
     (to / name).mkdir(parents=True, exist_ok=True)
@@ -413,16 +415,17 @@ def write_images(name, to, work, data_root):
 
 
 def read(name, seed, trained, work, data_root, features, cheats, device):
-    """Gives the lab's run directory what was trained, and scores it.
+    """Writes trained weights into the lab's run directory, and scores the run.
 
     Args:
-        name: of the row.
-        seed: of the row; the plan's name has it at its end, if it is not 0.
-        trained: folder that came back.
-        work, data_root: as the lab's.
-        features: name of the network that looks.
-        cheats: as of evaluate.
-        device: what it was trained on.
+        name: name of the row.
+        seed: seed of the row; in the plan, the row's name ends with it, unless
+            it is 0.
+        trained: folder with the results of `elsewhere_train.py`.
+        work, data_root: folders, as for the lab.
+        features: name of the network that computes features.
+        cheats: value of `--cheats` for evaluate.
+        device: description of the device that trained the row.
     """
     import lab
 
@@ -439,7 +442,7 @@ def read(name, seed, trained, work, data_root, features, cheats, device):
     lines = (trained / "log.jsonl").read_text().splitlines()
     lines = [x for x in map(json.loads, lines) if x.get("row") == planned]
     (last,) = (line for line in lines if "kept" in line)
-    # Its phases showed what their seconds allowed; the config stays as it is.
+    # The number of images shown depends on the plan; the config is unchanged.
     (phase,) = (p for p in run.phases if p.name == last["phase"])
     model.images_shown.assign(phase.end)
     write_config(run)

@@ -1,4 +1,4 @@
-"""Trains what `elsewhere.py` packed; needs JAX, NumPy and Pillow alone.
+"""Trains what `elsewhere.py` packed. Needs only JAX, NumPy and Pillow.
 
 python elsewhere_train.py packed/ trained/ plan.json
 """
@@ -22,20 +22,22 @@ THREADS = 1
 
 
 def train(packed, out, plan):
-    """Trains what a plan says; a process for each entry of its list.
+    """Trains all rows of a plan, with one process for each entry of its list.
 
-    An entry has rows, to be trained in its order: row -> phase -> "images",
-    or "seconds" of a phase; phases that it leaves out show what their config
-    says. A row with "from": [row, phase] begins after that phase, with the
-    weights of the same names that the other row had there, once it has said
-    so by "shared": [phase]. "as" is the packed row, where it has another name,
-    "seed" another than it was packed with (kernels, order and mirrors; noise
-    within a step stays), and "keep": {phase: row} keeps what there is after a
-    phase as another row.
+    An entry maps names of rows, which are trained one after the other, to
+    dictionaries with these keys:
+    - the name of a phase: {"images": N} or {"seconds": N}, the length of the
+      phase. Phases that are left out have the length of their config.
+    - "from": [row, phase]: start after this phase, with the weights of the same
+      names that the other row had there. The other row needs "shared": [phase].
+    - "as": name of the packed row, if it differs.
+    - "seed": another seed than in the packed row, for kernels, order and
+      mirrors; noise within a step does not change.
+    - "keep": {phase: row}: save the state after a phase as another row.
     """
     out.mkdir(parents=True, exist_ok=True)
     plans = json.loads(plan.read_text())
-    # A program's kernels are small: several keep an accelerator busy.
+    # The compute kernels are small, so several processes share an accelerator.
     spawned = multiprocessing.get_context("spawn")
     workers = [
         spawned.Process(target=_train_rows, args=(packed, out, rows))
@@ -72,7 +74,8 @@ def _train_rows(packed, out, plan):
         for name, row in rows.items():
             try:
                 row.train(tell, out)
-            except Exception as error:  # The other rows go on.
+            # An error in one row must not stop the others.
+            except Exception as error:
                 tell(row=name, failed=repr(error)[:2000])
 
 
@@ -87,13 +90,14 @@ def _compiled(path):
 
 
 class _Row:
-    """A packed row; its programs compile in another thread.
+    """A packed row, whose programs are compiled in another thread.
 
     Args:
-        packed: folder of all rows.
-        name: of the row.
-        wanted: its entry of the plan.
-        compiled: path of a program -> future of it.
+        packed: folder of all packed rows.
+        name: name of the row.
+        wanted: dictionary of the row in the plan.
+        compiled: function of a program's path that returns a future of the
+            compiled program.
     """
 
     def __init__(self, packed, name, wanted, compiled):
@@ -111,7 +115,7 @@ class _Row:
         ]
 
     def train(self, tell, out):
-        """Trains it, and writes what is kept of the state."""
+        """Trains the row, and writes the part of the state that is kept."""
         import jax
 
         self.random = np.random.default_rng(self.seed)
@@ -120,7 +124,7 @@ class _Row:
         for domain, path in self._images().items():
             found = _images(self.packed / path)
             self.counts.append(len(found))
-            # As many as the program was compiled for.
+            # The number of images for which the program was compiled.
             count = self.told["counts"][domain]
             found = found[np.arange(count) % len(found)]
             self.images.append(jax.device_put(found))
@@ -128,7 +132,8 @@ class _Row:
             jax.device_put(_frozen(self.packed / f"{key}.npy"))
             for key in self.told["frozen"]
         ]
-        self.seconds, self.shown = 0.0, 0  # Without compiling.
+        # Compilation is not counted in the seconds.
+        self.seconds, self.shown = 0.0, 0
         for phase, programs in zip(self.phases, self.compiling, strict=True):
             begin, loop = (program.result() for program in programs)
             tell(row=self.name, phase=phase["name"], compiled=True)
@@ -137,7 +142,7 @@ class _Row:
             self._keep(phase, tell, out)
 
     def _phase(self, phase, loop, tell):
-        """Trains one phase, for its images or its seconds."""
+        """Trains one phase, for a number of images or of seconds."""
         steps = self.told["chunk"]
         wanted = self.wanted.get(phase["name"], {"images": phase["images"]})
         orders = [_Order(self.random, count) for count in self.counts]
@@ -153,7 +158,8 @@ class _Row:
             self.shown += steps * phase["batch_size"]
             if "seconds" in wanted:
                 now = (self.seconds - before) / wanted["seconds"]
-                ahead = now - progress  # The next one will take as long.
+                # The next call is expected to take as long as this one.
+                ahead = now - progress
             progress += ahead
             if progress + ahead / 2 > 1.0:
                 progress = 1.0
@@ -168,14 +174,14 @@ class _Row:
                 )
 
     def _chunk(self, phase, loop, orders, progress, ahead):
-        """A call of the program; the means of what it measures.
+        """Calls the program once, and returns the means of its metrics.
 
         Args:
-            phase: its entry.
-            loop: the program.
-            orders: of images of both domains.
-            progress: share of the phase that is done.
-            ahead: share that these steps are.
+            phase: dictionary of the phase in row.json.
+            loop: compiled program of the training steps.
+            orders: an `_Order` of images for each domain.
+            progress: share of the phase that is done, 0 to 1.
+            ahead: share of the phase that these steps will do.
         """
         steps, batch = self.told["chunk"], phase["batch_size"]
         places = self.told["metrics"]
@@ -189,7 +195,7 @@ class _Row:
             self.images,
             [order.next((steps, batch)) for order in orders],
             np.interp(now, known, phase["factors"]).astype(np.float32),
-            # What crops and mirrors are drawn by.
+            # Seeds of the random crops and mirrors.
             np.int32(self.shown // batch + self.seed * 10_000_000),
             self.frozen[: phase["frozen"]],
         )
@@ -202,7 +208,7 @@ class _Row:
         return means
 
     def _keep(self, phase, tell, out):
-        """Writes what others wait for, and what is to come back."""
+        """Writes weights that other rows wait for, and results to send back."""
         if phase["name"] in self.wanted.get("shared", ()):
             values = zip(self.told["paths"], self.state, strict=False)
             path = self._shared(out, self.name, phase["name"])
@@ -221,7 +227,7 @@ class _Row:
             )
 
     def _images(self):
-        """The row's own, whoever's programs it takes."""
+        """Returns the row's own images, even with another row's programs."""
         own = self.packed / self.name / "images.json"
         return (
             json.loads(own.read_text()) if own.exists() else self.told["images"]
@@ -232,7 +238,7 @@ class _Row:
         return out / f"{row}.{phase}.shared"
 
     def _first_state(self, out):
-        """Small and odd variables as they were, large ones drawn anew."""
+        """Builds the initial state of packed values and new random ones."""
         given = np.load(self.folder / "state.npz")
         found: dict = {}
         told_of = self.told["variables"]
@@ -259,7 +265,7 @@ class _Row:
 
 
 class _Order:
-    """Passes over `count` images, each a permutation."""
+    """Endless order of image numbers: each pass is a new permutation."""
 
     def __init__(self, random, count):
         self.random, self.count = random, count
@@ -275,14 +281,14 @@ class _Order:
 
 
 def _save(path, *arrays, **named):
-    """Writes beside, then moves into place: others wait for it."""
+    """Writes to a temporary file and renames it, because others wait for it."""
     beside = path.with_name(f"unfinished_{path.name}.npz")
     np.savez(beside, *arrays, **named)
     beside.rename(path)
 
 
 def _smaller(x):
-    """Half precision, but for vectors and counters."""
+    """Converts to half precision, except vectors and counters."""
     halved = x.dtype == np.float32 and x.ndim > 1
     return x.astype(np.float16) if halved else x
 
@@ -292,7 +298,7 @@ def _frozen(path):
 
 
 def _images(path):
-    """uint8 `[N, S, S, 3]`."""
+    """Reads packed images; returns uint8 `[N, S, S, 3]`."""
     files = np.load(path)
     content, ends = files["content"].tobytes(), files["ends"]
     return np.stack(

@@ -1,13 +1,13 @@
-"""How much of an image each layer of a cascade still holds.
+"""Measures how much of an image each layer of a cascade keeps.
 
     python benchmarks/quality/inversion.py --run_dir=runs/cdft
     python benchmarks/quality/inversion.py --model=cdft-toy
 
-Test images are made features, and features images again by the inversion
-network of each layer: PSNR, perceptual distance (in a network that is not the
-cascade's own), and the share of features that the cut to one deviation meets
-(Katzir et al. 2019, section 6.1.2). The last row of a domain, another image
-of it, is what inversion must beat.
+The features of test images are computed at each layer and decoded to images
+again by the layer's inversion network. The table shows PSNR, a perceptual
+distance (by another network than the backbone), and the share of features that
+are clipped at one standard deviation (Katzir et al. 2019, section 6.1.2). The
+last row of a domain is a baseline: another image of the same domain.
 """
 
 import argparse
@@ -26,7 +26,7 @@ BATCH = 32
 
 
 def inverted(model, images, domain):
-    """Layer -> (its pictures, uint8; the share of its features at the cut)."""
+    """Returns layer -> (images decoded from it, share of clipped features)."""
     pictures = {tap: [] for tap in model.taps}
     shares = {tap: [] for tap in model.taps}
     for i in range(0, len(images), BATCH):
@@ -41,7 +41,7 @@ def inverted(model, images, domain):
 
 
 def rows(model, run, features, count):
-    """Lines of the table."""
+    """Returns the lines of the table."""
     for domain in "ab":
         images = run.test_images(domain, count)
         truth = features.taps(images)

@@ -1,13 +1,13 @@
-"""The quality lab: one command trains, evaluates and keeps a row.
+"""The quality lab: one command trains, scores and records a row of results.
 
     python benchmarks/quality/lab.py run twingan --seed=1
     python benchmarks/quality/lab.py run twingan_facades --data_root=DATA
     python benchmarks/quality/lab.py score twingan --run_dir=runs/mine
     python benchmarks/quality/lab.py table
 
-`run` goes on with a row that was stopped. Results are appended to
-results.jsonl beside this file, from which `table` makes TABLE.md. Budgets are
-those of the configs, the same for every row of a task.
+`run` continues a row that was stopped. Results are appended to results.jsonl
+in this folder, from which `table` makes TABLE.md. The length of training is
+that of the configs, the same for all rows of a task.
 """
 
 import argparse
@@ -29,12 +29,12 @@ RESULTS = HERE / "results.jsonl"
 
 
 class Row(NamedTuple):
-    """What is trained.
+    """A row of the lab: a configuration for a task.
 
     Attributes:
-        task: a key of `tasks.TASKS`.
-        gin_file: a shipped config.
-        settings: bindings beside it.
+        task: key of `tasks.TASKS`.
+        gin_file: name of a shipped config.
+        settings: gin bindings that are added to the config.
     """
 
     task: str
@@ -43,39 +43,39 @@ class Row(NamedTuple):
 
 
 def of(name, **values):
-    """Bindings of a configurable."""
+    """Returns settings of one class as gin bindings."""
     return tuple(f"{name}.{key} = {value}" for key, value in values.items())
 
 
-# Where the truth is exact, shifts of each domain's colours would blur it.
+# No colour augmentation, because it would contradict the exact ground truth.
 EXACT = of(
     "Augmentation", contrast=0.0, hue=0.0, brightness=0.0, saturation=0.0
 )
-# What critics see is changed, where faces are few.
+# Augmentation of all images that critics see, for few training faces.
 SEEN = ("train.critic_augmentation = ('color', 'translation', 'cutout')",)
-# Label maps must come as they are.
+# Label maps must not be augmented.
 MAPS = (
     "train.image_size = 64",
     "Augmentation.crop = None",
     *EXACT,
 )
-# The same for AsymGAN's rows, whose label maps have a setting of their own.
+# The same for AsymGAN's rows, where a setting names the label maps.
 LABELS = ("train.label_maps = ('b',)", "Augmentation.crop = None", *EXACT)
 AT_64 = (*LABELS, "train.image_size = 64")
 
 
 def shown(images):
-    """How many images a row shows: what fits its minutes."""
+    """Returns the setting for how many images fit a row's minutes."""
     return (f"single_phase.images = {images}",)
 
 
 UNIT_MAPS = (*MAPS, *shown(12000))
 NO_IDENTITY = of("CycleGAN", identity_weight=0.0)
-# G and F as CycleGAN's.
+# G and F have the same layers as CycleGAN's generators.
 TWO_BLOCKS = {"residual_blocks": 2, "width": 0.5, "critic_width": 0.5}
 SIX_BLOCKS = TWO_BLOCKS | {"residual_blocks": 6}
 AS_CYCLEGAN = of("AsymGAN", **TWO_BLOCKS)
-# Rows that an accelerator trained, by `elsewhere.py`, for equal seconds.
+# Rows trained on an accelerator by `elsewhere.py`, all for equal seconds.
 BATCHES = of("single_phase", batch_size=8, images=60000)
 PARTS_32 = (*LABELS, *BATCHES)
 LONG_64 = (*AT_64, *BATCHES)
@@ -84,7 +84,7 @@ CYCLEGAN_64 = (*LONG_64, *NO_IDENTITY, *of("CycleGAN", **SIX_BLOCKS))
 CYCLEGAN_32 = (*PARTS_32, *NO_IDENTITY, *of("CycleGAN", **TWO_BLOCKS))
 NO_SHARING = of("UNIT", shared_blocks=0, likelihood_weight=0.0, kl_weight=0.0)
 NO_CYCLE = of("UNIT", cycle_weight=0.0, cycle_kl_weight=0.0)
-OUTER_NORM = of("CycleGAN", outer_norm=True)  # As published.
+OUTER_NORM = of("CycleGAN", outer_norm=True)  # As in the paper.
 NARROW = (
     *OUTER_NORM,
     *of("CycleGAN", residual_blocks=6, width=0.25),
@@ -103,7 +103,7 @@ TEACHER = (
     "teacher.name = 'efficientnet-lite0'",
 )
 FACES = ("train.image_size = 64", "Augmentation.crop = None")
-# A face network, at the place that its error names.
+# A face network, in the folder that the error message of `teacher` names.
 FACE_TEACHER = "teacher.name = 'face'"
 XGAN_FACES = (
     *FACES,
@@ -118,19 +118,19 @@ XGAN_TAUGHT = (
     *shown(58000),
 )
 VGG_TERMS = ("perceptual.name = 'hed-vgg16'",)
-# Figure 6.
+# Loss terms left out (Figure 6).
 LEFT_OUT = {
     "no_cycle": {"cycle_weight": 0.0},
     "no_identity": {"identity_weight": 0.0},
     "no_adversarial": {"adversarial_weight": 0.0},
 }
-# Of the strides of EfficientNet-Lite0's first three stages.
+# Layers with the strides of EfficientNet-Lite0's first three stages.
 VGG_TAPS = ("conv2_1", "conv3_1", "conv4_1")
 CARICATURES = of("cascade_phases", images=70000)
 
 
 def cascade(taps, phases=None, **settings):
-    """CDFT on these taps, with settings of its phases and of its own."""
+    """Returns settings of CDFT for these taps, with further settings."""
     return (
         *of("CDFT", taps=taps, **settings),
         *of("cascade_phases", taps=taps, **(phases or {})),
@@ -138,7 +138,7 @@ def cascade(taps, phases=None, **settings):
 
 
 def cascade_64(taps, **settings):
-    """CDFT at 64 px on these taps."""
+    """Returns settings of CDFT at 64 px for these taps."""
     return (
         "train.image_size = 64",
         *cascade(taps, {"batch_size": 32}, **settings),
@@ -218,7 +218,7 @@ ROWS = {
     ),
     "unit_negative_wide": Row("negative", "unit.gin", (*EXACT, *WIDE_UNIT)),
     "unit_permutation": Row("permutation", "unit.gin", (*EXACT, *WIDE_UNIT)),
-    # Figure 2(d).
+    # Ablations of Figure 2(d).
     "unit_cityscapes": Row("cityscapes", "unit.gin", UNIT_MAPS),
     "unit_no_sharing": Row("cityscapes", "unit.gin", (*UNIT_MAPS, *NO_SHARING)),
     "unit_no_cycle": Row("cityscapes", "unit.gin", (*UNIT_MAPS, *NO_CYCLE)),
@@ -226,7 +226,7 @@ ROWS = {
     "asymgan_ext": Row("toy", "asymgan_ext.gin"),
     "asymgan_cityscapes": Row("cityscapes", "asymgan.gin", ASYMGAN_64),
     "cyclegan_cityscapes_long": Row("cityscapes", "cyclegan.gin", CYCLEGAN_64),
-    # Critics that see the whole picture at 64 px, not 34 pixels of it.
+    # Critics with a receptive field of the whole 64 px image, not of 34 pixels.
     "asymgan_cityscapes_far": Row(
         "cityscapes",
         "asymgan.gin",
@@ -241,7 +241,7 @@ ROWS = {
     "unit_cityscapes_32": Row("cityscapes", "unit.gin", PARTS_32),
     "asymgan_facades": Row("facades", "asymgan.gin", (*PARTS_32, *AS_CYCLEGAN)),
     "cyclegan_facades": Row("facades", "cyclegan.gin", CYCLEGAN_32),
-    # How F is given z (Figure 12).
+    # Ways in which F receives z (Figure 12).
     **{
         f"asymgan_z_{path}": Row(
             "cityscapes",
@@ -250,7 +250,7 @@ ROWS = {
         )
         for path in ("map", "beside", "norm")
     },
-    # Each kind of extension losses left out (Figure 10); without all of them
+    # Each kind of extension losses is left out (Figure 10). Without all of them
     # it is asymgan_z_norm.
     **{
         f"asymgan_{name}": Row(
@@ -308,7 +308,7 @@ ROWS = {
         for name, without in LEFT_OUT.items()
     },
     "cdft_one_layer": Row("toy", "cdft.gin", cascade(("stage2",))),
-    # Shapes that change.
+    # Tasks in which shapes change.
     "cdft_selfie_cats": Row(
         "selfie_cats", "cdft.gin", cascade_64(STAGES_64, **CATS)
     ),
@@ -323,7 +323,7 @@ ROWS = {
             *of("single_phase", batch_size=8),
         ),
     ),
-    # Terms left out (Figure 6), and beside them the whole for as long.
+    # Loss terms left out (Figure 6), and the full method with the same length.
     **{
         f"cdft_cats_{name}": Row(
             "selfie_cats",
@@ -379,7 +379,7 @@ ROWS = {
         ),
     ),
 }
-# Of both directions: what a line of the table shows.
+# Measures of each direction that the table shows.
 COLUMNS = (
     *("score", "called_b", "r@5", "input_r@5", "labels", "label_turn"),
     "copy_rate",
@@ -394,7 +394,7 @@ CHEATS = ("truth", "floor", "copy", "colours", "random")
 
 
 def prepare(task, work, data_root):
-    """Flags of train and evaluate for a task's data; makes it if need be."""
+    """Makes a task's data if missing; returns train's and evaluate's flags."""
     make, paired = TASKS[task]
     if make is None:
         return [], []
@@ -414,12 +414,12 @@ def prepare(task, work, data_root):
 
 
 def call(verb, *flags):
-    """Runs a verb of the package; its output goes to the terminal."""
+    """Runs a verb of the package, with its output on the terminal."""
     subprocess.run([sys.executable, "-m", f"tf_i2i.{verb}", *flags], check=True)
 
 
 def run_row(name, seed, work, data_root, features, cheats):
-    """Trains a row, scores it and keeps what came out."""
+    """Trains a row, scores it and appends the result to results.jsonl."""
     row = ROWS[name]
     run_dir = work / "runs" / f"{name}_{seed}"
     data, judging = prepare(row.task, work, data_root)
@@ -440,13 +440,13 @@ def keep(name, seed, run_dir, minutes, judging, features, cheats, **more):
     """Scores a trained run and appends the line to results.jsonl.
 
     Args:
-        name, seed: of the row.
-        run_dir: of the run.
-        minutes: that it took, or None.
-        judging: flags of evaluate, those of the task.
-        features: name of the network that looks.
-        cheats: as of evaluate.
-        more: what else the line is to say.
+        name, seed: name and seed of the row.
+        run_dir: run directory.
+        minutes: duration of the training, or None.
+        judging: flags of evaluate for the task.
+        features: name of the network that computes features.
+        cheats: value of `--cheats` for evaluate.
+        more: dictionary of further entries of the line.
     """
     call(
         "evaluate",
@@ -471,7 +471,7 @@ def keep(name, seed, run_dir, minutes, judging, features, cheats, **more):
 
 
 def table():
-    """Markdown of all results: mean and deviation over seeds."""
+    """Returns a table of all results: mean and standard deviation of seeds."""
     groups = defaultdict(list)
     for line in RESULTS.read_text().splitlines():
         result = json.loads(line)
@@ -488,7 +488,7 @@ def table():
 
 
 def _side(result):
-    """Pixels of a row's images: what it sets, or its config's 32."""
+    """Returns the image size of a row: its own setting, or the config's 32."""
     for setting in result["settings"]:
         name, _, value = setting.partition(" = ")
         if name == "train.image_size":
@@ -497,7 +497,7 @@ def _side(result):
 
 
 def _lines(direction, rows):
-    """One direction's table, of the rows that have it."""
+    """Returns the table of one direction, with all rows that have it."""
     rows = {n: [r for r in rs if direction in r] for n, rs in rows.items()}
     rows = {name: results for name, results in rows.items() if results}
     if not rows:
@@ -511,7 +511,7 @@ def _lines(direction, rows):
     yield "| --- " * (len(known) + 3) + "|"
     for cheat in CHEATS:
         if cheat in every[0]:
-            # Equal in all results, but for measures that some do not have.
+            # Equal in all results, except for measures that some results lack.
             said = [_value_of_any(every, cheat, n) for n in known]
             cells = [_cell([value]) for value in said]
             yield f"| *{cheat}* | | | {' | '.join(cells)} |"
@@ -528,7 +528,7 @@ def _value_of_any(every, cheat, name):
 
 
 def _value(scores, name):
-    """A measure by its plain name, whatever it must carry."""
+    """Returns a measure's score, whatever features it was computed with."""
     for full, value in scores.items():
         if full.partition("[")[0] == name:
             return value

@@ -1,8 +1,8 @@
-"""The lab's tasks: two folders each, with hidden pairs where there are any.
+"""The lab's tasks: two folders each, some with hidden pairs for testing.
 
-A task's folders have train/, val/ and test/. In the training part the two
-domains show different things; where a task is paired, test/NAME in A and in
-B show the same, which training is never told.
+A task's folders have train/, val/ and test/. The training images of the two
+domains show different objects. If a task is paired, test/NAME in A and
+test/NAME in B show the same object; training does not use this.
 """
 
 import csv
@@ -21,7 +21,7 @@ from tf_i2i.data.reading import read_image
 from tf_i2i.data.sources import ToyFacesSource
 
 TEST, VAL, TRAIN = 400, 100, 2000
-SIDE = 40  # Pixels: 32 and room for random crops.
+SIDE = 40  # Pixels: 32, and a border for random crops.
 
 
 class Task(NamedTuple):
@@ -30,7 +30,7 @@ class Task(NamedTuple):
     Attributes:
         make: function (folder, data_root) that writes `a/` and `b/`; None
             for the toy faces, which need no folders.
-        paired: whether the test images are hidden pairs.
+        paired: whether test images of the same name form hidden pairs.
     """
 
     make: object
@@ -43,7 +43,7 @@ def _save(image, path):
 
 
 def _portraits(split, domain, side):
-    """Identities and images; the domains share those of the test split."""
+    """Returns identities and portraits; A and B share the test identities."""
     first = {"test": 0, "val": TEST, "train": TEST + 2 * VAL}[split]
     count = {"test": TEST, "val": VAL, "train": TRAIN}[split]
     if split != "test":
@@ -53,11 +53,13 @@ def _portraits(split, domain, side):
 
 
 def constructed(change_a, change_b, fineness=1):
-    """A task whose exact truth is a formula, on portraits of two groups.
+    """Returns a task on portraits whose ground truth is given by a formula.
 
     Args:
-        change_a, change_b: functions of an image.
-        fineness: how many times finer images are changed than kept.
+        change_a, change_b: functions of an image, which make the images of A
+            and of B.
+        fineness: factor by which images are rendered larger; they are changed
+            at this size and then reduced.
     """
 
     def make(folder, data_root):
@@ -85,15 +87,17 @@ def _same(image):
 
 
 def _exaggerated(image):
-    """A caricature: eyes and nose swell, the forehead widens, the chin narrows.
+    """Returns a caricature: larger eyes and nose, wide forehead, narrow chin.
 
-    Where a pixel of it comes from is a formula; the nearest one is taken.
+    A formula gives the source position of each pixel; the nearest pixel is
+    copied.
     """
     side = len(image)
     middles = (np.arange(side) + 0.5) * 2 / side - 1
     y, x = np.meshgrid(middles, middles, indexing="ij")
     x = x / (1.1 - 0.35 * y)
-    # Shrinks what is taken about the eyes, to half at their middle.
+    # Enlarges the eyes: source positions are scaled, to a half at their
+    # centres.
     share = np.clip(1 - (x / 0.75) ** 2 - ((y + 0.05) / 0.6) ** 2, 0, 1)
     x, y = x * (1 - 0.5 * share), (y + 0.05) * (1 - 0.5 * share) - 0.05
     rows, columns = (
@@ -108,7 +112,7 @@ def _grey(image):
 
 
 def few_toy_faces(train):
-    """The toy faces with fewer to train on; val, test and labels as ever."""
+    """Returns a task on toy faces with fewer training images."""
 
     def make(folder, data_root):
         del data_root
@@ -135,7 +139,7 @@ def few_toy_faces(train):
 
 
 def digits(source, target):
-    """Digits of two collections: nothing is paired, all are labelled."""
+    """Returns a task on labelled digits of two data sets, without pairs."""
 
     def make(folder, data_root):
         for domain, collection in (("a", source), ("b", target)):
@@ -148,14 +152,14 @@ def digits(source, target):
 
 
 def _digits(folder, collection):
-    """Arrays train_x, train_y, test_x and test_y of a collection."""
+    """Returns the arrays train_x, train_y, test_x and test_y of a data set."""
     if collection != "svhn":
         with np.load(folder / f"{collection}.npz") as arrays:
             return dict(arrays)
     with np.load(folder / "svhn_labels.npz") as labels:
         found = dict(labels)
     for split in ("train", "test"):
-        # Tiles of 32 px, fifty in a row.
+        # The file has tiles of 32 px, fifty in a row.
         mosaic = np.asarray(Image.open(folder / f"svhn_{split}.png"))
         tiles = mosaic.reshape(-1, 32, 50, 32, 3).swapaxes(1, 2)
         found[f"{split}_x"] = tiles.reshape(-1, 32, 32, 3)
@@ -163,12 +167,12 @@ def _digits(folder, collection):
 
 
 def _write_digits(arrays, folder):
-    """Writes the images, and yields their lines of the table of labels."""
+    """Writes the images, and yields their lines for the table of labels."""
     starts = {"train": 0, "val": 2000, "test": 0}
     counts = {"train": 2000, "val": 200, "test": 1000}
     for split, count in counts.items():
         part = "test" if split == "test" else "train"
-        # Some collections are sorted by digit.
+        # Shuffled, because some data sets are sorted by digit.
         order = np.random.default_rng(0).permutation(len(arrays[f"{part}_y"]))
         for i in order[starts[split] : starts[split] + count]:
             digit = Image.fromarray(arrays[f"{part}_x"][i]).convert("RGB")
@@ -179,11 +183,12 @@ def _write_digits(arrays, folder):
 
 
 def photos_and_labels(name):
-    """Facades or Cityscapes: photos of one half, label maps of the other.
+    """Returns a task on Facades or Cityscapes: photos to label maps, unpaired.
 
-    The data's `pairs.csv` says which half a training pair is in. Images are
-    kept at 64 px, the rows' size: colours of label maps must not be mixed.
-    `maps_a` has those of training photos, for the segmenter that judges.
+    `pairs.csv` of the data says to which half a training pair belongs. Images
+    are saved at 64 px, the size of the rows, because resizing would mix the
+    colours of label maps. `maps_a` has the label maps of the training photos,
+    on which the segmentation network that scores photos is trained.
     """
 
     def make(folder, data_root):
@@ -191,7 +196,7 @@ def photos_and_labels(name):
         with open(root / "pairs.csv", newline="") as file:
             pairs = list(csv.DictReader(file))
         palette = (root / "palette.csv").read_text().splitlines(keepends=True)
-        # Void is no class.
+        # Void is not a class.
         palette = [line for line in palette if ",void," not in line]
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "palette_b.csv").write_text("".join(palette))
@@ -221,7 +226,7 @@ def _copy(source, split, stems, target):
 
 
 def collections(source, target, side=SIDE):
-    """Two folders of pictures that have no partners."""
+    """Returns a task on two folders of images without pairs."""
 
     def make(folder, data_root):
         for domain, kind in (("a", source), ("b", target)):
@@ -231,7 +236,7 @@ def collections(source, target, side=SIDE):
 
 
 def _collect(root, folder, side):
-    """Pictures of a folder with test/ in it, some held back for val/."""
+    """Copies a folder that has test/, and moves some images to val/."""
     files = sorted(p for p in root.rglob("*") if is_image(p))
     test = [p for p in files if "test" in p.relative_to(root).parts][:TEST]
     rest = [p for p in files if "test" not in p.relative_to(root).parts]
@@ -244,7 +249,7 @@ def _collect(root, folder, side):
 
 
 def faces_and_avatars(folder, data_root):
-    """Aligned faces of selfies, and drawn avatars; needs the extra `faces`."""
+    """Writes aligned faces of selfies, and avatars; needs the extra `faces`."""
     for split in ("train", "test"):
         prepare = [sys.executable, "-m", "tf_i2i.prepare_faces", "--size=64"]
         selfies = Path(data_root) / "selfie2anime" / "selfie" / split
@@ -271,7 +276,7 @@ TASKS = {
         paired=False,
     ),
     "faces_avatars": Task(faces_and_avatars, paired=False),
-    # At 64 px.
+    # For images of 64 px.
     "selfie_cats": Task(
         collections("selfie2anime/selfie", "cats/cat", side=80), paired=False
     ),

@@ -1,13 +1,14 @@
-"""Do translations of toy faces keep who is shown?
+"""Measures whether translations of toy faces keep the person's attributes.
 
     python benchmarks/quality/toy_attributes.py --run_dir=runs/twingan
 
 For each direction a small classifier is trained on real images of the target
-domain alone, its accuracy on real test images is printed, and it then reads
-the attributes of 400 translations of people whom training never showed.
-Beside that: the untranslated inputs ("copy"), real target images of other
-people ("random"), and the most frequent class ("chance"). `half` says
-whether a translation is at least halfway from copy to real.
+domain only, and its accuracy on real test images is printed ("real"). It then
+reads the attributes of 400 translations of people who were not in the training
+data. For comparison it also reads the untranslated inputs ("copy") and real
+target images of other people ("random"); "chance" is the share of the most
+frequent class. `half` counts the attributes whose accuracy is at least halfway
+from copy to real.
 """
 
 import argparse
@@ -29,14 +30,14 @@ PAIRS = 400
 
 
 def labels(identities):
-    """Class numbers of each attribute; of the turn, its sign."""
+    """Returns class numbers of each attribute; for the turn, its sign."""
     columns = toy_faces.attributes(identities)
     columns["turn"] = (columns["turn"] > 0).astype(np.int32)
     return {name: columns[name] for name in ATTRIBUTES}
 
 
 def train_classifier(domain, size, epochs):
-    """One small network with a head for each attribute."""
+    """Trains one small network with an output for each attribute."""
     source = ToyFacesSource(domain)
     people = np.concatenate([source.identities(s) for s in ("val", "train")])
     images = to_float(toy_faces.render(domain, people, size))
@@ -68,7 +69,7 @@ def train_classifier(domain, size, epochs):
 
 
 def agreement(network, images, truth):
-    """Share of images whose attribute is read as it should be."""
+    """Returns the share of images whose attribute is read correctly."""
     logits = network.predict(to_float(images), batch_size=100, verbose=0)
     return {
         name: float(np.mean(logits[name].argmax(1) == truth[name]))
@@ -85,7 +86,7 @@ def translations(model, direction, images):
 
 
 def score(models, direction, size, epochs):
-    """Rows of the table: what was read -> attribute -> agreement."""
+    """Returns the table's rows: kind of images -> attribute -> agreement."""
     source, target = direction.split("_to_")
     people = np.arange(PAIRS)
     truth = labels(people)
@@ -117,7 +118,7 @@ def main():
     for run_dir in args.run_dir:
         models[run_dir], run = load_translator(run_dir)
         sizes.add(run.phase.size)
-    (size,) = sizes  # One table compares runs of one size.
+    (size,) = sizes  # The table compares runs of the same image size.
     for direction in ("a_to_b", "b_to_a"):
         rows = score(models, direction, size, args.epochs)
         print(f"\n{direction}, {size} px, {PAIRS} hidden pairs")
