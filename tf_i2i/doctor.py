@@ -28,7 +28,8 @@ from tf_i2i.data.checkup import ERROR
 from tf_i2i.data.checkup import NOTE
 from tf_i2i.data.checkup import WARNING
 from tf_i2i.data.checkup import Finding
-from tf_i2i.data.sources import located
+from tf_i2i.data.sources import forms
+from tf_i2i.data.sources import locate
 from tf_i2i.data.sources import source_for
 from tf_i2i.domains import DOMAINS
 from tf_i2i.errors import UserError
@@ -54,7 +55,10 @@ def _parser():
         ],
     )
     add = parser.add_argument
-    add("--data_a", help="images of domain A (default: the config's, or toy)")
+    add(
+        "--data_a",
+        help=f"images of domain A: {forms()} (default: the config's, or toy)",
+    )
     add("--data_b", help="images of domain B")
     add("--image_size", type=int, help="of the training, pixels")
     cli.add_gin_flags(
@@ -113,7 +117,7 @@ def main(argv):
 def _check_flags(args):
     for name in ("data_a", "data_b"):
         if (spec := getattr(args, name)) is not None:
-            setattr(args, name, located(spec, name))
+            setattr(args, name, locate(spec, name))
     args.gin_file = [str(configs.find_config(name)) for name in args.gin_file]
     if args.run_dir and not args.gin_file:
         cli.check_run_dir(args.run_dir)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tf_i2i import cli
 from tf_i2i import configs
+from tf_i2i.data import sources
 from tf_i2i.errors import UserError
 from tf_i2i.training.cluster import read_cluster
 
@@ -37,8 +38,7 @@ def _parser():
     add("--run_dir", help="default: runs/ and the name of the first config")
     add(
         "--data_a",
-        help="images of domain A: a folder, tfds:NAME/SPLIT[:LABEL] or "
-        "tfrecord:PATTERN[:FEATURE] (default: toy faces)",
+        help=f"images of domain A: {sources.forms()} (default: toy)",
     )
     add("--data_b", help="images of domain B (both or neither)")
     add("--labels_a", help="CSV: file name, label, ...; of A's images")
@@ -154,11 +154,9 @@ def _data_bindings(args):
             "`--data_a` and `--data_b` must both be given, or neither, for "
             f"the toy faces. Received: {args.data_a or args.data_b} alone"
         )
-    from tf_i2i.data.sources import located
-
     for name in ("data_a", "data_b"):
         if (spec := getattr(args, name)) is not None:
-            bindings.append(f"train.{name} = {located(spec, name)!r}")
+            bindings.append(f"train.{name} = {sources.locate(spec, name)!r}")
     for name in ("labels_a", "labels_b"):
         if (spec := getattr(args, name)) is not None:
             path = Path(spec).resolve()

@@ -5,13 +5,17 @@ import os
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from tf_i2i import doctor
+from tf_i2i import train
 from tf_i2i.data import sources
 from tf_i2i.data import store as stores
+from tf_i2i.data.items import Source
 from tf_i2i.data.reading import BadImage
 from tf_i2i.data.sources import ArraySource
 from tf_i2i.data.sources import FolderSource
@@ -195,7 +199,7 @@ def test_toy_mistakes(arguments, words):
         ToyFacesSource(**arguments)
 
 
-def test_source_for(tmp_path):
+def test_source_for(tmp_path, refuses):
     for spec in (None, "toy"):
         assert source_for(spec, "b").domain == "b"
     for spec in (tmp_path, str(tmp_path)):
@@ -203,10 +207,37 @@ def test_source_for(tmp_path):
     assert source_for(noise(3), "b").name == "data_b"
     own = ArraySource(noise(3))
     assert source_for(own, "a") is own
-    with pytest.raises(UserError, match=r"`data_b` must be a folder.*int"):
+    with refuses("data_b"):
         source_for(3, "b")
-    with pytest.raises(UserError, match="must be a folder"):
+    with refuses("folder"):
         source_for(tmp_path / "nowhere", "a")
+
+
+def test_a_source_is_added_in_one_place(monkeypatch, tmp_path, capsys):
+    grey = Source(
+        form="grey:COUNT",
+        prefix="grey:",
+        locate=lambda spec: spec,
+        open=lambda spec, _: ArraySource(
+            np.full((int(spec.removeprefix("grey:")), 8, 8, 3), 99, np.uint8)
+        ),
+        help="Grey images.",
+    )
+    monkeypatch.setattr(sources, "SOURCES", (*sources.SOURCES, grey))
+    assert "grey:COUNT" in train._parser().format_help()
+    with pytest.raises(UserError, match="grey:COUNT"):
+        sources.locate("drawings", "data_a")
+    flags = ["--data_a=grey:9", "--data_b=toy", "--image_size=8"]
+    with pytest.raises(SystemExit):
+        doctor.main(flags)
+    assert "9 images of one flat colour" in capsys.readouterr().out
+    assert len(source_for("grey:7", "a")) == 7
+
+
+def test_the_readme_names_every_kind_of_source():
+    text = (Path(__file__).parents[2] / "README.md").read_text()
+    for kind in sources.SOURCES:
+        assert kind.form in text
 
 
 # ---- store

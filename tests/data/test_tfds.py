@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tf_i2i.data import tfds as ours
-from tf_i2i.data.sources import located
+from tf_i2i.data.sources import locate
 from tf_i2i.data.sources import source_for
 from tf_i2i.data.store import open_store
 from tf_i2i.data.tfds import TfdsSource
@@ -152,7 +152,7 @@ def test_grammar(spec, parts):
 @pytest.mark.parametrize("spec", ["", "mnist", "mnist:7", "a/b/c/d", "a/b:"])
 def test_wrong_grammar_is_refused_at_once(spec):
     with pytest.raises(UserError, match=r"tfds:NAME/SPLIT.*horse2zebra"):
-        located(f"tfds:{spec}", "data_a")
+        locate(f"tfds:{spec}", "data_a")
 
 
 def test_a_pool():

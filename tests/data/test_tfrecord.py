@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from tf_i2i.data.sources import located
+from tf_i2i.data.sources import locate
 from tf_i2i.data.sources import source_for
 from tf_i2i.data.store import open_store
 from tf_i2i.data.tfrecord import TFRecordSource
@@ -240,26 +240,26 @@ def test_places_become_absolute(tmp_path, monkeypatch):
     folder = tmp_path / "a[b]"
     write(folder / "d" / "x", faces([1]))
     monkeypatch.chdir(folder)
-    spec = located("tfrecord:d/../d/*:image/encoded", "data_a")
+    spec = locate("tfrecord:d/../d/*:image/encoded", "data_a")
     monkeypatch.chdir("/")
     assert read(spec) == {"x/000000": 1}
     assert spec.endswith("/d/*:image/encoded")
-    assert located(spec, "data_a") == spec
+    assert locate(spec, "data_a") == spec
 
 
 @pytest.mark.parametrize("rest", ["", "nothing-*", ":image", "."])
 def test_nothing_matches(tmp_path, monkeypatch, rest):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match=r"pattern that matches.*Received: no"):
-        located(f"tfrecord:{rest}", "data_a")
+        locate(f"tfrecord:{rest}", "data_a")
 
 
 def test_other_flags(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("photos").mkdir()
-    assert located("photos", "data_a") == str(tmp_path / "photos")
-    assert located("toy", "data_a") == "toy"
+    assert locate("photos", "data_a") == str(tmp_path / "photos")
+    assert locate("toy", "data_a") == "toy"
     with pytest.raises(
         UserError, match=r"`--data_b` must be a folder .* tfds:.*: drawings"
     ):
-        located("drawings", "data_b")
+        locate("drawings", "data_b")

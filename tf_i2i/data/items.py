@@ -1,4 +1,4 @@
-"""What every source yields, and what the sources share in making it."""
+"""Kinds of sources, the items that sources yield, and helpers for both."""
 
 import hashlib
 import io
@@ -6,6 +6,7 @@ import itertools
 import os
 import threading
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -23,6 +24,36 @@ _AHEAD = 64
 _THREADS = 8
 # An enormous image takes gigabytes while it is decoded.
 _DECODERS = threading.Semaphore(min(_THREADS, os.cpu_count() or 1))
+
+
+class Source(NamedTuple):
+    """One kind of source, as users write it after `--data_a=`.
+
+    Attributes:
+        form: how it is written, for help texts and errors, such as
+            "tfds:NAME/SPLIT[:LABEL]".
+        prefix: text by which it is recognized. With a colon at the end it
+            begins the value; otherwise it is the whole value. "" matches
+            every value.
+        locate: function of the value to the value that a config keeps, in
+            which paths are absolute. It imports no TensorFlow, and raises
+            `UserError` where the value cannot be used.
+        open: function of the value and the domain, "a" or "b", to an object
+            with the attributes that `tf_i2i.data.sources` describes.
+        help: what it reads, in one sentence for the documentation.
+    """
+
+    form: str
+    prefix: str
+    locate: Callable[[str], str]
+    open: Callable
+    help: str
+
+    def matches(self, value):
+        """Whether a value is of this kind."""
+        if not self.prefix or self.prefix.endswith(":"):
+            return value.startswith(self.prefix)
+        return value == self.prefix
 
 
 class Item(NamedTuple):

@@ -1,6 +1,10 @@
 """Where images come from: a folder, an array, the toy faces, a data set.
 
-A source is any object with
+`SOURCES` lists the kinds of sources that users can write after `--data_a=`.
+To add a kind, write its class in a module of its own, describe it by a
+`Source` there, and add that to the table.
+
+A source itself is any object with
 
     name                its name in messages
     notes               lines worth telling the user
@@ -20,6 +24,7 @@ from tf_i2i.data import tfrecord
 from tf_i2i.data import toy_faces
 from tf_i2i.data.items import SPLITS
 from tf_i2i.data.items import Item
+from tf_i2i.data.items import Source
 from tf_i2i.data.items import bad_item
 from tf_i2i.data.items import decoded
 from tf_i2i.data.items import in_splits
@@ -27,16 +32,10 @@ from tf_i2i.data.items import in_threads
 from tf_i2i.data.reading import BadImage
 from tf_i2i.data.reading import fit_image
 from tf_i2i.data.reading import list_images
-from tf_i2i.data.tfds import TfdsSource
-from tf_i2i.data.tfrecord import TFRecordSource
 from tf_i2i.errors import UserError
 from tf_i2i.errors import printable
 
 _DRAWN_AT_ONCE = 64
-_WRITTEN = (
-    "a folder of images, tfds:NAME/SPLIT[:LABEL], "
-    "tfrecord:PATTERN[:FEATURE], toy"
-)
 
 
 class FolderSource:
@@ -209,58 +208,86 @@ class ToyFacesSource:
 
 def means_toy_faces(spec):
     """Whether `source_for` makes the toy faces of a user's value."""
-    return spec is None or (isinstance(spec, str) and spec == "toy")
+    return spec is None or (isinstance(spec, str) and TOY_FACES.matches(spec))
 
 
 def source_for(spec, domain):
     """The source that a user's value means.
 
     Args:
-        spec: None or "toy" for the toy faces, a folder as string or path,
-            `tfds:NAME/SPLIT[:LABEL]`, `tfrecord:PATTERN[:FEATURE]`, a uint8
-            array `[N, height, width, 3]`, or a source.
+        spec: None for the toy faces, a string as in `SOURCES`, the path of a
+            folder, a uint8 array `[N, height, width, 3]`, or a source.
         domain: "a" or "b".
 
     Raises:
         UserError: `spec` is nothing of the kind, or unusable.
     """
-    if means_toy_faces(spec):
-        return ToyFacesSource(domain)
-    if isinstance(spec, str) and spec.startswith(tfds.PREFIX):
-        return TfdsSource(spec)
-    if isinstance(spec, str) and spec.startswith(tfrecord.PREFIX):
-        return TFRecordSource(spec)
-    if isinstance(spec, (str, os.PathLike)):
-        return FolderSource(spec)
+    if spec is None:
+        return TOY_FACES.open(spec, domain)
+    if isinstance(spec, str):
+        return _kind_of(spec).open(spec, domain)
+    if isinstance(spec, os.PathLike):
+        return FOLDER.open(spec, domain)
     if isinstance(spec, np.ndarray):
         return ArraySource(spec, name=f"data_{domain}")
     if hasattr(spec, "items") and hasattr(spec, "key"):
         return spec
     raise UserError(
-        f"`data_{domain}` must be {_WRITTEN}, a uint8 array "
+        f"`data_{domain}` must be {forms()}, a uint8 array "
         f"[N, height, width, 3] or a source. Received: {type(spec).__name__}"
     )
 
 
-def located(spec, flag):
-    """A flag's value as a config keeps it: places are absolute.
+def locate(spec, flag):
+    """The value of a flag as a config keeps it: paths are absolute.
 
-    Nothing is read and TensorFlow not imported.
+    No image is read and TensorFlow is not imported.
 
     Args:
-        spec: what `source_for` takes, as a string.
-        flag: its name, for messages.
+        spec: a string as in `SOURCES`.
+        flag: name of the flag, for messages.
 
     Raises:
-        UserError: it is none of these, or nothing is there.
+        UserError: it is none of these, or there is nothing at that place.
     """
-    if spec.startswith(tfds.PREFIX):
-        tfds.parse(spec)
-        return spec
-    if spec.startswith(tfrecord.PREFIX):
-        return tfrecord.located(spec)
-    if Path(spec).is_dir():
-        return str(Path(spec).resolve())
-    if spec == "toy":
-        return spec
-    raise UserError(f"`--{flag}` must be {_WRITTEN}. Received: {spec}")
+    kind = _kind_of(spec)
+    if kind is FOLDER and not Path(spec).is_dir():
+        raise UserError(f"`--{flag}` must be {forms()}. Received: {spec}")
+    return kind.locate(spec)
+
+
+def forms():
+    """How each kind of source is written, for help texts and errors."""
+    return ", ".join(kind.form for kind in SOURCES)
+
+
+def _kind_of(value):
+    """The kind whose prefix matches; of several, the longest prefix."""
+    matching = (kind for kind in SOURCES if kind.matches(value))
+    return max(matching, key=lambda kind: len(kind.prefix))
+
+
+def _locate_folder(value):
+    return str(Path(value).resolve())
+
+
+def _locate_toy_faces(value):
+    # A folder of that name comes first, as on the command line.
+    return _locate_folder(value) if Path(value).is_dir() else value
+
+
+TOY_FACES = Source(
+    form="toy",
+    prefix="toy",
+    locate=_locate_toy_faces,
+    open=lambda _, domain: ToyFacesSource(domain),
+    help="The drawn faces that come with the package.",
+)
+FOLDER = Source(
+    form="a folder of images",
+    prefix="",
+    locate=_locate_folder,
+    open=lambda value, _: FolderSource(value),
+    help="All image files in a folder and below it.",
+)
+SOURCES = (FOLDER, tfds.SOURCE, tfrecord.SOURCE, TOY_FACES)

@@ -18,6 +18,7 @@ import sys
 
 import numpy as np
 
+from tf_i2i.data.items import Source
 from tf_i2i.data.items import encoded_item
 from tf_i2i.data.items import in_threads
 from tf_i2i.errors import UserError
@@ -299,3 +300,18 @@ def _line(error):
     """An error's message in one line of moderate length."""
     text = " ".join(str(error).split())
     return text if len(text) <= 300 else f"{text[:300]}..."
+
+
+def _locate(spec):
+    parse(spec)
+    return spec
+
+
+SOURCE = Source(
+    form="tfds:NAME/SPLIT[:LABEL]",
+    prefix=PREFIX,
+    locate=_locate,
+    open=lambda spec, _: TfdsSource(spec),
+    help="A split of a data set of TensorFlow Datasets, or one class of it "
+    "(the extra `tfds`).",
+)

@@ -19,6 +19,7 @@ import zlib
 from pathlib import Path
 
 from tf_i2i.data.items import SPLITS
+from tf_i2i.data.items import Source
 from tf_i2i.data.items import bad_item
 from tf_i2i.data.items import encoded_item
 from tf_i2i.data.items import in_splits
@@ -35,7 +36,7 @@ _LENGTH, _HEADER, _FOOTER = 8, 12, 4
 _GZIP = b"\x1f\x8b\x08"
 
 
-def located(spec):
+def locate(spec):
     """`tfrecord:PATTERN[:FEATURE]` with an absolute pattern.
 
     Raises:
@@ -255,3 +256,12 @@ def _decodes(value):
     except BadImage:
         return False
     return True
+
+
+SOURCE = Source(
+    form="tfrecord:PATTERN[:FEATURE]",
+    prefix=PREFIX,
+    locate=locate,
+    open=lambda spec, _: TFRecordSource(spec),
+    help="Encoded images in TFRecord files of `tf.train.Example`.",
+)
