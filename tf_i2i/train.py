@@ -87,11 +87,12 @@ def main(argv):
 
 def _train(args, run_dir, files, bindings):
     cli.import_tensorflow(training=True)
+    from tf_i2i.configuration import resolved_config
     from tf_i2i.training import run as runs
 
     run, model = runs.open_run(run_dir, files, bindings, args.allow_imports)
     if args.dry_run:
-        print(runs.resolved_config())
+        print(resolved_config())
         print(runs.describe(run, model))
         return
     _check_joined(run)

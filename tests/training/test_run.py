@@ -275,7 +275,7 @@ def test_a_new_run_from_the_weights_of_another(folders, finished, tmp_path):
     ("binding", "message"),
     [
         ("TwinGAN.cycle_wieght = 1.", "cycle_wieght"),
-        ("TwinGAM.width = 1.", "Known names: train, TwinGAN"),
+        ("TwinGAM.width = 1.", "Known names: train, "),
         ("single_phase.images = 3", "`single_phase.images` is set, but"),
         ("steps = 4", "`steps` is set, but"),
         ("Augmentation.flipp = False", "flipp"),

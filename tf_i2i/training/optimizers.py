@@ -28,6 +28,11 @@ class Adam(keras.optimizers.Adam):
         )
 
 
+def adam(learning_rate=1e-3, beta_1=0.5, beta_2=0.99, epsilon=1e-8):
+    """Adam (Kingma and Ba 2015); defaults of TwinGAN, section 4.1."""
+    return Adam(learning_rate, beta_1, beta_2, epsilon)
+
+
 def _handle(variable):
     """The resource on this device; Keras wraps variables, a strategy too."""
     if isinstance(variable, keras.Variable):

@@ -1,16 +1,8 @@
-"""A run: its configuration, its phases, and how it goes on after a stop.
-
-The only module that imports gin. Every public name that a .gin file may
-use is registered here, once.
-"""
+"""A run: its settings, its phases, and how it resumes after a stop."""
 
 import contextlib
-import difflib
-import inspect
-import re
 from pathlib import Path
 
-import gin
 import keras
 
 from tf_i2i.cache import default_cache_dir
@@ -27,23 +19,11 @@ from tf_i2i.data.store import to_stderr
 from tf_i2i.data.unpaired import default_load_size
 from tf_i2i.data.unpaired import evaluation_images
 from tf_i2i.disk import reason
-from tf_i2i.disk import write_whole
 from tf_i2i.domains import DOMAINS
 from tf_i2i.domains import check_names
 from tf_i2i.errors import UserError
 from tf_i2i.evaluation.validation import Evaluation
-from tf_i2i.features.perceptual import perceptual
-from tf_i2i.features.teacher import teacher
-from tf_i2i.features.translator import exported
-from tf_i2i.methods import CDFT
-from tf_i2i.methods import DTN
-from tf_i2i.methods import UNIT
-from tf_i2i.methods import XGAN
-from tf_i2i.methods import AsymGAN
-from tf_i2i.methods import CycleGAN
-from tf_i2i.methods import Student
 from tf_i2i.methods import TwinGAN
-from tf_i2i.methods import UNITAdaptation
 from tf_i2i.methods.capabilities import Classifying
 from tf_i2i.methods.capabilities import stages
 from tf_i2i.training import schedules
@@ -51,61 +31,12 @@ from tf_i2i.training import settings
 from tf_i2i.training.checkpoints import PACKED
 from tf_i2i.training.checkpoints import Checkpoints
 from tf_i2i.training.checkpoints import unpack_translator
+from tf_i2i.training.devices import PRECISIONS
 from tf_i2i.training.devices import STRATEGIES
 from tf_i2i.training.devices import Workers
-from tf_i2i.training.devices import fastest_precision
 from tf_i2i.training.devices import make_strategy
 from tf_i2i.training.loop import Training
-from tf_i2i.training.optimizers import Adam
-
-
-def adam(learning_rate=1e-3, beta_1=0.5, beta_2=0.99, epsilon=1e-8):
-    """Adam (Kingma and Ba 2015); defaults of TwinGAN, section 4.1."""
-    return Adam(learning_rate, beta_1, beta_2, epsilon)
-
-
-# What a .gin file may name, `train` apart, which is `Run` below.
-CONFIGURABLE = {
-    name: gin.external_configurable(what, name)
-    for name, what in {
-        "TwinGAN": TwinGAN,
-        "CycleGAN": CycleGAN,
-        "UNIT": UNIT,
-        "UNITAdaptation": UNITAdaptation,
-        "XGAN": XGAN,
-        "DTN": DTN,
-        "AsymGAN": AsymGAN,
-        "CDFT": CDFT,
-        "teacher": teacher,
-        "perceptual": perceptual,
-        "Student": Student,
-        "exported": exported,
-        "Augmentation": Augmentation,
-        "Evaluation": Evaluation,
-        "Adam": adam,
-        "single_phase": schedules.single_phase,
-        "growing_phases": schedules.growing_phases,
-        "cascade_phases": schedules.cascade_phases,
-        "constant": schedules.constant,
-        "constant_then_linear": schedules.constant_then_linear,
-    }.items()
-}
-PRECISIONS = ("auto", "float32", "mixed_bfloat16")
-# What a rerun may change: how long, how often, on what; and the place of the
-# data, which is known again by its pictures.
-FREE = (
-    "steps",
-    "strategy",
-    "log_kimg",
-    "sample_kimg",
-    "save_kimg",
-    "keep",
-    "evaluation",
-    "data_a",
-    "data_b",
-    "domains",
-    "labels_b",
-)
+from tf_i2i.training.optimizers import adam
 
 
 class Run:
@@ -161,8 +92,8 @@ class Run:
     def __init__(
         self,
         run_dir,
-        model=CONFIGURABLE["TwinGAN"],
-        phases=CONFIGURABLE["single_phase"],
+        model=TwinGAN,
+        phases=schedules.single_phase,
         image_size=64,
         data_a=None,
         data_b=None,
@@ -174,9 +105,9 @@ class Run:
         max_bad_fraction=0.01,
         augmentation=None,
         augmentation_b=None,
-        translator_optimizer=CONFIGURABLE["Adam"],
-        critic_optimizer=CONFIGURABLE["Adam"],
-        learning_rate=CONFIGURABLE["constant"],
+        translator_optimizer=adam,
+        critic_optimizer=adam,
+        learning_rate=schedules.constant,
         steps=None,
         seed=0,
         strategy="auto",
@@ -195,7 +126,7 @@ class Run:
         _whole("keep", keep)
         if steps is not None:
             _whole("steps", steps)
-        augmentation = augmentation or CONFIGURABLE["Augmentation"]()
+        augmentation = augmentation or Augmentation()
         self.augmentations = {
             "a": augmentation,
             "b": augmentation_b or augmentation,
@@ -414,6 +345,8 @@ class Run:
 
     def configuration(self):
         """The configuration with every choice made, as gin text."""
+        from tf_i2i.configuration import resolved_config
+
         return resolved_config()
 
     def save(self, model):
@@ -455,32 +388,7 @@ def _whole(name, value):
         )
 
 
-# Configuration.
-
-Configured = gin.external_configurable(Run, "train")
-
-
-def configure(files, bindings):
-    """Reads .gin files and then single bindings, the last word winning.
-
-    Raises:
-        UserError: for what gin cannot read or does not know.
-    """
-    gin.clear_config()
-    try:
-        gin.parse_config_files_and_bindings(
-            [str(path) for path in files], list(bindings)
-        )
-    except Exception as error:  # gin raises whatever its imports do.
-        raise UserError(f"configuration: {_gin_message(error)}") from error
-
-
-def _gin_message(error):
-    text = " ".join(str(error).split())
-    text = text.partition(" In call to configurable")[0]  # Where in Python.
-    if "No configurable matching" in text:
-        text += f" Known names: train, {', '.join(CONFIGURABLE)}."
-    return text
+# For the verbs. Imported late: the configuration registers `Run`.
 
 
 def open_run(run_dir, files=(), bindings=(), allow_imports=False):
@@ -499,16 +407,19 @@ def open_run(run_dir, files=(), bindings=(), allow_imports=False):
         UserError: for a configuration that cannot be built, sets what
             nothing reads, or differs from that of the run so far.
     """
-    saved = Path(run_dir) / "config.gin"
-    configure(files or [_own_config(saved, allow_imports)], bindings)
-    workers = _join_workers()
-    with workers.watched(), _one_line_errors():
-        _settle_precision(saved, workers)
-        run = Configured(run_dir)
+    from tf_i2i import configuration
+
+    configuration.configure(
+        files or [configuration.own_config(run_dir, allow_imports)], bindings
+    )
+    workers = _join_workers(configuration)
+    with workers.watched(), configuration.one_line_errors():
+        configuration.choose_precision(run_dir, workers)
+        run = configuration.configured_run(run_dir)
         model = run.build_model()
-    check_bindings()
+    configuration.check_unused()
     if run.checkpoints.paths():
-        _check_same(run, saved)
+        configuration.check_same(run_dir, run.tell)
     elif (run.run_dir / PACKED).exists():
         raise UserError(
             "`run_dir` must be a run to go on with, and this is a packed "
@@ -535,11 +446,14 @@ def load_translator(run_dir, allow_imports=False, best=False):
     Raises:
         UserError: if there is no run, or nothing saved in it.
     """
-    saved = Path(run_dir) / "config.gin"
-    bindings = ("train.precision = 'float32'", "train.strategy = 'none'")
-    configure([_own_config(saved, allow_imports)], bindings)
-    with _one_line_errors():
-        run = Configured(run_dir)
+    from tf_i2i import configuration
+
+    configuration.configure(
+        [configuration.own_config(run_dir, allow_imports)],
+        ("train.precision = 'float32'", "train.strategy = 'none'"),
+    )
+    with configuration.one_line_errors():
+        run = configuration.configured_run(run_dir)
         model = run.build_model()
     if not run.restore(model, best=best):
         raise UserError(
@@ -554,50 +468,26 @@ def load_translator(run_dir, allow_imports=False, best=False):
 
 def write_config(run):
     """Writes the resolved configuration to the run's config.gin."""
+    from tf_i2i import configuration
+
     try:
-        run.run_dir.mkdir(parents=True, exist_ok=True)
-        path = run.run_dir / "config.gin"
-        write_whole(path, [resolved_config().encode()])
+        configuration.write_config(run.run_dir)
     except OSError as error:
         raise run.checkpoints.unwritable(run.run_dir, error) from error
 
 
-def resolved_config():
-    """The configuration with every choice made, as gin text."""
-    return gin.operative_config_str()
-
-
-def _own_config(path, allow_imports):
-    if not settings.saved_bindings(path):
-        raise UserError(
-            "`run_dir` must be the folder of a run, with a whole config.gin; "
-            "the command that began the run, --gin_file and all, writes it "
-            f"anew. Received: {path.parent}"
-        )
-    imports = re.search(
-        r"^\s*(import|from|include)\b.*", path.read_text(), re.M
-    )
-    if imports and not allow_imports:
-        raise UserError(
-            "`run_dir` holds a config.gin that runs code; if you trust it, "
-            f"pass --allow_imports. Received: {imports[0].strip()} in {path}"
-        )
-    return path
-
-
-def _join_workers():
+def _join_workers(configuration):
     """The processes that train together, before TensorFlow computes.
 
     Raises:
         UserError: they were not told the same.
     """
-    if _given("strategy") != "multi_worker":
+    if configuration.given("strategy") != "multi_worker":
         return Workers(make_strategy("none"))
     workers = Workers(make_strategy("multi_worker"))
-    given = settings.bindings_of(gin.config_str())
     same = [
         f"{name} = {value}".encode()
-        for name, value in sorted(given.items())
+        for name, value in sorted(configuration.given_settings().items())
         if name not in ("train.data_a", "train.data_b")
     ]
     with workers.watched():
@@ -607,89 +497,6 @@ def _join_workers():
             bindings=settings.checksum(same),
         )
     return workers
-
-
-def _given(name):
-    """What the configuration says of a setting of `train`; "auto" if not."""
-    try:
-        return gin.query_parameter(f"train.{name}")
-    except ValueError:
-        return "auto"
-
-
-def _settle_precision(saved, workers):
-    """Writes the outcome of "auto" into the configuration.
-
-    A run keeps its arithmetic, whatever machine goes on with it; among
-    several, the chief's measurement counts.
-    """
-    if _given("precision") != "auto":
-        return
-    precision = settings.saved_bindings(saved).get("train.precision")
-    precision = precision.strip("'\"") if precision else fastest_precision()
-    precision = PRECISIONS[workers.gather(PRECISIONS.index(precision))[0, 0]]
-    with gin.unlock_config():
-        gin.bind_parameter("train.precision", precision)
-
-
-def _check_same(run, saved):
-    """Refuses to go on with another configuration than the run began with."""
-    before, now = (
-        settings.saved_bindings(saved),
-        settings.bindings_of(resolved_config()),
-    )
-    if not before:
-        run.tell(
-            f"{saved} is missing or damaged: written anew from this command, "
-            "which must be the one that began the run"
-        )
-        return
-    # A setting that came with a newer version stood at its default.
-    for name, parameter in inspect.signature(Run).parameters.items():
-        if f"train.{name}" in now:
-            before.setdefault(f"train.{name}", repr(parameter.default))
-    bound = settings.bindings_of(gin.config_str())
-    for name in now.keys() - bound.keys():
-        before.setdefault(name, now[name])
-    free = {f"train.{name}" for name in FREE}
-    free |= {name for name in now | before if name.startswith("Evaluation.")}
-    changed = settings.differences(before, now, {*before, *now} - free)
-    if changed:
-        raise UserError(
-            "`run_dir` holds a run with another configuration. Begin a new "
-            "one with another --run_dir, from these weights with "
-            f"--init_from. Received: {'; '.join(changed)}"
-        )
-
-
-@contextlib.contextmanager
-def _one_line_errors():
-    try:
-        yield
-    except UserError:
-        raise
-    except (TypeError, ValueError) as error:
-        if "In call to configurable" not in str(error):
-            raise  # Not an argument's fault, but ours.
-        raise UserError(f"configuration: {_gin_message(error)}") from error
-
-
-def check_bindings():
-    """Refuses bindings that were set and never read.
-
-    Raises:
-        UserError: naming the first of them.
-    """
-    given = settings.bindings_of(gin.config_str())
-    used = settings.bindings_of(resolved_config())
-    unused = [name for name in given if name not in used]
-    if unused:
-        near = difflib.get_close_matches(unused[0], used, 1, 0.4)
-        hint = f"; do you mean {near[0]}" if near else ""
-        raise UserError(
-            f"`{unused[0]}` is set, but nothing in this run reads it{hint}. "
-            f"Received: {unused[0]} = {given[unused[0]]}"
-        )
 
 
 def describe(run, model):

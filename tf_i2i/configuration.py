@@ -1,0 +1,269 @@
+"""The configuration of a run: .gin files read, checked and written.
+
+The only module that imports gin. Every public name that a .gin file may
+use is registered here, once; a module that a file imports may register more.
+gin keeps one configuration for the whole process.
+"""
+
+import contextlib
+import difflib
+import inspect
+import re
+from pathlib import Path
+
+import gin
+
+from tf_i2i.data.augment import Augmentation
+from tf_i2i.disk import write_whole
+from tf_i2i.errors import UserError
+from tf_i2i.evaluation.validation import Evaluation
+from tf_i2i.features.perceptual import perceptual
+from tf_i2i.features.teacher import teacher
+from tf_i2i.features.translator import exported
+from tf_i2i.methods.registry import methods
+from tf_i2i.training import optimizers
+from tf_i2i.training import schedules
+from tf_i2i.training import settings
+from tf_i2i.training.devices import PRECISIONS
+from tf_i2i.training.devices import fastest_precision
+from tf_i2i.training.run import Run
+
+# What a .gin file may name, by that name; and `train`, which is `Run`.
+REGISTERED = methods() | {
+    "teacher": teacher,
+    "perceptual": perceptual,
+    "exported": exported,
+    "Augmentation": Augmentation,
+    "Evaluation": Evaluation,
+    "Adam": optimizers.adam,
+    "single_phase": schedules.single_phase,
+    "growing_phases": schedules.growing_phases,
+    "cascade_phases": schedules.cascade_phases,
+    "constant_rate": schedules.constant,  # gin has a `constant` of its own.
+    "constant_then_linear": schedules.constant_then_linear,
+}
+for _name, _what in REGISTERED.items():
+    gin.external_configurable(_what, _name)
+_configured_run = gin.external_configurable(Run, "train")
+
+# Settings of `train` that may differ when a run is resumed: how long, how
+# often, on which devices; and the place of the data, because a run recognizes
+# its images by their contents.
+MUTABLE_ON_RESUME = (
+    "steps",
+    "strategy",
+    "log_kimg",
+    "sample_kimg",
+    "save_kimg",
+    "keep",
+    "evaluation",
+    "data_a",
+    "data_b",
+    "domains",
+    "labels_b",
+)
+
+
+def configure(files, bindings):
+    """Replaces the configuration by files and then bindings; the last wins.
+
+    Args:
+        files: paths of .gin files.
+        bindings: "name.parameter = value".
+
+    Raises:
+        UserError: for what gin cannot read or does not know.
+    """
+    gin.clear_config()
+    try:
+        gin.parse_config(_default_references())
+        gin.parse_config_files_and_bindings(
+            [str(path) for path in files], list(bindings)
+        )
+        with gin.unlock_config():
+            if given("augmentation") is None:
+                gin.parse_config("train.augmentation = @Augmentation()")
+    except Exception as error:  # gin raises whatever its imports do.
+        raise UserError(f"configuration: {_gin_message(error)}") from error
+
+
+def _default_references():
+    """Bindings of those defaults of a run that a .gin file may configure.
+
+    A default is a plain function or class; bindings such as
+    `constant_then_linear.constant_share` reach it through a reference only.
+    """
+    names = {what: name for name, what in REGISTERED.items()}
+    return ["train.augmentation = @Augmentation()"] + [
+        f"train.{name} = @{names[parameter.default]}"
+        for name, parameter in inspect.signature(Run).parameters.items()
+        if parameter.default in names
+    ]
+
+
+def given(name, otherwise=None):
+    """The value bound to a setting of `train`, else `otherwise`."""
+    try:
+        return gin.query_parameter(f"train.{name}")
+    except ValueError:
+        return otherwise
+
+
+def given_settings():
+    """Dictionary of all bindings, "scope/name.parameter" -> value as text."""
+    return settings.bindings_of(gin.config_str())
+
+
+def resolved_config():
+    """The configuration with every default filled in, as gin text."""
+    return gin.operative_config_str()
+
+
+def configured_run(run_dir):
+    """A `Run` with the settings of the configuration.
+
+    Args:
+        run_dir: folder of the run, which may not exist yet.
+
+    Raises:
+        UserError: for values that are refused.
+    """
+    return _configured_run(run_dir)
+
+
+def own_config(run_dir, allow_imports):
+    """Path of a run's config.gin.
+
+    Args:
+        run_dir: folder of a run.
+        allow_imports: whether the file may import code or include files.
+
+    Raises:
+        UserError: there is none, it is damaged, or it imports or includes.
+    """
+    path = Path(run_dir) / "config.gin"
+    if not settings.saved_bindings(path):
+        raise UserError(
+            "`run_dir` must be the folder of a run, with a whole config.gin; "
+            "the command that began the run, --gin_file and all, writes it "
+            f"anew. Received: {path.parent}"
+        )
+    imports = re.search(
+        r"^\s*(import|from|include)\b.*", path.read_text(), re.M
+    )
+    if imports and not allow_imports:
+        raise UserError(
+            "`run_dir` holds a config.gin that runs code; if you trust it, "
+            f"pass --allow_imports. Received: {imports[0].strip()} in {path}"
+        )
+    return path
+
+
+def choose_precision(run_dir, workers):
+    """Replaces precision "auto" in the configuration by a choice.
+
+    A resumed run keeps its precision on any machine; a new one takes the
+    faster one. Of several workers, the chief decides.
+
+    Args:
+        run_dir: folder of the run.
+        workers: `Workers` that train together.
+    """
+    if given("precision", "auto") != "auto":
+        return
+    saved = settings.saved_bindings(Path(run_dir) / "config.gin")
+    precision = saved.get("train.precision")
+    precision = precision.strip("'\"") if precision else fastest_precision()
+    precision = PRECISIONS[workers.gather(PRECISIONS.index(precision))[0, 0]]
+    with gin.unlock_config():
+        gin.bind_parameter("train.precision", precision)
+
+
+def check_same(run_dir, log):
+    """Refuses to resume a run with another configuration than it began with.
+
+    Args:
+        run_dir: folder of the run.
+        log: function that prints a line.
+
+    Raises:
+        UserError: naming the settings that differ.
+    """
+    path = Path(run_dir) / "config.gin"
+    before = settings.saved_bindings(path)
+    now = settings.bindings_of(resolved_config())
+    if not before:
+        log(
+            f"{path} is missing or damaged: written anew from this command, "
+            "which must be the one that began the run"
+        )
+        return
+    if before.get("train.augmentation") == "None":  # It meant the default.
+        del before["train.augmentation"]
+    # A setting that came with a newer version stood at its default.
+    defaults = settings.bindings_of("\n".join(_default_references()))
+    for name, parameter in inspect.signature(Run).parameters.items():
+        defaults.setdefault(f"train.{name}", repr(parameter.default))
+    for name in now.keys() & defaults.keys():
+        before.setdefault(name, defaults[name])
+    for name in now.keys() - given_settings().keys():
+        before.setdefault(name, now[name])
+    free = {f"train.{name}" for name in MUTABLE_ON_RESUME}
+    free |= {name for name in now | before if name.startswith("Evaluation.")}
+    changed = settings.differences(before, now, {*before, *now} - free)
+    if changed:
+        raise UserError(
+            "`run_dir` holds a run with another configuration. Begin a new "
+            "one with another --run_dir, from these weights with "
+            f"--init_from. Received: {'; '.join(changed)}"
+        )
+
+
+def check_unused():
+    """Refuses bindings that were set and never read.
+
+    Raises:
+        UserError: naming the first of them.
+    """
+    bound = given_settings()
+    used = settings.bindings_of(resolved_config())
+    unused = [name for name in bound if name not in used]
+    if unused:
+        near = difflib.get_close_matches(unused[0], used, 1, 0.4)
+        hint = f"; do you mean {near[0]}" if near else ""
+        raise UserError(
+            f"`{unused[0]}` is set, but nothing in this run reads it{hint}. "
+            f"Received: {unused[0]} = {bound[unused[0]]}"
+        )
+
+
+def write_config(run_dir):
+    """Writes the resolved configuration to a run's config.gin.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    run_dir = Path(run_dir)
+    run_dir.mkdir(parents=True, exist_ok=True)
+    write_whole(run_dir / "config.gin", [resolved_config().encode()])
+
+
+@contextlib.contextmanager
+def one_line_errors():
+    """Turns errors of configured functions into a `UserError` of one line."""
+    try:
+        yield
+    except UserError:
+        raise
+    except (TypeError, ValueError) as error:
+        if "In call to configurable" not in str(error):
+            raise  # Not an argument's fault, but ours.
+        raise UserError(f"configuration: {_gin_message(error)}") from error
+
+
+def _gin_message(error):
+    text = " ".join(str(error).split())
+    text = text.partition(" In call to configurable")[0]  # Where in Python.
+    if "No configurable matching" in text:
+        text += f" Known names: train, {', '.join(REGISTERED)}."
+    return text
