@@ -317,19 +317,23 @@ def table():
         groups[line["task"], "; ".join(line["settings"])].append(line)
     head = (
         *("task", "seeds", "paper", "final", "best", "source only"),
-        *("target-trained", "share of the way: final", "best"),
+        *("target-trained", "gap closed: final", "best"),
         *("images of A", "of B", "iterations", "minutes"),
     )
     text = [
         "# Domain adaptation of digits",
         "",
-        "Made by `python benchmarks/quality/digits.py table`: accuracy on the "
-        "whole test set of the",
-        "target. `final` is the last state of the run, `best` the best on "
-        f"{HELD_OUT} held-out labelled",
-        "images of the target's training set. The paper's numbers are of "
-        "Table 2; beside the images",
-        "and iterations stand those that the paper, or its authors' code, has.",
+        "Made by `python benchmarks/quality/digits.py table`. The table shows "
+        "the accuracy on the whole",
+        "test set of the target. `final` is the last checkpoint of the run, "
+        "`best` the one with the",
+        f"highest accuracy on {HELD_OUT} labelled images that were held out of "
+        "the target's training set.",
+        '"Gap closed" is the improvement over source-only training, divided '
+        "by that of training on",
+        "the target's labels. The paper's numbers are from Table 2; "
+        '"of" gives the numbers of images',
+        "and iterations in the paper or its authors' code.",
         "",
         f"| {' | '.join(head)} |",
         "| --- " * len(head) + "|",

@@ -477,7 +477,7 @@ def table():
         result = json.loads(line)
         of = result["task"], _side(result), result["features"]
         groups[*of, result["row"]].append(result)
-    text = ["# What came out of the lab", ""]
+    text = ["# Scores of all rows of the lab", ""]
     text += ["Made by `python benchmarks/quality/lab.py table`.", ""]
     for of in sorted({key[:3] for key in groups}):
         text += ["## {}, {} px, by {}".format(*of), ""]

@@ -689,7 +689,7 @@ def test_what_is_refused(tmp_path, content, reason):
 
 
 SPECIAL = {
-    "nothing there": (lambda path: None, "No such file or directory"),
+    "no file of that name": (lambda path: None, "No such file or directory"),
     "a folder": (os.mkdir, "It is a folder, not a regular file."),
     "a pipe": (os.mkfifo, "It is a pipe, not a regular file."),
     "a link to a device": (
