@@ -132,9 +132,9 @@ def test_every_answer_locks_the_page_up(server, path):
     assert "http" not in policy
 
 
-def test_it_listens_to_this_machine_only(server):
+def test_it_listens_to_this_machine_only(server, refuses):
     assert server.server_address[0] == "127.0.0.1"
-    with pytest.raises(UserError, match="`--port` must be free"):
+    with refuses("--port"):
         demo.serve({}, server.server_port)
 
 

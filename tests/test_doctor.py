@@ -160,19 +160,19 @@ def test_hostile_names(photos, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("argv", "message"),
+    ("argv", "argument"),
     [
-        (["--data_a=/nowhere"], "`--data_a` must be .*folder"),
-        (["--gin_file=none.gin"], "`--gin_file` must be a file or"),
-        (["--run_dir=nowhere"], "`--run_dir` must be the folder of a run"),
-        (["--gin_param=a.b = 1"], "`--gin_param` must come with"),
-        (["--image_size=0"], "`--image_size` must be at least 1"),
-        (["--json=/nowhere/x.json"], "`--json` must be a file in a folder"),
-        (["--dta_a=x"], "unrecognized arguments: --dta_a=x"),
+        (["--data_a=/nowhere"], "--data_a"),
+        (["--gin_file=none.gin"], "--gin_file"),
+        (["--run_dir=nowhere"], "--run_dir"),
+        (["--gin_param=a.b = 1"], "--gin_param"),
+        (["--image_size=0"], "--image_size"),
+        (["--json=/nowhere/x.json"], "--json"),
+        (["--dta_a=x"], "--dta_a"),
     ],
 )
-def test_wrong_flags(argv, message):
-    with pytest.raises(UserError, match=message):
+def test_wrong_flags(argv, argument, refuses):
+    with refuses(argument):
         doctor.main(argv)
 
 

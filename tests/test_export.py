@@ -238,7 +238,7 @@ def test_what_a_phone_cannot_do_is_named(model, tmp_path, capfd, refuses):
     assert capfd.readouterr().err == ""
 
 
-def test_parity_counts_levels():
+def test_parity_counts_levels(refuses):
     images = np.full((2, 10, 10, 3), 100, np.uint8)
 
     def broken(x):
@@ -256,7 +256,7 @@ def test_parity_counts_levels():
         "ssim": pytest.approx(0.99, abs=0.01),
     }
     assert export.parity(lambda x: x, lambda x: x, images)["ssim"] == 1
-    with pytest.raises(UserError, match=r"uint8 \[2, 10, 10, 3\]"):
+    with refuses("exported_fn"):
         export.parity(lambda x: x, lambda x: x[:1], images)
 
 
@@ -361,21 +361,21 @@ def test_int8_of_norms_by_picture_is_named(
 
 
 @pytest.mark.parametrize(
-    ("flags", "message"),
+    ("flags", "argument"),
     [
-        (["--output=face.pb"], "`--output` must be a folder (SavedModel) or"),
-        (["--output=.."], "`--output` must be a folder"),
-        (["--precision=int4"], "choose from"),
-        (["--precision=int8"], "must come with an `--output` that ends in"),
-        (["--size=64"], "`--size` must come with a .tflite or .onnx"),
-        (["--direction=c_to_d"], "must be one of a_to_b, b_to_a"),
-        (["--run_dir=nowhere"], "`--run_dir` must be the folder of a run"),
-        (["--output={tmp}/full"], "which holds something else"),
-        (["--output={tmp}/full/file"], "which holds something else"),
-        (["--output={tmp}/full/file/face.tflite"], "where it can be written"),
+        (["--output=face.pb"], "--output"),
+        (["--output=.."], "--output"),
+        (["--precision=int4"], "--precision"),
+        (["--precision=int8"], "--precision"),
+        (["--size=64"], "--size"),
+        (["--direction=c_to_d"], "--direction"),
+        (["--run_dir=nowhere"], "--run_dir"),
+        (["--output={tmp}/full"], "--output"),
+        (["--output={tmp}/full/file"], "--output"),
+        (["--output={tmp}/full/file/face.tflite"], "--output"),
     ],
 )
-def test_wrong_flags(run_dir, tmp_path, monkeypatch, flags, message):
+def test_wrong_flags(run_dir, tmp_path, monkeypatch, flags, argument, refuses):
     def no_tensorflow():
         raise AssertionError("flags must be checked before the import")
 
@@ -383,9 +383,8 @@ def test_wrong_flags(run_dir, tmp_path, monkeypatch, flags, message):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "file").touch()
     flags = [flag.format(tmp=tmp_path) for flag in flags]
-    with pytest.raises(UserError) as error:
+    with refuses(argument):
         verb(run_dir, f"--output={tmp_path}/export", *flags)
-    assert message in str(error.value)
 
 
 @pytest.mark.parametrize(

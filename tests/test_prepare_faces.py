@@ -171,27 +171,27 @@ def test_a_killed_call_goes_on_to_the_same_end(
     assert made(out) == made(whole)
 
 
-def test_a_folder_has_one_kind_of_faces(finder, raw, tmp_path):
+def test_a_folder_has_one_kind_of_faces(finder, raw, tmp_path, refuses):
     out = tmp_path / "out"
     verb(raw, out, "--size=32")
-    with pytest.raises(UserError, match="made with --size=32") as error:
+    with refuses("--size") as refused:
         verb(raw, out, "--size=64")
-    assert "`--size` must be as before" in str(error.value)
-    with pytest.raises(UserError, match="made with --background=keep"):
+    assert "--size=32" in str(refused.value)
+    with refuses("--background"):
         verb(raw, out, "--size=32", "--background=blur")
 
 
-def test_nothing_is_lost(finder, raw, tmp_path):
+def test_nothing_is_lost(finder, raw, tmp_path, refuses):
     other = write(tmp_path / "other" / "mine.png", coded(1))
     for folder in (other.parent, raw):
         before = made(folder)
-        with pytest.raises(UserError, match="with other files"):
+        with refuses("--output"):
             verb(raw, folder)
         assert made(folder) == before
     out = tmp_path / "out"
     verb(raw, out)
     before = made(out)
-    with pytest.raises(UserError, match="an image that is read"):
+    with refuses("--output"):
         verb(out, out)
     assert made(out) == before
 
@@ -203,19 +203,18 @@ def test_results_below_the_photos_are_not_prepared_again(finder, raw):
     assert finder.calls == calls
 
 
-def test_a_record_of_something_else(finder, raw, tmp_path):
+def test_a_record_of_something_else(finder, raw, tmp_path, refuses):
     out = tmp_path / "out"
     out.mkdir()
     (out / ".prepare_faces.jsonl").write_text("so long\n")
-    with pytest.raises(UserError, match="must hold a whole record"):
+    with refuses("--output"):
         verb(raw, out)
 
 
-def test_no_face_at_all(finder, tmp_path):
+def test_no_face_at_all(finder, tmp_path, refuses):
     raw = write(tmp_path / "raw" / "b.png", coded(0)).parent
-    with pytest.raises(UserError, match="1 left out") as error:
+    with refuses("--input"):
         verb(raw, tmp_path / "out")
-    assert "must hold an image with a face" in str(error.value)
     assert len(rows(tmp_path / "out")) == 2
 
 
@@ -251,23 +250,22 @@ def test_file_names_that_no_one_would_choose(finder, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("flags", "message"),
+    ("flags", "argument"),
     [
-        (["--size=8"], "`--size` must be between 16 and 4096"),
-        (["--margin=3"], "`--margin` must be between -0.25 and 2.0"),
-        (["--kind=dogs"], "invalid choice: 'dogs'"),
-        (["--background=black"], "invalid choice: 'black'"),
-        (["--output=face.png"], "`--output` must be a folder"),
-        (["--input=nowhere"], "`--input` must be an image"),
-        (["--kind=drawn", "--margin=.1"], "`--margin` must be left out"),
-        (["--kind=drawn", "--all_faces"], "`--all_faces` must be left out"),
-        (["--kind=drawn", "--background=blur"], "`--background` must be"),
+        (["--size=8"], "--size"),
+        (["--margin=3"], "--margin"),
+        (["--kind=dogs"], "--kind"),
+        (["--background=black"], "--background"),
+        (["--output=face.png"], "--output"),
+        (["--input=nowhere"], "--input"),
+        (["--kind=drawn", "--margin=.1"], "--margin"),
+        (["--kind=drawn", "--all_faces"], "--all_faces"),
+        (["--kind=drawn", "--background=blur"], "--background"),
     ],
 )
-def test_wrong_flags(finder, raw, tmp_path, flags, message):
-    with pytest.raises(UserError) as error:
+def test_wrong_flags(finder, raw, tmp_path, flags, argument, refuses):
+    with refuses(argument):
         verb(raw, tmp_path / "out", *flags)
-    assert message in str(error.value)
     assert not (tmp_path / "out").exists()
 
 

@@ -234,25 +234,25 @@ def test_folder_file_and_pattern(run_dir, tmp_path, capsys):
         assert image.format == "WEBP"
 
 
-def test_nothing_is_lost(run_dir, tmp_path):
+def test_nothing_is_lost(run_dir, tmp_path, refuses):
     me = write(tmp_path / "me.png", noise(16, 16))
     before = me.read_bytes()
     for flags in (
         [f"--input={me}", f"--output={tmp_path}"],
         [f"--input={me}", f"--output={me}"],
     ):
-        with pytest.raises(UserError, match="an image that is read"):
+        with refuses("--output"):
             verb(run_dir, *flags, "--overwrite")
     link = tmp_path / "out" / "me.png"
     link.parent.mkdir()
     link.symlink_to(me)
-    with pytest.raises(UserError, match="an image that is read"):
+    with refuses("--output"):
         verb(run_dir, f"--input={me}", f"--output={link.parent}", "--overwrite")
     assert me.read_bytes() == before
 
     other = write(tmp_path / "other.png", noise(8, 8))
     flags = [f"--input={me}", f"--output={other}"]
-    with pytest.raises(UserError, match="add --overwrite"):
+    with refuses("--output"):
         verb(run_dir, *flags)
     assert read_image(other).shape == (8, 8, 3)
     verb(run_dir, *flags, "--overwrite")
@@ -269,7 +269,7 @@ def test_results_below_the_inputs_are_not_translated_again(run_dir, tmp_path):
     assert len(list((tmp_path / "photos" / "out").iterdir())) == 1
 
 
-def test_bad_files_are_named_and_left_out(run_dir, tmp_path, capsys):
+def test_bad_files_are_named_and_left_out(run_dir, tmp_path, capsys, refuses):
     photos = tmp_path / "photos"
     write(photos / "good.png", noise(16, 16))
     (photos / "broken.jpg").write_bytes(b"nothing")
@@ -281,7 +281,7 @@ def test_bad_files_are_named_and_left_out(run_dir, tmp_path, capsys):
     assert "ribbon.png: Its sides may be 8:1 at most" in said.err
     assert "4000x1" in said.err
     (photos / "good.png").unlink()
-    with pytest.raises(UserError, match="2 left out"):
+    with refuses("--input"):
         verb(run_dir, f"--input={photos}", f"--output={tmp_path}/out")
 
 
@@ -312,7 +312,7 @@ def test_transparency_lies_on_white(run_dir, tmp_path):
     assert not read_image(tmp_path / "out" / "clear.png").any()
 
 
-def test_style(run_dir, tmp_path, monkeypatch):
+def test_style(run_dir, tmp_path, monkeypatch, refuses):
     grey = np.full((16, 16, 3), 128, np.uint8)
     me = write(tmp_path / "me.png", grey)
     like = write(tmp_path / "like.png", np.full((30, 20, 3), 204, np.uint8))
@@ -329,7 +329,7 @@ def test_style(run_dir, tmp_path, monkeypatch):
         )
         return read_image(out)[0, 0].tolist()
 
-    with pytest.raises(UserError, match="Negative of this run was trained w"):
+    with refuses("--style"):
         styled(like)
     use(monkeypatch, StyledNegative())
     # A style of (204 / 127.5 - 1) = .6 is 76.5 levels.
@@ -373,7 +373,9 @@ def test_several_styles_in_one_picture(run_dir, tmp_path, monkeypatch):
     assert read_image(out).shape[:2] == (2 * (SIZE + 2) + 2, 6 * (SIZE + 2) + 2)
 
 
-def test_several_styles_in_a_folder(run_dir, tmp_path, monkeypatch, capsys):
+def test_several_styles_in_a_folder(
+    run_dir, tmp_path, monkeypatch, capsys, refuses
+):
     use(monkeypatch, StyledNegative())
     write(tmp_path / "in" / "me.png", np.full((40, 30, 3), 102, np.uint8))
     out = tmp_path / "out"
@@ -388,7 +390,7 @@ def test_several_styles_in_a_folder(run_dir, tmp_path, monkeypatch, capsys):
         image = read_image(out / f"me-{i}.png")
         wanted = np.clip(102 + 127.5 * style, 0, 255)
         np.testing.assert_allclose(image[0, 0], wanted, atol=1)
-    with pytest.raises(UserError, match="add --overwrite to replace"):
+    with refuses("--output"):
         verb(run_dir, *flags, "--style=sample", "--samples=2")
 
 
@@ -428,33 +430,32 @@ def test_faces_are_translated_where_they_are(
 
 
 @pytest.mark.parametrize(
-    ("flags", "message"),
+    ("flags", "argument"),
     [
-        (["--direction=c"], "must be one of a_to_b, b_to_a. Received: c"),
-        (["--size=big"], "invalid choice: 'big'"),
-        (["--batch_size=0"], "`--batch_size` must be at least 1"),
-        (["--run_dir=nowhere"], "`--run_dir` must be the folder of a run"),
-        (["--input=nowhere/*.jpg"], "`--input` must be an image, a folder"),
-        (["--output=out.gif"], "end in one of .png"),
+        (["--direction=c"], "--direction"),
+        (["--size=big"], "--size"),
+        (["--batch_size=0"], "--batch_size"),
+        (["--run_dir=nowhere"], "--run_dir"),
+        (["--input=nowhere/*.jpg"], "--input"),
+        (["--output=out.gif"], "--output"),
         (["--style=nowhere.png"], "nowhere.png"),
-        (["--sytle=sample"], "unrecognized arguments: --sytle=sample"),
-        (["--faces=dogs"], "invalid choice: 'dogs'"),
-        (["--samples=2"], "`--samples` must be at least 1, with --style=sam"),
-        (["--style=sample", "--samples=0"], "`--samples` must be at least 1"),
-        (["--style=sample", "--interpolate=3"], "with two images"),
-        (["--margin=.2"], "`--margin` must come with --faces"),
+        (["--sytle=sample"], "--sytle"),
+        (["--faces=dogs"], "--faces"),
+        (["--samples=2"], "--samples"),
+        (["--style=sample", "--samples=0"], "--samples"),
+        (["--style=sample", "--interpolate=3"], "--interpolate"),
+        (["--margin=.2"], "--margin"),
     ],
 )
-def test_wrong_flags(run_dir, tmp_path, monkeypatch, flags, message):
+def test_wrong_flags(run_dir, tmp_path, monkeypatch, flags, argument, refuses):
     def no_tensorflow():
         raise AssertionError("flags must be checked before the import")
 
     monkeypatch.setattr(translate.cli, "import_tensorflow", no_tensorflow)
     me = write(tmp_path / "me.png", noise(16, 16))
     good = [f"--input={me}", f"--output={tmp_path}/out"]
-    with pytest.raises(UserError) as error:
+    with refuses(argument):
         verb(run_dir, *good, *flags)
-    assert message in str(error.value)
     assert not (tmp_path / "out").exists()
 
 
@@ -472,17 +473,17 @@ def test_domains_go_by_the_names_of_the_run(run_dir, tmp_path, capsys):
         verb(run_dir, *given, "--direction=c")
 
 
-def test_one_file_for_two_images(run_dir, tmp_path):
+def test_one_file_for_two_images(run_dir, tmp_path, refuses):
     write(tmp_path / "in" / "a.png", noise(16, 16))
     write(tmp_path / "in" / "b.png", noise(16, 16))
-    with pytest.raises(UserError, match="must be a folder for 2 images"):
+    with refuses("--output"):
         verb(run_dir, f"--input={tmp_path}/in", "--output=one.png")
 
 
-def test_unwritable_output(run_dir, tmp_path):
+def test_unwritable_output(run_dir, tmp_path, refuses):
     me = write(tmp_path / "me.png", noise(16, 16))
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match="where it can be written"):
+    with refuses("--output"):
         verb(run_dir, f"--input={me}", f"--output={tmp_path}/file/out")
 
 

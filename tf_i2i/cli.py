@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import importlib
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from tf_i2i.errors import printable
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message):
+        # The flag in backticks, as in every `UserError`.
+        message = re.sub(r"(--\w+)", r"`\1`", message, count=1)
         raise UserError(f"{message}. See: python -m {self.prog} --help")
 
 

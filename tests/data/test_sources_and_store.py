@@ -213,7 +213,7 @@ def test_source_for(tmp_path, refuses):
         source_for(tmp_path / "nowhere", "a")
 
 
-def test_a_source_is_added_in_one_place(monkeypatch, tmp_path, capsys):
+def test_a_source_is_added_in_one_place(monkeypatch, folders, capsys):
     grey = Source(
         form="grey:COUNT",
         prefix="grey:",
@@ -227,7 +227,7 @@ def test_a_source_is_added_in_one_place(monkeypatch, tmp_path, capsys):
     assert "grey:COUNT" in train._parser().format_help()
     with pytest.raises(UserError, match="grey:COUNT"):
         sources.locate("drawings", "data_a")
-    flags = ["--data_a=grey:9", "--data_b=toy", "--image_size=8"]
+    flags = ["--data_a=grey:9", f"--data_b={folders}/b", "--image_size=8"]
     with pytest.raises(SystemExit):
         doctor.main(flags)
     assert "9 images of one flat colour" in capsys.readouterr().out
