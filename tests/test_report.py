@@ -13,13 +13,15 @@ import pytest
 from PIL import Image
 
 from tf_i2i import report
-from tf_i2i.errors import UserError
-from tf_i2i.evaluation.judge import MEASURES
+from tf_i2i.evaluation.baselines import ROWS
+from tf_i2i.evaluation.baselines import baselines
 from tf_i2i.evaluation.judge import Candidate
 from tf_i2i.evaluation.judge import Evidence
 from tf_i2i.evaluation.judge import Judge
-from tf_i2i.metrics.baselines import baselines
-from tf_i2i.metrics.explanations import UNKNOWN
+from tf_i2i.evaluation.registry import UNKNOWN
+from tf_i2i.evaluation.registry import all_outputs
+from tf_i2i.evaluation.registry import explain
+from tf_i2i.evaluation.registry import find_recipe
 from tf_i2i.report import drawings
 from tf_i2i.report.tables import winners
 
@@ -233,7 +235,7 @@ def test_every_number_of_the_judge_is_explained(rng):
         return rng.integers(0, 256, (count, 32, 32, 3), np.uint8)
 
     def explained(measures):
-        found = {report.explain(measure) for measure in measures}
+        found = {explain(measure) for measure in measures}
         assert UNKNOWN not in found
         return found
 
@@ -249,29 +251,23 @@ def test_every_number_of_the_judge_is_explained(rng):
         source_palette=np.array([black, white]),
         target_maps=maps,
     )
-    assert baselines(evidence).keys() | {"model", "best"} == report.ROWS.keys()
+    assert baselines(evidence).keys() | {"model", "best"} == ROWS.keys()
     candidate = Candidate(
         noise(8),
         returned=noise(8),
+        exact=rng.uniform(-1, 1, (8, 32, 32, 3)).astype(np.float32),
         back=lambda images: images,
         codes=tuple(rng.standard_normal((3, 8, 5)).astype(np.float32)),
         several=np.stack([noise(2), noise(2)]),
         predicted=np.zeros(8, np.int64),
     )
     judge = Judge(evidence, Colours())
-    table = judge.table({"model": candidate}, MEASURES, cheats=False)
+    table = judge.table({"model": candidate}, find_recipe("full"), cheats=False)
     found = explained(table["model"])
     alone = Judge(dataclasses.replace(evidence, truth=None), Colours())
     found |= explained(alone.score(candidate, ["content"]))
     # And all that is explained is measured.
-    assert found == set(report.EXPLANATIONS.values())
-
-
-def test_explanations_are_sentences():
-    for name, (_, better, text) in report.EXPLANATIONS.items():
-        assert better in ("higher", "lower", ""), name
-        assert text[0].isupper(), name
-        assert text.endswith("."), name
+    assert found == set(all_outputs())
 
 
 def test_examples_are_best_median_and_worst():
@@ -400,9 +396,9 @@ def test_nothing_to_draw(tmp_path):
     assert "<svg" not in text
 
 
-def test_unwritable(tmp_path):
+def test_unwritable(tmp_path, refuses):
     (tmp_path / "new").touch()
-    with pytest.raises(UserError, match="where it can be written"):
+    with refuses("path"):
         write(tmp_path)
 
 

@@ -23,7 +23,6 @@ from tf_i2i.methods.capabilities import style_shape
 TEACHER = "teacher"  # Folder of its SavedModel, in the student's.
 REPORT = "distillation.json"
 PARITY_IMAGES = 64
-SHOWN = ("score", "style", "content", "r@1", "fd", "kd", "psnr", "ssim")
 
 
 def _parser():
@@ -180,7 +179,7 @@ def _table(run, models, direction, count):
     """Row -> measure -> number, of both models and of the cheats."""
     from tf_i2i.evaluation.evidence import RealImages
     from tf_i2i.evaluation.judge import Judge
-    from tf_i2i.evaluation.judge import recipe
+    from tf_i2i.evaluation.registry import find_recipe
     from tf_i2i.evaluation.translations import Translations
     from tf_i2i.features import load_features
     from tf_i2i.features.cache import cached_embeddings
@@ -191,15 +190,14 @@ def _table(run, models, direction, count):
         name: Translations(model).candidate(evidence, direction)
         for name, model in models.items()
     }
-    return judge.table(candidates, recipe("quick"))
+    return judge.table(candidates, find_recipe("quick"))
 
 
 def _show(direction, table, alike):
-    from tf_i2i.report import format_table
+    from tf_i2i.report import format_summary
 
     print(f"\n{direction}")
-    first = next(iter(table.values()))
-    print(format_table(table, [name for name in SHOWN if name in first]))
+    print(format_summary(table))
     print(
         f"Student and teacher, {alike['images']} test images: mean "
         f"{alike['mean']} levels apart, SSIM {alike['ssim']}."

@@ -22,36 +22,6 @@ from tf_i2i.methods.capabilities import style_shape
 
 STEPS_BETWEEN = 7
 SHOWN_INPUTS = 6
-# What the terminal shows; the report has everything.
-SHOWN = (
-    *("accuracy", "score", "style", "content", "called_b", "r@1", "r@5"),
-    *("input_r@1", "input_r@5", "labels", "copy_rate", "fd", "kd"),
-    *("swd_64", "swd_32", "swd_16", "coverage", "recall"),
-    *(
-        "seen_pixel",
-        "seen_class",
-        "seen_iou",
-        "map_pixel",
-        "map_class",
-        "map_iou",
-        "map_matched",
-        "acc16",
-        "psnr",
-        "ssim",
-    ),
-    *(
-        "perceptual",
-        "outlines_kept",
-        "round_trip",
-        "returned_r@5",
-        "hidden",
-        "diversity",
-        "styled_r@5",
-        "code_a_distance",
-        "code_labels",
-        "code_r@5",
-    ),
-)
 
 
 def _parser():
@@ -167,7 +137,7 @@ class _Subject:
         directions: those to score.
         make: function (evidence, direction, measures) -> dictionary, name ->
             `Candidate`; pictures are made of the first.
-        recipe: name of its measures.
+        measures: names of the measures to score by.
         facts: for the report, text by name.
         report: where the report goes by default.
         run, model: of the package; None for pictures of others.
@@ -176,7 +146,7 @@ class _Subject:
     real: object
     directions: tuple
     make: Callable
-    recipe: str
+    measures: tuple
     facts: dict
     report: Path
     run: object = None
@@ -220,7 +190,7 @@ def _run_subject(flags):
         real,
         model.directions,
         make,
-        type(model).__name__,
+        _measures(flags) or type(model).measures,
         facts,
         _home(flags.run_dir) / "report.html",
         run,
@@ -261,6 +231,8 @@ def _folder_subject(flags):
 
 def _foreign(flags, real, report):
     """Translations that another program wrote."""
+    from tf_i2i.evaluation.registry import find_recipe
+
     folders = {
         direction: folder
         for direction, folder in (
@@ -278,7 +250,8 @@ def _foreign(flags, real, report):
         return {"model": _read_candidate(folder, names, real.size, maps)}
 
     facts = {"images": ", ".join(folders.values())}
-    return _Subject(real, tuple(folders), make, "full", facts, report)
+    measures = _measures(flags) or find_recipe("full")
+    return _Subject(real, tuple(folders), make, measures, facts, report)
 
 
 def _read_candidate(folder, names, size, maps):
@@ -339,6 +312,13 @@ def _maps(flags):
     }
 
 
+def _measures(flags):
+    """The measures of `--recipe`, None where it is not given."""
+    from tf_i2i.evaluation.registry import find_recipe
+
+    return find_recipe(flags.recipe, "--recipe") if flags.recipe else None
+
+
 def _named(subject, direction):
     """A direction as the run calls it."""
     return named(direction, subject.run.domains) if subject.run else direction
@@ -347,15 +327,11 @@ def _named(subject, direction):
 def _judge(subject, direction, features, flags):
     """The direction's part of the report, and its table."""
     from tf_i2i.evaluation.judge import Judge
-    from tf_i2i.evaluation.judge import recipe
+    from tf_i2i.evaluation.registry import add_automatic
     from tf_i2i.features.cache import cached_embeddings
 
     evidence = subject.real.evidence(direction, "test", flags.count)
-    measures = recipe(flags.recipe or subject.recipe)
-    if evidence.palette is not None:
-        measures = dict.fromkeys((*measures, "segmentation"))
-    if evidence.target_maps is not None:
-        measures = dict.fromkeys((*measures, "segmenter"))
+    measures = add_automatic(subject.measures, evidence)
     candidates = subject.make(evidence, direction, measures)
     judge = Judge(evidence, features, flags.seed, cached_embeddings)
     table = judge.table(candidates, measures, flags.cheats == "all")
@@ -404,6 +380,7 @@ def _report(subject, direction, judge, made, table):
 def _examples(judge, made, distances):
     """Best, median and worst by each number that single images have."""
     from tf_i2i import report as html
+    from tf_i2i.evaluation.measures.paired import truth_taps
     from tf_i2i.metrics.perceptual import perceptual_distance
     from tf_i2i.metrics.pixels import psnr
 
@@ -414,7 +391,7 @@ def _examples(judge, made, distances):
     if e.truth is not None:
         apart = perceptual_distance(
             judge.features.taps(made.outputs),
-            judge.truth_taps,
+            judge.once(truth_taps),
             per_image=True,
         )
         by["perceptual distance to the truth"] = (apart, False)
@@ -463,12 +440,12 @@ def _under_styles(inputs, several):
 
 def _flat(table, features):
     """Row -> measure with all that makes it comparable -> rounded number."""
-    from tf_i2i.evaluation.judge import full_name
+    from tf_i2i.evaluation.registry import full_name
     from tf_i2i.evaluation.validation import round_numbers
 
     return {
         row: round_numbers(
-            {full_name(n, features): v for n, v in scores.items()}
+            {full_name(n, features.label): v for n, v in scores.items()}
         )
         for row, scores in table.items()
     }
@@ -476,12 +453,10 @@ def _flat(table, features):
 
 def _show(direction, table, verdicts, features):
     """The main numbers, and alarms."""
-    from tf_i2i.report import format_table
+    from tf_i2i.report import format_summary
 
     print(f"\n{direction}, by {features.label}")
-    first = next(iter(table.values()))
-    known = [name for name in SHOWN if name in first]
-    print(format_table(table, known))
+    print(format_summary(table))
     for sentence in verdicts:
         print(f"! {sentence}")
 

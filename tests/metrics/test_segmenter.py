@@ -3,14 +3,13 @@
 import numpy as np
 import pytest
 
-from tf_i2i.errors import UserError
 from tf_i2i.evaluation.judge import Candidate
 from tf_i2i.evaluation.judge import Evidence
 from tf_i2i.evaluation.judge import Judge
-from tf_i2i.evaluation.judge import map_labels
 from tf_i2i.features import load_features
 from tf_i2i.metrics.segmenter import VOID
 from tf_i2i.metrics.segmenter import PixelProbe
+from tf_i2i.metrics.segmenter import map_labels
 
 PALETTE = np.array([[0, 0, 142], [107, 142, 35], [128, 64, 128]])
 # What the classes look like in photos.
@@ -42,9 +41,9 @@ def test_colours_far_from_the_palette_are_void():
     assert map_labels(image, PALETTE).tolist() == [[[VOID, 2, 2]]]
 
 
-def test_no_labels_are_refused():
+def test_no_labels_are_refused(refuses):
     labels, _, photos = scenes(2, 1)
-    with pytest.raises(UserError, match="`labels` must hold classes"):
+    with refuses("labels"):
         PixelProbe(None, photos, np.full_like(labels, VOID), 3)
 
 

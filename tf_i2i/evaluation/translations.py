@@ -6,8 +6,8 @@ import numpy as np
 import tensorflow as tf
 
 from tf_i2i.domains import DIRECTIONS
-from tf_i2i.evaluation.judge import SENSITIVITY_IMAGES
 from tf_i2i.evaluation.judge import Candidate
+from tf_i2i.evaluation.registry import needs_of
 from tf_i2i.images import to_float
 from tf_i2i.images import to_uint8
 from tf_i2i.methods.capabilities import Classifying
@@ -16,16 +16,17 @@ from tf_i2i.methods.capabilities import style_shape
 
 STYLES = 5
 STYLED_INPUTS = 32
+EXACT_INPUTS = 64
 _BATCH = 32
 
 
 class Translations:
-    """A model's translations of arrays, in the weights that it carries.
+    """A model's translations of arrays, with the weights that it now has.
 
     Args:
-        model: `UnpairedTranslator`, which keeps the phase that it is in.
-        seed: of styles, for methods that have them; an image's style depends
-            on its place in the set.
+        model: `UnpairedTranslator`, which stays in its phase.
+        seed: of styles, for methods that have them. An image's style depends
+            on its index in the set.
     """
 
     def __init__(self, model, seed=0):
@@ -59,48 +60,74 @@ class Translations:
         )
 
     def candidate(self, evidence, direction, measures=()):
-        """What the model makes of a direction's inputs.
+        """The model's translations, and what measures need beside them.
 
         Args:
             evidence: `Evidence` of the direction.
             direction: "a_to_b" or "b_to_a".
-            measures: names of `evaluation.judge.MEASURES`, which say what is
-                needed beside the translations.
+            measures: names of measures.
+
+        Returns:
+            A `Candidate`. Of the fields that a measure needs, those that the
+            model cannot give stay None.
+
+        Raises:
+            UserError: there is no measure of one of the names.
         """
-        source, target = direction.split("_to_")
+        needs = needs_of(measures)
         inputs = evidence.inputs
         back = self._way_back(inputs, _reverse(direction))
-        outputs = self.translate(inputs, direction)
-        made = Candidate(outputs)
-        if "round_trip" in measures and back:
-            made.returned = back(outputs)
-        if "sensitivity" in measures and back:
+        made = Candidate(self.translate(inputs, direction))
+        if "returned" in needs and back:
+            made.returned = back(made.outputs)
+        if "back" in needs and back:
             made.back = back
-            few = inputs[:SENSITIVITY_IMAGES]
+        if "exact" in needs:
+            few = inputs[:EXACT_INPUTS]
             made.exact = self.translate(few, direction, rounded=False)
-        if "embedding" in measures and isinstance(self.model, Embedding):
-            made.codes = (
-                self.embed(inputs, source),
-                self.embed(outputs, target),
-                self.embed(evidence.target_test, target),
-            )
-        learned = isinstance(self.model, Classifying) and source == "a"
-        if "accuracy" in measures and learned:
-            made.predicted = self.classify(evidence.target_test, target)
-        if "diversity" in measures and style_shape(self.model, direction):
-            few = inputs[:STYLED_INPUTS]
-            made.several = np.stack(
-                [
-                    self.translate(few, direction, self.seed + 1 + i)
-                    for i in range(STYLES)
-                ]
-            )
+        if "codes" in needs:
+            made.codes = self._codes(evidence, made.outputs, direction)
+        if "predicted" in needs:
+            made.predicted = self._predicted(evidence, direction)
+        if "several" in needs:
+            made.several = self._several(inputs, direction)
         return made
 
+    def _codes(self, evidence, outputs, direction):
+        """`Candidate.codes`; None for a model without a shared encoder."""
+        if not isinstance(self.model, Embedding):
+            return None
+        source, target = direction.split("_to_")
+        return (
+            self.embed(evidence.inputs, source),
+            self.embed(outputs, target),
+            self.embed(evidence.target_test, target),
+        )
+
+    def _predicted(self, evidence, direction):
+        """`Candidate.predicted`; None where the model knows the labels."""
+        if not isinstance(self.model, Classifying) or direction != "a_to_b":
+            return None
+        return self.classify(evidence.target_test, "b")
+
+    def _several(self, inputs, direction):
+        """`Candidate.several`; None for a direction without styles."""
+        if style_shape(self.model, direction) is None:
+            return None
+        few = inputs[:STYLED_INPUTS]
+        return np.stack(
+            [
+                self.translate(few, direction, self.seed + 1 + i)
+                for i in range(STYLES)
+            ]
+        )
+
     def _way_back(self, inputs, direction):
-        """Function from translations of the first inputs to where they came
-        from, or None. Where that way takes a style it is the input's own:
-        a round trip asks whether anything was lost.
+        """Function that translates translations of the first inputs back.
+
+        Where that direction takes a style, it is the input's own, so that
+        the error is what the translation has lost. None for a model that
+        knows one direction only.
         """
         if direction not in self.model.directions:
             return None
@@ -112,15 +139,19 @@ class Translations:
         )
 
     def translate(self, images, direction, seed=None, style=None, rounded=True):
-        """Images, uint8 or float in [-1, 1] -> translations.
+        """Translations of images.
 
         Args:
-            images: `[N, S, S, 3]`.
+            images: `[N, S, S, 3]`, uint8 or float in [-1, 1].
             direction: "a_to_b" or "b_to_a".
-            seed: of styles that are drawn.
-            style: `[N, *style_shape]`; None: they are drawn, where the
-                direction takes one.
-            rounded: whether to uint8, or float32 in [-1, 1].
+            seed: of the styles that are sampled.
+            style: `[N, *style_shape]`. If None, styles are sampled where
+                the direction takes one.
+            rounded: whether the result is uint8; else it is float32 in
+                [-1, 1].
+
+        Returns:
+            `[N, S, S, 3]`.
         """
         if style is None and style_shape(self.model, direction):
             seed = self.seed if seed is None else seed
@@ -135,11 +166,11 @@ class Translations:
         return np.concatenate(parts)
 
     def embed(self, images, domain):
-        """uint8 images -> codes `[N, D]` of the shared encoder."""
+        """The shared encoder's codes `[N, D]` of uint8 images."""
         return _in_batches(self._embed, images, domain)
 
     def classify(self, images, domain):
-        """uint8 images -> classes `[N]`, by the model's own classifier."""
+        """The classes `[N]` that the model's classifier gives uint8 images."""
         return _in_batches(self._classify, images, domain)
 
 

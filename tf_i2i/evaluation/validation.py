@@ -6,10 +6,9 @@ import numpy as np
 
 from tf_i2i.errors import UserError
 from tf_i2i.evaluation.judge import FEWEST
-from tf_i2i.evaluation.judge import RECIPES
 from tf_i2i.evaluation.judge import Judge
-from tf_i2i.evaluation.judge import lower_is_better
-from tf_i2i.evaluation.judge import recipe
+from tf_i2i.evaluation.registry import find_recipe
+from tf_i2i.evaluation.registry import lower_is_better
 from tf_i2i.evaluation.translations import Translations
 from tf_i2i.features import load_features
 from tf_i2i.features.cache import cached_embeddings
@@ -21,14 +20,14 @@ class Evaluation:
     """When and how a run is scored on validation images as it trains.
 
     Args:
-        kimg: thousands of images between scores; the end of a phase is
-            scored too.
-        recipe: a name of `evaluation.judge.RECIPES`.
+        kimg: thousands of images between two evaluations; there is also one
+            at the end of each phase.
+        recipe: "quick", "full", or the name of a method.
         features: name for `load_features`.
-        best: the measure by which the best checkpoint is kept, the mean of
-            the directions that have it. With "accuracy", labels of B choose
-            a checkpoint.
-        count: validation images of each domain at most.
+        best: name of the number by which the best checkpoint is chosen,
+            averaged over the directions that have it. With "accuracy",
+            labels of B choose the checkpoint.
+        count: the largest number of validation images of each domain.
 
     Raises:
         UserError: for values out of these ranges.
@@ -41,11 +40,7 @@ class Evaluation:
     count: int = 200
 
     def __post_init__(self):
-        if self.recipe not in RECIPES:
-            raise UserError(
-                f"`Evaluation.recipe` must be one of {', '.join(RECIPES)}. "
-                f"Received: {self.recipe!r}"
-            )
+        find_recipe(self.recipe, "Evaluation.recipe")
         if self.kimg <= 0 or self.count < FEWEST:
             raise UserError(
                 "`Evaluation.kimg` must be above 0 and `Evaluation.count` at "
@@ -55,20 +50,24 @@ class Evaluation:
 
 
 class Validation:
-    """Scores a model on validation images, again and again.
+    """Scores a model on validation images while it trains.
 
     Args:
-        model: `UnpairedTranslator`, which keeps the phase that it is in.
+        model: `UnpairedTranslator`, which stays in its phase.
         real: `RealImages`.
         evaluation: `Evaluation`.
-        seed: of all that is drawn.
+        seed: of everything random.
+
+    Raises:
+        UserError: the best checkpoint is chosen by "accuracy", and there
+            are no labels of B.
     """
 
     def __init__(self, model, real, evaluation, seed=0):
         self.evaluation = evaluation
         self.translations = Translations(model, seed)
         self.features = load_features(evaluation.features)
-        self.measures = recipe(evaluation.recipe)
+        self.measures = find_recipe(evaluation.recipe)
         self.judges = {
             direction: Judge(
                 real.evidence(direction, "val", evaluation.count),
@@ -87,11 +86,11 @@ class Validation:
             )
 
     def scores(self):
-        """Scores and alarms of the model in the weights that it carries.
+        """Scores of the model with the weights that it now has.
 
         Returns:
-            Dictionary direction -> (measure -> float), and a list of
-            sentences of `metrics.checks.verdict`.
+            Dictionary, direction -> (name of a number -> float), and a list
+            of sentences of `metrics.checks.verdict`.
         """
         scores, alarms = {}, []
         for direction, judge in self.judges.items():
@@ -105,10 +104,16 @@ class Validation:
         return scores, alarms
 
     def value(self, scores):
-        """What the best checkpoint is chosen by; higher is better.
+        """The number by which the best checkpoint is chosen.
+
+        Args:
+            scores: of `scores`.
+
+        Returns:
+            Float; higher is better, so a distance is negated.
 
         Raises:
-            UserError: the recipe has no such measure.
+            UserError: the recipe's measures give no such number.
         """
         name = self.evaluation.best
         values = [found[name] for found in scores.values() if name in found]

@@ -99,6 +99,10 @@ class AsymGAN(Styled, UnpairedTranslator):
     critics = ("critic_a", "critic_b", "critic_z")
     updates = ("both",)
     adam = {"learning_rate": 2e-4, "beta_1": 0.5, "beta_2": 0.999}
+    measures = (
+        *UnpairedTranslator.measures,
+        *("segmentation", "segmenter", "sensitivity", "diversity"),
+    )
     style_shape: tuple[int, ...]
     styled_directions = ("b_to_a",)
 

@@ -48,6 +48,8 @@ class UnpairedTranslator(keras.Model):
     - `forward(a, b, training)`: every tensor of the step by name.
     - `translator_losses(tensors)`, `critic_losses(tensors)`: weighted
       scalars by name.
+    - `measures`, if its paper claims more than these measure: the names of
+      what `evaluate` scores a run by.
     - `observations(tensors)`, if something beside the losses is worth
       watching: scalars by name.
 
@@ -74,6 +76,11 @@ class UnpairedTranslator(keras.Model):
     critic_augmentation: tuple[str, ...] = ()  # See `compile`.
     # Whether `translate` takes images of `image_size` only.
     fixed_size = False
+    # What a run is scored by: names of `tf_i2i.evaluation.measures`.
+    measures: tuple[str, ...] = (
+        *("score", "style", "content", "copying", "checks"),
+        *("labels", "paired", "round_trip", "outlines"),
+    )
     critics_take_images = True  # Whether critics do; else nothing is augmented.
 
     def __init__(self, image_size, average_kimg=10.0, seed=0, name=None):

@@ -64,6 +64,10 @@ class DTN(Embedding, Reconstructing, UnpairedTranslator):
     critics = ("critic",)
     updates = ("both",)
     adam = {"learning_rate": 1e-4, "beta_1": 0.5, "beta_2": 0.999}
+    measures = (
+        *("score", "style", "content", "copying", "checks"),
+        *("labels", "paired", "embedding"),
+    )
     directions = ("a_to_b",)
     fixed_size = True
 

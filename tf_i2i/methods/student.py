@@ -39,6 +39,7 @@ class Student(UnpairedTranslator):
     """
 
     updates = ("translator",)
+    measures = (*UnpairedTranslator.measures, "swd", "sensitivity")
     critics_take_images = False  # There are no critics.
 
     def __init__(

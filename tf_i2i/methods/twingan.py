@@ -95,6 +95,7 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
     translators: tuple[str, ...] = ("encoder", "generator")
     critics = ("critic_a", "critic_b")
     updates = ("both",)
+    measures = (*UnpairedTranslator.measures, "swd", "embedding", "diversity")
 
     def __init__(
         self,

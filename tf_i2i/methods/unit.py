@@ -73,6 +73,7 @@ class UNIT(Embedding, Prior, Reconstructing, UnpairedTranslator):
     critics = ("critic_a", "critic_b")
     updates = ("critic", "translator")
     adam = {"learning_rate": 1e-4, "beta_1": 0.5, "beta_2": 0.999}
+    measures = (*UnpairedTranslator.measures, "embedding")
 
     def __init__(
         self,

@@ -80,6 +80,7 @@ class UNITAdaptation(
     critics = ("critic",)
     updates = ("critic", "translator")
     adam = {"learning_rate": 2e-4, "beta_1": 0.5, "beta_2": 0.999}
+    measures = ("accuracy", "checks")
     fixed_size = True
 
     def __init__(

@@ -94,6 +94,7 @@ class XGAN(Embedding, Reconstructing, UnpairedTranslator):
     critics: tuple[str, ...] = ()
     updates: tuple[str, ...] = ("translator", "critic")
     adam = {"learning_rate": 1e-4, "beta_1": 0.5, "beta_2": 0.999}
+    measures = (*UnpairedTranslator.measures, "embedding")
     fixed_size = True
 
     def __init__(

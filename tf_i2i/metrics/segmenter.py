@@ -12,6 +12,7 @@ import numpy as np
 from tf_i2i.errors import UserError
 from tf_i2i.metrics.arrays import blocks
 from tf_i2i.metrics.arrays import check_images
+from tf_i2i.metrics.segmentation import nearest_colour
 
 VOID = 255  # A pixel that belongs to no class.
 # Levels of 255, in the channel that differs most, up to which a colour is one
@@ -79,6 +80,19 @@ class PixelProbe:
         places = np.stack([np.ones_like(x), x, y, x * x, y * y, x * y], -1)
         places = np.broadcast_to(places[None], (n, *places.shape))
         return np.concatenate([*maps, places.astype(np.float32)], -1)
+
+
+def map_labels(images, palette):
+    """Classes of label maps, by the nearest colour.
+
+    Args:
+        images: uint8 `[N, H, W, 3]`.
+        palette: integers `[K, 3]`, the colours of the classes.
+
+    Returns:
+        uint8 `[N, H, W]`; `VOID` where no colour of the palette is near.
+    """
+    return with_void(nearest_colour(images, palette), images, palette)
 
 
 def with_void(labels, images, palette):

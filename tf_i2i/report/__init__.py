@@ -7,9 +7,6 @@ The file holds its own style, pictures (PNG) and drawings (SVG); it runs no
 script and reads nothing from anywhere. Nothing here imports TensorFlow.
 """
 
-from tf_i2i.metrics.explanations import EXPLANATIONS
-from tf_i2i.metrics.explanations import ROWS
-from tf_i2i.metrics.explanations import explain
 from tf_i2i.report.page import DirectionReport
 from tf_i2i.report.page import write_report
 from tf_i2i.report.pictures import embedding_map
@@ -18,16 +15,15 @@ from tf_i2i.report.pictures import examples
 from tf_i2i.report.pictures import interpolations
 from tf_i2i.report.pictures import side_by_side
 from tf_i2i.report.pictures import training_neighbours
+from tf_i2i.report.tables import format_summary
 from tf_i2i.report.tables import format_table
 
 __all__ = [
-    "EXPLANATIONS",
-    "ROWS",
     "DirectionReport",
     "embedding_map",
     "enlarged",
     "examples",
-    "explain",
+    "format_summary",
     "format_table",
     "interpolations",
     "side_by_side",

@@ -6,20 +6,19 @@ import io
 import math
 from html import escape
 from pathlib import Path
-from types import SimpleNamespace
 
 from PIL import Image
 
 from tf_i2i.errors import UserError
-from tf_i2i.evaluation.judge import full_name
-from tf_i2i.metrics.explanations import HEADLINE
-from tf_i2i.metrics.explanations import OWN
-from tf_i2i.metrics.explanations import REAL
-from tf_i2i.metrics.explanations import ROWS
-from tf_i2i.metrics.explanations import SENSITIVITY
-from tf_i2i.metrics.explanations import UNKNOWN
-from tf_i2i.metrics.explanations import Explanation
-from tf_i2i.metrics.explanations import explain
+from tf_i2i.evaluation.baselines import OWN
+from tf_i2i.evaluation.baselines import REAL
+from tf_i2i.evaluation.baselines import ROWS
+from tf_i2i.evaluation.measure import SENSITIVITY
+from tf_i2i.evaluation.measure import SUMMARY
+from tf_i2i.evaluation.measure import Output
+from tf_i2i.evaluation.registry import UNKNOWN
+from tf_i2i.evaluation.registry import explain
+from tf_i2i.evaluation.registry import full_name
 from tf_i2i.report import drawings
 from tf_i2i.report.tables import cells_of
 from tf_i2i.report.tables import measures_of
@@ -32,9 +31,10 @@ class DirectionReport:
 
     Attributes:
         name: "a_to_b" or "b_to_a".
-        table: row -> (measure -> float), "model" first; see `ROWS` and
-            `EXPLANATIONS`. Measures that begin with `back_` become a curve.
-        verdicts: sentences on what looks wrong, of `metrics.checks.verdict`.
+        table: row -> (name of a number -> float), "model" first; see
+            `evaluation.baselines.ROWS` and `evaluation.registry.explain`.
+            Numbers of the group `SENSITIVITY` are drawn as a curve.
+        verdicts: sentences of `metrics.checks.verdict` on what looks wrong.
         pictures: list of (caption, uint8 `[H, W, 3]`).
         maps: name -> floats `[N, 2]`, of `embedding_map`.
     """
@@ -169,8 +169,8 @@ def _direction(direction, label):
     disturbed = groups.pop(SENSITIVITY, [])
     parts = [f'<h2 id="{escape(direction.name)}">{direction.heading}</h2>']
     parts += [f'<p class="alarm">{escape(v)}</p>' for v in direction.verdicts]
-    if headline := groups.pop(HEADLINE, None):
-        parts.append(_table(table, HEADLINE, headline, label))
+    if headline := groups.pop(SUMMARY, None):
+        parts.append(_table(table, SUMMARY, headline, label))
     if direction.pictures:
         parts.append("<h3>Pictures</h3>")
     parts += [_picture(*pair) for pair in direction.pictures]
@@ -215,24 +215,22 @@ _ARROWS = {"higher": "&nbsp;↑", "lower": "&nbsp;↓"}
 
 def _head(measure, label):
     """The head of a column; its title makes the number comparable."""
-    named = measure
-    if label:
-        named = full_name(measure, SimpleNamespace(label=label))
+    named = full_name(measure, label) if label else measure
     title = f"{named}: {_sentences(explain(measure))}"
     arrow = _ARROWS.get(explain(measure).better, "")
     name = escape(measure).replace("_", "_<wbr>")
     return f'<th title="{escape(title)}">{name}{arrow}</th>'
 
 
-def _sentences(explanation):
-    better = explanation.better
+def _sentences(output):
+    better = output.better
     hint = f" {better.capitalize()} is better." if better else ""
-    return f"{explanation.text}{hint}"
+    return f"{output.text}{hint}"
 
 
 def _legend(measures):
-    """What the measures say, each family once."""
-    names: dict[Explanation, list] = {}
+    """Explanations of the numbers; a family of names has one."""
+    names: dict[Output, list] = {}
     for measure in measures:
         names.setdefault(explain(measure), []).append(measure)
     names.pop(UNKNOWN, None)

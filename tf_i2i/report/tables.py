@@ -5,9 +5,10 @@ import math
 
 import numpy as np
 
-from tf_i2i.metrics.explanations import REAL
-from tf_i2i.metrics.explanations import explain
-from tf_i2i.metrics.explanations import in_order
+from tf_i2i.evaluation.baselines import REAL
+from tf_i2i.evaluation.registry import explain
+from tf_i2i.evaluation.registry import in_order
+from tf_i2i.evaluation.registry import terminal_columns
 
 WIDTH = 100  # Of a block, characters.
 
@@ -39,6 +40,19 @@ def format_table(table, measures=None):
     return "\n\n".join(_block(table, block, margin) for block in blocks)
 
 
+def format_summary(table):
+    """The table of the first row's main numbers, for the terminal.
+
+    Args:
+        table: row -> (name of a number -> float).
+
+    Returns:
+        Lines, as from `format_table`: of the numbers whose `Output` is
+        `in_terminal`.
+    """
+    return format_table(table, terminal_columns(next(iter(table.values()))))
+
+
 def _block(table, columns, margin):
     lines = [" " * margin + "".join(f"{m:>{w}}" for m, _, w in columns)]
     for row in table:
@@ -53,7 +67,7 @@ def _block(table, columns, margin):
 
 
 def measures_of(table):
-    """All measures of a table, in the order of `EXPLANATIONS`."""
+    """Names of all numbers of a table, in the order of the measures."""
     return in_order(itertools.chain.from_iterable(table.values()))
 
 

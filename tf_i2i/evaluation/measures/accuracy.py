@@ -1,0 +1,32 @@
+"""The translator's own classifier in the domain without labels."""
+
+import numpy as np
+
+from tf_i2i.evaluation.measure import CLASSES
+from tf_i2i.evaluation.measure import Measure
+from tf_i2i.evaluation.measure import Output
+
+
+def compute(judge, candidate):
+    """Accuracy by the first attribute of the target."""
+    _, truth = next(iter(judge.evidence.target_labels.values()))
+    return {"accuracy": np.mean(candidate.predicted == truth)}
+
+
+MEASURE = Measure(
+    name="accuracy",
+    compute=compute,
+    needs=("predicted", "target_labels"),
+    outputs=(
+        Output(
+            "accuracy",
+            CLASSES,
+            "higher",
+            "Share of real test images of the target that are classified "
+            "correctly. The classifier was trained on labels of the source "
+            "only.",
+            by_features=False,
+            in_terminal=True,
+        ),
+    ),
+)

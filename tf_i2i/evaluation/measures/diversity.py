@@ -1,0 +1,49 @@
+"""How outputs of one input differ under several styles."""
+
+import numpy as np
+
+from tf_i2i.evaluation.judge import PLACES
+from tf_i2i.evaluation.measure import STYLES
+from tf_i2i.evaluation.measure import Measure
+from tf_i2i.evaluation.measure import Output
+from tf_i2i.metrics.perceptual import diversity
+from tf_i2i.metrics.retrieval import retrieval
+
+
+def compute(judge, candidate):
+    """Diversity, and whether outputs still belong to their inputs."""
+    e = judge.evidence
+    taps = [judge.features.taps(outputs) for outputs in candidate.several]
+    partners = e.truth if e.truth is not None else e.inputs
+    partners = judge.vectors(partners, PLACES)[: candidate.several.shape[1]]
+    found = [
+        retrieval(judge.vectors(outputs, PLACES), partners)["r@5"]
+        for outputs in candidate.several
+    ]
+    return {"diversity": diversity(taps), "styled_r@5": np.mean(found)}
+
+
+MEASURE = Measure(
+    name="diversity",
+    compute=compute,
+    needs=("several",),
+    outputs=(
+        Output(
+            "diversity",
+            STYLES,
+            "higher",
+            "Mean distance between outputs of one input under several "
+            "styles. Noise has a high diversity too.",
+            in_terminal=True,
+        ),
+        Output(
+            "styled_r@5",
+            STYLES,
+            "higher",
+            "Share of these outputs whose hidden partner (without one: whose "
+            "input) is among the five nearest: content that is kept while "
+            "the style changes.",
+            in_terminal=True,
+        ),
+    ),
+)

@@ -1,0 +1,70 @@
+"""Differences to the hidden partners, in pixels and in features."""
+
+from tf_i2i.evaluation.measure import PAIRED
+from tf_i2i.evaluation.measure import Measure
+from tf_i2i.evaluation.measure import Output
+from tf_i2i.metrics.perceptual import perceptual_distance
+from tf_i2i.metrics.pixels import accuracy_within
+from tf_i2i.metrics.pixels import psnr
+from tf_i2i.metrics.pixels import ssim
+
+
+def compute(judge, candidate):
+    """Differences of outputs and hidden partners."""
+    truth, outputs = judge.evidence.truth, candidate.outputs
+    return {
+        "acc16": accuracy_within(outputs, truth),
+        "psnr": psnr(outputs, truth),
+        "ssim": ssim(outputs, truth),
+        "perceptual": perceptual_distance(
+            judge.features.taps(outputs), judge.once(truth_taps)
+        ),
+    }
+
+
+def truth_taps(judge):
+    """Feature maps of the hidden partners."""
+    return judge.features.taps(judge.evidence.truth)
+
+
+MEASURE = Measure(
+    name="paired",
+    compute=compute,
+    needs=("aligned", "truth"),
+    outputs=(
+        Output(
+            "acc16",
+            PAIRED,
+            "higher",
+            "Share of pixels within 16 levels of the truth. Where "
+            "backgrounds are flat, a constant image scores well.",
+            by_features=False,
+            in_terminal=True,
+        ),
+        Output(
+            "psnr",
+            PAIRED,
+            "higher",
+            "Peak signal-to-noise ratio to the truth, in dB. It favours "
+            "blurred images.",
+            by_features=False,
+            in_terminal=True,
+        ),
+        Output(
+            "ssim",
+            PAIRED,
+            "higher",
+            "Structural similarity to the truth, at most 1.",
+            by_features=False,
+            in_terminal=True,
+        ),
+        Output(
+            "perceptual",
+            PAIRED,
+            "lower",
+            "Distance of feature maps to those of the truth, at each spatial "
+            "position.",
+            in_terminal=True,
+        ),
+    ),
+)

@@ -1,0 +1,56 @@
+"""What is lost by a translation to the other domain and back."""
+
+from tf_i2i.evaluation.judge import PLACES
+from tf_i2i.evaluation.measure import ROUND_TRIP
+from tf_i2i.evaluation.measure import Measure
+from tf_i2i.evaluation.measure import Output
+from tf_i2i.metrics.pixels import round_trip_error
+from tf_i2i.metrics.retrieval import retrieval
+
+
+def compute(judge, candidate):
+    """The error of the round trip, and retrieval of the inputs after it."""
+    inputs = judge.evidence.inputs
+    found = retrieval(
+        judge.vectors(candidate.returned, PLACES),
+        judge.vectors(inputs, PLACES),
+    )
+    return {
+        "round_trip": round_trip_error(inputs, candidate.returned),
+        "returned_r@1": found["r@1"],
+        "returned_r@5": found["r@5"],
+    }
+
+
+MEASURE = Measure(
+    name="round_trip",
+    compute=compute,
+    needs=("returned",),
+    outputs=(
+        Output(
+            "round_trip",
+            ROUND_TRIP,
+            "lower",
+            "Mean absolute difference of an input and its translation there "
+            "and back, in levels of 255. The translation is rounded to 8 "
+            "bits in between.",
+            by_features=False,
+            in_terminal=True,
+        ),
+        Output(
+            "returned_r@1",
+            ROUND_TRIP,
+            "higher",
+            "Share of the images translated there and back to which, of all "
+            "inputs, their own is the nearest. With a face network as "
+            "--features, this says whether it is still the same person.",
+        ),
+        Output(
+            "returned_r@5",
+            ROUND_TRIP,
+            "higher",
+            "Share of these images whose own input is among the five nearest.",
+            in_terminal=True,
+        ),
+    ),
+)

@@ -1,0 +1,113 @@
+"""Whether outputs look like real images of the target domain."""
+
+import numpy as np
+
+from tf_i2i.evaluation.baselines import blur
+from tf_i2i.evaluation.baselines import recolour
+from tf_i2i.evaluation.measure import STYLE
+from tf_i2i.evaluation.measure import Measure
+from tf_i2i.evaluation.measure import Output
+from tf_i2i.metrics.frechet import frechet_distance
+from tf_i2i.metrics.kernel import kernel_distance_full
+from tf_i2i.metrics.manifold import precision_recall_density_coverage
+from tf_i2i.metrics.pixels import colour_distance
+from tf_i2i.metrics.probes import linear_probe
+from tf_i2i.metrics.probes import share_called_b
+
+# Principal components for the Frechet distance: the sets are small.
+COMPONENTS = 64
+
+
+def compute(judge, candidate):
+    """Distances of the outputs to real test images of the target."""
+    e = judge.evidence
+    made = judge.vectors(candidate.outputs)
+    real = judge.vectors(e.target_test)
+    components = min(COMPONENTS, len(real) - 1, real.shape[1])
+    shares = precision_recall_density_coverage(real, made)
+    return {
+        "called_b": share_called_b(judge.once(style_probe), made),
+        "fd": frechet_distance(real, made, pca=components),
+        "kd": 1000 * kernel_distance_full(real, made),
+        "coverage": shares["coverage"],
+        "recall": shares["recall"],
+        "colour": colour_distance(e.target_test, candidate.outputs)["mean"],
+    }
+
+
+def style_probe(judge):
+    """A probe that tells the domains apart, trained on real images.
+
+    A probe that has seen only plain images takes another tint for another
+    style. So images of the source are also shown to it in the colours of
+    the target, and blurred.
+    """
+    e = judge.evidence
+    cheats = recolour(e.source_train, e.target_train), blur(e.source_train)
+    source = np.concatenate(
+        [judge.vectors(images) for images in (e.source_train, *cheats)]
+    )
+    features, labels = _two_classes(source, judge.vectors(e.target_train))
+    test = judge.vectors(e.inputs), judge.vectors(e.target_test)
+    return linear_probe(features, labels, judge.seed, _two_classes(*test))
+
+
+def _two_classes(a, b):
+    return np.concatenate([a, b]), np.repeat([0, 1], [len(a), len(b)])
+
+
+MEASURE = Measure(
+    name="style",
+    compute=compute,
+    quick=True,
+    outputs=(
+        Output(
+            "called_b",
+            STYLE,
+            "higher",
+            "Share of the outputs that a probe (a linear classifier of "
+            "features) takes for the target domain. It is trained on real "
+            "images; those of the source are also shown blurred and in the "
+            "target's colours.",
+            in_terminal=True,
+        ),
+        Output(
+            "fd",
+            STYLE,
+            "lower",
+            "Frechet distance between the features of the outputs and those "
+            "of real test images, after a reduction to principal components.",
+            in_terminal=True,
+        ),
+        Output(
+            "kd",
+            STYLE,
+            "lower",
+            "Unbiased kernel distance of the same features, times 1000. For "
+            "two sets of real images it is near 0, and may be negative.",
+            in_terminal=True,
+        ),
+        Output(
+            "coverage",
+            STYLE,
+            "higher",
+            "Share of real test images that have an output as a neighbour.",
+            in_terminal=True,
+        ),
+        Output(
+            "recall",
+            STYLE,
+            "higher",
+            "Share of real test images that lie within the manifold of the "
+            "outputs.",
+            in_terminal=True,
+        ),
+        Output(
+            "colour",
+            STYLE,
+            "lower",
+            "Difference of the mean colours of the two sets, in levels of 255.",
+            by_features=False,
+        ),
+    ),
+)

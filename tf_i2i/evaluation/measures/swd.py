@@ -1,0 +1,35 @@
+"""Sliced Wasserstein distance of image patches, level by level.
+
+Karras et al., 2018, arXiv:1710.10196, appendix B.
+"""
+
+from tf_i2i.evaluation.measure import PATCHES
+from tf_i2i.evaluation.measure import Measure
+from tf_i2i.evaluation.measure import Output
+from tf_i2i.metrics.sliced_wasserstein import sliced_wasserstein
+
+
+def compute(judge, candidate):
+    """The distance at each level of the image pyramid, times 1000."""
+    found = sliced_wasserstein(
+        judge.evidence.target_test, candidate.outputs, seed=judge.seed
+    )
+    return {f"swd_{level}": value for level, value in found.items()}
+
+
+MEASURE = Measure(
+    name="swd",
+    compute=compute,
+    outputs=(
+        Output(
+            "swd_*",
+            PATCHES,
+            "lower",
+            "Sliced Wasserstein distance of patches, times 1000, for each "
+            "level of the image pyramid (its side in pixels). It ignores "
+            "brightness and contrast, and falls with the number of images.",
+            by_features=False,
+            in_terminal=True,
+        ),
+    ),
+)
