@@ -1,9 +1,10 @@
-"""Estimators of what a translation is worth: pure functions of arrays.
+"""Estimators of the quality of translations: pure functions of arrays.
 
 Each takes NumPy arrays (features `[N, D]` in float32 or float64, or images
-uint8 `[N, H, W, 3]`), computes in float64 where it matters and returns plain
-numbers. Nothing here imports TensorFlow; SciPy and scikit-learn come with the
-extra `eval` and are imported where they are needed.
+uint8 `[N, H, W, 3]`), computes in float64 where rounding would matter, and
+returns Python numbers. No module here imports TensorFlow. SciPy and
+scikit-learn come with the extra `eval` and are imported only by the functions
+that need them.
 """
 
 from tf_i2i.metrics import checks

@@ -1,4 +1,4 @@
-"""What the scores of images and of feature maps ask of their arrays."""
+"""Checks of the arrays that estimators take, and slices of a long array."""
 
 import numpy as np
 
@@ -6,34 +6,40 @@ from tf_i2i.errors import UserError
 
 
 def check_images(**named):
-    """Refuses anything but non-empty stacks of uint8 RGB images.
+    """Raises an error unless every array is a stack of uint8 RGB images.
 
-    Scores are taken of pictures as they would be saved, so floats (which
-    could also hide a signal below one level) are rounded first, by
-    `images.to_uint8`.
+    Images are scored as they would be saved, so callers round floats first,
+    by `images.to_uint8`. Floats could also hide a signal below one level.
 
     Args:
-        **named: arrays by the name that the message should use.
+        **named: arrays; each keyword is the name that the error message uses.
 
     Raises:
-        UserError: not uint8 `[N, H, W, 3]`, or N is 0.
+        UserError: an array is not uint8 `[N, H, W, 3]`, or N is 0.
     """
     for name, array in named.items():
         array = np.asarray(array)
         good = array.ndim == 4 and array.shape[-1] == 3 and len(array)
         if array.dtype != np.uint8 or not good:
             raise UserError(
-                f"`{name}` must be uint8 images [N, H, W, 3], N > 0 (floats "
-                "in [-1, 1] become so by tf_i2i.images.to_uint8). Received: "
-                f"{array.dtype} {list(array.shape)}"
+                f"`{name}` must be uint8 images [N, H, W, 3], N > 0 "
+                "(tf_i2i.images.to_uint8 converts floats in [-1, 1]). "
+                f"Received: {array.dtype} {list(array.shape)}"
             )
 
 
 def check_pairs(**named):
-    """`check_images`, and all shapes equal: image i belongs to image i.
+    """Raises an error unless all arrays are images of one shape.
+
+    Estimators of pairs compare image i of one array with image i of the
+    other.
+
+    Args:
+        **named: arrays, as in `check_images`.
 
     Raises:
-        UserError: as `check_images`, or shapes or counts differ.
+        UserError: as `check_images`, or the shapes or the numbers of images
+            differ.
     """
     check_images(**named)
     shapes = {name: list(np.shape(a)) for name, a in named.items()}
@@ -46,13 +52,17 @@ def check_pairs(**named):
 
 
 def check_floats(**named):
-    """Refuses non-floats, float16 and what is not finite.
+    """Raises an error unless all arrays are finite float32 or float64.
 
-    A half-precision feature has three digits, too few for a difference of
-    means or for a distance between neighbours.
+    float16 is refused because its three digits are too few for a difference
+    of means or for a distance between neighbours.
+
+    Args:
+        **named: arrays; each keyword is the name that the error message uses.
 
     Raises:
-        UserError: dtype is not float32 or float64, or a value is not finite.
+        UserError: a dtype is not float32 or float64, or a value is not
+            finite.
     """
     for name, array in named.items():
         array = np.asarray(array)
@@ -67,5 +77,5 @@ def check_floats(**named):
 
 
 def blocks(count, size):
-    """Slices of at most `size` that cover `range(count)` in order."""
+    """Returns a list of slices of at most `size` that cover `range(count)`."""
     return [slice(i, min(i + size, count)) for i in range(0, count, size)]

@@ -1,8 +1,9 @@
-"""Three ways in which training goes wrong without a word, as numbers.
+"""Three numbers that reveal failures of training which losses do not show.
 
-Each takes translations and their inputs as uint8 images `[N, H, W, 3]`, a
-few dozen, and returns one number; `verdict` turns them into sentences that
-say what to try. They are alarms, not scores: a good number proves nothing.
+Each function takes some dozens of translations and their inputs, uint8 images
+`[N, H, W, 3]`, and returns one number. `verdict` turns the numbers into
+sentences that say what to try. The numbers are alarms and no scores: a good
+one does not prove that a translation is good.
 """
 
 import numpy as np
@@ -10,27 +11,33 @@ import numpy as np
 from tf_i2i.metrics.arrays import blocks
 from tf_i2i.metrics.arrays import check_pairs
 
-# Below this share of the inputs' diversity the outputs are all alike. Domains
-# differ in diversity, but seldom by a factor of five.
+# Outputs with less than this share of the inputs' diversity count as all
+# alike. Domains differ in diversity, but seldom by a factor of five.
 COLLAPSED_BELOW = 0.2
-# Mean levels of change that are no more than what rounding, blur and a slight
-# tint bring about.
+# Mean change of a pixel, in levels of 255, below which a translation counts
+# as a copy. Rounding, blur and a slight tint change pixels about as much.
 IDENTITY_BELOW = 4.0
-# Translations keep or lose the luminance; a clearly negative correlation is a
-# bistable start of training that went the wrong way.
+# A translation either keeps the luminance or loses it. A clearly negative
+# correlation means that training has settled on a negative of the input: the
+# start of training is bistable.
 INVERTED_BELOW = -0.3
 
 _LUMINANCE = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
 
 
 def collapsed(outputs, inputs):
-    """Diversity of the outputs as a share of that of the inputs.
+    """Returns the diversity of the outputs divided by that of the inputs.
 
     Diversity is the root mean square distance of the images to their mean.
 
+    Args:
+        outputs: uint8 `[N, H, W, 3]`, translations.
+        inputs: uint8, same shape.
+
     Returns:
-        Float: 0 where all outputs are one image, 1 where they vary as the
-        inputs do. 1 where the inputs do not vary, which says nothing.
+        Float: 0 if all outputs are the same image, 1 if they vary as much as
+        the inputs. If the inputs do not vary at all it is 1 and has no
+        meaning.
 
     Raises:
         UserError: not uint8 images, or the shapes differ.
@@ -41,7 +48,11 @@ def collapsed(outputs, inputs):
 
 
 def identity(outputs, inputs):
-    """Mean absolute change of a pixel, in levels: 0 for a copy.
+    """Returns the mean absolute change of a pixel, in levels; 0 for a copy.
+
+    Args:
+        outputs: uint8 `[N, H, W, 3]`, translations.
+        inputs: uint8, same shape.
 
     Raises:
         UserError: not uint8 images, or the shapes differ.
@@ -55,11 +66,16 @@ def identity(outputs, inputs):
 
 
 def inverted(outputs, inputs):
-    """Correlation of the outputs' luminance with the inputs', per image.
+    """Returns the correlation of the outputs' luminance with the inputs'.
+
+    Args:
+        outputs: uint8 `[N, H, W, 3]`, translations.
+        inputs: uint8, same shape.
 
     Returns:
-        Float in [-1, 1], mean over images: -1 for a negative, 0 where one
-        of the two is flat.
+        Float in [-1, 1], the mean over images of the correlation within each
+        image: -1 for a negative of the input. An image counts as 0 if its
+        input or its output is flat.
 
     Raises:
         UserError: not uint8 images, or the shapes differ.
@@ -70,14 +86,14 @@ def inverted(outputs, inputs):
 
 
 def verdict(outputs, inputs):
-    """What looks wrong with a translator, and what to try.
+    """Returns sentences that say what looks wrong, and what to try.
 
     Args:
-        outputs: uint8 `[N, H, W, 3]`.
+        outputs: uint8 `[N, H, W, 3]`, translations.
         inputs: uint8, same shape.
 
     Returns:
-        List of sentences, empty where none of the three alarms rings.
+        List of strings; empty if none of the three numbers passes its limit.
 
     Raises:
         UserError: not uint8 images, or the shapes differ.
@@ -89,28 +105,31 @@ def verdict(outputs, inputs):
     if share < COLLAPSED_BELOW:
         sentences.append(
             f"The outputs are nearly all alike ({share:.0%} of the inputs' "
-            "diversity): the critic has won or the translator has collapsed. "
-            "Lower the learning rate, raise the gradient penalty or the "
-            "cycle weight, or train longer if this is the beginning."
+            "diversity): the critic has become too strong, or the translator "
+            "has collapsed to one image. Lower the learning rate, raise the "
+            "weight of the gradient penalty or of the cycle loss, or train "
+            "longer if training has only begun."
         )
     if change < IDENTITY_BELOW:
         sentences.append(
             f"The outputs are nearly the inputs ({change:.1f} levels of "
             "change): the translator copies. Lower the weights of the cycle, "
-            "identity and reconstruction losses or raise the adversarial "
-            "one, and take away connections that skip the bottleneck."
+            "identity and reconstruction losses or raise that of the "
+            "adversarial loss, and remove connections that skip the "
+            "bottleneck."
         )
     if correlation < INVERTED_BELOW:
         sentences.append(
-            f"Light and dark are exchanged (correlation {correlation:.2f}): "
-            "unless the task is a negative, training started the wrong way. "
-            "Try another seed, or an identity loss for the first part."
+            f"Light and dark are exchanged (correlation {correlation:.2f}). "
+            "Unless a negative is wanted, the translator has learnt the "
+            "wrong contrast: try another seed, or an identity loss for the "
+            "first part of training."
         )
     return sentences
 
 
 def _spread(images):
-    """Root mean square distance per value to the mean image, in levels."""
+    """Root mean square difference of all values to the mean image's, levels."""
     mean = images.mean(axis=0, dtype=np.float64)
     squares = [
         ((images[part] - mean) ** 2).sum() for part in blocks(len(images), 32)
@@ -122,5 +141,5 @@ def _correlation(x, y):
     x, y = (image.astype(np.float64) @ _LUMINANCE for image in (x, y))
     x, y = x - x.mean(), y - y.mean()
     scale = np.sqrt((x**2).sum() * (y**2).sum())
-    # A flat image leaves a rest of rounding, far below one level.
+    # For a flat image `scale` is not exactly 0, because of rounding errors.
     return float((x * y).sum() / scale) if scale > 1e-6 else 0.0

@@ -1,7 +1,7 @@
-"""Does a translator draw, or does it hand out its training images?
+"""Measures of whether a translator returns copies of its training images.
 
-A random training image of the target domain has the best sliced Wasserstein,
-Frechet and coverage numbers of all; only these see through it.
+Random training images of the target domain get the best sliced Wasserstein,
+Frechet and coverage numbers of all. Only the functions here expose them.
 """
 
 import numpy as np
@@ -10,25 +10,26 @@ from tf_i2i.errors import UserError
 from tf_i2i.metrics.arrays import blocks
 
 _BLOCK = 512
-# A real test image is nearer than this to the training set 5 times in 100.
+# An output counts as a copy if it is nearer to the training set than this
+# percentage of the real test images.
 _PERCENTILE = 5
 
 
 def nearest(x, y):
-    """The nearest neighbour in `y` of each of `x`.
+    """Finds the nearest neighbour in `y` of each element of `x`.
 
     Args:
         x: uint8, float32 or float64 `[N, ...]`: images or features.
-        y: the same kind `[M, ...]`.
+        y: images or features of the same size, `[M, ...]`.
 
     Returns:
-        Euclidean distances, float64 `[N]`, exactly 0 for an equal one, and
-        indices into `y`, int64 `[N]`. Of equally near ones the first, as
-        far as float64 can tell.
+        Euclidean distances, float64 `[N]`, exactly 0 between equal elements;
+        and indices into `y`, int64 `[N]`. Of neighbours at the same distance
+        (within the precision of float64) the first is taken.
 
     Raises:
-        UserError: different shapes behind the first axis, nothing in one of
-            them, or another dtype.
+        UserError: the elements differ in size, an array is empty, or a dtype
+            is another.
     """
     x, y = _flat("x", x), _flat("y", y)
     if x.shape[1] != y.shape[1]:
@@ -42,22 +43,24 @@ def nearest(x, y):
 
 
 def nearest_distance(x, y):
-    """Distance of each of `x` to the nearest of `y`: see `nearest`."""
+    """Returns the distances `[N]` to the nearest neighbours; see `nearest`."""
     return nearest(x, y)[0]
 
 
 def copy_rate(outputs, train, test):
-    """Share of outputs that lie suspiciously near to the training set.
+    """Returns the share of outputs that lie too near to the training set.
 
     Args:
         outputs: translations into a domain, images or features `[N, ...]`.
-        train: the images of that domain which training showed.
-        test: real images of it which training did not show.
+        train: training images of that domain (or their features) `[M, ...]`.
+        test: real images of that domain that were not trained on (or their
+            features) `[K, ...]`.
 
     Returns:
-        Float in [0, 1]: share of outputs that are nearer to `train` than 5 %
-        of the real test images are, or equal to one of `train`. Real images
-        score .05, handed-out training images 1.
+        Float in [0, 1]. An output counts if it equals an element of `train`,
+        or if its distance to `train` is below the 5th percentile of the
+        distances of the real test images. Real images score .05, training
+        images 1.
 
     Raises:
         UserError: as `nearest`.
@@ -68,17 +71,22 @@ def copy_rate(outputs, train, test):
 
 
 def copying_scores(outputs, train, test, real=None):
-    """`copy_rate` with the distances to read it by (CDFT, section 6.5).
+    """Returns `copy_rate` and the mean distances that it is based on.
+
+    CDFT (Katzir et al. 2020, section 6.5) reports such distances.
 
     Args:
         outputs, train, test: as in `copy_rate`.
-        real: `nearest_distance(test, train)`, where it is known already.
+        real: `nearest_distance(test, train)` if the caller has it already;
+            None to compute it.
 
     Returns:
-        Dictionary of floats: `copy_rate`; mean distance of outputs to the
-        nearest of `train` (`to_train`, too small is memory) and of `test`
-        (`to_test`, small is likeness); and `real`, that of `test` to the
-        nearest of `train`, which the two are held against.
+        Dictionary of floats: `copy_rate`; `to_train`, the mean distance of an
+        output to its nearest training image, where a value far below `real`
+        means memorization; `to_test`, the mean distance of an output to its
+        nearest test image, where a small value means a likeness to real
+        images; and `real`, the mean distance of a test image to its nearest
+        training image, with which the other two are to be compared.
 
     Raises:
         UserError: as `nearest`.
@@ -95,7 +103,8 @@ def copying_scores(outputs, train, test, real=None):
 
 
 def _rate(to_train, real):
-    # Where test images repeat training images the threshold can be 0.
+    # If test images repeat training images, the threshold can be 0, and a
+    # copy is not below it.
     near = to_train < np.percentile(real, _PERCENTILE)
     return float(np.mean(near | (to_train == 0)))
 
@@ -116,12 +125,13 @@ def _nearest_of_block(x, y):
     index = np.zeros(len(x), np.int64)
     for part in blocks(len(y), _BLOCK):
         candidates = y[part].astype(np.float64)
-        # Squared distance, up to |x|^2, which is the same for all.
+        # Squared distance less |x|^2, which is the same for all candidates.
         gaps = (candidates**2).sum(1) - 2 * x @ candidates.T
         near = gaps.argmin(1)
         gap = gaps[np.arange(len(x)), near]
         better = gap < best
         best[better] = gap[better]
         index[better] = near[better] + part.start
-    # By subtraction: the sum of squares loses the digits of near ones.
+    # Computed from differences, because the expansion above loses the digits
+    # of small distances.
     return np.sqrt(((x - y[index]) ** 2).sum(1)), index

@@ -1,4 +1,4 @@
-"""What the estimators of features ask of them, and a safe scaling."""
+"""Checks, scaling, projection and distances of feature vectors."""
 
 import warnings
 
@@ -6,18 +6,21 @@ import numpy as np
 
 from tf_i2i.errors import UserError
 
-# Shares of the largest and of the median deviation.
+# Dimensions whose standard deviation is below this share of the largest one
+# are dropped.
 DEAD = 1e-3
+# Least divisor of a dimension, as a share of the median standard deviation.
 FLOOR = 0.1
 
 
 def as_features(name, features, least=2):
-    """Feature vectors in float64.
+    """Returns checked feature vectors in float64.
 
-    Where they are all the same, and more than one is needed, it warns.
+    It warns if all vectors are the same and the estimator needs more than
+    one.
 
     Args:
-        name: the argument's name, for the message.
+        name: name of the argument, for error messages.
         features: `[N, D]`, float32 or float64.
         least: smallest N that the estimator is defined for.
 
@@ -25,8 +28,8 @@ def as_features(name, features, least=2):
         float64 `[N, D]`.
 
     Raises:
-        UserError: another type (float16 has three digits) or shape, too few
-            vectors, or a value that is not finite.
+        UserError: another dtype (float16 has only three digits) or shape, too
+            few vectors, or a value that is not finite.
     """
     features = np.asarray(features)
     if features.dtype not in (np.float32, np.float64) or features.ndim != 2:
@@ -50,27 +53,30 @@ def as_features(name, features, least=2):
 
 
 def check_width(name, features, width):
-    """Refuses features of other than `width` dimensions."""
+    """Raises an error unless the features have `width` dimensions."""
     if features.shape[1] != width:
         raise UserError(
-            f"`{name}` must have {width} dimensions, as the other features. "
+            f"`{name}` must have {width} dimensions like the other features. "
             f"Received: {features.shape[1]}"
         )
 
 
 def standardizer(reference):
-    """Scales each dimension by its deviation, safely.
+    """Returns a function that standardizes features dimension by dimension.
 
-    Dividing by the deviation alone blows up dimensions that hardly move, a
-    fifth of the channels of some networks. Those below a thousandth of the
-    largest deviation are dropped; the others are divided by no less than a
-    tenth of the median deviation of those that stay.
+    Dividing by the standard deviation alone would amplify the noise of
+    dimensions that hardly vary, a fifth of the channels in some networks.
+    Dimensions whose standard deviation is below a thousandth of the largest
+    one are therefore dropped. The others are divided by their standard
+    deviation, or by a tenth of the median standard deviation of the
+    dimensions that are kept if that is larger.
 
     Args:
-        reference: float64 `[N, D]`, to which the scaling is fitted.
+        reference: float64 `[N, D]`, the features whose mean and standard
+            deviations are used.
 
     Returns:
-        Function, float64 `[M, D]` -> `[M, K]`, K <= D.
+        Function: float64 `[M, D]` -> `[M, K]`, K <= D.
     """
     mean, deviation = reference.mean(0), reference.std(0)
     alive = deviation >= DEAD * deviation.max()
@@ -81,14 +87,16 @@ def standardizer(reference):
 
 
 def principal(reference, count):
-    """The directions in which a set varies most.
+    """Returns a projection on the first principal components of a set.
 
     Args:
-        reference: `[N, D]`, to which they are fitted.
-        count: how many at most; there are no more than N - 1 or D.
+        reference: `[N, D]`, the features whose components are computed.
+        count: largest number of components; there are at most N - 1, and at
+            most D.
 
     Returns:
-        Function, `[M, D]` -> float64 `[M, count]`, centred on `reference`.
+        Function: `[M, D]` -> float64 `[M, count]`. It subtracts the mean of
+        `reference` first.
     """
     reference = np.asarray(reference, np.float64)
     mean = reference.mean(0)
@@ -97,7 +105,8 @@ def principal(reference, count):
         _, vectors = np.linalg.eigh(centred.T @ centred)
         axes = vectors[:, ::-1][:, :count]
     else:
-        # The Gram matrix has the same eigenvalues and is smaller.
+        # The Gram matrix is smaller than the covariance matrix and has the
+        # same nonzero eigenvalues.
         values, vectors = np.linalg.eigh(centred @ centred.T)
         kept = values > values[-1] * 1e-10
         axes = centred.T @ vectors[:, kept] / np.sqrt(values[kept])
@@ -106,9 +115,17 @@ def principal(reference, count):
 
 
 def squared_distances(x, y):
-    """Squared Euclidean distances `[N, M]` by one product of matrices.
+    """Returns squared Euclidean distances by one product of matrices.
 
-    What is left of equal vectors after cancellation is set to 0.
+    The distance of equal vectors is set to exactly 0, which rounding errors
+    would otherwise prevent.
+
+    Args:
+        x: float64 `[N, D]`.
+        y: float64 `[M, D]`.
+
+    Returns:
+        float64 `[N, M]`.
     """
     squares = (x * x).sum(1)[:, None] + (y * y).sum(1)
     gaps = squares - 2 * (x @ y.T)
@@ -117,6 +134,6 @@ def squared_distances(x, y):
 
 
 def unit(vectors):
-    """Vectors `[N, D]` scaled to length 1; zeros stay zeros."""
+    """Returns the vectors `[N, D]` scaled to length 1; zeros stay zeros."""
     norm = np.linalg.norm(vectors, axis=1, keepdims=True)
     return vectors / np.where(norm == 0, 1.0, norm)

@@ -1,12 +1,14 @@
-"""Frechet distance of features.
+"""Frechet distance between two sets of features.
 
 Heusel et al., "GANs Trained by a Two Time-Scale Update Rule Converge to a
-Local Nash Equilibrium", 2017, arXiv 1706.08500, eq. 6: the 2-Wasserstein
-distance, squared, of two Gaussians that have the sets' means and covariances.
-It is FID only on the features of that paper's Inception network.
+Local Nash Equilibrium", 2017, arXiv 1706.08500, eq. 6: the squared
+2-Wasserstein distance of two Gaussians that have the sets' means and
+covariances. It equals FID only for features of that paper's Inception
+network.
 
-With fewer images than dimensions, or few at all, it is mostly bias: print N
-and real against real, use `pca`, or the kernel distance.
+With few images, and above all with fewer images than dimensions, most of the
+number is bias. Print N and the distance between two real sets beside it, use
+`pca`, or use the kernel distance instead.
 """
 
 import numpy as np
@@ -18,25 +20,28 @@ from tf_i2i.metrics.embeddings import standardizer
 
 
 def frechet_distance(real, fake, pca=None, standardize=False):
-    """`|m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2))`, in float64.
+    """Returns `|m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2))`, in float64.
 
-    Covariances are divided by N - 1. With S = F'F the trace of the root is
-    the nuclear norm of F1 F2', which needs no root of a matrix and is exact
-    for fewer images than dimensions too.
+    m and S are the mean and the covariance (divided by N - 1) of a set. With
+    S = F'F the trace of the matrix root equals the nuclear norm of F1 F2'.
+    The norm needs no root of a matrix, and it is exact even for fewer images
+    than dimensions.
 
     Args:
         real: `[N, D]`, float32 or float64: the reference.
-        fake: `[M, D]`.
-        pca: keep that many principal components of `real`: for small sets,
-            64. None: all dimensions.
-        standardize: divide each dimension by its deviation in `real` first,
-            dropping those that hardly move (`embeddings.standardizer`).
+        fake: `[M, D]`, the features to be scored.
+        pca: number of principal components of `real` that both sets are
+            projected on, 64 for small sets; None uses all dimensions.
+        standardize: whether to divide each dimension by its standard
+            deviation in `real` first, and to drop dimensions that hardly
+            vary (`embeddings.standardizer`).
 
     Returns:
         Float, 0 for equal sets.
 
     Raises:
-        UserError: not such features, or `real` has not `pca` components.
+        UserError: the features have another dtype or shape, or `real` has
+            fewer than `pca` components.
     """
     real, fake = as_features("real", real), as_features("fake", fake)
     check_width("fake", fake, real.shape[1])
@@ -50,7 +55,9 @@ def frechet_distance(real, fake, pca=None, standardize=False):
 
 
 def frechet_statistics(features):
-    """What `frechet_from_statistics` needs, to be kept.
+    """Returns the statistics of a set that `frechet_from_statistics` takes.
+
+    They can be stored in place of the features.
 
     Args:
         features: `[N, D]`, float32 or float64.
@@ -59,7 +66,7 @@ def frechet_statistics(features):
         Mean `[D]`, covariance `[D, D]` (divided by N - 1), N.
 
     Raises:
-        UserError: not such features.
+        UserError: the features have another dtype or shape.
     """
     features = as_features("features", features)
     mean = features.mean(0)
@@ -69,17 +76,21 @@ def frechet_statistics(features):
 
 
 def frechet_from_statistics(real, fake):
-    """`frechet_distance` from what `frechet_statistics` returned for each set.
+    """Returns the Frechet distance of two sets from their statistics.
 
-    A little less exact than from features: eigenvalues below 1e-16 of the
-    largest are lost.
+    It is a little less exact than `frechet_distance`, because eigenvalues
+    below 1e-16 of the largest one are lost.
 
     Args:
-        real: mean `[D]`, covariance `[D, D]`, N, which does not enter.
-        fake: the same.
+        real: mean `[D]`, covariance `[D, D]` and N, from
+            `frechet_statistics`; N is not used.
+        fake: the same of the other set.
+
+    Returns:
+        Float, 0 for equal statistics.
 
     Raises:
-        UserError: widths differ.
+        UserError: the numbers of dimensions differ.
     """
     (real_mean, real_covariance, _), (fake_mean, fake_covariance, _) = (
         real,
@@ -87,7 +98,7 @@ def frechet_from_statistics(real, fake):
     )
     if real_mean.shape != fake_mean.shape:
         raise UserError(
-            f"`fake` must have {len(real_mean)} dimensions, as `real`. "
+            f"`fake` must have {len(real_mean)} dimensions like `real`. "
             f"Received: {len(fake_mean)}"
         )
     return _distance(
@@ -102,12 +113,12 @@ def _distance(x_mean, x_root, y_mean, y_root):
     cross = np.linalg.svd(x_root @ y_root.T, compute_uv=False).sum()
     traces = (x_root**2).sum() + (y_root**2).sum()
     gap = ((x_mean - y_mean) ** 2).sum()
-    # Never below 0 but for rounding.
+    # Only rounding errors could make it negative.
     return float(max(gap + traces - 2 * cross, 0.0))
 
 
 def _root(features):
-    """F of min(N, D) rows with F'F the covariance."""
+    """A matrix F of min(N, D) rows such that F'F is the covariance."""
     root = (features - features.mean(0)) / np.sqrt(len(features) - 1)
     if len(root) > root.shape[1]:
         return np.linalg.qr(root, mode="r")

@@ -1,14 +1,15 @@
-"""One number that no cheat passes.
+"""One score that every cheat fails.
 
-Numbers of style alone reward handing out training images, numbers of content
-alone reward copying the input. The gate multiplies neither away.
+Scores of style alone reward a translator that returns training images of the
+target domain. Scores of content alone reward one that copies the input. The
+harmonic mean of the two is high only where both are.
 """
 
 import warnings
 
 from tf_i2i.errors import UserError
 
-# Real images score .05.
+# Copy rate above which the score is 0; real test images have .05.
 MOST_COPIES = 0.10
 
 
@@ -22,26 +23,27 @@ def gate(
     recall_random,
     copy_rate,
 ):
-    """Style, content, and their harmonic mean.
+    """Returns a style score, a content score and their harmonic mean.
 
     Args:
-        called_b: share of translations that a probe takes for the target
+        called_b: share of translations that a probe classifies as the target
             domain (`share_called_b`).
-        called_b_copy: the same of the inputs themselves.
-        called_b_truth: the same of the hidden true partners.
+        called_b_copy: that share of the inputs themselves.
+        called_b_truth: that share of the ground truth, which the translator
+            never saw.
         recall: `retrieval(...)["r@5"]` of the translations.
-        recall_copy: the same of the inputs themselves.
-        recall_random: the same of random images of the target domain.
-        copy_rate: share of translations nearer to the training set than 95 %
-            of real test images are.
+        recall_copy: that recall of the inputs themselves.
+        recall_random: that recall of random images of the target domain.
+        copy_rate: `copy_rate` of the translations.
 
     Returns:
-        Dictionary of floats in [0, 1]: `style`, 0 as the input and 1 as the
-        truth; `content`, 0 as a random image and 1 as the input; `score`,
-        their harmonic mean, or 0 where `copy_rate` is above .10.
+        Dictionary of floats in [0, 1]: `style`, which is 0 for the input and
+        1 for the ground truth; `content`, which is 0 for a random image of
+        the target domain and 1 for the input; `score`, their harmonic mean,
+        or 0 if `copy_rate` is above .10.
 
     Raises:
-        UserError: a number outside [0, 1].
+        UserError: an argument is outside [0, 1].
     """
     for name, value in locals().copy().items():
         if not 0 <= value <= 1:
@@ -55,11 +57,11 @@ def gate(
 
 
 def _part(name, value, none, full):
-    """Where `value` lies from `none` to `full`, within [0, 1]."""
+    """`value` rescaled so that `none` is 0 and `full` is 1, then clipped."""
     if full <= none:
         warnings.warn(
-            f"gate: {name} cannot be measured, as its two ends are "
-            f"{none:.3f} and {full:.3f}",
+            f"gate: {name} cannot be measured, because its worst value, "
+            f"{none:.3f}, is not below its best, {full:.3f}",
             stacklevel=3,
         )
         return 0.0

@@ -1,9 +1,9 @@
-"""Kernel distance of features.
+"""Kernel distance between two sets of features.
 
 Binkowski, Sutherland, Arbel, Gretton, "Demystifying MMD GANs", 2018, arXiv
 1801.01401, section 4: squared maximum mean discrepancy with the kernel
-`(x'y / D + 1)^3`, unbiased, whatever N. It is KID only on the features of the
-FID Inception network.
+`(x'y / D + 1)^3`. The estimate is unbiased for every N. It equals KID only for
+features of the FID Inception network.
 """
 
 import numpy as np
@@ -16,24 +16,27 @@ _BLOCK = 1024
 
 
 def kernel_distance(x, y, subset_size=1000, subsets=100, seed=2020):
-    """Mean and deviation over random subsets.
+    """Returns the mean and standard deviation over random subsets.
 
-    Generator, order of draws and defaults are torch-fidelity's: with `x` as
-    its first input the numbers are the same. For some 400 images 200 is a
-    fair subset; `kernel_distance_full` has less noise.
+    The random number generator, the order of the samples and the defaults are
+    those of torch-fidelity, so that the numbers are the same if `x` is its
+    first input. For sets of about 400 images a `subset_size` of 200 is
+    reasonable. `kernel_distance_full` has less noise.
 
     Args:
         x: `[N, D]`, float32 or float64.
         y: `[M, D]`.
-        subset_size: vectors drawn from each set, without repetition.
-        subsets: how often.
-        seed: of `np.random.RandomState`.
+        subset_size: number of vectors sampled from each set, without
+            repetition.
+        subsets: number of subsets.
+        seed: seed of `np.random.RandomState`.
 
     Returns:
         Mean and population standard deviation over the subsets.
 
     Raises:
-        UserError: not such features, or fewer than `subset_size`.
+        UserError: the features have another dtype or shape, or are fewer than
+            `subset_size`.
     """
     if subset_size < 2:
         raise UserError(
@@ -54,17 +57,20 @@ def kernel_distance(x, y, subset_size=1000, subsets=100, seed=2020):
 
 
 def kernel_distance_full(x, y):
-    """Of the whole sets, in blocks of memory.
+    """Returns the kernel distance of two whole sets.
+
+    The kernel matrix is computed in blocks, so that little memory is needed.
 
     Args:
         x: `[N, D]`, float32 or float64.
         y: `[M, D]`; N and M may differ.
 
     Returns:
-        Float; around 0, so slightly negative too, for sets of one kind.
+        Float. For two sets of the same distribution it scatters around 0, so
+        it can be slightly negative.
 
     Raises:
-        UserError: not such features.
+        UserError: the features have another dtype or shape.
     """
     x, y = as_features("x", x), as_features("y", y)
     check_width("y", y, x.shape[1])
@@ -77,7 +83,7 @@ def _unbiased(x, y):
 
 
 def _within(x):
-    """Mean of the kernel over pairs of two different vectors."""
+    """Mean of the kernel over all pairs of a vector and another one."""
     itself = (((x * x).sum(1) / x.shape[1] + 1) ** 3).sum()
     return (_kernel_sum(x, x) - itself) / (len(x) * (len(x) - 1))
 

@@ -3,9 +3,10 @@
 Kynkaanniemi et al., "Improved Precision and Recall Metric for Assessing
 Generative Models", 2019, arXiv 1904.06991; Naeem et al., "Reliable Fidelity
 and Diversity Metrics for Generative Models", 2020, arXiv 2002.09797. Each
-vector of a set has a ball that reaches to its k-th neighbour in the set.
+vector of a set is the centre of a ball that reaches to its k-th nearest
+neighbour in the same set.
 
-A single image repeated has precision 1: read coverage and recall.
+One good image repeated has precision 1, so read coverage and recall as well.
 """
 
 import numpy as np
@@ -15,39 +16,44 @@ from tf_i2i.metrics.embeddings import as_features
 from tf_i2i.metrics.embeddings import check_width
 from tf_i2i.metrics.embeddings import squared_distances
 
-# Elements of one block of distances: 64 MB.
+# Number of distances that are computed at once: 64 MB.
 _BLOCK = 2**23
-# Distances that differ by less, in proportion, count as equal.
+# Squared distances count as equal if they differ by less than this share.
 _TIE = 1e-10
 
 
 def precision_recall_density_coverage(real, fake, k=5, inclusive=False):
-    """Four shares of balls and of vectors in balls.
+    """Returns precision, recall, density and coverage.
 
-    The defaults are those of Naeem et al.'s code; Kynkaanniemi et al. have
-    `k=3, inclusive=True` for the first two.
+    The defaults are those of Naeem et al.'s code. Kynkaanniemi et al. use
+    `k=3, inclusive=True` for precision and recall.
 
     Args:
         real: `[N, D]`, float32 or float64, N > k.
         fake: `[M, D]`, M > k.
-        k: which neighbour a ball reaches to, itself not counted.
-        inclusive: whether what lies on the sphere is in the ball.
+        k: number of the neighbour that a ball reaches to; the centre itself
+            is not counted.
+        inclusive: whether a vector on the surface counts as inside the ball.
 
     Returns:
-        Dictionary of floats: `precision`, the share of `fake` in a ball of
-        `real`; `recall`, the reverse; `density`, the mean number of real
-        balls that hold a fake vector, divided by k, which may exceed 1;
-        `coverage`, the share of real balls that hold a fake vector.
+        Dictionary of floats: `precision`, the share of fake vectors that lie
+        in the ball of some real vector; `recall`, the share of real vectors
+        that lie in the ball of some fake vector; `density`, the mean number
+        of real balls that a fake vector lies in, divided by k, which can be
+        above 1; `coverage`, the share of real balls that contain a fake
+        vector.
 
     Raises:
-        UserError: not such features, or too few for `k`.
+        UserError: the features have another dtype or shape, or are too few
+            for `k`.
     """
     if k < 1:
         raise UserError(f"`k` must be 1 or more. Received: {k}")
     real = as_features("real", real, least=k + 1)
     fake = as_features("fake", fake, least=k + 1)
     check_width("fake", fake, real.shape[1])
-    # Cancellation in the distances grows with the distance from the origin.
+    # The rounding errors of the distances grow with the distance of the
+    # vectors from the origin.
     centre = real.mean(0)
     real, fake = real - centre, fake - centre
     side = _TIE if inclusive else -_TIE
@@ -72,15 +78,15 @@ def precision_recall_density_coverage(real, fake, k=5, inclusive=False):
 
 
 def _radii(x, k):
-    """Squared distance of each vector to its k-th neighbour."""
-    # The nearest is the vector itself.
+    """Squared distances `[N]` of the vectors to their k-th neighbours."""
+    # Index 0 is the vector itself, so index k is its k-th neighbour.
     return np.concatenate(
         [np.partition(gaps, k, axis=1)[:, k] for _, gaps in _blocks(x, x)]
     )
 
 
 def _blocks(x, y):
-    """Slices of `x`, and the squared distances from there to all of `y`."""
+    """Yields slices of `x` and the squared distances of each to all of `y`."""
     rows = max(_BLOCK // len(y), 1)
     for start in range(0, len(x), rows):
         part = slice(start, start + rows)

@@ -1,7 +1,7 @@
-"""Do two images have their outlines in the same places?
+"""A measure of whether two images have outlines at the same pixel positions.
 
-What a translation does to shapes: one that only paints has the outlines of
-its input, whatever its colours.
+It shows what a translation does to shapes: a translation that changes only
+colours and texture keeps the outlines of its input.
 """
 
 import numpy as np
@@ -9,30 +9,35 @@ import numpy as np
 from tf_i2i.extras import optional
 from tf_i2i.metrics.arrays import check_pairs
 
-_SHARE = 0.1  # Of the pixels: those where brightness changes most.
-_SIGMA = 1.0  # Pixels at a side of 64: what is finer is texture.
+_SHARE = 0.1  # Share of the pixels that count as outlines: the steepest.
+# Standard deviation of the blur in pixels, for images of 64 pixels: it
+# removes texture, which is finer than outlines.
+_SIGMA = 1.0
 _SIDE = 64
 
 
 def outline_overlap(x, y, per_image=False):
-    """How far the outlines of pairs lie in the same places.
+    """Returns how well the outlines of two images of a pair coincide.
 
-    Outlines are the tenth of an image's pixels with the steepest brightness,
-    after a Gaussian of sigma 1 at 64 pixels; the score is the F-measure of
-    boundaries (Martin, Fowlkes and Malik 2004), which counts an outline as
-    found within 1 pixel (at 64). Both grow with larger images and stay 1
-    pixel in smaller ones, which score higher: compare at one size. Signs,
-    colours and contrast do not matter.
+    The outlines of an image are the tenth of its pixels where brightness
+    changes most, after a Gaussian blur whose standard deviation is 1 pixel in
+    images of 64 pixels. The score is the F-measure of boundaries (Martin,
+    Fowlkes and Malik 2004): an outline pixel counts as found if the other
+    image has one within 1 pixel, again in images of 64 pixels. Blur and
+    tolerance grow in proportion in larger images. In smaller images both stay
+    1 pixel, so that these score higher: compare only numbers of one size.
+    Colours, contrast and the sign of a step of brightness do not matter.
 
     Args:
         x: uint8 `[N, H, W, 3]`.
         y: uint8, same shape.
-        per_image: whether to return all `[N]` values.
+        per_image: whether to return the values of all images.
 
     Returns:
-        Float in [0, 1], 0 where an image has no outlines: 1 for a copy, and
-        for images of other things what chance gives, which is more than 0
-        where faces all stand in one place; or float64 `[N]`.
+        Float in [0, 1], the mean over pairs; float64 `[N]` if `per_image`. A
+        copy scores 1, and a pair of which an image has no outlines scores 0.
+        Images of different content score what chance gives, which is above 0,
+        above all where all images show a face at the same place.
 
     Raises:
         UserError: not uint8 images, or the shapes differ.
@@ -46,7 +51,7 @@ def outline_overlap(x, y, per_image=False):
 
 
 def _overlap(x, y, ndimage):
-    """The F-measure of one pair."""
+    """The F-measure of the outlines of one pair of images."""
     scale = min(x.shape[:2]) / _SIDE
     near = np.ones([1 + 2 * max(1, round(scale))] * 2)
     a, b = (
@@ -60,8 +65,8 @@ def _overlap(x, y, ndimage):
 
 
 def _outlines(image, ndimage, sigma):
-    """Boolean `[H, W]`: where brightness changes most."""
+    """Boolean mask `[H, W]` of the pixels where brightness changes most."""
     grey = image.astype(np.float64).mean(-1)
     steep = ndimage.gaussian_gradient_magnitude(grey, sigma, mode="nearest")
-    # Rounding leaves a little of it in flat images.
+    # In flat images the gradient is not exactly 0, because of rounding errors.
     return (steep > 1e-6) & (steep >= np.quantile(steep, 1 - _SHARE))

@@ -1,9 +1,9 @@
 """Distances between feature maps, in the form of LPIPS.
 
 Zhang et al. 2018, "The Unreasonable Effectiveness of Deep Features as a
-Perceptual Metric", equation 1. The maps come from any network of
-`tf_i2i.features`, so a result is LPIPS itself only on its networks with its
-weights; name it after the network.
+Perceptual Metric", equation 1. The feature maps come from any network of
+`tf_i2i.features`. The result equals LPIPS only for the networks and the
+weights of that paper, so name it after the network that was used.
 """
 
 from itertools import combinations
@@ -14,29 +14,32 @@ from tf_i2i.errors import UserError
 from tf_i2i.metrics.arrays import blocks
 from tf_i2i.metrics.arrays import check_floats
 
-# Added to the norm, as the authors' code does: an all-zero column stays zero.
+# Added to the norm, as in the authors' code, so that a position whose features
+# are all zero stays zero.
 _EPSILON = 1e-10
 _BLOCK = 16
 
 
 def perceptual_distance(taps_x, taps_y, weights=None, per_image=False):
-    """Distance of image i of one set to image i of the other.
+    """Returns the distance of image i of one set to image i of the other.
 
-    At each layer the features of a position are scaled to unit length; the
-    squared differences are summed over channels, or weighted; the mean is
-    taken over positions and the sum over layers.
+    At each layer the feature vector of every position is scaled to unit
+    length. The squared differences are multiplied by the weights and summed
+    over the channels; the mean is taken over positions, and the results are
+    summed over the layers.
 
     Args:
-        taps_x: dictionary or list of float32 or float64 `[N, h, w, C]`, the
-            layers' maps.
-        taps_y: the same layers of the other images, same shapes.
-        weights: one array of C non-negative numbers for each layer, in the
-            same form as the taps: LPIPS' "lin". None: all 1.
-        per_image: whether to return all `[N]` values.
+        taps_x: dictionary or list of feature maps, float32 or float64
+            `[N, h, w, C]`, one for each layer.
+        taps_y: feature maps of the other images, same layers and shapes.
+        weights: C non-negative weights for each layer, in a dictionary or
+            list like the taps (called "lin" in LPIPS); None for weights of 1.
+        per_image: whether to return the values of all images.
 
     Returns:
-        Mean over images, a float; or float64 `[N]`. A layer adds at most 4
-        without weights, 2 where features are not negative.
+        Float, the mean over images; float64 `[N]` if `per_image`. With
+        weights of 1 a layer contributes at most 4, and at most 2 if its
+        features are not negative.
 
     Raises:
         UserError: layers or shapes differ, or a map is float16.
@@ -54,18 +57,18 @@ def perceptual_distance(taps_x, taps_y, weights=None, per_image=False):
 
 
 def diversity(outputs, weights=None):
-    """Mean distance between several translations of one input.
+    """Returns the mean distance between several translations of one input.
 
-    As StarGAN v2 (K = 10) and MUNIT report it. Noise is diverse too: print
-    a content score beside it.
+    StarGAN v2 (with K = 10) and MUNIT report this number. Noise scores well
+    too, so print a content score beside it.
 
     Args:
-        outputs: K sets of taps, each as `perceptual_distance` takes them;
-            set k holds the k-th translation of every input.
+        outputs: K sets of feature maps, each as `perceptual_distance` takes
+            them; set k belongs to the k-th translation of every input.
         weights: as in `perceptual_distance`.
 
     Returns:
-        Mean over all pairs of the K and over inputs, a float.
+        Float, the mean over all pairs of the K translations and over inputs.
 
     Raises:
         UserError: fewer than two sets, or as `perceptual_distance`.
@@ -81,7 +84,7 @@ def diversity(outputs, weights=None):
 
 
 def _layer(x, y, lin):
-    """`[N]` distances at one layer."""
+    """Distances `[N]` at one layer."""
     parts = []
     for part in blocks(len(x), _BLOCK):
         gap = (_unit(x[part]) - _unit(y[part])) ** 2

@@ -1,11 +1,11 @@
-"""Scores that compare pixels: of pairs, and of two sets' colours.
+"""Scores that compare the pixels of pairs, or the colours of two sets.
 
-Every function takes uint8 images `[N, H, W, 3]`; sums are in float64 or in
-whole numbers, so that no result depends on how images are batched.
+Every function takes uint8 images `[N, H, W, 3]`. Sums are computed in float64
+or in integers, so that no result depends on how images are batched.
 
-None of these may stand alone. A blurred copy of the input beats the input in
-PSNR and SSIM, and a white image can have the best accuracy within 16 levels:
-print `constant_baselines` and the copied input in the same table.
+None of these scores is meaningful by itself. A blurred copy of the input beats
+the input in PSNR and SSIM, and a white image can have the best accuracy within
+16 levels. Print `constant_baselines` and the copied input in the same table.
 """
 
 import numpy as np
@@ -16,8 +16,8 @@ from tf_i2i.metrics.arrays import blocks
 from tf_i2i.metrics.arrays import check_images
 from tf_i2i.metrics.arrays import check_pairs
 
-# dB for identical images, whose PSNR is infinite. One level off in a single
-# value of a 128-pixel image is 95 dB.
+# PSNR that identical images get, in dB; theirs would be infinite. One value of
+# a 128-pixel image that is wrong by one level gives 95 dB.
 PSNR_CAP = 100.0
 
 # Wang, Simoncelli, Bovik (2003), "Multiscale structural similarity".
@@ -30,43 +30,47 @@ _BLOCK = 32
 
 
 def psnr(x, y, per_image=False):
-    """Peak signal-to-noise ratio in dB, of each pair, then the mean.
+    """Returns the peak signal-to-noise ratio of pairs, in dB.
+
+    It is `10 log10(255^2 / mean squared difference)` of each pair, clipped at
+    `PSNR_CAP`.
 
     Args:
         x: uint8 `[N, H, W, 3]`.
         y: uint8, same shape.
-        per_image: whether to return all `[N]` values.
+        per_image: whether to return the values of all images.
 
     Returns:
-        `10 log10(255^2 / mean squared difference)`, at most `PSNR_CAP`;
-        float, or float64 `[N]`.
+        Float, the mean over pairs; float64 `[N]` if `per_image`.
 
     Raises:
         UserError: not uint8 images, or the shapes differ.
     """
     check_pairs(x=x, y=y)
-    error = _each(x, y, lambda a, b: np.mean((a - b) ** 2, axis=(1, 2, 3)))
+    error = _in_blocks(x, y, lambda a, b: np.mean((a - b) ** 2, axis=(1, 2, 3)))
     least = 255**2 / 10 ** (PSNR_CAP / 10)
-    return _one(10 * np.log10(255**2 / np.maximum(error, least)), per_image)
+    return _reduce(10 * np.log10(255**2 / np.maximum(error, least)), per_image)
 
 
 def ssim(x, y, per_image=False):
-    """Structural similarity (Wang et al. 2004) of each pair, then the mean.
+    """Returns the structural similarity (Wang et al. 2004) of pairs.
 
-    scikit-image's, with the constants of the paper: a Gaussian window of
-    sigma 1.5 over 11 pixels, population covariance, each channel by itself.
+    It is computed by scikit-image with the settings of the paper: a Gaussian
+    window of 11 pixels with a standard deviation of 1.5, population
+    covariances, and each channel by itself.
 
     Args:
-        x: uint8 `[N, H, W, 3]`, sides of at least 11.
+        x: uint8 `[N, H, W, 3]`, sides of at least 11 pixels.
         y: uint8, same shape.
-        per_image: whether to return all `[N]` values.
+        per_image: whether to return the values of all images.
 
     Returns:
-        Float in [-1, 1], 1 for equal images; or float64 `[N]`.
+        Float in [-1, 1], the mean over pairs, 1 for equal images; float64
+        `[N]` if `per_image`.
 
     Raises:
-        UserError: not uint8 images, smaller than 11 pixels, or the shapes
-            differ; scikit-image (the extra `eval`) is missing.
+        UserError: not uint8 images, a side is smaller than 11 pixels, or the
+            shapes differ; or scikit-image (the extra `eval`) is missing.
     """
     check_pairs(x=x, y=y)
     _check_side(x, _WINDOW)
@@ -83,43 +87,46 @@ def ssim(x, y, per_image=False):
         )
         for a, b in zip(x, y, strict=True)
     ]
-    return _one(np.array(values, np.float64), per_image)
+    return _reduce(np.array(values, np.float64), per_image)
 
 
 def ms_ssim(x, y, per_image=False):
-    """Multi-scale structural similarity, the variant of Karras et al. (2018).
+    """Returns the multi-scale structural similarity of pairs.
 
-    Five scales, whatever the size: the 11-pixel window shrinks to the image
-    where that is smaller, its sigma in proportion, and each scale is the
-    2x2 mean of the one before. Common packages refuse images below 161
-    pixels, so at 32 or 64 pixels this number equals nobody else's.
+    This is the variant of Karras et al. (2018). It has five scales for every
+    image size; each scale is the 2x2 mean of the one before. Where an image
+    is smaller than the window of 11 pixels, the window shrinks to the image,
+    and its standard deviation shrinks in proportion. Common packages refuse
+    images below 161 pixels, so numbers at 32 or 64 pixels cannot be compared
+    with those of other packages.
 
     Args:
-        x: uint8 `[N, H, W, 3]`, sides of at least 16.
+        x: uint8 `[N, H, W, 3]`, sides of at least 16 pixels.
         y: uint8, same shape.
-        per_image: whether to return all `[N]` values.
+        per_image: whether to return the values of all images.
 
     Returns:
-        Float in [0, 1], 1 for equal images; or float64 `[N]`.
+        Float in [0, 1], the mean over pairs, 1 for equal images; float64
+        `[N]` if `per_image`.
 
     Raises:
-        UserError: not uint8 images, smaller than 16 pixels, or the shapes
-            differ.
+        UserError: not uint8 images, a side is smaller than 16 pixels, or the
+            shapes differ.
     """
     check_pairs(x=x, y=y)
     _check_side(x, 2 ** (len(_SCALE_WEIGHTS) - 1))
-    return _one(_each(x, y, _ms_ssim), per_image)
+    return _reduce(_in_blocks(x, y, _ms_ssim), per_image)
 
 
 def ms_ssim_within(images):
-    """Mean `ms_ssim` of the pairs (0, 1), (2, 3), ... of one set.
+    """Returns the mean `ms_ssim` of the pairs (0, 1), (2, 3), ... of one set.
 
-    The diversity number of Karras et al. (2018): high where images resemble
-    one another. Theirs is of 10,000 pairs.
+    Karras et al. (2018) measure diversity by it, over 10,000 pairs: it is
+    high where the images of a set resemble one another.
 
     Args:
-        images: uint8 `[N, H, W, 3]` in random order, at least two; an odd
-            one at the end is left out.
+        images: uint8 `[N, H, W, 3]` in random order, at least two. If N is
+            odd, the last image is left out.
 
     Returns:
         Float in [0, 1].
@@ -135,23 +142,27 @@ def ms_ssim_within(images):
 
 
 def accuracy_within(output, truth, levels=16, norm="max", mask=None):
-    """Share of pixels whose colour is near the truth (UNIT, section 4).
+    """Returns the share of pixels whose colour is near the ground truth.
+
+    The UNIT paper (Liu et al. 2017, section 4) measures accuracy so.
 
     Args:
         output: uint8 `[N, H, W, 3]`.
         truth: uint8, same shape.
-        levels: greatest difference that counts as right, of 255.
-        norm: "max", all three channels within `levels` (the paper names no
-            norm), or "euclidean", the distance in RGB.
-        mask: bool, `[N, H, W]` or what broadcasts to it: pixels that count.
-            On flat backgrounds only those of the foreground say anything.
+        levels: largest difference that counts as near, in levels of 255.
+        norm: how the difference of two colours is measured: "max", the
+            largest difference of the three channels, or "euclidean", the
+            distance in RGB. The paper does not say which it uses.
+        mask: bool, `[N, H, W]` or a shape that broadcasts to it: True for the
+            pixels that are counted. Where the background is flat, count only
+            the foreground.
 
     Returns:
-        Float in [0, 1], over all pixels that count, of all images together.
+        Float in [0, 1], over the counted pixels of all images together.
 
     Raises:
-        UserError: not uint8 images, shapes differ, unknown norm, or no
-            pixel counts.
+        UserError: not uint8 images, the shapes differ, `norm` is unknown, or
+            no pixel is counted.
     """
     check_pairs(output=output, truth=truth)
     if norm not in ("max", "euclidean"):
@@ -171,15 +182,15 @@ def accuracy_within(output, truth, levels=16, norm="max", mask=None):
 
 
 def constant_baselines(images):
-    """Pictures that know nothing of the input: rows for every table.
+    """Returns images that do not depend on an input, as baselines.
 
     Args:
-        images: uint8 `[N, H, W, 3]`, of the target domain.
+        images: uint8 `[N, H, W, 3]`, images of the target domain.
 
     Returns:
-        Dictionary of uint8 `[H, W, 3]`: `mean` and `median` of each pixel,
-        rounded; `commonest`, flat in the most frequent colour of all; and
-        `white`.
+        Dictionary of uint8 `[H, W, 3]`: `mean` and `median`, the rounded mean
+        and median over the images at each pixel; `commonest`, the most
+        frequent colour of all pixels, everywhere; and `white`.
 
     Raises:
         UserError: not uint8 images.
@@ -195,7 +206,7 @@ def constant_baselines(images):
         counts[found] += times
     code = int(counts.argmax())
     colour = np.array([code >> 16, code >> 8 & 255, code & 255], np.uint8)
-    # By row, as the median copies what it is given.
+    # Row by row, because the median copies its argument.
     rows = [np.median(images[:, r], axis=0) for r in range(shape[0])]
     return {
         "mean": np.rint(total / len(images)).astype(np.uint8),
@@ -206,18 +217,19 @@ def constant_baselines(images):
 
 
 def colour_distance(x, y):
-    """How far two sets are apart in brightness, tint and contrast.
+    """Returns how much two sets differ in brightness, tint and contrast.
 
-    Sliced Wasserstein normalises each set by itself and cannot see this.
+    The sliced Wasserstein distance normalizes each set separately, so it does
+    not see these differences.
 
     Args:
         x: uint8 `[N, H, W, 3]`.
-        y: uint8 `[M, H', W', 3]`; any count, any size.
+        y: uint8 `[M, H', W', 3]`; number and size of the images may differ.
 
     Returns:
-        Dictionary of floats in levels of 255: `mean`, the mean over the
-        three channels of the absolute difference of the channels' means;
-        `std`, the same of their standard deviations over all pixels.
+        Dictionary of floats in levels of 255: `mean`, the absolute difference
+        of the sets' mean values, averaged over the three channels; `std`, the
+        same for their standard deviations over all pixels.
 
     Raises:
         UserError: not uint8 images.
@@ -232,19 +244,20 @@ def colour_distance(x, y):
 
 
 def round_trip_error(images, returned, per_image=False):
-    """Mean absolute difference after a translation there and back.
+    """Returns the mean absolute error of a translation there and back.
 
-    Both are uint8, and so must be the translation in between: what lives
-    below one level is a hidden message, not a likeness
-    (`robustness.sensitivity` measures that).
+    The caller must round the translation in between to uint8 as well:
+    differences below one level can carry a hidden message that makes the way
+    back easy (`robustness.sensitivity` measures that).
 
     Args:
-        images: uint8 `[N, H, W, 3]`.
-        returned: uint8, same shape.
-        per_image: whether to return all `[N]` values.
+        images: uint8 `[N, H, W, 3]`, the inputs.
+        returned: uint8, same shape: the inputs translated there and back.
+        per_image: whether to return the values of all images.
 
     Returns:
-        Float in levels, [0, 255]; or float64 `[N]`.
+        Float in [0, 255], in levels, the mean over images; float64 `[N]` if
+        `per_image`.
 
     Raises:
         UserError: not uint8 images, or the shapes differ.
@@ -254,11 +267,11 @@ def round_trip_error(images, returned, per_image=False):
     def error(a, b):
         return np.abs(a - b).mean(axis=(1, 2, 3))
 
-    return _one(_each(images, returned, error), per_image)
+    return _reduce(_in_blocks(images, returned, error), per_image)
 
 
-def _each(x, y, function):
-    """`function` of float64 blocks of both, `[N]`."""
+def _in_blocks(x, y, function):
+    """Values `[N]` of a function that takes blocks of both in float64."""
     parts = [
         function(x[part].astype(np.float64), y[part].astype(np.float64))
         for part in blocks(len(x), _BLOCK)
@@ -266,7 +279,7 @@ def _each(x, y, function):
     return np.concatenate(parts)
 
 
-def _one(values, per_image):
+def _reduce(values, per_image):
     return values if per_image else float(values.mean())
 
 
@@ -288,15 +301,15 @@ def _full_mask(mask, shape):
         full = None
     if full is None or mask.dtype != bool or not full.any():
         raise UserError(
-            f"`mask` must be bool, broadcast to {list(shape)} and let some "
-            f"pixel count. Received: {mask.dtype} {list(mask.shape)}, "
-            f"{np.count_nonzero(mask)} true"
+            f"`mask` must be bool, broadcast to {list(shape)} and be True for "
+            f"some pixel. Received: {mask.dtype} {list(mask.shape)}, "
+            f"{np.count_nonzero(mask)} True"
         )
     return full
 
 
 def _colour(images):
-    """Mean and standard deviation of each channel, from exact sums."""
+    """Mean and standard deviation `[3]` of the channels, from exact sums."""
     total = np.zeros(3, np.int64)
     squares = np.zeros(3, np.int64)
     for part in blocks(len(images), _BLOCK):
@@ -305,7 +318,8 @@ def _colour(images):
         squares += (values**2).sum(0)
     count = images.size // 3
     mean = total / count
-    # The difference of whole numbers first: exactly 0 for one flat colour.
+    # The difference is computed in integers, so that it is exactly 0 for one
+    # flat colour.
     variance = (count * squares.astype(object) - total.astype(object) ** 2) / (
         count**2
     )
@@ -313,7 +327,7 @@ def _colour(images):
 
 
 def _ms_ssim(x, y):
-    """Of float64 blocks: `[N]`."""
+    """MS-SSIM `[N]` of two arrays of images, float64 `[N, H, W, 3]`."""
     product = 1.0
     for weight in _SCALE_WEIGHTS[:-1]:
         _, contrast = _similarity(x, y)
@@ -324,7 +338,7 @@ def _ms_ssim(x, y):
 
 
 def _similarity(x, y):
-    """Means over pixels and channels of SSIM and of its contrast term."""
+    """Means `[N]` over pixels and channels of SSIM and its contrast term."""
     size = min(_WINDOW, *x.shape[1:3])
     window = _gaussian(size, _SIGMA * size / _WINDOW)
     mean_x, mean_y = _filter(x, window), _filter(y, window)
@@ -346,7 +360,7 @@ def _gaussian(size, sigma):
 
 
 def _filter(images, window):
-    """Both ways, without padding."""
+    """Filters rows and columns with a window, without padding."""
     size = len(window)
     height, width = (side - size + 1 for side in images.shape[1:3])
     rows = sum(w * images[:, k : k + height] for k, w in enumerate(window))
@@ -354,7 +368,7 @@ def _filter(images, window):
 
 
 def _halve(images):
-    """Mean of 2x2 pixels; an odd row or column at the end is left out."""
+    """Means of 2x2 pixels; an odd last row or column is left out."""
     height, width = (side // 2 * 2 for side in images.shape[1:3])
     even = images[:, :height, :width]
     rows = even[:, ::2] + even[:, 1::2]

@@ -1,8 +1,8 @@
-"""What a fresh, simple classifier reads from frozen features.
+"""Scores by newly trained linear classifiers ("probes") of frozen features.
 
-A network's own critic or classifier is no evidence: it was trained against,
-or with, what it judges. These are fitted anew, on real images, and scored on
-held-out ones.
+The critic or classifier of the trained model itself cannot serve as a judge,
+because it was trained against or together with the translator. The probes here
+are trained anew on features of real images and tested on held-out ones.
 """
 
 import dataclasses
@@ -18,16 +18,20 @@ from tf_i2i.metrics.embeddings import check_width
 from tf_i2i.metrics.embeddings import standardizer
 from tf_i2i.metrics.segmentation import matched_accuracy
 
-# Strengths that the proxy A-distance tries, inverse regularization.
+# Values of `C`, the inverse strength of the regularization, that the proxy
+# A-distance tries.
 STRENGTHS = tuple(10.0**n for n in range(-4, 3))
 _ITERATIONS = 1000
 
 
 @dataclasses.dataclass(frozen=True)
 class Probe:
-    """A fitted probe: `predict`, features `[N, D]` -> labels `[N]`.
+    """A trained linear classifier of features.
 
-    `accuracy` and `balanced` are its scores on held-out features.
+    Attributes:
+        predict: function, features `[N, D]` -> labels `[N]`.
+        accuracy: share of held-out features that it classifies correctly.
+        balanced: mean over the classes of the accuracy on each class.
     """
 
     predict: Callable
@@ -36,23 +40,24 @@ class Probe:
 
 
 def linear_probe(features, labels, seed=0, held_out=None):
-    """Logistic regression with classes weighted equally.
+    """Trains a logistic regression in which all classes have equal weight.
 
-    Dimensions are scaled as `embeddings.standardizer` does.
+    Features are first scaled by `embeddings.standardizer`.
 
     Args:
         features: `[N, D]`, float32 or float64.
-        labels: `[N]`, integers or strings, two classes or more.
-        seed: of the split in halves, by class.
-        held_out: features and labels to score on. None: half of those given,
-            which is then not trained on.
+        labels: `[N]`, integers or strings, of at least two classes.
+        seed: seed of the random split of each class into two halves; not used
+            if `held_out` is given.
+        held_out: pair of features and labels to test on; None trains on one
+            half of `features` and tests on the other.
 
     Returns:
-        `Probe`.
+        A `Probe`.
 
     Raises:
-        UserError: not such features or labels, or a class with fewer than
-            two of them; scikit-learn is missing.
+        UserError: features or labels have another dtype or shape, or a class
+            has fewer than two features; or scikit-learn is missing.
     """
     features, labels = _labelled("features", features, labels)
     if held_out is None:
@@ -66,12 +71,12 @@ def linear_probe(features, labels, seed=0, held_out=None):
 
 
 def share_called_b(probe, features, b=1):
-    """Share of features that a probe takes for the target domain.
+    """Returns the share of features that a probe assigns to the target domain.
 
     Args:
-        probe: `linear_probe` of real images of both domains.
-        features: `[N, D]`, of translations.
-        b: the target's label.
+        probe: `Probe` that was trained on real images of both domains.
+        features: `[N, D]`, features of translations.
+        b: label of the target domain.
 
     Returns:
         Float in [0, 1].
@@ -80,29 +85,30 @@ def share_called_b(probe, features, b=1):
 
 
 def proxy_a_distance(a, b, seed=0):
-    """How well a fresh probe tells two domains' embeddings apart.
+    """Returns how well a new probe distinguishes the embeddings of two domains.
 
     Ben-David et al., "Analysis of Representations for Domain Adaptation",
-    2007; `2 (1 - 2 e)` with e the balanced error on the held-out half of
-    each set, the least over `STRENGTHS`, 1 - e where it is above one half.
-    Choosing by test error is part of the common definition and makes small
-    sets look a little more separable than they are.
+    2007: `2 (1 - 2 e)`. Here e is the balanced error on the held-out half of
+    each set, or 1 minus the error if it is above one half; the smallest over
+    `STRENGTHS` is taken. Choosing by the test error is part of the common
+    definition; it makes small sets look a little more separable than they
+    are.
 
-    An encoder that maps everything to one point has 0 too: print the
-    accuracy of a class probe on the same embeddings.
+    An encoder that maps all images to one point scores 0 as well. Print the
+    accuracy of a class probe on the same embeddings to exclude that.
 
     Args:
-        a: `[N, D]`, float32 or float64.
-        b: `[M, D]`.
-        seed: of the split in halves.
+        a: `[N, D]`, float32 or float64: embeddings of domain A.
+        b: `[M, D]`: embeddings of domain B.
+        seed: seed of the random split into halves.
 
     Returns:
-        Dictionary of floats: `distance`, in [0, 2], 0 for domains that
-        cannot be told apart; `error`, in [0, 0.5].
+        Dictionary of floats: `distance`, in [0, 2], 0 for domains that cannot
+        be distinguished; `error`, e above, in [0, 0.5].
 
     Raises:
-        UserError: not such features, fewer than two of a domain;
-            scikit-learn is missing.
+        UserError: the features have another dtype or shape, or a domain has
+            fewer than two; or scikit-learn is missing.
     """
     a, b = as_features("a", a), as_features("b", b)
     check_width("b", b, a.shape[1])
@@ -118,18 +124,18 @@ def proxy_a_distance(a, b, seed=0):
 
 
 def agreement(predicted, labels):
-    """Share of labels that were predicted.
+    """Returns the accuracy of predictions.
 
     Args:
-        predicted: `[N]`.
-        labels: `[N]`, the truth.
+        predicted: predicted labels `[N]`.
+        labels: true labels `[N]`.
 
     Returns:
         Dictionary of floats in [0, 1]: `accuracy`; `balanced`, the mean over
-        the classes of `labels` of each class's accuracy.
+        the classes of `labels` of the accuracy on each class.
 
     Raises:
-        UserError: not equally many; scikit-learn is missing.
+        UserError: the numbers of labels differ; or scikit-learn is missing.
     """
     predicted, labels = _same_length(predicted, labels)
     metrics = optional("sklearn.metrics", "eval")
@@ -147,20 +153,20 @@ def agreement(predicted, labels):
 
 
 def hungarian_accuracy(predicted, labels):
-    """Accuracy under the best one-to-one renaming of the predictions.
+    """Returns the accuracy under the best one-to-one renaming of the classes.
 
-    Far above the plain accuracy, it says that classes are kept apart but
+    If it is far above the plain accuracy, classes are kept apart but
     exchanged.
 
     Args:
-        predicted: `[N]`.
-        labels: `[N]`, the truth.
+        predicted: predicted labels `[N]`.
+        labels: true labels `[N]`.
 
     Returns:
         Float in [0, 1].
 
     Raises:
-        UserError: not equally many; SciPy is missing.
+        UserError: the numbers of labels differ; or SciPy is missing.
     """
     predicted, labels = _same_length(predicted, labels)
     rows, predicted = np.unique(predicted, return_inverse=True)
@@ -171,7 +177,7 @@ def hungarian_accuracy(predicted, labels):
 
 
 def _fit(features, labels, strength):
-    """Function, features -> labels."""
+    """Trains a logistic regression; returns its function features -> labels."""
     models = optional("sklearn.linear_model", "eval")
     exceptions = optional("sklearn.exceptions", "eval")
     scaled = standardizer(features)
@@ -179,7 +185,8 @@ def _fit(features, labels, strength):
         C=strength, class_weight="balanced", max_iter=_ITERATIONS
     )
     with warnings.catch_warnings():
-        # On separable data the last digits of the weights take for ever.
+        # On separable data the last digits of the weights need very many
+        # iterations, so this warning is expected.
         warnings.simplefilter("ignore", exceptions.ConvergenceWarning)
         model.fit(scaled(features), labels)
 
@@ -192,7 +199,7 @@ def _fit(features, labels, strength):
 
 
 def _halves(features, labels, seed):
-    """Training and test features, training and test labels."""
+    """Returns training features, test features, training and test labels."""
     names, counts = np.unique(labels, return_counts=True)
     if counts.min() < 2:
         raise UserError(
@@ -221,7 +228,7 @@ def _same_length(predicted, labels):
     predicted, labels = np.asarray(predicted), np.asarray(labels)
     if predicted.shape != labels.shape or labels.ndim != 1 or not len(labels):
         raise UserError(
-            "`predicted` and `labels` must be [N] of one N above 0. "
+            "`predicted` and `labels` must be [N] with one N above 0. "
             f"Received: {list(predicted.shape)} and {list(labels.shape)}"
         )
     return predicted, labels

@@ -1,7 +1,7 @@
-"""Do embeddings of two domains agree on who is who?
+"""Measures of whether translations stay nearest to their own inputs.
 
-For sets that correspond one to one: vector i of one set belongs to vector i
-of the other, which training never knew.
+They take two sets of embeddings that correspond one to one: vector i of one
+set is the partner of vector i of the other. Training does not use these pairs.
 """
 
 import warnings
@@ -15,28 +15,32 @@ from tf_i2i.metrics.embeddings import squared_distances
 from tf_i2i.metrics.embeddings import unit
 
 _BLOCK = 1024
-# Squared distances that differ by less, in units of the vectors' squares, are
-# tied.
+# Squared distances count as equal if they differ by less than this multiple of
+# the vectors' squared lengths.
 _TIE = 1e-10
 
 
 def retrieval(queries, gallery, metric="cosine"):
-    """How well each query finds its own partner in the gallery.
+    """Returns how well each query retrieves its own partner from the gallery.
 
-    A tied stranger counts as half a rank, so that constant embeddings have
-    the median rank of chance, (N + 1) / 2, and find nobody.
+    The rank of a partner is 1 plus the number of other vectors that are
+    nearer to the query. A vector at the same distance as the partner counts
+    one half, so that constant embeddings get the median rank of chance,
+    (N + 1) / 2, and retrieve no partner.
 
     Args:
         queries: `[N, D]`, float32 or float64.
-        gallery: `[N, D]`; the partner of query i is i.
-        metric: "cosine" or "euclidean".
+        gallery: `[N, D]`; vector i is the partner of query i.
+        metric: "cosine" or "euclidean", the distance that is used.
 
     Returns:
         Dictionary of floats: `r@1` and `r@5`, the shares of queries whose
-        partner has rank 1, and 5 or less; `median_rank`, from 1.
+        partner has rank 1, and at most 5; `median_rank`, the median of the
+        ranks, 1 at best.
 
     Raises:
-        UserError: not such features, not equally many, or another metric.
+        UserError: the features have another dtype or shape, their numbers
+            differ, or `metric` is unknown.
     """
     queries, gallery = _pairs("queries", queries, "gallery", gallery, metric)
     slack = _TIE * ((queries**2).sum(1) + (gallery**2).sum(1))
@@ -44,7 +48,7 @@ def retrieval(queries, gallery, metric="cosine"):
     for part, gaps in _blocks(queries, gallery, metric):
         own = gaps[np.arange(len(gaps)), np.arange(part.start, part.stop)]
         nearer = (gaps < (own - slack[part])[:, None]).sum(1)
-        # The partner itself is among those not farther.
+        # The partner itself is among the vectors that are as near.
         as_near = (gaps <= (own + slack[part])[:, None]).sum(1) - 1
         found.append(1 + (nearer + as_near) / 2)
     ranks = np.concatenate(found)
@@ -56,21 +60,23 @@ def retrieval(queries, gallery, metric="cosine"):
 
 
 def semantic_consistency(x, y, metric="euclidean"):
-    """Mean distance of partners over mean distance of strangers.
+    """Returns the mean distance of partners relative to that of strangers.
 
-    With `x` the embeddings of images by the encoder of their own domain and
-    `y` those of their translations by the other encoder: what XGAN's
-    semantic loss asks for (Royer et al. 2017, arXiv 1711.05139, section 3),
-    in units that shrinking all embeddings does not change.
+    If `x` are the embeddings of images by the encoder of their own domain,
+    and `y` the embeddings of their translations by the other encoder, the
+    distance of partners is what XGAN's semantic loss minimizes (Royer et al.
+    2017, arXiv 1711.05139, section 3). Dividing by the distance of strangers
+    (vectors that are no partners) makes the number independent of the scale
+    of the embeddings.
 
     Args:
         x: `[N, D]`, float32 or float64.
-        y: `[N, D]`; vector i belongs to vector i of `x`.
-        metric: "cosine" or "euclidean".
+        y: `[N, D]`; vector i is the partner of vector i of `x`.
+        metric: "cosine" or "euclidean", the distance that is used.
 
     Returns:
-        Float: 0 where partners are equal, 1 where they are no nearer than
-        strangers, or where all vectors are the same.
+        Float: 0 if partners are equal, 1 if they are no nearer than
+        strangers. If all vectors are the same it is 1 too.
 
     Raises:
         UserError: as `retrieval`.
@@ -93,11 +99,14 @@ def semantic_consistency(x, y, metric="euclidean"):
 
 
 def _blocks(x, y, metric):
-    """Slices of `x` and distances to all of `y`, squared if Euclidean."""
+    """Yields slices of `x` and the distances of each to all of `y`.
+
+    Euclidean distances are squared.
+    """
     for start in range(0, len(x), _BLOCK):
         part = slice(start, min(start + _BLOCK, len(x)))
         gaps = squared_distances(x[part], y)
-        # Half the squared distance of unit vectors.
+        # The cosine distance is half the squared distance of unit vectors.
         yield part, gaps / 2 if metric == "cosine" else gaps
 
 
@@ -110,11 +119,12 @@ def _pairs(x_name, x, y_name, y, metric):
     check_width(y_name, y, x.shape[1])
     if len(x) != len(y):
         raise UserError(
-            f"`{y_name}` must have {len(x)} vectors, the partners of "
+            f"`{y_name}` must have {len(x)} vectors, one for each of "
             f"`{x_name}`. Received: {len(y)}"
         )
     if metric == "cosine":
         return unit(x), unit(y)
-    # Cancellation in the distances grows with the distance from the origin.
+    # The rounding errors of the distances grow with the distance of the
+    # vectors from the origin.
     centre = y.mean(0)
     return x - centre, y - centre

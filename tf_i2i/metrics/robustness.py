@@ -1,10 +1,11 @@
-"""How much of a round trip hangs on what nobody can see.
+"""A measure of how much a round trip depends on an invisible signal.
 
-A pair of translators with a cycle loss can hide the source in faint high
+A pair of translators with a cycle loss can hide the input in faint high
 frequencies of the translation (Chu et al. 2017, "CycleGAN, a Master of
-Steganography"). The way back then fails as soon as the translation is saved
-as bytes or as JPEG, moved or resized; the curve of Augmented CycleGAN
-(Almahairi et al. 2018, section 5) measures it.
+Steganography"). The translation back then fails as soon as the image is
+rounded to bytes, saved as JPEG, shifted or resized. Its error as a function of
+the disturbance (Almahairi et al. 2018, "Augmented CycleGAN", section 5) shows
+this.
 """
 
 import io
@@ -17,49 +18,53 @@ from tf_i2i.images import to_float
 from tf_i2i.images import to_uint8
 from tf_i2i.metrics.arrays import blocks
 
-# In levels of 255.
+# Standard deviations of the noise, in levels of 255.
 NOISE = (0, 0.1, 0.2, 0.5, 1, 2, 3, 5)
-# In pixels.
+# Shifts in pixels.
 SHIFTS = tuple(range(1, 9))
 JPEG_QUALITY = 75
 RESIZE = 0.9
 
 
 def sensitivity(translate_back, images, truth=None, seed=0, batch_size=16):
-    """Error of the way back as its input is disturbed more and more.
+    """Returns the error of the translation back for growing disturbances.
 
-    Read it as a curve: steganography is a jump at noise of 1 to 2 levels,
-    or already at `rounding`.
+    Read the values as a curve: a hidden signal shows as a jump at noise of 1
+    to 2 levels, or already at `rounding`.
 
     Args:
-        translate_back: function, float32 images in [-1, 1] `[n, H, W, 3]`
-            -> their translation, float in [-1, 1] or uint8, same n; a
-            translation is to depend on its own image only.
-        images: translations as the network gave them, float32 in [-1, 1]
-            `[N, H, W, 3]`, sides of at least 32; uint8 is accepted, but
-            then nothing can be hidden below a level.
+        translate_back: function from float32 images in [-1, 1]
+            `[n, H, W, 3]` to their translations, float in [-1, 1] or uint8,
+            same shape. A translation must depend on its own image only.
+        images: translations as the network returned them, float32 in [-1, 1]
+            `[N, H, W, 3]`, sides of at least 32 pixels. uint8 is accepted,
+            but then no signal below one level is left to find.
         truth: the images that `images` are translations of, float in
-            [-1, 1] or uint8. None: the way back of the undisturbed images,
-            so that the curve starts at 0.
-        seed: of the noise, one field per image, scaled.
-        batch_size: images per call; the result does not depend on it.
+            [-1, 1] or uint8. None compares with the translation back of the
+            undisturbed images, so that the curve starts at 0.
+        seed: seed of the noise. Each image has one noise image, which is
+            scaled to the different strengths.
+        batch_size: number of images per call; the result does not depend on
+            it.
 
     Returns:
-        Dictionary in the order of the curve, mean absolute error in levels
-        of 255: `noise_0`, `noise_0.1`, ... (Gaussian, that many levels,
-        clipped); `rounding` to uint8; `jpeg_75` (Pillow's, chroma halved);
-        `shift_1` to `shift_8` (content moved left and up, the way back
-        moved to its place, over what both show); `resize_0.9` and back,
-        bilinear.
+        Dictionary, in the order of the curve, from the disturbance to the
+        mean absolute error in levels of 255: `noise_0`, `noise_0.1`, ...,
+        Gaussian noise with that standard deviation in levels, clipped;
+        `rounding`, rounding to uint8; `jpeg_75`, JPEG by Pillow with quality
+        75 and halved chroma resolution; `shift_1` to `shift_8`, the content
+        shifted left and up by so many pixels, with the error taken over the
+        part that both images show; `resize_0.9`, resizing by that factor and
+        back, bilinear.
 
     Raises:
-        UserError: not images, `truth` of another shape, or
-            `translate_back` changes shape.
+        UserError: not images, `truth` has another shape, or `translate_back`
+            changes the shape.
     """
     images = _floats("images", images)
     if min(images.shape[1:3]) < 4 * max(SHIFTS):
         raise UserError(
-            f"`images` must have sides of at least {4 * max(SHIFTS)}. "
+            f"`images` must have sides of at least {4 * max(SHIFTS)} pixels. "
             f"Received: {list(images.shape)}"
         )
     back = _Back(translate_back, batch_size)
@@ -85,7 +90,7 @@ def sensitivity(translate_back, images, truth=None, seed=0, batch_size=16):
 
 
 class _Back:
-    """The way back in batches, floats out, shape checked."""
+    """Translates back in batches, checks the shape, and returns floats."""
 
     def __init__(self, function, batch_size):
         self.function = function
@@ -120,7 +125,11 @@ def _floats(name, images):
 
 
 def _noise(shape, seed):
-    """One stream per image, so that image i has its noise in any set."""
+    """Standard normal noise of a shape, float32.
+
+    Image i has a random number generator of its own, so that its noise does
+    not depend on the number of images.
+    """
     fields = [
         np.random.default_rng([seed, i]).standard_normal(shape[1:])
         for i in range(shape[0])
@@ -129,7 +138,7 @@ def _noise(shape, seed):
 
 
 def _error(x, y):
-    """Mean absolute difference in levels."""
+    """Mean absolute difference of images in [-1, 1], in levels of 255."""
     return float(np.abs(x.astype(np.float64) - y).mean() * 127.5)
 
 
@@ -144,13 +153,16 @@ def _jpeg(image):
 
 
 def _shift(images, pixels):
-    """Cuts rows and columns off at the top left, repeats the last ones."""
-    beside = [(0, 0), (0, pixels), (0, pixels), (0, 0)]
-    return np.pad(images[:, pixels:, pixels:], beside, mode="edge")
+    """Shifts images left and up; repeats the last row and column."""
+    padding = [(0, 0), (0, pixels), (0, pixels), (0, 0)]
+    return np.pad(images[:, pixels:, pixels:], padding, mode="edge")
 
 
 def _resize(image):
-    """Each channel as floats, so that nothing is rounded on the way."""
+    """Resizes an image by `RESIZE` and back.
+
+    Each channel is resized as a float image, so that nothing is rounded.
+    """
     height, width = image.shape[:2]
     small = (round(width * RESIZE), round(height * RESIZE))
     channels = [

@@ -1,8 +1,8 @@
-"""Scores of label maps, as Cityscapes and CycleGAN's authors take them.
+"""Scores of label maps, as defined by Cityscapes and by CycleGAN's authors.
 
-`nearest_colour` turns a translated picture of labels into labels;
-`confusion` counts (matrices of batches may be added), and
-`segmentation_scores` reads the counts.
+`nearest_colour` converts a translated image of label colours into labels.
+`confusion` counts them in a matrix; the matrices of several batches can be
+added. `segmentation_scores` computes the scores from the counts.
 """
 
 import numpy as np
@@ -17,25 +17,26 @@ def confusion(truth, predicted, classes, ignore=()):
     """Counts pixels by true and predicted class.
 
     Args:
-        truth: whole numbers, any shape.
-        predicted: whole numbers, same shape, in [0, classes) wherever the
-            truth counts.
-        classes: how many there are.
-        ignore: label or labels of the truth that do not count (255 or -1
+        truth: true labels, integers of any shape, in [0, classes) or ignored.
+        predicted: predicted labels, integers of the same shape, in
+            [0, classes) wherever the true label is not ignored.
+        classes: number of classes.
+        ignore: true label or labels whose pixels are not counted (255 or -1
             for Cityscapes' void).
 
     Returns:
-        int64 `[classes, classes]`: rows are the truth.
+        int64 `[classes, classes]`: rows are true classes, columns predicted
+        ones.
 
     Raises:
-        UserError: shapes differ, not whole numbers, or a label outside
-            [0, classes) that is not ignored.
+        UserError: the shapes differ, the labels are no integers, or a label
+            that is not ignored is outside [0, classes).
     """
     truth, predicted = np.asarray(truth), np.asarray(predicted)
     for name, labels in (("truth", truth), ("predicted", predicted)):
         if labels.dtype.kind not in "iu":
             raise UserError(
-                f"`{name}` must be whole numbers. Received: {labels.dtype}"
+                f"`{name}` must be integers. Received: {labels.dtype}"
             )
     if truth.shape != predicted.shape:
         raise UserError(
@@ -52,21 +53,24 @@ def confusion(truth, predicted, classes, ignore=()):
 
 
 def segmentation_scores(hist, absent="zero"):
-    """Per-pixel accuracy, per-class accuracy and class IoU.
+    """Returns per-pixel accuracy, per-class accuracy and class IoU.
 
     Args:
-        hist: `[C, C]` from `confusion`.
-        absent: what a class without a pixel scores. "zero" is what the
-            evaluation of pix2pix and CycleGAN does, whose small number in
-            each denominator leaves `nanmean` nothing to skip: for comparing
-            with published tables. "skip" leaves out classes without a true
-            pixel (accuracy) or without a true or predicted one (IoU).
+        hist: counts `[C, C]` from `confusion`.
+        absent: treatment of classes without pixels. "zero" counts them as 0,
+            for comparison with published tables: the evaluation code of
+            pix2pix and CycleGAN does so, because it adds a small number to
+            each denominator and `nanmean` then finds no NaN to skip. "skip"
+            leaves out classes without a true pixel (from the accuracy) or
+            without a true or predicted pixel (from the IoU).
 
     Returns:
-        Dictionary of floats in [0, 1]: `pixel`, `class`, `iou`.
+        Dictionary of floats in [0, 1]: `pixel`, the share of pixels that are
+        predicted correctly; `class`, the mean of that share over the true
+        classes; `iou`, the mean intersection over union of the classes.
 
     Raises:
-        UserError: `absent` is unknown, or nothing was counted.
+        UserError: `absent` is unknown, or no pixel was counted.
     """
     if absent not in ("zero", "skip"):
         raise UserError(
@@ -88,15 +92,15 @@ def segmentation_scores(hist, absent="zero"):
 
 
 def matched_accuracy(hist):
-    """Accuracy under the best one-to-one renaming of classes.
+    """Returns the accuracy under the best one-to-one renaming of classes.
 
-    Nothing tells an unpaired translator which colour means what. Far above
-    the plain accuracy, this says that it keeps classes apart under each
-    other's names.
+    An unpaired translator cannot know which colour stands for which class. If
+    this number is far above the plain accuracy, it keeps the classes apart
+    but exchanges their colours.
 
     Args:
-        hist: `[C, D]`, counts of true and predicted classes, as from
-            `confusion`, with some pixel.
+        hist: `[C, D]`, counts of true and predicted classes as from
+            `confusion`, not all zero.
 
     Returns:
         Float in [0, 1].
@@ -111,16 +115,16 @@ def matched_accuracy(hist):
 
 
 def nearest_colour(images, palette):
-    """Labels of a picture of flat colours: the nearest in RGB.
+    """Returns the class whose colour is nearest in RGB, for every pixel.
 
     Args:
-        images: uint8 `[N, H, W, 3]`.
-        palette: `[K, 3]`, whole numbers in [0, 255]: the classes' colours,
-            void left out, at most 256.
+        images: uint8 `[N, H, W, 3]`, images of label colours.
+        palette: `[K, 3]`, integers in [0, 255]: the colours of the classes
+            without void, at most 256.
 
     Returns:
-        uint8 `[N, H, W]`: index into the palette; of equally near ones the
-        first.
+        uint8 `[N, H, W]`: index into the palette; the first if several
+        colours are equally near.
 
     Raises:
         UserError: not uint8 images, or not a palette.
@@ -137,10 +141,10 @@ def nearest_colour(images, palette):
     )
     if not good:
         raise UserError(
-            "`palette` must be [K, 3], whole numbers in [0, 255], K up to "
+            "`palette` must be [K, 3], integers in [0, 255], K at most "
             f"256. Received: {colours.dtype} {list(colours.shape)}"
         )
-    # Whole numbers below 2^24: float32 has them exactly.
+    # float32 is exact here, because all integers stay below 2^24.
     colours = colours.astype(np.float32)
     offsets = (colours**2).sum(1)
     labels = np.empty(images.shape[:3], np.uint8)

@@ -1,10 +1,10 @@
-"""A segmenter fitted to real photos: does it see in made ones what it should?
+"""A segmenter trained on real photos, which tests translated photos.
 
-In place of the FCN of pix2pix and CycleGAN (Isola et al. 2017, section 4.1),
-which needs Caffe and a download: each pixel's class is read from the maps of
-a frozen feature network by least squares. It is fitted to real training
-photos and their label maps alone; its score on real test photos is the
-ceiling of its score on made ones, and must stand beside it.
+It takes the place of the FCN of pix2pix and CycleGAN (Isola et al. 2017,
+section 4.1), which needs Caffe and a download. A linear classifier of each
+pixel is fitted by least squares to the feature maps of a frozen network, from
+real training photos and their label maps alone. Its score on translated photos
+must be compared with its score on real test photos, which is an upper limit.
 """
 
 import numpy as np
@@ -14,33 +14,38 @@ from tf_i2i.metrics.arrays import blocks
 from tf_i2i.metrics.arrays import check_images
 from tf_i2i.metrics.segmentation import nearest_colour
 
-VOID = 255  # A pixel that belongs to no class.
-# Levels of 255, in the channel that differs most, up to which a colour is one
-# of the palette: lossy files blur.
+VOID = 255  # Label of a pixel that belongs to no class.
+# A colour counts as one of the palette's if no channel differs by more than
+# this, in levels of 255. Lossy files change colours by a few levels.
 NEAR = 16
-_RIDGE = 1e-3  # As a share of a map's mean square.
+# Ridge of the least squares for each feature, as a share of its sum of
+# squares.
+_RIDGE = 1e-3
 _BATCH = 16
 
 
 class PixelProbe:
-    """Reads a class in each pixel.
+    """A linear classifier of the pixels of photos.
 
     Args:
-        features: `Features` of `tf_i2i.features`.
-        images: uint8 `[N, H, W, 3]`, real photos.
-        labels: uint8 `[N, H, W]`: classes, `VOID` where there is none.
-        classes: how many there are.
+        features: `Features`, the frozen network whose feature maps are used.
+        images: uint8 `[N, H, W, 3]`, real photos to train on.
+        labels: uint8 `[N, H, W]`, the classes of their pixels; `VOID` where a
+            pixel has no class.
+        classes: number of classes.
 
     Raises:
-        UserError: no photos, labels of another shape, or none but `VOID`.
+        UserError: not uint8 images, the labels have another shape, or all
+            labels are `VOID`.
     """
 
     def __init__(self, features, images, labels, classes):
         check_images(images=images)
         if labels.shape != images.shape[:3] or not (labels != VOID).any():
             raise UserError(
-                "`labels` must hold classes, [N, H, W] as `images`. Received: "
-                f"{list(labels.shape)}, {np.mean(labels != VOID):.0%} with one"
+                "`labels` must hold classes and be [N, H, W] like `images`. "
+                f"Received: {list(labels.shape)}, of which "
+                f"{np.mean(labels != VOID):.0%} have a class"
             )
         self.features = features
         gram = right = 0.0
@@ -50,14 +55,15 @@ class PixelProbe:
             gram = gram + (x.T @ x).astype(np.float64)
             wanted = np.eye(classes, dtype=np.float32)[labels[part][known]]
             right = right + (x.T @ wanted).astype(np.float64)
-        # Each map by its own size: networks scale them as they like.
+        # The ridge is relative to each feature, because networks scale their
+        # features differently.
         ridge = _RIDGE * np.diag(gram) + np.finfo(np.float32).tiny
         self._weights = np.linalg.solve(gram + np.diag(ridge), right).astype(
             np.float32
         )
 
     def __call__(self, images):
-        """uint8 `[N, H, W, 3]` -> uint8 classes `[N, H, W]`."""
+        """Classifies pixels: uint8 `[N, H, W, 3]` -> uint8 `[N, H, W]`."""
         parts = [
             (self._pixels(images[part]) @ self._weights).argmax(-1)
             for part in blocks(len(images), _BATCH)
@@ -65,7 +71,11 @@ class PixelProbe:
         return np.concatenate(parts).astype(np.uint8)
 
     def _pixels(self, images):
-        """All maps at the size of the images, colours and places; float32."""
+        """Inputs of the classifier for every pixel, float32 `[N, H, W, C]`.
+
+        They are its colour, the feature maps enlarged to the size of the
+        image, and polynomials of its position.
+        """
         n, height, width, _ = images.shape
         maps = [images.astype(np.float32) / 127.5 - 1.0]
         for tap in self.features.taps(images, _BATCH).values():
@@ -77,9 +87,9 @@ class PixelProbe:
             )
             maps.append(tap[:, rows[:, None], columns])
         y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
-        places = np.stack([np.ones_like(x), x, y, x * x, y * y, x * y], -1)
-        places = np.broadcast_to(places[None], (n, *places.shape))
-        return np.concatenate([*maps, places.astype(np.float32)], -1)
+        position = np.stack([np.ones_like(x), x, y, x * x, y * y, x * y], -1)
+        position = np.broadcast_to(position[None], (n, *position.shape))
+        return np.concatenate([*maps, position.astype(np.float32)], -1)
 
 
 def map_labels(images, palette):
@@ -96,12 +106,16 @@ def map_labels(images, palette):
 
 
 def with_void(labels, images, palette):
-    """Labels of the nearest colours; `VOID` where none of them is near.
+    """Returns labels in which pixels of unknown colours are set to `VOID`.
 
     Args:
         labels: uint8 `[N, H, W]`, from `nearest_colour`.
-        images: uint8 `[N, H, W, 3]`, which they were read from.
-        palette: `[K, 3]`.
+        images: uint8 `[N, H, W, 3]`, the images that the labels come from.
+        palette: `[K, 3]`, integers in [0, 255], the colours of the classes.
+
+    Returns:
+        uint8 `[N, H, W]`: `VOID` where a channel differs by more than `NEAR`
+        from the nearest colour, else the label.
     """
     apart = np.abs(images.astype(np.int16) - np.asarray(palette)[labels])
     return np.where(apart.max(-1) > NEAR, VOID, labels).astype(np.uint8)

@@ -2,14 +2,14 @@
 
 Karras, Aila, Laine, Lehtinen, "Progressive Growing of GANs for Improved
 Quality, Stability, and Variation", 2018, arXiv 1710.10196, section 5; the
-TwinGAN paper reports it. Patches of each level of a Laplacian pyramid are
-compared as clouds of points: one number for each scale, from texture to
+TwinGAN paper reports it. The patches of two sets are compared at each level of
+a Laplacian pyramid, which gives one number for each scale, from texture to
 outlines.
 
-Real and fake patches are normalized separately, so the distance is blind to
-the brightness and contrast of each channel: print a colour distance beside
-it. It falls with the number of images: compare numbers of one N only, beside
-real against real.
+Real and fake patches are normalized separately, so the distance ignores the
+brightness and the contrast of each channel: print a colour distance beside it.
+The distance becomes smaller with more images. Therefore compare only numbers
+for the same N, and print the distance between two real sets beside them.
 """
 
 import os
@@ -22,13 +22,16 @@ from numpy.lib.stride_tricks import sliding_window_view
 from tf_i2i.errors import UserError
 
 PATCH = 7
-# The coarsest level in pixels; it is the blurred image, not a difference.
+# Least size of the coarsest level, in pixels. That level is the blurred image
+# itself and not a difference of two.
 SMALLEST = 16
-# Below it a channel counts as constant, and as 0 once normalized.
+# A channel with a smaller standard deviation counts as constant and is set to
+# 0 by the normalization.
 LEAST_DEVIATION = 1e-8
-# Directions projected at once: memory against the speed of the product.
+# Number of directions that patches are projected on at once. A larger number
+# makes the product faster and takes more memory.
 _BLOCK = 32
-# Pixels of images filtered at once: what stays in a core's cache.
+# Number of pixels that are filtered at once; so many fit into a core's cache.
 _CACHED = 2**18
 
 
@@ -42,31 +45,35 @@ def sliced_wasserstein(
     paired=False,
     batch_size=None,
 ):
-    """Distance of the patches of two sets of images, level by level.
+    """Returns the distance of the patches of two sets at each pyramid level.
 
-    Of the larger set only as many images are used as the smaller one has,
-    drawn by `seed`. One level at a time is in memory, with the projections
-    `1432 * N * patches` bytes: 3 GB for 16,384 images.
+    If the sets differ in size, images of the larger one are sampled, as many
+    as the smaller one has. One level at a time is held in memory; together
+    with its projections it takes `1432 * N * patches` bytes, which is 3 GB
+    for 16,384 images.
 
     Args:
-        real: uint8 `[N, S, S, 3]`: an array, a memory map, or whatever has
-            `len` and gives an array for a slice. S halves evenly for as long
-            as it is 32 or more (16, 48, 64, 256).
-        fake: the same, as many as `real` or not.
-        seed: of everything random.
-        patches: patches of 7 x 7 pixels from each image and level.
-        repeats: how often fresh directions are drawn.
-        directions: unit vectors that patches are projected on, each time.
-        paired: takes image i of both sets at the same places, which is for
-            sets that correspond one to one; equal sets then score 0.
-        batch_size: images read at once; the result does not depend on it.
+        real: uint8 `[N, S, S, 3]`: an array, a memory map, or any object that
+            has a length and returns an array for a slice. S must be divisible
+            by 2 again and again until it is below 32 (16, 48, 64, 256).
+        fake: the same; the number of images may differ.
+        seed: seed of all random choices.
+        patches: number of patches of 7 x 7 pixels per image and level.
+        repeats: number of times that new directions are sampled.
+        directions: number of directions (unit vectors) that patches are
+            projected on, each time.
+        paired: whether to take the patches of image i at the same positions
+            in both sets. This is for sets that correspond one to one; equal
+            sets then score 0.
+        batch_size: number of images read at once; the result does not depend
+            on it.
 
     Returns:
-        Dictionary, pixels of the level -> distance x 1000, from S downward,
-        and "average", their unweighted mean.
+        Dictionary from the size of a level in pixels, from S downward, to its
+        distance times 1000; and "average", their unweighted mean.
 
     Raises:
-        UserError: not such images, or of two sizes.
+        UserError: not uint8 images of an allowed size, or the sizes differ.
     """
     size = _size("real", real)
     if _size("fake", fake) != size:
@@ -102,11 +109,16 @@ def sliced_wasserstein(
 
 
 class _Cloud:
-    """The patches of one set at one level, and how to normalize them.
+    """The patches of one set at one level, and their normalization.
 
-    `points` is float32 `[N * patches, 3 * 7 * 7]`, channel first. They stay
-    as they are: subtracting each channel's mean and dividing by its
-    deviation is left to the directions.
+    The patches are stored as they are. Subtracting the mean of each channel
+    and dividing by its standard deviation is done on the directions instead,
+    which gives the same projections.
+
+    Attributes:
+        points: float32 `[N * patches, 3 * 7 * 7]`, channel first.
+        scale: float64 `[3 * 7 * 7]`, 1 / standard deviation of the channel.
+        mean: float64 `[3 * 7 * 7]`, mean of the channel.
     """
 
     def __init__(self, images, rows, level, at, batch_size, pool):
@@ -149,7 +161,7 @@ class _Cloud:
 
 
 def _distance(x, y, vectors, pool):
-    """Mean over directions of the 1-D Wasserstein distances, unscaled."""
+    """Mean over directions of the 1-D Wasserstein distances."""
     x_vectors, y_vectors = vectors * x.scale, vectors * y.scale
     shifts = x_vectors @ x.mean - y_vectors @ y.mean
     kind = x.points.dtype
@@ -165,7 +177,10 @@ def _distance(x, y, vectors, pool):
 
 
 def _line_distance(a, b, shift):
-    """1-D Wasserstein distance of `a - shift` and `b`; overwrites both."""
+    """1-D Wasserstein distance of `a - shift` and `b`.
+
+    It overwrites both arrays, to save memory.
+    """
     a.sort()
     b.sort()
     a -= b
@@ -174,7 +189,15 @@ def _line_distance(a, b, shift):
 
 
 def _level(images, level):
-    """Laplacian pyramid: uint8 `[n, S, S, 3]` -> float32 `[n, 3, s, s]`."""
+    """One level of the Laplacian pyramid.
+
+    Args:
+        images: uint8 `[n, S, S, 3]`.
+        level: number of the level, 0 for the finest.
+
+    Returns:
+        float32 `[n, 3, s, s]`, s = S / 2^level.
+    """
     x = images.transpose(0, 3, 1, 2).astype(np.float32, order="C")
     for _ in range(level):
         x = _shrink(x)
@@ -184,10 +207,11 @@ def _level(images, level):
 
 
 def _shrink(x):
-    """Blurs with [1, 4, 6, 4, 1] / 16 and keeps every second pixel.
+    """Blurs rows and columns with [1, 4, 6, 4, 1] / 16 and halves the size.
 
-    Both ways; borders are mirrored without repeating the edge. By slices, not
-    by products of matrices, whose threads spin while others wait.
+    Borders are mirrored without repeating the edge. The blur is computed by
+    slices and not by matrix products, whose threads occupy the cores while
+    they wait for others.
     """
     for _ in range(2):
         x = x.swapaxes(2, 3)
@@ -203,9 +227,11 @@ def _shrink(x):
 
 
 def _grow(x):
-    """Puts zeros between pixels, blurs as `_shrink`, doubles; both ways.
+    """Doubles the size: puts zeros between pixels and blurs as `_shrink`.
 
-    Every second pixel has the weights [1, 6, 1] / 8, the others [4, 4] / 8.
+    The values are doubled in each direction to make up for the zeros. Pixels
+    of the result are therefore sums of their neighbours with the weights
+    [1, 6, 1] / 8 or, for every second one, [4, 4] / 8.
     """
     for _ in range(2):
         x = x.swapaxes(2, 3)
@@ -219,7 +245,15 @@ def _grow(x):
 
 
 def _patches(x, at):
-    """`[n, 3, s, s]`, corners `[n, patches, 2]` -> `[n * patches, 147]`."""
+    """Cuts patches out of images and flattens them.
+
+    Args:
+        x: `[n, 3, s, s]`.
+        at: integers `[n, patches, 2]`, upper left corners (row, column).
+
+    Returns:
+        `[n * patches, 147]`.
+    """
     windows = sliding_window_view(x, (PATCH, PATCH), axis=(2, 3))
     windows = windows.transpose(0, 2, 3, 1, 4, 5)
     found = windows[np.arange(len(x))[:, None], at[..., 0], at[..., 1]]
@@ -234,20 +268,23 @@ def _resolutions(size):
 
 
 def _subset(size, count, seed):
-    """Which images are used, in their order; all where that many are."""
+    """Indices of `count` sampled images in ascending order."""
     if size == count:
         return np.arange(count)
     return np.sort(np.random.default_rng(seed).choice(size, count, False))
 
 
 def _read(images, rows):
-    """By one slice, as not everything that holds images takes indices."""
+    """Reads the images of ascending indices by one slice.
+
+    Not every container of images accepts a list of indices.
+    """
     return np.asarray(images[rows[0] : rows[-1] + 1])[rows - rows[0]]
 
 
 def _size(name, images):
     if not len(images):
-        raise UserError(f"`{name}` must hold an image or more. Received: 0")
+        raise UserError(f"`{name}` must hold at least one image. Received: 0")
     first = np.asarray(images[:1])
     if first.dtype != np.uint8 or first.ndim != 4 or first.shape[3] != 3:
         raise UserError(
@@ -258,8 +295,8 @@ def _size(name, images):
     halvings = len(_resolutions(width)) - 1
     if height != width or width < SMALLEST or width % 2**halvings:
         raise UserError(
-            f"`{name}` must be square, {SMALLEST} pixels or more, and halve "
-            "evenly for as long as it is 32 or more. "
+            f"`{name}` must be square, with sides of at least {SMALLEST} "
+            "pixels that halve evenly for as long as they are 32 or more. "
             f"Received: {height} x {width}"
         )
     return width
