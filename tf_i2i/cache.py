@@ -1,11 +1,11 @@
-"""Where things are kept that can be made again."""
+"""The cache folder, for files that can be created again."""
 
 import os
 from pathlib import Path
 
 
 def default_cache_dir():
-    """`$TF_I2I_CACHE`, else `tf_i2i` in the user's cache folder."""
+    """Returns `$TF_I2I_CACHE`, or `tf_i2i` in the user's cache folder."""
     if chosen := os.environ.get("TF_I2I_CACHE"):
         return Path(chosen).expanduser()
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"

@@ -1,4 +1,7 @@
-"""What the verbs share: flags, one-line errors, a quiet TensorFlow."""
+"""Command line parts of all verbs: flags, one-line errors, imports.
+
+TensorFlow is imported so that it prints nothing.
+"""
 
 import argparse
 import contextlib
@@ -21,19 +24,21 @@ class _Parser(argparse.ArgumentParser):
 
 
 class _Model(argparse.Action):
-    """Takes the name of a shipped model for its folder."""
+    """Stores the folder of a shipped model, whose name is given."""
 
     def __call__(self, parser, namespace, values, option_string=None):
         setattr(namespace, self.dest, models.find_model(values))
 
 
 def parser(verb, description, examples):
-    """An argument parser whose help ends with real command lines.
+    """Returns an argument parser whose help ends with example commands.
+
+    Its errors are raised as `UserError`.
 
     Args:
-        verb: name of the module below `tf_i2i`.
-        description: one or two sentences.
-        examples: command lines.
+        verb: name of the verb, a module of `tf_i2i`.
+        description: one or two sentences that say what the verb does.
+        examples: list of complete command lines.
     """
     return _Parser(
         prog=f"tf_i2i.{verb}",
@@ -45,7 +50,14 @@ def parser(verb, description, examples):
 
 
 def run(main):
-    """Runs a verb and exits: 0, or 2 after a user's mistake, in one line."""
+    """Runs a verb on the command line's arguments.
+
+    A `UserError` is printed in one line, and the process exits with status 2.
+    After Ctrl-C the status is 130.
+
+    Args:
+        main: function of the verb, which takes a list of arguments.
+    """
     try:
         main(sys.argv[1:])
     except UserError as error:
@@ -56,16 +68,18 @@ def run(main):
         print("stopped", file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:
-        # The reader (head, less) has seen enough.
+        # The program that reads the output (head, less) has ended.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def add_run_flags(add, required=True):
-    """The flags by which a verb finds a trained run.
+    """Adds the flags that name a trained run: `--run_dir` and `--model`.
+
+    `--model` also sets `run_dir`, to the folder of the shipped model.
 
     Args:
-        add: `add_argument` of a parser; `--model` ends up in `run_dir` too.
-        required: whether one of them must be given.
+        add: method `add_argument` of a parser.
+        required: whether one of the two flags must be given.
     """
     group = add.__self__.add_mutually_exclusive_group(required=required)
     group.add_argument("--run_dir", help="folder of a trained run")
@@ -74,27 +88,28 @@ def add_run_flags(add, required=True):
         dest="run_dir",
         action=_Model,
         metavar="NAME",
-        help="a trained model of the package; python -m tf_i2i.models lists "
-        "them",
+        help="name of a trained model of the package; python -m "
+        "tf_i2i.models lists them",
     )
     add_allow_imports(add)
 
 
 def add_allow_imports(add):
-    """The flag for a run whose configuration is code."""
+    """Adds the flag that allows a run's configuration to import code."""
     add(
         "--allow_imports",
         action="store_true",
-        help="trust a run's own config.gin that imports code",
+        help="allow the run's config.gin to import code, which is then run",
     )
 
 
 def add_gin_flags(add, of_files, of_bindings):
-    """The flags of a configuration, each of which may be repeated.
+    """Adds `--gin_file` and `--gin_param`, each of which may be repeated.
 
     Args:
-        add: `add_argument` of a parser.
-        of_files, of_bindings: their help.
+        add: method `add_argument` of a parser.
+        of_files: help text of `--gin_file`.
+        of_bindings: help text of `--gin_param`.
     """
     for flag, metavar, text in (
         ("--gin_file", "FILE", of_files),
@@ -103,24 +118,34 @@ def add_gin_flags(add, of_files, of_bindings):
         add(flag, action="append", default=[], metavar=metavar, help=text)
 
 
-def add_direction_flag(add, text="which way (default: a_to_b)"):
-    """The flag of a direction; `domains.find_direction` reads it.
+def add_direction_flag(add, text="direction of translation (default: a_to_b)"):
+    """Adds `--direction`; `domains.find_direction` interprets its value.
 
     Args:
-        add: `add_argument` of a parser.
-        text: its help.
+        add: method `add_argument` of a parser.
+        text: help text.
     """
     add(
         "--direction",
         default="a_to_b",
         metavar="a_to_b|b_to_a",
-        help=f"{text}; a run's own names of its domains go too: "
-        "selfie_to_anime",
+        help=f"{text}; the run's own names of its domains are accepted too, "
+        "as in selfie_to_anime",
     )
 
 
 def check_run_dir(path, flag="run_dir"):
-    """Refuses what cannot be a run, before TensorFlow is imported."""
+    """Raises an error unless a folder can be a run.
+
+    Verbs call this before TensorFlow is imported, to fail at once.
+
+    Args:
+        path: folder of the run.
+        flag: name of the flag that gave it, for the error message.
+
+    Raises:
+        UserError: the folder has no config.gin.
+    """
     if not (Path(path) / "config.gin").is_file():
         raise UserError(
             f"`--{flag}` must be the folder of a run, with a config.gin. "
@@ -129,7 +154,11 @@ def check_run_dir(path, flag="run_dir"):
 
 
 def find_run(value, flag):
-    """The folder of a run that a flag names, or of a shipped model.
+    """Returns the folder of a run or of a shipped model.
+
+    Args:
+        value: folder of a run, or name of a shipped model.
+        flag: name of the flag that gave it, for the error message.
 
     Raises:
         UserError: it is neither.
@@ -141,22 +170,22 @@ def find_run(value, flag):
 
 
 def import_tensorflow(training=False):
-    """Imports TensorFlow without its lines on stderr.
+    """Imports TensorFlow without its messages on stderr, and returns it.
 
-    Verbs call this after they have checked their flags: the import takes
-    seconds.
+    Verbs call this after they have checked their flags, because the import
+    takes seconds.
 
     Args:
-        training: whether training is to come: see `share_cores`.
+        training: whether a training follows; `share_cores` is then called.
 
     Raises:
-        UserError: if Keras is set to another backend, or TensorFlow is not
+        UserError: Keras is set to another backend, or TensorFlow is not
             installed.
     """
     backend = os.environ.get("KERAS_BACKEND", "tensorflow")
     if backend != "tensorflow":
         raise UserError(
-            "`KERAS_BACKEND` must be tensorflow, or not set. "
+            "`KERAS_BACKEND` must be tensorflow or unset. "
             f"Received: KERAS_BACKEND={backend}"
         )
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -171,17 +200,20 @@ def import_tensorflow(training=False):
                 "TensorFlow 2.21 or newer is needed: pip install tensorflow. "
                 f"Received: {error}"
             ) from error
-        if "TF_CONFIG" not in os.environ:  # Else workers are joined first.
+        # Devices are initialized here, where their messages are hidden. With
+        # TF_CONFIG the workers must be connected first.
+        if "TF_CONFIG" not in os.environ:
             tensorflow.config.list_logical_devices()
     return tensorflow
 
 
 def share_cores():
-    """Has TensorFlow run two operations at a time, on half the cores each.
+    """Makes TensorFlow run two operations at a time, on half the cores each.
 
-    A training step has independent operations enough for it; on two cores
-    it is a seventh faster. The last bits of weights depend on this, so that
-    a run keeps it. TensorFlow's own variables come first.
+    A training step has enough independent operations for this; on two cores
+    it is a seventh faster. The last bits of the trained weights depend on
+    this setting, so every training uses it. If the user has set TensorFlow's
+    environment variables for threads, they are left as they are.
     """
     half = max(1, (os.cpu_count() or 1) // 2)
     os.environ.setdefault("TF_NUM_INTEROP_THREADS", "2")
@@ -190,7 +222,7 @@ def share_cores():
 
 @contextlib.contextmanager
 def silent_stderr():
-    """Sends stderr to nowhere, C++ below Python's sys.stderr included."""
+    """Discards everything written to stderr, also by C++ code."""
     sys.stderr.flush()
     kept = os.dup(2)
     null = os.open(os.devnull, os.O_WRONLY)

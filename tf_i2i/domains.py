@@ -1,4 +1,4 @@
-"""Names of the two domains, and of the ways between them."""
+"""Names of the two domains and of the two directions of translation."""
 
 import re
 
@@ -10,13 +10,17 @@ _NAME = re.compile(r"[^\W_]+(?:[-_][^\W_]+)*")
 
 
 def check_names(names):
-    """The names that a user gives the two domains, as a tuple.
+    """Returns the user's names of the two domains as a tuple, checked.
 
-    They are for people: in logs, file names and `--direction`. Inside, the
-    domains are "a" and "b".
+    They appear in logs and file names, and `--direction` accepts them. The
+    code itself calls the domains "a" and "b".
+
+    Args:
+        names: the names, a pair of strings.
 
     Raises:
-        UserError: not two different words that a file may be called by.
+        UserError: the names are not two different words that are allowed in
+            a file name.
     """
     given = (names,) if isinstance(names, str) else tuple(names)
     words = [n for n in given if isinstance(n, str) and _NAME.fullmatch(n)]
@@ -31,12 +35,13 @@ def check_names(names):
 
 
 def named(text, names):
-    """A text in which domains and directions carry the user's names.
+    """Returns a text with the user's names in place of "a" and "b".
 
     Args:
-        text: the name of a domain, of a direction, or what ends in one after
-            an underscore, up to a slash: "gan_a", "validation_a_to_b/score".
-        names: pair of names.
+        text: name of a domain or of a direction, or a text in which such a
+            name follows an underscore and ends at a slash or at the end of
+            the text, as in "gan_a" and "validation_a_to_b/score".
+        names: pair of the user's names.
     """
     given = dict(zip(DOMAINS, names, strict=True))
     return re.sub(
@@ -47,14 +52,15 @@ def named(text, names):
 
 
 def find_direction(text, names=DOMAINS):
-    """The direction that a user means: "a_to_b" or "b_to_a".
+    """Returns the direction that a user's text means, "a_to_b" or "b_to_a".
 
     Args:
-        text: one of them, or with the names in place of a and b.
-        names: pair of names.
+        text: "a_to_b" or "b_to_a", or the same with the user's names.
+        names: pair of the user's names of the domains.
 
     Raises:
-        UserError: it is neither; lists what is known.
+        UserError: the text is no direction; the message lists all
+            directions.
     """
     known = {named(direction, names): direction for direction in DIRECTIONS}
     known |= {direction: direction for direction in DIRECTIONS}

@@ -1,4 +1,4 @@
-"""Packages that only some users need."""
+"""Import of packages that only some users need."""
 
 import importlib
 
@@ -6,17 +6,18 @@ from tf_i2i.errors import UserError
 
 
 def optional(module, extra):
-    """Imports a module that one of the package's extras brings.
+    """Imports a module that one of the package's extras installs.
 
     Args:
-        module: full name.
-        extra: name of the extra, as in `pip install 'tf_i2i[extra]'`.
+        module: full name of the module.
+        extra: name of the extra, as in `pip install 'tf-i2i[extra]'`.
 
     Returns:
         The module.
 
     Raises:
-        UserError: says what to install where the module is not there.
+        UserError: the module is not installed; the message says how to
+            install it.
     """
     try:
         return importlib.import_module(module)

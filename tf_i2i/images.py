@@ -1,15 +1,15 @@
-"""The value-range contract, and picture grids.
+"""Conversion between the two value ranges of images, and grids of images.
 
-Inside the library an image is float in [-1, 1], NHWC, three channels; on
-disk, in stores and in exported models it is uint8 in [0, 255]. These
-functions are the only doors between the two.
+Inside the library images are float in [-1, 1], NHWC, with three channels. On
+disk, in stores and in exported models they are uint8 in [0, 255]. Only the
+functions here convert between the two.
 """
 
 import numpy as np
 
 
 def to_float(images):
-    """uint8 in [0, 255] -> float32 in [-1, 1].
+    """Converts uint8 in [0, 255] to float32 in [-1, 1].
 
     Args:
         images: NumPy array or tensor, any shape, values in [0, 255].
@@ -25,10 +25,13 @@ def to_float(images):
 
 
 def to_uint8(images):
-    """float in [-1, 1] -> uint8 in [0, 255], clipped and rounded to even.
+    """Converts float in [-1, 1] to uint8 in [0, 255].
+
+    Values are clipped, and halves are rounded to even.
 
     Args:
-        images: NumPy array or tensor, any shape, values around [-1, 1].
+        images: NumPy array or tensor, any shape; values outside [-1, 1] are
+            clipped.
 
     Returns:
         Same kind and shape, uint8: `round(clip(x, -1, 1) * 127.5 + 127.5)`.
@@ -43,12 +46,13 @@ def to_uint8(images):
 
 
 def grid(rows, gap=2):
-    """Lays rows of images out as one picture on white.
+    """Returns rows of images as one image, on a white background.
 
     Args:
-        rows: list of uint8 arrays `[columns, height, width, 3]`, all of one
-            shape; one array is one row of the picture.
-        gap: white pixels between and around the images.
+        rows: list of uint8 arrays `[columns, height, width, 3]`, all of the
+            same shape; each array is one row of the grid.
+        gap: width of the white space between and around the images, in
+            pixels.
 
     Returns:
         uint8 array `[H, W, 3]`.

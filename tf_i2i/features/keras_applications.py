@@ -1,4 +1,4 @@
-"""Networks of `keras.applications`, with ImageNet or one's own weights."""
+"""Networks of `keras.applications`, with ImageNet weights or from a file."""
 
 import os
 import warnings
@@ -11,10 +11,11 @@ from tf_i2i.features.vgg import check_taps
 from tf_i2i.features.vgg import vgg_forward
 
 _URL = "https://storage.googleapis.com/tensorflow/"
-# In the order blue, green, red: what Keras takes from images for VGG.
+# Means of blue, green and red that Keras subtracts from images for VGG, in
+# levels of 255.
 _VGG_MEANS = (103.939, 116.779, 123.68)
-# Name -> folder and file of the ImageNet weights below `_URL`, taps,
-# input size, smallest side.
+# Name -> folder below `_URL` and file name of the ImageNet weights, default
+# feature maps, input size (None: any), smallest side of an image in pixels.
 _NETWORKS = {
     "InceptionV3": (
         "keras-applications/inception_v3",
@@ -67,27 +68,29 @@ NAMES = tuple(_NETWORKS)
 
 
 def keras_network(name, weights="imagenet", taps=None, dtype="float32"):
-    """A network without its classifier, as `Features`.
+    """Loads a network without its classifier.
 
-    A Frechet distance in Keras' InceptionV3 is not FID: other weights, other
-    pooling than in the network of that name.
+    A Frechet distance by Keras' InceptionV3 is not FID, because weights and
+    pooling differ from those of the Inception network that FID uses.
 
     Args:
         name: one of `NAMES`.
-        weights: "imagenet", or path of an `.h5` file for this network
-            without its top.
-        taps: names of layers, or of VGG's as in `features.vgg`; None for
-            those that metrics take.
-        dtype: of the arithmetic, where taps of VGG are given.
+        weights: "imagenet", or path of an `.h5` file with weights of this
+            network without its top.
+        taps: names of the feature maps: names of layers, or for VGG networks
+            names as in `features.vgg`. None for the layers that metrics use.
+        dtype: dtype of the computation; only used for VGG networks with
+            `taps`.
 
     Returns:
-        Taps by Keras' names of the layers. InceptionV3 and MobileNetV2
-        resize to 299 and 224 and embed by their last tap; VGG takes images
-        as they are and embeds by all.
+        A `Features` whose feature maps are named by the layers or by `taps`.
+        InceptionV3 and MobileNetV2 resize images to 299 and 224 pixels, and
+        their embedding is the last feature map. VGG networks take images of
+        any size, and their embedding is made of all feature maps.
 
     Raises:
-        UserError: unknown name or tap; a file that is missing or does not fit;
-            weights that cannot be downloaded, with what to do.
+        UserError: `name` or a name in `taps` is unknown, the file is missing
+            or does not fit the network, or the weights cannot be downloaded.
     """
     if name not in _NETWORKS:
         raise UserError(
@@ -101,10 +104,10 @@ def keras_network(name, weights="imagenet", taps=None, dtype="float32"):
             f"`keras:{name}:` must be followed by a file of weights. "
             f"Received: {path}"
         )
-    network = _built(name, path)
+    network = _build(name, path)
     vgg = name.startswith("VGG")
     if vgg and taps:
-        convolutions = _convolutions(network)
+        convolutions = _read_convolutions(network)
         check_taps(taps, convolutions)
         forward = vgg_forward(convolutions, _VGG_MEANS, taps, "VALID", dtype)
     else:
@@ -122,13 +125,13 @@ def keras_network(name, weights="imagenet", taps=None, dtype="float32"):
 
 
 def _imagenet_path(name):
-    """Where Keras keeps the file."""
+    """Path of the file of ImageNet weights in Keras' own cache."""
     home = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"))
     return home / "models" / _NETWORKS[name][1]
 
 
 def _imagenet_file(name):
-    """The file in Keras' own cache, downloaded if it is not there."""
+    """Returns the path of the ImageNet weights, downloaded if missing."""
     import keras
 
     path = _imagenet_path(name)
@@ -143,21 +146,23 @@ def _imagenet_file(name):
     except Exception as error:  # Keras raises no narrower class.
         raise UserError(
             f"`keras:{name}` needs ImageNet weights that could not be "
-            f"downloaded: get {url} where there is a network and put it at "
-            f"{path}, or anywhere and write keras:{name}:/path/to/{file}. "
+            f"downloaded. On a machine with internet access, download {url}. "
+            f"Then put it at {path}, or elsewhere and write "
+            f"keras:{name}:/path/to/{file}. "
             f"Received: {_first_line(error)}"
         ) from error
     return path
 
 
-def _built(name, path):
+def _build(name, path):
+    """Builds a network in float32 and loads its weights."""
     import keras
 
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float32")
     try:
         with warnings.catch_warnings():
-            # MobileNetV2 says which size its ImageNet weights are for.
+            # MobileNetV2 warns about the size of its ImageNet weights.
             warnings.simplefilter("ignore", UserWarning)
             network = getattr(keras.applications, name)(
                 include_top=False, weights=None
@@ -174,8 +179,8 @@ def _built(name, path):
     return network
 
 
-def _convolutions(network):
-    """Kernels and biases of a VGG network, `relu1_1` onward."""
+def _read_convolutions(network):
+    """Dictionary from `relu1_1` and so on to kernel and bias, of a VGG."""
     return {
         layer.name.replace("block", "relu").replace(
             "conv", ""
@@ -186,10 +191,14 @@ def _convolutions(network):
 
 
 def layer_outputs(network, taps):
-    """Outputs of layers of a Keras model, by the layers' names.
+    """Returns a dictionary of the outputs of layers of a Keras model.
+
+    Args:
+        network: Keras model.
+        taps: names of its layers.
 
     Raises:
-        UserError: it has no such layer.
+        UserError: the model has no layer of that name.
     """
     try:
         return {name: network.get_layer(name).output for name in taps}

@@ -1,4 +1,4 @@
-"""Any network that somebody saved as a .keras file."""
+"""Networks in .keras files."""
 
 from pathlib import Path
 
@@ -10,21 +10,22 @@ from tf_i2i.features.keras_applications import layer_outputs
 
 
 def keras_file(path, taps=None):
-    """A saved Keras model as `Features`.
+    """Loads a saved Keras model.
 
     Args:
-        path: a `.keras` file. The model takes RGB images in [0, 255],
-            `[N, H, W, 3]`; where H and W are fixed, images are resized to
-            them.
-        taps: names of layers; None for the outputs.
+        path: path of a `.keras` file. The model must take square RGB images
+            in [0, 255], `[N, H, W, 3]`. If H and W are fixed, images are
+            resized to them.
+        taps: names of the layers whose outputs are the feature maps; None for
+            all outputs of the model with two or four dimensions.
 
     Returns:
-        Taps: those layers, or all its outputs of two or four dimensions, by
-        name; the embedding is all of them.
+        A `Features` with these feature maps; its embedding is made of all of
+        them. For images of another range see `load_features`.
 
     Raises:
-        UserError: no such file, or no model of images in it, or no such
-            layer.
+        UserError: the file is missing or damaged, the model does not map
+            images to features, or it has no layer of that name.
     """
     import keras
 
@@ -39,8 +40,8 @@ def keras_file(path, taps=None):
     shape = getattr(model, "input_shape", None)
     if not isinstance(shape, tuple) or len(shape) != 4 or shape[1] != shape[2]:
         raise UserError(
-            f"`{path}` must take one batch of square images [N, H, W, 3]. "
-            f"Received: {shape}"
+            f"`{path}` must take square images [N, H, W, 3] as its only "
+            f"input. Received: {shape}"
         )
     outputs = {
         name.rpartition("/")[2]: output

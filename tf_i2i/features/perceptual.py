@@ -1,33 +1,34 @@
-"""A frozen network as a function of images to maps that losses compare."""
+"""The feature maps that perceptual losses compare."""
 
 from tf_i2i.errors import UserError
 from tf_i2i.features import load_features
 
 
 def perceptual(name="hed-vgg16", content=None, style=None):
-    """Loads a network by whose maps images are compared.
+    """Loads a network whose feature maps a perceptual loss compares.
 
-    Johnson et al. 2016 (arXiv:1603.08155) take relu3_3 of VGG-16 for content
-    and relu1_2, relu2_2, relu3_3, relu4_3 for style: the third and the first
-    four of the maps that networks of that kind have here.
+    Johnson et al. 2016 (arXiv:1603.08155) use relu3_3 of VGG-16 for content
+    and relu1_2, relu2_2, relu3_3, relu4_3 for style. These are the third and
+    the first four of the default feature maps of `hed-vgg16` and
+    `keras:VGG16`.
 
     Args:
-        name: as in `load_features`.
-        content: names of maps; None: the third.
-        style: names of maps; None: the first four.
+        name: name of the network as in `load_features`.
+        content: names of the feature maps for content; None for the third.
+        style: names of the feature maps for style; None for the first four.
 
     Returns:
-        Function: images `[N, S, S, 3]`, float in [-1, 1], to two lists of
-        float32 maps `[N, h, w, C]`, for content and for style.
+        Function from images `[N, S, S, 3]`, float in [-1, 1], to two lists of
+        float32 feature maps `[N, h, w, C]`, for content and for style.
 
     Raises:
-        UserError: an unknown name of a network or of a map, or maps that are
-            vectors.
+        UserError: the name of the network or of a feature map is unknown. The
+            returned function raises it if a feature map is a vector.
     """
     features = load_features(name)
     known = features.tap_names
-    content = _chosen("content", content, known, known[2:3])
-    style = _chosen("style", style, known, known[:4])
+    content = _choose("content", content, known, known[2:3])
+    style = _choose("style", style, known, known[:4])
 
     def maps(images):
         found = features(images)
@@ -43,7 +44,8 @@ def perceptual(name="hed-vgg16", content=None, style=None):
     return maps
 
 
-def _chosen(kind, given, known, default):
+def _choose(kind, given, known, default):
+    """Checked names of feature maps: the given ones, or the default."""
     chosen = default if given is None else tuple(given)
     if not chosen or not {*chosen} <= {*known}:
         raise UserError(

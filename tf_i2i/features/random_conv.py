@@ -1,9 +1,9 @@
-"""A convolutional network with random weights: needs no file, never changes.
+"""A convolutional network with fixed random weights, which needs no file.
 
 Random networks rank generative models much as trained ones do (Lee, Kim,
-Lee 2022, arXiv 2208.09218; Naeem et al. 2020 embed with one too). They are
-weak on sharpness and style: a default where nothing can be downloaded, and a
-second opinion where it can.
+Lee 2022, arXiv 2208.09218; Naeem et al. 2020 use one too). They hardly see
+sharpness and style. Use this network where nothing can be downloaded, or as a
+second opinion beside a trained one.
 """
 
 import numpy as np
@@ -17,18 +17,20 @@ LEAST_SIZE = 16
 
 
 def random_conv(seed=0):
-    """Two 3x3 convolutions at each of four resolutions, leaky, no biases.
+    """Builds the network: two 3x3 convolutions at each of four resolutions.
 
-    The kernels come from NumPy's generator, the same everywhere, scaled as
-    He et al. (2015) so that the mean square of the activations stays what it
-    is from layer to layer.
+    It has leaky ReLUs and no biases. The kernels come from NumPy's random
+    number generator, so that they are the same on every machine. They are
+    scaled as in He et al. (2015), so that the mean square of the activations
+    is the same in all layers.
 
     Args:
-        seed: of the weights, part of the name.
+        seed: seed of the weights; it becomes part of the name.
 
     Returns:
-        `Features`: taps `conv1` (full size) to `conv4` (an eighth), 32 to
-        256 channels, embedding 480 numbers.
+        A `Features` with the feature maps `conv1` (full size, 32 channels) to
+        `conv4` (1/8 of the size, 256 channels) and an embedding of 480
+        numbers.
     """
     kernels = _kernels(seed)
     names = tuple(f"conv{i + 1}" for i in range(len(WIDTHS)))
@@ -43,7 +45,7 @@ def random_conv(seed=0):
 
 
 def _kernels(seed):
-    """Float32 `[3, 3, in, out]`, two for each resolution."""
+    """List of kernels, float32 `[3, 3, in, out]`, two per resolution."""
     rng = np.random.default_rng(seed)
     kernels = []
     below = 3

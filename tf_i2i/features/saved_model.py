@@ -1,4 +1,4 @@
-"""Any network that somebody saved as a SavedModel."""
+"""Networks that are stored as a SavedModel."""
 
 import hashlib
 from pathlib import Path
@@ -11,22 +11,24 @@ DEFAULT_SIGNATURE = "serving_default"
 
 
 def saved_model(path, signature=DEFAULT_SIGNATURE):
-    """A signature of a SavedModel as `Features`.
+    """Loads a network from a SavedModel.
 
     Args:
-        path: the folder.
-        signature: its name. It takes one tensor of RGB images in [0, 255],
-            float or uint8 (which lets no gradient through), `[N, H, W, 3]`;
-            where H and W are fixed, images are resized to them. For one
-            of floats in another range, see `load_features`.
+        path: folder of the SavedModel.
+        signature: name of the signature that is called. It must take one
+            tensor of square RGB images in [0, 255], `[N, H, W, 3]`, float or
+            uint8. If H and W are fixed, images are resized to them. There
+            are no gradients through a signature that takes uint8. For floats
+            of another range see `load_features`.
 
     Returns:
-        Taps: all its outputs of two or four dimensions, by name. The
-        embedding is the output named `embedding`, else all of them.
+        A `Features` whose feature maps are all outputs of two or four
+        dimensions. Its embedding is the output named `embedding`, or all
+        outputs if there is none of that name.
 
     Raises:
-        UserError: no SavedModel, no such signature, or one that does not
-            map images to features.
+        UserError: the folder is no SavedModel, it has no such signature, or
+            the signature does not map images to features.
     """
     import tensorflow as tf
 
@@ -39,7 +41,7 @@ def saved_model(path, signature=DEFAULT_SIGNATURE):
     model = tf.saved_model.load(str(path))
     if signature not in model.signatures:
         raise UserError(
-            f"`{path}` must have the signature; it has "
+            f"`{path}` must have the signature that is asked for; it has "
             f"{sorted(model.signatures)}. Received: {signature!r}"
         )
     function = model.signatures[signature]
@@ -55,7 +57,7 @@ def saved_model(path, signature=DEFAULT_SIGNATURE):
         )
 
     def forward(images):
-        # The model is named here so that it lives as long as this function.
+        # A reference to the model, so that it lives as long as this function.
         levels = (images + 1) * 127.5
         if spec.dtype == tf.uint8:
             levels = tf.round(levels)
@@ -86,7 +88,11 @@ def _only_input(path, function):
 
 
 def _hash(path):
-    """Of the graph and the variables; the fingerprint changes by itself."""
+    """SHA-256 of the graph and the variables.
+
+    The file `fingerprint.pb` is left out, because it differs between two
+    SavedModels of the same network.
+    """
     digest = hashlib.sha256()
     files = [path / "saved_model.pb", *sorted(path.glob("variables/*"))]
     for file in files:

@@ -1,4 +1,4 @@
-"""A frozen network as a function of images to vectors: XGAN's teacher."""
+"""XGAN's teacher: a frozen network that maps images to vectors."""
 
 import dataclasses
 
@@ -9,23 +9,26 @@ from tf_i2i.features.base import LEVELS
 
 
 def teacher(name="face", input_size=None, value_range=LEVELS):
-    """Loads a network that knows images of one domain.
+    """Loads a network whose vectors a translator learns to preserve.
 
     Args:
-        name: as in `load_features`, `kerasfile:FILE.keras`,
-            `savedmodel:FOLDER` and `tflite:FILE.tflite` among them; or
-            "face", a SavedModel of a face network at `face_path()`.
-        input_size: side to which images are resized; None: as the network
-            asks.
-        value_range: least and largest value of the images that a file's
-            network takes, where its name does not say it.
+        name: name of the network as in `load_features` (for example
+            `kerasfile:FILE.keras`, `savedmodel:FOLDER` or
+            `tflite:FILE.tflite`), or "face" for the SavedModel of a face
+            network in the folder `face_path()`.
+        input_size: side in pixels that images are resized to; None for the
+            size that the network takes.
+        value_range: smallest and largest value of the images that the network
+            in a file takes, if `name` does not give them.
 
     Returns:
-        Function: images `[N, S, S, 3]`, float in [-1, 1], to float32
-        `[N, D]`, differentiable as far as the network is. Maps are averaged.
+        Function from images `[N, S, S, 3]`, float in [-1, 1], to float32
+        vectors `[N, D]`. Feature maps are averaged over positions. Gradients
+        flow to the images if the network allows it.
 
     Raises:
-        UserError: an unknown name, a missing file, or a range that is none.
+        UserError: the name is unknown, a file is missing, or the range is
+            not valid.
     """
     if name == "face":
         name = f"savedmodel:{_face()}"
@@ -39,22 +42,24 @@ def teacher(name="face", input_size=None, value_range=LEVELS):
 
 
 def face_path():
-    """Where "face" is: `teachers/face` in the cache folder."""
+    """Returns the folder of "face": `teachers/face` in the cache folder."""
     return default_cache_dir() / "teachers" / "face"
 
 
 def _face():
+    """`face_path()`, checked to be a SavedModel."""
     path = face_path()
     if not (path / "saved_model.pb").is_file():
         raise UserError(
-            "`teacher.name` 'face' needs a network that knows faces: put a "
-            f"SavedModel (saved_model.pb, variables/) into {path}, whose "
-            "signature serving_default takes RGB faces in [0, 255], "
-            "[N, H, W, 3], and gives `embedding`, [N, D]. FaceNet is the "
-            "paper's; FaceRes (models/faceres.json and .bin of the npm "
-            "package @vladmandic/human, MIT, 1024 numbers), made a "
-            "SavedModel, is another, for XGAN.teacher_centred = True. "
-            "Elsewhere: 'savedmodel:FOLDER', 'kerasfile:FILE.keras' or "
-            "'tflite:FILE.tflite'. Received: no such folder"
+            "`teacher.name` 'face' needs a network that recognizes faces. "
+            f"Put a SavedModel (saved_model.pb, variables/) into {path} whose "
+            "signature serving_default maps RGB faces in [0, 255], "
+            "[N, H, W, 3], to `embedding`, [N, D]. The paper uses FaceNet. "
+            "Another one is FaceRes (models/faceres.json and .bin of the npm "
+            "package @vladmandic/human, MIT, 1024 numbers), converted to a "
+            "SavedModel and used with XGAN.teacher_centred = True. For a "
+            "network in another place write 'savedmodel:FOLDER', "
+            "'kerasfile:FILE.keras' or 'tflite:FILE.tflite'. Received: no "
+            "such folder"
         )
     return path

@@ -1,4 +1,4 @@
-"""Any network that somebody saved for TFLite; no gradient goes through."""
+"""Networks in .tflite files; gradients do not flow through them."""
 
 import hashlib
 import warnings
@@ -12,17 +12,21 @@ from tf_i2i.features.base import Features
 
 
 def tflite(path):
-    """A .tflite file as `Features`.
+    """Loads a network from a .tflite file.
 
     Args:
-        path: of the file. The model takes float32 or uint8 RGB images in
-            [0, 255], `[n, H, W, 3]`; where n is fixed, so many at once.
+        path: path of the file. The model must take square RGB images in
+            [0, 255], `[n, H, W, 3]`, float32 or uint8, and have one output
+            of two or four dimensions. Images are resized to H and W, and are
+            processed n at a time.
 
     Returns:
-        One tap, `embedding`: its only output, of two or four dimensions.
+        A `Features` with one feature map, `embedding`, the model's output.
+        For floats of another range see `load_features`.
 
     Raises:
-        UserError: no such file, or no model of images in it.
+        UserError: the file is missing or damaged, or the model has other
+            inputs or outputs.
     """
     import tensorflow as tf
 
@@ -54,7 +58,8 @@ def tflite(path):
         rows = []
         for i in range(0, len(levels), shape[0]):
             part = levels[i : i + shape[0]]
-            # The last image again, where the model wants more.
+            # Fills the last batch up with repeated images; their results are
+            # dropped below.
             part = np.resize(part, shape) if len(part) < shape[0] else part
             interpreter.set_tensor(given, part.astype(inputs[0]["dtype"]))
             interpreter.invoke()

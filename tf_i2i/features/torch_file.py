@@ -1,9 +1,10 @@
-"""Reads tensors from a PyTorch file of the old kind, without PyTorch.
+"""Reads tensors from a PyTorch file in the old format, without PyTorch.
 
-The format that `torch.save` wrote before version 1.6: five pickles in a row
-(magic number, protocol, system, the object, names of the storages), then for
-each storage its length and its bytes. A pickle can run code; here only what
-builds tensors and dictionaries is let through.
+`torch.save` wrote this format before version 1.6: five pickles in a row (magic
+number, protocol version, system information, the object, names of the
+storages), and then the length and the bytes of each storage. A pickle can run
+code when it is loaded. This reader therefore refuses everything but the few
+functions that build tensors and dictionaries.
 """
 
 import collections
@@ -18,18 +19,18 @@ _TYPES = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
 
 
 def read_tensors(path):
-    """All tensors of a saved state dictionary.
+    """Reads all tensors of a saved state dictionary.
 
     Args:
-        path: of a `.pth` file in the old format, little-endian, with float32
-            and int64 tensors.
+        path: path of a `.pth` file in the old format, little-endian, with
+            float32 and int64 tensors.
 
     Returns:
-        Dictionary, name -> array.
+        Dictionary from names to NumPy arrays.
 
     Raises:
-        UserError: another format, or a pickle that asks for more than
-            tensors and dictionaries.
+        UserError: the file has another format, or its pickle asks for
+            anything but tensors and dictionaries.
     """
     try:
         with open(path, "rb") as file:
@@ -63,7 +64,10 @@ _Storage = collections.namedtuple("_Storage", ["key", "dtype"])
 
 
 class _Tensors(pickle.Unpickler):
-    """Tensors become (storage, offset, shape, strides)."""
+    """An unpickler that returns tensors as (storage, offset, shape, strides).
+
+    It raises an error for every other class or function.
+    """
 
     def find_class(self, module, name):
         if (module, name) == ("collections", "OrderedDict"):
@@ -82,7 +86,10 @@ class _Tensors(pickle.Unpickler):
 
 
 def _view(storage, offset, shape, strides):
-    """The tensor in its storage, copied; never a byte beside it."""
+    """Copies a tensor out of its storage.
+
+    It raises an error if the tensor would reach beyond the storage.
+    """
     last = offset + sum(
         (n - 1) * s for n, s in zip(shape, strides, strict=True)
     )

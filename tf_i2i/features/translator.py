@@ -1,4 +1,4 @@
-"""A translator that was exported: the teacher of a distillation."""
+"""An exported translator, the teacher of a distillation."""
 
 from pathlib import Path
 
@@ -9,13 +9,14 @@ def exported(folder=None):
     """Loads a SavedModel that `python -m tf_i2i.export` wrote.
 
     Args:
-        folder: of the SavedModel.
+        folder: folder of the SavedModel.
 
     Returns:
-        Function `(images, direction)`: images `[N, S, S, 3]`, float in
-        [-1, 1], to their translations. Where there is no such folder it
-        raises a `UserError` when it is called: a student that has learned
-        needs its teacher no more.
+        Function of images `[N, S, S, 3]`, float in [-1, 1], and a direction,
+        "a_to_b" or "b_to_a", that returns their translations. If the folder
+        is missing, the function raises a `UserError` when it is called, and
+        not before, so that a trained student can be loaded without its
+        teacher.
     """
     import tensorflow as tf
 

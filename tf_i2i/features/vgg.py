@@ -1,7 +1,7 @@
 """The convolutions of VGG networks (Simonyan, Zisserman 2015).
 
-Taps have the names of the literature: `relu3_1` is the first convolution of
-the third block after its rectifier, `conv3_1` the same one before it.
+Feature maps have the names of the literature: `conv3_1` is the output of the
+first convolution of the third block, and `relu3_1` is the same after the ReLU.
 """
 
 import re
@@ -10,38 +10,42 @@ from tf_i2i.errors import UserError
 
 
 def check_taps(taps, weights):
-    """Refuses taps that a VGG network does not have.
+    """Raises an error unless a VGG network has all these feature maps.
 
     Args:
-        taps: names.
-        weights: dictionary with the network's convolutions, `relu1_1` etc.
+        taps: names of feature maps, `conv1_1` or `relu1_1` and so on.
+        weights: dictionary whose keys are the network's convolutions,
+            `relu1_1` and so on.
 
     Raises:
-        UserError: for the first unknown one.
+        UserError: a name is unknown.
     """
     for tap in taps:
         named = re.fullmatch("(?:conv|relu)(.*)", tap)
         if not named or f"relu{named[1]}" not in weights:
             known = [name.removeprefix("relu") for name in weights]
             raise UserError(
-                "`taps` must be convN (before the rectifier) or reluN, N one "
-                f"of {', '.join(known)}. Received: {tap!r}"
+                "`taps` must be convN (before the ReLU) or reluN (after it), "
+                f"with N one of {', '.join(known)}. Received: {tap!r}"
             )
 
 
 def vgg_forward(weights, means, taps, padding="SAME", dtype="float32"):
-    """Images -> taps, up to the deepest of them.
+    """Returns a function that computes feature maps, up to the deepest one.
 
     Args:
-        weights: name of the convolution, `relu1_1` onward in order ->
-            kernel `[3, 3, in, out]` and bias `[out]`.
-        means: of blue, green and red, in levels of 255.
-        taps: names.
-        padding: of the pooling; it matters for odd sides.
-        dtype: of the arithmetic.
+        weights: dictionary from the name of a convolution, `relu1_1` onward
+            in order, to its kernel `[3, 3, in, out]` and bias `[out]`.
+        means: means of blue, green and red that are subtracted, in levels of
+            255.
+        taps: names of the feature maps.
+        padding: padding of the pooling, "SAME" or "VALID"; it matters for odd
+            sides.
+        dtype: dtype of the computation, "float32" or "bfloat16".
 
     Returns:
-        Function: float32 images in [-1, 1] -> dictionary, tap -> float32.
+        Function from float32 images in [-1, 1], `[N, H, W, 3]`, to a
+        dictionary from the names to float32 feature maps.
     """
     import tensorflow as tf
 

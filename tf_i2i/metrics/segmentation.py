@@ -36,7 +36,7 @@ def confusion(truth, predicted, classes, ignore=()):
     for name, labels in (("truth", truth), ("predicted", predicted)):
         if labels.dtype.kind not in "iu":
             raise UserError(
-                f"`{name}` must be integers. Received: {labels.dtype}"
+                f"`{name}` must be whole numbers. Received: {labels.dtype}"
             )
     if truth.shape != predicted.shape:
         raise UserError(
@@ -141,7 +141,7 @@ def nearest_colour(images, palette):
     )
     if not good:
         raise UserError(
-            "`palette` must be [K, 3], integers in [0, 255], K at most "
+            "`palette` must be [K, 3], whole numbers in [0, 255], K at most "
             f"256. Received: {colours.dtype} {list(colours.shape)}"
         )
     # float32 is exact here, because all integers stay below 2^24.

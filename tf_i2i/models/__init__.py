@@ -1,7 +1,7 @@
-"""Trained translators that come with the package; no TensorFlow.
+"""Trained translators that come with the package.
 
-`python -m tf_i2i.models` lists them. Each is a folder that the verbs take as
-a run: `--model=twingan-toy`.
+`python -m tf_i2i.models` lists them. Each is a folder that the verbs use like
+a run: `--model=twingan-toy`. This module does not import TensorFlow.
 """
 
 from pathlib import Path
@@ -12,16 +12,16 @@ _FOLDER = Path(__file__).parent
 
 
 def shipped_models():
-    """Names of the shipped models -> folders, e.g. "twingan-toy"."""
+    """Returns a dictionary from the names, e.g. "twingan-toy", to folders."""
     found = sorted(_FOLDER.glob("*/config.gin"))
     return {f"{path.parent.name}-toy": path.parent for path in found}
 
 
 def find_model(name):
-    """The folder of a shipped model.
+    """Returns the folder of a shipped model.
 
     Raises:
-        UserError: there is none of that name; lists those that there are.
+        UserError: there is no model of that name; the message lists all.
     """
     shipped = shipped_models()
     if name in shipped:
@@ -32,7 +32,7 @@ def find_model(name):
 
 
 def name_of(folder):
-    """The name of a shipped model by its folder; None for any other."""
+    """Returns the name of the shipped model in a folder, or None."""
     for name, path in shipped_models().items():
         if path.resolve() == Path(folder).resolve():
             return name
@@ -40,5 +40,5 @@ def name_of(folder):
 
 
 def title(folder):
-    """The first line of a model's card: what it is."""
+    """Returns the first line of a model's card, which says what it is."""
     return (folder / "README.md").read_text().partition("\n")[0].lstrip("# ")

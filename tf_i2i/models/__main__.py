@@ -1,4 +1,4 @@
-"""python -m tf_i2i.models: the translators that come with the package.
+"""python -m tf_i2i.models: list the translators that come with the package.
 
 python -m tf_i2i.models
 python -m tf_i2i.translate --model=twingan-toy --input=me.jpg --output=.
@@ -9,7 +9,7 @@ from tf_i2i import models
 
 
 def main(argv):
-    """Prints name, title and folder of each model."""
+    """Prints the name, the title and the folder of each model."""
     _parser().parse_args(argv)
     for name, folder in models.shipped_models().items():
         print(f"{name:16} {models.title(folder):32} {folder}")
@@ -18,8 +18,8 @@ def main(argv):
 def _parser():
     return cli.parser(
         "models",
-        "Lists the translators that come with the package: name, what it "
-        "is, and the folder with its model card.",
+        "Lists the translators that come with the package: name, title, and "
+        "the folder, in which README.md is the model card.",
         [
             "python -m tf_i2i.models",
             "python -m tf_i2i.translate --model=twingan-toy --input=me.jpg "
