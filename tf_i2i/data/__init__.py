@@ -1,4 +1,4 @@
-"""Images of two domains: sources, stores, augmentation, batches."""
+"""Data sets of two image domains: sources, stores, augmentation, batches."""
 
 from tf_i2i.data.augment import Augmentation
 from tf_i2i.data.sources import ArraySource

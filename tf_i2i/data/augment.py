@@ -1,7 +1,7 @@
-"""Random views of one image, as a function of a seed.
+"""Random augmentation of an image, as a function of a seed.
 
-Nothing here has a state: the same image and seed give the same view, so a
-stopped run goes on exactly where it was.
+It has no state: the same image and seed always give the same result. A run
+that is stopped and resumed therefore sees the same images as one that was not.
 """
 
 import math
@@ -13,8 +13,10 @@ import numpy as np
 from tf_i2i.errors import UserError
 from tf_i2i.images import to_float
 
-# The grey axis of colour space, and a quarter turn about it (the cross
-# product with (1, 1, 1) / sqrt 3): hue is an angle, saturation a radius.
+# Matrices on RGB colours: the projection on the grey axis, the rest, and the
+# rotation of the rest by 90 degrees about the grey axis (the cross product
+# with (1, 1, 1) / sqrt 3). Hue is an angle about that axis, and saturation is
+# the distance from it.
 _GREY = np.full((3, 3), 1 / 3, np.float32)
 _CHROMA = np.eye(3, dtype=np.float32) - _GREY
 _QUARTER_TURN = np.float32(3**-0.5) * np.array(
@@ -24,29 +26,31 @@ _QUARTER_TURN = np.float32(3**-0.5) * np.array(
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Crops, mirrors and recolours; every part can be switched off.
+    """Random crops, flips and changes of colour, each of which is optional.
 
-    All numbers are drawn uniformly, each from its own stream: switching one
-    part off leaves the others' draws as they were.
+    Every random number is sampled uniformly and independently. Switching one
+    part off does not change the random numbers of the others.
 
     Attributes:
-        crop: (low, high) side of a random square in shares of the image's
-            side, 0 < low <= high <= 1; None takes the whole image.
-        flip: mirror left and right, half of the time.
-        contrast: distances from the mean of all the image's values are
-            multiplied by 1 - contrast to 1 + contrast; in [0, 1].
-        hue: colours are turned about the grey axis by up to this share of a
-            full turn, either way; in [0, 0.5].
-        brightness: up to this share of the full range, [-1, 1], is added or
-            taken away; in [0, 1].
-        saturation: distances from grey are multiplied by 1 - saturation to
-            1 + saturation; in [0, 1].
-        invert: take the negative, half of the time.
-        maps: take pixels as they are, not mixtures of neighbours: for label
-            maps, whose colours are names; see `of_maps`.
+        crop: (low, high), range of the side of a random square crop as a
+            share of the image's side, 0 < low <= high <= 1; None for the
+            whole image.
+        flip: whether to flip left and right with probability 1/2.
+        contrast: values are moved away from their mean over the image, or
+            towards it, by a factor in [1 - contrast, 1 + contrast]; in
+            [0, 1].
+        hue: colours are rotated about the grey axis by at most this share of
+            a full turn, in either direction; in [0, 0.5].
+        brightness: at most this share of the width of the range [-1, 1] is
+            added to all values or subtracted from them; in [0, 1].
+        saturation: distances of colours from grey are multiplied by a factor
+            in [1 - saturation, 1 + saturation]; in [0, 1].
+        invert: whether to negate all values with probability 1/2.
+        maps: whether images are label maps, whose pixels must not be mixed;
+            crops then take the nearest pixels. See `of_maps`.
 
     Raises:
-        UserError: a value outside its range.
+        UserError: a value is outside its range.
     """
 
     crop: tuple | None = (0.8, 1.0)
@@ -74,7 +78,7 @@ class Augmentation:
                 )
 
     def of_maps(self):
-        """The same crops and mirrors, without another change of colours."""
+        """Returns the augmentation for label maps: only crops and flips."""
         return replace(
             self,
             contrast=0.0,
@@ -86,38 +90,45 @@ class Augmentation:
         )
 
     def __call__(self, image, seed, size):
-        """One view.
+        """Returns one augmented image.
 
         Args:
             image: uint8 tensor `[S, S, 3]` in [0, 255], S static.
             seed: integer tensor `[2]`.
-            size: side of the view in pixels, a plain integer.
+            size: side of the result in pixels, a Python integer.
 
         Returns:
             float32 tensor `[size, size, 3]`, clipped to [-1, 1].
         """
         import tensorflow as tf
 
-        draws = tf.unstack(tf.random.stateless_uniform([9], seed))
-        view = to_float(self._crop(image, draws[:3], size))
+        samples = tf.unstack(tf.random.stateless_uniform([9], seed))
+        view = to_float(self._crop(image, samples[:3], size))
         if self.flip:
             # `tf.where` would take six times as long.
             view = tf.cond(
-                draws[3] < 0.5, lambda: view, lambda: tf.reverse(view, [1])
+                samples[3] < 0.5, lambda: view, lambda: tf.reverse(view, [1])
             )
-        view = self._recolour(view, draws[4:8])
+        view = self._recolour(view, samples[4:8])
         if self.invert:
-            view = tf.cond(draws[8] < 0.5, lambda: view, lambda: -view)
+            view = tf.cond(samples[8] < 0.5, lambda: view, lambda: -view)
         return tf.clip_by_value(view, -1.0, 1.0)
 
-    def _crop(self, image, draws, size):
-        """Cuts the square out and resamples it in one antialiased step."""
+    def _crop(self, image, samples, size):
+        """Crops and resizes an image in one antialiased step.
+
+        Args:
+            image: uint8 tensor `[S, S, 3]`.
+            samples: three random numbers in [0, 1): for the crop's side, row
+                and column.
+            size: side of the result in pixels.
+        """
         import tensorflow as tf
 
         whole = image.shape[0]
         low, high = self.crop or (1.0, 1.0)
-        side = (low + (high - low) * draws[0]) * whole
-        corner = (whole - side) * tf.stack(draws[1:])
+        side = (low + (high - low) * samples[0]) * whole
+        corner = (whole - side) * tf.stack(samples[1:])
         if self.maps:
             return _nearest(image, corner, side, size)
         scale = size / side
@@ -131,18 +142,24 @@ class Augmentation:
         )
         return tf.ensure_shape(view[0], [size, size, 3])
 
-    def _recolour(self, view, draws):
-        """contrast * (M x - mean) + mean + brightness; M leaves grey as it is.
+    def _recolour(self, view, samples):
+        """Returns contrast * (M x - mean) + mean + brightness.
 
-        The mean is one number, so all parts together are one small matrix
-        and one shift.
+        M changes hue and saturation and keeps grey as it is. The mean is one
+        number for the whole image, so all changes together are one 3x3 matrix
+        and one added number.
+
+        Args:
+            view: float32 tensor `[size, size, 3]`.
+            samples: four random numbers in [0, 1): for contrast, hue,
+                brightness and saturation.
         """
         import tensorflow as tf
 
         if not any((self.contrast, self.hue, self.brightness, self.saturation)):
             return view
         contrast, hue, brightness, saturation = (
-            2.0 * draw - 1.0 for draw in draws
+            2.0 * sample - 1.0 for sample in samples
         )
         contrast = 1.0 + self.contrast * contrast
         saturation = 1.0 + self.saturation * saturation
@@ -155,12 +172,12 @@ class Augmentation:
 
 
 def _nearest(image, corner, side, size):
-    """The pixels next to where those of the view lie."""
+    """Crops and resizes an image by taking the nearest pixels."""
     import tensorflow as tf
 
-    places = (tf.range(size, dtype=tf.float32) + 0.5) * (side / size)
+    offsets = (tf.range(size, dtype=tf.float32) + 0.5) * (side / size)
     rows, columns = (
-        tf.minimum(tf.cast(start + places, tf.int32), image.shape[0] - 1)
+        tf.minimum(tf.cast(start + offsets, tf.int32), image.shape[0] - 1)
         for start in tf.unstack(corner)
     )
     view = tf.gather(tf.gather(image, rows), columns, axis=1)

@@ -19,10 +19,11 @@ from tf_i2i.data.reading import read_image
 from tf_i2i.errors import UserError
 
 SPLITS = ("train", "val", "test")
-_AHEAD = 64
-# Most of them wait for the disk: 8 read three times as fast as 2.
+_AHEAD = 64  # Number of items that are loaded before they are needed.
+# Threads mostly wait for the disk, so that 8 read three times as fast as 2.
 _THREADS = 8
-# An enormous image takes gigabytes while it is decoded.
+# Fewer threads may decode at the same time, because decoding a very large
+# image takes gigabytes.
 _DECODERS = threading.Semaphore(min(_THREADS, os.cpu_count() or 1))
 
 
@@ -60,10 +61,11 @@ class Item(NamedTuple):
     """One image of a source.
 
     Attributes:
-        name: unique within the source.
-        image: uint8 `[size, size, 3]`, or the `BadImage` that says why not.
-        split: "train", "val", "test", or None where the source has no say.
-        content: a hash; equal contents have equal hashes.
+        name: name of the image, unique within the source.
+        image: uint8 `[size, size, 3]`, or a `BadImage` with the reason why it
+            cannot be used.
+        split: "train", "val" or "test", or None if the source has no splits.
+        content: hash of the content; equal contents have equal hashes.
     """
 
     name: str
@@ -73,13 +75,35 @@ class Item(NamedTuple):
 
 
 def decoded(file, size, fit):
-    """`read_image` and `fit_image`, in no more threads than there are cores."""
+    """Reads an image file and fits it to a square.
+
+    At most as many threads as there are cores do this at the same time.
+
+    Args:
+        file: path or seekable binary stream, as in `read_image`.
+        size: side of the result in pixels.
+        fit: as in `fit_image`.
+
+    Returns:
+        uint8 `[size, size, 3]`.
+
+    Raises:
+        BadImage: the file cannot be used as an image.
+    """
     with _DECODERS:
         return fit_image(read_image(file), size, fit)
 
 
 def encoded_item(name, encoded, split, size, fit):
-    """Decodes the bytes of an image to an `Item`."""
+    """Returns the `Item` of an image that is given as an encoded file.
+
+    Args:
+        name: name of the image.
+        encoded: bytes of the image file.
+        split: its split, or None.
+        size: side of the result in pixels.
+        fit: as in `fit_image`.
+    """
     try:
         image = decoded(io.BytesIO(encoded), size, fit)
     except BadImage as error:
@@ -88,15 +112,19 @@ def encoded_item(name, encoded, split, size, fit):
 
 
 def bad_item(name, reason, split):
-    """The `Item` of an image that cannot be used."""
+    """Returns the `Item` of an image that cannot be used."""
     return Item(name, BadImage(name, reason), split, "")
 
 
 def in_threads(load, things):
-    """Yields `load(thing)` for each, in order, made by several threads.
+    """Yields `load(thing)` for each of `things`, in order, by several threads.
 
-    No more than 64 are ahead of the consumer, so that memory stays bounded
-    whatever the number of things.
+    At most 64 results are computed before they are consumed, which limits the
+    memory that they take.
+
+    Args:
+        load: function of one thing.
+        things: iterable.
     """
     things = iter(things)
     with ThreadPoolExecutor(_THREADS) as pool:
@@ -112,7 +140,7 @@ def in_threads(load, things):
 
 
 def with_bar(source, size, fit):
-    """`source.items(size, fit)` with a progress bar, on a terminal."""
+    """Returns `source.items(size, fit)`, with a progress bar on a terminal."""
     return tqdm(
         source.items(size, fit),
         desc=source.name,
@@ -124,16 +152,16 @@ def with_bar(source, size, fit):
 
 
 def in_splits(name, files, there):
-    """Keeps the files that lie in the folders train/, val/ and test/.
+    """Selects the files that lie in the folders train/, val/ and test/.
 
     Args:
-        name: of the source, for messages.
-        files: relative paths.
-        there: those of `SPLITS` that are folders; all files are kept where
-            it is empty.
+        name: name of the source, for messages.
+        files: paths relative to the source's folder.
+        there: list of those of `SPLITS` that exist as folders; if it is
+            empty, all files are selected.
 
     Returns:
-        The files kept, and a list of lines worth telling the user.
+        The selected files, and a list of messages for the user.
 
     Raises:
         UserError: `val/` or `test/` without `train/`.

@@ -1,4 +1,4 @@
-"""Label maps: images whose colours are names of classes."""
+"""Label maps: images in which each colour stands for a class."""
 
 import csv
 
@@ -8,22 +8,22 @@ from tf_i2i.data.unpaired import images_at
 from tf_i2i.errors import UserError
 from tf_i2i.errors import printable
 
-MOST = 256  # Colours, more than which are no palette.
-_LOOKED_AT = 200  # Images.
+MOST = 256  # Largest number of colours of a palette.
+_LOOKED_AT = 200  # Number of images that the palette is read from.
 
 
 def colours_of(store):
-    """The palette of a domain of label maps.
+    """Returns the palette of a domain of label maps.
 
     Args:
-        store: an open `Store`.
+        store: `Store` of the domain.
 
     Returns:
-        int64 `[K, 3]` in [0, 255]: the colours of its first training images,
-        in the order of their numbers.
+        int64 `[K, 3]` in [0, 255]: the colours of the first training images,
+        sorted by red, green and blue.
 
     Raises:
-        UserError: so many that they cannot stand for classes.
+        UserError: there are too many colours to stand for classes.
     """
     rows = store.split("train")[:_LOOKED_AT]
     images = images_at(store, rows, store.images.shape[1])
@@ -31,10 +31,10 @@ def colours_of(store):
     numbers = np.unique(levels @ (65536, 256, 1))
     if len(numbers) > MOST:
         raise UserError(
-            f"`train.label_maps` must name domains of at most {MOST} colours; "
-            "JPEG mixes them, and so does resizing: save label maps as PNG. "
+            f"`train.label_maps` must name domains of at most {MOST} colours. "
+            "JPEG and resizing mix colours, so save label maps as PNG. "
             f"Received: {len(numbers)} in {len(rows)} images, the first "
-            f"{printable(store.names[rows[0]])}"
+            f"of which is {printable(store.names[rows[0]])}"
         )
     return np.stack([numbers >> 16, numbers >> 8 & 255, numbers & 255], 1)
 

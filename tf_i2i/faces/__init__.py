@@ -1,1 +1,1 @@
-"""Faces in photos: found, brought to one place, put back."""
+"""Faces in photos: detection, aligned crops, and pasting crops back."""

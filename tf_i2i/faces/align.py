@@ -1,9 +1,10 @@
-"""Where a face lies in a photo, and the square picture cut from there.
+"""Aligned square crops of faces, and the affine maps and warps they need.
 
 Coordinates are x to the right and y down, in pixels from the photo's upper
-left corner, so that pixel i covers [i, i + 1). The *face square* is the unit
-square from hairline to chin, upright in the face's own sense; a crop shows it
-with a margin on every side, as a fraction of its side.
+left corner; pixel i covers [i, i + 1). The *face square* is a square around
+the face, from hairline to chin, which is tilted like the face; in coordinates
+of its own it is the unit square. A crop shows it upright, with a margin on
+every side that is given as a fraction of the face square's side.
 """
 
 from typing import NamedTuple
@@ -14,28 +15,31 @@ from PIL import ImageFilter
 
 from tf_i2i.errors import UserError
 
-MARGIN = 0.15  # The eyes are a quarter of the crop's side apart.
-MARGINS = (-0.25, 2.0)
+# Default margin: the eyes are then about a quarter of the crop's side apart.
+MARGIN = 0.15
+MARGINS = (-0.25, 2.0)  # Allowed range.
 
-# Left eye, right eye, left and right corner of the mouth, as seen in the
-# picture. From the eyes to the mouth it is 1.09, and across the mouth 0.87
-# times the distance of the eyes: means of 118 photos.
+# Positions in the face square of the left eye, the right eye, and the left and
+# the right corner of the mouth, left and right as seen in the image. The
+# distance from the eyes to the mouth is 1.09 times the distance between the
+# eyes, and the width of the mouth is 0.87 times, as on average in 118 photos.
 EYES_AND_MOUTH = np.array(
     [(1 / 3, 0.38), (2 / 3, 0.38), (0.355, 0.743), (0.645, 0.743)]
 )
 CORNERS = np.array([(0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)])
 
-# Of a crop's side: where mirror images fade, and how much they are blurred.
+# Width over which the mirrored surroundings of a photo become blurred, and the
+# standard deviation of the blur, both as fractions of the crop's side.
 _FADE = 0.08
-_BLUR = 0.06  # Standard deviation.
+_BLUR = 0.06
 
 
 class Face(NamedTuple):
     """A face in a photo.
 
     Attributes:
-        points: `[K, 2]`, pixels of the photo; K is at least 2.
-        places: `[K, 2]`, where these points belong in the face square.
+        points: `[K, 2]`, landmarks in pixels of the photo; K is at least 2.
+        places: `[K, 2]`, positions of these landmarks in the face square.
     """
 
     points: np.ndarray
@@ -43,27 +47,36 @@ class Face(NamedTuple):
 
     @property
     def side(self):
-        """Of the face square, in pixels of the photo."""
+        """Side of the face square in pixels of the photo."""
         return 1 / _scale(similarity(self.points, self.places))
 
 
 def in_box(left, top, side):
-    """The `Face` of which no more is known than an upright square."""
+    """Returns the `Face` whose face square is an upright square of a photo.
+
+    Args:
+        left, top: upper left corner in pixels of the photo.
+        side: side in pixels.
+    """
     return Face(CORNERS * side + (left, top), CORNERS)
 
 
 def central(shape):
-    """The central square of a photo of `shape` (height, width, ...)."""
+    """Returns the `Face` whose face square is the center of a photo.
+
+    Args:
+        shape: shape of the photo, (height, width, ...).
+    """
     height, width = shape[:2]
     side = min(height, width)
     return in_box((width - side) / 2, (height - side) / 2, side)
 
 
 def checked_margin(margin):
-    """`--margin`, or its default for None.
+    """Returns the margin that `--margin` gives, or the default for None.
 
     Raises:
-        UserError: it is not within `MARGINS`.
+        UserError: the margin is not within `MARGINS`.
     """
     if margin is None:
         return MARGIN
@@ -76,13 +89,15 @@ def checked_margin(margin):
 
 
 def similarity(points, targets):
-    """Rotation, one scale and shift that lead points to targets best.
+    """Returns the rotation, scale and shift that map points best to targets.
 
-    Least squares, in closed form: as complex numbers without their means,
-    `target = a * point`, so that `a = <point, target> / <point, point>`.
+    This is the least squares solution in closed form. With points and targets
+    as complex numbers whose means are subtracted, `target = a * point`, so
+    that `a = <point, target> / <point, point>`.
 
     Args:
-        points, targets: `[K, 2]`; the points are not all one.
+        points: `[K, 2]`, at least two of them different.
+        targets: `[K, 2]`.
 
     Returns:
         float64 `[2, 3]`: `target = matrix[:, :2] @ point + matrix[:, 2]`.
@@ -95,22 +110,30 @@ def similarity(points, targets):
 
 
 def crop_matrix(face, size, margin):
-    """From a photo's pixels to those of the crop: `[2, 3]`."""
+    """Returns the affine map `[2, 3]` from a photo's pixels to a crop's.
+
+    Args:
+        face: a `Face` in the photo.
+        size: side of the crop in pixels.
+        margin: margin of the crop, as a fraction of the face square's side.
+    """
     unit = similarity(face.points, face.places)
     unit[:, 2] += margin
     return unit * (size / (1 + 2 * margin))
 
 
 def crop(photo, face, size, margin=MARGIN):
-    """Cuts a face out, upright.
+    """Cuts a face out of a photo, upright.
+
+    Beyond the borders of the photo the crop shows its mirror image. The
+    mirror image is blurred with growing distance, so that no second mouth
+    appears beside the face.
 
     Args:
-        photo: uint8 `[height, width, 3]`; beyond its borders it is continued
-            by its mirror image, ever more blurred: no face shall have a
-            second mouth.
-        face: a `Face` in it.
-        size: side of the result in pixels.
-        margin: around the face square, as a fraction of its side.
+        photo: uint8 `[height, width, 3]`.
+        face: a `Face` in the photo.
+        size: side of the crop in pixels.
+        margin: margin around the face square, as a fraction of its side.
 
     Returns:
         uint8 `[size, size, 3]`.
@@ -124,58 +147,90 @@ def crop(photo, face, size, margin=MARGIN):
 
 
 def outside(face, shape, margin):
-    """How much of a crop lies beyond the photo's borders, in [0, 1]."""
+    """Returns the share of a crop that lies beyond the photo's borders.
+
+    Args:
+        face: a `Face` in the photo.
+        shape: shape of the photo, (height, width, ...).
+        margin: margin of the crop, as a fraction of the face square's side.
+
+    Returns:
+        Float in [0, 1].
+    """
     return np.mean(_beyond(crop_matrix(face, 32, margin), 32, shape) > 0)
 
 
 def _beyond(matrix, size, shape):
-    """How far pixels of a crop are from the photo, as a share of `size`."""
+    """Distances `[size, size]` of a crop's pixels from the photo's borders.
+
+    They are 0 inside the photo, and given as a share of the crop's side.
+    """
     x, y = grid(invert(matrix), (size, size))
     far = np.maximum.reduce([-x, -y, x - shape[1], y - shape[0]])
     return np.maximum(0, far) * _scale(matrix) / size
 
 
 def blurred(picture):
-    """A crop of which the colours are left."""
+    """Returns a crop, blurred so much that only its colours are left."""
     blur = ImageFilter.GaussianBlur(_BLUR * len(picture))
     return np.array(Image.fromarray(picture).filter(blur))
 
 
 def mixed(over, under, mask):
-    """Lays one picture on another, with weights `[height, width]`."""
+    """Blends two images.
+
+    Args:
+        over: uint8 `[height, width, 3]`, shown where the mask is 1.
+        under: uint8, same shape, shown where the mask is 0.
+        mask: floats in [0, 1], `[height, width]`.
+
+    Returns:
+        uint8 `[height, width, 3]`.
+    """
     result = under + mask[..., None] * (over.astype(np.float64) - under)
     return np.rint(result).astype(np.uint8)
 
 
 def smooth(t):
-    """A step from 0 to 1 between 0 and 1, without corners."""
+    """Returns the smooth step `t^2 (3 - 2 t)` of `t`, clipped to [0, 1]."""
     t = np.clip(t, 0, 1)
     return t * t * (3 - 2 * t)
 
 
 def invert(matrix):
-    """The inverse of a `[2, 3]` affine map."""
+    """Returns the inverse of an affine map `[2, 3]`."""
     linear = np.linalg.inv(matrix[:, :2])
     return np.column_stack([linear, -linear @ matrix[:, 2]])
 
 
 def apply(matrix, points):
-    """An affine map `[2, 3]` of points `[..., 2]`."""
+    """Applies an affine map `[2, 3]` to points `[..., 2]`."""
     return points @ matrix[:, :2].T + matrix[:, 2]
 
 
 def grid(matrix, shape):
-    """Where an affine map takes the centres of pixels: x and y of `shape`."""
+    """Applies an affine map to the centres of all pixels of an image.
+
+    Args:
+        matrix: affine map `[2, 3]`.
+        shape: (height, width) of the image.
+
+    Returns:
+        Two arrays of that shape: the x and the y coordinates.
+    """
     y, x = np.indices(shape) + 0.5
     return np.moveaxis(apply(matrix, np.stack([x, y], -1)), -1, 0)
 
 
 def warp(image, matrix, shape):
-    """Resamples an image, antialiased, with mirror images around it.
+    """Resamples an image by an affine map, antialiased.
+
+    Beyond its borders the image is continued by its mirror images.
 
     Args:
         image: uint8 `[height, width, 3]`.
-        matrix: similarity `[2, 3]` from its pixels to those of the result.
+        matrix: affine map `[2, 3]` from its pixels to those of the result, of
+            a rotation, a scale and a shift.
         shape: (height, width) of the result.
 
     Returns:
@@ -183,18 +238,20 @@ def warp(image, matrix, shape):
     """
     inverse = invert(matrix)
     scale = _scale(matrix)
-    # Only what is needed, and a few pixels more for the filters.
+    # Takes only the region that is needed, and a few pixels more for the
+    # filters.
     seen = apply(inverse, CORNERS * shape[::-1])
     slack = 3 / min(1, scale)
     low = np.floor(seen.min(0) - slack).astype(int)
     high = np.ceil(seen.max(0) + slack).astype(int)
-    region = Image.fromarray(_mirrored(image, low, high))
-    # Pillow's transform does not filter where it shrinks: its resize does.
+    region = Image.fromarray(_mirror(image, low, high))
+    # Pillow's `transform` aliases when it shrinks an image. `resize` does not,
+    # so it changes the scale first.
     sides = np.maximum(1, np.rint(scale * (high - low))).astype(int)
     region = region.resize(tuple(sides), Image.Resampling.BICUBIC)
     inverse[:, 2] -= low
     inverse *= (sides / (high - low))[:, None]
-    # And it rounds bytes down, which floats are spared.
+    # `transform` rounds bytes down, so it is given floats.
     planes = [
         np.asarray(
             Image.fromarray(plane).transform(
@@ -209,8 +266,8 @@ def warp(image, matrix, shape):
     return np.rint(np.clip(np.stack(planes, -1), 0, 255)).astype(np.uint8)
 
 
-def _mirrored(image, low, high):
-    """Pixels from `low` to `high` (x, y) of the plane of mirror images."""
+def _mirror(image, low, high):
+    """Pixels from `low` to `high` (x, y) of an image continued by mirroring."""
     columns, rows = (
         _reflect(np.arange(first, last), length)
         for first, last, length in zip(
@@ -221,9 +278,11 @@ def _mirrored(image, low, high):
 
 
 def _reflect(index, length):
+    """Indices into `range(length)` of the pixels that mirroring repeats."""
     index = index % (2 * length)
     return np.where(index < length, index, 2 * length - 1 - index)
 
 
 def _scale(matrix):
+    """Scale of an affine map of rotation, scale and shift."""
     return np.hypot(matrix[0, 0], matrix[1, 0])

@@ -1,4 +1,4 @@
-"""Finds faces: of people with mtcnn, of cats with OpenCV's cascade."""
+"""Detection of faces: of people by mtcnn, of cats by OpenCV's cascade."""
 
 import importlib.util
 
@@ -14,61 +14,73 @@ from tf_i2i.faces.align import in_box
 KINDS = ("people", "cats")
 _PACKAGES = {"people": "mtcnn", "cats": "cv2"}
 _EXTRA = "faces"
-_SIDE = 1024  # Photos are looked at in this size; faces of 20 pixels count.
-_CONFIDENCE = 0.9  # Drawings and cats begin below, people's faces above.
-# Sides at which a cat is looked for until it is found, and how many boxes
-# must agree. Close-ups are found best in few pixels: in more, fur has patterns
-# that pass for faces, now and then.
+# Photos are shrunk to this long side first. Faces of at least 20 pixels are
+# then found.
+_SIDE = 1024
+# Least confidence of mtcnn. People's faces score higher; drawings and cats
+# score lower.
+_CONFIDENCE = 0.9
+# Long sides that a photo is resized to, one after the other, until a cat is
+# found -> number of overlapping boxes that must agree. Close-ups are found best
+# in small images. In larger ones patterns of the fur are sometimes mistaken for
+# faces, so more boxes must agree.
 _CAT_VOTES = {128: 8, 256: 20, 512: 40}
 
 
 def check_installed(kind):
-    """Refuses at once what `detector` would refuse after seconds.
+    """Raises an error at once if the package for a kind of face is missing.
+
+    `detector` would raise it too, but only after seconds.
+
+    Args:
+        kind: one of `KINDS`.
 
     Raises:
-        UserError: the package of this kind of face is not there.
+        UserError: the package is not installed.
     """
     if importlib.util.find_spec(_PACKAGES[kind]) is None:
         optional(_PACKAGES[kind], _EXTRA)
 
 
 def detector(kind):
-    """A function that finds the faces of a photo.
+    """Returns a function that finds the faces in a photo.
 
     Args:
         kind: one of `KINDS`.
 
     Returns:
-        Function of uint8 `[height, width, 3]` to a list of `Face`, the
-        largest first; faces of people are tilted as they are, those of cats
-        taken as upright.
+        Function from uint8 `[height, width, 3]` to a list of `Face`, the
+        largest first. The face square of a person is tilted like the face;
+        that of a cat is always upright.
 
     Raises:
         UserError: the extra `faces` is not installed.
     """
-    find = {"people": _people, "cats": _cats}[kind]()
-    return lambda photo: sorted(find(photo), key=_place)
+    find = {"people": _people_finder, "cats": _cat_finder}[kind]()
+    return lambda photo: sorted(find(photo), key=_sort_key)
 
 
-def _place(face):
-    """Orders faces by size, and those of one size by where they are."""
+def _sort_key(face):
+    """Key that sorts faces by size, and by position if sizes are equal."""
     return -face.side, *face.points.ravel()
 
 
-def _people():
-    # Its networks take the precision that is set while they are built.
+def _people_finder():
+    # Keras' dtype policy at this moment is the precision of its networks.
     network = optional("mtcnn", _EXTRA).MTCNN()
 
     def find(photo):
-        seen, scale = _shrunk(Image.fromarray(photo), _SIDE)
-        rows = network.detect_faces(np.array(seen), output_type="numpy")
-        # A row: image, box of 4, confidence, x of 5 points, y of 5 points.
+        shrunk, scale = _shrink(Image.fromarray(photo), _SIDE)
+        rows = network.detect_faces(np.array(shrunk), output_type="numpy")
+        # The columns are: image, 4 of the box, confidence, x of 5 points, y
+        # of 5 points.
         rows = rows[rows[:, 5] >= _CONFIDENCE]
-        if not len(rows):  # It may then lack the points' columns.
+        if not len(rows):  # The columns of the points may be missing then.
             return []
         points = np.stack([rows[:, 6:11], rows[:, 11:16]], -1) / scale
-        # Eyes, nose, corners of the mouth; a nose tells more of the turn of
-        # a head than of its place.
+        # The points are the eyes, the nose and the corners of the mouth. The
+        # nose is left out, because its position depends mostly on how far
+        # the head is turned.
         points = points[:, (0, 1, 3, 4)]
         eyes = np.linalg.norm(points[:, 1] - points[:, 0], axis=-1)
         return [Face(each, EYES_AND_MOUTH) for each in points[eyes >= 1]]
@@ -76,7 +88,7 @@ def _people():
     return find
 
 
-def _cats():
+def _cat_finder():
     cv2 = optional("cv2", _EXTRA)
     folder = getattr(getattr(cv2, "data", None), "haarcascades", "")
     cascade = getattr(cv2, "CascadeClassifier", lambda _: None)(
@@ -84,36 +96,40 @@ def _cats():
     )
     if cascade is None or cascade.empty():
         raise UserError(
-            "`cv2` must bring its cascades: pip install "
+            "`cv2` must contain its cascades: pip install "
             f"'opencv-python-headless<5'. Received: {cv2.__version__}"
         )
 
     def find(photo):
         picture = Image.fromarray(photo).convert("L")
         for side, votes in _CAT_VOTES.items():
-            seen, scale = _scaled(picture, side)
+            scaled, scale = _scale(picture, side)
             boxes = cascade.detectMultiScale(
-                np.array(seen), scaleFactor=1.02, minNeighbors=votes
+                np.array(scaled), scaleFactor=1.02, minNeighbors=votes
             )
             if len(boxes):
-                return [_with_ears(box / scale) for box in boxes]
+                return [_include_ears(box / scale) for box in boxes]
         return []
 
     return find
 
 
-def _with_ears(box):
-    """The cascade's box ends over the eyes; ears belong to a cat."""
+def _include_ears(box):
+    """The `Face` of a cascade's box, enlarged so that it includes the ears.
+
+    The box itself ends just above the eyes.
+    """
     left, top, side, _ = box
     return in_box(left - 0.15 * side, top - 0.25 * side, 1.3 * side)
 
 
-def _shrunk(picture, side):
-    return _scaled(picture, min(side, max(picture.size)))
+def _shrink(picture, side):
+    """`_scale` for photos that are larger; others keep their size."""
+    return _scale(picture, min(side, max(picture.size)))
 
 
-def _scaled(picture, side):
-    """The picture with `side` as its long side, and the scale."""
+def _scale(picture, side):
+    """The image resized so that its long side is `side`, and the scale."""
     scale = side / max(picture.size)
     shape = [max(1, round(length * scale)) for length in picture.size]
     return picture.resize(shape, Image.Resampling.BICUBIC), scale

@@ -1,7 +1,8 @@
-"""Ovals with soft rims: behind a face, and around a face put back.
+"""Replacing the background of a face, and pasting a face into its photo.
 
-No network tells hair from wall here. The oval is that of a head of usual
-shape around the place where eyes and mouth have been brought.
+Both use an oval mask with a soft edge. The oval has the shape of an average
+head and a fixed position in the face square; no network segments hair and
+background.
 """
 
 import numpy as np
@@ -10,33 +11,35 @@ from tf_i2i.faces import align
 
 BACKGROUNDS = ("keep", "white", "blur")
 
-# Of the head in the face square: from over the hairline to under the chin.
+# Centre and half axes of the oval in the face square: it reaches from above
+# the hairline to below the chin.
 _CENTRE = (0.5, 0.45)
 _AXES = (0.52, 0.64)
-_FEATHER = 0.15  # Width of the soft rim, of the face square's side.
+_FEATHER = 0.15  # Width of the soft edge, as a share of the face square's side.
 
 
 def head_mask(x, y):
-    """How much a place belongs to the head.
+    """Returns the oval mask at given positions.
 
     Args:
-        x, y: arrays, coordinates in the face square.
+        x, y: arrays of one shape, coordinates in the face square.
 
     Returns:
-        float array in [0, 1]: 1 within the oval, 0 outside, smooth in its
-        rim.
+        Float array of that shape in [0, 1]: 1 inside the oval, 0 outside, and
+        between 0 and 1 in its soft edge.
     """
     radius = np.hypot((x - _CENTRE[0]) / _AXES[0], (y - _CENTRE[1]) / _AXES[1])
     return align.smooth((1 - radius) * min(_AXES) / _FEATHER)
 
 
 def replace_background(picture, background, margin=align.MARGIN):
-    """Replaces what lies outside the oval of the head in a crop.
+    """Replaces the part of a crop that lies outside the oval of the head.
 
     Args:
-        picture: uint8 `[size, size, 3]` from `align.crop`.
-        background: "keep", "white" or "blur", the crop's own, blurred.
-        margin: of the crop.
+        picture: uint8 `[size, size, 3]`, a crop from `align.crop`.
+        background: "keep" (no change), "white", or "blur" for the crop's own
+            background, blurred.
+        margin: margin of the crop, as a fraction of the face square's side.
 
     Returns:
         uint8 `[size, size, 3]`.
@@ -55,13 +58,15 @@ def replace_background(picture, background, margin=align.MARGIN):
 
 
 def paste(photo, picture, face, margin=align.MARGIN):
-    """Puts a picture of a face where its crop came from.
+    """Pastes an image of a face into a photo, in place of its crop.
 
     Args:
         photo: uint8 `[height, width, 3]`; changed in place.
-        picture: uint8 `[size, size, 3]`, any size.
+        picture: uint8 `[size, size, 3]`, the (translated) crop in any size.
         face: the `Face` that was cut out.
-        margin: of the crop. The oval ends at its borders in any case.
+        margin: margin of the crop, as a fraction of the face square's side.
+            Where the crop is smaller than the oval, the mask fades out at the
+            crop's borders.
     """
     to_photo = align.invert(align.crop_matrix(face, len(picture), margin))
     corners = align.apply(to_photo, align.CORNERS * len(picture))
