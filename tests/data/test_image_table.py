@@ -640,7 +640,7 @@ BAD = [
             shorts(1, 2, 3),
             more={284: [2], 273: [8, 10, 12], 279: [2, 2, 2]}.items(),
         ),
-        "16-bit colours in separate planes are read compressed only.",
+        "16-bit colours in separate planes are read only if compressed.",
     ),
     bad(
         "TIFF, 16 bits, big endian, 0 is white",

@@ -227,7 +227,10 @@ def test_to_the_store_and_back(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("spec", "words"),
     [
-        ("tiny_shape/train", r"TFDS knows.*: tiny_shape; near it: tiny_shapes"),
+        (
+            "tiny_shape/train",
+            r"TFDS knows.*: tiny_shape; similar names: tiny_shapes",
+        ),
         ("nothing_like_it_at_all/train", r"nothing_like_it_at_all$"),
         ("tiny_shapes/bigg/trainA", r"configs: big, small.*bigg not found"),
         ("tiny_shapes:9.9.9/trainA", "9.9.9"),

@@ -1,4 +1,7 @@
-"""Any picture that a person has -> uint8 RGB, or the reason why not."""
+"""Reading image files of all usual kinds as uint8 RGB arrays.
+
+A file that cannot be used raises `BadImage` with the reason.
+"""
 
 import os
 import stat
@@ -19,18 +22,20 @@ IMAGE_SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 )
 FITS = ("crop", "pad", "stretch")
-MAPS = " maps"  # Behind a fit: pixels are taken, not mixed.
+MAPS = " maps"  # After a fit: label maps, whose pixels must not be mixed.
 
-# 16384 x 16384: phone cameras have up to 200 million, whose decoding takes
-# 2 GB. Pillow itself stops WebP and TIFF at 179 million.
+# 16384 x 16384 pixels. Phone cameras have up to 200 million pixels, which take
+# 2 GB to decode. Pillow's own limit for WebP and TIFF is 179 million.
 MAX_PIXELS = 2**28
 
-# Pillow warns of odd metadata and large sizes, page after page for a folder
-# from the web. Here a file is read, or it is bad for a reason; and threads
-# have no filters of their own.
+# Pillow warns about unusual metadata and large sizes, so that a folder from
+# the web prints pages of warnings. They are useless here, because a file is
+# either read or reported as bad with a reason. The filter is global, because
+# threads cannot have filters of their own.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
-# Without this list a file named .png could start Ghostscript.
+# Only these formats are read. Otherwise Pillow could start Ghostscript for an
+# EPS file that is named .png.
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 
 _KINDS = {
@@ -42,12 +47,12 @@ _KINDS = {
 }
 
 
-class BadImage(UserError):  # noqa: N818 (a file, found to be bad)
+class BadImage(UserError):  # noqa: N818 (it is also the value of an `Item`)
     """A file that cannot be used as an image.
 
     Attributes:
-        name: the file, as a string.
-        reason: why, in one line that is safe to print.
+        name: name of the file, a string.
+        reason: the reason, in one line that is safe to print.
     """
 
     def __init__(self, name, reason):
@@ -60,19 +65,21 @@ class BadImage(UserError):  # noqa: N818 (a file, found to be bad)
 
     @property
     def left_out(self):
-        """The line that tells the user."""
+        """Message for the user: the file is left out, and the reason."""
         return f"left out {printable(self.name)}: {self.reason}"
 
 
 def list_files(folder):
-    """Every visible file below a folder, linked folders included.
+    """Lists all visible files below a folder, also in linked folders.
+
+    Files and folders whose name starts with a dot are skipped. A folder that
+    links reach twice is read once.
 
     Args:
-        folder: path; files and folders whose name starts with a dot are
-            skipped, a folder reached twice through links is read once.
+        folder: path of the folder.
 
     Returns:
-        Paths beginning with `folder`, sorted by their path below it.
+        List of paths that begin with `folder`, sorted by their path below it.
 
     Raises:
         UserError: `folder` is not a folder, or one in it cannot be read.
@@ -103,16 +110,16 @@ def list_files(folder):
 
 
 def is_image(path):
-    """Whether the file's name says that it is an image."""
+    """Returns whether a file's suffix is that of an image."""
     return Path(path).suffix.lower() in IMAGE_SUFFIXES
 
 
 def describe_others(name, files):
-    """The line that says which files are no images by their names.
+    """Returns a message that files are left out because of their suffixes.
 
     Args:
-        name: of the folder, for the message.
-        files: paths, at least one.
+        name: name of the folder, for the message.
+        files: paths of these files, at least one.
     """
     kinds = sorted({f.suffix.lower() or f.name for f in map(Path, files)})
     return printable(
@@ -122,17 +129,17 @@ def describe_others(name, files):
 
 
 def list_images(folder, results=None, name=None):
-    """The images below a folder, by their names.
+    """Lists the image files below a folder, judged by their suffixes.
 
     Args:
-        folder: path, as for `list_files`.
-        results: a folder of earlier results, which are left out where it is
-            below `folder`.
-        name: of the folder, for the message; `folder` by default.
+        folder: path of the folder, as for `list_files`.
+        results: folder of earlier results; if it is below `folder`, its files
+            are left out.
+        name: name of the folder for messages; None for `folder`.
 
     Returns:
-        Paths as of `list_files`, and a list of lines worth telling the user:
-        none, or one about the files that are no images.
+        List of paths as from `list_files`, and a list of messages for the
+        user, which is empty or has one about files that are no images.
 
     Raises:
         UserError: `folder` is not a folder.
@@ -148,47 +155,52 @@ def list_images(folder, results=None, name=None):
 
 
 def _real(path):
-    """Unlike `Path.resolve`, this takes links that lead in a circle."""
+    """The resolved path; unlike `Path.resolve`, it allows circular links."""
     return Path(os.path.realpath(path))
 
 
 def read_image(path):
-    """Reads one image file, upright, as RGB.
+    """Reads one image file as RGB, upright.
 
-    JPEG, PNG, WebP, BMP, GIF and TIFF in any mode; the content decides, not
-    the suffix. The first frame of an animation is taken, transparency is
-    laid on white, 16-bit grey [0, 65535] becomes [0, 255] by division by
-    257, EXIF orientation is applied, colour profiles and gamma are not.
+    It reads JPEG, PNG, WebP, BMP, GIF and TIFF in all modes; the content
+    decides about the format, not the suffix. Of an animation the first frame
+    is read. Transparent images are placed on a white background. 16-bit grey
+    values in [0, 65535] are divided by 257. The EXIF orientation is applied;
+    colour profiles and gamma values are ignored.
 
     Args:
-        path: the file, a link to it, or a seekable binary stream.
+        path: path of the file or of a link to it, or a seekable binary
+            stream.
 
     Returns:
         uint8 array `[height, width, 3]` in [0, 255].
 
     Raises:
-        BadImage: missing, no regular file, truncated, of more than
-            MAX_PIXELS, or of pixels without a known range (float, signed or
-            32-bit integers).
+        BadImage: the file is missing, no regular file or truncated, it has
+            more than `MAX_PIXELS` pixels, or its pixels have no known range
+            (float, signed or 32-bit integers).
     """
     try:
         if hasattr(path, "seek"):
-            return _decoded(path)
+            return _decode(path)
         _refuse_special_files(path)
         with open(path, "rb") as stream:
-            return _decoded(stream)
-    except Exception as error:  # Pillow's decoders raise nearly anything.
+            return _decode(stream)
+    except Exception as error:  # Pillow's decoders raise errors of all kinds.
         raise BadImage(path, _reason(error)) from error
 
 
-def _decoded(stream):
+def _decode(stream):
     image = open_image(stream)
     pixels = _to_rgb(image)
     return _upright(pixels, _orientation(image))
 
 
 def _refuse_special_files(path):
-    """Opening a pipe would wait for its other end."""
+    """Raises an error unless a path is a regular file.
+
+    Opening a pipe, for example, would wait until a program writes to it.
+    """
     kind = stat.S_IFMT(os.stat(path).st_mode)
     if kind != stat.S_IFREG:
         raise ValueError(
@@ -197,9 +209,19 @@ def _refuse_special_files(path):
 
 
 def open_image(stream):
-    """`Image.open` with `MAX_PIXELS` as its limit.
+    """Opens an image like `Image.open`, but with the limit `MAX_PIXELS`.
 
-    Pillow's own is a global that belongs to the program, and lower.
+    Pillow's own limit is lower, and it is a global setting, which a library
+    should not change.
+
+    Args:
+        stream: seekable binary stream.
+
+    Returns:
+        PIL image, not yet decoded.
+
+    Raises:
+        ValueError: the content is no image that can be read.
     """
     Image.init()
     start = stream.read(16)
@@ -236,13 +258,17 @@ def _to_rgb(image):
     if image.has_transparency_data:
         white = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(white, image.convert("RGBA"))
-    if image.mode != "RGB":  # Else `convert` is a copy.
+    if image.mode != "RGB":  # For RGB `convert` would only make a copy.
         image = image.convert("RGB")
     return np.array(image)
 
 
 def _mend_transparent_key(image):
-    """In PNGs of 2, 4, 16 bits Pillow scales the pixels, but not the key."""
+    """Scales the transparent colour of a PNG like its pixels.
+
+    Pillow scales the pixels of PNGs with 2, 4 or 16 bits to 8 bits, but not
+    the colour that is marked as transparent.
+    """
     key = image.info.get("transparency")
     if image.format != "PNG" or key is None:
         return
@@ -265,14 +291,17 @@ def _refuse_unknown_pixels(image):
         and tags.get(ExifTags.Base.Compression, 1) == 1
     )
     if raw_planes and len(bits) > 1 and max(bits) > 8:
-        # Pillow would take every byte for a pixel.
+        # Pillow would read every byte as a pixel.
         raise ValueError(
-            "16-bit colours in separate planes are read compressed only."
+            "16-bit colours in separate planes are read only if compressed."
         )
 
 
 def _from_16_bit(image):
-    """Grey of 16 bits, or 12 in some TIFFs; Pillow's conversion saturates."""
+    """Converts a grey image of 16 bits (or 12, in some TIFFs) to RGB.
+
+    Pillow's own conversion would clip all values above 255.
+    """
     tags = getattr(image, "tag_v2", {})
     bits = tags.get(ExifTags.Base.BitsPerSample, (16,))[0]
     levels = np.rint(np.linspace(0, 255, 2**bits)).astype(np.uint8)
@@ -287,12 +316,12 @@ def _from_16_bit(image):
 def _orientation(image):
     try:
         return image.getexif().get(ExifTags.Base.Orientation, 1)
-    except Exception:  # Broken metadata do not make the pixels bad.
+    except Exception:  # An image with broken metadata can still be used.
         return 1
 
 
 def _upright(pixels, orientation):
-    """Undoes an EXIF orientation: what the rows and columns stand for."""
+    """Rotates or flips pixels so that the EXIF orientation is undone."""
     if orientation in (5, 6, 7, 8):
         pixels = pixels.swapaxes(0, 1)
     if orientation in (2, 3, 6, 7):
@@ -303,13 +332,14 @@ def _upright(pixels, orientation):
 
 
 def _reason(error):
+    """Message of an error in one line."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return " ".join(str(error).split()) or type(error).__name__
 
 
 def check_fit(fit):
-    """Refuses what `fit_image` does not know."""
+    """Raises a `UserError` unless `fit_image` accepts this `fit`."""
     if fit.removesuffix(MAPS) not in FITS:
         raise UserError(
             f"`fit` must be one of {', '.join(FITS)}. Received: {fit!r}"
@@ -317,21 +347,21 @@ def check_fit(fit):
 
 
 def fit_image(image, size, fit="crop", resample=Image.Resampling.BICUBIC):
-    """Brings an image of any aspect to a square, antialiased.
+    """Fits an image of any aspect ratio to a square, antialiased.
 
     Args:
         image: uint8 `[height, width, 3]`.
         size: side of the result in pixels.
         fit: "crop" takes the central square, "pad" adds white on two sides,
-            "stretch" changes the aspect. With " maps" behind it, colours are
-            kept exact, as label maps need it.
-        resample: Pillow filter; `NEAREST` for maps, whatever is given.
+            "stretch" changes the aspect ratio. For label maps append " maps":
+            pixels are then not mixed, so that their colours stay exact.
+        resample: Pillow's resampling filter; label maps always use `NEAREST`.
 
     Returns:
         uint8 array `[size, size, 3]`.
 
     Raises:
-        UserError: unknown `fit`.
+        UserError: `fit` is unknown.
     """
     check_fit(fit)
     if fit.endswith(MAPS):

@@ -1,7 +1,7 @@
-"""A domain, read once and kept as a memory-mapped array.
+"""Stores: the images of a domain, decoded once into a memory-mapped array.
 
-Decoding is paid for in one pass; afterwards any image is one copy away, in
-any order, without holding the set in memory.
+The files are decoded in one pass. Afterwards images can be read in any order
+without decoding, and without holding the whole set in memory.
 """
 
 import dataclasses
@@ -27,11 +27,12 @@ from tf_i2i.data.sources import SPLITS
 from tf_i2i.errors import UserError
 from tf_i2i.errors import printable
 
-# Part of every key: raise it when reading, fitting or splitting change.
+# Part of the name of every store. Raise it when the code that reads, fits or
+# splits images changes its results.
 _VERSION = 2
-_SHARE = 0.05
-_DAY = 24 * 60 * 60
-_NAMED = 5  # Bad files, each in a line; the others are counted.
+_SHARE = 0.05  # Share of the images for validation, and for test.
+_DAY = 24 * 60 * 60  # Seconds.
+_NAMED = 5  # Number of bad files that are reported by name; others are counted.
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,13 @@ class Store:
 
     Attributes:
         images: read-only uint8 `[N, size, size, 3]`, memory-mapped.
-        names: N strings.
-        splits: dictionary split -> int64 positions in `images`, ascending.
-        bad: list of (name, reason) of the files left out.
-        path: the `.npy` file.
-        maps: whether they are label maps, whose colours must stay exact.
+        names: names of the N images.
+        splits: dictionary from "train", "val" and "test" to ascending int64
+            indices into `images`.
+        bad: list of (name, reason) of the files that are left out.
+        path: path of the `.npy` file.
+        maps: whether the images are label maps, whose colours must stay
+            exact.
     """
 
     images: np.ndarray
@@ -55,7 +58,14 @@ class Store:
     maps: bool = False
 
     def split(self, name):
-        """int64 positions of the images of "train", "val" or "test"."""
+        """Returns the int64 indices of the images of a split.
+
+        Args:
+            name: "train", "val" or "test".
+
+        Raises:
+            UserError: another name.
+        """
         if name not in self.splits:
             raise UserError(
                 f"`split` must be one of {', '.join(SPLITS)}. "
@@ -65,7 +75,7 @@ class Store:
 
 
 def to_stderr(line):
-    """Prints one line where it does not mix with a verb's output."""
+    """Prints a message to stderr, apart from a verb's output on stdout."""
     print(line, file=sys.stderr, flush=True)
 
 
@@ -77,34 +87,37 @@ def open_store(
     max_bad_fraction=0.01,
     progress=to_stderr,
 ):
-    """Opens a source's store, and makes it first where it is not there.
+    """Opens the store of a source, and creates it first if it does not exist.
 
-    An entry is found again by its source's key, `size` and `fit`; a damaged
-    one is made anew. Two processes may make the same entry at once.
+    A store is identified by its source's key, `size` and `fit`. A damaged
+    store is created anew. Two processes can create the same store at the same
+    time.
 
-    Splits are the source's own. Where it has none they follow from the
-    hash of the content: 5 % each for val and test, at least 50 each of 500
-    images or more; where it has only some, the missing ones are taken from
-    train by that rule. Images of equal content stay together.
+    If the source has splits, they are used. If it has none, the hash of an
+    image's content decides: 5 % each are for validation and test, and at
+    least 50 each if there are 500 images or more. If the source has "train"
+    and only one of the others, the missing one is taken from "train" by the
+    same rule. Images of equal content are always in the same split.
 
     Args:
-        source: see `tf_i2i.data.sources`.
+        source: source of the images; see `tf_i2i.data.sources`.
         size: side of the stored images in pixels.
-        fit: "crop", "pad" or "stretch"; " maps" behind it for label maps.
-        cache_dir: folder of the stores; `default_cache_dir()` if None.
-        max_bad_fraction: share of unreadable files that is put up with.
-        progress: called with each line that the user should see.
+        fit: "crop", "pad" or "stretch", for label maps with " maps" appended;
+            see `fit_image`.
+        cache_dir: folder of the stores; None for `default_cache_dir()`.
+        max_bad_fraction: largest share of unreadable files that is accepted.
+        progress: function that is called with each message for the user.
 
     Returns:
         A `Store`.
 
     Raises:
-        UserError: no images, too few, too many unreadable ones, no room on
-            the disk, a folder that cannot be written.
+        UserError: there are no images or too few of them, too many files are
+            unreadable, the disk is full, or the folder cannot be written.
     """
     check_fit(fit)
     text = f"{_VERSION}\n{size}\n{fit}\n{source.key()}"
-    # File names may hold bytes that are no UTF-8.
+    # File names may contain bytes that are not UTF-8.
     encoded = text.encode(errors="surrogatepass")
     key = hashlib.sha256(encoded).hexdigest()[:32]
     path = Path(cache_dir or default_cache_dir()) / f"{key}.npy"
@@ -153,7 +166,8 @@ def _open_entry(path):
 
 
 def _make_entry(source, size, fit, path, max_bad_fraction, progress):
-    # Not before: some sources count in a pass of their own.
+    # This is checked only now, because some sources read all their files to
+    # count the images.
     if not len(source):
         raise UserError(
             f"`{source.name}` must hold images. Received: none"
@@ -168,7 +182,8 @@ def _make_entry(source, size, fit, path, max_bad_fraction, progress):
             images_file, source, size, fit, max_bad_fraction, progress
         )
         index_file.write_text(json.dumps(index))
-        # The index comes last: it says that the entry is complete.
+        # The index is written last, because its presence means that the store
+        # is complete.
         os.replace(images_file, path)
         os.replace(index_file, path.with_suffix(".json"))
     finally:
@@ -199,13 +214,17 @@ def _prepare_folder(folder, source, size, progress):
 
 
 def _remove_stale(folder):
-    """Removes what a killed process left; a live one writes all the time."""
+    """Removes temporary files of processes that were killed.
+
+    They are recognized by their age, because a running process changes its
+    file all the time.
+    """
     for file in folder.glob("*.tmp"):
         try:
             if time.time() - file.stat().st_mtime > _DAY:
                 file.unlink()
         except OSError:
-            continue  # Another process was faster.
+            continue  # Another process has removed it already.
 
 
 def _megabytes(count):
@@ -213,7 +232,7 @@ def _megabytes(count):
 
 
 def _write_images(file, source, size, fit, max_bad_fraction, progress):
-    """Writes the .npy, and returns what the index holds."""
+    """Writes the .npy file, and returns the content of the index."""
     names, given, contents, bad = [], [], [], []
     bar = with_bar(source, size, fit)
     with open(file, "wb") as stream:
@@ -230,7 +249,8 @@ def _write_images(file, source, size, fit, max_bad_fraction, progress):
             names.append(item.name)
             given.append(item.split)
             contents.append(item.content)
-        # NumPy pads headers, so that another count takes the same room.
+        # The header with the final count has the same length as the first
+        # one, because NumPy pads headers.
         stream.seek(0)
         _write_header(stream, len(names), size)
     if len(bad) > _NAMED:
@@ -253,19 +273,21 @@ def _write_header(stream, count, size):
 
 
 def assign_splits(name, given, contents):
-    """Decides which images are for training, validation and test.
+    """Decides which images are used for training, validation and test.
+
+    The rule is described in `open_store`.
 
     Args:
-        name: of the source, for messages.
-        given: a split or None for each image.
-        contents: a hash in hexadecimal for each image.
+        name: name of the source, for messages.
+        given: list of each image's split in the source, or None.
+        contents: list of a hexadecimal hash of each image's content.
 
     Returns:
-        Dictionary split -> ascending positions, and a line that says what
-        was decided here, or None.
+        Dictionary from each split to ascending indices; and a message about
+        the splits that were chosen here, or None if the source has all.
 
     Raises:
-        UserError: fewer different images than splits to fill.
+        UserError: there are too few different images for the splits.
     """
     splits = {s: [i for i, g in enumerate(given) if g == s] for s in SPLITS}
     pool = splits["train"] if any(given) else list(range(len(given)))
@@ -285,6 +307,11 @@ def assign_splits(name, given, contents):
 
 
 def _by_content(name, pool, contents, wanted):
+    """Takes the images of the wanted splits from `pool` by their hashes.
+
+    Images with the smallest hashes are for validation, those with the largest
+    for test.
+    """
     groups: dict[str, list[int]] = {}
     for i in pool:
         groups.setdefault(contents[i], []).append(i)
@@ -310,6 +337,6 @@ def _by_content(name, pool, contents, wanted):
 
 
 def _in_share(content, split):
-    """Whether a hash lies in the split's 5 %, at its end of the scale."""
-    place = int(content[:12], 16) / 16**12
-    return place < _SHARE if split == "val" else place >= 1 - _SHARE
+    """Whether a hash is among the smallest 5 % (val) or the largest (test)."""
+    position = int(content[:12], 16) / 16**12
+    return position < _SHARE if split == "val" else position >= 1 - _SHARE

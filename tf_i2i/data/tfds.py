@@ -1,9 +1,9 @@
-"""A split of a data set of TensorFlow Datasets as a source.
+"""A source: one split of a data set of TensorFlow Datasets (TFDS).
 
     tfds:NAME/SPLIT[:LABEL]
 
-NAME may have a config and a version, SPLIT may be a slice, and LABEL is a
-class by its name or its number:
+NAME may contain a config and a version. SPLIT may be a slice. LABEL is the
+name or the number of a class:
 
     tfds:cycle_gan/horse2zebra/trainA
     tfds:mnist:3.0.1/train[:2000]:7
@@ -31,20 +31,19 @@ _SPEC = re.compile(
     r"/(?P<split>([^][:/]|\[[^]]*\])+)"
     r"(:(?P<label>.+))?"
 )
-# What data sets call the other splits, where one of theirs is train.
+# Names that data sets give to the other splits, if they have one named train.
 _SIBLINGS = {"val": ("validation", "val"), "test": ("test",)}
 _RETRIES = 3
 
 
 def parse(spec):
-    """The parts of `tfds:NAME/SPLIT[:LABEL]`.
+    """Splits `tfds:NAME/SPLIT[:LABEL]` into its parts.
 
     Returns:
-        Name (with config and version where they are given), split, label or
-        None.
+        Name (with config and version if given), split, and label or None.
 
     Raises:
-        UserError: it is written otherwise.
+        UserError: the text does not have this form.
     """
     if match := _SPEC.fullmatch(spec):
         return match["dataset"], match["split"], match["label"]
@@ -56,21 +55,24 @@ def parse(spec):
 
 
 class TfdsSource:
-    """The images of one split, of one class where there is a label.
+    """The images of one split of a data set, or of one class in it.
 
-    Prepared data are read from `$TFDS_DATA_DIR` (`~/tensorflow_datasets`);
-    where there are none, TFDS downloads and prepares them first.
+    Prepared data are read from `$TFDS_DATA_DIR` (by default
+    `~/tensorflow_datasets`). If a data set is not there, TFDS downloads and
+    prepares it first.
 
-    A split whose name begins with `train` brings its siblings: of `trainA`,
-    `testA` becomes the test split and `validationA` the one for validation,
-    where they exist. Another split, or a slice, is split by content.
+    For a split whose name begins with `train`, the corresponding splits for
+    validation and test are used if they exist: for `trainA` these are
+    `validationA` and `testA`. Any other split, or a slice, is itself split by
+    the content of the images.
 
     Args:
-        spec: see `parse`.
+        spec: text of the form that `parse` takes.
 
     Raises:
-        UserError: TFDS is not installed; no such data set, config, split or
-            label; no images in it; it cannot be downloaded.
+        UserError: TFDS is not installed; the data set, config, split or label
+            does not exist; the data set has no images; or it cannot be
+            downloaded.
     """
 
     def __init__(self, spec):
@@ -99,9 +101,9 @@ class TfdsSource:
             raise UserError(
                 f"`{self.name}` must name a data set that TFDS knows, or one "
                 f"prepared in TFDS_DATA_DIR. Received: {name}"
-                + (f"; near it: {', '.join(near)}" if near else "")
+                + (f"; similar names: {', '.join(near)}" if near else "")
             ) from error
-        except Exception as error:  # Of a dozen kinds, as TFDS grew.
+        except Exception as error:  # TFDS raises a dozen kinds here.
             raise UserError(
                 f"`{self.name}` must name a version and, if any, a config of "
                 f"{name} (configs: {self._configs(name)}). "
@@ -117,7 +119,8 @@ class TfdsSource:
         return ", ".join(self._tfds.builder_cls(name).builder_configs) or "none"
 
     def _features(self):
-        # Sorted, since code and prepared files have orders of their own.
+        # Sorted, because their order in the code can differ from that in the
+        # prepared files.
         return dict(sorted(self._builder.info.features.items()))
 
     def _kinds(self):
@@ -133,7 +136,8 @@ class TfdsSource:
             for name, feature in self._features().items()
             if isinstance(feature, kinds.Image)
             and not isinstance(feature, kinds.LabeledImage)
-            # Float images are kept as bytes of another meaning.
+            # Float images are left out, because their bytes are no encoded
+            # pixels of 8 bits.
             and np.dtype(feature.np_dtype).kind == "u"
         ]
         if not found:
@@ -144,13 +148,16 @@ class TfdsSource:
         chosen = "image" if "image" in found else found[0]
         if len(found) > 1:
             self.notes.append(
-                f"{self.name}: of the images {', '.join(found)} in each "
-                f"example, {chosen} is read"
+                f"{self.name}: each example has the images "
+                f"{', '.join(found)}, of which {chosen} is read"
             )
         return chosen
 
     def _label_value(self, label):
-        """The feature that holds labels, and the value that is wanted."""
+        """Returns the name of the feature with labels, and the wanted value.
+
+        Both are None if no label is given.
+        """
         if label is None:
             return None, None
         classes = {
@@ -161,8 +168,8 @@ class TfdsSource:
         name = "label" if "label" in classes else next(iter(classes), None)
         if name is None:
             raise UserError(
-                f"`{self.name}` must name no label: there are no classes. "
-                f"Received: {self._kinds()}"
+                f"`{self.name}` must not end in a label, because the data "
+                f"set has no classes. Received: {self._kinds()}"
             )
         names = classes[name].names
         if label in names:
@@ -177,33 +184,34 @@ class TfdsSource:
         )
 
     def _prepare(self):
-        """Nothing where it is prepared already."""
+        """Downloads and prepares the data set, if this is not done yet."""
         if self._builder.data_path.exists():
             return
-        # TFDS imports it without asking for it.
+        # TFDS imports this package but does not list it as a requirement.
         optional("importlib_resources", "tfds")
         downloader = optional(
             "tensorflow_datasets.core.download.downloader", "tfds"
         )
-        # TFDS tries ten times, which without a network takes four minutes.
+        # TFDS would try ten times, which takes four minutes if there is no
+        # network.
         downloader.MAX_RETRIES = _RETRIES
         if not sys.stderr.isatty():
             self._tfds.disable_progress_bar()
         try:
             with contextlib.redirect_stdout(sys.stderr):
                 self._builder.download_and_prepare()
-        except Exception as error:  # Whatever a builder's author raised.
+        except Exception as error:  # Builders raise errors of all kinds.
             raise UserError(
-                f"`{self.name}` must be prepared in "
-                f"{self._builder.data_path.parent}, or be downloadable. "
+                f"`{self.name}` must either be prepared in "
+                f"{self._builder.data_path.parent} or be downloadable. "
                 f"Received: {type(error).__name__}: {_line(error)}"
             ) from error
 
     def _with_siblings(self, split):
-        """Dictionary: TFDS split -> ours."""
+        """Returns a dictionary from splits of TFDS to ours."""
         there = self._builder.info.splits
         try:
-            there[split]  # A slice is no key, and can be had all the same.
+            there[split]  # This accepts slices too, which are no keys.
         except (KeyError, ValueError) as error:
             raise UserError(
                 f"`{self.name}` must have one of the splits "
@@ -240,7 +248,7 @@ class TfdsSource:
         return self._builder.info.splits[split].num_examples
 
     def key(self):
-        """Name, version, splits with their sizes, and the label."""
+        """Returns a text of name, version, splits with sizes, and label."""
         lines = [f"tfds {self._builder.info.full_name} {self._image}"]
         lines += [
             f"{theirs} {ours} {self._examples(theirs)}"
@@ -249,7 +257,7 @@ class TfdsSource:
         return "\n".join([*lines, f"{self._label} {self._class}"])
 
     def items(self, size, fit):
-        """Yields an `Item` for each image, named by split and number."""
+        """Yields an `Item` for each image; its name is split and number."""
 
         def load(found):
             name, encoded, split = found
@@ -258,7 +266,7 @@ class TfdsSource:
         return in_threads(load, self._encoded())
 
     def _encoded(self):
-        """Yields name, encoded image and split of each image."""
+        """Yields (name, encoded image, split) of each image."""
         wanted = {self._image: True}
         if self._label is not None:
             wanted[self._label] = True
@@ -269,7 +277,10 @@ class TfdsSource:
                 yield f"{theirs}/{number:06d}", example[self._image], ours
 
     def _read(self, split, wanted):
-        """Yields dictionaries of the wanted features, images encoded."""
+        """Yields dictionaries of the wanted features of each example.
+
+        Images are not decoded.
+        """
         import tensorflow as tf
 
         decode = self._tfds.decode
@@ -279,7 +290,8 @@ class TfdsSource:
             decoders=decode.PartialDecoding(
                 wanted, {k: v for k, v in encoded.items() if k in wanted}
             ),
-            # One file after the other, nothing kept, nothing read ahead.
+            # Files are read one after the other, to keep their order, without
+            # a cache and without reading ahead.
             read_config=self._tfds.ReadConfig(
                 try_autocache=False,
                 interleave_cycle_length=1,
@@ -290,14 +302,14 @@ class TfdsSource:
             yield from examples.as_numpy_iterator()
         except tf.errors.OpError as error:
             raise UserError(
-                f"`{self.name}` must be whole: remove "
-                f"{self._builder.data_path}, and it is prepared again. "
+                f"`{self.name}` must be complete. Remove "
+                f"{self._builder.data_path} to have it prepared again. "
                 f"Received: {_line(error)}"
             ) from error
 
 
 def _line(error):
-    """An error's message in one line of moderate length."""
+    """Message of an error in one line of at most 300 characters."""
     text = " ".join(str(error).split())
     return text if len(text) <= 300 else f"{text[:300]}..."
 

@@ -1,9 +1,9 @@
-"""Images in TFRecord files as a source.
+"""A source: images in TFRecord files.
 
     tfrecord:PATTERN[:FEATURE]
 
-PATTERN finds the files, FEATURE is where their `tf.train.Example`s hold an
-encoded image:
+PATTERN matches the files. FEATURE is the feature of their `tf.train.Example`s
+that contains an encoded image:
 
     tfrecord:data/faces-*.tfrecord
     tfrecord:shards/*/*.gz:image/encoded
@@ -31,7 +31,8 @@ from tf_i2i.errors import printable
 
 PREFIX = "tfrecord:"
 _USUAL_FEATURES = ("image/encoded", "image")
-# A record: its length in 8 bytes, their checksum in 4, content, checksum.
+# A record consists of its length (8 bytes), the checksum of the length (4),
+# the content, and the checksum of the content (4).
 _LENGTH, _HEADER, _FOOTER = 8, 12, 4
 _GZIP = b"\x1f\x8b\x08"
 
@@ -47,10 +48,10 @@ def locate(spec):
 
 
 def _find(spec):
-    """Absolute pattern, feature or None, files."""
+    """Returns the absolute pattern, the feature or None, and the files."""
     text = spec.removeprefix(PREFIX)
     pattern, _, feature = text.rpartition(":")
-    # A pattern may hold a colon of its own.
+    # The pattern itself may contain a colon, so the whole text is tried first.
     for one, its_feature in ((text, None), (pattern, feature)):
         if not one:
             continue
@@ -69,19 +70,21 @@ def _find(spec):
 class TFRecordSource:
     """The images in TFRecord files of `tf.train.Example`, plain or GZIP.
 
-    Where the files lie in folders `train/`, `val/`, `test/` beside each
-    other, those are the splits. Without a feature in `spec` it is
-    `image/encoded` or `image`, else the only one of the first record that
-    decodes.
+    If the files lie in folders `train/`, `val/` and `test/` side by side,
+    these are the splits. If `spec` names no feature, `image/encoded` or
+    `image` is used, or else the only feature of the first record that can be
+    decoded as an image.
 
-    TensorFlow checks each record. One that is damaged ends the reading of
-    its file, and so all from it on are bad images.
+    TensorFlow verifies the checksums of each record. After a damaged record
+    the rest of its file cannot be read. All records from the damaged one on
+    are then reported as bad images.
 
     Args:
-        spec: see above.
+        spec: text of the form `tfrecord:PATTERN[:FEATURE]`.
 
     Raises:
-        UserError: no files; `val/` or `test/` without `train/`.
+        UserError: no file matches, or there is `val/` or `test/` without
+            `train/`.
     """
 
     def __init__(self, spec):
@@ -108,7 +111,7 @@ class TFRecordSource:
             ) from error
 
     def key(self):
-        """The feature, and every file's name, size and time of change."""
+        """Returns a text of the feature and each file's name, size and time."""
         lines = [f"tfrecord {self._root} {self._feature}"]
         for file in self._files:
             stat = (self._root / file).stat()
@@ -116,7 +119,7 @@ class TFRecordSource:
         return "\n".join(lines)
 
     def items(self, size, fit):
-        """Yields an `Item` for each record, named by file and number."""
+        """Yields an `Item` for each record; its name is file and number."""
         feature = self._feature or self._only_image()
 
         def load(found):
@@ -132,7 +135,7 @@ class TFRecordSource:
         return in_threads(load, self._records())
 
     def _records(self):
-        """Yields name, record or `BadImage`, and split."""
+        """Yields (name, record or `BadImage`, split) of each record."""
         for file in self._files:
             split = file.parts[0] if self._has_splits else None
             records = self._whole_or_bad(file)
@@ -140,6 +143,7 @@ class TFRecordSource:
                 yield f"{file.as_posix()}/{number:06d}", record, split
 
     def _whole_or_bad(self, file):
+        """Yields the records of a file; `BadImage`s from a damaged one on."""
         import tensorflow as tf
 
         number = 0
@@ -151,14 +155,14 @@ class TFRecordSource:
             after = max(0, self._counts[file] - number - 1)
             yield BadImage(
                 file,
-                f"The record is damaged, and so the {after} after it in this "
-                "file cannot be read.",
+                f"The record is damaged, so the {after} records after it in "
+                "this file cannot be read.",
             )
             lost = BadImage(file, "It comes after a damaged record.")
             yield from itertools.repeat(lost, after)
 
     def _only_image(self):
-        """The name of the feature that holds the image."""
+        """Returns the name of the feature that contains the image."""
         features = self._first_features()
         for name in _USUAL_FEATURES:
             if name in features:
@@ -167,13 +171,16 @@ class TFRecordSource:
         if len(images) == 1:
             return images[0]
         raise UserError(
-            f"`{self.name}` must name the feature that holds an encoded "
+            f"`{self.name}` must name the feature that has an encoded "
             f"image, as in {PREFIX}{self._pattern}:image/encoded. Received: "
             f"records with {', '.join(sorted(features)) or 'no features'}"
         )
 
     def _first_features(self):
-        """Feature -> bytes or None, of the first record that can be read."""
+        """Returns the features of the first record that can be read.
+
+        They are a dictionary from names to bytes or None, as in `_features`.
+        """
         import tensorflow as tf
 
         for file in self._files:
@@ -202,7 +209,7 @@ def _read(path):
 
 
 def _count(path):
-    """Number of records, a last one that is cut off included."""
+    """Number of records of a file, including an incomplete last one."""
     count = 0
     with gzip.open(path) if _is_gzip(path) else open(path, "rb") as stream:
         try:
@@ -213,7 +220,7 @@ def _count(path):
                 if not stream.read(1):
                     break
         except (OSError, OverflowError, EOFError, zlib.error):
-            return max(count, 1)  # Of a damaged file, what is known.
+            return max(count, 1)  # The file is damaged; so many were found.
     return count
 
 
@@ -228,7 +235,10 @@ def _example(record):
 
 
 def _features(record):
-    """Name -> its bytes, or None where it does not hold one byte string."""
+    """Dictionary from the features of a record to bytes.
+
+    The value is None for a feature that is not a single byte string.
+    """
     features = _example(record).features.feature
     return {
         name: feature.bytes_list.value[0]
@@ -242,8 +252,8 @@ def _value(record, feature):
     features = _features(record)
     if features.get(feature) is None:
         raise ValueError(
-            f"It has no single byte string `{feature}`, but "
-            f"{', '.join(sorted(features)) or 'nothing'}."
+            f"It has no single byte string `{feature}`. Its features are: "
+            f"{', '.join(sorted(features)) or 'none'}."
         )
     return features[feature]
 

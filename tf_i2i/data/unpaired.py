@@ -1,13 +1,15 @@
-"""Two domains -> endless batches, exact from any image on.
+"""Endless batches of two unpaired domains, in an order that can be resumed.
 
-Image i of a run, counted from the first that was ever shown, is at place
+The i-th image that a run shows of a domain, counted from the beginning of the
+run, is the one at index
 
     index_shuffle(i mod N, seed=[2 * seed + domain, i div N], N - 1)
 
-of its domain's split, and its augmentation is seeded by [2 * seed + domain,
-i]. There is no position to save, every pass over a domain is a permutation,
-and the domain is part of the seed because two sets of equal length would
-otherwise be paired alike for ever.
+of the domain's split of N images, and [2 * seed + domain, i] is the seed of its
+augmentation. The order therefore depends on i alone, and a resumed run needs
+no other state. Every pass over a domain is a permutation. The domain (0 or 1)
+is part of the seed, because two domains with equally many images would
+otherwise always show the same pairs.
 """
 
 import functools
@@ -47,37 +49,44 @@ def unpaired(
     max_bad_fraction=0.01,
     context=None,
 ):
-    """Batches of two unpaired domains, for `model.fit` with steps per epoch.
+    """Returns a dataset of batches of two unpaired domains.
+
+    The dataset is endless, so `model.fit` needs `steps_per_epoch`.
 
     Args:
-        data_a: what `source_for` takes (a folder, "toy", a uint8 array ...)
-            or an open `Store`.
-        data_b: likewise.
-        image_size: side of the images in a batch.
-        batch_size: images of each domain in a batch.
+        data_a: images of domain A: a `Store`, or anything that `source_for`
+            takes (a folder, "toy", a uint8 array, ...).
+        data_b: images of domain B, likewise.
+        image_size: side of the images in a batch, in pixels.
+        batch_size: number of images of each domain in a batch.
         split: "train", "val" or "test".
-        seed: decides order and augmentation.
-        start: images of each domain that the run has shown already.
-        augmentation: function (uint8 image, seed, size) -> float image.
-        augmentation_b: likewise, for B; None for the same one.
-        labels_a: an integer for each image of A's `Store`; None for none.
-        full_size: the run's image size where `image_size` is a smaller one
-            of its phases: images are made at `full_size`, then averaged.
-        load_size: side of the stored images; by default the smallest whose
-            smallest random crop is not enlarged, in each domain.
+        seed: seed of the order and of the augmentation, an integer.
+        start: number of images of each domain that the run has shown already.
+        augmentation: function (uint8 image, seed, size) -> float image, such
+            as an `Augmentation`.
+        augmentation_b: the same for domain B; None for `augmentation`.
+        labels_a: an integer label for each image of A's store, or None.
+        full_size: image size of the run in pixels, if `image_size` is the
+            smaller size of one of its phases. Images are augmented at
+            `full_size` and then averaged down to `image_size`. None for
+            `image_size`.
+        load_size: side of the stored images in pixels. None for
+            `default_load_size` of each domain, so that even the smallest
+            random crop need not be enlarged.
         fit, cache_dir, max_bad_fraction: see `open_store`.
-        context: `tf.distribute.InputContext` where several replicas share
-            each batch. The dataset then holds the parts of this worker's
-            replicas, in turn, all of which together make the batch.
+        context: `tf.distribute.InputContext` if several replicas share each
+            batch. The dataset then yields the parts of this worker's
+            replicas, one after the other.
 
     Returns:
         Endless `tf.data.Dataset` of (a, b), each float32
-        `[batch_size, image_size, image_size, 3]` in [-1, 1]; of (a, b,
-        labels), int32 `[batch_size]`, where there are `labels_a`.
+        `[batch_size, image_size, image_size, 3]` in [-1, 1]; or of
+        (a, b, labels) with int32 labels `[batch_size]`, if `labels_a` is
+        given. With `context` an element has the batch size of one replica.
 
     Raises:
-        UserError: unusable data or sizes.
-        ValueError: `batch_size` is no multiple of the number of replicas.
+        UserError: the data or the sizes cannot be used.
+        ValueError: `batch_size` is not a multiple of the number of replicas.
     """
     import tensorflow as tf
 
@@ -120,9 +129,16 @@ def unpaired(
 
 
 def default_load_size(image_size, augmentation):
-    """The side at which the smallest random crop still has `image_size`."""
+    """Returns the side at which the smallest random crop has `image_size`.
+
+    Args:
+        image_size: side of the augmented images in pixels.
+        augmentation: `Augmentation`, or another function, for which the
+            result is `image_size`.
+    """
     crop = getattr(augmentation, "crop", None)
-    # The small part is for 64 / .8 = 80.00000001 in another fraction.
+    # 1e-6 is subtracted because a quotient that should be an integer can be
+    # slightly larger.
     return math.ceil(image_size / crop[0] - 1e-6) if crop else image_size
 
 
@@ -139,23 +155,24 @@ def domain_dataset(
     share=(0, 1, 1),
     labels=None,
 ):
-    """Endless single images of one domain, float32 in [-1, 1].
+    """Returns an endless dataset of single images of one domain.
 
     Args:
-        store: an open `Store`; it is read image by image.
+        store: `Store` of the domain; it is read image by image.
         split: "train", "val" or "test".
         domain: "a" or "b".
         image_size, seed, start, augmentation, full_size: see `unpaired`.
-        share: (first, count, step): of each `step` images the `count` from
-            number `first` on; all by default.
-        labels: an integer for each image of the store, or None.
+        share: (first, count, step): of every `step` images, the dataset
+            yields the `count` images from number `first` on. The default
+            yields all.
+        labels: an integer label for each image of the store, or None.
 
     Returns:
-        `tf.data.Dataset` of `[image_size, image_size, 3]`; of pairs (image,
-        int32) where there are `labels`.
+        `tf.data.Dataset` of float32 images `[image_size, image_size, 3]` in
+        [-1, 1], or of pairs (image, int32 label) if `labels` is given.
 
     Raises:
-        UserError: an unknown split, or `full_size` is no multiple of
+        UserError: `split` is unknown, or `full_size` is not a multiple of
             `image_size`.
     """
     import tensorflow as tf
@@ -191,36 +208,38 @@ def domain_dataset(
 
 @functools.cache
 def _mapped(path, changed):
-    """The file's images as a tensor that shares the mapped memory.
+    """Returns the images of a store as a tensor on the memory-mapped file.
 
-    Neither of the plain ways will do. `tf.numpy_function` waits for Python's
-    lock, and so for ever where its holder waits for the pipeline to end;
-    `tf.constant` and `tf.raw_ops.ImmutableConst` copy the file. The cache
-    keeps the memory, because giving it back takes Python's lock as well.
+    The simpler ways do not work. `tf.numpy_function` needs Python's global
+    lock, and waits for ever if the thread that holds it waits for the
+    pipeline to end. `tf.constant` and `tf.raw_ops.ImmutableConst` copy the
+    file into memory. The result is cached and never released, because
+    releasing it would need Python's lock too.
 
     Args:
-        path: the store's `.npy` file.
-        changed: when it was written; another file is another entry.
+        path: path of the store's `.npy` file.
+        changed: time of the file's last change, so that the cache
+            distinguishes a new file at the same path.
     """
     import tensorflow as tf
 
     del changed
-    # NumPy lends only what is writable; "c" keeps all changes in memory.
+    # DLPack needs a writable array; mode "c" would keep changes in memory.
     images = np.load(path, mmap_mode="c")
     return tf.experimental.dlpack.from_dlpack(images.__dlpack__())
 
 
 def position(shown, count, stream):
-    """Where in its split the image number `shown` of a run is.
+    """Returns the index within its split of the image that a run shows next.
 
     Args:
-        shown: int64 scalar, images shown before.
-        count: images in the split.
-        stream: 2 * seed + domain.
+        shown: int64 scalar, number of images of the domain shown before.
+        count: number of images in the split.
+        stream: 2 * seed + domain, the first part of the seed.
 
     Returns:
-        int64 scalar in [0, count); from each multiple of `count` on, `count`
-        numbers give a permutation.
+        int64 scalar in [0, count). For `shown` from a multiple of `count` to
+        the next one, the results are a permutation.
     """
     import tensorflow as tf
 
@@ -230,7 +249,10 @@ def position(shown, count, stream):
 
 
 def _smaller(image, size, maps):
-    """Averages of blocks of pixels; of label maps, their middle ones."""
+    """Shrinks an image by averaging blocks of pixels.
+
+    Of a label map the middle pixel of each block is taken.
+    """
     import tensorflow as tf
 
     factor = image.shape[0] // size
@@ -250,22 +272,22 @@ def _options():
     options.experimental_distribute.auto_shard_policy = (
         tf.data.experimental.AutoShardPolicy.OFF
     )
-    # The optimizations would copy the mapped store into memory.
+    # The default optimizations would copy the memory-mapped store.
     options.experimental_optimization.apply_default_optimizations = False
-    # The processor belongs to the model; images are small change.
+    # Few input threads: loading is cheap, and the model needs the cores.
     options.threading.private_threadpool_size = min(4, os.cpu_count() or 1)
     options.threading.max_intra_op_parallelism = 1
     return options
 
 
 def evaluation_images(store, split, image_size, count=None):
-    """The first images of a split as they are, in the store's order.
+    """Returns the first images of a split, in order and not augmented.
 
     Args:
-        store: an open `Store`.
+        store: `Store` of the domain.
         split: "train", "val" or "test".
-        image_size: side of the result; resampled with antialiasing.
-        count: how many at most; all if None.
+        image_size: side that the images are resized to, in pixels.
+        count: largest number of images; None for all.
 
     Returns:
         uint8 array `[n, image_size, image_size, 3]`.
@@ -274,13 +296,13 @@ def evaluation_images(store, split, image_size, count=None):
 
 
 def images_at(store, rows, image_size):
-    """Images of a store as they are.
+    """Returns some images of a store, not augmented.
 
     Args:
-        store: an open `Store`.
-        rows: their positions.
-        image_size: side of the result; resampled with antialiasing, label
-            maps to the nearest pixels.
+        store: `Store` of the domain.
+        rows: indices of the images in the store.
+        image_size: side that the images are resized to, in pixels. They are
+            antialiased; label maps take the nearest pixels.
 
     Returns:
         uint8 array `[len(rows), image_size, image_size, 3]`.
