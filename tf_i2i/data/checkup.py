@@ -1,7 +1,8 @@
-"""What is wrong with a collection of images, and what to do about it.
+"""Checks of data sets: faults of the images, and what to do about them.
 
-`examine` reads a source once and keeps a kilobyte of each image;
-`domain_findings` and `pair_findings` judge what it kept.
+`examine` reads a source once and keeps about a kilobyte of statistics for each
+image. `domain_findings` and `pair_findings` derive findings from the
+statistics.
 """
 
 import hashlib
@@ -22,35 +23,40 @@ from tf_i2i.errors import UserError
 
 ERROR, WARNING, NOTE = LEVELS = ("error", "warning", "note")
 
-# Levels are of 255.
-SOME = 0.01  # A smaller share of the images is a note, not a warning.
-FLAT = 2.0  # Standard deviation, levels.
-GREY = 2.0  # Largest less smallest channel, mean over the image, levels.
-BLANK = 0.95  # Share of white, or of black, pixels.
-SMALL = 0.75  # Times the training size.
-OBLONG = 2.0  # Long side to short side.
-FEW = 200  # Images to train on.
-UNEVEN = 5  # Times as many in one domain.
-NEAR = 4.0  # Root mean square difference of thumbnails, levels.
-ODD = 3.0  # Times the distance to the mean colour that a tenth exceed.
+# Limits of the findings. "Levels" are levels of 255.
+SOME = 0.01  # A finding about a smaller share of the images is only a note.
+FLAT = 2.0  # Flat: smaller standard deviation of every channel, levels.
+# Grey: smaller difference between the largest and the smallest channel of a
+# pixel, averaged over the image, levels.
+GREY = 2.0
+BLANK = 0.95  # Blank: at least this share of pixels is white, or is black.
+SMALL = 0.75  # Small: short side below this share of the training size.
+OBLONG = 2.0  # Oblong: the long side is longer than this many short sides.
+FEW = 200  # Few: fewer images to train on.
+UNEVEN = 5  # Uneven: one domain has more than this many times the images.
+NEAR = 4.0  # Near: smaller root mean square difference of thumbnails, levels.
+# Odd: the mean colour is farther from the median of all images than both
+# ODD_LEVELS and ODD times the 90th percentile of that distance.
+ODD = 3.0
 ODD_LEVELS = 60
-CLEAR = 0.5  # Transparent share.
-ALIKE = 0.6  # Share that a linear probe puts into the right domain.
+CLEAR = 0.5  # Transparent: a larger share of the image is transparent.
+# Alike: a linear probe assigns a smaller share of images to the right domain.
+ALIKE = 0.6
 
-_READ = 32  # Pixels.
-_THUMBNAIL = 16
-_PROBED = 1000  # Images of each domain.
-_FEWEST_PROBED = 40
+_READ = 32  # Size in pixels at which images are read.
+_THUMBNAIL = 16  # Size of the thumbnails in pixels.
+_PROBED = 1000  # Largest number of images of a domain for the linear probe.
+_FEWEST_PROBED = 40  # Smallest number of images of a domain for the probe.
 _STATISTICS = np.dtype(
     [
-        ("width", "i4"),  # 0 where the source has no files.
+        ("width", "i4"),  # Of the file, in pixels; 0 if there is no file.
         ("height", "i4"),
-        ("clear", "f4"),  # Transparent share.
-        ("contrast", "f4"),
-        ("chroma", "f4"),
-        ("white", "f4"),
-        ("black", "f4"),
-        ("mean", "f4", 3),
+        ("clear", "f4"),  # Share of the image that is transparent.
+        ("contrast", "f4"),  # Largest standard deviation of a channel, levels.
+        ("chroma", "f4"),  # Mean of the largest minus smallest channel.
+        ("white", "f4"),  # Share of white pixels.
+        ("black", "f4"),  # Share of black pixels.
+        ("mean", "f4", 3),  # Mean colour, levels.
         ("thumbnail", "u1", (_THUMBNAIL, _THUMBNAIL, 3)),
     ]
 )
@@ -58,16 +64,17 @@ _STATISTICS = np.dtype(
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that the user should know.
+    """A fault of the data (or of the run) that the user should know of.
 
     Attributes:
-        kind: one word, the same for ever, for scripts.
+        kind: one word that identifies the kind of finding; it never changes,
+            so that scripts can rely on it.
         where: "a", "b", "ab" for both domains, or "run".
-        level: "error" (not usable), "warning" or "note".
-        what: what was found, with how many, in words.
-        count: how many.
-        examples: up to three, as the file system writes them.
-        advice: what to do.
+        level: "error" (the data cannot be used), "warning" or "note".
+        what: description of the finding, with the number of images.
+        count: number of images concerned.
+        examples: names of up to three of them, as in the file system.
+        advice: what the user can do.
     """
 
     kind: str
@@ -81,21 +88,23 @@ class Finding:
 
 @dataclass
 class Domain:
-    """What is kept of the images of a domain, N of them readable.
+    """Statistics of the images of a domain, of which N are readable.
 
     Attributes:
         letter: "a" or "b".
-        title: the source's name.
-        names: N strings.
-        rows: structured array `[N]`; sizes, shares in [0, 1], levels in
-            [0, 255], thumbnails uint8 `[16, 16, 3]`.
-        kinds: N strings, format and mode, e.g. "JPEG RGB".
+        title: name of the source.
+        names: names of the N images.
+        rows: structured array `[N]` of statistics: sizes in pixels, shares in
+            [0, 1], levels in [0, 255], thumbnails uint8 `[16, 16, 3]`.
+        kinds: format and mode of the N files, e.g. "JPEG RGB"; "" if the
+            source has no files.
         digests: N hashes; equal images have equal hashes.
-        given: N splits as the source has them, or None.
-        splits: split -> ascending positions, as training will use them.
-        bad: list of (name, reason).
-        notes: lines worth telling.
-        problem: why there are no splits, or "".
+        given: split of each of the N images in the source, or None.
+        splits: dictionary from a split to ascending indices, as training
+            will use them.
+        bad: list of (name, reason) of unreadable files.
+        notes: list of messages for the user.
+        problem: reason why the images cannot be split, or "".
     """
 
     letter: str
@@ -114,7 +123,7 @@ class Domain:
         return len(self.names)
 
     def summary(self):
-        """The domain in figures, as a dictionary of plain values."""
+        """Returns a dictionary of counts and sizes, of values for JSON."""
         sizes = [self._size(share) for share in (0, 0.5, 1)]
         return {
             "source": self.title,
@@ -128,7 +137,7 @@ class Domain:
         }
 
     def _size(self, share):
-        """[width, height] at a place in the order of the short sides."""
+        """[width, height] of the image at a quantile of the short sides."""
         sides = _short_sides(self)
         known = np.flatnonzero(sides)
         if not len(known):
@@ -138,19 +147,20 @@ class Domain:
         return [int(row["width"]), int(row["height"])]
 
 
-# One pass.
+# === Reading the images ===
 
 
 def examine(source, letter, fit="crop"):
-    """Reads every image of a source once.
+    """Reads every image of a source once, and returns their statistics.
 
     Args:
-        source: see `tf_i2i.data.sources`.
-        letter: "a" or "b".
-        fit: as in training; what it cuts off is not looked at.
+        source: source of the images; see `tf_i2i.data.sources`.
+        letter: "a" or "b", the domain.
+        fit: how images are fitted to a square, as in training; parts that
+            are cropped away are not examined.
 
     Returns:
-        A `Domain`: about a kilobyte an image, whatever their size.
+        A `Domain`, which takes about a kilobyte per image.
     """
     names: list[str] = []
     kinds, digests, given, contents, bad = [], [], [], [], []
@@ -166,9 +176,10 @@ def examine(source, letter, fit="crop"):
             kind = _describe_file(source.path / item.name, row)
         names.append(item.name)
         kinds.append(sys.intern(kind))
-        # An identity of the toy faces is content, but two pictures.
-        seen = item.content.encode() + row["thumbnail"].tobytes()
-        digests.append(hashlib.blake2b(seen, digest_size=16).digest())
+        # The thumbnail is part of the hash, because the two images of a toy
+        # face's identity, one per domain, have the same `content`.
+        hashed = item.content.encode() + row["thumbnail"].tobytes()
+        digests.append(hashlib.blake2b(hashed, digest_size=16).digest())
         given.append(item.split)
         contents.append(item.content)
     splits, note, problem = _splits(source.name, given, contents)
@@ -195,26 +206,27 @@ def _splits(name, given, contents):
 
 
 def _describe_file(path, row):
-    """Fills in what the file says; returns its format and mode."""
+    """Stores a file's size and transparency; returns its format and mode."""
     try:
         with open(path, "rb") as stream, open_image(stream) as image:
             row["width"], row["height"] = image.size
             kind = f"{image.format} {image.mode}"
-            # Laid on white it is white: few need to be decoded again.
+            # On the white background transparent pixels were read as white,
+            # so only images with much white are decoded again.
             if row["white"] >= 0.5 and image.has_transparency_data:
                 alpha = np.asarray(image.convert("RGBA").getchannel("A"))
                 row["clear"] = 1 - alpha.mean() / 255
-    except Exception:  # It was read well; these are but facts about it.
+    except Exception:  # The image itself is readable, so this is no fault.
         return "unknown"
     return kind
 
 
 def describe(image, row):
-    """Fills in what the pixels say.
+    """Stores the statistics of an image's pixels.
 
     Args:
         image: uint8 `[32, 32, 3]`.
-        row: of a structured array, see `Domain`.
+        row: row of the structured array of a `Domain`; changed in place.
     """
     row["mean"] = image.mean((0, 1))
     row["contrast"] = image.std((0, 1)).max()
@@ -225,20 +237,21 @@ def describe(image, row):
     row["thumbnail"] = np.rint(blocks.mean((1, 3)))
 
 
-# One domain.
+# === Findings in one domain ===
 
 
 def domain_findings(domain, image_size, fit="crop", max_bad_fraction=0.01):
-    """What is wrong with a domain.
+    """Returns the findings about one domain.
 
     Args:
         domain: a `Domain`.
-        image_size: of the training, pixels.
-        fit: of the training.
-        max_bad_fraction: share of unreadable files that training allows.
+        image_size: image size of the training in pixels.
+        fit: fit of the training; see `fit_image`.
+        max_bad_fraction: largest share of unreadable files that training
+            accepts.
 
     Returns:
-        List of `Finding`, the worst first.
+        List of `Finding`, the most serious first.
     """
     found = [_unreadable(domain, max_bad_fraction), _too_few(domain)]
     if len(domain):
@@ -261,25 +274,28 @@ def _sorted(found):
 
 
 def _finding(domain, kind, which, what, advice, level=None):
-    """A finding about some images; None where they are none.
+    """A finding about some images, or None if there are no such images.
 
     Args:
-        which: boolean `[N]`.
-        what: goes on after "12 images ".
-        level: by the share of images if None.
+        domain: the `Domain`.
+        kind: see `Finding`.
+        which: boolean mask `[N]` of the images.
+        what: description that continues "12 images ".
+        advice: see `Finding`.
+        level: see `Finding`; None to choose it by the share of images.
     """
-    places = np.flatnonzero(which)
-    if not len(places):
+    rows = np.flatnonzero(which)
+    if not len(rows):
         return None
-    share = len(places) / len(domain)
+    share = len(rows) / len(domain)
     level = level or (WARNING if share >= SOME else NOTE)
-    names = [domain.names[i] for i in places[:3]]
+    names = [domain.names[i] for i in rows[:3]]
     return Finding(
         kind,
         domain.letter,
         level,
-        f"{_images(len(places))} {what}",
-        len(places),
+        f"{_images(len(rows))} {what}",
+        len(rows),
         names,
         advice,
     )
@@ -318,13 +334,16 @@ def _too_few(domain):
         level, what = ERROR, domain.problem or "there are no images"
         if not len(domain):
             what = "there are no images"
-        advice = "Name a folder with some hundreds of images, better thousands."
+        advice = (
+            "Name a folder with at least some hundreds of images; thousands "
+            "are better."
+        )
     elif count < FEW:
         level = WARNING
         what = f"there are only {_images(count)} to train on"
         advice = (
-            "Find more: a few are learnt by heart; some hundreds are the "
-            "least, thousands are better."
+            "Find more: a few images are memorized. Some hundreds are the "
+            "minimum, and thousands are better."
         )
     else:
         return None
@@ -360,13 +379,17 @@ def _is_blank(domain):
     which = np.zeros(len(domain), bool)
     for shade in ("white", "black"):
         share = domain.rows[shade]
-        if np.median(share) < BLANK - 0.15:  # Else it is how they are.
+        # If most images have much of this shade, it belongs to the domain.
+        if np.median(share) < BLANK - 0.15:
             which |= share >= BLANK
     return which
 
 
 def _is_empty(domain):
-    """Images that are named once, and not for their colour as well."""
+    """Mask of flat, blank or transparent images.
+
+    The colour checks skip them, so that each is reported once.
+    """
     return _is_flat(domain) | _is_blank(domain) | _is_clear(domain)
 
 
@@ -386,7 +409,7 @@ def _small(domain, image_size):
     if which.mean() > 0.5:
         fitting = 2 ** int(np.log2(np.median(sides)))
         advice = (
-            "The whole domain will be blurred: train at the images' size, "
+            "Most of the domain will be blurred: train at the images' size, "
             f"--gin_param='train.image_size = {fitting}', or find larger ones."
         )
     what = f"much smaller than the training size of {image_size} px"
@@ -398,9 +421,9 @@ def _oblong(domain):
         domain,
         "oblong",
         _aspects(domain) > OBLONG,
-        f"more than {OBLONG:g} times as long as wide: the central square, "
-        "which is used, leaves out most",
-        "Crop them to what matters, or set train.fit = 'pad'.",
+        f"more than {OBLONG:g} times as long as wide: only the central "
+        "square is used, which leaves out most of the image",
+        "Crop them to the important part, or set train.fit = 'pad'.",
     )
 
 
@@ -414,8 +437,8 @@ def _grey(domain):
         "grey" if few is grey else "coloured",
         few & ~_is_empty(domain),
         what,
-        "Remove them, or give them a domain of their own: translations "
-        "would be sometimes grey, sometimes coloured.",
+        "Remove them, or make them a domain of their own. Otherwise some "
+        "translations would be grey and some coloured.",
     )
 
 
@@ -425,8 +448,8 @@ def _clear(domain):
         "transparent",
         _is_clear(domain) & ~_is_flat(domain),
         "more than half transparent",
-        "They are laid on white; put them on a background that you want, or "
-        "crop them.",
+        "They are placed on a white background. Put them on the background "
+        "that you want, or crop them.",
     )
 
 
@@ -442,22 +465,21 @@ def _odd(domain):
         domain,
         "odd",
         (distance > limit) & ~_is_empty(domain),
-        "of a mean colour far from all others",
-        "Look at them: do they belong here?",
+        "with a mean colour far from that of all others",
+        "Look at them, and remove those that do not belong here.",
     )
 
 
-# Copies.
+# === Copies within a domain ===
 
 
 def _copies(domain):
-    """Findings on images that are in a domain more than once."""
+    """Findings about images that are in a domain more than once."""
     first: dict[bytes, int] = {}
     originals = np.array(
         [first.setdefault(key, i) for i, key in enumerate(domain.digests)]
     )
-    places = np.arange(len(domain))
-    exact = originals != places
+    exact = originals != np.arange(len(domain))
     pairs = {int(i): int(originals[i]) for i in np.flatnonzero(exact)}
     unique = np.flatnonzero(~exact & ~_is_flat(domain))
     partner = near(domain.rows["thumbnail"][unique])
@@ -471,7 +493,8 @@ def _copies(domain):
             "duplicates",
             pairs,
             "exactly like others",
-            "Remove the copies: what is there twice counts twice.",
+            "Remove the copies, because an image that is there twice counts "
+            "twice.",
         ),
         _pairs_finding(
             domain,
@@ -485,6 +508,11 @@ def _copies(domain):
 
 
 def _pairs_finding(domain, kind, pairs, what, advice, level=None):
+    """A finding about copies, with pairs of names as examples.
+
+    Args:
+        pairs: dictionary from the index of an image to that of its original.
+    """
     which = np.isin(np.arange(len(domain)), list(pairs))
     finding = _finding(domain, kind, which, what, advice, level)
     if not finding:
@@ -497,7 +525,7 @@ def _pairs_finding(domain, kind, pairs, what, advice, level=None):
 
 
 def _leaks(domain, unique):
-    """Images for validation or test that are trained on as well."""
+    """A finding about validation or test images that are also trained on."""
     given = np.array([split or "" for split in domain.given])
     training = np.flatnonzero(given == "train")
     held = np.flatnonzero((given != "train") & (given != ""))
@@ -518,27 +546,28 @@ def _leaks(domain, unique):
         domain,
         "leak",
         pairs,
-        "of val/ or test/ like one in train/, exactly or nearly",
-        "Remove them from one of the two: measurements would flatter.",
+        "of val/ or test/ exactly or nearly like one in train/",
+        "Remove them from one of the two, or scores will be too good.",
         WARNING if len(pairs) >= SOME * len(held) else level,
     )
 
 
 def near(thumbnails, others=None):
-    """For each thumbnail, another one that is nearly the same.
+    """Finds for each thumbnail another one that is nearly the same.
 
-    The difference of two means, and of two averaged pictures, is never
-    larger (root mean square) than that of the pictures themselves: only
-    those whose means are close are compared, in 8x8 first, and the nearest
-    is confirmed in 16x16. 100,000 photographs take 6 s on two cores.
+    The root mean square difference of two images is never smaller than that
+    of their means, or of the images averaged down to fewer pixels. Therefore
+    only images with similar means are compared, first at 8x8 pixels; the
+    nearest one is then confirmed at 16x16. 100,000 photographs take 6 s on
+    two cores.
 
     Args:
         thumbnails: uint8 `[N, 16, 16, 3]`.
-        others: uint8 `[M, 16, 16, 3]`; None to compare the N among
-            themselves, each pair from one side only.
+        others: uint8 `[M, 16, 16, 3]`; None to compare the N thumbnails with
+            each other, where each pair is reported for one of the two only.
 
     Returns:
-        Integers `[N]`: a place in `others`, or -1.
+        Integers `[N]`: index into `others`, or -1 if there is none.
     """
     found = np.full(len(thumbnails), -1)
     within = others is None
@@ -559,9 +588,10 @@ def near(thumbnails, others=None):
 
 
 def _same(one, other):
-    """Whether pictures differ as by coding or resizing, all over a little.
+    """Mask of pairs whose differences look like those of copies.
 
-    Another mouth in a drawn face is a larger difference in one place.
+    Encoding or resizing changes all pixels a little. A drawn face with
+    another mouth differs much in one place, and is no copy.
     """
     difference = np.abs(one.astype(np.float32) - other)
     mean = np.sqrt((difference**2).mean((1, 2, 3)))
@@ -569,13 +599,13 @@ def _same(one, other):
 
 
 class _Coarse:
-    """8x8 pictures in the order of their means.
+    """Thumbnails averaged down to 8x8 pixels, sorted by their means.
 
     Attributes:
-        order: places in the given array.
+        order: indices `[N]` of the sorted images in the given array.
         means: float32 `[N]`, ascending.
-        values: float32 `[N, 192]`, with 0 in the middle.
-        squares: float32 `[N]`, their sums of squares.
+        values: float32 `[N, 192]`, levels minus 127.5.
+        squares: float32 `[N]`, sums of squares of `values`.
     """
 
     def __init__(self, thumbnails):
@@ -589,7 +619,17 @@ class _Coarse:
 
 
 def _nearest(mine, theirs, start, stop, within):
-    """The nearest of those with a similar mean, and its mean square."""
+    """Finds the nearest image among those with a similar mean.
+
+    Args:
+        mine, theirs: `_Coarse`.
+        start, stop: range of images of `mine`.
+        within: whether both are the same images; an image is then compared
+            only with those before it.
+
+    Returns:
+        Indices into `theirs`, and mean squared differences.
+    """
     low = np.searchsorted(theirs.means, mine.means[start] - NEAR)
     high = np.searchsorted(theirs.means, mine.means[stop - 1] + NEAR, "right")
     if within:
@@ -613,17 +653,17 @@ def _nearest(mine, theirs, start, stop, within):
     return nearest, distance / mine.values.shape[1]
 
 
-# Two domains.
+# === Findings about two domains ===
 
 
 def pair_findings(a, b):
-    """What is wrong with two domains together.
+    """Returns the findings about two domains together.
 
     Args:
-        a, b: `Domain`s.
+        a, b: the two `Domain`s.
 
     Returns:
-        List of `Finding`, the worst first.
+        List of `Finding`, the most serious first.
     """
     if not len(a) or not len(b):
         return []
@@ -643,20 +683,20 @@ def _shared(a, b):
     ours = np.flatnonzero(~_is_flat(a))
     also = near(b.rows["thumbnail"][rest], a.rows["thumbnail"][ours])
     partner[rest[also >= 0]] = ours[also[also >= 0]]
-    places = np.flatnonzero(partner >= 0)
-    if not len(places):
+    rows = np.flatnonzero(partner >= 0)
+    if not len(rows):
         return None
-    half = len(places) >= min(len(a), len(b)) / 2
-    advice = "Remove them from one: a picture belongs to one domain."
+    half = len(rows) >= min(len(a), len(b)) / 2
+    advice = "Remove them from one domain: an image belongs to only one."
     if half:
-        advice = "Give two folders of different kinds of pictures."
+        advice = "Give two folders of different kinds of images."
     return Finding(
         "shared",
         "ab",
         ERROR if half else WARNING,
-        f"{_images(len(places))} of B like one of A, exactly or nearly",
-        len(places),
-        [f"{b.names[i]} = {a.names[partner[i]]}" for i in places[:3]],
+        f"{_images(len(rows))} of B exactly or nearly like one of A",
+        len(rows),
+        [f"{b.names[i]} = {a.names[partner[i]]}" for i in rows[:3]],
         advice,
     )
 
@@ -673,8 +713,8 @@ def _uneven(a, b):
         f"images as {few.letter.upper()}",
         len(few),
         [],
-        f"Find more for {few.letter.upper()}: the same few will be shown "
-        "again and again.",
+        f"Find more images for {few.letter.upper()}, because the same few "
+        "will be shown again and again.",
     )
 
 
@@ -688,28 +728,28 @@ def _not_separable(a, b):
         "alike",
         "ab",
         WARNING,
-        "A and B look alike: by their thumbnails a linear probe puts "
-        f"{share:.0%} of the images into the right domain, where guessing "
-        "would 50%",
+        "A and B look alike: a linear probe of the thumbnails assigns only "
+        f"{share:.0%} of the images to the right domain, and guessing would "
+        "assign 50%",
         0,
         [],
-        "Are they two kinds of pictures? If not, there is nothing to "
-        "translate.",
+        "Check that they are two kinds of images. If they are not, there is "
+        "nothing to translate.",
     )
 
 
 def separability(a, b):
-    """How well a line tells two sets of thumbnails apart.
+    """Returns how well a linear classifier separates two sets of thumbnails.
 
-    Ridge regression on the pixels of every other one, the threshold midway
-    between the two means.
+    The classifier is a ridge regression on the pixels of every second
+    thumbnail; its threshold is midway between the means of the two sets.
 
     Args:
         a, b: uint8 `[N, 16, 16, 3]`; at most 1,000 of each are used.
 
     Returns:
-        Share of the other half that is classified rightly, the mean over the
-        two sets: 0.5 is guessing.
+        Share of the remaining thumbnails that are classified correctly, the
+        mean over the two sets; 0.5 is guessing.
     """
     a, b = _features(a), _features(b)
     x = np.concatenate([a[::2], b[::2]])

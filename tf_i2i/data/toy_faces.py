@@ -1,18 +1,18 @@
-"""Toy faces: two drawn domains of the same people, the embedded data set.
+"""Toy faces, the built-in data set: the same people drawn in two domains.
 
-Domain "a" are lit portraits, domain "b" flat outlined cartoons with another
-geometry. Person i has the same attributes in both (see `attributes`); light,
-background, position, clothes and texture belong to (domain, i) alone. So
-what a translation should keep is known and can be measured, while training
-never needs to see a pair.
+Domain "a" has lit portraits. Domain "b" has flat cartoons with outlines and
+other proportions. Person i has the same attributes in both (see `attributes`).
+Light, background, position, clothes and texture are chosen independently for
+each domain and person. It is therefore known what a translation should keep,
+which can be measured although training uses no pairs.
 
-Everything is drawn with signed distances on a grid of twice the wanted size
-and averaged down: no files, any size, the same bits for the same index
-whatever else is in the call. Coordinates: the picture is [-1, 1] x [-1, 1],
-y pointing down; a head has its own frame (`_Head`) with the unit of half its
-height, in which things on the skin are placed by how far around the head
-they sit, so that they turn with it. Portraits are painted in linear light,
-cartoons in display values.
+The images are drawn by signed distance functions on a grid of twice the wanted
+size, and then averaged down. They need no files and have any size. An index
+always gives the same image, bit for bit, whatever other indices are drawn.
+The coordinates of an image are [-1, 1] x [-1, 1], with y pointing down. A head
+has coordinates of its own (`_Head`), in units of half its height. The features
+of a face are placed by their angle around the head, so that they move when the
+head turns. Portraits are painted in linear light, cartoons in display values.
 """
 
 import functools
@@ -42,16 +42,16 @@ _SUPERSAMPLING = 2
 
 
 def attributes(indices):
-    """The labels of identities, the same in both domains.
+    """Returns the attributes of people, which are the same in both domains.
 
     Args:
-        indices: non-negative integers `[N]`.
+        indices: numbers of the people, non-negative integers `[N]`.
 
     Returns:
         Dictionary: for each key of `ATTRIBUTES` an int32 array `[N]` of
-        positions in its names, and "turn", float32 `[N]`: how far the head
-        is turned, -1 (to the left of the picture) to 1 (right), never
-        nearer to 0 than 0.25.
+        indices into its names; and "turn", float32 `[N]`, how far the head
+        is turned, from -1 (to the left of the image) to 1 (to the right).
+        Its absolute value is at least 0.25.
 
     Raises:
         UserError: an index is negative or no integer.
@@ -66,12 +66,12 @@ def attributes(indices):
 
 
 def render(domain, indices, size):
-    """Draws identities in one domain.
+    """Draws people in one domain.
 
     Args:
         domain: "a" (portraits) or "b" (cartoons).
-        indices: non-negative integers `[N]`.
-        size: pixels of a side, 8 or more.
+        indices: numbers of the people, non-negative integers `[N]`.
+        size: side of the images in pixels, at least 8.
 
     Returns:
         uint8 array `[N, size, size, 3]`, values in [0, 255].
@@ -114,7 +114,7 @@ def _traits(index):
         name: int(dice.uniform(0, len(names)))
         for name, names in ATTRIBUTES.items()
     }
-    # Half of the people are shaved: the mouth is worth seeing.
+    # Half of the people have no beard, so that their mouth can be seen.
     traits["beard"] = dice.among((0, 0, 1, 2))
     side = -1.0 if dice.uniform() < 0.5 else 1.0
     traits["turn"] = side * dice.uniform(_SMALLEST_TURN, 1.0)
@@ -125,11 +125,14 @@ def _name(traits, attribute):
     return ATTRIBUTES[attribute][traits[attribute]]
 
 
-# === Tools ===
+# === Random numbers, canvas and shapes ===
 
 
 class _Dice:
-    """Random numbers that belong to one stream of one identity."""
+    """A random number generator for one person and one purpose.
+
+    The seeds are the purpose, a value of `_STREAMS`, and the person's number.
+    """
 
     def __init__(self, *seeds):
         self._seeds = seeds
@@ -138,7 +141,14 @@ class _Dice:
         ).random
 
     def part(self, number):
-        """Dice of their own, for what not everyone has; from 1 up."""
+        """Returns a separate generator, for parts that not everyone has.
+
+        The random numbers of all other parts then do not depend on whether a
+        person has, for example, glasses.
+
+        Args:
+            number: number of the part, from 1 upward.
+        """
         return _Dice(*self._seeds, number)
 
     def uniform(self, low=0.0, high=1.0):
@@ -161,9 +171,12 @@ def _grid(samples):
 
 
 class _Canvas:
-    """A picture `rgb [3, n, n]` on a supersampled grid `x`, `y`.
+    """An image that is being painted, on a supersampled grid.
 
-    `pitch` is the distance of two samples.
+    Attributes:
+        x, y: coordinates of the samples, float32 `[n, n]`.
+        pitch: distance between neighbouring samples.
+        rgb: colours, float32 `[3, n, n]`.
     """
 
     def __init__(self, size):
@@ -179,16 +192,20 @@ class _Canvas:
         return _cover(distance, max(self.pitch, soft))
 
     def wave(self, phase, frequency):
-        """sin(frequency * phase), fading where samples cannot show it."""
-        seen = max(0.0, float(np.sinc(frequency * self.pitch / np.pi)))
-        return seen * np.sin(frequency * phase)
+        """Returns sin(frequency * phase), weaker for high frequencies.
+
+        It fades out as the frequency nears the one that the grid of samples
+        can no longer represent.
+        """
+        strength = max(0.0, float(np.sinc(frequency * self.pitch / np.pi)))
+        return strength * np.sin(frequency * phase)
 
     def noise(self, dice, cells):
-        """Smooth noise in [-1, 1] with that many cells across."""
+        """Returns smooth noise in [-1, 1] with `cells` cells per side."""
         lattice = dice.lattice(cells) * 2 - 1
-        place = (self.x[0] + 1) * (cells / 2)
-        cell = place.astype(np.int32)
-        blend = place - cell
+        position = (self.x[0] + 1) * (cells / 2)
+        cell = position.astype(np.int32)
+        blend = position - cell
         blend = blend * blend * (3 - 2 * blend)
         rows = lattice[cell] + blend[:, None] * (
             lattice[cell + 1] - lattice[cell]
@@ -204,7 +221,7 @@ class _Canvas:
 
 
 def _color(code):
-    """ "rrggbb" -> `[3, 1, 1]` in [0, 1]."""
+    """Converts "rrggbb" to a colour, float32 `[3, 1, 1]` in [0, 1]."""
     values = [int(code[i : i + 2], 16) / 255 for i in (0, 2, 4)]
     return np.array(values, np.float32)[:, None, None]
 
@@ -218,17 +235,22 @@ def _gray(value):
 
 
 def _cover(distance, width):
-    """Share of a sample inside a shape whose edge is `width` wide."""
+    """Share of a sample that is inside a shape.
+
+    Args:
+        distance: signed distance to the shape's edge, negative inside.
+        width: width over which the share falls from 1 to 0.
+    """
     return np.clip(0.5 - distance / width, 0, 1)
 
 
 def _both(*distances):
-    """Distance to what shapes have in common."""
+    """Signed distance to the intersection of shapes."""
     return functools.reduce(np.maximum, distances)
 
 
 def _ellipse(x, y, cx, cy, rx, ry):
-    """Distance to an ellipse, exact at its edge to first order."""
+    """Signed distance to an ellipse, exact near its edge to first order."""
     dx, dy = (x - cx) / rx, (y - cy) / ry
     radius = np.sqrt(dx * dx + dy * dy)
     slope = np.sqrt((dx / rx) ** 2 + (dy / ry) ** 2)
@@ -253,14 +275,18 @@ def _step(value, low, high):
 
 
 class _Head:
-    """The frame of a head.
+    """The coordinates of a head, as arrays over the samples of a canvas.
 
-    `u`, `v`: right and down from its middle, in halves of its height.
-    `p`: how far right of the nose a point of the skin sits, measured around
-    the head; equal to `u` near the nose of a head that looks at us.
-    `s`: -1 at the left outline, 1 at the right one.
-    `edge`: distance to the face's outline.
-    `far`: the side (-1 or 1) that is turned away from us.
+    Attributes:
+        u, v: distances to the right of the head's center and below it, in
+            units of half its height.
+        p: distance to the right of the nose of the point of the skin that is
+            seen, measured around the head. For a head that faces the viewer
+            it equals `u` near the nose.
+        q: absolute value of `p`.
+        s: -1 at the left outline of the face, 1 at the right one.
+        edge: signed distance to the outline of the face, negative inside.
+        far: side that is turned away from the viewer: -1 (left) or 1.
     """
 
     def __init__(self, canvas, cx, cy, scale, tilt, yaw, shape, lean):
@@ -268,7 +294,8 @@ class _Head:
         dx, dy = (canvas.x - cx) / scale, (canvas.y - cy) / scale
         cos, sin = float(np.cos(tilt)), float(np.sin(tilt))
         self.v = dy * cos - dx * sin
-        # The chin goes with the nose, the back of the head the other way.
+        # When the head turns, the chin moves with the nose, and the back of
+        # the head moves the other way.
         self.u = dx * cos + dy * sin - lean * yaw * self.v
         self.yaw, self.far, self.width = yaw, float(np.sign(yaw)), width
         self.pitch = canvas.pitch / scale
@@ -285,7 +312,7 @@ class _Head:
         self.q = np.abs(self.p)
 
     def at(self, p):
-        """The `u` of a point `p` around the head (at eye height)."""
+        """Returns the `u` of a point whose `p` is given, at eye height."""
         angle = np.clip((p / self.width + self.yaw) * 0.93, -1.5, 1.5)
         return self.width * float(np.sin(angle)) / 0.93
 
@@ -344,7 +371,7 @@ def _portrait(canvas, traits, dice):
 
 
 class _Light:
-    """One lamp from above and one side, and a soft fill."""
+    """The light of a portrait: a lamp from above and a side, and soft light."""
 
     def __init__(self, dice):
         side = dice.among((-1, 1)) * dice.uniform(0.2, 0.75)
@@ -374,7 +401,7 @@ class _Light:
 
 
 def _round(s, t):
-    """Normals of a ball, kept facing us at the rim."""
+    """Surface normals of a ball, which face the viewer even at the edge."""
     nz = np.sqrt(np.maximum(1 - 0.9 * (s * s + t * t), 0.04))
     length = np.sqrt(s * s + t * t + nz * nz)
     return s / length, t / length, nz / length
@@ -427,7 +454,10 @@ def _backdrop(canvas, dice):
 
 
 def _strands(canvas, head, style, dice):
-    """Texture of the hair, about [-1, 1], running down from the parting."""
+    """Texture of the hair, values of about [-1, 1].
+
+    The strands run down from the parting; an afro has curls.
+    """
     if style == "afro":
         u, v = head.u, head.v
         wobble = 2 * np.sin(7 * v + dice.uniform(0, 6))
@@ -448,7 +478,10 @@ def _strands(canvas, head, style, dice):
 
 
 def _hair_color(head, hair, strands, light, center, radii, gloss=0.5):
-    """Hair as a shell with streaks and a band of light."""
+    """Colour of hair with streaks and a band of reflected light.
+
+    The hair is lit like an ellipsoid of the given center and radii.
+    """
     s = (head.u - center[0]) / radii[0]
     t = (head.v - center[1]) / radii[1]
     nx, ny, nz = _round(np.clip(s, -1, 1), np.clip(t, -1, 1))
@@ -504,7 +537,7 @@ def _neck_and_clothes(canvas, head, skin, light, dice):
     diffuse = light.diffuse(
         column, 0.15, np.sqrt(np.maximum(1 - column * column, 0.05)), wrap=0.3
     )
-    # The chin keeps the lamp from the throat.
+    # The chin casts a shadow on the throat.
     under = 1 - 0.62 * np.exp(-np.maximum(head.edge, 0) / 0.22)
     neck = light.on(skin, diffuse) * under
     canvas.paint(head.cover((np.abs(column) - 1) * thick) * (v > 0.4), neck)
@@ -535,7 +568,7 @@ def _neck_and_clothes(canvas, head, skin, light, dice):
 
 
 def _opening_a(head, style, dice):
-    """Distance to the part of head and throat that the hair leaves free."""
+    """Signed distance to the part of face and throat that hair leaves free."""
     p, q, v = head.p, head.q, head.v
     part = dice.among((-1, 1)) * dice.uniform(0.1, 0.3)
     if style == "bald":
@@ -553,7 +586,8 @@ def _opening_a(head, style, dice):
         sweep = 0.47 * part * p
         face = _ellipse(p, np.minimum(v + sweep, 0.35), 0, 0.35, 0.74, 0.90)
     throat = _box(head.u, v, 0.2 * head.yaw, 1.6, 0.44, 0.9, 0.2)
-    # Hair beside the face overlaps its outline, or the backdrop shows.
+    # Hair beside the face overlaps its outline. Otherwise the background would
+    # be visible between the two.
     return np.minimum(np.maximum(face, head.edge + 0.04), throat)
 
 
@@ -575,7 +609,7 @@ def _skin(canvas, head, skin, light, opening, dice):
     nx, ny = nx - dx, ny - dy
     length = np.sqrt(nx * nx + ny * ny + nz * nz)
     nx, ny, nz = nx / length, ny / length, nz / length
-    # Light goes further around in red: skin is translucent.
+    # Skin is translucent, so red light reaches further into the shadow.
     diffuse = np.stack(
         [light.diffuse(nx, ny, nz, wrap) for wrap in (0.38, 0.28, 0.24)]
     )
@@ -768,7 +802,7 @@ def _spectacles(canvas, head, light, dice):
 
 
 def _develop(canvas, dice):
-    """Exposure, vignette, grain; linear light to display values."""
+    """Converts linear light to display values; adds vignette and grain."""
     x, y = canvas.x, canvas.y
     vignette = 1 - dice.uniform(0.05, 0.16) * (x * x + y * y)
     exposure = dice.uniform(0.95, 1.08)
@@ -840,7 +874,7 @@ def _cartoon(canvas, traits, dice):
 
 
 class _Pen:
-    """Flat paint and lines of one ink, in a head's frame."""
+    """Paints flat shapes and outlines of one ink, on the canvas of a head."""
 
     def __init__(self, canvas, head, dice):
         self.paint, self.cover = canvas.paint, head.cover
@@ -849,7 +883,12 @@ class _Pen:
         self.width = dice.uniform(0.050, 0.075)
 
     def fill(self, distance, color):
-        """Paints a shape and inks its edge."""
+        """Paints a shape with an outline.
+
+        Args:
+            distance: signed distance to the shape.
+            color: colour, `[3, 1, 1]`.
+        """
         half = self.width / 2
         self.rgb += self.cover(distance - half) * (self.ink - self.rgb)
         self.rgb += self.cover(distance + half) * (color - self.ink)
