@@ -130,8 +130,8 @@ class Features:
         """
         if low >= high or self.value_range != LEVELS:
             raise UserError(
-                "`value_range` must be (least, largest), given once, for a "
-                "network from a file that takes floats. "
+                "`value_range` must be (least, largest), given once, and be "
+                "of a file's network that takes floats. "
                 f"Received: {(low, high)} for {self.name}"
             )
 

@@ -1,10 +1,10 @@
-"""One HTML file that shows what an evaluation found, and terminal tables.
+"""Reports of an evaluation: one HTML file, and tables for the terminal.
 
     a_to_b = DirectionReport("a_to_b", table, pictures=[examples(...)])
     write_report("report.html", "Evaluation", facts, [a_to_b], curves)
 
-The file holds its own style, pictures (PNG) and drawings (SVG); it runs no
-script and reads nothing from anywhere. Nothing here imports TensorFlow.
+The HTML file contains its styles, images (PNG) and charts (SVG). It runs no
+script and loads no other file. No module here imports TensorFlow.
 """
 
 from tf_i2i.report.page import DirectionReport

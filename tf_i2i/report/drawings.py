@@ -1,4 +1,4 @@
-"""Curves and scatters as SVG text, to stand inside a page."""
+"""Line charts and scatter plots as SVG text, to be put into an HTML page."""
 
 import itertools
 import math
@@ -7,8 +7,8 @@ from html import escape
 import numpy as np
 
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-_MOST_POINTS = 200  # Of a curve.
-_SCATTER = 480  # Longer side of a scatter, pixels.
+_MOST_POINTS = 200  # Largest number of points of a curve.
+_SCATTER = 480  # Longer side of a scatter plot, in pixels.
 _DISTURBANCES = {
     "noise": "noise, levels",
     "rounding": "8 bits",
@@ -18,13 +18,17 @@ _DISTURBANCES = {
 
 
 def line_chart(pairs, end):
-    """A curve over training.
+    """Returns a chart of one value during training.
 
     Args:
-        pairs: list of (images shown, value), finite.
-        end: of the axis, images; so that several charts share it.
+        pairs: list of (images shown, value), finite numbers.
+        end: right end of the axis of images, so that several charts can have
+            the same axis.
+
+    Returns:
+        SVG text.
     """
-    x, low, mean, high = _thinned(np.array(sorted(pairs), np.float64))
+    x, low, mean, high = _thin(np.array(sorted(pairs), np.float64))
     end = end or 1
     plot = _Plot(300, 150, (0, end), _span(low.min(), high.max()))
     parts = list(plot.axes([(tick, _short(tick)) for tick in _ticks(0, end)]))
@@ -42,10 +46,14 @@ def line_chart(pairs, end):
 
 
 def sensitivity_chart(rows):
-    """Errors over all kinds of disturbance, a curve for each row.
+    """Returns a chart of the errors for all disturbances, a curve per row.
 
     Args:
-        rows: row -> (measure, such as `back_noise_0.5`, -> error).
+        rows: dictionary from rows of a table to dictionaries from measures,
+            such as `back_noise_0.5`, to errors.
+
+    Returns:
+        SVG text.
     """
     kinds = _kinds(next(iter(rows.values())))
     points = list(itertools.chain.from_iterable(kinds.values()))
@@ -62,7 +70,7 @@ def sensitivity_chart(rows):
     for kind, some in kinds.items():
         x, y = plot.at((some[0][2] + some[-1][2]) / 2, 0)
         parts.append(_text((x, y + 33), _DISTURBANCES.get(kind, kind)))
-    for (row, scores), colour in _coloured(rows.items()):
+    for (row, scores), colour in _with_colours(rows.items()):
         for some in kinds.values():
             line = [(x, scores[measure]) for measure, _, x in some]
             parts.append(_line(plot.path(line), colour))
@@ -78,10 +86,14 @@ def sensitivity_chart(rows):
 
 
 def scatter(sets):
-    """Points of several sets, one scale for both directions.
+    """Returns a scatter plot of several sets, with one scale for both axes.
 
     Args:
-        sets: name -> floats `[N, 2]`.
+        sets: dictionary from the name of a set to its points, floats
+            `[N, 2]`.
+
+    Returns:
+        SVG text.
     """
     points = np.concatenate(list(sets.values()))
     low, high = points.min(0), points.max(0)
@@ -94,27 +106,31 @@ def scatter(sets):
         'stroke="#c8ced4"/>'
     )
     dots = []
-    for (name, some), colour in _coloured(sets.items()):
+    for (name, some), colour in _with_colours(sets.items()):
         for x, y in (some - low) * scale:
             dots.append(_dot((x, height - y), colour, name, radius=2.5))
     return _svg(width, height, [frame, *dots])
 
 
 def keys(names):
-    """The legend: a spot of its colour before each name, in their order."""
+    """Returns the legend of a chart as HTML: a coloured dot before each name.
+
+    Args:
+        names: names in the order in which the chart shows them.
+    """
     return "".join(
         f'<span class="key"><i style="background:{colour}"></i>'
         f"{escape(name)}</span>"
-        for name, colour in _coloured(names)
+        for name, colour in _with_colours(names)
     )
 
 
-def _coloured(things):
+def _with_colours(things):
     return zip(things, itertools.cycle(_COLOURS), strict=False)
 
 
 class _Plot:
-    """A frame with axes; `at` puts values into its pixels."""
+    """The area of a chart with axes; `at` converts values to its pixels."""
 
     left, right, top = 48, 18, 8
 
@@ -136,10 +152,10 @@ class _Plot:
         return " ".join(f"{x:.1f},{y:.1f}" for x, y in pixels)
 
     def axes(self, x_ticks):
-        """Lines for values, and the ticks of both axes.
+        """Yields horizontal lines and the labels of both axes as SVG.
 
         Args:
-            x_ticks: list of (value, text).
+            x_ticks: list of (value, label) of the horizontal axis.
         """
         (x_low, x_high), (y_low, y_high) = self.spans
         for value in _ticks(y_low, y_high):
@@ -184,8 +200,16 @@ def _dot(point, colour, title="", radius=3):
     )
 
 
-def _thinned(points):
-    """Where, lowest, mean and highest of at most `_MOST_POINTS` parts."""
+def _thin(points):
+    """Summarizes a curve by at most `_MOST_POINTS` groups of points.
+
+    Args:
+        points: `[N, 2]`, sorted by the first column.
+
+    Returns:
+        For each group the mean of the first column, and the smallest, the
+        mean and the largest value of the second.
+    """
     size = math.ceil(len(points) / _MOST_POINTS)
     parts = [points[i : i + size] for i in range(0, len(points), size)]
     x = np.array([part[:, 0].mean() for part in parts])
@@ -196,7 +220,10 @@ def _thinned(points):
 
 
 def _span(low, high):
-    """A little more than from `low` to `high`; from 0 if that is near."""
+    """Range of an axis for values from `low` to `high`, with some margin.
+
+    It starts at 0 if `low` is positive and less than half of `high`.
+    """
     if low == high:
         low, high = low - (abs(low) / 2 or 1), high + (abs(high) / 2 or 1)
     elif 0 < low < high / 2:
@@ -205,7 +232,7 @@ def _span(low, high):
 
 
 def _ticks(low, high, count=4):
-    """About `count` round values within a span."""
+    """List of about `count` round values from `low` to `high`."""
     rough = (high - low) / count
     unit = 10.0 ** math.floor(math.log10(rough))
     step = next(s * unit for s in (1, 2, 5, 10) if s * unit >= rough * 0.99)
@@ -214,7 +241,7 @@ def _ticks(low, high, count=4):
 
 
 def _short(value):
-    """A tick's text: 50k, 1.5M, 0.2."""
+    """Label of a value on an axis: 50k, 1.5M, 0.2."""
     for size, letter in ((1e6, "M"), (1e3, "k")):
         if abs(value) >= size:
             return f"{value / size:g}{letter}"
@@ -222,16 +249,21 @@ def _short(value):
 
 
 def _kinds(measures):
-    """Kind of disturbance -> list of (measure, tick, place on the axis)."""
+    """Groups the measures of disturbances by kind.
+
+    Returns:
+        Dictionary from the kind of disturbance to a list of (measure, label,
+        position on the axis).
+    """
     kinds: dict[str, list] = {}
-    place = 0
+    position = 0
     for measure in measures:
         name = measure.removeprefix("back_")
         kind, _, tick = name.rpartition("_")
         if not tick[:1].isdigit():
             kind, tick = name, ""
         if kinds and kind not in kinds:
-            place += 1
-        kinds.setdefault(kind, []).append((measure, tick, place))
-        place += 1
+            position += 1
+        kinds.setdefault(kind, []).append((measure, tick, position))
+        position += 1
     return kinds

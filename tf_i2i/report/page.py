@@ -1,4 +1,4 @@
-"""The page: facts, and of each direction alarms, tables and pictures."""
+"""The HTML page: facts, and alarms, tables and images of each direction."""
 
 import base64
 import dataclasses
@@ -27,16 +27,18 @@ from tf_i2i.report.tables import winners
 
 @dataclasses.dataclass
 class DirectionReport:
-    """What a report shows of one direction.
+    """The content of a report for one direction.
 
     Attributes:
         name: "a_to_b" or "b_to_a".
-        table: row -> (name of a number -> float), "model" first; see
+        table: dictionary from rows to dictionaries from names of numbers to
+            floats; the row "model" comes first. See
             `evaluation.baselines.ROWS` and `evaluation.registry.explain`.
-            Numbers of the group `SENSITIVITY` are drawn as a curve.
-        verdicts: sentences of `metrics.checks.verdict` on what looks wrong.
-        pictures: list of (caption, uint8 `[H, W, 3]`).
-        maps: name -> floats `[N, 2]`, of `embedding_map`.
+            Numbers of the group `SENSITIVITY` are shown as a curve.
+        verdicts: sentences from `metrics.checks.verdict` on what looks wrong.
+        pictures: list of (caption, image), uint8 `[H, W, 3]`.
+        maps: dictionary from names of sets to floats `[N, 2]`, from
+            `embedding_map`.
     """
 
     name: str
@@ -51,16 +53,17 @@ class DirectionReport:
 
 
 def write_report(path, title, facts, directions, curves):
-    """Writes one HTML file that needs no other.
+    """Writes a report as one HTML file.
 
     Args:
-        path: of the file; its folder is made.
-        title: of the page.
-        facts: name -> text: run, method, step, images shown, command, ...
-            `features` is the label of the network whose numbers these are,
-            and becomes part of their names.
+        path: path of the file; its folder is created if necessary.
+        title: title of the page.
+        facts: dictionary of texts by their names: run, method, step, images
+            shown, command, ... The fact `features` is the label of the
+            feature network, which becomes part of the names of scores.
         directions: list of `DirectionReport`.
-        curves: name -> list of (images shown, value), over training.
+        curves: dictionary from names to lists of (images shown, value), for
+            charts of the training.
 
     Raises:
         UserError: the file cannot be written.
@@ -85,11 +88,11 @@ def write_report(path, title, facts, directions, curves):
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Names of files may hold bytes that are no UTF-8.
+        # File names may contain bytes that are not UTF-8.
         path.write_text("\n".join(page), "utf-8", "backslashreplace")
     except OSError as error:
         raise UserError(
-            "`path` of the report must lie where it can be written. "
+            "`path` of the report must be in a folder that can be written. "
             f"Received: {path} ({error.strerror or error})"
         ) from error
 
@@ -183,7 +186,7 @@ def _direction(direction, label):
 
 
 def _table(table, group, measures, label):
-    """One group's measures, with their explanations beside it."""
+    """HTML table of the measures of a group, with their explanations."""
     heads = "".join(_head(measure, label) for measure in measures)
     cells = {measure: cells_of(table, measure) for measure in measures}
     best = {m: winners(table, m, cells[m]) for m in measures}
@@ -214,7 +217,7 @@ _ARROWS = {"higher": "&nbsp;↑", "lower": "&nbsp;↓"}
 
 
 def _head(measure, label):
-    """The head of a column; its title makes the number comparable."""
+    """Head of a column; its tooltip has the full name and the explanation."""
     named = full_name(measure, label) if label else measure
     title = f"{named}: {_sentences(explain(measure))}"
     arrow = _ARROWS.get(explain(measure).better, "")
@@ -229,24 +232,24 @@ def _sentences(output):
 
 
 def _legend(measures):
-    """Explanations of the numbers; a family of names has one."""
+    """HTML list of the explanations; a family of names has one."""
     names: dict[Output, list] = {}
     for measure in measures:
         names.setdefault(explain(measure), []).append(measure)
     names.pop(UNKNOWN, None)
     items = (
-        f"<dt>{escape(_listed(some))}</dt><dd>{escape(_sentences(what))}</dd>"
+        f"<dt>{escape(_abbreviate(some))}</dt><dd>{escape(_sentences(what))}</dd>"
         for what, some in names.items()
     )
     return f'<dl class="legend">{"".join(items)}</dl>'
 
 
-def _listed(names):
+def _abbreviate(names):
     return ", ".join(names if len(names) < 3 else [names[0], "…", names[-1]])
 
 
 def _rows_legend(directions):
-    """What the rows are, for all tables of the page."""
+    """HTML list that explains the rows of all tables of the page."""
     rows = {row for direction in directions for row in direction.table}
     items = "".join(
         f"<dt>{row}</dt><dd>{escape(text)}</dd>"
@@ -255,8 +258,8 @@ def _rows_legend(directions):
     )
     return (
         f'<h3>Rows of the tables</h3>\n<dl class="legend">{items}'
-        "<dt><u>underlined</u></dt><dd>the best of all but truth and "
-        "floor</dd></dl>"
+        "<dt><u>underlined</u></dt><dd>the best value of all rows except "
+        "truth and floor</dd></dl>"
     )
 
 
@@ -292,8 +295,8 @@ def _map(maps):
         "<h3>Map of features</h3>\n"
         f'<figure class="map">{drawings.scatter(maps)}'
         f"<figcaption>{drawings.keys(maps)}<br>t-SNE of all sets together: "
-        "neighbours are alike, sizes of gaps and directions have no meaning."
-        "</figcaption></figure>"
+        "neighbouring points are similar. Directions and the sizes of gaps "
+        "have no meaning.</figcaption></figure>"
     )
 
 
@@ -308,14 +311,15 @@ def _training(curves):
     end = max(shown for pairs in finite.values() for shown, _ in pairs)
     charts = (
         f"<figure><figcaption>{escape(name)} "
-        f"<small>at last {pairs[-1][1]:.3g}</small></figcaption>"
+        f"<small>last value {pairs[-1][1]:.3g}</small></figcaption>"
         f"{drawings.line_chart(pairs, end)}</figure>"
         for name, pairs in finite.items()
     )
     return (
         '<h2 id="training">Training</h2>\n'
         f'<div class="curves">{"".join(charts)}</div>\n'
-        "<p><small>Over the images of each domain that were shown. Long "
-        "curves are means of neighbours; the shade is from the lowest to the "
-        "highest.</small></p>"
+        "<p><small>Horizontal axis: images of each domain shown in training. "
+        "Points of long curves are means of neighbouring values, and the "
+        "shaded area reaches from the lowest to the highest of them."
+        "</small></p>"
     )

@@ -1,6 +1,7 @@
-"""Pictures of an evaluation, made from arrays.
+"""Images for reports, made from arrays.
 
-Each function gives a pair (caption, picture) for `DirectionReport.pictures`.
+`examples`, `training_neighbours` and `interpolations` return a pair (caption,
+image) for `DirectionReport.pictures`.
 """
 
 import numpy as np
@@ -9,26 +10,28 @@ from PIL import Image
 from tf_i2i.extras import optional
 from tf_i2i.images import grid
 
-MAPPED = 200  # Vectors of a set, at most, in a map.
-LEAST_SIDE, LARGEST_SIDE = 64, 128  # Of the images, about.
+MAPPED = 200  # Largest number of vectors of a set in a map.
+LEAST_SIDE, LARGEST_SIDE = 64, 128  # Approximate sides of images, in pixels.
 
 
 def examples(
     inputs, outputs, truth, values, caption, higher_is_better=False, count=4
 ):
-    """The best, the median and the worst outputs by a number of each.
+    """Returns an image of the best, the median and the worst outputs.
 
     Args:
         inputs, outputs: uint8 `[N, H, W, 3]`.
-        truth: the same, or None.
-        values: floats `[N]`.
-        caption: what the values are.
-        higher_is_better: None where neither is better; the lowest are first.
-        count: images of each kind; a third of all at most, but one.
+        truth: ground truth, uint8 `[N, H, W, 3]`, or None.
+        values: a score of each output, floats `[N]`.
+        caption: name of the score.
+        higher_is_better: whether high scores are good; None if the score has
+            no direction, so that the lowest come first.
+        count: largest number of images in each block; at most a third of all
+            images are shown, but at least one.
 
     Returns:
-        A caption, and a uint8 picture `[H, W, 3]`: three blocks side by
-        side; rows are inputs, outputs and truth.
+        A caption, and a uint8 image `[H, W, 3]` of three blocks side by side,
+        whose rows are inputs, outputs and ground truth.
     """
     values = np.asarray(values, np.float64)
     order = np.argsort(-values if higher_is_better else values, kind="stable")
@@ -57,54 +60,60 @@ def examples(
 
 
 def training_neighbours(outputs, target_train, distances, indices, count=12):
-    """The outputs that are nearest to training images, and those images.
+    """Returns an image of the outputs that are nearest to training images.
 
     Args:
         outputs: uint8 `[N, H, W, 3]`.
-        target_train: uint8 `[M, H, W, 3]`.
-        distances, indices: `[N]` each, as `metrics.nearest` gives them.
-        count: outputs shown.
+        target_train: training images of the target domain, uint8
+            `[M, H, W, 3]`.
+        distances, indices: `[N]` each, from `metrics.nearest`.
+        count: largest number of outputs that are shown.
 
     Returns:
-        A caption and a uint8 picture of two rows.
+        A caption, and a uint8 image `[H, W, 3]` of two rows: the outputs, and
+        the training images nearest to them.
     """
     some = np.argsort(distances, kind="stable")[:count]
     rows = outputs[some], target_train[np.asarray(indices)[some]]
     low, high = (f"{distances[i]:.3g}" for i in (some[0], some[-1]))
     return (
-        f"The outputs nearest to a training image of the target (above), "
-        f"and that image (below); distances {low} to {high}.",
+        f"Above: the outputs that are nearest to a training image of the "
+        f"target domain. Below: these images. Distances: {low} to {high}.",
         grid([enlarged(images) for images in rows]),
     )
 
 
 def interpolations(
-    frames, caption="Between two inputs, and the translation of every step."
+    frames,
+    caption="Between two inputs: the steps, and the translation of each.",
 ):
-    """Rows of frames as one picture.
+    """Returns rows of images as one image.
 
     Args:
-        frames: list of uint8 `[steps, H, W, 3]`.
-        caption: what they show.
+        frames: list of rows, uint8 `[steps, H, W, 3]`.
+        caption: caption of the image.
 
     Returns:
-        The caption and a uint8 picture.
+        The caption, and a uint8 image `[H, W, 3]`.
     """
     return caption, grid([enlarged(images) for images in frames])
 
 
 def embedding_map(vectors_by_name):
-    """Several sets of vectors in two dimensions, by t-SNE of all together.
+    """Returns two-dimensional coordinates for several sets of vectors.
 
-    van der Maaten and Hinton 2008, JMLR 9: neighbours stay neighbours; the
-    sizes of gaps and groups mean nothing. CDFT (Katzir et al. 2020) shows
-    translations beside real images so (Figure 9).
+    All sets are mapped together by t-SNE (van der Maaten and Hinton 2008,
+    JMLR 9): neighbours stay neighbours; the sizes of gaps and groups have no
+    meaning. CDFT (Katzir et al. 2020, Figure 9) compares translations with
+    real images in such a map.
 
     Args:
-        vectors_by_name: name -> floats `[N, D]`, one D for all.
+        vectors_by_name: dictionary from names to floats `[N, D]`, the same D
+            for all.
 
     Returns:
-        Name -> floats `[N, 2]`, N at most `MAPPED`, which are the first.
+        Dictionary from names to floats `[N, 2]`, for the first `MAPPED`
+        vectors of each set.
 
     Raises:
         UserError: the extra `eval` is missing.
@@ -125,15 +134,16 @@ def embedding_map(vectors_by_name):
 
 
 def enlarged(images):
-    """Images at a size to look at, by a whole factor.
+    """Returns images enlarged or shrunk by an integer factor for viewing.
 
     Args:
         images: uint8 `[N, H, W, 3]`.
 
     Returns:
-        uint8: sides of about `LEAST_SIDE` where they were smaller, by
-        repetition; up to twice `LARGEST_SIDE` where they were larger, by
-        means of pixels.
+        uint8 `[N, H', W', 3]`. Images smaller than `LEAST_SIDE` are enlarged
+        to about that side by repeating pixels. Those of at least
+        `LARGEST_SIDE` are shrunk by averaging pixels, to less than twice
+        that side.
     """
     side = max(images.shape[1:3])
     if factor := side // LARGEST_SIDE:
@@ -144,11 +154,14 @@ def enlarged(images):
 
 
 def side_by_side(blocks, gap=12):
-    """Pictures of one height as one, with white between them.
+    """Returns images of equal height side by side as one image.
 
     Args:
         blocks: list of uint8 `[H, W, 3]`.
-        gap: width of the white, pixels.
+        gap: width of the white space between them, in pixels.
+
+    Returns:
+        uint8 `[H, W', 3]`.
     """
     white = np.full((len(blocks[0]), gap, 3), 255, np.uint8)
     parts = [part for block in blocks for part in (white, block)]

@@ -1,4 +1,4 @@
-"""Tables of scores: numbers as text, and blocks for the terminal."""
+"""Tables of scores as text for the terminal."""
 
 import itertools
 import math
@@ -10,20 +10,21 @@ from tf_i2i.evaluation.registry import explain
 from tf_i2i.evaluation.registry import in_order
 from tf_i2i.evaluation.registry import terminal_columns
 
-WIDTH = 100  # Of a block, characters.
+WIDTH = 100  # Width of the terminal, in characters.
 
 
 def format_table(table, measures=None):
-    """A table for the terminal.
+    """Returns a table of scores as text.
 
     Args:
-        table: row -> (measure -> float); rows may lack measures.
-        measures: which, in this order; None for all.
+        table: dictionary from rows to dictionaries from measures to floats;
+            measures may be missing in some rows.
+        measures: list of the measures to show, in their order; None for all.
 
     Returns:
-        Lines of at most about `WIDTH` characters: several blocks, one below
-        the other, where there are many measures. A block leaves out rows
-        that have nothing in it.
+        Lines of at most about `WIDTH` characters. If there are too many
+        measures for a line, the table is split into blocks, one below the
+        other. A block leaves out rows that have none of its measures.
     """
     measures = measures_of(table) if measures is None else list(measures)
     margin = max(map(len, table), default=0)
@@ -67,19 +68,27 @@ def _block(table, columns, margin):
 
 
 def measures_of(table):
-    """Names of all numbers of a table, in the order of the measures."""
+    """Returns the names of all numbers of a table, in the measures' order."""
     return in_order(itertools.chain.from_iterable(table.values()))
 
 
 def cells_of(table, measure):
-    """Row -> number as text, all with as many decimals."""
+    """Returns the values of a measure as text, with equally many decimals.
+
+    Args:
+        table: as in `format_table`.
+        measure: name of the measure.
+
+    Returns:
+        Dictionary from rows to texts; rows without the measure are left out.
+    """
     values = {
         row: scores[measure]
         for row, scores in table.items()
         if measure in scores
     }
     decimals = _decimals(list(values.values()))
-    # Adding 0 takes the sign off -0.
+    # Adding 0 turns -0 into 0.
     return {
         row: f"{round(value, decimals) + 0.0:.{decimals}f}"
         for row, value in values.items()
@@ -87,7 +96,10 @@ def cells_of(table, measure):
 
 
 def _decimals(values):
-    """For three digits of the median; over three only if all are small."""
+    """Number of decimals that gives the median three significant digits.
+
+    It is above three only if the largest value needs so many.
+    """
     sizes = [abs(v) for v in values if math.isfinite(v) and v]
     if not sizes:
         return 0
@@ -99,7 +111,18 @@ def _decimals(values):
 
 
 def winners(table, measure, cells):
-    """Rows with the best of the numbers that are not of real images."""
+    """Returns the rows that have the best value, real images excepted.
+
+    Args:
+        table: as in `format_table`.
+        measure: name of the measure.
+        cells: texts of its values, from `cells_of`; rows whose texts are equal
+            are equally good.
+
+    Returns:
+        Set of rows; empty if the measure has no direction or all values are
+        equal.
+    """
     better = explain(measure).better
     values = {
         row: table[row][measure]
