@@ -24,7 +24,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 class _Model(argparse.Action):
-    """Stores the folder of a shipped model, whose name is given."""
+    """Stores the folder of the shipped model whose name is given."""
 
     def __call__(self, parser, namespace, values, option_string=None):
         setattr(namespace, self.dest, models.find_model(values))

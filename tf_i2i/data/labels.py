@@ -1,4 +1,4 @@
-"""Labels of images: from tables, from folders, and as numbers of classes."""
+"""Labels of images from CSV files and folders, and numbers of classes."""
 
 import csv
 from pathlib import Path
@@ -12,17 +12,18 @@ from tf_i2i.errors import UserError
 def read_labels(path):
     """Reads a CSV file of labels.
 
-    It has a header; the first column holds file names, and each other one
-    holds labels.
+    The file has a header. Its first column contains the names of image files;
+    every other column contains labels.
 
     Args:
-        path: of the file.
+        path: path of the CSV file.
 
     Returns:
-        Dictionary, column -> (stem of the file's name -> label as text).
+        Dictionary from the name of a column to a dictionary from file names
+        without folder and suffix to labels, which are strings.
 
     Raises:
-        UserError: no such file, or nothing in it.
+        UserError: the file is missing or has no labels.
     """
     try:
         with open(path, newline="", encoding="utf-8") as file:
@@ -33,8 +34,8 @@ def read_labels(path):
         ) from error
     if len(rows) < 2 or len(rows[0]) < 2:
         raise UserError(
-            "`labels` must have a header and two columns or more, file names "
-            f"first. Received: {path} with {len(rows)} rows"
+            "`labels` must have a header and two columns or more, of which "
+            f"the first has file names. Received: {path} with {len(rows)} rows"
         )
     header, *lines = rows
     return {
@@ -45,14 +46,16 @@ def read_labels(path):
 
 
 def folder_labels(names):
-    """Labels that are the names of the folders that the images lie in.
+    """Returns the names of the images' folders as labels.
 
     Args:
-        names: of a store's images, `train/7/0042.png` for one.
+        names: names of a store's images, such as `train/7/0042.png`, whose
+            label is "7".
 
     Returns:
-        As `read_labels`; empty where images are in no folders of classes, or
-        where two of them have the same name.
+        A dictionary as from `read_labels` with the column "folder". It is
+        empty if an image is not in a folder of a class, or if two images have
+        the same file name.
     """
     folders = [Path(name).parent.name for name in names]
     stems = list(map(stem, names))
@@ -62,11 +65,12 @@ def folder_labels(names):
 
 
 def class_names(*columns):
-    """All different labels, in the order of their class numbers.
+    """Returns a list of all different labels; their index is the class number.
 
     Args:
-        *columns: dictionaries, stem -> label. Labels are sorted within a
-            dictionary; those that only later dictionaries have come last.
+        *columns: dictionaries from file names to labels. The labels of the
+            first dictionary come first, sorted; then follow, sorted, the new
+            labels of each further dictionary.
     """
     known: list = []
     for labels in columns:
@@ -75,24 +79,25 @@ def class_names(*columns):
 
 
 def class_numbers(table, names, classes):
-    """The class number of each image, from which a classifier learns.
+    """Returns the class number of each image, to train a classifier.
 
     Args:
-        table: of `read_labels`, whose first column is taken.
-        names: of a store's images.
-        classes: how many the classifier knows.
+        table: labels from `read_labels`, of which the first column is used.
+        names: names of a store's images.
+        classes: number of classes of the classifier.
 
     Returns:
         int32 `[len(names)]`: indices into `class_names`.
 
     Raises:
-        UserError: no label for an image, or too many different ones.
+        UserError: an image has no label, or there are too many different
+            labels.
     """
     if not table:
         raise UserError(
-            "`--labels_a` must be a CSV of A's labels, or images must lie in "
-            "a folder for each class: this method learns classes. "
-            "Received: neither"
+            "`--labels_a` must be a CSV file of A's labels, or the images "
+            "must lie in one folder for each class, because this method "
+            "learns classes. Received: neither"
         )
     column, labels = next(iter(table.items()))
     known = class_names(labels)
@@ -107,12 +112,13 @@ def class_numbers(table, names, classes):
 
 
 def labels_of(labels, names, domain):
-    """The labels of some images, in their order.
+    """Returns the labels of some images, in the order of the images.
 
     Args:
-        labels: dictionary, stem of a file's name -> label.
-        names: of a store's images.
-        domain: "a" or "b", for the message.
+        labels: dictionary from file names without folder and suffix to
+            labels.
+        names: names of a store's images.
+        domain: "a" or "b", for the error message.
 
     Raises:
         UserError: an image has no label.
@@ -128,5 +134,5 @@ def labels_of(labels, names, domain):
 
 
 def stem(name):
-    """The name of an image's file without its folder and its suffix."""
+    """Returns the name of an image file without its folder and its suffix."""
     return Path(name).stem

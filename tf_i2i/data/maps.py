@@ -43,13 +43,14 @@ def read_palette(path):
     """Reads the colours of classes from a CSV file.
 
     Args:
-        path: of the file; it has a header, and the columns r, g and b.
+        path: path of the file, which has a header and the columns r, g and b.
 
     Returns:
-        int64 `[K, 3]`, in [0, 255].
+        int64 `[K, 3]`, the colours, in [0, 255].
 
     Raises:
-        UserError: no such file, or no such columns.
+        UserError: the file is missing, lacks a column, or has values that are
+            no integers.
     """
     try:
         with open(path, newline="", encoding="utf-8") as file:

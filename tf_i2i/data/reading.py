@@ -90,7 +90,7 @@ def list_files(folder):
 
     def refuse(error):
         raise UserError(
-            "`folder` must be readable with all below it. "
+            "`folder` and everything below it must be readable. "
             f"Received: {printable(error.filename)}: {error.strerror}"
         ) from error
 

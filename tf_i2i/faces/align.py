@@ -143,7 +143,7 @@ def crop(photo, face, size, margin=MARGIN):
     far = _beyond(matrix, size, photo.shape)
     if not far.any():
         return picture
-    return mixed(blurred(picture), picture, smooth(far / _FADE))
+    return blend(blur(picture), picture, smooth(far / _FADE))
 
 
 def outside(face, shape, margin):
@@ -170,13 +170,13 @@ def _beyond(matrix, size, shape):
     return np.maximum(0, far) * _scale(matrix) / size
 
 
-def blurred(picture):
+def blur(picture):
     """Returns a crop, blurred so much that only its colours are left."""
-    blur = ImageFilter.GaussianBlur(_BLUR * len(picture))
-    return np.array(Image.fromarray(picture).filter(blur))
+    gaussian = ImageFilter.GaussianBlur(_BLUR * len(picture))
+    return np.array(Image.fromarray(picture).filter(gaussian))
 
 
-def mixed(over, under, mask):
+def blend(over, under, mask):
     """Blends two images.
 
     Args:

@@ -50,11 +50,11 @@ def replace_background(picture, background, margin=align.MARGIN):
     if background == "white":
         behind = np.full_like(picture, 255)
     else:
-        behind = align.blurred(picture)
+        behind = align.blur(picture)
     step = (1 + 2 * margin) / size
     to_face = np.array([[step, 0, -margin], [0, step, -margin]])
     mask = head_mask(*align.grid(to_face, (size, size)))
-    return align.mixed(picture, behind, mask)
+    return align.blend(picture, behind, mask)
 
 
 def paste(photo, picture, face, margin=align.MARGIN):
@@ -84,4 +84,4 @@ def paste(photo, picture, face, margin=align.MARGIN):
     rim = np.minimum.reduce([x, y, 1 - x, 1 - y]) + margin
     mask = head_mask(x, y) * align.smooth(rim / _FEATHER)
     part = photo[low[1] : high[1], low[0] : high[0]]
-    part[...] = align.mixed(warped, part, mask)
+    part[...] = align.blend(warped, part, mask)

@@ -1,4 +1,4 @@
-"""Frozen pretrained networks behind one interface.
+"""Frozen networks behind one interface.
 
 Metrics, perceptual losses, teachers and cascades use them.
 `load_features(name)` returns a `Features`, which maps images to named feature

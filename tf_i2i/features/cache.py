@@ -1,4 +1,4 @@
-"""Embeddings of real images, kept on disk between evaluations."""
+"""Embeddings of real images, cached on disk between evaluations."""
 
 import contextlib
 import hashlib
@@ -12,15 +12,19 @@ from tf_i2i.disk import write_whole
 
 
 def cached_embeddings(features, images, grid):
-    """Embeddings of images, read from the cache folder where they lie there.
+    """Returns the embeddings of images, from the cache folder if possible.
+
+    The name of the cache file is a hash of the network, of its weights and of
+    the images.
 
     Args:
-        features: `Features`.
-        images: uint8 `[N, H, W, 3]`, of which the cache file is named.
-        grid: cells a side in which features are averaged, see `embed`.
+        features: `Features`, the network.
+        images: uint8 `[N, H, W, 3]`.
+        grid: number of cells per side that features are averaged over; see
+            `Features.embed`.
 
     Returns:
-        float32 `[N, D]`, as `features.embed(images, grid=grid)` gives them.
+        float32 `[N, D]`, the result of `features.embed(images, grid=grid)`.
     """
     digest = hashlib.sha256(
         f"{features.label} {features.weights_sha256}".encode()
@@ -34,7 +38,8 @@ def cached_embeddings(features, images, grid):
         vectors = features.embed(images, grid=grid)
     memory = io.BytesIO()
     np.save(memory, vectors)
-    # Without a cache the next evaluation takes longer; this one is right.
+    # Errors are ignored, because without the file only the next evaluation
+    # takes longer.
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         beside = path.with_suffix(f".{os.getpid()}.tmp")

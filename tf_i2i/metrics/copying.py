@@ -10,8 +10,8 @@ from tf_i2i.errors import UserError
 from tf_i2i.metrics.arrays import blocks
 
 _BLOCK = 512
-# An output counts as a copy if it is nearer to the training set than this
-# percentage of the real test images.
+# An output counts as a copy if its distance to the training set is below this
+# percentile of the distances of the real test images.
 _PERCENTILE = 5
 
 
