@@ -130,7 +130,7 @@ def test_pictures_are_no_maps(rng, tmp_path):
         cache_dir=tmp_path,
         progress=lambda line: None,
     )
-    with pytest.raises(UserError, match="JPEG mixes them"):
+    with pytest.raises(UserError, match="JPEG and resizing mix"):
         colours_of(store)
 
 

@@ -167,7 +167,7 @@ def test_train_brings_its_siblings():
     assert levels(spec) == {"train": list(range(12)), "test": [0, 1, 2]}
     notes = TfdsSource(spec).notes
     assert f"{spec}: test is the split testA" in notes
-    assert any("of the images image, mask" in note for note in notes)
+    assert any("has the images image, mask" in note for note in notes)
     assert levels("tfds:tiny_shapes/small/trainB") == {"train": list(range(9))}
 
 
@@ -260,7 +260,7 @@ def test_a_damaged_file(tmp_path, monkeypatch):
     builder.download_and_prepare()
     for file in builder.data_path.glob("*other*"):
         file.write_bytes(file.read_bytes()[:-30])
-    with pytest.raises(UserError, match=r"remove .*1\.2\.3, and it is prep"):
+    with pytest.raises(UserError, match=r"Remove .*1\.2\.3 to have it"):
         levels("tfds:tiny_shapes/big/other")
 
 

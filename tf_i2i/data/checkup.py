@@ -546,7 +546,7 @@ def _leaks(domain, unique):
         domain,
         "leak",
         pairs,
-        "of val/ or test/ exactly or nearly like one in train/",
+        "of val/ or test/ like one in train/, exactly or nearly",
         "Remove them from one of the two, or scores will be too good.",
         WARNING if len(pairs) >= SOME * len(held) else level,
     )
@@ -694,7 +694,7 @@ def _shared(a, b):
         "shared",
         "ab",
         ERROR if half else WARNING,
-        f"{_images(len(rows))} of B exactly or nearly like one of A",
+        f"{_images(len(rows))} of B like one of A, exactly or nearly",
         len(rows),
         [f"{b.names[i]} = {a.names[partner[i]]}" for i in rows[:3]],
         advice,

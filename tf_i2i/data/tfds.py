@@ -202,8 +202,8 @@ class TfdsSource:
                 self._builder.download_and_prepare()
         except Exception as error:  # Builders raise errors of all kinds.
             raise UserError(
-                f"`{self.name}` must either be prepared in "
-                f"{self._builder.data_path.parent} or be downloadable. "
+                f"`{self.name}` must be prepared in "
+                f"{self._builder.data_path.parent}, or be downloadable. "
                 f"Received: {type(error).__name__}: {_line(error)}"
             ) from error
 
