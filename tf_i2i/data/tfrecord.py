@@ -38,10 +38,10 @@ _GZIP = b"\x1f\x8b\x08"
 
 
 def locate(spec):
-    """`tfrecord:PATTERN[:FEATURE]` with an absolute pattern.
+    """Returns `tfrecord:PATTERN[:FEATURE]` with an absolute pattern.
 
     Raises:
-        UserError: no file is found.
+        UserError: no file matches the pattern.
     """
     pattern, feature, _ = _find(spec)
     return f"{PREFIX}{pattern}" + (f":{feature}" if feature else "")
