@@ -78,7 +78,7 @@ def training_neighbours(outputs, target_train, distances, indices, count=12):
     low, high = (f"{distances[i]:.3g}" for i in (some[0], some[-1]))
     return (
         f"Above: the outputs that are nearest to a training image of the "
-        f"target domain. Below: these images. Distances: {low} to {high}.",
+        f"target domain. Below: these images, at distances {low} to {high}.",
         grid([enlarged(images) for images in rows]),
     )
 
