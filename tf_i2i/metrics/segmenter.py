@@ -93,11 +93,11 @@ class PixelProbe:
 
 
 def map_labels(images, palette):
-    """Classes of label maps, by the nearest colour.
+    """Returns the classes of label maps, those of the nearest colours.
 
     Args:
-        images: uint8 `[N, H, W, 3]`.
-        palette: integers `[K, 3]`, the colours of the classes.
+        images: uint8 `[N, H, W, 3]`, label maps.
+        palette: integers `[K, 3]` in [0, 255], the colours of the classes.
 
     Returns:
         uint8 `[N, H, W]`; `VOID` where no colour of the palette is near.

@@ -42,13 +42,14 @@ def format_table(table, measures=None):
 
 
 def format_summary(table):
-    """The table of the first row's main numbers, for the terminal.
+    """Returns a table of the main numbers that the first row has, as text.
 
     Args:
-        table: row -> (name of a number -> float).
+        table: dictionary from rows to dictionaries from names of numbers to
+            floats.
 
     Returns:
-        Lines, as from `format_table`: of the numbers whose `Output` is
+        Lines as from `format_table`, for the numbers whose `Output` is
         `in_terminal`.
     """
     return format_table(table, terminal_columns(next(iter(table.values()))))
