@@ -27,6 +27,7 @@ from pathlib import Path
 import numpy as np
 
 from tf_i2i import cli
+from tf_i2i.domains import ends
 from tf_i2i.methods.capabilities import style_shape
 
 PUBLISHED_SIZE = 128
@@ -102,7 +103,9 @@ def _subject(args):
     from tf_i2i.training.run import load_translator
 
     model, run = load_translator(args.run_dir)
-    return model, run.images(args.direction[0], "train", CALIBRATION_IMAGES)
+    return model, run.images(
+        ends(args.direction)[0], "train", CALIBRATION_IMAGES
+    )
 
 
 def candidates(model, images, direction, folder, threads):
@@ -110,8 +113,9 @@ def candidates(model, images, direction, folder, threads):
     import tensorflow as tf
 
     from tf_i2i import exporting
+    from tf_i2i.disk import size_on_disk
+    from tf_i2i.exporting.formats import TFLITE
     from tf_i2i.exporting.litert import examples
-    from tf_i2i.exporting.pictures import bytes_of
     from tf_i2i.exporting.pictures import photo_to_photo
 
     image, style = images[:1], None
@@ -128,10 +132,10 @@ def candidates(model, images, direction, folder, threads):
     saved = exporting.load_saved_model(path)[direction]
     made["SavedModel"] = (
         lambda: saved(*given).numpy(),
-        bytes_of(path) / 1e6,
+        size_on_disk(path) / 1e6,
     )
     styles = None if style is None else np.repeat(style, len(images), 0)
-    for precision in exporting.PRECISIONS:
+    for precision in TFLITE.precisions:
         path = folder / f"{precision}.tflite"
         exporting.export_tflite(
             model,
@@ -143,7 +147,7 @@ def candidates(model, images, direction, folder, threads):
         lite = exporting.load_tflite(path, threads)
         made[f"TFLite {precision}"] = (
             lambda lite=lite: lite(image, style),
-            bytes_of(path) / 1e6,
+            size_on_disk(path) / 1e6,
         )
     made["ONNX Runtime"] = _onnx(
         model, direction, folder / "model.onnx", threads, image, style
@@ -153,15 +157,15 @@ def candidates(model, images, direction, folder, threads):
 
 def _onnx(model, direction, path, threads, image, style):
     from tf_i2i import exporting
+    from tf_i2i.disk import size_on_disk
     from tf_i2i.errors import UserError
-    from tf_i2i.exporting.pictures import bytes_of
 
     try:
         exporting.export_onnx(model, path, direction)
         run = exporting.load_onnx(path, threads)
     except UserError as error:
         return str(error), None
-    return lambda: run(image, style), bytes_of(path) / 1e6
+    return lambda: run(image, style), size_on_disk(path) / 1e6
 
 
 def _pytorch(threads, size):

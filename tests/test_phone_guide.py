@@ -8,6 +8,7 @@ import pytest
 
 from tf_i2i import cli
 from tf_i2i import exporting
+from tf_i2i.exporting.formats import TFLITE
 from tf_i2i.exporting.litert import interpreter_of
 from tf_i2i.methods import TwinGAN
 
@@ -69,4 +70,4 @@ def test_the_table_is_a_real_file(tensors):
 
 def test_the_guide_offers_what_there_is():
     rows = re.findall(r"^\| `(\w+)` \| 1", GUIDE, re.M)
-    assert set(rows) == set(exporting.PRECISIONS)
+    assert set(rows) == set(TFLITE.precisions)

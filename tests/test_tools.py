@@ -2,6 +2,8 @@
 
 import importlib.util
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +42,43 @@ def run_dir(folders, tmp_path_factory):
         ]
     )
     return run_dir
+
+
+def test_the_readme_names_every_tool():
+    text = (TOOLS.parent / "README.md").read_text()
+    for path in TOOLS.glob("*.py"):
+        assert f"tools/{path.name}" in text
+
+
+EXPORTS = [
+    ("export_saved_model", "export", "export/saved_model.pb"),
+    ("export_tflite", "face.tflite", "face.tflite"),
+]
+
+
+@pytest.mark.parametrize(("name", "output", "made"), EXPORTS)
+def test_an_export_tool_writes_its_format(
+    run_dir, tmp_path, refuses, name, output, made
+):
+    main = tool(name).main
+    main([f"--run_dir={run_dir}", f"--output={tmp_path / output}"])
+    assert (tmp_path / made).is_file()
+    with refuses("--output"):
+        main([f"--run_dir={run_dir}", "--output=face.onnx"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "output", "made"), EXPORTS)
+def test_an_export_tool_as_a_user_types_it(
+    run_dir, tmp_path, name, output, made
+):
+    subprocess.run(
+        [sys.executable, str(TOOLS / f"{name}.py")]
+        + [f"--run_dir={run_dir}", f"--output={output}"],
+        cwd=tmp_path,
+        check=True,
+    )
+    assert (tmp_path / made).is_file()
 
 
 def test_a_packed_model_translates_as_its_run(run_dir, tmp_path, rng):

@@ -1,6 +1,7 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and sizes on the disk."""
 
 import os
+from pathlib import Path
 
 
 def write_whole(path, parts, beside=None):
@@ -42,6 +43,17 @@ def reason(error):
     return error.strerror or " ".join(str(error).split())
 
 
-def megabytes(count):
-    """A number of bytes for people."""
-    return f"{count / 1e6:,.{0 if count >= 1e7 else 1}f} MB"
+def size_on_disk(path):
+    """Number of bytes of a file, or of all files in a folder."""
+    path = Path(path)
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())
+
+
+def format_bytes(count):
+    """A number of bytes for messages, such as "0.2 MB", "37 MB", "1.3 GB"."""
+    if count >= 1e9:
+        return f"{count / 1e9:.3g} GB"
+    if count >= 1e7:
+        return f"{count / 1e6:.0f} MB"
+    return f"{max(count / 1e6, 0.1 if count else 0):.1f} MB"

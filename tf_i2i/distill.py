@@ -17,6 +17,7 @@ from pathlib import Path
 from tf_i2i import cli
 from tf_i2i import configs
 from tf_i2i.domains import DIRECTIONS
+from tf_i2i.domains import ends
 from tf_i2i.errors import UserError
 from tf_i2i.methods.capabilities import style_shape
 
@@ -152,7 +153,7 @@ def _compare(run, models, flags, student_dir):
         alike = parity(
             photo_to_photo(models["teacher"], way),
             photo_to_photo(models["student"], way),
-            run.test_images(way[0], PARITY_IMAGES),
+            run.test_images(ends(way)[0], PARITY_IMAGES),
         )
         kept[way] = {"likeness": alike, "scores": table}
         _show(way, table, alike)

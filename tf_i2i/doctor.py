@@ -31,6 +31,7 @@ from tf_i2i.data.checkup import Finding
 from tf_i2i.data.sources import forms
 from tf_i2i.data.sources import locate
 from tf_i2i.data.sources import source_for
+from tf_i2i.disk import format_bytes
 from tf_i2i.domains import DOMAINS
 from tf_i2i.errors import UserError
 from tf_i2i.errors import printable
@@ -277,8 +278,8 @@ def _fit_findings(needs):
             _about_run(
                 "memory",
                 WARNING,
-                f"a step takes {_bytes(needs['memory'])} of this machine's "
-                f"{_bytes(there)} of memory",
+                f"a step takes {format_bytes(needs['memory'])} of this "
+                f"machine's {format_bytes(there)} of memory",
                 _lower(needs),
             )
         )
@@ -324,8 +325,8 @@ def _disk_findings(args, needs, sources):
                 _about_run(
                     "disk",
                     ERROR,
-                    f"the {name} need {_bytes(needs['disk'][name])} in "
-                    f"{folder}, where {_bytes(free)} are free",
+                    f"the {name} need {format_bytes(needs['disk'][name])} in "
+                    f"{folder}, where {format_bytes(free)} are free",
                     "Make room, or take another place: --run_dir for "
                     "checkpoints, TF_I2I_CACHE for the store.",
                 )
@@ -416,11 +417,11 @@ def _print_fact(name, text):
 def _print_needs(needs):
     _say(f"The largest phase, {needs['phase']}, on this machine")
     _print_fact("batch", f"{needs['batch_size']}, {needs['precision']}")
-    memory = _bytes(needs["memory"]) if needs["memory"] else "unknown"
+    memory = format_bytes(needs["memory"]) if needs["memory"] else "unknown"
     if there := _machine_memory():
-        memory += f" of {_bytes(there)}"
+        memory += f" of {format_bytes(there)}"
     if needs["gpu_memory"]:
-        memory += f"; on the GPU {_bytes(needs['gpu_memory'])}"
+        memory += f"; on the GPU {format_bytes(needs['gpu_memory'])}"
     _print_fact("peak memory", f"{memory}, without images")
     _print_fact(
         "step",
@@ -436,16 +437,10 @@ def _print_needs(needs):
     disk = needs["disk"]
     _print_fact(
         "disk",
-        f"{_bytes(disk['checkpoints'])} for {needs['checkpoints']} "
-        f"checkpoints, {_bytes(disk['store'])} for the store",
+        f"{format_bytes(disk['checkpoints'])} for {needs['checkpoints']} "
+        f"checkpoints, {format_bytes(disk['store'])} for the store",
     )
     _say()
-
-
-def _bytes(count):
-    if count < 1e9:
-        return f"{max(1, round(count / 1e6))} MB"
-    return f"{count / 1e9:.3g} GB"
 
 
 def _duration(hours):

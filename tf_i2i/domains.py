@@ -51,6 +51,23 @@ def named(text, names):
     )
 
 
+def ends(direction):
+    """The domains that a direction leads from and to: ("a", "b")."""
+    source, target = direction.split("_to_")
+    return source, target
+
+
+def reverse(direction):
+    """The opposite direction: "b_to_a" for "a_to_b"."""
+    source, target = ends(direction)
+    return f"{target}_to_{source}"
+
+
+def other_domain(domain):
+    """ "b" for "a", and "a" for "b"."""
+    return DOMAINS[1 - DOMAINS.index(domain)]
+
+
 def find_direction(text, names=DOMAINS):
     """Returns the direction that a user's text means, "a_to_b" or "b_to_a".
 

@@ -24,6 +24,7 @@ from tf_i2i.data.reading import list_images
 from tf_i2i.data.reading import read_image
 from tf_i2i.data.unpaired import images_at
 from tf_i2i.domains import DOMAINS
+from tf_i2i.domains import other_domain
 from tf_i2i.errors import UserError
 from tf_i2i.errors import printable
 from tf_i2i.files import check_outputs
@@ -218,7 +219,7 @@ def write_table(path, found, names):
         for domain, (indices, gaps) in found.items():
             for query, *rest in zip(names[domain], indices, gaps, strict=True):
                 for rank, (i, gap) in enumerate(zip(*rest, strict=True), 1):
-                    neighbour = names[_other(domain)][i]
+                    neighbour = names[other_domain(domain)][i]
                     table.writerow(
                         [query, domain, rank, neighbour, f"{gap:.6g}"]
                     )
@@ -240,10 +241,6 @@ def picture(queries, neighbours):
             grid([enlarged(row) for row in neighbours]),
         ]
     )
-
-
-def _other(domain):
-    return "b" if domain == "a" else "a"
 
 
 # The verb.
@@ -298,7 +295,10 @@ def _compare(model, run, collections, outputs, flags):
         readers[domain] = _reader(collection, places)
     found = {
         domain: nearest(
-            vectors[domain], vectors[_other(domain)], flags.k, flags.metric
+            vectors[domain],
+            vectors[other_domain(domain)],
+            flags.k,
+            flags.metric,
         )
         for domain in DOMAINS
     }
@@ -307,7 +307,9 @@ def _compare(model, run, collections, outputs, flags):
         count = min(flags.count, len(indices))
         shown = np.linspace(0, len(indices) - 1, count).astype(int)
         queries = readers[domain](shown)
-        neighbours = [readers[_other(domain)](row) for row in indices[shown]]
+        neighbours = [
+            readers[other_domain(domain)](row) for row in indices[shown]
+        ]
         save_image(picture(queries, neighbours), outputs[domain])
     print(
         f"Compared {len(names['a'])} images of A with {len(names['b'])} of B "

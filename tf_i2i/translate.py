@@ -14,6 +14,7 @@ from PIL import Image
 
 from tf_i2i import cli
 from tf_i2i import styles
+from tf_i2i.domains import ends
 from tf_i2i.domains import find_direction
 from tf_i2i.domains import named
 from tf_i2i.errors import UserError
@@ -248,7 +249,7 @@ def _filters(label_maps, direction):
             Image.Resampling.NEAREST
             if domain in label_maps
             else Image.Resampling.BICUBIC
-            for domain in direction.split("_to_")
+            for domain in ends(direction)
         )
     )
 

@@ -1,4 +1,4 @@
-"""Exports a trained run as a SavedModel for both directions.
+"""Exports a trained run as a SavedModel, with both directions.
 
 python tools/export_saved_model.py --run_dir=runs/mine --output=export/
 python tools/export_saved_model.py --run_dir=runs/mine --output=serving/1
@@ -13,5 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from tf_i2i import cli
 from tf_i2i import export
 
+main = functools.partial(export.main, names=("saved_model",))
+
 if __name__ == "__main__":
-    cli.run(functools.partial(export.main, formats=("saved_model",)))
+    cli.run(main)

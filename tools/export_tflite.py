@@ -1,4 +1,4 @@
-"""Exports a trained run as a .tflite that takes and returns uint8 images.
+"""Exports a trained run as a .tflite, which takes and returns uint8 images.
 
 python tools/export_tflite.py --run_dir=runs/mine --output=face.tflite
 python tools/export_tflite.py --run_dir=runs/mine --output=b.tflite \
@@ -14,5 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from tf_i2i import cli
 from tf_i2i import export
 
+main = functools.partial(export.main, names=("tflite",))
+
 if __name__ == "__main__":
-    cli.run(functools.partial(export.main, formats=("tflite",)))
+    cli.run(main)

@@ -16,6 +16,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tf_i2i import cli
+from tf_i2i.disk import format_bytes
+from tf_i2i.disk import size_on_disk
 
 
 def main(argv):
@@ -47,8 +49,8 @@ def main(argv):
     (output / "config.gin").write_text(
         re.sub(private, r"\1 = None", config, flags=re.M)
     )
-    size = (output / PACKED).stat().st_size
-    print(f"{output}: {size / 1e6:.2f} MB of weights")
+    size = format_bytes(size_on_disk(output / PACKED))
+    print(f"{output}: {size} of weights")
 
 
 if __name__ == "__main__":

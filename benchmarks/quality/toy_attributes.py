@@ -21,7 +21,8 @@ import tensorflow as tf
 
 from tf_i2i.data import toy_faces
 from tf_i2i.data.sources import ToyFacesSource
-from tf_i2i.export import photo_to_photo
+from tf_i2i.domains import ends
+from tf_i2i.exporting import photo_to_photo
 from tf_i2i.images import to_float
 from tf_i2i.training.run import load_translator
 
@@ -87,7 +88,7 @@ def translations(model, direction, images):
 
 def score(models, direction, size, epochs):
     """Returns the table's rows: kind of images -> attribute -> agreement."""
-    source, target = direction.split("_to_")
+    source, target = ends(direction)
     people = np.arange(PAIRS)
     truth = labels(people)
     network = train_classifier(target, size, epochs)

@@ -8,7 +8,8 @@ import pytest
 
 from tf_i2i import exporting
 from tf_i2i.exporting import litert
-from tf_i2i.exporting.parity import beyond
+from tf_i2i.exporting.formats import TFLITE
+from tf_i2i.exporting.parity import violations
 from tf_i2i.methods import AsymGAN
 from tf_i2i.methods import CycleGAN
 from tf_i2i.methods import Student
@@ -62,7 +63,8 @@ def convolutions(path):
 def test_a_student_keeps_its_pictures(student, tmp_path, precision, types):
     path = tmp_path / "face.tflite"
     result = exported(student, path, precision)
-    assert beyond(result, exporting.TOLERANCES[precision]) == []
+    tolerance = TFLITE.precisions[precision].tolerance
+    assert violations(result, tolerance) == []
     assert convolutions(path) == types
     rows = litert.layers(path)
     between = {r["type"] for r in rows if r["operation"] == "ADD"}

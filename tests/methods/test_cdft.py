@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_i2i import export
+from tf_i2i import exporting
 from tf_i2i.errors import UserError
 from tf_i2i.methods import CDFT
 from tf_i2i.training.schedules import cascade_phases
@@ -298,11 +298,11 @@ def test_another_backbone_is_noticed(model):
 def test_a_phone_gets_the_same_pictures(model, tmp_path):
     model.enter_phase(32, stage="conv3")
     photos = np.random.default_rng(1).integers(0, 256, (2, 32, 32, 3), np.uint8)
-    source = export.photo_to_photo(model, "b_to_a")
-    export.export_tflite(model, tmp_path / "cdft.tflite", "b_to_a")
-    export.export_saved_model(model, tmp_path / "saved")
+    source = exporting.photo_to_photo(model, "b_to_a")
+    exporting.export_tflite(model, tmp_path / "cdft.tflite", "b_to_a")
+    exporting.export_saved_model(model, tmp_path / "saved")
     for found in (
-        export.load_tflite(tmp_path / "cdft.tflite"),
-        export.load_saved_model(tmp_path / "saved")["b_to_a"],
+        exporting.load_tflite(tmp_path / "cdft.tflite"),
+        exporting.load_saved_model(tmp_path / "saved")["b_to_a"],
     ):
-        assert export.parity(source, found, photos)["max"] <= 1
+        assert exporting.parity(source, found, photos)["max"] <= 1

@@ -24,6 +24,7 @@ from tf_i2i.data.reading import MAPS
 from tf_i2i.data.reading import BadImage
 from tf_i2i.data.reading import check_fit
 from tf_i2i.data.sources import SPLITS
+from tf_i2i.disk import format_bytes
 from tf_i2i.errors import UserError
 from tf_i2i.errors import printable
 
@@ -204,12 +205,13 @@ def _prepare_folder(folder, source, size, progress):
     free = shutil.disk_usage(folder).free
     if need > free:
         raise UserError(
-            f"`cache_dir` (or TF_I2I_CACHE) must have {_megabytes(need)} free "
-            f"for {source.name}. Received: {folder} with {_megabytes(free)}"
+            "`cache_dir` (or TF_I2I_CACHE) must have "
+            f"{format_bytes(need)} free for {source.name}. "
+            f"Received: {folder} with {format_bytes(free)}"
         )
     progress(
         f"{source.name}: reading {len(source)} images to {size} px, "
-        f"{_megabytes(need)} in {folder}"
+        f"{format_bytes(need)} in {folder}"
     )
 
 
@@ -225,10 +227,6 @@ def _remove_stale(folder):
                 file.unlink()
         except OSError:
             continue  # Another process has removed it already.
-
-
-def _megabytes(count):
-    return f"{max(1, round(count / 1e6)):,} MB"
 
 
 def _write_images(file, source, size, fit, max_bad_fraction, progress):

@@ -25,9 +25,8 @@ from tf_i2i.data.reading import fit_image
 from tf_i2i.data.sources import source_for
 from tf_i2i.data.store import Store
 from tf_i2i.data.store import open_store
+from tf_i2i.domains import DOMAINS
 from tf_i2i.errors import UserError
-
-DOMAINS = ("a", "b")
 
 
 def unpaired(

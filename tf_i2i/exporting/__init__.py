@@ -1,20 +1,15 @@
 """A trained model as files that run without this package."""
 
-from tf_i2i.exporting.litert import PRECISIONS
 from tf_i2i.exporting.litert import export_tflite
 from tf_i2i.exporting.litert import load_tflite
 from tf_i2i.exporting.onnx import export_onnx
 from tf_i2i.exporting.onnx import load_onnx
-from tf_i2i.exporting.parity import TOLERANCES
 from tf_i2i.exporting.parity import parity
-from tf_i2i.exporting.parity import settle
 from tf_i2i.exporting.pictures import photo_to_photo
 from tf_i2i.exporting.saved_model import export_saved_model
 from tf_i2i.exporting.saved_model import load_saved_model
 
 __all__ = [
-    "PRECISIONS",
-    "TOLERANCES",
     "export_onnx",
     "export_saved_model",
     "export_tflite",
@@ -23,5 +18,4 @@ __all__ = [
     "load_tflite",
     "parity",
     "photo_to_photo",
-    "settle",
 ]

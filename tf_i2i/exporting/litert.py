@@ -9,12 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from tf_i2i import cli
+from tf_i2i.disk import format_bytes
 from tf_i2i.errors import UserError
 from tf_i2i.exporting.pictures import one_size
 from tf_i2i.extras import optional
 
-# "mixed": matrix products in int8, all between them in float32.
-PRECISIONS = ("float32", "float16", "dynamic", "int8", "mixed")
 # What of the operations that LiteRT's quantizer knows goes into int8.
 _QUANTIZED = {
     "int8": ("ALL_SUPPORTED",),
@@ -48,7 +47,7 @@ def export_tflite(
         path: file to write.
         direction: "a_to_b" or "b_to_a".
         size: side of the images in pixels; None for the model's.
-        precision: one of `PRECISIONS`.
+        precision: a key of `formats.TFLITE.precisions`.
         calibration: for "int8" and "mixed": the model's inputs by name, as
             `examples` makes them, whose values say what is to be held.
 
@@ -161,6 +160,20 @@ def norms_by_picture(model):
     )
 
 
+def warning_of_int8(model, precision):
+    """The line that says what int8 does to some normalizations, or None."""
+    norms = norms_by_picture(model) if precision == "int8" else 0
+    if not norms:
+        return None
+    return (
+        f"The {type(model).__name__} of this run has {norms} layers that "
+        "normalize each image, or each pixel, by itself. int8 represents them "
+        "badly, and slowly: --precision=mixed, whose matrix products alone "
+        "are in int8, or a student (python -m tf_i2i.distill --help) will be "
+        "faster and nearer to the run."
+    )
+
+
 def load_tflite(path, threads=None):
     """Function `(images, style=None)` of a .tflite, run image by image.
 
@@ -230,14 +243,14 @@ def _layers(content):
                 "output": made["name"],
                 "shape": "x".join(map(str, made["shape"])),
                 "type": np.dtype(made["dtype"]).name,
-                "weights": sum(map(_bytes, constants)),
+                "weights": sum(map(_tensor_bytes, constants)),
                 "multiplications": _multiplications(operation, given, made),
             }
         )
     return rows
 
 
-def _bytes(tensor):
+def _tensor_bytes(tensor):
     return int(np.prod(tensor["shape"])) * np.dtype(tensor["dtype"]).itemsize
 
 
@@ -266,8 +279,9 @@ def summary(rows):
     """`layers` in a line."""
     work = sum(row["multiplications"] for row in rows)
     whole = sum(r["multiplications"] for r in rows if r["type"] == "int8")
+    weights = format_bytes(sum(row["weights"] for row in rows))
     return (
         f"{len(rows)} operations, {work / 1e6:.1f} million multiplications a "
         f"picture, {100 * whole / max(work, 1):.0f} % of them in int8; "
-        f"{sum(row['weights'] for row in rows) / 1e6:.2f} MB of weights"
+        f"{weights} of weights"
     )

@@ -1,7 +1,5 @@
 """Bytes in, bytes out: what every exported file computes."""
 
-from pathlib import Path
-
 from tf_i2i.errors import UserError
 from tf_i2i.images import to_float
 from tf_i2i.images import to_uint8
@@ -89,10 +87,3 @@ def _check_size(model, size):
             f"`size` must be a multiple of {model.size_multiple}. "
             f"Received: size={size}"
         )
-
-
-def bytes_of(path):
-    """Bytes of a file, or of all files in a folder."""
-    path = Path(path)
-    files = path.rglob("*") if path.is_dir() else [path]
-    return sum(file.stat().st_size for file in files if file.is_file())

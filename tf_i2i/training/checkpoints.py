@@ -17,7 +17,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from tf_i2i.disk import megabytes
+from tf_i2i.disk import format_bytes
 from tf_i2i.disk import reason
 from tf_i2i.disk import write_whole
 from tf_i2i.errors import UserError
@@ -97,7 +97,7 @@ class Checkpoints:
         except OSError as error:
             raise UserError(
                 "`run_dir` must take a checkpoint of "
-                f"{megabytes(len(content))}. Received: {self.folder} "
+                f"{format_bytes(len(content))}. Received: {self.folder} "
                 f"({reason(error)}). {self.standing()}"
             ) from error
         return path
@@ -193,13 +193,14 @@ class Checkpoints:
         free = shutil.disk_usage(self.folder.parent).free
         if need > free:
             raise UserError(
-                f"`run_dir` must have {megabytes(need)} free for {count} "
-                f"checkpoints of {megabytes(size)} (train.keep = {self.keep}, "
-                "and the one being written): make room, or keep fewer. "
-                f"Received: {self.folder.parent} with {megabytes(free)}"
+                f"`run_dir` must have {format_bytes(need)} free for {count} "
+                f"checkpoints of {format_bytes(size)} "
+                f"(train.keep = {self.keep}, and the one being written): "
+                "make room, or keep fewer. "
+                f"Received: {self.folder.parent} with {format_bytes(free)}"
             )
         tell(
-            f"checkpoints: {count} of {megabytes(size)} at most, "
+            f"checkpoints: {count} of {format_bytes(size)} at most, "
             f"in {self.folder}"
         )
 

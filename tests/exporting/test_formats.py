@@ -1,0 +1,96 @@
+"""The table of formats, and what the export verb reads from it."""
+
+import json
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from tf_i2i import export
+from tf_i2i.exporting import formats
+from tf_i2i.exporting.formats import FORMATS
+from tf_i2i.exporting.formats import find_format
+
+
+class Negative:
+    """Stands for a trained translator."""
+
+    size, size_multiple, fixed_size = 16, 4, False
+
+    def check_direction(self, direction):
+        pass
+
+    def translate(self, images, direction, style=None):
+        return -images
+
+
+def copy_format():
+    """A format whose files say nothing, and are loaded as the negative."""
+
+    def load(path, direction):
+        assert path.read_text() == f"negative {direction}"
+        return {direction: lambda images: 255 - images}
+
+    return formats.Format(
+        name="negative",
+        form="a name that ends in .negative",
+        suffix=".negative",
+        write=lambda job: job.path.write_text(f"negative {job.direction}"),
+        load=load,
+        precisions={"tiny": formats.Precision({"max": 1}, "of one bit")},
+    )
+
+
+def test_a_format_is_added_in_one_place(monkeypatch, tmp_path, refuses):
+    monkeypatch.setitem(FORMATS, "negative", copy_format())
+    run = SimpleNamespace(
+        images=lambda domain, split, count: np.full(
+            (count, 16, 16, 3), 40, np.uint8
+        )
+    )
+    stub = SimpleNamespace(load_translator=lambda *_: (Negative(), run))
+    monkeypatch.setitem(sys.modules, "tf_i2i.training.run", stub)
+    (tmp_path / "config.gin").touch()
+    flags = [f"--run_dir={tmp_path}", f"--output={tmp_path}/x.negative"]
+    export.main(flags)
+    report = json.loads((tmp_path / "x.parity.json").read_text())
+    assert report["accepted"]
+    assert report["a_to_b"]["max"] == 0
+    # Help and errors name it.
+    help_text = " ".join(export._parser().format_help().split())
+    assert "a name that ends in .negative" in help_text
+    assert "tiny: of one bit" in help_text
+    with refuses("--precision"):
+        export.main([*flags, "--precision=int8"])
+    with refuses("--output") as refused:
+        find_format("face.pb")
+    assert ".negative" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("output", "name"),
+    [
+        ("export", "saved_model"),
+        ("export/", "saved_model"),
+        ("serving.v1/", "saved_model"),
+        ("a/Face.TFLITE", "tflite"),
+        ("face.onnx", "onnx"),
+    ],
+)
+def test_the_name_says_the_format(output, name):
+    assert find_format(output).name == name
+
+
+@pytest.mark.parametrize("output", ["face.pb", "..", ""])
+def test_other_names_are_refused(output, refuses):
+    with refuses("--output"):
+        find_format(output)
+
+
+def test_one_format_refuses_the_names_of_others(refuses):
+    for output in ("face.tflite", "face.tflite/"):
+        with refuses("--output"):
+            find_format(output, ["saved_model"])
+    with refuses("--output"):
+        find_format("export/", ["tflite"])

@@ -1,0 +1,73 @@
+"""Real images of a run, on which exports are checked and calibrated."""
+
+import functools
+
+import numpy as np
+
+from tf_i2i.domains import ends
+from tf_i2i.exporting import litert
+from tf_i2i.exporting.parity import parity
+from tf_i2i.exporting.pictures import photo_to_photo
+from tf_i2i.exporting.styles import describe_styles
+from tf_i2i.images import to_float
+from tf_i2i.methods.capabilities import style_shape
+
+PARITY_IMAGES = 16
+CALIBRATION_IMAGES = 100
+STYLE_IMAGES = 10
+
+
+class RealImages:
+    """Real images of a run, each with a style where the model takes one.
+
+    Args:
+        model: `UnpairedTranslator`.
+        run: its run, whose `images(domain, split, count)` are read.
+        size: side of the images in pixels; None for the model's.
+    """
+
+    def __init__(self, model, run, size=None):
+        self._model, self._run = model, run
+        self._size = size or model.size
+
+    def _images(self, domain, split, count):
+        """uint8 `[count or fewer, size, size, 3]`."""
+        images = self._run.images(domain, split, count)
+        if images.shape[1] == self._size:
+            return images
+        import tensorflow as tf
+
+        scaled = tf.image.resize(images, [self._size] * 2, "bicubic")
+        return np.uint8(np.clip(np.rint(scaled), 0, 255))
+
+    def _styles(self, direction, split, count):
+        """Styles of images of the target domain; None without styles."""
+        if not style_shape(self._model, direction):
+            return None
+        given = self._run.images(ends(direction)[1], split, count)
+        style = self._model.encode_style(to_float(given), direction)
+        return np.resize(style, (count, *style.shape[1:]))
+
+    def parity(self, direction, function):
+        """`parity` of a function on test images, in styles of others."""
+        reference = photo_to_photo(self._model, direction)
+        images = self._images(ends(direction)[0], "test", PARITY_IMAGES)
+        style = self._styles(direction, "test", len(images))
+        if style is not None:
+            reference = functools.partial(reference, style=style)
+            function = functools.partial(function, style=style)
+        return parity(reference, function, images)
+
+    def calibration(self, direction):
+        """Training images as `export_tflite` takes them for calibration."""
+        images = self._images(ends(direction)[0], "train", CALIBRATION_IMAGES)
+        style = self._styles(direction, "train", len(images))
+        return litert.examples(images, style)
+
+    def style_sidecar(self, direction):
+        """{"style.json": text} for a direction with styles, else {}."""
+        if not style_shape(self._model, direction):
+            return {}
+        images = self._run.images(ends(direction)[1], "train", STYLE_IMAGES)
+        text = describe_styles(self._model, direction, images)
+        return {"style.json": text}
