@@ -124,7 +124,7 @@ def _check_flags(flags):
     if flags.kind == DRAWN:
         _refuse_for_drawn(flags)
     else:
-        flags.margin = align.checked_margin(flags.margin)
+        flags.margin = align.check_margin(flags.margin)
     output = Path(flags.output)
     if output.suffix.lower() in IMAGE_SUFFIXES or (
         output.exists() and not output.is_dir()

@@ -239,7 +239,7 @@ def _check_faces(flags):
             "`--margin` must come with --faces. "
             f"Received: --margin={flags.margin} alone"
         )
-    flags.margin = align.checked_margin(flags.margin)
+    flags.margin = align.check_margin(flags.margin)
 
 
 def _filters(label_maps, direction):

@@ -150,8 +150,8 @@ def test_central():
 
 
 def test_margins():
-    assert align.checked_margin(None) == align.MARGIN
-    assert align.checked_margin(0.0) == 0
+    assert align.check_margin(None) == align.MARGIN
+    assert align.check_margin(0.0) == 0
     for wrong in (-0.3, 2.1, float("nan")):
         with pytest.raises(UserError, match="`--margin` must be between"):
-            align.checked_margin(wrong)
+            align.check_margin(wrong)

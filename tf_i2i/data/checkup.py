@@ -25,22 +25,34 @@ ERROR, WARNING, NOTE = LEVELS = ("error", "warning", "note")
 
 # Limits of the findings. "Levels" are levels of 255.
 SOME = 0.01  # A finding about a smaller share of the images is only a note.
-FLAT = 2.0  # Flat: smaller standard deviation of every channel, levels.
-# Grey: smaller difference between the largest and the smallest channel of a
-# pixel, averaged over the image, levels.
+# An image is flat if the standard deviation of every channel is smaller, in
+# levels.
+FLAT = 2.0
+# An image is grey if the difference between the largest and the smallest
+# channel of a pixel, averaged over the image, is smaller, in levels.
 GREY = 2.0
-BLANK = 0.95  # Blank: at least this share of pixels is white, or is black.
-SMALL = 0.75  # Small: short side below this share of the training size.
-OBLONG = 2.0  # Oblong: the long side is longer than this many short sides.
-FEW = 200  # Few: fewer images to train on.
-UNEVEN = 5  # Uneven: one domain has more than this many times the images.
-NEAR = 4.0  # Near: smaller root mean square difference of thumbnails, levels.
-# Odd: the mean colour is farther from the median of all images than both
-# ODD_LEVELS and ODD times the 90th percentile of that distance.
+# An image is blank if at least this share of its pixels is white, or black.
+BLANK = 0.95
+# An image is small if its short side is below this share of the training size.
+SMALL = 0.75
+# An image is oblong if its long side is more than this many times its short
+# side.
+OBLONG = 2.0
+# A domain has few images if it has fewer to train on.
+FEW = 200
+# Two domains are uneven if one has more than this many times as many images.
+UNEVEN = 5
+# Two images are nearly the same if the root mean square difference of their
+# thumbnails is at most this, in levels.
+NEAR = 4.0
+# An image is odd if its mean colour is farther from the median of all images
+# than both ODD_LEVELS and ODD times the 90th percentile of that distance.
 ODD = 3.0
 ODD_LEVELS = 60
-CLEAR = 0.5  # Transparent: a larger share of the image is transparent.
-# Alike: a linear probe assigns a smaller share of images to the right domain.
+# An image is transparent if a larger share of it is transparent.
+CLEAR = 0.5
+# Two domains are alike if a linear probe assigns a smaller share of their
+# images to the right domain.
 ALIKE = 0.6
 
 _READ = 32  # Size in pixels at which images are read.

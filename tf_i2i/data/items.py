@@ -74,7 +74,7 @@ class Item(NamedTuple):
     content: str
 
 
-def decoded(file, size, fit):
+def read_square(file, size, fit):
     """Reads an image file and fits it to a square.
 
     At most as many threads as there are cores do this at the same time.
@@ -105,7 +105,7 @@ def encoded_item(name, encoded, split, size, fit):
         fit: as in `fit_image`.
     """
     try:
-        image = decoded(io.BytesIO(encoded), size, fit)
+        image = read_square(io.BytesIO(encoded), size, fit)
     except BadImage as error:
         return bad_item(name, error.reason, split)
     return Item(name, image, split, hashlib.sha256(encoded).hexdigest())

@@ -26,9 +26,9 @@ from tf_i2i.data.items import SPLITS
 from tf_i2i.data.items import Item
 from tf_i2i.data.items import Source
 from tf_i2i.data.items import bad_item
-from tf_i2i.data.items import decoded
 from tf_i2i.data.items import in_splits
 from tf_i2i.data.items import in_threads
+from tf_i2i.data.items import read_square
 from tf_i2i.data.reading import BadImage
 from tf_i2i.data.reading import fit_image
 from tf_i2i.data.reading import list_images
@@ -86,7 +86,7 @@ class FolderSource:
         try:
             # First, since it fetches the file: decoders shall not wait.
             content = _digest(path) if path.is_file() else ""
-            image = decoded(path, size, fit)
+            image = read_square(path, size, fit)
         except BadImage as error:
             return bad_item(name, error.reason, split)
         except OSError as error:  # It was there a moment ago.

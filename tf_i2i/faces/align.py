@@ -72,7 +72,7 @@ def central(shape):
     return in_box((width - side) / 2, (height - side) / 2, side)
 
 
-def checked_margin(margin):
+def check_margin(margin):
     """Returns the margin that `--margin` gives, or the default for None.
 
     Raises:

@@ -144,7 +144,8 @@ def ms_ssim_within(images):
 def accuracy_within(output, truth, levels=16, norm="max", mask=None):
     """Returns the share of pixels whose colour is near the ground truth.
 
-    The UNIT paper (Liu et al. 2017, section 4) measures accuracy so.
+    This is the accuracy that the UNIT paper (Liu et al. 2017, section 4)
+    reports.
 
     Args:
         output: uint8 `[N, H, W, 3]`.
