@@ -5,24 +5,25 @@ from pathlib import Path
 
 
 def write_whole(path, parts, beside=None):
-    """Writes beside and moves into place, so that there is no half a file.
+    """Writes a file so that it is either complete or not changed at all.
 
-    What cannot be finished is removed: its space is free again.
+    The content is written to a temporary file, which then replaces `path`. If
+    writing fails, the temporary file is removed to free its space.
 
     Args:
-        path: the file, a `Path`; the folder is there.
-        parts: bytes, one after the other.
-        beside: the unfinished file; by default `path` with `.tmp`.
+        path: the file, a `Path` in an existing folder.
+        parts: iterable of bytes, which are written one after the other.
+        beside: the temporary file; None for `path` with the suffix `.tmp`.
 
     Raises:
-        OSError: it cannot be written; `path` is as it was.
+        OSError: the file cannot be written; `path` is not changed.
     """
     beside = beside or path.with_suffix(".tmp")
     try:
         with open(beside, "wb") as stream:
             for part in parts:
                 stream.write(part)
-            # Else a power cut may leave the name without the content.
+            # Without this, a power failure could leave an empty file.
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(beside, path)
@@ -35,23 +36,23 @@ def _remove(path):
     try:
         path.unlink()
     except OSError:
-        return  # It was never made, or nothing here can be changed.
+        return  # The file does not exist, or the folder is read-only.
 
 
 def reason(error):
-    """Why an `OSError` came, in few words."""
+    """Returns the reason of an `OSError` in a few words."""
     return error.strerror or " ".join(str(error).split())
 
 
 def size_on_disk(path):
-    """Number of bytes of a file, or of all files in a folder."""
+    """Returns the number of bytes of a file, or of all files in a folder."""
     path = Path(path)
     files = path.rglob("*") if path.is_dir() else [path]
     return sum(file.stat().st_size for file in files if file.is_file())
 
 
 def format_bytes(count):
-    """A number of bytes for messages, such as "0.2 MB", "37 MB", "1.3 GB"."""
+    """Returns a number of bytes as text: "0.2 MB", "37 MB", "1.3 GB"."""
     if count >= 1e9:
         return f"{count / 1e9:.3g} GB"
     if count >= 1e7:

@@ -52,19 +52,19 @@ def named(text, names):
 
 
 def ends(direction):
-    """The domains that a direction leads from and to: ("a", "b")."""
+    """Returns the source and the target domain of a direction."""
     source, target = direction.split("_to_")
     return source, target
 
 
 def reverse(direction):
-    """The opposite direction: "b_to_a" for "a_to_b"."""
+    """Returns the opposite direction: "b_to_a" for "a_to_b"."""
     source, target = ends(direction)
     return f"{target}_to_{source}"
 
 
 def other_domain(domain):
-    """ "b" for "a", and "a" for "b"."""
+    """Returns the other domain: "b" for "a", and "a" for "b"."""
     return DOMAINS[1 - DOMAINS.index(domain)]
 
 
