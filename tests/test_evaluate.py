@@ -12,7 +12,6 @@ from tf_i2i import train
 from tf_i2i.data import toy_faces
 from tf_i2i.data.sources import ToyFacesSource
 from tf_i2i.data.store import open_store
-from tf_i2i.errors import UserError
 from tf_i2i.evaluation.evidence import RealImages
 from tf_i2i.training.run import load_translator
 from tf_i2i.training.schedules import Phase
@@ -194,15 +193,15 @@ def test_pictures_without_the_inputs_names_are_only_a_set(
 
 
 @pytest.mark.parametrize(
-    ("flags", "message"),
+    ("flags", "argument"),
     [
-        ([], r"`--run_dir`, or .* Received: none"),
-        (["--images_b=x"], r"`--data_a`, `--data_b` .* Received: not all"),
-        (["--run_dir=nowhere"], r"`--run_dir` must be the folder of a run"),
+        ([], "--run_dir"),
+        (["--images_b=x"], "--data_a"),
+        (["--run_dir=nowhere"], "--run_dir"),
     ],
 )
-def test_flags_that_mean_nothing(flags, message):
-    with pytest.raises(UserError, match=message):
+def test_flags_that_mean_nothing(flags, argument, refuses):
+    with refuses(argument):
         evaluate.main(flags)
 
 

@@ -243,39 +243,38 @@ def test_the_encoder_of_a_twingan(run_dir, tmp_path, monkeypatch, rng):
 
 
 @pytest.mark.parametrize(
-    ("flags", "message"),
+    ("flag", "argument"),
     [
-        (["--k=0"], "`--k` must be at least 1. Received: 0"),
-        (["--count=0"], "`--count` must be at least 1. Received: 0"),
-        (["--metric=taxi"], "invalid choice: 'taxi'"),
-        (["--run_dir=nowhere"], "`--run_dir` must be the folder of a run"),
-        (["--images_a=nowhere"], "must be a folder. Received: nowhere"),
-        (["--images_b=empty"], "`--images_b` must be a folder of images"),
+        ("--k=0", "--k"),
+        ("--count=0", "--count"),
+        ("--metric=taxi", "--metric"),
+        ("--run_dir=nowhere", "--run_dir"),
+        ("--images_a=nowhere", "folder"),
+        ("--images_b=empty", "--images_b"),
     ],
 )
-def test_wrong_flags(run_dir, tmp_path, monkeypatch, flags, message):
+def test_wrong_flags(run_dir, tmp_path, monkeypatch, flag, argument, refuses):
     def no_tensorflow():
         raise AssertionError("flags must be checked before the import")
 
     monkeypatch.setattr(neighbours.cli, "import_tensorflow", no_tensorflow)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError) as error:
-        verb(run_dir, tmp_path / "out", *flags)
-    assert message in str(error.value)
+    with refuses(argument):
+        verb(run_dir, tmp_path / "out", flag)
     assert not (tmp_path / "out").exists()
 
 
-def test_what_only_the_run_can_tell(run_dir, tmp_path, monkeypatch):
+def test_what_only_the_run_can_tell(run_dir, tmp_path, monkeypatch, refuses):
     a = folder(tmp_path / "a")
     (a / "broken.png").touch()
     b = folder(tmp_path / "b", blue=BLUE)
     flags = [f"--images_a={a}", f"--images_b={b}"]
-    with pytest.raises(UserError, match="`--images_a` must hold an image that"):
+    with refuses("--images_a"):
         verb(run_dir, tmp_path / "out", *flags)
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match="must be a folder that can be written"):
+    with refuses("--output"):
         verb(run_dir, tmp_path / "file", *flags)
     use(monkeypatch, SimpleNamespace())
-    with pytest.raises(UserError, match="whose domains share an encoder"):
+    with refuses("--run_dir"):
         verb(run_dir, tmp_path / "other", *flags)

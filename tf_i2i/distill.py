@@ -177,21 +177,20 @@ def _parameters(model):
 
 
 def _table(run, models, direction, count):
-    """Row -> measure -> number, of both models and of the cheats."""
+    """Row -> (name of a number -> float), of both models and of cheats."""
     from tf_i2i.evaluation.evidence import RealImages
     from tf_i2i.evaluation.judge import Judge
     from tf_i2i.evaluation.registry import find_recipe
-    from tf_i2i.evaluation.translations import Translations
+    from tf_i2i.evaluation.subjects import TrainedModels
     from tf_i2i.features import load_features
     from tf_i2i.features.cache import cached_embeddings
 
-    evidence = RealImages.of_run(run).evidence(direction, "test", count)
+    real = RealImages.of_run(run)
+    evidence = real.evidence(direction, "test", count)
     judge = Judge(evidence, load_features("random-conv"), 0, cached_embeddings)
-    candidates = {
-        name: Translations(model).candidate(evidence, direction)
-        for name, model in models.items()
-    }
-    return judge.table(candidates, find_recipe("quick"))
+    measures = find_recipe("quick")
+    made = TrainedModels(real, models).candidates(evidence, direction, measures)
+    return judge.table(made, measures)
 
 
 def _show(direction, table, alike):

@@ -1,4 +1,4 @@
-"""python -m tf_i2i.evaluate: what a run's translations are worth.
+"""python -m tf_i2i.evaluate: scores of a run's translations.
 
     python -m tf_i2i.evaluate --run_dir=runs/twingan
     python -m tf_i2i.evaluate --data_a=photos/ --data_b=drawings/ \
@@ -8,20 +8,13 @@
 import dataclasses
 import datetime
 import functools
-import json
 import shlex
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from tf_i2i import cli
 from tf_i2i import models
 from tf_i2i.domains import named
 from tf_i2i.errors import UserError
-from tf_i2i.methods.capabilities import style_shape
-
-STEPS_BETWEEN = 7
-SHOWN_INPUTS = 6
 
 
 def _parser():
@@ -88,23 +81,40 @@ def _parser():
 
 
 def main(argv):
+    """Runs the verb.
+
+    Args:
+        argv: command line, without the program.
+
+    Raises:
+        UserError: wrong flags, no trained run, or images that cannot be
+            scored.
+    """
     flags = _parser().parse_args(argv)
     _check(flags)
     cli.import_tensorflow()
+    from tf_i2i.evaluation.log import full_names
+    from tf_i2i.evaluation.registry import find_recipe
     from tf_i2i.features import load_features
+    from tf_i2i.report import format_summary
 
+    measures = None
+    if flags.recipe:
+        measures = find_recipe(flags.recipe, "--recipe")
     features = load_features(flags.features)
-    subject = _run_subject(flags) if flags.run_dir else _folder_subject(flags)
-    reports = []
-    scores = {}
-    for direction in subject.directions:
-        report, table = _judge(subject, direction, features, flags)
+    job = _run_job(flags) if flags.run_dir else _folder_job(flags)
+    reports, scores = [], {}
+    for direction in job.subject.directions:
+        report = _score(job, direction, features, measures, flags)
         reports.append(report)
-        scores[direction] = _flat(table, features)
-        _show(_named(subject, direction), table, report.verdicts, features)
-    _keep(subject, features, scores, flags)
-    path = Path(flags.report) if flags.report else subject.report
-    _write(path, subject, features, reports, argv)
+        scores[direction] = full_names(report.table, features.label)
+        print(f"\n{report.name}, by {features.label}")
+        print(format_summary(report.table))
+        for sentence in report.verdicts:
+            print(f"! {sentence}")
+    _log(job, features, scores, flags)
+    path = Path(flags.report) if flags.report else job.report
+    _write(path, job, features, reports, argv)
     print(f"report: {path}")
 
 
@@ -128,57 +138,41 @@ def _check(flags):
         )
 
 
-@dataclasses.dataclass
-class _Subject:
-    """What is scored.
+@dataclasses.dataclass(frozen=True)
+class _Job:
+    """What is evaluated, and where the results go.
 
     Attributes:
-        real: `RealImages`.
-        directions: those to score.
-        make: function (evidence, direction, measures) -> dictionary, name ->
-            `Candidate`; pictures are made of the first.
-        measures: names of the measures to score by.
-        facts: for the report, text by name.
-        report: where the report goes by default.
-        run, model: of the package; None for pictures of others.
+        subject: `TrainedModels` or `ImageFolders`.
+        facts: of the report, text by name.
+        report: path of the report, unless a flag gives another.
+        run: the run of `TrainedModels`; None for images in folders.
     """
 
-    real: object
-    directions: tuple
-    make: Callable
-    measures: tuple
+    subject: object
     facts: dict
     report: Path
     run: object = None
-    model: object = None
 
 
-def _run_subject(flags):
+def _run_job(flags):
     from tf_i2i.evaluation.evidence import RealImages
-    from tf_i2i.evaluation.translations import Translations
+    from tf_i2i.evaluation.subjects import TrainedModels
     from tf_i2i.training.run import load_translator
 
     load = functools.partial(
         load_translator, flags.run_dir, flags.allow_imports
     )
     model, run = load(best=flags.checkpoint == "best")
-    labels = _labels(flags) or run.label_tables()
-    real = RealImages.of_run(
-        run, flags.paired, labels, _palettes(flags), _maps(flags)
-    )
+    home = _home(flags.run_dir)
+    known = _known(flags)
+    known["labels"] = known["labels"] or run.label_tables()
+    real = RealImages.of_run(run, flags.paired, **known)
     if flags.images_a or flags.images_b:
-        return _foreign(flags, real, _home(flags.run_dir) / "others.html")
+        return _images_job(flags, real, home / "others.html")
     versions = {"best" if flags.checkpoint == "best" else "model": model}
     if flags.checkpoint == "all" and run.checkpoints.best[0].exists():
         versions["best"], _ = load(best=True)
-    made_by = {n: Translations(m, flags.seed) for n, m in versions.items()}
-
-    def make(evidence, direction, measures):
-        return {
-            name: translations.candidate(evidence, direction, measures)
-            for name, translations in made_by.items()
-        }
-
     facts = {
         "run": str(flags.run_dir),
         "method": type(model).__name__,
@@ -186,341 +180,118 @@ def _run_subject(flags):
         "step": f"{run.step:,}",
         "images shown": f"{run.images_shown:,} of each domain",
     }
-    return _Subject(
-        real,
-        model.directions,
-        make,
-        _measures(flags) or type(model).measures,
-        facts,
-        _home(flags.run_dir) / "report.html",
-        run,
-        model,
-    )
+    subject = TrainedModels(real, versions, flags.seed)
+    return _Job(subject, facts, home / "report.html", run)
 
 
 def _home(run_dir):
-    """Where results of a run go; those of the package's own, to `runs/`."""
+    """The folder for results of a run; `runs/NAME` for a shipped model."""
     name = models.name_of(run_dir)
     return Path("runs") / name if name else Path(run_dir)
 
 
-def _folder_subject(flags):
+def _folder_job(flags):
     from tf_i2i.data.reading import MAPS
     from tf_i2i.data.sources import source_for
     from tf_i2i.data.store import open_store
     from tf_i2i.evaluation.evidence import RealImages
 
+    known = _known(flags)
     stores = {
         domain: open_store(
             source_for(getattr(flags, f"data_{domain}"), domain),
             flags.image_size,
-            fit="crop" + MAPS * bool(getattr(flags, f"palette_{domain}")),
+            fit="crop" + MAPS * (domain in known["palettes"]),
         )
         for domain in "ab"
     }
-    real = RealImages(
-        stores,
-        flags.image_size,
-        flags.paired,
-        _labels(flags),
-        _palettes(flags),
-        _maps(flags),
-    )
-    return _foreign(flags, real, Path("report.html"))
+    real = RealImages(stores, flags.image_size, flags.paired, **known)
+    return _images_job(flags, real, Path("report.html"))
 
 
-def _foreign(flags, real, report):
-    """Translations that another program wrote."""
-    from tf_i2i.evaluation.registry import find_recipe
+def _images_job(flags, real, report):
+    """The job for translations that another program wrote."""
+    from tf_i2i.evaluation.subjects import ImageFolders
 
-    folders = {
-        direction: folder
-        for direction, folder in (
-            ("a_to_b", flags.images_b),
-            ("b_to_a", flags.images_a),
-        )
-        if folder
-    }
-
-    def make(evidence, direction, measures):
-        del measures
-        names = real.names(direction[0])[: flags.count]
-        folder = folders[direction]
-        maps = evidence.palette is not None
-        return {"model": _read_candidate(folder, names, real.size, maps)}
-
-    facts = {"images": ", ".join(folders.values())}
-    measures = _measures(flags) or find_recipe("full")
-    return _Subject(real, tuple(folders), make, measures, facts, report)
+    folders = {"a_to_b": flags.images_b, "b_to_a": flags.images_a}
+    folders = {way: folder for way, folder in folders.items() if folder}
+    subject = ImageFolders(real, folders, flags.count)
+    return _Job(subject, {"images": ", ".join(folders.values())}, report)
 
 
-def _read_candidate(folder, names, size, maps):
-    """A folder's images; by the names of the inputs where it has them all."""
-    import numpy as np
-
-    from tf_i2i.data.reading import MAPS
-    from tf_i2i.data.reading import fit_image
-    from tf_i2i.data.reading import list_images
-    from tf_i2i.data.reading import read_image
-    from tf_i2i.evaluation.judge import Candidate
-
-    files = {path.stem: path for path in list_images(folder)[0]}
-    if not files:
-        raise UserError(
-            f"`--images` must be a folder of images. Received: {folder}"
-        )
-    aligned = all(name in files for name in names)
-    if not aligned:
-        missing = sum(name not in files for name in names)
-        print(
-            f"{folder}: {missing} of {len(names)} test images have no "
-            "translation of their name; only distances between sets are taken",
-            file=sys.stderr,
-        )
-    chosen = [files[n] for n in names] if aligned else list(files.values())
-    fit = "crop" + MAPS * maps
-    images = [fit_image(read_image(path), size, fit) for path in chosen]
-    return Candidate(np.stack(images), aligned=aligned)
-
-
-def _labels(flags):
+def _known(flags):
+    """What flags tell of the real images, as `RealImages` takes it."""
     from tf_i2i.data.labels import read_labels
-
-    return {
-        domain: read_labels(path)
-        for domain in "ab"
-        if (path := getattr(flags, f"labels_{domain}"))
-    }
-
-
-def _palettes(flags):
     from tf_i2i.data.maps import read_palette
 
+    def by_domain(flag, read):
+        paths = {domain: getattr(flags, f"{flag}_{domain}") for domain in "ab"}
+        return {domain: read(path) for domain, path in paths.items() if path}
+
     return {
-        domain: read_palette(path)
-        for domain in "ab"
-        if (path := getattr(flags, f"palette_{domain}"))
+        "labels": by_domain("labels", read_labels),
+        "palettes": by_domain("palette", read_palette),
+        "maps": by_domain("maps", str),
     }
 
 
-def _maps(flags):
-    """Folders of label maps by the domain of their photos."""
-    return {
-        domain: folder
-        for domain in "ab"
-        if (folder := getattr(flags, f"maps_{domain}"))
-    }
-
-
-def _measures(flags):
-    """The measures of `--recipe`, None where it is not given."""
-    from tf_i2i.evaluation.registry import find_recipe
-
-    return find_recipe(flags.recipe, "--recipe") if flags.recipe else None
-
-
-def _named(subject, direction):
-    """A direction as the run calls it."""
-    return named(direction, subject.run.domains) if subject.run else direction
-
-
-def _judge(subject, direction, features, flags):
-    """The direction's part of the report, and its table."""
+def _score(job, direction, features, measures, flags):
+    """The `DirectionReport` of a direction; by default by its own measures."""
     from tf_i2i.evaluation.judge import Judge
     from tf_i2i.evaluation.registry import add_automatic
     from tf_i2i.features.cache import cached_embeddings
+    from tf_i2i.report.direction import report_direction
 
+    subject = job.subject
     evidence = subject.real.evidence(direction, "test", flags.count)
-    measures = add_automatic(subject.measures, evidence)
-    candidates = subject.make(evidence, direction, measures)
+    measures = add_automatic(measures or subject.measures, evidence)
+    candidates = subject.candidates(evidence, direction, measures)
     judge = Judge(evidence, features, flags.seed, cached_embeddings)
     table = judge.table(candidates, measures, flags.cheats == "all")
-    made = next(iter(candidates.values()))
-    return _report(subject, direction, judge, made, table), table
-
-
-def _report(subject, direction, judge, made, table):
-    """Pictures beside the numbers."""
-    from tf_i2i import report as html
-    from tf_i2i.evaluation.judge import PLACES
-    from tf_i2i.metrics.checks import verdict
-    from tf_i2i.metrics.copying import nearest
-
-    e = judge.evidence
-    distances, indices = nearest(
-        judge.vectors(made.outputs, PLACES),
-        judge.vectors(e.target_train, PLACES),
-    )
-    pictures = []
-    if made.aligned:
-        pictures += _examples(judge, made, distances)
-    pictures.append(
-        html.training_neighbours(
-            made.outputs, e.target_train, distances, indices
-        )
-    )
-    if subject.model is not None:
-        pictures.append(_between(subject.model, e.inputs, direction))
-    if made.several is not None:
-        pictures.append(_under_styles(e.inputs, made.several))
-    maps = {
-        "real source": judge.vectors(e.inputs),
-        "real target": judge.vectors(e.target_test),
-        "translations": judge.vectors(made.outputs),
-    }
-    return html.DirectionReport(
-        name=_named(subject, direction),
-        table=table,
-        verdicts=verdict(made.outputs, e.inputs) if made.aligned else [],
-        pictures=pictures,
-        maps=html.embedding_map(maps),
+    return report_direction(
+        named(direction, job.run.domains) if job.run else direction,
+        judge,
+        next(iter(candidates.values())),
+        table,
+        subject.interpolate(evidence.inputs, direction),
     )
 
 
-def _examples(judge, made, distances):
-    """Best, median and worst by each number that single images have."""
-    from tf_i2i import report as html
-    from tf_i2i.evaluation.measures.paired import truth_taps
-    from tf_i2i.metrics.perceptual import perceptual_distance
-    from tf_i2i.metrics.pixels import psnr
-
-    e = judge.evidence
-    by: dict[str, tuple] = {
-        "distance to the nearest training image": (distances, None)
-    }
-    if e.truth is not None:
-        apart = perceptual_distance(
-            judge.features.taps(made.outputs),
-            judge.once(truth_taps),
-            per_image=True,
-        )
-        by["perceptual distance to the truth"] = (apart, False)
-        noise = psnr(made.outputs, e.truth, per_image=True)
-        by["PSNR, in decibels"] = (noise, True)
-    return [
-        html.examples(e.inputs, made.outputs, e.truth, values, caption, better)
-        for caption, (values, better) in by.items()
-    ]
-
-
-def _between(model, inputs, direction):
-    """Translations of what lies between two inputs, pixel by pixel."""
-    import numpy as np
-
-    from tf_i2i import report as html
-    from tf_i2i.images import to_float
-    from tf_i2i.images import to_uint8
-
-    share = np.linspace(0, 1, STEPS_BETWEEN)[:, None, None, None]
-    frames = []
-    for first, last in zip(inputs[:4:2], inputs[1:4:2], strict=False):
-        mixed = (1 - share) * to_float(first) + share * to_float(last)
-        style = None
-        if style_shape(model, direction):
-            style = np.repeat(model.sample_style(1, 0), STEPS_BETWEEN, 0)
-        mixed = mixed.astype(np.float32)
-        made = to_uint8(model.translate(mixed, direction, style)).numpy()
-        frames += [to_uint8(mixed), made]
-    return html.interpolations(frames)
-
-
-def _under_styles(inputs, several):
-    """Some inputs, each before its translations in several styles."""
-    import numpy as np
-
-    from tf_i2i import report as html
-
-    rows = [
-        np.concatenate([inputs[i : i + 1], several[:, i]])
-        for i in range(min(SHOWN_INPUTS, several.shape[1]))
-    ]
-    caption = "Inputs, and translations of each; a column is not one style."
-    return html.interpolations(rows, caption)
-
-
-def _flat(table, features):
-    """Row -> measure with all that makes it comparable -> rounded number."""
-    from tf_i2i.evaluation.registry import full_name
-    from tf_i2i.evaluation.validation import round_numbers
-
-    return {
-        row: round_numbers(
-            {full_name(n, features.label): v for n, v in scores.items()}
-        )
-        for row, scores in table.items()
-    }
-
-
-def _show(direction, table, verdicts, features):
-    """The main numbers, and alarms."""
-    from tf_i2i.report import format_summary
-
-    print(f"\n{direction}, by {features.label}")
-    print(format_summary(table))
-    for sentence in verdicts:
-        print(f"! {sentence}")
-
-
-def _keep(subject, features, scores, flags):
+def _log(job, features, scores, flags):
     """Appends the numbers to the run's metrics.jsonl."""
-    if subject.run is None:
+    from tf_i2i.evaluation.log import append_row
+
+    if job.run is None:
         return
     row = {
-        "step": subject.run.step,
-        "images_shown": subject.run.images_shown,
+        "step": job.run.step,
+        "images_shown": job.run.images_shown,
         "evaluation": "test",
         "features": features.label,
         "evaluation_seed": flags.seed,
         **scores,
     }
-    path = _home(flags.run_dir) / "metrics.jsonl"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(path, "a") as file:
-            file.write(json.dumps(row) + "\n")
-    except OSError as error:
-        raise UserError(
-            "`--run_dir` must be a folder that can be written. "
-            f"Received: {path} ({error.strerror})"
-        ) from error
+    append_row(_home(flags.run_dir) / "metrics.jsonl", row)
 
 
-def _write(path, subject, features, reports, argv):
+def _write(path, job, features, reports, argv):
+    from tf_i2i.evaluation.log import read_curves
     from tf_i2i.report import write_report
 
     facts = {
-        **subject.facts,
+        **job.facts,
         "features": features.label,
         "test images": ", ".join(
-            f"{len(subject.real.names(domain))} of {domain.upper()}"
+            f"{len(job.subject.real.names(domain))} of {domain.upper()}"
             for domain in "ab"
         ),
         "date": f"{datetime.datetime.now():%Y-%m-%d %H:%M}",
         "command": shlex.join(["python", "-m", "tf_i2i.evaluate", *argv]),
     }
     curves = {}
-    if subject.run is not None:
-        curves = _curves(subject.run.run_dir / "metrics.jsonl")
+    if job.run is not None:
+        curves = read_curves(job.run.run_dir / "metrics.jsonl")
     write_report(path, "tf_i2i evaluation", facts, reports, curves)
-
-
-def _curves(path):
-    """Every number of the training log over the images shown."""
-    curves: dict[str, list] = {}
-    if not path.exists():
-        return curves
-    for line in path.read_text().splitlines():
-        try:
-            row = json.loads(line)
-        except ValueError:
-            continue  # Half a line, of a run that was killed.
-        if "evaluation" in row:
-            continue
-        for name, value in row.items():
-            if name in ("step", "images_shown", "phase", "images_per_second"):
-                continue
-            curves.setdefault(name, []).append((row["images_shown"], value))
-    return curves
 
 
 if __name__ == "__main__":

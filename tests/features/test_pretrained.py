@@ -213,12 +213,12 @@ def test_tensors_are_read_as_written(torch_names, tmp_path):
     [((11,), (1,), 0), ((2, 3), (8, 1), 0), ((1,), (1,), 10), ((2,), (-1,), 5)],
 )
 def test_a_tensor_stays_in_its_storage(
-    torch_names, tmp_path, shape, strides, offset
+    torch_names, tmp_path, shape, strides, offset, refuses
 ):
     floats = np.arange(10, dtype=np.float32)
     tensor = Tensor(torch_names, floats, shape, strides, offset)
     write(tmp_path / "x.pth", OrderedDict(x=tensor), [floats])
-    with pytest.raises(UserError, match="reaches out of its storage"):
+    with refuses(str(tmp_path / "x.pth")):
         torch_file.read_tensors(tmp_path / "x.pth")
 
 
@@ -237,9 +237,9 @@ def test_a_pickle_with_code_is_refused(tmp_path, capsys):
 @pytest.mark.parametrize(
     "content", [b"", b"PK\x03\x04zip", pickle.dumps(5)], ids=["", "zip", "five"]
 )
-def test_other_files_are_refused(tmp_path, content):
+def test_other_files_are_refused(tmp_path, content, refuses):
     (tmp_path / "x.pth").write_bytes(content)
-    with pytest.raises(UserError, match=r"state dictionary of tensors as Py"):
+    with refuses(str(tmp_path / "x.pth")):
         torch_file.read_tensors(tmp_path / "x.pth")
 
 
@@ -305,17 +305,17 @@ def test_keras_weights_by_path(keras_home, vgg, rng):
     assert features.taps(pictures(rng))["block1_conv2"].shape[1] == 40
 
 
-def test_files_that_are_no_weights_of_this_network(keras_home):
-    with pytest.raises(UserError, match=r"followed by a file of weights\. Rec"):
+def test_files_that_are_no_weights_of_this_network(keras_home, refuses):
+    with refuses("keras:VGG16:"):
         load_features("keras:VGG16:/nowhere.h5")
     (file,) = keras_home.glob("models/*.h5")
-    with pytest.raises(UserError, match=r"must hold weights of keras\.app"):
+    with refuses(str(file)):
         load_features(f"keras:VGG19:{file}")
     broken = keras_home / "x.h5"
     broken.write_text("no weights")
-    with pytest.raises(UserError, match=r"must hold weights of keras\.app"):
+    with refuses(str(broken)):
         load_features(f"keras:VGG16:{broken}")
-    with pytest.raises(UserError, match="one of InceptionV3, MobileNetV2, VGG"):
+    with refuses("keras:"):
         load_features("keras:ResNet50")
 
 
@@ -414,8 +414,8 @@ def test_a_saved_model_of_fixed_size_and_bytes(tmp_path, rng):
     assert features.taps(pictures(rng))["maps"].shape == (2, 12, 12, 4)
 
 
-def test_saved_models_that_are_refused(tmp_path):
-    with pytest.raises(UserError, match="followed by a SavedModel's folder"):
+def test_saved_models_that_are_refused(tmp_path, refuses):
+    with refuses("savedmodel:"):
         load_features(f"savedmodel:{tmp_path}")
     path = saved(str(tmp_path / "face"))
     with pytest.raises(UserError, match=r"'serving_default'\]\. Rec.*'none'"):

@@ -88,14 +88,14 @@ def test_ranges_and_sizes_that_a_file_takes(images, tmp_path):
     assert np.abs(smaller - (means + 1) * 127.5).max() > 1e-3
 
 
-def test_a_range_is_given_once_and_to_networks_of_floats(tmp_path):
+def test_a_range_is_given_once_and_to_networks_of_floats(tmp_path, refuses):
     saved_levels(tmp_path / "floats")
     name = f"savedmodel:{tmp_path / 'floats'}:-.5:.5"
     assert load_features(name).label.startswith("savedmodel:floats:-0.5:0.5/")
-    with pytest.raises(UserError, match="given once"):
+    with refuses("value_range"):
         teacher(name, value_range=(0, 1))
     saved_levels(tmp_path / "bytes", tf.uint8)
-    with pytest.raises(UserError, match="takes floats"):
+    with refuses("value_range"):
         load_features(f"savedmodel:{tmp_path / 'bytes'}:-1:1")
 
 
@@ -109,24 +109,24 @@ def test_face_says_which_file_to_bring(tmp_path, monkeypatch, images):
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("wrong", "argument"),
     [
-        ({"name": "facenet"}, "`name` must be one of"),
-        ({"name": "kerasfile:none.keras"}, "`kerasfile:` must be followed"),
-        ({"name": "tflite:none.tflite"}, "`tflite:` must be followed"),
-        ({"name": "random-conv", "value_range": (1, 0)}, "least, largest"),
-        ({"name": "random-conv", "value_range": (-1, 1)}, "of a file's"),
+        ({"name": "facenet"}, "name"),
+        ({"name": "kerasfile:none.keras"}, "kerasfile:"),
+        ({"name": "tflite:none.tflite"}, "tflite:"),
+        ({"name": "random-conv", "value_range": (1, 0)}, "value_range"),
+        ({"name": "random-conv", "value_range": (-1, 1)}, "value_range"),
     ],
 )
-def test_what_cannot_be_loaded_is_refused(wrong, said):
-    with pytest.raises(UserError, match=said):
+def test_what_cannot_be_loaded_is_refused(wrong, argument, refuses):
+    with refuses(argument):
         teacher(**wrong)
 
 
-def test_broken_files_are_refused(tmp_path):
+def test_broken_files_are_refused(tmp_path, refuses):
     for kind in ("keras", "tflite"):
         path = tmp_path / f"net.{kind}"
         path.write_bytes(b"nothing")
         form = "kerasfile" if kind == "keras" else kind
-        with pytest.raises(UserError, match=f"`{form}:` must be followed"):
+        with refuses(f"{form}:"):
             teacher(f"{form}:{path}")

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from scipy import linalg
 
-from tf_i2i.errors import UserError
 from tf_i2i.metrics.frechet import frechet_distance
 from tf_i2i.metrics.frechet import frechet_from_statistics
 from tf_i2i.metrics.frechet import frechet_statistics
@@ -125,29 +124,30 @@ def test_float32_is_computed_in_float64():
 
 
 @pytest.mark.parametrize(
-    ("features", "message"),
+    "features",
     [
-        (np.ones((4, 64), np.float16), r"`fake` must be float.*: float16"),
-        (np.ones((4, 64), np.uint8), r"`fake` must be float.*: uint8"),
-        (np.ones((1, 64)), r"`fake` must hold 2.*Received: \[1, 64\]"),
-        (np.eye(64)[:, :5], "`fake` must have 64 dim.*Received: 5"),
-        (np.full((4, 64), np.nan), "`fake` must be finite.*: 256 values"),
+        np.ones((4, 64), np.float16),
+        np.ones((4, 64), np.uint8),
+        np.ones((1, 64)),
+        np.eye(64)[:, :5],
+        np.full((4, 64), np.nan),
     ],
+    ids=["half", "integers", "one", "narrow", "nan"],
 )
-def test_what_is_not_features_is_refused(features, message):
-    with pytest.raises(UserError, match=message):
+def test_what_is_not_features_is_refused(features, refuses):
+    with refuses("fake"):
         frechet_distance(golden_pair()[0], features)
 
 
-def test_more_components_than_there_are_are_refused():
+def test_more_components_than_there_are_are_refused(refuses):
     a, b = golden_pair()
-    with pytest.raises(UserError, match=r"`pca` must be in \[1, 9\].*: 10"):
+    with refuses("pca"):
         frechet_distance(a[:10], b, pca=10)
 
 
-def test_statistics_of_two_widths_are_refused():
+def test_statistics_of_two_widths_are_refused(refuses):
     a, b = golden_pair()
-    with pytest.raises(UserError, match=r"64 dimensions.*Received: 3"):
+    with refuses("fake"):
         frechet_from_statistics(
             frechet_statistics(a), frechet_statistics(b[:, :3])
         )

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from tf_i2i.errors import UserError
 from tf_i2i.metrics import pixels
 
 
@@ -35,8 +34,8 @@ PAIRED = [
 
 
 @pytest.mark.parametrize("score", PAIRED, ids=lambda f: f.__name__)
-def test_pairs_are_needed(score):
-    with pytest.raises(UserError, match=r"one shape\. Received"):
+def test_pairs_are_needed(score, refuses):
+    with refuses("x", "output", "images"):
         score(noise(0, 3), noise(1, 2))
 
 
@@ -44,8 +43,8 @@ def test_pairs_are_needed(score):
 @pytest.mark.parametrize(
     "score", [*PAIRED, pixels.colour_distance], ids=lambda f: f.__name__
 )
-def test_floats_are_refused(score, dtype):
-    with pytest.raises(UserError, match="must be uint8 images"):
+def test_floats_are_refused(score, dtype, refuses):
+    with refuses("x", "output", "images"):
         score(noise(0).astype(dtype), noise(1).astype(dtype))
 
 
@@ -115,8 +114,8 @@ def test_ssim_against_a_gaussian_window_by_hand():
     assert pixels.ssim(x, y) == pytest.approx(np.mean(values), abs=1e-10)
 
 
-def test_ssim_needs_its_window():
-    with pytest.raises(UserError, match="at least 11"):
+def test_ssim_needs_its_window(refuses):
+    with refuses("x"):
         pixels.ssim(noise(0, 1, 10), noise(1, 1, 10))
 
 
@@ -177,18 +176,18 @@ def test_ms_ssim_of_the_usual_size():
     )
 
 
-def test_ms_ssim_refuses_what_cannot_be_halved_four_times():
-    with pytest.raises(UserError, match="at least 16"):
+def test_ms_ssim_refuses_what_cannot_be_halved_four_times(refuses):
+    with refuses("x"):
         pixels.ms_ssim(noise(0, 1, 15), noise(1, 1, 15))
 
 
-def test_ms_ssim_within_takes_neighbours_as_pairs():
+def test_ms_ssim_within_takes_neighbours_as_pairs(refuses):
     x = noise(6, 5)
     by_hand = (
         pixels.ms_ssim(x[:1], x[1:2]) + pixels.ms_ssim(x[2:3], x[3:4])
     ) / 2
     assert pixels.ms_ssim_within(x) == pytest.approx(by_hand, rel=1e-12)
-    with pytest.raises(UserError, match="two at least"):
+    with refuses("images"):
         pixels.ms_ssim_within(x[:1])
 
 
@@ -233,13 +232,13 @@ def test_accuracy_within_a_mask():
     [np.zeros((16, 16), bool), np.ones((16, 16)), np.ones((4, 4), bool)],
     ids=["empty", "floats", "shape"],
 )
-def test_masks_that_are_refused(mask):
-    with pytest.raises(UserError, match="`mask` must be bool"):
+def test_masks_that_are_refused(mask, refuses):
+    with refuses("mask"):
         pixels.accuracy_within(*two_errors(), mask=mask)
 
 
-def test_accuracy_names_its_norms():
-    with pytest.raises(UserError, match="'max' or 'euclidean'"):
+def test_accuracy_names_its_norms(refuses):
+    with refuses("norm"):
         pixels.accuracy_within(*two_errors(), norm="l1")
 
 

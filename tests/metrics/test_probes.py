@@ -5,7 +5,6 @@ import pytest
 from scipy.stats import norm
 from sklearn.metrics import balanced_accuracy_score
 
-from tf_i2i.errors import UserError
 from tf_i2i.metrics.probes import agreement
 from tf_i2i.metrics.probes import hungarian_accuracy
 from tf_i2i.metrics.probes import linear_probe
@@ -134,21 +133,21 @@ def test_hungarian_accuracy_sees_through_a_permutation():
     assert hungarian_accuracy(merged, labels) == pytest.approx(2 / 3)
 
 
-def test_what_cannot_be_probed_is_refused():
+def test_what_cannot_be_probed_is_refused(refuses):
     a, b = clouds(1.0, count=10)
     features, labels = labelled(a, b)
-    with pytest.raises(UserError, match=r"two vectors or more.*class 1"):
+    with refuses("labels"):
         linear_probe(features[:11], labels[:11])
-    with pytest.raises(UserError, match=r"`b` must hold 2.*: \[1, 4\]"):
+    with refuses("b"):
         proxy_a_distance(a, b[:1])
-    with pytest.raises(UserError, match=r"must be 20.*Received: \[19\]"):
+    with refuses("features"):
         linear_probe(features, labels[:19])
-    with pytest.raises(UserError, match=r"two classes.*, 1 classes"):
+    with refuses("features"):
         linear_probe(features, 0 * labels)
-    with pytest.raises(UserError, match=r"`a` must be float.*: float16"):
+    with refuses("a"):
         proxy_a_distance(a.astype(np.float16), b)
-    with pytest.raises(UserError, match=r"one N.*\[3\] and \[2\]"):
+    with refuses("predicted"):
         agreement([1, 2, 3], [1, 2])
     probe = linear_probe(features, labels)
-    with pytest.raises(UserError, match=r"`features` must have 4 dim.*: 2"):
+    with refuses("features"):
         share_called_b(probe, features[:, :2])

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from tf_i2i.errors import UserError
 from tf_i2i.metrics.segmentation import confusion
 from tf_i2i.metrics.segmentation import matched_accuracy
 from tf_i2i.metrics.segmentation import nearest_colour
@@ -114,16 +113,16 @@ def test_all_road_scores_as_all_road():
 
 
 @pytest.mark.parametrize(
-    ("truth", "predicted", "match"),
+    ("truth", "predicted", "argument"),
     [
-        ([0, 5], [0, 0], r"`truth` must be in \[0, 3\).*Received: \[5\]"),
-        ([0, 1], [0, -1], r"`predicted` must be in.*Received: \[-1\]"),
-        ([0, 1], [0, 1, 2], "one shape"),
-        ([0.0, 1.0], [0, 1], "`truth` must be whole numbers.*float64"),
+        ([0, 5], [0, 0], "truth"),
+        ([0, 1], [0, -1], "predicted"),
+        ([0, 1], [0, 1, 2], "truth"),
+        ([0.0, 1.0], [0, 1], "truth"),
     ],
 )
-def test_labels_that_are_refused(truth, predicted, match):
-    with pytest.raises(UserError, match=match):
+def test_labels_that_are_refused(truth, predicted, argument, refuses):
+    with refuses(argument):
         confusion(truth, predicted, 3)
 
 
@@ -132,10 +131,10 @@ def test_several_labels_can_be_ignored():
     assert hist.tolist() == [[0, 0], [1, 0]]
 
 
-def test_an_empty_matrix_is_refused():
-    with pytest.raises(UserError, match="count some pixel"):
+def test_an_empty_matrix_is_refused(refuses):
+    with refuses("hist"):
         segmentation_scores(confusion([VOID], [0], 3, VOID))
-    with pytest.raises(UserError, match="'zero' or 'skip'"):
+    with refuses("absent"):
         segmentation_scores(np.eye(2), absent="nan")
 
 
@@ -165,6 +164,6 @@ def test_of_equally_near_colours_the_first():
 @pytest.mark.parametrize(
     "palette", [[], [(0, 0)], [(0, 0, 256)], [(0.0, 0.5, 1.0)], [(-1, 0, 0)]]
 )
-def test_palettes_that_are_refused(palette):
-    with pytest.raises(UserError, match="`palette` must be"):
+def test_palettes_that_are_refused(palette, refuses):
+    with refuses("palette"):
         nearest_colour(np.zeros((1, 2, 2, 3), np.uint8), palette)

@@ -9,7 +9,6 @@ import pytest
 from scipy import ndimage
 from scipy.stats import wasserstein_distance
 
-from tf_i2i.errors import UserError
 from tf_i2i.metrics.sliced_wasserstein import sliced_wasserstein
 
 # The package has the function under this name.
@@ -216,22 +215,23 @@ def test_a_constant_set_is_far_and_finite():
 
 
 @pytest.mark.parametrize(
-    ("images", "received"),
+    ("shape", "dtype"),
     [
-        (np.zeros((2, 32, 32, 3), np.float16), r"float16 \[2, 32, 32, 3\]"),
-        (np.zeros((2, 32, 32, 3), np.float32), "float32"),
-        (np.zeros((2, 32, 32, 1), np.uint8), r"uint8 \[2, 32, 32, 1\]"),
-        (np.zeros((2, 32, 48, 3), np.uint8), "32 x 48"),
-        (np.zeros((2, 8, 8, 3), np.uint8), "8 x 8"),
-        (np.zeros((2, 66, 66, 3), np.uint8), "66 x 66"),
-        (np.zeros((0, 32, 32, 3), np.uint8), "Received: 0"),
+        ((2, 32, 32, 3), np.float16),
+        ((2, 32, 32, 3), np.float32),
+        ((2, 32, 32, 1), np.uint8),
+        ((2, 32, 48, 3), np.uint8),
+        ((2, 8, 8, 3), np.uint8),
+        ((2, 66, 66, 3), np.uint8),
+        ((0, 32, 32, 3), np.uint8),
     ],
 )
-def test_what_is_not_a_set_of_images_is_refused(images, received):
-    with pytest.raises(UserError, match=received):
+def test_what_is_not_a_set_of_images_is_refused(shape, dtype, refuses):
+    images = np.zeros(shape, dtype)
+    with refuses("real"):
         sliced_wasserstein(images, scenes(2, 32, 0))
 
 
-def test_two_sizes_are_refused():
-    with pytest.raises(UserError, match=r"`fake` must be of the size.*: 16"):
+def test_two_sizes_are_refused(refuses):
+    with refuses("fake"):
         sliced_wasserstein(scenes(2, 32, 0), scenes(2, 16, 0))

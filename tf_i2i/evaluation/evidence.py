@@ -24,17 +24,18 @@ TRAIN_COUNT = 2000
 
 @dataclasses.dataclass
 class RealImages:
-    """The two domains of a run, as evidence is drawn from them.
+    """The real images of both domains, from which `Evidence` is selected.
 
     Attributes:
         stores: "a", "b" -> `Store`.
         size: side of the images, pixels.
-        paired: whether the test images of one name are hidden partners; their
-            folders and suffixes do not count.
+        paired: whether test images of the same name are hidden partners.
+            Their folders and suffixes may differ.
         labels: "a", "b" -> (name of a column -> (stem -> label)).
-        palettes: "a", "b" -> whole numbers `[K, 3]`, of domains of label maps.
-        maps: "a", "b" -> a folder of label maps of that domain's photos, by
-            name, in the other domain's colours.
+        palettes: "a", "b" -> integers `[K, 3]`, the colours of the classes,
+            for domains of label maps.
+        maps: "a", "b" -> a folder of label maps of that domain's photos.
+            They have the photos' names and the other domain's colours.
     """
 
     stores: dict[str, Store]
@@ -46,8 +47,14 @@ class RealImages:
 
     @classmethod
     def of_run(cls, run, paired=False, labels=None, palettes=None, maps=None):
-        """Those of a run; the toy faces have pairs and labels of their own,
-        label maps their palette.
+        """The real images of a run, at the size of its phase.
+
+        Toy faces have pairs and labels of their own; of label maps the
+        palette is read.
+
+        Args:
+            run: with `store(domain)`, `data`, `label_maps` and `phase`.
+            paired, labels, palettes, maps: see the attributes.
         """
         stores = {domain: run.store(domain) for domain in "ab"}
         if all(map(means_toy_faces, run.data.values())):
@@ -60,15 +67,16 @@ class RealImages:
         )
 
     def evidence(self, direction, split="test", count=None):
-        """`Evidence` of a direction.
+        """The `Evidence` of a direction.
 
         Args:
             direction: "a_to_b" or "b_to_a".
             split: whose images are translated: "test" or "val".
-            count: how many at most.
+            count: the largest number of images; None for all.
 
         Raises:
-            UserError: `paired`, and no two names are alike.
+            UserError: `paired`, and no test images of A and B have the same
+                name; or images without a label or a map that they need.
         """
         source, target = direction.split("_to_")
         rows = {d: self.stores[d].split(split) for d in "ab"}
@@ -81,7 +89,7 @@ class RealImages:
         target_test = self._images(target, rows[target])
         maps = None
         if target in self.maps and source in self.palettes:
-            # Those with a map first: a segmenter learns from them.
+            # Photos with a map come first: a segmenter is trained on them.
             train[target], maps = self._maps_of(target, train[target])
         return Evidence(
             inputs=self._images(source, rows[source]),
@@ -97,7 +105,7 @@ class RealImages:
         )
 
     def _maps_of(self, domain, rows):
-        """Rows, those with a label map first, and the maps of these."""
+        """The rows with those that have a label map first, and their maps."""
         folder = self.maps[domain]
         files = {path.stem: path for path in list_images(folder)[0]}
         stems = [stem(self.stores[domain].names[row]) for row in rows]
@@ -139,7 +147,7 @@ class RealImages:
         return {"a": a, "b": b}
 
     def _labels(self, source, target, rows, train):
-        """Labels that both domains have, as numbers."""
+        """Labels of the attributes that both domains have, as integers."""
         found, found_target = {}, {}
         a, b = (self.labels.get(domain, {}) for domain in "ab")
         for column in (name for name in a if name in b):

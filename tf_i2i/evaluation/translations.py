@@ -17,6 +17,7 @@ from tf_i2i.methods.capabilities import style_shape
 STYLES = 5
 STYLED_INPUTS = 32
 EXACT_INPUTS = 64
+STEPS_BETWEEN = 7
 _BATCH = 32
 
 
@@ -164,6 +165,31 @@ class Translations:
             made = self._translate(tf.constant(part), few, direction)
             parts.append((to_uint8(made) if rounded else made).numpy())
         return np.concatenate(parts)
+
+    def interpolate(self, inputs, direction):
+        """Translations of mixtures of two inputs, pixel by pixel.
+
+        Args:
+            inputs: uint8 `[N, S, S, 3]`, of which the first two pairs are
+                taken. All mixtures of a pair have the same style.
+            direction: "a_to_b" or "b_to_a".
+
+        Returns:
+            List of uint8 `[STEPS_BETWEEN, S, S, 3]`: for each pair the
+            mixtures, and their translations.
+        """
+        share = np.linspace(0, 1, STEPS_BETWEEN, dtype=np.float32)
+        share = share[:, None, None, None]
+        style = None
+        if style_shape(self.model, direction):
+            style = self.model.sample_style(1, 0)
+            style = tf.repeat(style, STEPS_BETWEEN, axis=0)
+        frames = []
+        for first, last in zip(inputs[:4:2], inputs[1:4:2], strict=False):
+            mixed = (1 - share) * to_float(first) + share * to_float(last)
+            made = self.translate(mixed, direction, style=style)
+            frames += [np.asarray(to_uint8(mixed)), made]
+        return frames
 
     def embed(self, images, domain):
         """The shared encoder's codes `[N, D]` of uint8 images."""

@@ -124,8 +124,3 @@ class Validation:
                 f"Received: {name!r}"
             )
         return float(np.mean(values)) * (-1 if lower_is_better(name) else 1)
-
-
-def round_numbers(numbers):
-    """A dictionary of floats, rounded to five significant digits for logs."""
-    return {name: float(f"{value:.5g}") for name, value in numbers.items()}

@@ -203,8 +203,8 @@ def _halves(features, labels, seed):
     names, counts = np.unique(labels, return_counts=True)
     if counts.min() < 2:
         raise UserError(
-            "Every class must have two vectors or more, one to train on and "
-            f"one to test. Received: one of class {names[counts.argmin()]}"
+            "`labels` must name every class twice or more, once to train on "
+            f"and once to test. Received: one of class {names[counts.argmin()]}"
         )
     selection = optional("sklearn.model_selection", "eval")
     return selection.train_test_split(

@@ -19,8 +19,8 @@ from tf_i2i.disk import reason
 from tf_i2i.disk import write_whole
 from tf_i2i.domains import named
 from tf_i2i.evaluation.evidence import RealImages
+from tf_i2i.evaluation.log import round_numbers
 from tf_i2i.evaluation.validation import Validation
-from tf_i2i.evaluation.validation import round_numbers
 from tf_i2i.images import grid
 from tf_i2i.images import to_float
 from tf_i2i.images import to_uint8

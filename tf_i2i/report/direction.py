@@ -1,0 +1,96 @@
+"""The part of a report about one direction: its pictures and its numbers."""
+
+import numpy as np
+
+from tf_i2i.evaluation.judge import PLACES
+from tf_i2i.evaluation.measures.paired import truth_taps
+from tf_i2i.metrics.checks import verdict
+from tf_i2i.metrics.copying import nearest
+from tf_i2i.metrics.perceptual import perceptual_distance
+from tf_i2i.metrics.pixels import psnr
+from tf_i2i.report.page import DirectionReport
+from tf_i2i.report.pictures import embedding_map
+from tf_i2i.report.pictures import examples
+from tf_i2i.report.pictures import interpolations
+from tf_i2i.report.pictures import training_neighbours
+
+STYLED_INPUTS = 6  # Rows of the picture of several styles.
+
+
+def report_direction(name, judge, candidate, table, between=None):
+    """Collects what a report shows of one direction.
+
+    Args:
+        name: of the direction.
+        judge: `Judge` that has scored the candidate.
+        candidate: `Candidate` of which pictures are made.
+        table: of `Judge.table`.
+        between: frames between two inputs, of `Translations.interpolate`;
+            or None.
+
+    Returns:
+        A `DirectionReport`.
+
+    Raises:
+        UserError: the extra `eval` is missing.
+    """
+    e, outputs = judge.evidence, candidate.outputs
+    distances, indices = nearest(
+        judge.vectors(outputs, PLACES), judge.vectors(e.target_train, PLACES)
+    )
+    pictures = []
+    if candidate.aligned:
+        pictures += _examples(judge, outputs, distances)
+    pictures.append(
+        training_neighbours(outputs, e.target_train, distances, indices)
+    )
+    if between is not None:
+        pictures.append(interpolations(between))
+    if candidate.several is not None:
+        pictures.append(_styles(e.inputs, candidate.several))
+    vectors = {
+        "real source": judge.vectors(e.inputs),
+        "real target": judge.vectors(e.target_test),
+        "translations": judge.vectors(outputs),
+    }
+    return DirectionReport(
+        name=name,
+        table=table,
+        verdicts=verdict(outputs, e.inputs) if candidate.aligned else [],
+        pictures=pictures,
+        maps=embedding_map(vectors),
+    )
+
+
+def _examples(judge, outputs, distances):
+    """Best, median and worst by each number that single images have."""
+    e = judge.evidence
+    by: dict[str, tuple] = {
+        "distance to the nearest training image": (distances, None)
+    }
+    if e.truth is not None:
+        apart = perceptual_distance(
+            judge.features.taps(outputs),
+            judge.once(truth_taps),
+            per_image=True,
+        )
+        by["perceptual distance to the truth"] = (apart, False)
+        noise = psnr(outputs, e.truth, per_image=True)
+        by["PSNR, in decibels"] = (noise, True)
+    return [
+        examples(e.inputs, outputs, e.truth, values, caption, better)
+        for caption, (values, better) in by.items()
+    ]
+
+
+def _styles(inputs, several):
+    """Some inputs, each followed by its translations in several styles."""
+    rows = [
+        np.concatenate([inputs[i : i + 1], several[:, i]])
+        for i in range(min(STYLED_INPUTS, several.shape[1]))
+    ]
+    caption = (
+        "Inputs (left), and translations of each under several sampled "
+        "styles; each image has its own styles."
+    )
+    return interpolations(rows, caption)
