@@ -16,6 +16,7 @@ from tf_i2i.data.reading import read_image
 from tf_i2i.data.sources import means_toy_faces
 from tf_i2i.data.store import Store
 from tf_i2i.data.unpaired import images_at
+from tf_i2i.domains import ends
 from tf_i2i.errors import UserError
 from tf_i2i.evaluation.judge import Evidence
 
@@ -78,7 +79,7 @@ class RealImages:
             UserError: `paired`, and no test images of A and B have the same
                 name; or images without a label or a map that they need.
         """
-        source, target = direction.split("_to_")
+        source, target = ends(direction)
         rows = {d: self.stores[d].split(split) for d in "ab"}
         partners = self.paired and split == "test"
         if partners:

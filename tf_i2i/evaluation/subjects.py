@@ -8,6 +8,7 @@ from tf_i2i.data.reading import MAPS
 from tf_i2i.data.reading import fit_image
 from tf_i2i.data.reading import list_images
 from tf_i2i.data.reading import read_image
+from tf_i2i.domains import ends
 from tf_i2i.errors import UserError
 from tf_i2i.evaluation.judge import Candidate
 from tf_i2i.evaluation.registry import find_recipe
@@ -66,7 +67,7 @@ class ImageFolders:
     def candidates(self, evidence, direction, measures):
         """Dictionary with one `Candidate`; the measures make no difference."""
         del measures
-        names = self.real.names(direction[0])[: self.count]
+        names = self.real.names(ends(direction)[0])[: self.count]
         fit = "crop" + MAPS * (evidence.palette is not None)
         return {"model": self._read(self.folders[direction], names, fit)}
 

@@ -5,7 +5,8 @@ import functools
 import numpy as np
 import tensorflow as tf
 
-from tf_i2i.domains import DIRECTIONS
+from tf_i2i.domains import ends
+from tf_i2i.domains import reverse
 from tf_i2i.evaluation.judge import Candidate
 from tf_i2i.evaluation.registry import needs_of
 from tf_i2i.images import to_float
@@ -77,7 +78,7 @@ class Translations:
         """
         needs = needs_of(measures)
         inputs = evidence.inputs
-        back = self._way_back(inputs, _reverse(direction))
+        back = self._way_back(inputs, reverse(direction))
         made = Candidate(self.translate(inputs, direction))
         if "returned" in needs and back:
             made.returned = back(made.outputs)
@@ -98,7 +99,7 @@ class Translations:
         """`Candidate.codes`; None for a model without a shared encoder."""
         if not isinstance(self.model, Embedding):
             return None
-        source, target = direction.split("_to_")
+        source, target = ends(direction)
         return (
             self.embed(evidence.inputs, source),
             self.embed(outputs, target),
@@ -206,7 +207,3 @@ def _in_batches(function, images, domain):
         for i in range(0, len(images), _BATCH)
     ]
     return np.concatenate(parts)
-
-
-def _reverse(direction):
-    return DIRECTIONS[1 - DIRECTIONS.index(direction)]
