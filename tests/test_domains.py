@@ -3,7 +3,6 @@
 import pytest
 
 from tf_i2i import domains
-from tf_i2i.errors import UserError
 from tf_i2i.training import settings
 
 NAMES = ("selfie", "anime")
@@ -27,11 +26,12 @@ def test_named(text, expected):
     assert domains.named(text, domains.DOMAINS) == text
 
 
-def test_directions_go_by_both_names():
+def test_directions_go_by_both_names(refuses):
     assert domains.find_direction("anime_to_selfie", NAMES) == "b_to_a"
     assert domains.find_direction("a_to_b", NAMES) == "a_to_b"
-    with pytest.raises(UserError, match=r"selfie_to_anime, .* Received: a2b"):
+    with refuses("--direction") as refused:
         domains.find_direction("a2b", NAMES)
+    assert "selfie_to_anime" in str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -48,8 +48,8 @@ def test_directions_go_by_both_names():
         (1, 2),
     ],
 )
-def test_names_that_cannot_be(names):
-    with pytest.raises(UserError, match=r"`train\.domains`"):
+def test_names_that_cannot_be(names, refuses):
+    with refuses("train.domains"):
         domains.check_names(names)
 
 

@@ -10,7 +10,6 @@ from PIL import Image
 
 from tf_i2i.data.sources import FolderSource
 from tf_i2i.data.store import open_store
-from tf_i2i.errors import UserError
 
 NAMES = [
     "line\nend.png",
@@ -88,7 +87,7 @@ def test_every_name_is_read_and_found_again(folder, tmp_path, monkeypatch):
     assert all(line.isprintable() for line in said)
 
 
-def test_every_name_is_told_in_one_line(folder, tmp_path):
+def test_every_name_is_told_in_one_line(folder, tmp_path, refuses):
     for name in NAMES:
         (folder / name).write_bytes(b"no image")
     (folder / "not\nan\x1bimage").touch()
@@ -102,12 +101,12 @@ def test_every_name_is_told_in_one_line(folder, tmp_path):
 
     said = []
     cache = tmp_path / "cache"
-    with pytest.raises(UserError, match="must hold images in train") as caught:
+    with refuses() as caught:
         open_store(source, 4, "crop", cache, 1.0, said.append)
     assert str(caught.value).isprintable()
     assert rf"left out \x07bell\x7f.png: {NO_IMAGE}" in said
     assert all(line.isprintable() for line in said)
-    with pytest.raises(UserError, match="max_bad_fraction") as caught:
+    with refuses("train.max_bad_fraction", "max_bad_fraction") as caught:
         open_store(source, 4, "crop", cache, 0.01, said.append)
     assert rf"the first: \x07bell\x7f.png: {NO_IMAGE}" in str(caught.value)
     assert str(caught.value).isprintable()

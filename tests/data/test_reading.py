@@ -12,7 +12,6 @@ from tf_i2i.data.reading import fit_image
 from tf_i2i.data.reading import is_image
 from tf_i2i.data.reading import list_files
 from tf_i2i.data.reading import read_image
-from tf_i2i.errors import UserError
 from tf_i2i.errors import printable
 
 RED = (200, 10, 30)
@@ -131,12 +130,14 @@ def test_linked_folders_are_read_once(tmp_path):
     assert list_files(folder) == [folder / "link" / "a.png"]
 
 
-def test_list_files_of_no_folder(tmp_path):
-    with pytest.raises(UserError, match="must be a folder"):
+def test_list_files_of_no_folder(tmp_path, refuses):
+    with refuses("folder"):
         list_files(tmp_path / "nowhere")
 
 
-def test_a_folder_that_cannot_be_read_is_not_passed_over(tmp_path, monkeypatch):
+def test_a_folder_that_cannot_be_read_is_not_passed_over(
+    tmp_path, monkeypatch, refuses
+):
     (tmp_path / "closed").mkdir()
     scandir = os.scandir
 
@@ -146,8 +147,9 @@ def test_a_folder_that_cannot_be_read_is_not_passed_over(tmp_path, monkeypatch):
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", refuse)
-    with pytest.raises(UserError, match=r"`folder`.*closed: Permission denied"):
+    with refuses("folder") as refused:
         list_files(tmp_path)
+    assert "closed: Permission denied" in str(refused.value)
 
 
 def test_files_that_are_left_out_are_counted_by_kind():
@@ -212,6 +214,6 @@ def test_fit_leaves_the_right_size_alone(rng):
         np.testing.assert_array_equal(fit_image(image, 9, fit), image)
 
 
-def test_fit_names_its_choices():
-    with pytest.raises(UserError, match=r"crop, pad, stretch.*'zoom'"):
+def test_fit_names_its_choices(refuses):
+    with refuses("fit"):
         fit_image(stripes(), 8, "zoom")

@@ -94,9 +94,9 @@ def test_folder_with_splits(tmp_path):
     assert any("1 files outside" in note for note in source.notes)
 
 
-def test_folder_with_test_but_no_train(tmp_path):
+def test_folder_with_test_but_no_train(tmp_path, refuses):
     write(tmp_path, ["a.png", "test/b.png"])
-    with pytest.raises(UserError, match="must have a folder train/"):
+    with refuses(str(tmp_path)):
         FolderSource(tmp_path)
 
 
@@ -147,8 +147,8 @@ def test_array_key_follows_the_bytes():
         np.zeros((2, 4, 4, 1), np.uint8),
     ],
 )
-def test_other_arrays_are_refused(images):
-    with pytest.raises(UserError, match=r"`data_a`.*uint8.*Received"):
+def test_other_arrays_are_refused(images, refuses):
+    with refuses("data_a"):
         source_for(images, "a")
 
 
@@ -191,11 +191,11 @@ def test_toy_key_follows_the_drawing(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
-    [({"domain": "c"}, "a or b"), ({"domain": "a", "val": 0}, "`val`")],
+    ("arguments", "wrong"),
+    [({"domain": "c"}, "domain"), ({"domain": "a", "val": 0}, "val")],
 )
-def test_toy_mistakes(arguments, words):
-    with pytest.raises(UserError, match=words):
+def test_toy_mistakes(arguments, wrong, refuses):
+    with refuses(wrong):
         ToyFacesSource(**arguments)
 
 
@@ -213,7 +213,7 @@ def test_source_for(tmp_path, refuses):
         source_for(tmp_path / "nowhere", "a")
 
 
-def test_a_source_is_added_in_one_place(monkeypatch, folders, capsys):
+def test_a_source_is_added_in_one_place(monkeypatch, folders, capsys, refuses):
     grey = Source(
         form="grey:COUNT",
         prefix="grey:",
@@ -225,8 +225,9 @@ def test_a_source_is_added_in_one_place(monkeypatch, folders, capsys):
     )
     monkeypatch.setattr(sources, "SOURCES", (*sources.SOURCES, grey))
     assert "grey:COUNT" in train._parser().format_help()
-    with pytest.raises(UserError, match="grey:COUNT"):
+    with refuses("--data_a") as refused:
         sources.locate("drawings", "data_a")
+    assert "grey:COUNT" in str(refused.value)
     flags = ["--data_a=grey:9", f"--data_b={folders}/b", "--image_size=8"]
     with pytest.raises(SystemExit):
         doctor.main(flags)
@@ -355,7 +356,7 @@ def test_a_file_that_goes_while_it_is_read(tmp_path, monkeypatch):
     assert item.image.reason == "No such file"
 
 
-def test_too_many_bad_files_stop_the_run(tmp_path, cache):
+def test_too_many_bad_files_stop_the_run(tmp_path, cache, refuses):
     write(tmp_path / "data", numbered(9))
     (tmp_path / "data" / "x.png").write_bytes(b"junk")
     source = FolderSource(tmp_path / "data")
@@ -363,7 +364,7 @@ def test_too_many_bad_files_stop_the_run(tmp_path, cache):
         open_store(source, 8, cache_dir=cache, progress=quiet)
     assert list(cache.iterdir()) == []
     open_store(source, 8, "crop", cache, 0.1, quiet)
-    with pytest.raises(UserError, match="max_bad_fraction"):
+    with refuses("max_bad_fraction", "train.max_bad_fraction"):
         open_store(source, 8, "crop", cache, 0.05, quiet)
 
 
@@ -383,9 +384,9 @@ def test_the_disk_is_asked_first(cache, monkeypatch, refuses):
     assert said[0].endswith(f"50 images to 8 px, 0.1 MB in {cache}")
 
 
-def test_a_cache_that_cannot_be_written(tmp_path):
+def test_a_cache_that_cannot_be_written(tmp_path, refuses):
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match="TF_I2I_CACHE"):
+    with refuses("cache_dir"):
         open_store(ArraySource(noise(5)), 8, cache_dir=tmp_path / "file/x")
 
 
@@ -399,11 +400,11 @@ def test_what_a_killed_process_left_is_removed_after_a_day(cache):
     assert [p.name for p in cache.glob("*.tmp")] == ["new.tmp"]
 
 
-def test_unknown_names(cache):
+def test_unknown_names(cache, refuses):
     store = open_store(ArraySource(noise(5)), 8, cache_dir=cache)
-    with pytest.raises(UserError, match=r"train, val, test.*'dev'"):
+    with refuses("split"):
         store.split("dev")
-    with pytest.raises(UserError, match="`fit`"):
+    with refuses("fit"):
         open_store(ArraySource(noise(5)), 8, "zoom", cache)
 
 
@@ -476,8 +477,8 @@ def test_complete_splits_are_left_alone():
         (["val", "test"], ["01", "02"]),
     ],
 )
-def test_too_few_different_images(given, contents):
-    with pytest.raises(UserError, match="must hold"):
+def test_too_few_different_images(given, contents, refuses):
+    with refuses("x"):
         assign_splits("x", given, [c * 8 for c in contents])
 
 

@@ -150,8 +150,8 @@ def test_grammar(spec, parts):
 
 
 @pytest.mark.parametrize("spec", ["", "mnist", "mnist:7", "a/b/c/d", "a/b:"])
-def test_wrong_grammar_is_refused_at_once(spec):
-    with pytest.raises(UserError, match=r"tfds:NAME/SPLIT.*horse2zebra"):
+def test_wrong_grammar_is_refused_at_once(spec, refuses):
+    with refuses(f"tfds:{spec}"):
         locate(f"tfds:{spec}", "data_a")
 
 
@@ -225,43 +225,45 @@ def test_to_the_store_and_back(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("spec", "words"),
+    ("spec", "named"),
     [
         (
             "tiny_shape/train",
-            r"TFDS knows.*: tiny_shape; similar names: tiny_shapes",
+            "tiny_shapes",
         ),
-        ("nothing_like_it_at_all/train", r"nothing_like_it_at_all$"),
-        ("tiny_shapes/bigg/trainA", r"configs: big, small.*bigg not found"),
+        ("nothing_like_it_at_all/train", "nothing_like_it_at_all"),
+        ("tiny_shapes/bigg/trainA", "big, small"),
         ("tiny_shapes:9.9.9/trainA", "9.9.9"),
-        ("tiny_shapes/big", r"end in a split.*tiny_shapes/big/train.*a config"),
-        ("tiny_shapes/big/train", "splits trainA, testA, trainB, other"),
-        ("tiny_shapes/big/nope[:3]", "splits trainA, testA"),
-        ("tiny_shapes/big/trainA:circle", r"3 classes.*round.*ved: circle"),
-        ("tiny_shapes/big/trainA:3", r"one of 3 classes"),
-        ("no_pictures/train", r"of images.*depth \(Image\), words \(Text\)"),
-        ("far_away/train:1", r"no classes.*left \(Image\)"),
+        ("tiny_shapes/big", "tfds:tiny_shapes/big/train"),
+        ("tiny_shapes/big/train", "trainA, testA, trainB, other"),
+        ("tiny_shapes/big/nope[:3]", "trainA, testA"),
+        ("tiny_shapes/big/trainA:circle", "round"),
+        ("tiny_shapes/big/trainA:3", "3 classes"),
+        ("no_pictures/train", "depth (Image), words (Text)"),
+        ("far_away/train:1", "left (Image)"),
         (
             "far_away/train",
-            r"in .*far_away, or.*: ConnectionError: nobody there",
+            "ConnectionError: nobody there",
         ),
     ],
 )
-def test_mistakes_are_one_line(spec, words):
-    with pytest.raises(UserError, match=words) as refused:
+def test_mistakes_are_one_line(spec, named, refuses):
+    with refuses(f"tfds:{spec}") as refused:
         TfdsSource(f"tfds:{spec}")
+    assert named in str(refused.value)
     assert "\n" not in str(refused.value)
     assert len(str(refused.value)) < 500
 
 
-def test_a_damaged_file(tmp_path, monkeypatch):
+def test_a_damaged_file(tmp_path, monkeypatch, refuses):
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
     builder = TinyShapes(config="big", data_dir=tmp_path)
     builder.download_and_prepare()
     for file in builder.data_path.glob("*other*"):
         file.write_bytes(file.read_bytes()[:-30])
-    with pytest.raises(UserError, match=r"Remove .*1\.2\.3 to have it"):
+    with refuses("tfds:tiny_shapes/big/other") as refused:
         levels("tfds:tiny_shapes/big/other")
+    assert "1.2.3" in str(refused.value)
 
 
 def test_what_a_user_without_tfds_sees(monkeypatch):

@@ -119,17 +119,19 @@ def test_the_feature_is_named(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("record", "words"),
+    ("record", "found"),
     [
-        (example(left=png(1), right=png(2)), "records with left, right"),
-        (example(label=3), "records with label"),
-        (b"\xff\xff", r"Example\. Received: none in 1 files"),
+        (example(left=png(1), right=png(2)), "left, right"),
+        (example(label=3), "label"),
+        (b"\xff\xff", "1 files"),
     ],
 )
-def test_no_feature_to_be_found(tmp_path, record, words):
+def test_no_feature_to_be_found(tmp_path, record, found, refuses):
     write(tmp_path / "x", [record])
-    with pytest.raises(UserError, match=words):
-        list(TFRecordSource(f"tfrecord:{tmp_path}/x").items(8, "crop"))
+    spec = f"tfrecord:{tmp_path}/x"
+    with refuses(spec) as refused:
+        list(TFRecordSource(spec).items(8, "crop"))
+    assert found in str(refused.value)
 
 
 def test_bad_images_are_named(tmp_path):
@@ -178,10 +180,11 @@ def test_a_damaged_length(tmp_path, position):
     assert found["y/000000"] == 20
 
 
-def test_a_file_of_another_kind(tmp_path):
+def test_a_file_of_another_kind(tmp_path, refuses):
     (tmp_path / "x").write_bytes(gzip.compress(b"no records at all"))
-    with pytest.raises(UserError, match="must hold records"):
-        list(TFRecordSource(f"tfrecord:{tmp_path}/x").items(8, "crop"))
+    spec = f"tfrecord:{tmp_path}/x"
+    with refuses(spec):
+        list(TFRecordSource(spec).items(8, "crop"))
 
 
 def test_folders_are_splits(tmp_path):
@@ -248,18 +251,16 @@ def test_places_become_absolute(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("rest", ["", "nothing-*", ":image", "."])
-def test_nothing_matches(tmp_path, monkeypatch, rest):
+def test_nothing_matches(tmp_path, monkeypatch, rest, refuses):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match=r"pattern that matches.*Received: no"):
+    with refuses(f"tfrecord:{rest}"):
         locate(f"tfrecord:{rest}", "data_a")
 
 
-def test_other_flags(tmp_path, monkeypatch):
+def test_other_flags(tmp_path, monkeypatch, refuses):
     monkeypatch.chdir(tmp_path)
     Path("photos").mkdir()
     assert locate("photos", "data_a") == str(tmp_path / "photos")
     assert locate("toy", "data_a") == "toy"
-    with pytest.raises(
-        UserError, match=r"`--data_b` must be a folder .* tfds:.*: drawings"
-    ):
+    with refuses("--data_b"):
         locate("drawings", "data_b")

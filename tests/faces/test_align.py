@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from tf_i2i.errors import UserError
 from tf_i2i.faces import align
 from tf_i2i.faces.align import EYES_AND_MOUTH
 from tf_i2i.faces.align import Face
@@ -149,9 +148,5 @@ def test_central():
     ]
 
 
-def test_margins():
-    assert align.check_margin(None) == align.MARGIN
-    assert align.check_margin(0.0) == 0
-    for wrong in (-0.3, 2.1, float("nan")):
-        with pytest.raises(UserError, match="`--margin` must be between"):
+        with refuses("--margin"):
             align.check_margin(wrong)
