@@ -1,9 +1,8 @@
-"""Geometry by numbers, names, and what the verb refuses."""
+"""What the verb translates, writes and refuses."""
 
 import os
 import subprocess
 import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,9 +13,7 @@ from tf_i2i import translate
 from tf_i2i.data.reading import read_image
 from tf_i2i.faces.align import in_box
 from tf_i2i.file_translation import translate_files
-from tf_i2i.files import name_outputs
 from tf_i2i.geometry import InputSize
-from tf_i2i.geometry import translate_image
 from tf_i2i.methods.capabilities import Styled
 
 SIZE, STRIDE = 16, 4
@@ -83,75 +80,6 @@ def resized(image, height, width):
     return np.array(picture.resize((width, height), Image.Resampling.BICUBIC))
 
 
-@pytest.mark.parametrize(
-    ("height", "width", "scaled", "padded"),
-    [
-        (1, 1, (16, 16), (16, 16)),
-        (16, 16, (16, 16), (16, 16)),
-        (64, 64, (16, 16), (16, 16)),
-        (17, 31, (16, 29), (16, 32)),
-        (31, 17, (29, 16), (32, 16)),
-        (20, 33, (16, 26), (16, 28)),
-        (3, 200, (16, 1067), (16, 1068)),
-    ],
-)
-def test_identity_gives_the_scaled_image(height, width, scaled, padded):
-    image = noise(height, width)
-    seen = []
-
-    def identity(images):
-        seen.append(images)
-        return images
-
-    result = translate_image(identity, image, INPUT_SIZE)
-    expected = resized(image, *scaled)
-    np.testing.assert_array_equal(result, expected)
-    (images,) = seen
-    assert images.shape == (1, *padded, 3)
-    # The first padded column mirrors the last but one of the image.
-    if padded[1] > scaled[1]:
-        np.testing.assert_array_equal(
-            images[0, :, scaled[1]], expected[:, scaled[1] - 2]
-        )
-    restored = translate_image(identity, image, INPUT_SIZE, restore=True)
-    np.testing.assert_array_equal(restored, resized(expected, height, width))
-
-
-@pytest.mark.parametrize(
-    ("height", "width", "inner", "shape"),
-    [
-        (16, 16, (16, 16), (16, 16)),
-        (40, 20, (16, 8), (32, 16)),
-        (20, 40, (8, 16), (16, 32)),
-        (10, 80, (2, 16), (16, 128)),
-    ],
-)
-def test_a_model_of_fixed_size_gets_the_whole_image(
-    height, width, inner, shape
-):
-    image = noise(height, width)
-    images = []
-    fixed = InputSize(SIZE, SIZE, fixed=True)
-    result = translate_image(lambda x: images.append(x) or x, image, fixed)
-    assert images[0].shape == (1, SIZE, SIZE, 3)
-    top, left = ((SIZE - side) // 2 for side in inner)
-    within = images[0][0, top : top + inner[0], left : left + inner[1]]
-    np.testing.assert_array_equal(within, resized(image, *inner))
-    np.testing.assert_array_equal(result, resized(within, *shape))
-    restored = translate_image(lambda x: x, image, fixed, restore=True)
-    assert restored.shape == image.shape
-
-
-def test_padding_larger_than_the_image():
-    images = []
-    translate_image(
-        lambda x: images.append(x) or x, noise(3, 3), InputSize(3, 16)
-    )
-    row = images[0][0, 0, :, 0]
-    assert row.shape == (16,)
-    np.testing.assert_array_equal(row[:9], row[[0, 1, 2, 1, 0, 1, 2, 1, 0]])
-
-
 def test_batches_hold_one_shape_and_files_keep_their_pictures(tmp_path):
     sizes = [(16, 16), (16, 20), (16, 16), (20, 16), (16, 16), (16, 18)]
     outputs = {}
@@ -175,27 +103,6 @@ def test_batches_hold_one_shape_and_files_keep_their_pictures(tmp_path):
         np.testing.assert_array_equal(
             read_image(target), 255 - read_image(source)
         )
-
-
-def names(*paths):
-    inputs = {Path("in", p): Path(p) for p in paths}
-    outputs = name_outputs(inputs, "out")
-    return [path.relative_to("out").as_posix() for path in outputs.values()]
-
-
-def test_names_are_kept_and_distinct():
-    assert names("me.jpg", "sub/me.jpg", "x.y.webp") == [
-        "me.png",
-        "sub/me.png",
-        "x.y.png",
-    ]
-    assert names("me.jpg", "Me.png", "you.gif") == [
-        "me.jpg.png",
-        "Me.png.png",
-        "you.png",
-    ]
-    crowded = names("me.jpg", "me.png", "me.jpg.gif", "me.jpg.bmp")
-    assert len({name.casefold() for name in crowded}) == 4
 
 
 def test_folder_file_and_pattern(run_dir, tmp_path, capsys):

@@ -5,6 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from tf_i2i.domains import ends
+
 
 class Filters(NamedTuple):
     """The Pillow filters that inputs and results are scaled with.
@@ -19,6 +21,18 @@ class Filters(NamedTuple):
 
     source: Image.Resampling = Image.Resampling.BICUBIC
     target: Image.Resampling = Image.Resampling.BICUBIC
+
+    @classmethod
+    def of(cls, label_maps, direction):
+        """Filters for a direction; the domains in `label_maps` are maps."""
+        return cls(
+            *(
+                Image.Resampling.NEAREST
+                if domain in label_maps
+                else Image.Resampling.BICUBIC
+                for domain in ends(direction)
+            )
+        )
 
 
 PICTURES = Filters()

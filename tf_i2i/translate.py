@@ -10,16 +10,13 @@ import functools
 import sys
 from pathlib import Path
 
-from PIL import Image
-
 from tf_i2i import cli
 from tf_i2i import styles
-from tf_i2i.domains import ends
 from tf_i2i.domains import find_direction
 from tf_i2i.domains import named
 from tf_i2i.errors import UserError
 from tf_i2i.errors import printable
-from tf_i2i.exporting import photo_to_photo
+from tf_i2i.exporting.pictures import compile_translation
 from tf_i2i.faces import align
 from tf_i2i.faces import detect
 from tf_i2i.file_translation import translate_faces
@@ -51,58 +48,76 @@ def main(argv):
     # Before the run sets its precision, which is for its own networks.
     find = detect.detector(flags.faces) if flags.faces else None
     model, run = load_translator(flags.run_dir, flags.allow_imports)
-    filters = _filters(run.label_maps, flags.direction)
     given, references = [None], []
     if flags.style:
         given, references = styles.styles_for(
             model, flags.direction, flags.style, flags.styles, flags.seed
         )
-    styled_fn = _compiled(model, flags.direction)
-    translate_fn = functools.partial(styled_fn, styles=given[:1])
+    styled_fn = compile_translation(model, flags.direction)
+    filters = Filters.of(run.label_maps, flags.direction)
     if _as_grid(flags):
         skipped = translate_to_grid(
             styled_fn, outputs, model.size, given, references, filters
         )
     elif find:
-        skipped, faceless = translate_faces(
-            translate_fn,
-            outputs,
-            model.size,
-            find,
-            flags.margin,
-            flags.batch_size,
+        skipped = _translate_faces(
+            flags, outputs, model, styled_fn, given, find
         )
-        for path in faceless:
-            print(
-                f"no face found in {printable(path)}: its centre is translated",
-                file=sys.stderr,
-            )
     else:
-        for i in range(len(given)):
-            skipped = translate_files(
-                functools.partial(styled_fn, styles=given[i : i + 1]),
-                {
-                    path: _numbered(target, i, len(given))
-                    for path, target in outputs.items()
-                },
-                InputSize.of(model),
-                flags.batch_size,
-                restore=flags.size == "input",
-                filters=filters,
-            )
+        skipped = _translate_each(
+            flags, outputs, model, styled_fn, given, filters
+        )
+    _print_result(flags, len(outputs), skipped)
+
+
+def _translate_faces(flags, outputs, model, styled_fn, given, find):
+    """Translates the faces in all files; returns the `BadImage`s."""
+    skipped, faceless = translate_faces(
+        functools.partial(styled_fn, styles=given),
+        outputs,
+        model.size,
+        find,
+        flags.margin,
+        flags.batch_size,
+    )
+    for path in faceless:
+        print(
+            f"no face found in {printable(path)}: its centre is translated",
+            file=sys.stderr,
+        )
+    return skipped
+
+
+def _translate_each(flags, outputs, model, styled_fn, given, filters):
+    """Translates all files in each style; returns the `BadImage`s."""
+    for i in range(len(given)):
+        skipped = translate_files(
+            functools.partial(styled_fn, styles=given[i : i + 1]),
+            {
+                path: _numbered(target, i, len(given))
+                for path, target in outputs.items()
+            },
+            InputSize.of(model),
+            flags.batch_size,
+            restore=flags.size == "input",
+            filters=filters,
+        )
+    return skipped
+
+
+def _print_result(flags, count, skipped):
     for error in skipped:
         print(error.left_out, file=sys.stderr)
-    done = len(outputs) - len(skipped)
-    if not done:
+    if len(skipped) == count:
         raise UserError(
             "`--input` must hold an image that can be translated. "
-            f"Received: {' '.join(flags.input)}, {len(skipped)} left out"
+            f"Received: {' '.join(flags.input)}, {count} left out"
         )
     way = named(flags.direction, settings.domain_names(flags.run_dir))
     print(
-        f"Translated {done} of {len(outputs)} images ({way}) "
+        f"Translated {count - len(skipped)} of {count} images ({way}) "
         f"into {printable(flags.output)}"
-        + (f", in {len(given)} styles" if len(given) > 1 else "")
+        + (f", in {flags.styles} styles" if flags.styles > 1 else "")
     )
 
 
@@ -240,40 +255,6 @@ def _check_faces(flags):
             f"Received: --margin={flags.margin} alone"
         )
     flags.margin = align.check_margin(flags.margin)
-
-
-def _filters(label_maps, direction):
-    """`Filters` of a run with those domains of label maps."""
-    return Filters(
-        *(
-            Image.Resampling.NEAREST
-            if domain in label_maps
-            else Image.Resampling.BICUBIC
-            for domain in ends(direction)
-        )
-    )
-
-
-def _compiled(model, direction):
-    """One graph for all sizes: `photo_to_photo`, and one style for each image
-    or for all; `styles=[None]` for none.
-    """
-    import tensorflow as tf
-
-    translate = photo_to_photo(model, direction)
-
-    @tf.function(autograph=False, reduce_retracing=True)
-    def call(images, styles):
-        if styles is None:
-            return translate(images)
-        times = tf.shape(images)[0] // tf.shape(styles)[0]
-        return translate(images, tf.repeat(styles, times, 0))
-
-    def translated(images, styles):
-        styles = None if styles[0] is None else tf.constant(styles)
-        return call(tf.constant(images), styles)
-
-    return translated
 
 
 if __name__ == "__main__":

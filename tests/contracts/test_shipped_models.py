@@ -38,8 +38,8 @@ def photos(tmp_path_factory):
 def test_results_have_the_right_sizes(shipped, photos, tmp_path, monkeypatch):
     monkeypatch.setattr(runs, "load_translator", lambda *_: shipped.loaded)
     # One graph for each direction, not one for each command.
-    compiled = functools.cache(translate._compiled)
-    monkeypatch.setattr(translate, "_compiled", compiled)
+    compiled = functools.cache(translate.compile_translation)
+    monkeypatch.setattr(translate, "compile_translation", compiled)
     model = shipped.loaded[0]
     for direction in model.directions:
         for size in ("model", "input"):

@@ -148,5 +148,9 @@ def test_central():
     ]
 
 
+def test_margins(refuses):
+    assert align.check_margin(None) == align.MARGIN
+    assert align.check_margin(0.0) == 0
+    for wrong in (-0.3, 2.1, float("nan")):
         with refuses("--margin"):
             align.check_margin(wrong)

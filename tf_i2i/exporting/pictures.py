@@ -24,6 +24,36 @@ def photo_to_photo(model, direction):
     return translate
 
 
+def compile_translation(model, direction):
+    """`photo_to_photo` as one graph for all image sizes.
+
+    Args:
+        model: `UnpairedTranslator`.
+        direction: "a_to_b" or "b_to_a".
+
+    Returns:
+        Function `(images, styles)` of uint8 `[N, height, width, 3]` and of a
+        list: [None] for no style, one style for all images, or N styles. It
+        returns a uint8 tensor of the shape of `images`.
+    """
+    import tensorflow as tf
+
+    translate = photo_to_photo(model, direction)
+
+    @tf.function(autograph=False, reduce_retracing=True)
+    def call(images, styles):
+        if styles is None:
+            return translate(images)
+        times = tf.shape(images)[0] // tf.shape(styles)[0]
+        return translate(images, tf.repeat(styles, times, 0))
+
+    def translated(images, styles):
+        styles = None if styles[0] is None else tf.constant(styles)
+        return call(tf.constant(images), styles)
+
+    return translated
+
+
 def specs(dtype, shape, style_shape):
     """`TensorSpec`s of `images`, and of `style` where there is one.
 
