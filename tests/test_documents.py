@@ -10,7 +10,6 @@ import pytest
 from tf_i2i import methods
 from tf_i2i import models
 from tf_i2i import train
-from tf_i2i.errors import UserError
 from tf_i2i.methods import registry
 from tf_i2i.training.run import load_translator
 
@@ -23,7 +22,7 @@ PAGES = sorted(
 )
 
 
-def test_the_method_of_ones_own_trains(tmp_path, folders, monkeypatch):
+def test_the_method_of_ones_own_trains(tmp_path, folders, monkeypatch, refuses):
     monkeypatch.syspath_prepend(DOCS / "examples")
     train.main(
         [
@@ -36,8 +35,9 @@ def test_the_method_of_ones_own_trains(tmp_path, folders, monkeypatch):
             "--gin_param=single_phase.batch_size = 2",
         ]
     )
-    with pytest.raises(UserError, match=r"--allow_imports.*import discogan"):
+    with refuses() as caught:
         load_translator(tmp_path)
+    assert "import discogan" in str(caught.value)
     model, _ = load_translator(tmp_path, allow_imports=True)
     made = model.translate(np.zeros((1, 16, 16, 3), np.float32), "b_to_a")
     assert made.shape == (1, 16, 16, 3)

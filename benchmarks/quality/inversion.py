@@ -30,7 +30,7 @@ def inverted(model, images, domain):
     pictures = {tap: [] for tap in model.taps}
     shares = {tap: [] for tap in model.taps}
     for i in range(0, len(images), BATCH):
-        layers = model.normalized(to_float(images[i : i + BATCH]), domain)
+        layers = model.normalize(to_float(images[i : i + BATCH]), domain)
         for tap, layer in layers.items():
             pictures[tap].append(to_uint8(model.invert(layer, tap, domain)))
             shares[tap].append(np.mean(np.abs(layer) >= 1, axis=(1, 2, 3)))

@@ -5,109 +5,32 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_i2i.methods import CDFT
-from tf_i2i.methods import DTN
-from tf_i2i.methods import UNIT
-from tf_i2i.methods import XGAN
-from tf_i2i.methods import AsymGAN
-from tf_i2i.methods import CycleGAN
-from tf_i2i.methods import Student
-from tf_i2i.methods import TwinGAN
-from tf_i2i.methods import UNITAdaptation
+from tf_i2i.methods import registry
 from tf_i2i.methods.capabilities import Classifying
 from tf_i2i.methods.capabilities import stages
 
-SIZE, BATCH = 8, 4
+BATCH = 4
+# Name for a test -> arguments of `registry.build_tiny`.
 ALL_METHODS = {
-    "twingan": lambda: TwinGAN(
-        SIZE, start_size=4, width=0.05, kernel_stddev=0.2
-    ),
-    "twingan_style": lambda: TwinGAN(
-        SIZE, start_size=4, width=0.05, style_size=4, skips=False
-    ),
-    # Four pixels would be too few to normalize an image by.
-    "cyclegan": lambda: CycleGAN(
-        2 * SIZE, residual_blocks=1, width=0.05, critic_layers=1, pool_size=6
-    ),
-    "unit": lambda: UNIT(2 * SIZE, width=0.05, halvings=2, critic_layers=2),
-    "unit_digits": lambda: UNITAdaptation(
-        28, width=0.05, critic_width=0.1, same_start=False
-    ),
-    "xgan": lambda: XGAN(2 * SIZE, width=0.05, teacher=frozen_network),
-    # With every term; what of z is a map has tests of its own.
-    "asymgan": lambda: AsymGAN(
-        2 * SIZE,
-        residual_blocks=2,
-        width=0.05,
-        style_path="norm",
-        style_halvings=2,
-        critic_layers=1,
-        remade_gan_weight=1.0,
-        styled_gan_weight=1.0,
-        content_weight=0.2,
-        style_weight=0.1,
-        variation_weight=10.0,
-        features=frozen_maps,
-        pool_size=6,
-    ),
-    "dtn": lambda: DTN(2 * SIZE, frozen_network, width=0.05, finetune=True),
-    "student": lambda: Student(
-        2 * SIZE, lambda: negative, width=0.05, blocks=1
-    ),
-    "cdft": lambda: cascade("conv3"),
-    "cdft_inversion": lambda: cascade("inversion"),
+    "_".join(filter(None, (name, variant))): (name, variant)
+    for name, method in registry.methods().items()
+    for variant in method.tiny_variants
 }
-
-
-def cascade(stage):
-    """The last stage is trained on one slice, for two devices to share."""
-    taps = ("conv3", "conv4")
-    model = CDFT(4 * SIZE, "random-conv", taps, width=0.05, critic_steps=1)
-    model.enter_phase(model.image_size, stage=stage)
-    return model
+QUICK = ("TwinGAN", "TwinGAN_style", "CycleGAN")
 
 
 def quick_without(*names):
-    """All methods: TwinGAN's and CycleGAN's without those of the names are
-    quick, the others run on demand.
+    """Returns all methods as parameters: those of `QUICK` that are not named
+    run with the quick tests, the others are marked slow.
     """
-    quick = {"twingan", "twingan_style", "cyclegan"} - {*names}
+    quick = {*QUICK} - {*names}
     return [
         pytest.param(name, marks=() if name in quick else pytest.mark.slow)
         for name in ALL_METHODS
     ]
 
 
-def frozen_network():
-    """Averages of a convolution, as a teacher gives them."""
-    kernel = np.random.default_rng(3).normal(size=(4, 4, 3, 6))
-    kernel = tf.constant(kernel, tf.float32)
-
-    def embed(images):
-        x = tf.nn.conv2d(images, kernel, 2, "SAME")
-        return tf.reduce_mean(tf.nn.relu(x), [1, 2])
-
-    return embed
-
-
-def frozen_maps():
-    """A convolution's maps, for content and for style."""
-    kernel = np.random.default_rng(3).normal(size=(4, 4, 3, 6))
-    kernel = tf.constant(kernel, tf.float32)
-
-    def maps(images):
-        x = tf.nn.relu(tf.nn.conv2d(images, kernel, 2, "SAME"))
-        return [x], [x]
-
-    return maps
-
-
-def negative(images, direction):
-    """A translator, as a teacher that was exported."""
-    return -tf.cast(images, tf.float32)
-
-
-def images(seed, count=BATCH, size=SIZE):
+def images(seed, size, count=BATCH):
     rng = np.random.default_rng(seed)
     return rng.uniform(-1, 1, (count, size, size, 3)).astype(np.float32)
 
@@ -131,7 +54,7 @@ def dataset(given):
 
 def build(name, optimizer=keras.optimizers.Adam, rate=1e-3):
     keras.utils.set_random_seed(1)
-    model = ALL_METHODS[name]()
+    model = registry.build_tiny(*ALL_METHODS[name])
     model.compile(optimizer(rate), optimizer(rate))
     return model
 
@@ -155,7 +78,7 @@ def equal(xs, ys):
     return all(np.array_equal(x, y) for x, y in zip(xs, ys, strict=True))
 
 
-@pytest.fixture(scope="module", params=quick_without("twingan_style"))
+@pytest.fixture(scope="module", params=quick_without("TwinGAN_style"))
 def trained(request, tmp_path_factory):
     """Name, model after three steps, and its weights file."""
     model = build(request.param)
@@ -235,7 +158,7 @@ def test_resumed_training_is_bit_equal(trained):
     assert equal(values(everything(model)), values(everything(resumed)))
 
 
-@pytest.mark.parametrize("name", quick_without("twingan_style"))
+@pytest.mark.parametrize("name", quick_without("TwinGAN_style"))
 def test_two_devices_equal_one(name, two_replicas):
     one = build(name, keras.optimizers.SGD, 1e-3)
     train(one, batches(one, 3))
@@ -245,7 +168,7 @@ def test_two_devices_equal_one(name, two_replicas):
     train(two, batches(two, 3))
     assert two.images_shown.numpy() == one.images_shown.numpy()
     # AsymGAN's is 3e-8 after one step, which norms of few pixels magnify.
-    limit = 2e-4 if name == "asymgan" else 1e-5
+    limit = 2e-4 if name == "AsymGAN" else 1e-5
     for mine, its in zip(one.variables, two.variables, strict=True):
         np.testing.assert_allclose(
             mine.numpy(), its.numpy(), atol=limit, err_msg=mine.path
@@ -264,7 +187,7 @@ def test_first_losses_in_bfloat16(name):
     for term, value in losses["float32"].items():
         # A penalty is a small difference, squared: .01 of it is some 2 % of
         # the slope. Wasserstein's loss is a difference of means.
-        small = "dragan" in term or name == "cdft"
+        small = "dragan" in term or name == "CDFT"
         assert losses["mixed_bfloat16"][term] == pytest.approx(
             value, rel=0.02, abs=0.01 if small else 1e-3
         ), term
@@ -305,7 +228,7 @@ def test_averaged_weights_swap_in_and_out(trained):
 
 def test_translation_keeps_shape_and_range(trained):
     _, model, _ = trained
-    x = images(7, count=3, size=model.image_size)
+    x = images(7, model.image_size, count=3)
     for direction in model.directions:
         y = model.translate(tf.constant(x), direction).numpy()
         assert y.shape == x.shape
@@ -348,7 +271,7 @@ def test_critics_judge_nothing_but_what_they_see(trained, monkeypatch):
     for score in scores:
         judged = [s[score].numpy() for s in tensors]
         np.testing.assert_allclose(*judged, atol=1e-6, err_msg=score)
-    alike = {"unit_digits": 2}.get(name, 1)  # Images of one code.
+    alike = {"UNITAdaptation": 2}.get(name, 1)  # Images of one code.
     assert max(map(names.count, names)) == 2 * alike
 
 
@@ -364,7 +287,7 @@ def test_xla_compiles_every_step(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["twingan", "cyclegan"])
+@pytest.mark.parametrize("name", ["TwinGAN", "CycleGAN"])
 def test_xla_trains_the_same(name):
     # Only where noise is uniform: XLA makes other normal numbers of a seed.
     models = [build(name, keras.optimizers.SGD, 1e-2) for _ in range(2)]

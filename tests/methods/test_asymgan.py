@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_i2i.errors import UserError
 from tf_i2i.methods import AsymGAN
 from tf_i2i.methods.capabilities import style_shape
 
@@ -114,7 +113,7 @@ def test_losses_with_extensions(extended):
         assert float(terms[name]) == pytest.approx(value, rel=1e-4), name
 
 
-def test_streams_take_the_ways_that_their_names_say(extended):
+def test_tensors_take_the_ways_that_their_names_say(extended):
     model = extended
     s, _ = of(model)
     a, b, z = s["a"], s["b"], s["z"]
@@ -167,7 +166,7 @@ def test_z_as_a_map_goes_the_same_ways(plain):
         np.testing.assert_allclose(s[name], value, atol=1e-4, err_msg=name)
 
 
-def test_styles(extended):
+def test_styles(extended, refuses):
     model = extended
     a = images(1)
     assert style_shape(model, "b_to_a") == (8,)
@@ -183,17 +182,17 @@ def test_styles(extended):
         model.translate(a, "b_to_a"),
         model.translate(a, "b_to_a", tf.zeros((2, 8))),
     )
-    with pytest.raises(UserError, match="`direction` must be b_to_a"):
+    with refuses("direction"):
         model.encode_style(a, "a_to_b")
-    with pytest.raises(UserError, match="without a style for a_to_b"):
+    with refuses("style"):
         model.translate(a, "a_to_b", drawn[:2])
 
 
-def test_a_map_of_z_fits_images_of_other_sizes(plain):
+def test_a_map_of_z_fits_images_of_other_sizes(plain, refuses):
     wide = tf.zeros((1, 16, 32, 3))
     style = plain.sample_style(1, 0)
     assert plain.translate(wide, "b_to_a", style).shape == wide.shape
-    with pytest.raises(UserError, match="must be 16 x 16 pixels"):
+    with refuses("images"):
         plain.encode_style(wide, "b_to_a")
 
 
@@ -208,10 +207,10 @@ def test_only_what_is_asked_for_is_made(plain):
     }
 
 
-def test_mistakes_are_named():
-    with pytest.raises(UserError, match="`style_path` must be one of map, be"):
+def test_mistakes_are_named(refuses):
+    with refuses("style_path"):
         build(style_path="middle")
-    with pytest.raises(UserError, match="must be a multiple of 8"):
+    with refuses("image_size"):
         AsymGAN(36, style_halvings=3)
-    with pytest.raises(UserError, match="`features` must be a network"):
+    with refuses("features"):
         build(content_weight=1.0)

@@ -46,7 +46,7 @@ class Copy(UnpairedTranslator):
         (Styled, "style_shape"),
         (Embedding, "embed"),
         (Reconstructing, "reconstruct"),
-        (Prior, "decode"),
+        (Prior, "sample_codes"),
         (Classifying, "classes"),
         (Staged, "stages"),
     ],
@@ -77,9 +77,9 @@ def test_a_method_must_translate(refuses):
             super().__init__(image_size=4)
             self.build_networks()
 
-    with refuses("Lacking.critic_losses") as caught:
+    with refuses("Lacking.translate") as caught:
         Lacking()
-    assert "translate" in str(caught.value)
+    assert "critic_losses" in str(caught.value)
 
 
 def test_any_model_tells_the_shape_of_its_styles():

@@ -6,7 +6,6 @@ import pytest
 import tensorflow as tf
 
 from tf_i2i import exporting
-from tf_i2i.errors import UserError
 from tf_i2i.images import to_float
 from tf_i2i.methods import DTN
 
@@ -71,7 +70,7 @@ def test_losses_as_in_numpy():
         assert float(terms[name]) == pytest.approx(value, rel=1e-4), name
 
 
-def test_streams_take_the_ways_that_their_names_say():
+def test_tensors_take_the_ways_that_their_names_say():
     model = build()
     a, b = images(1), images(2)
     s = model.forward(a, b, training=False)
@@ -142,22 +141,22 @@ def test_switches_leave_terms_out():
     assert set(model.loss_metrics) == {"gan", "constancy", "critic"}
 
 
-def test_there_is_no_way_back():
-    with pytest.raises(UserError, match="must be one of a_to_b, for DTN"):
+def test_there_is_no_way_back(refuses):
+    with refuses("direction"):
         build().translate(images(1), "b_to_a")
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("wrong", "argument"),
     [
-        ({"encoder": None}, "`DTN.encoder` must give a network"),
-        ({"image_size": 24}, "`image_size` must be a multiple of 16"),
+        ({"encoder": None}, "DTN.encoder"),
+        ({"image_size": 24}, "image_size"),
         (
             {"encoder": lambda: lambda x: tf.round(x)[:, 0, 0]},
-            "`DTN.encoder` must let gradients through",
+            "DTN.encoder",
         ),
     ],
 )
-def test_what_cannot_be_built_is_refused(wrong, said):
-    with pytest.raises(UserError, match=said):
+def test_what_cannot_be_built_is_refused(wrong, argument, refuses):
+    with refuses(argument):
         build(**wrong)

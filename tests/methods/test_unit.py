@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_i2i.errors import UserError
 from tf_i2i.methods import UNIT
 
 SMALL = {"image_size": 16, "width": 0.05, "critic_layers": 2}
@@ -50,7 +49,7 @@ def test_losses_as_in_numpy():
             assert float(terms[name]) == pytest.approx(value, rel=1e-5), name
 
 
-def test_streams_take_the_ways_that_their_names_say():
+def test_tensors_take_the_ways_that_their_names_say():
     model = build()
     a, b = images(1), images(2)
     s = model.forward(a, b, training=False)
@@ -155,14 +154,14 @@ def test_the_prior_gives_pairs():
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("wrong", "argument"),
     [
-        ({"shared_blocks": 5}, "`shared_blocks` must be one of 0, 1, 2, 3, 4"),
-        ({"halvings": 1}, "`halvings` must be one of 2, 3"),
-        ({"critic_layers": 4}, "`critic_layers` must leave .* at most 3"),
-        ({"image_size": 20}, "`image_size` must be a multiple of 8"),
+        ({"shared_blocks": 5}, "shared_blocks"),
+        ({"halvings": 1}, "halvings"),
+        ({"critic_layers": 4}, "critic_layers"),
+        ({"image_size": 20}, "image_size"),
     ],
 )
-def test_what_cannot_be_built_is_refused(wrong, said):
-    with pytest.raises(UserError, match=said):
+def test_what_cannot_be_built_is_refused(wrong, argument, refuses):
+    with refuses(argument):
         build(**wrong)

@@ -10,7 +10,6 @@ import tensorflow as tf
 
 from tf_i2i import exporting
 from tf_i2i import train
-from tf_i2i.errors import UserError
 from tf_i2i.methods import XGAN
 from tf_i2i.metrics import retrieval
 
@@ -94,7 +93,7 @@ def test_the_printed_norm_is_of_whole_images():
     assert float(found) == pytest.approx(of_each.mean(), rel=1e-5)
 
 
-def test_streams_take_the_ways_that_their_names_say():
+def test_tensors_take_the_ways_that_their_names_say():
     model = build()
     a, b = images(1), images(2)
     s = model.forward(a, b, training=False)
@@ -376,22 +375,22 @@ def test_a_run_names_the_failure_once(folders, tmp_path, capsys, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("wrong", "argument"),
     [
-        ({"image_size": 24}, "`image_size` must be a multiple of 16"),
-        ({"shared_blocks": 5}, "`shared_blocks` must be 0 to 4"),
-        ({"gan_directions": ("a",)}, "`gan_directions` must hold"),
-        ({"gan_directions": "a_to_b"}, "`gan_directions` must hold"),
-        ({"reconstruction": "l1"}, "`reconstruction` must be squares or norm"),
-        ({"teacher_domain": "ab"}, "`teacher_domain` must be .* apart again"),
-        ({"teacher_domain": ("a", "b")}, "`teacher_domain` must be"),
+        ({"image_size": 24}, "image_size"),
+        ({"shared_blocks": 5}, "shared_blocks"),
+        ({"gan_directions": ("a",)}, "gan_directions"),
+        ({"gan_directions": "a_to_b"}, "gan_directions"),
+        ({"reconstruction": "l1"}, "reconstruction"),
+        ({"teacher_domain": "ab"}, "teacher_domain"),
+        ({"teacher_domain": ("a", "b")}, "teacher_domain"),
     ],
 )
-def test_what_cannot_be_built_is_refused(wrong, said):
-    with pytest.raises(UserError, match=said):
+def test_what_cannot_be_built_is_refused(wrong, argument, refuses):
+    with refuses(argument):
         build(**wrong)
 
 
-def test_other_sizes_are_refused():
-    with pytest.raises(UserError, match="`images` must be 16 x 16 pixels"):
+def test_other_sizes_are_refused(refuses):
+    with refuses("images"):
         build().embed(tf.zeros((1, 32, 32, 3)), "a")

@@ -10,7 +10,7 @@ from tf_i2i.networks.asymgan import AuxEncoder
 from tf_i2i.networks.asymgan import MapCritic
 from tf_i2i.networks.asymgan import StyledGenerator
 from tf_i2i.networks.asymgan import VectorCritic
-from tf_i2i.networks.asymgan import laid_beside
+from tf_i2i.networks.asymgan import concat_style
 
 IMAGE = tf.zeros((1, 64, 64, 3))
 VECTOR = tf.ones((1, 8))
@@ -32,7 +32,7 @@ def test_generator_with_a_map():
 
 
 def test_generator_with_a_vector_beside():
-    generator = StyledGenerator(style_path="beside")
+    generator = StyledGenerator(style_path="concat")
     rows = convolved(generator, IMAGE, VECTOR)
     assert rows == [
         *BEFORE,
@@ -61,7 +61,7 @@ def test_the_middle_three_blocks(blocks, styled):
 @pytest.mark.parametrize("side", [3, 6, 8, 12])
 def test_a_map_is_resized_to_the_nearest_pixels(side):
     z = tf.random.stateless_normal((2, 3, 3, 2), (1, 2))
-    laid = laid_beside(tf.zeros((2, side, side, 1)), z)
+    laid = concat_style(tf.zeros((2, side, side, 1)), z)
     nearest = tf.image.resize(z, [side, side], "nearest")
     np.testing.assert_array_equal(laid[..., 1:], nearest)
     assert not np.any(laid[..., 0])
@@ -73,7 +73,7 @@ def test_xla_differentiates_by_a_map(times):
     def gradient(z):
         with tf.GradientTape() as tape:
             tape.watch(z)
-            laid = laid_beside(tf.zeros((1, 3 * times, 3 * times, 1)), z)
+            laid = concat_style(tf.zeros((1, 3 * times, 3 * times, 1)), z)
             total = tf.reduce_sum(laid)
         return tape.gradient(total, z)
 
@@ -81,7 +81,7 @@ def test_xla_differentiates_by_a_map(times):
     np.testing.assert_array_equal(gradient(tf.ones((1, 3, 3, 2))), times**2)
 
 
-@pytest.mark.parametrize("path", ["map", "beside", "norm"])
+@pytest.mark.parametrize("path", ["map", "concat", "norm"])
 def test_an_image_depends_on_its_own_style_only(path):
     generator = StyledGenerator(2, 0.1, style_path=path)
     x = tf.random.stateless_uniform((1, 16, 16, 3), (1, 2)) - 0.5
@@ -108,9 +108,9 @@ def test_conditional_norms_by_hand():
     block.scales[0].set_weights([ones, 3 * tf.ones(13)])
     block.offsets[0].set_weights([2 * ones, -ones[0]])
     # 1 + (2 - 1) + 3 = 5; 2 * (2 - 1) - 1 = 1.
-    normed = block._normalized(0, x, False)
+    normed = block._convolve(0, x, False)
     np.testing.assert_allclose(
-        block._styled(0, normed, z), 5 * normed + 1, atol=1e-5
+        block._modulate(0, normed, z), 5 * normed + 1, atol=1e-5
     )
 
 

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_i2i.errors import UserError
 from tf_i2i.networks.digits import DigitCritic
 from tf_i2i.networks.digits import DigitEncoder
 from tf_i2i.networks.digits import DigitGenerator
@@ -247,6 +246,6 @@ def test_image_i_of_each_domain_loses_the_same():
 @pytest.mark.parametrize(
     "build", [DigitGenerator, DigitCritic], ids=["generator", "critic"]
 )
-def test_other_sizes_are_refused(build):
-    with pytest.raises(UserError, match=r"`image_size`.*28, 32.*Received: 64"):
+def test_other_sizes_are_refused(build, refuses):
+    with refuses("image_size"):
         build(64)

@@ -1,10 +1,8 @@
 """The image pool, image by image."""
 
 import numpy as np
-import pytest
 import tensorflow as tf
 
-from tf_i2i.errors import UserError
 from tf_i2i.networks.pool import ImagePool
 
 STORES, SWAPS = 0.9, 0.1  # Coins: the pool keeps, or exchanges.
@@ -65,8 +63,8 @@ def test_an_image_that_is_not_finite_is_not_kept():
     assert held(pool) == [1]
 
 
-def test_a_batch_larger_than_the_pool_is_refused():
-    with pytest.raises(UserError, match=r"`pool_size` .* a batch of 2"):
+def test_a_batch_larger_than_the_pool_is_refused(refuses):
+    with refuses("pool_size"):
         call(ImagePool(1, 2), [1, 2], [0.5], [SWAPS] * 2)
 
 

@@ -395,5 +395,5 @@ def test_pixels_are_normalized_only_where_asked(rng):
         norm = {"routes": {"aa": 0, "bb": 1}, "pixel_norm": pixel_norm}
         layer = Convolution(6, 3, norm=norm)
         squares = tf.reduce_mean(layer(x, routing=routing) ** 2, axis=-1)
-        assert layer.by_picture == pixel_norm
+        assert layer.per_image == pixel_norm
         assert np.allclose(squares, 1, atol=1e-3) == pixel_norm

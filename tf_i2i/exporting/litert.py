@@ -150,11 +150,11 @@ def norms_by_picture(model):
 
     Their statistics are those of the image, or of each of its pixels: int8,
     whose steps are fixed before, holds them badly. Such layers say so by
-    an attribute, `by_picture`.
+    an attribute, `per_image`.
     """
     networks = [getattr(model, name) for name in model.translators]
     return sum(
-        getattr(layer, "by_picture", False)
+        getattr(layer, "per_image", False)
         for network in networks
         for layer in network._flatten_layers()
     )

@@ -1,9 +1,9 @@
 """Layers that Keras does not have."""
 
-from tf_i2i.layers.augment import augmented
 from tf_i2i.layers.convolution import Conv2D
-from tf_i2i.layers.deviation import FirstDeviations
+from tf_i2i.layers.deviation import FirstStandardDeviations
 from tf_i2i.layers.instance import InstanceNormalization
+from tf_i2i.layers.modulation import modulate
 from tf_i2i.layers.normalization import BATCH_NORM
 from tf_i2i.layers.normalization import DomainBatchRenormalization
 from tf_i2i.layers.normalization import NormRouting
@@ -13,7 +13,7 @@ from tf_i2i.layers.normalization import leaky_relu
 from tf_i2i.layers.normalization import pixel_norm
 from tf_i2i.layers.portable import portable
 from tf_i2i.layers.replicas import across_replicas
-from tf_i2i.layers.replicas import gathered
+from tf_i2i.layers.replicas import gather_replicas
 from tf_i2i.layers.spatial import downsample
 from tf_i2i.layers.spatial import minibatch_deviation
 from tf_i2i.layers.spatial import reflect_pad
@@ -24,17 +24,17 @@ __all__ = [
     "BATCH_NORM",
     "Conv2D",
     "DomainBatchRenormalization",
-    "FirstDeviations",
+    "FirstStandardDeviations",
     "InstanceNormalization",
     "NormRouting",
     "RenormLimits",
     "across_replicas",
-    "augmented",
     "downsample",
-    "gathered",
+    "gather_replicas",
     "leaky_pixel_norm",
     "leaky_relu",
     "minibatch_deviation",
+    "modulate",
     "pixel_norm",
     "portable",
     "reflect_pad",

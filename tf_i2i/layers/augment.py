@@ -1,4 +1,4 @@
-"""Augmentation that gradients pass through, of what critics see.
+"""Differentiable augmentation of the images that critics judge.
 
 Zhao, Liu, Lin, Zhu and Han, 2020, "Differentiable Augmentation for
 Data-Efficient GAN Training", arXiv:2006.10738.
@@ -9,13 +9,13 @@ import tensorflow as tf
 from tf_i2i.errors import UserError
 
 KINDS = ("color", "translation", "cutout")
-DRAWS = 7  # Random numbers that an image needs.
-_SHIFT = 1 / 8  # Of the side, at most.
-_CUT = 1 / 2  # Side of the square, of the image's.
+DRAWS = 7  # Random numbers for each image.
+_SHIFT = 1 / 8  # Largest shift, as a share of the side.
+_CUT = 1 / 2  # Side of the square, as a share of the image's.
 
 
 def check_kinds(kinds):
-    """`kinds` as a tuple, in the order in which they are done.
+    """Returns `kinds` as a tuple, in the order of application.
 
     Raises:
         UserError: one of them is unknown.
@@ -29,8 +29,8 @@ def check_kinds(kinds):
     return tuple(kind for kind in KINDS if kind in kinds)
 
 
-def augmented(images, draws, kinds):
-    """Images of which each is changed in its own way.
+def augment(images, draws, kinds):
+    """Returns images, each with a random augmentation of its own.
 
     - "color": brightness by [-.5, .5), then saturation times [0, 2), then
       contrast times [.5, 1.5).
@@ -47,15 +47,15 @@ def augmented(images, draws, kinds):
     """
     images = tf.cast(images, tf.float32)
     if "color" in kinds:
-        images = _recoloured(images, draws[:, 0:3])
+        images = _change_colors(images, draws[:, 0:3])
     if "translation" in kinds:
-        images = _shifted(images, draws[:, 3:5])
+        images = _shift(images, draws[:, 3:5])
     if "cutout" in kinds:
         images = _cut(images, draws[:, 5:7])
     return images
 
 
-def _recoloured(x, draws):
+def _change_colors(x, draws):
     brightness, saturation, contrast = tf.unstack(
         tf.reshape(draws, [-1, 3, 1, 1, 1]), axis=1
     )
@@ -66,13 +66,13 @@ def _recoloured(x, draws):
     return level + (x - level) * (contrast + 0.5)
 
 
-def _shifted(x, draws):
+def _shift(x, draws):
     for axis in (1, 2):
         size = x.shape[axis]
         most = round(size * _SHIFT)
         padding = [[most, most] if i == axis else [0, 0] for i in range(4)]
         first = _whole(draws[:, axis - 1], 2 * most + 1)
-        # Each place is taken once: the gradient adds nothing up.
+        # Each index occurs once, so the gradient needs no sums.
         places = first[:, None] + tf.range(size)
         x = tf.gather(tf.pad(x, padding), places, axis=axis, batch_dims=1)
     return x
@@ -92,5 +92,5 @@ def _cut(x, draws):
 
 
 def _whole(draws, count):
-    """Uniform in [0, 1) -> integers, 0 to `count - 1`."""
+    """Returns integers from 0 to `count - 1` for numbers in [0, 1)."""
     return tf.cast(draws * count, tf.int32)

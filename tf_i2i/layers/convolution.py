@@ -1,4 +1,4 @@
-"""Keras' convolution, by operations that suit processors better."""
+"""Keras' convolution, computed by operations that are faster on CPUs."""
 
 import keras
 import numpy as np
@@ -6,23 +6,23 @@ import tensorflow as tf
 
 from tf_i2i.layers.portable import is_portable
 
-_FEW = 4  # Channels of images, which leave most of a vector empty,
-_LARGE = 5  # and the side of kernels from which rows pay for it.
-_MANY = 128  # Channels from which matrix products pay.
-_WIDE = 24  # Pixels of a side, likewise.
+# `convolve_by_rows` is faster for at most this many channels on one side and
+# kernels of at least this side.
+_FEW, _LARGE = 4, 5
+# `convolve` is faster for at least this many channels and pixels of a side.
+_MANY, _WIDE = 128, 24
 
 
 class Conv2D(keras.layers.Conv2D):
-    """`keras.layers.Conv2D`, faster on processors; values differ by rounding.
+    """`keras.layers.Conv2D`, faster on CPUs; values differ by rounding.
 
-    With large kernels between many channels and a few, such as RGB, the
-    kernel's rows become channels: one convolution is a single pixel high and
-    has so many times the channels, another of fixed ones and zeros brings the
-    rows together. In bfloat16 between many channels, gradients by the kernel
-    are matrix products, at which oneDNN is better (`convolve`).
+    Large kernels between few channels, such as RGB, and many are computed by
+    `convolve_by_rows`. In bfloat16, between many channels, the gradient with
+    respect to the kernel is computed by matrix products, which are faster in
+    oneDNN (`convolve`).
 
-    Accelerators, TFLite and ONNX get the plain operation; a SavedModel has
-    what suits the machine that wrote it.
+    Accelerators, TFLite and ONNX get the plain operation. A SavedModel
+    contains the operations of the machine that wrote it.
     """
 
     def convolution_op(self, inputs, kernel):
@@ -46,7 +46,11 @@ class Conv2D(keras.layers.Conv2D):
 
 
 def convolve_by_rows(x, kernel):
-    """Convolution, "valid" and of stride 1, in two: along rows, and of rows.
+    """Returns a "valid" convolution of stride 1, computed in two.
+
+    One has a kernel one pixel high, with the kernel's rows stacked as
+    channels; the other has fixed weights of 0 and 1: it shifts the rows and
+    adds them.
 
     Args:
         x: `[N, H, W, C]`.
@@ -59,25 +63,25 @@ def convolve_by_rows(x, kernel):
     if filters < channels:
         rows = tf.transpose(kernel, [1, 2, 0, 3])
         rows = tf.reshape(rows, [1, width, channels, side * filters])
-        added = np.transpose(_laid(side, filters), [0, 1, 3, 2])
+        added = np.transpose(_row_kernel(side, filters), [0, 1, 3, 2])
         return _valid(_valid(x, rows), added)
     rows = tf.transpose(kernel, [1, 0, 2, 3])
     rows = tf.reshape(rows, [1, width, side * channels, filters])
-    return _valid(_valid(x, _laid(side, channels)), rows)
+    return _valid(_valid(x, _row_kernel(side, channels)), rows)
 
 
 def _valid(x, kernel):
     return tf.nn.conv2d(x, tf.cast(kernel, x.dtype), 1, "VALID")
 
 
-def _laid(side, channels):
-    """Lays rows of pixels beside each other: `[side, 1, C, side * C]`."""
+def _row_kernel(side, channels):
+    """Returns the kernel `[side, 1, C, side * C]` that stacks rows."""
     kernel = np.eye(side * channels, dtype=np.float32)
     return kernel.reshape(side, 1, channels, side * channels)
 
 
 def convolve(x, kernel, padding="valid"):
-    """Convolution whose gradient by the kernel is made of matrix products.
+    """Returns a convolution whose kernel gradient is made of matrix products.
 
     Args:
         x: `[N, H, W, C]`, H and W static.
@@ -85,7 +89,7 @@ def convolve(x, kernel, padding="valid"):
         padding: "valid" or "same".
 
     Returns:
-        What `tf.nn.conv2d` gives.
+        The result of `tf.nn.conv2d`.
     """
     kernel = tf.cast(kernel, x.dtype)
     if padding == "same":
@@ -110,11 +114,12 @@ def convolve(x, kernel, padding="valid"):
 
 
 def _by_kernel(x, upstream, shape):
-    """Gradient by a kernel of that shape: for each of its pixels, what it saw
-    times what came of it.
+    """Returns the gradient with respect to a kernel of that shape.
 
-    In a list of all pixels, what one pixel of the kernel sees is all in a
-    row, once what came of it is as wide as the images: nothing is copied.
+    For each pixel of the kernel it is the product of the inputs that the
+    pixel meets and the upstream gradient. With the upstream gradient padded
+    to the width of the input, these inputs are one contiguous range of all
+    pixels in a row, so that nothing is copied.
     """
     height, width, channels, filters = shape
     line = x.shape[2]

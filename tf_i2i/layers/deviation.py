@@ -1,4 +1,4 @@
-"""The deviation of a stream of tensors, measured once."""
+"""Standard deviations of tensors, measured once."""
 
 import keras
 import tensorflow as tf
@@ -7,15 +7,15 @@ from tf_i2i.layers.replicas import across_replicas
 from tf_i2i.layers.replicas import replica_position
 
 
-class FirstDeviations(keras.layers.Layer):
-    """Standard deviations of tensors over the first images that are shown.
+class FirstStandardDeviations(keras.layers.Layer):
+    """Standard deviations of tensors over the first training images.
 
-    While they are being counted it is the deviation so far; from then on a
-    constant, saved with the model.
+    During the first images they are those of all images so far; from then on
+    they are constant. They are saved with the model.
 
     Args:
-        tensors: how many tensors each call brings.
-        images: how many images count.
+        tensors: number of tensors in each call.
+        images: number of images to measure.
     """
 
     def __init__(self, tensors, images=500, name=None):
@@ -26,26 +26,27 @@ class FirstDeviations(keras.layers.Layer):
         self.moments = self.add_weight((tensors, 2), name="moments", **kept)
 
     def call(self, tensors, training=False):
-        """Counts, and tells.
+        """Returns the standard deviations; measures them when training.
 
         Args:
             tensors: list of float tensors `[N, ...]`, this replica's.
-            training: whether they are counted.
+            training: whether to add the tensors to the measurement, until
+                enough images were measured.
 
         Returns:
-            List of float32 scalars without a gradient; 1 while nothing was
-            counted.
+            List of float32 scalars without a gradient; 1 before the first
+            measurement.
         """
         seen = tf.convert_to_tensor(self.seen)
         moments = tf.convert_to_tensor(self.moments)
         if training:
-            seen, moments = self._counted(tensors, seen, moments)
+            seen, moments = self._measure(tensors, seen, moments)
         mean, square = tf.unstack(moments, axis=1)
         deviations = tf.sqrt(tf.maximum(square - tf.square(mean), 1e-12))
         deviations = tf.where(seen > 0, deviations, 1.0)
         return tf.unstack(tf.stop_gradient(deviations), len(tensors))
 
-    def _counted(self, tensors, seen, moments):
+    def _measure(self, tensors, seen, moments):
         new = tf.stack(
             [
                 (tf.reduce_mean(x), tf.reduce_mean(tf.square(x)))
@@ -55,7 +56,7 @@ class FirstDeviations(keras.layers.Layer):
         (new,) = across_replicas([new])
         _, replicas = replica_position()
         count = float(replicas * tensors[0].shape[0])
-        # Images that are not finite must not outlive their step.
+        # Values that are not finite must not be stored.
         counts = (seen < self.images) & tf.reduce_all(tf.math.is_finite(new))
         share = tf.where(counts, count / (seen + count), 0.0)
         moments += tf.where(counts, share * (new - moments), 0.0)

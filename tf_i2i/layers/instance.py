@@ -1,4 +1,4 @@
-"""Instance normalization: each image by its own mean and deviation."""
+"""Instance normalization, by the mean and deviation of each image."""
 
 import keras
 import numpy as np
@@ -20,7 +20,7 @@ class InstanceNormalization(keras.layers.Layer):
             channel. The networks of CycleGAN and UNIT have none.
     """
 
-    by_picture = True  # Fixed steps of int8 hold it badly.
+    per_image = True  # Statistics of each image: int8 represents them badly.
 
     def __init__(self, epsilon=1e-5, affine=False, name=None):
         super().__init__(name=name, dtype="float32", autocast=False)

@@ -1,4 +1,4 @@
-"""Which operations layers compile to: the fastest, or those everyone knows."""
+"""Whether layers use the fastest operations or the most common ones."""
 
 import contextlib
 import contextvars
@@ -8,10 +8,10 @@ _portable = contextvars.ContextVar("portable", default=False)
 
 @contextlib.contextmanager
 def portable():
-    """Within it, layers are traced as operations that converters know.
+    """Context in which layers use only operations that converters support.
 
-    Elsewhere they may take what is fastest in TensorFlow. The values are the
-    same but for rounding.
+    Outside it they use those that are fastest in TensorFlow. The values are
+    equal up to rounding.
     """
     token = _portable.set(True)
     try:

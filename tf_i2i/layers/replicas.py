@@ -1,10 +1,10 @@
-"""Across all replicas of a `tf.distribute` strategy."""
+"""Operations over all replicas of a `tf.distribute` strategy."""
 
 import tensorflow as tf
 
 
 def replica_position():
-    """Returns `(replica id, number of replicas)`; `(0, 1)` outside of one."""
+    """Returns `(replica id, number of replicas)`, `(0, 1)` outside replicas."""
     context = tf.distribute.get_replica_context()
     if context is None:
         return 0, 1
@@ -12,16 +12,16 @@ def replica_position():
 
 
 def across_replicas(tensors):
-    """Means of each tensor over the replicas, differentiable.
+    """Returns the mean of each tensor over the replicas, differentiable.
 
-    Whatever is taken over a batch must be taken over every replica's share
-    of it, or two devices train another model than one.
+    Every mean over a batch must include all replicas: otherwise two devices
+    train another model than one.
 
     Args:
         tensors: list of float tensors of the same shapes on each replica.
 
     Returns:
-        List of the means, or `tensors` where there is one replica.
+        List of the means; `tensors` itself if there is one replica.
     """
     context = tf.distribute.get_replica_context()
     if context is None or context.num_replicas_in_sync == 1:
@@ -29,8 +29,15 @@ def across_replicas(tensors):
     return context.all_reduce(tf.distribute.ReduceOp.MEAN, tensors)
 
 
-def gathered(x):
-    """`[N, ...]` of each replica -> `[replicas * N, ...]` on all of them."""
+def gather_replicas(x):
+    """Returns the tensors of all replicas in one, on every replica.
+
+    Args:
+        x: `[N, ...]`, this replica's.
+
+    Returns:
+        `[replicas * N, ...]`.
+    """
     context = tf.distribute.get_replica_context()
     if context is None or context.num_replicas_in_sync == 1:
         return x

@@ -1,19 +1,19 @@
-"""Gradient reversal, by which two sides of one loss train in one step."""
+"""Gradient reversal: two opponents of one loss train in one step."""
 
 import tensorflow as tf
 
 
 @tf.custom_gradient
 def reverse_gradient(x):
-    """Gives `x` as it is and its gradient with the other sign.
+    """Returns `x`; its gradient gets the opposite sign.
 
-    Ganin et al. 2016 (arXiv:1505.07818), section 3.2: what lies behind it
-    minimizes the loss, what lies before it maximizes the same loss.
+    Ganin et al. 2016 (arXiv:1505.07818), section 3.2: layers after it
+    minimize a loss, layers before it maximize the same loss.
 
     Args:
         x: float tensor of any shape.
 
     Returns:
-        The same.
+        A tensor equal to `x`.
     """
     return tf.identity(x), tf.negative

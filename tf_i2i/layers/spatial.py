@@ -1,4 +1,4 @@
-"""Resampling by two, padding, and the minibatch deviation."""
+"""Resampling by two, padding, and the minibatch standard deviation."""
 
 import numpy as np
 import tensorflow as tf
@@ -6,15 +6,15 @@ import tensorflow as tf
 from tf_i2i.layers.portable import is_portable
 from tf_i2i.layers.replicas import across_replicas
 
-# Rows and columns of a 4x4 kernel as sums of a 3x3 one's, which transposed
-# convolutions lay out the other way round.
+# Rows of a 4x4 kernel as sums of the rows of a 3x3 one, in the reversed order
+# of transposed convolutions; `_SUMS` does the same for rows and columns.
 _SUM = np.array([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]])
 _SUMS = np.kron(_SUM, _SUM)
 
 
 def upsample(x):
-    """Nearest-neighbour upsampling: `[N, H, W, C]` -> `[N, 2H, 2W, C]`."""
-    x = tf.concat([x, x], axis=3)  # Columns: each pixel beside its twin.
+    """Returns `[N, 2H, 2W, C]`, nearest-neighbour upsampled."""
+    x = tf.concat([x, x], axis=3)  # Columns: each pixel twice.
     shape = tf.shape(x)
     channels = x.shape[3] // 2
     x = tf.reshape(x, [shape[0], shape[1], 1, 2 * shape[2] * channels])
@@ -23,10 +23,10 @@ def upsample(x):
 
 
 def upsample_convolve(x, kernel):
-    """3x3 "same" convolution of `upsample(x)`, without making it.
+    """Returns the 3x3 "same" convolution of `upsample(x)`, without upsampling.
 
-    Where twins meet one kernel, its weights can be added beforehand: what is
-    left is a transposed 4x4 convolution of stride 2.
+    Pixels of `upsample(x)` that are copies of each other get the sum of the
+    kernel's weights: that is a transposed 4x4 convolution of stride 2.
 
     Args:
         x: `[N, H, W, C]`, float.
@@ -36,7 +36,7 @@ def upsample_convolve(x, kernel):
         `[N, 2H, 2W, D]`, of the dtype of `x`.
     """
     channels, filters = kernel.shape[2:]
-    # A transposed convolution wants filters before channels.
+    # Transposed convolutions have filters before channels.
     kernel = tf.transpose(kernel, [0, 1, 3, 2])
     kernel = tf.reshape(kernel, [9, filters * channels])
     kernel = tf.matmul(tf.constant(_SUMS, kernel.dtype), kernel)
@@ -51,26 +51,26 @@ def upsample_convolve(x, kernel):
 
 
 def downsample(x):
-    """2x2 average pooling: `[N, H, W, C]` -> `[N, H/2, W/2, C]`."""
+    """Returns `[N, H/2, W/2, C]`, by 2x2 average pooling."""
     return tf.nn.avg_pool2d(x, 2, 2, "VALID")
 
 
 def reflect_pad(x, pixels, training=False):
-    """Continues each image by its reflection, on all four sides.
+    """Returns images padded by their reflection, on all four sides.
 
     Args:
         x: `[N, H, W, C]`; H, W and C static where `training`, or within
             `portable`.
-        pixels: how far, below H and W.
-        training: whether to take pixels one by one, which is three times as
-            fast to differentiate; the values are the same.
+        pixels: width of the padding, less than H and W.
+        training: whether to gather pixels one by one, whose gradient is three
+            times as fast; the values are the same.
 
     Returns:
         `[N, H + 2 * pixels, W + 2 * pixels, C]`.
     """
     if is_portable() and pixels < min(x.shape[1:3]):
-        return _reflected(_reflected(x, pixels, 1), pixels, 2)
-    # Below that size the reflections of opposite edges meet.
+        return _reflect(_reflect(x, pixels, 1), pixels, 2)
+    # In smaller images the reflections of opposite edges overlap.
     if not training or min(x.shape[1:3]) < 2 * pixels + 2:
         sides = [pixels, pixels]
         return tf.pad(x, [[0, 0], sides, sides, [0, 0]], "REFLECT")
@@ -87,7 +87,7 @@ def reflect_pad(x, pixels, training=False):
         y = tf.reshape(y, [-1, len(rows), len(columns), channels])
 
         def backward(upstream):
-            return _folded(_folded(upstream, pixels, 1), pixels, 2)
+            return _fold(_fold(upstream, pixels, 1), pixels, 2)
 
         return y, backward
 
@@ -100,9 +100,10 @@ def _part(x, axis, start, stop):
     return x[tuple(at)]
 
 
-def _reflected(x, pixels, axis):
-    """Continues an axis line by line, which TFLite does much faster than by
-    its operation for it.
+def _reflect(x, pixels, axis):
+    """Returns an axis padded line by line.
+
+    In TFLite this is much faster than its operation for reflection.
     """
     last = x.shape[axis] - 1
     beyond = range(1, pixels + 1)
@@ -111,34 +112,34 @@ def _reflected(x, pixels, axis):
     return tf.concat([*before, x, *after], axis)
 
 
-def _folded(x, pixels, axis):
-    """Adds what lies beyond the edges of an axis to what it reflects."""
-    last = x.shape[axis] - pixels - 1  # The edge itself has one image only.
+def _fold(x, pixels, axis):
+    """Returns an axis without its padding, which is added to its sources."""
+    last = x.shape[axis] - pixels - 1  # The edge itself is not reflected.
 
     def part(start, stop):
         return _part(x, axis, start, stop)
 
-    def mirrored(start, stop):
+    def flip(start, stop):
         return tf.reverse(part(start, stop), [axis])
 
     edges = part(pixels, pixels + 1), part(last, last + 1)
-    near = part(pixels + 1, 2 * pixels + 1) + mirrored(0, pixels)
-    far = part(last - pixels, last) + mirrored(last + 1, last + pixels + 1)
+    near = part(pixels + 1, 2 * pixels + 1) + flip(0, pixels)
+    far = part(last - pixels, last) + flip(last + 1, last + pixels + 1)
     middle = part(2 * pixels + 1, last - pixels)
     return tf.concat([edges[0], near, middle, far, edges[1]], axis)
 
 
 def minibatch_deviation(x, groups, epsilon=1e-8):
-    """Appends the batch's mean deviation as one more channel.
+    """Returns `x` with the minibatch standard deviation as one more channel.
 
     Karras et al. 2018 (arXiv:1710.10196), section 3: the standard deviation
-    of each position and channel over the batch, averaged to one number. A
-    batch must hold one kind of image: reals beside fakes would tell the
-    critic nothing, so each group is taken by itself.
+    of each position and channel over the batch, averaged to one number. Real
+    and fake images in one batch would have the same number, which tells the
+    critic nothing: so it is taken within each group.
 
     Args:
         x: `[groups * N, H, W, C]`, float; group after group.
-        groups: number of kinds of images in `x`.
+        groups: number of groups in `x`.
         epsilon: added to the variance.
 
     Returns:
@@ -148,7 +149,7 @@ def minibatch_deviation(x, groups, epsilon=1e-8):
     y = tf.reshape(
         tf.cast(x, tf.float32), [groups, -1, height, width, channels]
     )
-    # Two passes: a difference of large squares would round to below zero.
+    # Two passes: a difference of large squares could round to below zero.
     (mean,) = across_replicas([tf.reduce_mean(y, 1, keepdims=True)])
     squares = tf.reduce_mean(tf.square(y - mean), 1, keepdims=True)
     (variance,) = across_replicas([squares])

@@ -9,38 +9,43 @@ Processing.
     remade_a = F(fake_b, z)                        styled_a = F(b, fake_z)
 
 A is the paper's X, the domain of more information (photos), and B its Y
-(label maps, drawings): what an image of A has and one of B has not is in the
-auxiliary variable z. So only the way from B to A takes a style, which is z:
-drawn from N(0, I), read by E in an image of A, or between two of those.
+(label maps, drawings). The auxiliary variable z holds what images of A have
+beyond those of B. So only the direction from B to A takes a style, which is
+z: sampled from N(0, I), encoded by E from an image of A, or blended from two
+of those.
 
-The extension losses (eq. 13 to 18) are off where their weights are 0, as they
-are by default: eq. 12, "Ours-w/o-ex" of the paper. With them it is eq. 19.
+By default the weights of the extension losses (eq. 13 to 18) are 0: that is
+eq. 12, "Ours-w/o-ex" of the paper. With them it is eq. 19.
 
 What the paper leaves open, or what differs here:
-- The layers of E and of D_Z: see `networks.asymgan`. D_Z is not normalized,
-  nor is E where z is one vector.
-- One z serves a whole step, as the equations write it.
-- The critic of A has a real term for each kind of fakes, each as heavy as
-  the fakes. Eq. 13 and 14 have F(G(x), z) and F(y, E(x)); section IV-E
-  speaks of F(G(x), E(x)), which the cycle already ties to x.
-- Critics learn from pools of earlier fakes and at half of the loss, as
-  CycleGAN's, whose settings the paper takes over; z has no pool.
-- The layers of the perceptual terms are not printed: Johnson et al. 2016.
-  Their maps are divided by their deviation over the first real images of A,
-  or the weights would mean another thing for every network.
-- The squared variation (eq. 18) is printed with a minus, and as a sum; it is
-  a mean of squares along both axes.
-- Without a style, `translate` takes z = 0, the mean of the prior.
-- Averaged weights are in no part of the paper.
+- The layers of E and of D_Z are not printed: see `networks.asymgan`. D_Z is
+  not normalized, nor is E where z is one vector.
+- One z serves a whole step, as in the equations.
+- The critic of A has a real term for each kind of fakes, with the same weight
+  as the fakes. Eq. 13 and 14 have F(G(x), z) and F(y, E(x)); section IV-E
+  speaks of F(G(x), E(x)), which the cycle loss already compares with x.
+- Critics see pools of earlier fakes, and their loss is halved, as CycleGAN's,
+  whose settings the paper takes over; z has no pool.
+- The layers of the perceptual losses are not printed; these are those of
+  Johnson et al. 2016. Their maps are divided by their standard deviation over
+  the first real images of A, so that the weights mean the same for every
+  network.
+- The squared variation (eq. 18) is printed with a minus, and as a sum; here it
+  is a mean of squares along both axes.
+- Averages of the weights are kept for inference; the paper has none.
 """
+
+import functools
 
 import tensorflow as tf
 
 from tf_i2i import losses
 from tf_i2i.errors import UserError
-from tf_i2i.layers import FirstDeviations
+from tf_i2i.features.perceptual import perceptual
+from tf_i2i.layers import FirstStandardDeviations
 from tf_i2i.methods.base import UnpairedTranslator
 from tf_i2i.methods.capabilities import Styled
+from tf_i2i.networks.asymgan import STYLE_PATH_ALIASES
 from tf_i2i.networks.asymgan import STYLE_PATHS
 from tf_i2i.networks.asymgan import AuxEncoder
 from tf_i2i.networks.asymgan import MapCritic
@@ -50,8 +55,6 @@ from tf_i2i.networks.patch import PatchCritic
 from tf_i2i.networks.pool import ImagePool
 from tf_i2i.networks.resnet import STRIDE
 from tf_i2i.networks.resnet import ResnetGenerator
-
-_PRIOR = 1  # The stream of random numbers that z is drawn from.
 
 
 class AsymGAN(Styled, UnpairedTranslator):
@@ -63,36 +66,43 @@ class AsymGAN(Styled, UnpairedTranslator):
         residual_blocks: of G and F; None: 9 from 256 pixels on, else 6.
         width: factor on the channel counts of G and F.
         outer_norm: of G and F, as in `ResnetGenerator`; True is the paper's.
-        style_path: how F is given z: "map", a map beside its middle feature
-            map ("Ours-w/o-ex"); "beside", one vector beside all feature maps
-            from there on; "norm", one vector by conditional instance
-            normalization of the middle three blocks ("Ours").
-        style_channels: of z (8).
-        style_halvings: of E (3), so that a map of z has sides of
-            `image_size / 2**style_halvings`.
+        style_path: how F gets z: "map", a map, concatenated with the middle
+            feature map ("Ours-w/o-ex"); "concat", one vector, concatenated
+            with all feature maps from there on; "norm", one vector, by
+            conditional instance normalization of the middle three blocks
+            ("Ours"). "beside" is the old word for "concat".
+        style_channels: channels of z (8).
+        style_halvings: strided convolutions of E (3): a map of z has sides
+            of `image_size / 2**style_halvings`.
         style_width: factor on the channel counts of E; None: `width`.
-        critic_layers: halvings of the critics of images: 3 for 70x70 pixels.
-        critic_width: factor on the counts of all critics; None: `width`.
-        code_gan_weight: lambda 1, of the adversarial terms of z.
-        cycle_a_weight, cycle_b_weight: lambda 2 and 3, of L1.
+        critic_layers: strided convolutions of the critics of images: 3 for
+            70x70 pixels.
+        critic_width: factor on the channel counts of all critics; None:
+            `width`.
+        code_gan_weight: lambda 1, of the adversarial losses of z.
+        cycle_a_weight, cycle_b_weight: lambda 2 and 3, of L1 between an
+            image and its cycle.
         cycle_z_weight: lambda 4, of L1 between z and E(F(b, z)).
-        remade_gan_weight: lambda 5, of the adversarial terms of F(G(a), z),
+        remade_gan_weight: lambda 5, of the adversarial losses of F(G(a), z),
             eq. 13.
-        styled_gan_weight: lambda 6, of those of F(b, E(a)), eq. 14.
-        content_weight: lambda 7, between F(b, E(a)) and b, eq. 15.
-        style_weight: lambda 8, between F(b, E(a)) and a, eq. 16.
+        styled_gan_weight: lambda 6, of the adversarial losses of
+            F(b, E(a)), eq. 14.
+        content_weight: lambda 7, of the content distance between F(b, E(a))
+            and b, eq. 15.
+        style_weight: lambda 8, of the style distance between F(b, E(a)) and
+            a, eq. 16.
         variation_weight: lambda 9, of the squared variation of all six
-            images that are made, eq. 18.
-        features: function without arguments that gives a frozen network, a
-            function of images to maps as `features.perceptual` returns it;
+            generated images, eq. 18.
+        features: function without arguments that returns a frozen network,
+            a function of images to maps as `features.perceptual` returns it;
             needed with `content_weight` or `style_weight`.
-        pool_size: images that each pool holds (50); 0: critics see the
-            newest fakes only.
+        pool_size: images that each pool holds (50); 0: critics see only the
+            newest fakes.
         average_kimg, seed, name: as in `UnpairedTranslator`.
 
     Raises:
-        UserError: a size or a name that does not go, or no `features` where
-            a weight asks for them.
+        UserError: a size or a name is out of its range, or there are no
+            `features` where a weight needs them.
     """
 
     translators = ("generator_b", "generator_a", "encoder")
@@ -103,6 +113,26 @@ class AsymGAN(Styled, UnpairedTranslator):
         *UnpairedTranslator.measures,
         *("segmentation", "segmenter", "sensitivity", "diversity"),
     )
+    tiny = {
+        "image_size": 16,
+        "residual_blocks": 2,
+        "width": 0.05,
+        "style_halvings": 2,
+        "critic_layers": 1,
+    }
+    tiny_variants = {
+        # With every loss.
+        "": {
+            "style_path": "norm",
+            "remade_gan_weight": 1.0,
+            "styled_gan_weight": 1.0,
+            "content_weight": 0.2,
+            "style_weight": 0.1,
+            "variation_weight": 10.0,
+            "features": functools.partial(perceptual, "random-conv"),
+            "pool_size": 6,
+        }
+    }
     style_shape: tuple[int, ...]
     styled_directions = ("b_to_a",)
 
@@ -135,6 +165,7 @@ class AsymGAN(Styled, UnpairedTranslator):
     ):
         super().__init__(image_size, average_kimg, seed, name)
         self.check_size(max(STRIDE, 2**style_halvings))
+        style_path = STYLE_PATH_ALIASES.get(style_path, style_path)
         self.style_path = style_path
         side = image_size // 2**style_halvings
         if style_path not in STYLE_PATHS:
@@ -151,7 +182,7 @@ class AsymGAN(Styled, UnpairedTranslator):
             "b": cycle_b_weight,
             "z": cycle_z_weight,
         }
-        # Of the adversarial terms of A, by the kind of fakes.
+        # Kind of fakes -> weight of their adversarial losses, in A.
         gan_weights = {
             "fake_a": 1.0,
             "remade_a": remade_gan_weight,
@@ -197,9 +228,9 @@ class AsymGAN(Styled, UnpairedTranslator):
         self.build_networks()
 
     def _feature_maps(self, make):
-        """The frozen network, and what its maps are divided by."""
+        """Returns the frozen network; makes the scales of its maps."""
         compared = self.content_weight or self.style_weight
-        # Made in any case: a config that names it stays valid without.
+        # It is made in any case, so that its gin bindings count as used.
         network = make and make()
         if not compared:
             return None
@@ -211,7 +242,7 @@ class AsymGAN(Styled, UnpairedTranslator):
             )
         side = self.image_size
         content, style = network(tf.zeros((1, side, side, 3)))
-        self.deviations = FirstDeviations(
+        self.deviations = FirstStandardDeviations(
             len(content) + len(style), name="deviations"
         )
         return network
@@ -229,18 +260,9 @@ class AsymGAN(Styled, UnpairedTranslator):
         return self.generator_a(images, self.style_or_mean(style, images))
 
     def encode_style(self, images, direction):
-        """E: what images of A have beside their translations.
+        """Returns E(images), of images of A.
 
-        Args:
-            images: `[N, height, width, 3]`, float in [-1, 1], in A; of
-                `image_size` where z is a map.
-            direction: "b_to_a".
-
-        Returns:
-            `[N, *style_shape]`, float32.
-
-        Raises:
-            UserError: another direction, or another size.
+        Where z is a map, images must be of `image_size`.
         """
         if direction not in self.styled_directions:
             raise UserError(
@@ -248,21 +270,21 @@ class AsymGAN(Styled, UnpairedTranslator):
                 f"style. Received: direction={direction!r}"
             )
         if self.style_path == "map":
-            images = self.sized(images)
+            images = self.require_size(images)
         return self.encoder(images)
 
     def sample_style(self, count, seed):
-        """Draws of N(0, I)."""
+        """Returns samples of N(0, I)."""
         return tf.random.stateless_normal((count, *self.style_shape), (seed, 0))
 
     # Training.
 
     def forward(self, a, b, training):
         s = {"a": a, "b": b}
-        s["z"] = self.noise((a.shape[0], *self.style_shape), _PRIOR)
+        s["z"] = self.noise((a.shape[0], *self.style_shape), "z")
         s["fake_b"] = self.generator_b(a, training=training)
         s["fake_z"] = self.encoder(a, training=training)
-        s |= self._made(s, training)
+        s |= self._generate(s, training)
         s["cycled_b"] = self.generator_b(s["fake_a"], training=training)
         s["cycled_z"] = self.encoder(s["fake_a"], training=training)
         s |= self._scores("a", self.gan_weights, s, training)
@@ -270,11 +292,11 @@ class AsymGAN(Styled, UnpairedTranslator):
         scores = self.critic_z(tf.concat([s["z"], s["fake_z"]], 0))
         s["score_z"], s["fake_z_score"] = tf.split(scores, 2)
         if self.maps:
-            s |= self._compared(s, training)
+            s |= self._perceive(s, training)
         return s
 
-    def _made(self, s, training):
-        """All that F makes, in one call: images of B and z, by two and two."""
+    def _generate(self, s, training):
+        """Returns all outputs of F, made in one call."""
         wanted = {
             "fake_a": ("b", "z"),
             "cycled_a": ("fake_b", "fake_z"),
@@ -293,9 +315,11 @@ class AsymGAN(Styled, UnpairedTranslator):
         return dict(zip(wanted, tf.split(made, len(wanted)), strict=True))
 
     def _scores(self, o, kinds, s, training):
-        """Scores of a domain's fakes, and of what its critic learns from."""
+        """Returns scores of new fakes, of pooled fakes and of real images."""
         critic = getattr(self, f"critic_{o}")
-        pooled = {kind: self._pooled(kind, s[kind], training) for kind in kinds}
+        pooled = {
+            kind: self._exchange(kind, s[kind], training) for kind in kinds
+        }
 
         def judged(images):
             seen = [
@@ -313,18 +337,17 @@ class AsymGAN(Styled, UnpairedTranslator):
             scores[f"{kind}_pooled_score"] = learnt[i]
         return scores | known
 
-    def _pooled(self, kind, fakes, training):
+    def _exchange(self, kind, fakes, training):
+        """Returns fakes of the pool in place of some of the new ones."""
         if not (self.pool_size and training):
             return tf.stop_gradient(fakes)
-        # Another stream of random numbers for each pool.
-        stream = 100 + ("fake_a", "fake_b", "remade_a", "styled_a").index(kind)
-        order = self.draw((self.pool_size,), stream, "uniform")
-        coins = (self.global_batch(fakes),)
-        coins = self.draw(coins, stream + 1000, "uniform")
-        return getattr(self, f"pool_{kind}")(fakes, order, coins)
+        pool, batch = getattr(self, f"pool_{kind}"), self.global_batch(fakes)
+        order = self.draw((self.pool_size,), f"pool_{kind}/order", "uniform")
+        coins = self.draw((batch,), f"pool_{kind}/coins", "uniform")
+        return pool(fakes, order, coins)
 
-    def _compared(self, s, training):
-        """Distances between the maps of F(b, E(a)), of b and of a."""
+    def _perceive(self, s, training):
+        """Returns content and style distances of F(b, E(a)) to b and a."""
         images = tf.concat([s["styled_a"], s["b"], s["a"]], 0)
         content, style = self.maps(tf.cast(images, tf.float32))
         thirds = [tf.split(maps, 3) for maps in (*content, *style)]
@@ -383,10 +406,10 @@ class AsymGAN(Styled, UnpairedTranslator):
         return terms
 
     def observations(self, s):
-        """How far E's codes are from N(0, I), whose deviation is 1."""
+        """Returns the standard deviation of E's codes; the prior's is 1."""
         return {"code_deviation": tf.math.reduce_std(s["fake_z"])}
 
 
 def _term(what, kind):
-    """The plain fakes' terms are named as those of other methods."""
+    """Returns the name of a loss; "gan_a" for "fake_a", as elsewhere."""
     return f"{what}_{kind.removeprefix('fake_')}"

@@ -11,6 +11,7 @@ refused at the end of its construction (see `missing_parts`).
 import abc
 
 from tf_i2i.domains import DIRECTIONS
+from tf_i2i.errors import UserError
 
 
 class Styled:
@@ -213,24 +214,42 @@ def stages(model):
     return model.stages if isinstance(model, Staged) else (None,)
 
 
-def missing_parts(model):
-    """Returns the names of the parts that a model should define and does not.
+def check_parts(model):
+    """Refuses a method that lacks a part.
 
-    These are methods that are still abstract, and attributes that one of its
-    capabilities declares without a value.
+    Parts are methods that are abstract in one of its classes, and attributes
+    that one of its capabilities declares without a value.
+
+    Raises:
+        UserError: a part is missing; names it, and the class that asks for it.
     """
-    declared = [
-        name
-        for kind in type(model).__mro__
-        if kind.__module__ == __name__
-        for name in kind.__annotations__
-    ]
-    undefined = [name for name in declared if not hasattr(model, name)]
-    abstract = [
-        name
-        for name in dir(type(model))
-        if getattr(
-            getattr(type(model), name, None), "__isabstractmethod__", False
-        )
-    ]
-    return [*undefined, *abstract]
+    missing = {
+        part: kind.__name__
+        for kind in reversed(type(model).__mro__)
+        for part in _parts(kind)
+        if _is_missing(model, part)
+    }
+    if not missing:
+        return
+    name = type(model).__name__
+    part, kind = next(iter(missing.items()))
+    raise UserError(
+        f"`{name}.{part}` must be defined, for {kind}. "
+        f"Received: a class without {', '.join(missing)}"
+    )
+
+
+def _parts(kind):
+    """Names of the parts that a class asks of those that inherit from it."""
+    if kind.__module__ == __name__:
+        yield from kind.__annotations__
+    for name, value in vars(kind).items():
+        if getattr(value, "__isabstractmethod__", False):
+            yield name
+
+
+def _is_missing(model, part):
+    if part not in dir(type(model)):
+        return not hasattr(model, part)  # An attribute of the constructor.
+    found = getattr(type(model), part)
+    return getattr(found, "__isabstractmethod__", False)

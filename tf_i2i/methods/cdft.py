@@ -9,22 +9,24 @@ Katzir, Lischinski and Cohen-Or, 2019, arXiv:1906.01526; no code was published.
     G_a(G_b(a_i, b~_i+1), a_i+1) = cycled_a_i     G_a(a_i, a_i+1) = same_a_i
 
 Features are normalized channel by channel with the statistics of their own
-domain and cut to [-1, 1]. A run measures the statistics, trains the networks
-I that turn a layer back into an image, then the translators of one layer
-after the other, the deepest first; what was trained before stays as it is.
+domain and clipped to [-1, 1]. A run measures the statistics, trains the
+networks I that turn a layer back into an image, and then the translators of
+one layer after the other, the deepest first; what was trained before stays
+fixed.
 
 What the paper leaves open, or what differs here:
 - Table S3 as printed cannot make layer 4; see `networks.cdft`.
 - The critic of features is not specified: strided convolutions and a dense
   layer, the same at every layer.
 - Taps are taken before the rectifier (`conv5_1`); `relu5_1` is after it.
-- The scale of AdaIN is one plus what the style network says.
-- All inversion networks are trained at once, the backbone being run once for
-  all of them, on the normalized and cut features that translators emit. Their
-  loss is that of Dosovitskiy and Brox 2016 (arXiv:1602.02644) with means for
-  sums and the backbone's own taps, in deviations, for the comparator.
-- A layer's translators learn from the averaged weights of the deeper ones.
-- Averaged weights are in no part of the paper.
+- The scale of AdaIN is one plus the output of the style network.
+- All inversion networks are trained at the same time, so that the backbone is
+  run once for all of them. Their inputs are normalized and clipped, as the
+  outputs of translators are. Their loss is that of Dosovitskiy and Brox 2016
+  (arXiv:1602.02644), with means for sums; the comparator is the backbone,
+  its features in units of the standard deviation.
+- A layer's translators use the averaged weights of the deeper ones.
+- Averages of the weights are kept for inference; the paper has none.
 """
 
 import math
@@ -51,36 +53,51 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
     """Cascaded deep feature translation (Katzir et al. 2019, arXiv:1906.01526).
 
     Args:
-        image_size: side of images, pixels, alone.
+        image_size: side of images, pixels.
         backbone: name of the frozen network, as in `load_backbone`.
         taps: its layers to translate, from the shallowest to the deepest,
-            each with half the side of the one before. The image is made of
-            the first. A single one is translated for itself (Figure 7).
+            each with half the side of the one before. The image is made
+            from the first. With a single tap there is no cascade (Figure 7).
         width: factor on the channels inside translators and inversion
             networks.
-        style_width: on those of AdaIN's networks (Table S2); None for
-            `width`.
-        inverter_channels: of inversion networks, before `width` and before
-            they are halved; None for those of each layer, as in the paper.
-        critic_width: on those of critics; None for `width`.
-        cycle_weight, identity_weight: of these terms (100, 100). 0 leaves
-            one out (Figure 6).
-        adversarial_weight: of the adversarial terms (1). 0: no critics.
-        penalty_weight: of the critics' slope penalty (10).
-        critic_steps: of the critics for one of the translators (4).
-        image_weight, perceptual_weight, inversion_weight: of squared pixel
-            differences, squared differences of features in deviations, and
-            the adversarial term, for inversion networks.
-        perceptual_taps: of `taps`, those that are compared; None for all.
+        style_width: factor on the channels of AdaIN's networks (Table S2);
+            None for `width`.
+        inverter_channels: channels of the first layers of inversion
+            networks, before `width`; None for those of each tap, as in the
+            paper.
+        critic_width: factor on the channels of critics; None for `width`.
+        cycle_weight, identity_weight: weights of these losses (100, 100). 0
+            leaves one out (Figure 6).
+        adversarial_weight: weight of the adversarial losses (1). 0: no
+            critics.
+        penalty_weight: weight of the critics' slope penalty (10).
+        critic_steps: critic updates per translator update (4).
+        image_weight, perceptual_weight, inversion_weight: weights of the
+            losses of inversion networks: squared differences of pixels, of
+            normalized features, and the adversarial loss.
+        perceptual_taps: those of `taps` whose features the perceptual loss
+            compares; None for all.
         average_kimg, seed, name: as in `UnpairedTranslator`.
 
     Raises:
-        UserError: taps that do not halve, a backbone that is not there.
+        UserError: the sides of the taps do not halve, or the backbone is
+            missing.
     """
 
     fixed_size = True
     adam = {"learning_rate": 1e-4, "beta_1": 0.5, "beta_2": 0.999}
     critics_take_images = False  # The translators' critics judge features.
+    tiny = {
+        "image_size": 32,
+        "backbone": "random-conv",
+        "taps": ("conv3", "conv4"),
+        "width": 0.05,
+    }
+    tiny_variants = {
+        # The last stage, with one batch slice that two devices can share.
+        "": {"critic_steps": 1},
+        "inversion": {"critic_steps": 1, "stage": "inversion"},
+    }
 
     def __init__(
         self,
@@ -116,13 +133,16 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
         self.image_weight = image_weight
         self.perceptual_weight = perceptual_weight
         self.inversion_weight = inversion_weight
-        self.perceptual_taps = _compared(perceptual_taps, self.taps)
+        self.perceptual_taps = _check_perceptual_taps(
+            perceptual_taps, self.taps
+        )
         self.backbone = load_backbone(
             backbone, self.taps, keras.config.dtype_policy().compute_dtype
         )
-        # Traced once, not for each of a step's updates.
-        self._seen = tf.function(self.backbone, autograph=False)
-        # An integer of the hash, saved with the run.
+        # A function of its own, so that it is traced once, not once for
+        # each update of a step.
+        self._extract = tf.function(self.backbone, autograph=False)
+        # The first digits of the weights' hash, saved with the run.
         self._fingerprint = int(self.backbone.weights_sha256[:12], 16)
         self.backbone_mark = self._counter("backbone_mark")
         self.backbone_mark.assign(self._fingerprint)
@@ -139,7 +159,7 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
         self.build_networks()
 
     def _shapes(self):
-        """Side and channels of each tap, checked."""
+        """Returns tap -> (side, channels), and checks the sides."""
         side = self.image_size
         found = self.backbone(tf.zeros((1, side, side, 3)))
         shapes = {tap: tuple(found[tap].shape[2:]) for tap in self.taps}
@@ -148,10 +168,10 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
         doublings = math.log2(side / sides[0])
         if not halved or sides[-1] < 2 or doublings % 1:
             raise UserError(
-                "`CDFT.taps` must halve the image some times and then each "
-                "other, from the shallowest to the deepest, down to 2 pixels "
-                f"at least. Received: {self.taps}, sides {sides} of an image "
-                f"of {side}"
+                "`CDFT.taps` must be layers of a power of two below the "
+                "image's side, each with half the side of the one before, "
+                f"and at least 2 pixels. Received: {self.taps}, sides "
+                f"{sides} for an image of {side}"
             )
         return shapes
 
@@ -220,7 +240,7 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
         return (*("critic",) * critics, "translator")
 
     def enter_phase(self, size, start=0, images=None, fading=False, stage=None):
-        """As in the base.
+        """Sets the stage to train; arguments as in the base class.
 
         Raises:
             UserError: the weights were trained on another backbone.
@@ -229,11 +249,13 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
         if int(self.backbone_mark.numpy()) != self._fingerprint:
             raise UserError(
                 "`CDFT.backbone` must have the weights that the run was "
-                f"trained on. Received: others, as {self.backbone.label}"
+                f"trained with. Received: others, of {self.backbone.label}"
             )
 
     def begin_phase(self):
-        """Networks go on from their averages; statistics are none."""
+        """Sets the weights to their averages, and the averages of
+        statistics, which are not averaged, to the statistics.
+        """
         for average, variable in self.average_pairs:
             if variable.trainable:
                 variable.assign(average)
@@ -242,7 +264,7 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
 
     @property
     def reached(self):
-        """The layers translated so far, from the deepest."""
+        """The layers translated up to this stage, from the deepest."""
         if self.stage not in self.taps:
             return self.depth_first[:1]
         return self.depth_first[: self.depth_first.index(self.stage) + 1]
@@ -252,23 +274,24 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
     def translate(self, images, direction, style=None):
         self.check_direction(direction, style)
         source, target = direction.split("_to_")
-        layers = self.normalized(self.sized(images), source)
+        layers = self.normalize(self.require_size(images), source)
         made = self._cascade(layers, target, self.reached)
         return self.invert(made[self.reached[-1]], self.reached[-1], target)
 
     def reconstruct(self, images, domain):
-        """The picture of the images' own shallowest layer."""
+        """Returns the images inverted from their own shallowest layer."""
         tap = self.reached[-1]
-        layers = self.normalized(self.sized(images), domain)
+        layers = self.normalize(self.require_size(images), domain)
         return self.invert(layers[tap], tap, domain)
 
     def sample_rows(self, images, domain):
-        """Each layer as a picture, the deepest first (Figure S15).
+        """Returns each layer inverted to images, the deepest first.
 
-        The images' own layers until translators are trained; then their
-        reconstruction and each translated layer.
+        As in Figure S15. Before translators are trained these are the
+        images' own layers; then their reconstruction and each translated
+        layer.
         """
-        layers = self.normalized(self.sized(images), domain)
+        layers = self.normalize(self.require_size(images), domain)
         if self.stage not in self.taps:
             return [
                 self.invert(layers[tap], tap, domain)
@@ -282,46 +305,46 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
         ]
 
     def embed(self, images, domain):
-        """Means of the deepest layer over the image; the backbone's, frozen."""
-        layer = self.normalized(self.sized(images), domain)[self.taps[-1]]
+        """Returns means of the backbone's deepest layer over the image."""
+        layer = self.normalize(self.require_size(images), domain)[self.taps[-1]]
         return tf.reduce_mean(layer, [1, 2])
 
-    def normalized(self, images, domain):
-        """Normalized features of images.
+    def normalize(self, images, domain):
+        """Returns the normalized and clipped features of images.
 
         Args:
             images: `[N, S, S, 3]`, float in [-1, 1].
-            domain: "a" or "b", which they are of.
+            domain: "a" or "b", the domain of the images.
 
         Returns:
             Dictionary: tap -> float32 `[N, h, w, C]` in [-1, 1].
         """
-        return self._cut(self._deviations(self.backbone(images), domain))
+        return self._clip(self._standardize(self.backbone(images), domain))
 
     def invert(self, layer, tap, domain):
-        """A layer of "a" or "b", as in `normalized`, made an image."""
+        """Returns images for a layer of "a" or "b", as in `normalize`."""
         return self._network("inverter", tap, domain)(layer)
 
-    def _deviations(self, features, domain):
+    def _standardize(self, features, domain):
         return {
             tap: self._network("statistics", tap, domain)(features[tap])
             for tap in self.taps
         }
 
     @staticmethod
-    def _cut(layers):
+    def _clip(layers):
         return {t: tf.clip_by_value(x, -1.0, 1.0) for t, x in layers.items()}
 
     def _cascade(self, layers, target, taps):
-        """Translates `taps`, from the deepest on, of the other domain."""
+        """Returns `taps` translated to `target`, from the deepest on."""
         made = {}
         deeper = None
         for tap in taps:
-            deeper = self._translated(target, tap, layers[tap], deeper)
+            deeper = self._translate_layer(target, tap, layers[tap], deeper)
             made[tap] = deeper
         return made
 
-    def _translated(self, target, tap, layer, deeper):
+    def _translate_layer(self, target, tap, layer, deeper):
         translator = self._network("translator", tap, target)
         if deeper is None:
             return translator(layer)
@@ -330,7 +353,7 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
     # Training.
 
     def forward(self, a, b, training):
-        features = self._seen(tf.concat([a, b], 0))
+        features = self._extract(tf.concat([a, b], 0))
         halves = {t: tf.split(x, 2) for t, x in features.items()}
         raw = {
             o: {tap: halves[tap][i] for tap in self.taps}
@@ -338,40 +361,40 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
         }
         if self.stage == "statistics" and training:
             self._measure(raw)
-        layers = {o: self._deviations(raw[o], o) for o in "ab"}
+        layers = {o: self._standardize(raw[o], o) for o in "ab"}
         if self.stage == "statistics":
             return {}
         if self.stage == "inversion":
-            return self._inverted({"a": a, "b": b}, layers, training)
-        cut = {o: self._cut(layers[o]) for o in "ab"}
+            return self._inversion_tensors({"a": a, "b": b}, layers, training)
+        clipped = {o: self._clip(layers[o]) for o in "ab"}
         if "translator" in self.active_sides:
-            s = self._translator_tensors(cut)
+            s = self._translator_tensors(clipped)
         else:
             s = {}
             for o in "ab":
-                s[f"fake_{o}"] = tf.stop_gradient(self._fake(cut, o))
+                s[f"fake_{o}"] = tf.stop_gradient(self._fake(clipped, o))
         if self.adversarial_weight:
-            s |= self._judged(cut, s)
+            s |= self._score(clipped, s)
         return s
 
     def _measure(self, raw):
         """Adds a batch to the statistics."""
         batch = self.global_batch(raw["a"][self.taps[0]])
-        seen = self.images_in_phase / (self.images_in_phase + batch)
+        share = self.images_in_phase / (self.images_in_phase + batch)
         for o in "ab":
             for tap in self.taps:
                 statistics = self._network("statistics", tap, o)
-                statistics.measure(raw[o][tap], seen)
+                statistics.measure(raw[o][tap], share)
 
-    def _inverted(self, images, layers, training):
-        """Each layer's picture, its features and its critic's scores."""
+    def _inversion_tensors(self, images, layers, training):
+        """Returns each layer's image, its features and its critic's scores."""
         limits = BATCH_NORM if training else None
         routing = NormRouting(("real", "fake"), limits)
         s: dict[str, tf.Tensor] = {}
         for o in "ab":
-            cut = self._cut(layers[o])
+            clipped = self._clip(layers[o])
             for tap in self.taps:
-                made = self.invert(cut[tap], tap, o)
+                made = self.invert(clipped[tap], tap, o)
                 critic = self._network("inversion_critic", tap, o)
                 scores = critic(
                     tf.concat([images[o], made], 0), routing=routing
@@ -386,13 +409,13 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
             for tap, layer in layers[o].items():
                 s[f"layer_{tap}_{o}"] = layer
             if self.perceptual_weight:
-                s |= self._seen_again(s, o)
+                s |= self._features_again(s, o)
         return s
 
-    def _seen_again(self, s, o):
-        """Features of all pictures of a domain, in deviations."""
+    def _features_again(self, s, o):
+        """Returns the normalized features of a domain's inverted images."""
         made = [s[f"inverted_{tap}_{o}"] for tap in self.taps]
-        again = self._deviations(self._seen(tf.concat(made, 0)), o)
+        again = self._standardize(self._extract(tf.concat(made, 0)), o)
         return {
             f"again_{compared}_{tap}_{o}": part
             for compared in self.perceptual_taps
@@ -401,28 +424,33 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
             )
         }
 
-    def _fake(self, cut, o):
-        """This stage's layer, translated to `o`."""
+    def _fake(self, clipped, o):
+        """Returns this stage's layer, translated to `o`."""
         i, tap = "ba"["ab".index(o)], self.reached[-1]
-        return self._translated(o, tap, cut[i][tap], self._content(cut, i, o))
+        return self._translate_layer(
+            o, tap, clipped[i][tap], self._content(clipped, i, o)
+        )
 
-    def _content(self, cut, i, o):
-        """The deeper layer, translated from `i` to `o`; frozen."""
+    def _content(self, clipped, i, o):
+        """Returns the deeper layer, translated from `i` to `o`, frozen."""
         *below, _ = self.reached
         if not below:
             return None
-        return tf.stop_gradient(self._cascade(cut[i], o, below)[below[-1]])
+        return tf.stop_gradient(self._cascade(clipped[i], o, below)[below[-1]])
 
-    def _translator_tensors(self, cut):
+    def _translator_tensors(self, clipped):
         *below, tap = self.reached
         s: dict[str, tf.Tensor] = {}
-        own = {o: cut[o][below[-1]] if below else None for o in "ab"}
+        own = {o: clipped[o][below[-1]] if below else None for o in "ab"}
         for o, i in ("ab", "ba"):
-            sources, contents = [cut[i][tap]], [self._content(cut, i, o)]
+            sources, contents = (
+                [clipped[i][tap]],
+                [self._content(clipped, i, o)],
+            )
             if self.identity_weight:
-                sources.append(cut[o][tap])
+                sources.append(clipped[o][tap])
                 contents.append(own[o])
-            made = self._translated(
+            made = self._translate_layer(
                 o,
                 tap,
                 tf.concat(sources, 0),
@@ -430,16 +458,16 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
             )
             names = (f"fake_{o}", f"same_{o}")
             s |= zip(names, tf.split(made, len(sources)), strict=False)
-            s[f"layer_{o}"] = cut[o][tap]
+            s[f"layer_{o}"] = clipped[o][tap]
         if self.cycle_weight:
             for o, i in ("ab", "ba"):
-                s[f"cycled_{i}"] = self._translated(
+                s[f"cycled_{i}"] = self._translate_layer(
                     i, tap, s[f"fake_{o}"], own[i]
                 )
         return s
 
-    def _judged(self, cut, s):
-        """What critics say; for their own step of real layers, too."""
+    def _score(self, clipped, s):
+        """Returns scores of fakes; in the critics' step of real layers too."""
         tap = self.reached[-1]
         judged = {}
         for o in "ab":
@@ -448,12 +476,14 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
             if "critic" not in self.active_sides:
                 judged[f"fake_score_{o}"] = critic(fake)
                 continue
-            real = cut[o][tap]
+            real = clipped[o][tap]
             scores = critic(tf.concat([real, fake], 0))
             judged[f"score_{o}"], judged[f"fake_score_{o}"] = tf.split(
                 scores, 2
             )
-            share = self.noise((real.shape[0], 1, 1, 1), ord(o), "uniform")
+            share = self.noise(
+                (real.shape[0], 1, 1, 1), f"slope_{o}", "uniform"
+            )
             between = real + share * (tf.stop_gradient(fake) - real)
             judged[f"slope_{o}"] = losses.slope(critic, between)
         return judged
@@ -537,21 +567,21 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
         }
 
     def observations(self, s):
-        """Of inversion: PSNR, and the share of features that the cut met."""
+        """Returns PSNR and the share of clipped features, of inversion."""
         if self.stage != "inversion":
             return {}
         seen = {}
         for tap in self.taps:
-            errors, cut = [], []
+            errors, clipped = [], []
             for o in "ab":
                 made = s[f"inverted_{tap}_{o}"]
                 errors.append(losses.mean_square(s[o], made))
                 beyond = tf.abs(s[f"layer_{tap}_{o}"]) > 1.0
-                cut.append(tf.reduce_mean(tf.cast(beyond, tf.float32)))
+                clipped.append(tf.reduce_mean(tf.cast(beyond, tf.float32)))
             # The range of images is 2.
             error = tf.add_n(errors) / 2.0
             seen[f"psnr_{tap}"] = 10.0 * _log10(4.0 / (error + 1e-9))
-            seen[f"clamped_{tap}"] = tf.add_n(cut) / 2.0
+            seen[f"clamped_{tap}"] = tf.add_n(clipped) / 2.0
         return seen
 
 
@@ -559,7 +589,7 @@ def _log10(x):
     return tf.math.log(x) / math.log(10.0)
 
 
-def _compared(perceptual_taps, taps):
+def _check_perceptual_taps(perceptual_taps, taps):
     compared = taps if perceptual_taps is None else tuple(perceptual_taps)
     if not {*compared} <= {*taps} or not compared:
         raise UserError(

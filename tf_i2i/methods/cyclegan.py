@@ -6,17 +6,17 @@ Zhu, Park, Isola and Efros, 2017, arXiv:1703.10593.
     a --G_b--> fake_b --G_a--> cycled_a        a --G_a--> same_a
     b --G_a--> fake_a --G_b--> cycled_b        b --G_b--> same_b
 
-A generator is named by the domain that it makes. Both sides learn from one
-forward pass, the critics from a pool of earlier fakes.
+A generator is named after the domain of its outputs. Both sides learn from
+one forward pass; the critics see fakes from a pool of earlier ones.
 
 What the paper leaves open, or what differs here:
 - The identity terms (section 5.2, for paintings and photos) are on by
   default at half the weight of the cycle, as in the authors' code.
 - The critics' loss is halved (appendix 7.1), not their learning rate.
-- Images of one batch meet different places of the pool; at batch 1, the
-  paper's, there is no difference.
+- The images of one batch are exchanged with different entries of the pool;
+  at batch size 1, the paper's, there is no difference.
 - Convolutions of stride 2 pad as TensorFlow's "same" does.
-- Averaged weights are in no part of the paper.
+- Averages of the weights are kept for inference; the paper has none.
 """
 
 import tensorflow as tf
@@ -38,13 +38,15 @@ class CycleGAN(UnpairedTranslator):
             (appendix 7.2).
         width: factor on the channel counts of the generators.
         outer_norm: as in `ResnetGenerator`; True is the paper's.
-        critic_layers: halvings of the critics: 3 for the 70x70 PatchGAN.
-        critic_width: factor on theirs; None: `width`.
+        critic_layers: strided convolutions of a critic: 3 for the 70x70
+            PatchGAN.
+        critic_width: factor on the channel counts of the critics; None:
+            `width`.
         cycle_weight: lambda, eq. 3 (10).
-        identity_weight: of L1 between an image and what the generator of its
-            own domain makes of it (5); 0 leaves the passes out.
-        pool_size: images that each pool holds (50); 0: critics see the
-            newest fakes only.
+        identity_weight: weight of L1 between an image and the output of its
+            own domain's generator (5); 0 leaves that pass out.
+        pool_size: images that each pool holds (50); 0: critics see only the
+            newest fakes.
         average_kimg, seed, name: as in `UnpairedTranslator`.
 
     Raises:
@@ -55,6 +57,14 @@ class CycleGAN(UnpairedTranslator):
     critics = ("critic_a", "critic_b")
     updates = ("both",)
     adam = {"learning_rate": 2e-4, "beta_1": 0.5, "beta_2": 0.999}
+    tiny = {
+        # Four pixels would be too few to normalize an image over.
+        "image_size": 16,
+        "residual_blocks": 1,
+        "width": 0.05,
+        "critic_layers": 1,
+    }
+    tiny_variants = {"": {"pool_size": 6}}
 
     def __init__(
         self,
@@ -107,7 +117,7 @@ class CycleGAN(UnpairedTranslator):
         s = {"a": a, "b": b}
         for o, i in ("ab", "ba"):
             generator = getattr(self, f"generator_{o}")
-            s |= self._made(generator, o, s[i], s[o], training)
+            s |= self._generate(generator, o, s[i], s[o], training)
         for o, i in ("ab", "ba"):
             generator = getattr(self, f"generator_{o}")
             s[f"cycled_{o}"] = generator(s[f"fake_{i}"], training=training)
@@ -115,8 +125,8 @@ class CycleGAN(UnpairedTranslator):
             s |= self._scores(o, s, training)
         return s
 
-    def _made(self, generator, o, source, own, training):
-        """The fake of a domain, and what its own image becomes."""
+    def _generate(self, generator, o, source, own, training):
+        """Returns a domain's fakes, and what its own images become."""
         if not self.identity_weight:
             return {f"fake_{o}": generator(source, training=training)}
         made = generator(tf.concat([source, own], 0), training=training)
@@ -124,12 +134,12 @@ class CycleGAN(UnpairedTranslator):
         return {f"fake_{o}": fake, f"same_{o}": same}
 
     def _scores(self, o, s, training):
-        """Scores of a domain's fakes, and of what its critic learns from."""
+        """Returns scores of new fakes, of pooled fakes and of real images."""
         critic = getattr(self, f"critic_{o}")
         fake = s[f"fake_{o}"]
         pooled = tf.stop_gradient(fake)
         if self.pool_size and training:
-            pooled = self._pooled(o, fake)
+            pooled = self._exchange(o, fake)
         learnt = [
             self.augment_for_critic(s[o], o),
             self.augment_for_critic(pooled, f"pooled_{o}"),
@@ -145,12 +155,11 @@ class CycleGAN(UnpairedTranslator):
             f"pooled_score_{o}": pooled_score,
         }
 
-    def _pooled(self, o, fake):
-        pool = getattr(self, f"pool_{o}")
-        stream = ord(o)
-        order = self.draw((self.pool_size,), stream, "uniform")
-        coins = (self.global_batch(fake),)
-        coins = self.draw(coins, stream + 1000, "uniform")
+    def _exchange(self, o, fake):
+        """Returns fakes of the pool in place of some of the new ones."""
+        pool, batch = getattr(self, f"pool_{o}"), self.global_batch(fake)
+        order = self.draw((self.pool_size,), f"pool_{o}/order", "uniform")
+        coins = self.draw((batch,), f"pool_{o}/coins", "uniform")
         return pool(fake, order, coins)
 
     def translator_losses(self, s):

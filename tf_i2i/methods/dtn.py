@@ -6,25 +6,28 @@ Taigman, Polyak and Wolf, 2016, arXiv:1611.02200; the baseline of XGAN.
     b --f--> code_b --g--> same_b
     D: is it of a, of b, or real?
 
-One frozen encoder f serves both domains, g makes images of B alone: there is
-no way from B to A.
+One frozen encoder f serves both domains. g makes only images of B: there is
+no translation from B to A.
 
 What the paper leaves open, or what differs here:
-- Codes are f's vectors at length 1, and f-constancy is one minus their
+- Codes are f's vectors scaled to length 1, and f-constancy is one minus their
   cosine, as XGAN compares embeddings.
-- g and D are XGAN's decoder and critic (its Table 1), which compares itself
-  with this.
+- g and D are XGAN's decoder and critic (its Table 1): XGAN's paper compares
+  itself with this method.
 - Distances are means over elements, so that the weights mean the same at
-  every size; total variation is that of absolute differences.
-- `finetune` (XGAN's appendix 7.2) trains f by f-constancy alone, so that g
-  takes codes without a gradient.
-- Averaged weights are in no part of the paper.
+  every size; total variation sums absolute differences.
+- `finetune` (XGAN's appendix 7.2) trains f by f-constancy alone: no gradient
+  flows from g to the codes.
+- Averages of the weights are kept for inference; the paper has none.
 """
+
+import functools
 
 import tensorflow as tf
 
 from tf_i2i import losses
 from tf_i2i.errors import UserError
+from tf_i2i.features.teacher import teacher
 from tf_i2i.layers import BATCH_NORM
 from tf_i2i.layers import NormRouting
 from tf_i2i.methods.base import UnpairedTranslator
@@ -36,7 +39,7 @@ from tf_i2i.networks.xgan import STRIDE
 from tf_i2i.networks.xgan import XganCritic
 from tf_i2i.networks.xgan import XganDecoder
 
-KINDS = ("ab", "bb", "real")  # What D tells apart, in the order of logits.
+KINDS = ("ab", "bb", "real")  # The classes of D, in the order of logits.
 
 
 class DTN(Embedding, Reconstructing, UnpairedTranslator):
@@ -44,20 +47,21 @@ class DTN(Embedding, Reconstructing, UnpairedTranslator):
 
     Args:
         image_size: side of images, a multiple of 16 pixels.
-        encoder: function without arguments that gives f, a differentiable
-            function of images `[N, S, S, 3]` in [-1, 1] to `[N, D]`.
+        encoder: function without arguments that returns f, a
+            differentiable function of images `[N, S, S, 3]` in [-1, 1] to
+            `[N, D]`.
         width: factor on the channel counts of g and D.
-        constancy_weight: alpha, of f-constancy (100).
-        identity_weight: beta, of mean squares between an image of B and
-            what g makes of it (1).
-        variation_weight: gamma, of total variation (.05).
-        gan_weight: of the adversarial terms (1).
+        constancy_weight: alpha, weight of f-constancy (100).
+        identity_weight: beta, weight of the mean squared difference between
+            an image of B and its reconstruction by g (1).
+        variation_weight: gamma, weight of the total variation (.05).
+        gan_weight: weight of the adversarial losses (1).
         finetune: whether f is trained too.
         average_kimg, seed, name: as in `UnpairedTranslator`.
 
     Raises:
-        UserError: no encoder, or one that no gradient goes through; or a
-            size that is no multiple of 16.
+        UserError: there is no encoder, or no gradient flows through it, or
+            the size is no multiple of 16.
     """
 
     translators: tuple[str, ...] = ("decoder",)
@@ -68,6 +72,12 @@ class DTN(Embedding, Reconstructing, UnpairedTranslator):
         *("score", "style", "content", "copying", "checks"),
         *("labels", "paired", "embedding"),
     )
+    tiny = {
+        "image_size": 16,
+        "encoder": functools.partial(teacher, "random-conv"),
+        "width": 0.05,
+    }
+    tiny_variants = {"": {"finetune": True}}
     directions = ("a_to_b",)
     fixed_size = True
 
@@ -111,20 +121,20 @@ class DTN(Embedding, Reconstructing, UnpairedTranslator):
         )
         self.build_networks()
 
-    # Inference: images of `image_size` alone.
+    # Inference.
 
     def translate(self, images, direction, style=None):
         self.check_direction(direction, style)
         return self._make(self.embed(images, "a"), ("ab",))
 
     def reconstruct(self, images, domain):
-        """`g(f(x))`, which is an image of B whatever `x` is of."""
+        """Returns `g(f(x))`, which is an image of B for either domain."""
         return self._make(self.embed(images, domain), (f"{domain}b",))
 
     def embed(self, images, domain):
-        """f's vectors at length 1; f does not ask for the domain."""
+        """Returns f's vectors, scaled to length 1; f ignores the domain."""
         del domain
-        return self._code(self.sized(images))
+        return self._code(self.require_size(images))
 
     def _code(self, images):
         return tf.math.l2_normalize(self.encoder(images), axis=1)
@@ -172,16 +182,16 @@ class DTN(Embedding, Reconstructing, UnpairedTranslator):
         return terms
 
     def critic_losses(self, s):
-        told = (
+        correct = (
             _cross_entropy(s["fake_score_b"], "ab")
             + _cross_entropy(s["same_score_b"], "bb")
             + _cross_entropy(s["score_b"], "real")
         )
-        return {"critic": self.gan_weight * told}
+        return {"critic": self.gan_weight * correct}
 
 
 def _cross_entropy(logits, kind):
-    """Mean cross-entropy of images that are to be called `kind`."""
+    """Returns the mean cross-entropy for images whose class is `kind`."""
     logits = tf.cast(logits, tf.float32)
     labels = tf.fill(tf.shape(logits)[:1], KINDS.index(kind))
     return tf.reduce_mean(

@@ -29,3 +29,19 @@ def methods():
             ):
                 found[name] = value
     return dict(sorted(found.items()))
+
+
+def build_tiny(name, variant=""):
+    """Returns a method with the settings that it states for tests.
+
+    Args:
+        name: one of `methods()`.
+        variant: one of the method's `tiny_variants`.
+    """
+    method = methods()[name]
+    settings = method.tiny | method.tiny_variants[variant]
+    stage = settings.pop("stage", None)
+    model = method(**settings)
+    if stage:
+        model.enter_phase(model.image_size, stage=stage)
+    return model

@@ -6,8 +6,8 @@ Aguinaldo et al., 2019, arXiv:1902.00159, whose first loss this is.
     a --teacher--> wanted_b
     a --student--> fake_b
 
-No pairs are needed, and no critic: what the teacher makes of an image is the
-truth. Images are augmented as in any training, and the teacher sees them so.
+No pairs are needed, and no critic: the teacher's translation is the target.
+The teacher sees the augmented images.
 """
 
 import tensorflow as tf
@@ -21,26 +21,28 @@ from tf_i2i.networks.mobile import MobileGenerator
 
 
 class Student(UnpairedTranslator):
-    """A mobile network for each direction, taught by pictures.
+    """A mobile network for each direction, which learns from a teacher.
 
     Args:
         image_size: side of images, a multiple of 8 pixels.
-        teacher: function without arguments that gives another: images
-            `[N, S, S, 3]` in [-1, 1] and a direction, to their translations.
-            It is asked in training only.
+        teacher: function without arguments that returns the teacher, a
+            function of images `[N, S, S, 3]` in [-1, 1] and a direction that
+            returns translations. It is called in training only.
         ways: the directions to learn.
         width: factor on the channel counts.
         blocks: residual blocks.
         average_kimg, seed, name: as in `UnpairedTranslator`.
 
     Raises:
-        UserError: for a size that is no multiple of 8, no teacher, or other
-            directions.
+        UserError: the size is no multiple of 8, there is no teacher, or a
+            direction is unknown.
     """
 
     updates = ("translator",)
     measures = (*UnpairedTranslator.measures, "swd", "sensitivity")
     critics_take_images = False  # There are no critics.
+    tiny = {"image_size": 16, "width": 0.05, "blocks": 1}
+    tiny_variants = {"": {"teacher": lambda: _negate}}
 
     def __init__(
         self,
@@ -105,3 +107,8 @@ class Student(UnpairedTranslator):
 
     def critic_losses(self, s):
         return {}
+
+
+def _negate(images, direction):
+    """Stands for a teacher in tests."""
+    return -tf.cast(images, tf.float32)

@@ -8,8 +8,8 @@ Jerry Li, 2018, arXiv:1809.00946.
                       \--G_a--> fake_a --E--> again_a
 
 One encoder E and one generator G serve both domains: all weights are shared
-but the scale and offset of each normalization. Skips of the source image go
-to the generator of either target.
+except the scale and offset of each normalization. The generator of either
+target gets skip connections from the source image.
 
 What the paper leaves open, and what is done here:
 - Moving statistics are kept per route (see `DomainBatchRenormalization`); the
@@ -18,14 +18,14 @@ What the paper leaves open, and what is done here:
   1, and uniform noise of half a standard deviation, as the author's code;
   `dragan_noise="normal"` is the paper's, of the same width.
 - Kernels start from He's normal distribution by default, which suits narrow
-  networks; `kernel_stddev=.02` is the usual N(0, .02) of that time.
+  networks; `kernel_stddev=.02` is the N(0, .02) that was usual in 2018.
 - Both sides learn from one forward pass; the author's code takes another
   batch for each.
-- Each of the four adversarial terms of a critic's two targets holds its own
-  real term, as printed: the real batch counts twice.
+- Each of the adversarial terms of a critic has its own real term, as printed:
+  the real batch counts twice.
 - The 1x1 convolutions to RGB start from N(0, .02): near grey.
-- Styles, drawn ones too, have length 1; without one, `translate` uses 0.
-- Averaged weights are in no part of the paper.
+- All styles are scaled to length 1.
+- Averages of the weights are kept for inference; the paper has none.
 """
 
 import tensorflow as tf
@@ -49,8 +49,8 @@ from tf_i2i.networks.progressive import ProgressiveGenerator
 from tf_i2i.networks.progressive import StyleEncoder
 from tf_i2i.networks.progressive import blend
 
-# Route -> domain (0: a, 1: b). The encoder normalizes by the domain that an
-# image is in, the generator by the domain that it makes.
+# Route -> domain (0: a, 1: b). The encoder normalizes by the domain of its
+# input, the generator by the domain of its output.
 ENCODER_ROUTES = {"a": 0, "b": 1, "fake_a": 0, "fake_b": 1}
 GENERATOR_ROUTES = {"aa": 0, "ab": 1, "ba": 0, "bb": 1}
 RENORM_LIMITS = ((1.1, 0.1), (1.5, 0.3), (2.0, 0.5), (4.0, 1.0))
@@ -61,41 +61,47 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
 
     Args:
         image_size: side of the largest images: 4, 8, ..., 1024 pixels.
-        start_size: side of the first phase's images; `image_size` for a
-            network that never grows. None: `image_size`.
+        start_size: side of the first phase's images; None for `image_size`,
+            a network that does not grow.
         width: factor on the channel counts of Table 4.
-        gan_weight: adversarial terms, section 3.3 (1 in the paper).
-        cycle_weight: reconstruction within a domain, L1 (1). 0 leaves the
-            term out: "No L_cyc" of Table 2.
-        semantic_weight: L1 between the 4x4 contents of an image and of its
-            translation (.1). 0: "No L_sem".
+        gan_weight: weight of the adversarial losses, section 3.3 (1 in the
+            paper).
+        cycle_weight: weight of L1 of the reconstruction within a domain (1).
+            0 leaves the loss out: "No L_cyc" of Table 2.
+        semantic_weight: weight of L1 between the 4x4 contents of an image
+            and of its translation (.1). 0: "No L_sem".
         same_gan: whether critics judge reconstructions too, the `i -> i`
             terms of the sum over i and o.
         skips: U-Net connections. False: "No UNet".
         style_size: length of the style embedding, or None for none.
-        style_weight: L1 between a drawn style and the style of what was made
-            with it (.1, author's code).
-        dragan_weight: of the slope penalty on real images (.25).
+        style_weight: weight of L1 between a sampled style and the style of
+            the translation made with it (.1, author's code).
+        dragan_weight: weight of the slope penalty on real images (.25).
         dragan_noise: "uniform" (author's code) or "normal" (paper).
         renorm_boundaries: when the clips of renormalization widen, counted
             from the start of each phase: as shares of the phase, or, above
             1, in steps (paper's implementation: 10k, 20k, 30k).
-        output_norm: normalization after the last convolution too.
-        pixel_norm: pixel normalization behind each leaky ReLU of encoder and
-            generator; False for the ablation.
+        output_norm: whether the last convolution is normalized too.
+        pixel_norm: whether pixel normalization follows each leaky ReLU of
+            encoder and generator; False for the ablation.
         convs_at_8: convolutions at 8 px in encoder and critics, 1 or 2.
         kernel_stddev: kernels start from N(0, kernel_stddev); None for He.
         average_kimg, seed, name: as in `UnpairedTranslator`.
 
     Raises:
-        UserError: for sizes that are no powers of two in order, another
-            noise, or another number of boundaries or of convolutions.
+        UserError: sizes are no powers of two in order, or another value is
+            none of those above.
     """
 
     translators: tuple[str, ...] = ("encoder", "generator")
     critics = ("critic_a", "critic_b")
     updates = ("both",)
     measures = (*UnpairedTranslator.measures, "swd", "embedding", "diversity")
+    tiny = {"image_size": 8, "start_size": 4, "width": 0.05}
+    tiny_variants = {
+        "": {"kernel_stddev": 0.2},
+        "style": {"style_size": 4, "skips": False},
+    }
 
     def __init__(
         self,
@@ -222,14 +228,14 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
         return self._convert(images, source, target, style)
 
     def reconstruct(self, images, domain):
-        """`G_i(E_i(x_i))`, with the image's own style where there is one."""
+        """Returns `G_i(E_i(x_i))`, with the image's own style if styled."""
         style = None
         if self.style_size:
             style = self._style(images, (domain,), None)
         return self._convert(images, domain, domain, style)
 
     def embed(self, images, domain):
-        """The 4x4 content map of E, as one vector (section 4.4)."""
+        """Returns the 4x4 content map of E, as one vector (section 4.4)."""
         content, _ = self.encoder(
             images,
             size=self.size,
@@ -240,17 +246,17 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
         return tf.reshape(tf.cast(content, tf.float32), [-1, size])
 
     def encode_style(self, images, direction):
-        """The style encoder's vectors, scaled to length 1."""
+        """Returns the style encoder's vectors, scaled to length 1."""
         self.check_direction(direction)
         return self._style(images, (direction[-1],), None)
 
     def sample_style(self, count, seed):
-        """Normal vectors, scaled to length 1 as `encode_style`'s are."""
+        """Returns samples of N(0, I), scaled to length 1."""
         draws = tf.random.stateless_normal((count, self.style_size), (seed, 0))
         return tf.math.l2_normalize(draws, axis=1)
 
     def blend_styles(self, first, last, count):
-        """On the way from one to another, of length 1 as all styles are."""
+        """Returns styles on the straight line, scaled to length 1."""
         blended = super().blend_styles(first, last, count)
         return tf.math.l2_normalize(blended, axis=1)
 
@@ -272,7 +278,7 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
         limits = None
         if training:
             limits = self.renorm_limits(self.global_batch(a))
-        a, b = self._faded(a), self._faded(b)
+        a, b = self._fade_in(a), self._fade_in(b)
         styles = self._styles(a, b, limits)
 
         content, skips = self.encoder(
@@ -316,7 +322,7 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
         }
 
     def _scores(self, critic, domain, s):
-        """Logits of one critic's images, and its slope at noisy reals."""
+        """Returns a critic's logits, and its slope at noisy real images."""
         kinds = ("", "fake_", "same_") if self.same_gan else ("", "fake_")
         seen = [
             self.augment_for_critic(s[kind + domain], kind + domain)
@@ -328,7 +334,7 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
         names = [f"{kind}score_{domain}" for kind in kinds]
         scores = dict(zip(names, tf.split(logits, len(kinds)), strict=True))
         if self.dragan_weight:
-            noisy = self._noisy(seen[0], stream=ord(domain))
+            noisy = self._add_noise(seen[0], f"slope_{domain}")
             scores[f"slope_{domain}"] = losses.slope(
                 lambda x: critic(x, **path), noisy
             )
@@ -369,7 +375,11 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
         return terms
 
     def renorm_limits(self, batch):
-        """The clips at this point of a phase; `batch` images a step."""
+        """Returns the clips at this point of a phase.
+
+        Args:
+            batch: images in a step, over all replicas.
+        """
         step = self.images_in_phase / tf.cast(batch, tf.float32)
         passed = tf.add_n(
             [
@@ -382,24 +392,27 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
         limits = tf.gather(tf.constant(RENORM_LIMITS), passed)
         return RenormLimits(limits[0], limits[1])
 
-    def _faded(self, images):
-        """Real images grow as the networks do."""
+    def _fade_in(self, images):
+        """Returns real images blended as the networks' outputs are."""
         if not self.fading:
             return images
         return blend(images, upsample(downsample(images)), self.fade)
 
-    def _noisy(self, images, stream):
-        """Images with DRAGAN's noise, half a deviation of the batch wide."""
+    def _add_noise(self, images, name):
+        """Returns images with DRAGAN's noise.
+
+        Its scale is half the standard deviation of the batch.
+        """
         (mean,) = across_replicas([tf.reduce_mean(images)])
         (variance,) = across_replicas(
             [tf.reduce_mean(tf.square(images - mean))]
         )
         half = 0.5 * tf.sqrt(variance)
         if self.dragan_noise == "normal":
-            return images + half * self.noise(images.shape, stream)
-        noise = 2 * self.noise(images.shape, stream, "uniform") - 1
+            return images + half * self.noise(images.shape, name)
+        noise = 2 * self.noise(images.shape, name, "uniform") - 1
         share = (images.shape[0], 1, 1, 1)
-        share = self.noise(share, stream + 1000, "uniform")
+        share = self.noise(share, f"{name}/share", "uniform")
         return images + share * half * noise
 
     def _style(self, images, routes, limits):
@@ -412,14 +425,14 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
         return tf.math.l2_normalize(style, axis=1)
 
     def _styles(self, a, b, limits):
-        """Own styles of the images, and drawn ones for translations."""
+        """Returns the images' own styles, and sampled ones to translate."""
         if not self.style_size:
             return {}
         own = self._style(tf.concat([a, b], 0), ("a", "b"), limits)
         shape = (a.shape[0], self.style_size)
         draws = {
-            f"draw_{o}": tf.math.l2_normalize(self.noise(shape, stream), 1)
-            for stream, o in enumerate("ab")
+            f"draw_{o}": tf.math.l2_normalize(self.noise(shape, f"draw_{o}"), 1)
+            for o in "ab"
         }
         return {
             **dict(zip(("style_a", "style_b"), tf.split(own, 2), strict=True)),
@@ -428,7 +441,7 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
 
 
 def _generator_styles(styles):
-    """Styles in the order of the generator's routes; None without any."""
+    """Returns styles in the order of the generator's routes, or None."""
     if not styles:
         return None
     names = ("style_a", "draw_b", "draw_a", "style_b")

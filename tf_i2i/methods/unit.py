@@ -7,22 +7,22 @@ Liu, Breuel and Kautz, 2017, arXiv:1703.00848.
     b --E_b--> code_b --G_b--> same_b
                      \--G_a--> fake_a --E_a--> again_b --G_b--> cycled_b
 
-The last residual blocks of the encoders and the first of the generators are
-shared. Encoders give the mean of a code (`mean_a`; `again_a` of what began in
-A), to which noise is added before it is decoded.
+The encoders share their last residual blocks, and the generators their first.
+An encoder returns the mean of a code (`mean_a`; `again_a` for the cycle that
+began in A), to which noise is added before it is decoded.
 
 What the paper leaves open, or what differs here:
-- `translate` decodes the mean of a code; the paper draws from q(z|x), as
+- `translate` decodes the mean of a code; the paper samples q(z|x), as
   `sample=True` does.
 - Likelihoods and divergences are means over elements, so that the weights
   mean the same at every size.
-- Eq. 3 and eq. 7 both hold KL(q(z|x) || p): its weight is lambda_1 +
+- Eq. 3 and eq. 7 both contain KL(q(z|x) || p): its weight is lambda_1 +
   lambda_3.
-- The noise of the cycle is drawn anew (eq. 7: z_2 ~ q_2(z_2|x_1->2)).
+- The cycle samples new noise (eq. 7: z_2 ~ q_2(z_2|x_1->2)).
 - Kernels of the residual blocks are 3x3, where Table 3 prints 1x1.
-- Instance normalization in the residual blocks and a slope of .01 are the
-  authors' code's.
-- Averaged weights are in no part of the paper.
+- Instance normalization in the residual blocks and a slope of .01 are taken
+  from the authors' code.
+- Averages of the weights are kept for inference; the paper has none.
 """
 
 import tensorflow as tf
@@ -46,27 +46,33 @@ class UNIT(Embedding, Prior, Reconstructing, UnpairedTranslator):
     Args:
         image_size: side of images, a multiple of `2 ** halvings` pixels.
         width: factor on the channel counts of Table 3.
-        shared_blocks: residual blocks that the encoders share, and that the
-            generators share: 0 to 4 (1). With 0, set `likelihood_weight` and
-            `kl_weight` to 0 for "no weight-sharing" of Figure 2(d).
-        critic_layers: halvings of a critic, 1 to 5 (5).
+        shared_blocks: number of residual blocks that the encoders share,
+            and that the generators share: 0 to 4 (1). With 0, set
+            `likelihood_weight` and `kl_weight` to 0 for "no weight-sharing"
+            of Figure 2(d).
+        critic_layers: strided convolutions of a critic, 1 to 5 (5).
         critic_width: factor on the critics' channels; None: `width`.
-        halvings: of an encoder, 3, or 2 as in the authors' code.
-        block_channels: of the residual blocks (512; authors' code 256).
-        block_kernel: side of their kernels, 3, or 1 as printed.
-        gan_weight: lambda_0 (10).
-        kl_weight: lambda_1, of the divergence of codes (.1).
+        halvings: strided convolutions of an encoder, 3, or 2 as in the
+            authors' code.
+        block_channels: channels of the residual blocks (512; authors' code
+            256).
+        block_kernel: side of the kernels of residual blocks, 3, or 1 as
+            printed.
+        gan_weight: lambda_0, of the adversarial terms (10).
+        kl_weight: lambda_1, of the KL divergence of codes (.1).
         likelihood_weight: lambda_2, of L1 between an image and its
             reconstruction (100).
-        cycle_kl_weight: lambda_3, the same in the cycle (.1).
-        cycle_weight: lambda_4, of L1 there and back (100). 0, and
-            `cycle_kl_weight` too: "no cycle-consistency" of Figure 2(d).
-        sample: whether `translate` adds noise to codes, the same to each.
+        cycle_kl_weight: lambda_3, of the KL divergence in the cycle (.1).
+        cycle_weight: lambda_4, of L1 between an image and the cycle's
+            (100). 0, with `cycle_kl_weight` 0 too, is "no
+            cycle-consistency" of Figure 2(d).
+        sample: whether `translate` adds noise to codes, the same for each
+            image.
         average_kimg, seed, name: as in `UnpairedTranslator`.
 
     Raises:
-        UserError: for numbers of layers that do not go, or a size that they
-            do not divide.
+        UserError: a number of layers is out of its range, or does not
+            divide the size.
     """
 
     translators = ("encoder_a", "encoder_b", "generator_a", "generator_b")
@@ -74,6 +80,8 @@ class UNIT(Embedding, Prior, Reconstructing, UnpairedTranslator):
     updates = ("critic", "translator")
     adam = {"learning_rate": 1e-4, "beta_1": 0.5, "beta_2": 0.999}
     measures = (*UnpairedTranslator.measures, "embedding")
+    tiny = {"image_size": 16, "width": 0.05, "critic_layers": 2}
+    tiny_variants = {"": {"halvings": 2}}
 
     def __init__(
         self,
@@ -150,37 +158,33 @@ class UNIT(Embedding, Prior, Reconstructing, UnpairedTranslator):
         return self._decode(self._code(images, source), target)
 
     def reconstruct(self, images, domain):
-        """`G_i(E_i(x_i))`, by way of the code alone."""
+        """Returns `G_i(E_i(x_i))`."""
         return self._decode(self._code(images, domain), domain)
 
     def embed(self, images, domain):
-        """The mean of the code, as one vector."""
+        """Returns the mean of the code, as one vector."""
         mean = self._encode(images, domain)
         size = mean.shape[1] * mean.shape[2] * mean.shape[3]
         return tf.reshape(mean, [-1, size])
 
     def sample_codes(self, count, seed):
-        """From N(0, I): float32 `[count, h, w, channels]`, of `image_size`."""
+        """Returns samples of N(0, I), `[count, h, w, channels]`.
+
+        They decode to images of `image_size`.
+        """
         side = self.image_size // self.size_multiple
         shape = (count, side, side, self.encoder_a.blocks[-1].filters)
         return tf.random.stateless_normal(shape, (seed, 0))
 
     def decode(self, codes):
-        """Codes -> the pair of images that each stands for, eq. 1.
-
-        Args:
-            codes: `[N, h, w, channels]`, as `sample_codes` gives.
-
-        Returns:
-            Dictionary: "a", "b" -> float32 images in [-1, 1].
-        """
+        """Returns the pair of images that each code stands for, eq. 1."""
         return {domain: self._decode(codes, domain) for domain in "ab"}
 
     def _code(self, images, domain):
         mean = self._encode(images, domain)
         if not self.sample:
             return mean
-        # One draw for all: a translation must not depend on its batch.
+        # The same noise for all: a translation must not depend on its batch.
         return mean + tf.random.stateless_normal(
             tf.shape(mean[:1]), (self.seed, 0)
         )
@@ -197,7 +201,7 @@ class UNIT(Embedding, Prior, Reconstructing, UnpairedTranslator):
         s = {"a": a, "b": b}
         for i in "ab":
             s[f"mean_{i}"] = self._encode(s[i], i, training)
-            s[f"code_{i}"] = self._noisy(s[f"mean_{i}"], ord(i), training)
+            s[f"code_{i}"] = self._sample(s[f"mean_{i}"], f"code_{i}", training)
         for o, i in ("ab", "ba"):
             s[f"fake_{o}"] = self._decode(s[f"code_{i}"], o, training)
             if self.likelihood_weight:
@@ -206,20 +210,20 @@ class UNIT(Embedding, Prior, Reconstructing, UnpairedTranslator):
             for o, i in ("ab", "ba"):
                 again = self._encode(s[f"fake_{i}"], i, training)
                 s[f"again_{o}"] = again
-                again = self._noisy(again, 1000 + ord(o), training)
+                again = self._sample(again, f"again_{o}", training)
                 s[f"cycled_{o}"] = self._decode(again, o, training)
         for o in "ab":
             critic = getattr(self, f"critic_{o}")
-            # Two calls: the translators' step has no use for the first.
+            # Two calls: the translators' step does not need the first.
             s[f"score_{o}"] = critic(self.augment_for_critic(s[o], o))
             s[f"fake_score_{o}"] = critic(
                 self.augment_for_critic(s[f"fake_{o}"], f"fake_{o}")
             )
         return s
 
-    def _noisy(self, mean, stream, training):
-        """`z ~ q(z|x) = N(mean, I)`."""
-        return mean + self.noise(mean.shape, stream) if training else mean
+    def _sample(self, mean, name, training):
+        """Returns z ~ q(z|x) = N(mean, I); the mean where not `training`."""
+        return mean + self.noise(mean.shape, name) if training else mean
 
     def translator_losses(self, s):
         terms = {}

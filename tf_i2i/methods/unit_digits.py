@@ -7,21 +7,23 @@ Liu, Breuel and Kautz, 2017, arXiv:1703.00848, section 4 and appendix B.
     labels --> C(a)                    C: critic and classifier
     features of C: same_a ~ fake_b, same_b ~ fake_a
 
-In each of E, G and C the layers next to the images are a domain's own and
-all others are shared: what C learns from the labels of A holds in B.
+In each of E, G and C each domain has its own layers next to the images and
+shares all others: what C learns from the labels of A applies to B.
 
 What the paper leaves open, or what differs here:
-- Weights are those of the authors' code, which adapts SVHN to MNIST alone:
-  GAN 1, divergence 1e-4, likelihood 1e-3, features 1e-4, the last three for
-  sums over an image, classes 10; weight decay 5e-4. Where that code squares,
-  here are the paper's absolute differences.
-- Images of 28 px get a black frame of 2 px before E, which G's images lose:
-  Table 4 ends in one position at 32 px only.
-- Images that are compared lose the same features to dropout.
-- Critics judge translations alone (section 3); the code judges
+- Loss weights are taken from the authors' code, which adapts only SVHN to
+  MNIST: GAN 1, divergence 1e-4, likelihood 1e-3, features 1e-4, the last
+  three for sums over an image, classes 10; weight decay 5e-4. That code
+  squares differences; this one takes the paper's absolute differences.
+- Images of 28 px are padded by 2 black pixels on each side before E, and G's
+  outputs are cropped back: at 32 px alone Table 4 ends in one position.
+- Dropout removes the same features of images that are compared.
+- Critics judge only translations (section 3); the authors' code judges
   reconstructions too: `same_gan`.
-- Codes have a deviation of 1, as in the paper; the code learns it.
-- Averaged weights, of C too, are in no part of the paper.
+- The standard deviation of codes is 1, as in the paper; the authors' code
+  learns it.
+- Averages of the weights, those of C too, are kept for inference; the paper
+  has none.
 """
 
 import functools
@@ -38,10 +40,9 @@ from tf_i2i.networks.digits import DigitCritic
 from tf_i2i.networks.digits import DigitEncoder
 from tf_i2i.networks.digits import DigitGenerator
 
-_CODES, _DROPOUT = 0, 100  # Streams of random numbers.
-# What critics judge -> what is changed alike for them: images that are
-# compared, since they are made of one code, see the same.
-_SEEN = {
+# Prefix of images that critics judge -> names of their augmentation, for A
+# and B: images made of one code are compared, and are augmented alike.
+_AUGMENTATIONS = {
     "": ("a", "b"),
     "fake_": ("code_b", "code_a"),
     "same_": ("code_a", "code_b"),
@@ -56,24 +57,25 @@ class UNITAdaptation(
     Args:
         image_size: 28 (critics of Table 5) or 32 pixels (Table 6).
         width: factor on the channel counts of Table 4.
-        critic_width: on those of Tables 5 and 6.
+        critic_width: factor on the channel counts of Tables 5 and 6.
         classes: number of classes of the labels of A.
         coordinates: whether the encoder sees each pixel's x and y.
-        gan_weight: adversarial terms (1).
-        kl_weight: divergence of codes, a sum over each (1e-4).
-        likelihood_weight: L1 of reconstructions, a sum over an image (1e-3).
-        class_weight: cross-entropy of the labels of A (10).
-        feature_weight: L1 between the highest features of the two images
-            made of one code, a sum over them (1e-4).
-        weight_decay: this times half the sum of squares of all weights is a
-            term of both sides (5e-4).
+        gan_weight: weight of the adversarial terms (1).
+        kl_weight: weight of the KL divergence, a sum over a code (1e-4).
+        likelihood_weight: weight of L1 between images and reconstructions,
+            a sum over an image (1e-3).
+        class_weight: weight of the cross-entropy of the labels of A (10).
+        feature_weight: weight of L1 between the critic's last features of
+            the two images made of one code, a sum over features (1e-4).
+        weight_decay: factor on half the sum of squares of all weights, a
+            loss of both sides (5e-4).
         same_gan: whether critics judge reconstructions too.
-        same_start: whether the domains' own layers begin with equal weights,
-            so that the classes of A are a beginning in B.
+        same_start: whether the domains' own layers start with equal
+            weights, so that B starts with the classifier of A.
         average_kimg, seed, name: as in `UnpairedTranslator`.
 
     Raises:
-        UserError: another size, or fewer than two classes.
+        UserError: the size is neither, or there are fewer than two classes.
     """
 
     translators = ("encoder", "generator")
@@ -81,6 +83,8 @@ class UNITAdaptation(
     updates = ("critic", "translator")
     adam = {"learning_rate": 2e-4, "beta_1": 0.5, "beta_2": 0.999}
     measures = ("accuracy", "checks")
+    tiny = {"image_size": 28, "width": 0.05, "critic_width": 0.1}
+    tiny_variants = {"": {"same_start": False}}
     fixed_size = True
 
     def __init__(
@@ -139,7 +143,7 @@ class UNITAdaptation(
                 layers["b"].set_weights(layers["a"].get_weights())
         return losses_by_name
 
-    # Inference: images of `image_size` alone.
+    # Inference.
 
     def translate(self, images, direction, style=None):
         self.check_direction(direction, style)
@@ -147,21 +151,21 @@ class UNITAdaptation(
         return self._convert(images, source, target)
 
     def reconstruct(self, images, domain):
-        """`G_i(E_i(x_i))`."""
+        """Returns `G_i(E_i(x_i))`."""
         return self._convert(images, domain, domain)
 
     def embed(self, images, domain):
-        """The mean of the code."""
-        mean = self.encoder(self.sized(images), domains=domain)
+        """Returns the mean of the code."""
+        mean = self.encoder(self.require_size(images), domains=domain)
         return tf.reshape(mean, [-1, mean.shape[3]])
 
     def classify(self, images, domain):
-        """Through the domain's critic."""
-        _, _, classes = self.critic(self.sized(images), domains=domain)
+        """Returns the logits of the domain's critic."""
+        _, _, classes = self.critic(self.require_size(images), domains=domain)
         return classes
 
     def _convert(self, images, source, target):
-        mean = self.encoder(self.sized(images), domains=source)
+        mean = self.encoder(self.require_size(images), domains=source)
         return self.generator(mean, domains=target)
 
     # Training.
@@ -176,11 +180,11 @@ class UNITAdaptation(
         s["mean_a"], s["mean_b"] = tf.split(mean, 2)
         s["same_a"], s["fake_a"], s["fake_b"], s["same_b"] = tf.split(made, 4)
         drop = self._dropout() if training else None
-        # Three calls: a side's step computes those that its losses ask for.
-        for kind, seen in _SEEN.items():
+        # Three calls: a side's step computes those that its losses read.
+        for kind, names in _AUGMENTATIONS.items():
             images = [
                 self.augment_for_critic(s[kind + o], name)
-                for o, name in zip("ab", seen, strict=True)
+                for o, name in zip("ab", names, strict=True)
             ]
             images = tf.concat(images, 0)
             judged = self.critic(images, domains="ab", dropout=drop)
@@ -192,18 +196,16 @@ class UNITAdaptation(
         return s
 
     def _code_noise(self, mean):
-        """N(0, I) for the codes of A and of B, each by itself."""
+        """Returns samples of N(0, I) for the codes of A and of B."""
         shape = (mean.shape[0] // 2, *mean.shape[1:])
-        return tf.concat(
-            [self.noise(shape, _CODES + i) for i in range(2)], axis=0
-        )
+        return tf.concat([self.noise(shape, f"code_{o}") for o in "ab"], axis=0)
 
     def _dropout(self):
-        """What `DigitCritic` drops by, drawn once for all its calls."""
+        """Returns the random numbers for the dropout of `DigitCritic`."""
 
         @functools.cache
         def draw(shape, layer):
-            return self.noise(shape, _DROPOUT + layer, "uniform")
+            return self.noise(shape, f"dropout/{layer}", "uniform")
 
         return draw
 
@@ -216,7 +218,7 @@ class UNITAdaptation(
             terms[f"gan_{o}"] = self.gan_weight * fooling
             mean = s[f"mean_{o}"]
             terms[f"kl_{o}"] = (
-                self.kl_weight * losses.kl_unit(mean) * _values(mean)
+                self.kl_weight * losses.kl_unit(mean) * _elements(mean)
             )
             terms[f"likelihood_{o}"] = self.likelihood_weight * _l1_sum(
                 s[o], s[f"same_{o}"]
@@ -240,7 +242,7 @@ class UNITAdaptation(
         return terms | self._decay("critic")
 
     def _decay(self, side):
-        """L2 of a side's weights: it adds `weight_decay * w` to gradients."""
+        """Returns the L2 loss whose gradient is `weight_decay * w`."""
         if not self.weight_decay:
             return {}
         squares = [
@@ -249,11 +251,11 @@ class UNITAdaptation(
         return {f"decay_{side}": self.weight_decay * tf.add_n(squares)}
 
 
-def _values(x):
-    """Numbers that belong to one image."""
+def _elements(x):
+    """Returns the number of elements of one sample of a batch, float32."""
     return tf.cast(tf.size(x[0]), tf.float32)
 
 
 def _l1_sum(x, y):
-    """L1 distance of two images, or vectors: a sum, and a mean over them."""
-    return losses.l1(x, y) * _values(x)
+    """Returns L1 summed over each sample, averaged over the batch."""
+    return losses.l1(x, y) * _elements(x)

@@ -9,26 +9,29 @@ arXiv:1711.05139; as submitted to ICLR 2018.
                      \--d_a--> fake_a --e_a--> again_a
     C(code): of A or of B?     T(a) ~ code_a
 
-Next to the embedding the encoders share their layers, and so do the
-decoders. The classifier C learns from the loss that the encoders have its
-reversed gradient of; T is a frozen teacher.
+Encoders and decoders share their layers next to the embedding. The classifier
+C minimizes a loss whose gradient reaches the encoders reversed; T is a frozen
+teacher.
 
 What the paper leaves open, or what differs here:
-- Weights of the terms are not printed; those here are of the order of
-  public versions, which take means, not sums, as this does.
+- The loss weights are not printed; these are of the order of public
+  implementations, which take means, not sums, as this one does.
 - The reconstruction loss is a mean of squares; printed is the norm of the
   difference, `reconstruction="norm"`, which at 64 px is 111 times the root
   mean square and drowns the rest.
 - The translators' adversarial loss is the non-saturating one.
 - Moving statistics are kept per route (see `networks.xgan`).
 - No `stop_gradient` is printed in the semantic term, and there is none.
-- Where the teacher's vectors have another length than the embedding, a
-  linear map of the embedding is compared with them.
-- Vectors of a network that ends in a rectifier all point one way: their mean
-  alone is nearly as near as they are, and a pupil learns that and no face.
-  `teacher_centred` compares how they differ from the batch's mean.
-- Averaged weights are in no part of the paper.
+- Where the teacher's vectors have another length than the embedding, they
+  are compared with a learned linear map of it.
+- The vectors of a network that ends in a rectifier all point in a similar
+  direction: their mean alone reaches nearly the lowest loss, and the encoder
+  learns only that. `teacher_centred` compares the vectors after their mean
+  over the batch is subtracted.
+- Averages of the weights are kept for inference; the paper has none.
 """
+
+import functools
 
 import tensorflow as tf
 from keras import layers
@@ -36,6 +39,7 @@ from keras import layers
 from tf_i2i import losses
 from tf_i2i.domains import DIRECTIONS
 from tf_i2i.errors import UserError
+from tf_i2i.features.teacher import teacher as make_teacher
 from tf_i2i.layers import BATCH_NORM
 from tf_i2i.layers import NormRouting
 from tf_i2i.layers import across_replicas
@@ -50,8 +54,8 @@ from tf_i2i.networks.xgan import XganCritic
 from tf_i2i.networks.xgan import XganDecoder
 from tf_i2i.networks.xgan import XganEncoder
 
-# Share of embeddings whose domain the classifier knows, from which on it has
-# not been confused.
+# Accuracy of the domain classifier from which on the encoder counts as not
+# confusing it.
 _TOO_GOOD = 0.98
 
 
@@ -61,40 +65,46 @@ class XGAN(Embedding, Reconstructing, UnpairedTranslator):
     Args:
         image_size: side of images, a multiple of 16 pixels.
         width: factor on the channel counts of Table 1.
-        critic_width: factor on those of the critics; None: `width`.
+        critic_width: factor on the channel counts of the critics; None:
+            `width`.
         shared_blocks: convolutions next to the embedding that the encoders
             share, and deconvolutions that the decoders share: 0 to 4 (2).
             0: "sharing only the middle layer".
         reconstruction: "squares" (a mean over values) or "norm" (as
             printed).
-        reconstruction_weight: of it (1).
-        dann_weight: omega of the domain-adversarial term. 0: no classifier.
-        semantic_weight: of the cosine distance between the embeddings of an
-            image and of its translation. 0 leaves the term out.
-        gan_weight: of the adversarial terms.
-        gan_directions: of "a_to_b" and "b_to_a", those with a critic;
+        reconstruction_weight: weight of the reconstruction loss (1).
+        dann_weight: weight of the domain-adversarial loss. 0: no classifier.
+        semantic_weight: weight of the cosine distance between the embeddings
+            of an image and of its translation. 0 leaves the loss out.
+        gan_weight: weight of the adversarial losses.
+        gan_directions: directions whose translations a critic judges;
             ("a_to_b",) in the paper, () for no adversarial loss.
-        variation_weight: of the total variation of translations (0), which
-            takes the place of the critics in Figure 13.
+        variation_weight: weight of the total variation of translations (0),
+            which replaces the critics in Figure 13.
         teacher: function without arguments that gives a frozen network, a
             function of images `[N, S, S, 3]` in [-1, 1] to `[N, D]`; None
             for none.
-        teacher_weight: of the cosine distance to its vectors.
-        teacher_domain: "a" or "b", whose images it knows.
-        teacher_centred: whether the means over the batch are taken from its
-            vectors, brought to length 1, and from those compared with them;
-            a batch of one says nothing then.
+        teacher_weight: weight of the cosine distance to its vectors.
+        teacher_domain: "a" or "b", the domain that the teacher was trained
+            on.
+        teacher_centred: whether the mean over the batch is subtracted from
+            the teacher's vectors, scaled to length 1, and from those that
+            are compared with them. Needs batches of more than one image.
         average_kimg, seed, name: as in `UnpairedTranslator`.
 
     Raises:
-        UserError: for sizes, names or numbers that do not go.
+        UserError: a size, a name or a number is out of its range.
     """
 
     translators: tuple[str, ...] = ("encoder", "decoder")
     critics: tuple[str, ...] = ()
     updates: tuple[str, ...] = ("translator", "critic")
-    adam = {"learning_rate": 1e-4, "beta_1": 0.5, "beta_2": 0.999}
+    adam = {"learning_rate": 1e-4, "beta_1": 0.9, "beta_2": 0.999}
     measures = (*UnpairedTranslator.measures, "embedding")
+    tiny = {"image_size": 16, "width": 0.05}
+    tiny_variants = {
+        "": {"teacher": functools.partial(make_teacher, "random-conv")}
+    }
     fixed_size = True
 
     def __init__(
@@ -157,7 +167,7 @@ class XGAN(Embedding, Reconstructing, UnpairedTranslator):
     def averaged_networks(self):
         return ("encoder", "decoder")
 
-    # Inference: images of `image_size` alone.
+    # Inference.
 
     def translate(self, images, direction, style=None):
         self.check_direction(direction, style)
@@ -165,12 +175,14 @@ class XGAN(Embedding, Reconstructing, UnpairedTranslator):
         return self._convert(images, source, target)
 
     def reconstruct(self, images, domain):
-        """`d_i(e_i(x_i))`, by way of the embedding alone."""
+        """Returns `d_i(e_i(x_i))`."""
         return self._convert(images, domain, domain)
 
     def embed(self, images, domain):
-        """The joint embedding, vectors of length 1."""
-        return self.encoder(self.sized(images), routing=NormRouting((domain,)))
+        """Returns the joint embedding, vectors of length 1."""
+        return self.encoder(
+            self.require_size(images), routing=NormRouting((domain,))
+        )
 
     def _convert(self, images, source, target):
         code = self.embed(images, source)
@@ -182,12 +194,12 @@ class XGAN(Embedding, Reconstructing, UnpairedTranslator):
         limits = BATCH_NORM if training else None
         s = {"a": a, "b": b}
         if "translator" in self.active_sides:
-            s |= self._made(s, limits, "ab", ("aa", "ab", "ba", "bb"))
-            s |= self._judged(s, limits)
+            s |= self._generate(s, limits, "ab", ("aa", "ab", "ba", "bb"))
+            s |= self._compare(s, limits)
         else:
             sources = [way[0] for way in self.gan_directions]
             ways = [way[0] + way[-1] for way in self.gan_directions]
-            s |= self._made(s, limits, sources, tuple(ways))
+            s |= self._generate(s, limits, sources, tuple(ways))
         for critic in self.critics:
             o = critic[-1]
             scores = getattr(self, critic)(
@@ -203,8 +215,8 @@ class XGAN(Embedding, Reconstructing, UnpairedTranslator):
             s[f"score_{o}"], s[f"fake_score_{o}"] = tf.split(scores, 2)
         return s
 
-    def _made(self, s, limits, sources, ways):
-        """Embeddings of the sources, and the images made of them."""
+    def _generate(self, s, limits, sources, ways):
+        """Returns embeddings of the sources, and images made from them."""
         codes = self.encoder(
             tf.concat([s[i] for i in sources], 0),
             routing=NormRouting(tuple(sources), limits),
@@ -223,25 +235,25 @@ class XGAN(Embedding, Reconstructing, UnpairedTranslator):
             made[f"code_{i}"] = code
         return made
 
-    def _judged(self, s, limits):
-        """What semantics, domains and the teacher are compared by."""
-        judged = {}
+    def _compare(self, s, limits):
+        """Returns what the semantic, domain and teacher losses compare."""
+        compared = {}
         codes = tf.concat([s["code_a"], s["code_b"]], 0)
         if self.semantic_weight:
             again = self.encoder(
                 tf.concat([s["fake_a"], s["fake_b"]], 0),
                 routing=NormRouting(("fake_a", "fake_b"), limits),
             )
-            judged["again_a"], judged["again_b"] = tf.split(again, 2)
+            compared["again_a"], compared["again_b"] = tf.split(again, 2)
         if self.dann_weight:
             logits = self.classifier(reverse_gradient(codes))
-            judged["domain_a"], judged["domain_b"] = tf.split(logits, 2)
+            compared["domain_a"], compared["domain_b"] = tf.split(logits, 2)
         if self.teach:
-            judged |= self._taught(s, self.teacher_domain)
-        return judged
+            compared |= self._ask_teacher(s, self.teacher_domain)
+        return compared
 
-    def _taught(self, s, i):
-        """The teacher's vectors, and what is to be like them."""
+    def _ask_teacher(self, s, i):
+        """Returns the teacher's vectors, and those to be made like them."""
         vectors = tf.stop_gradient(self.teach(s[i]))
         pupils = tf.cast(self._pupil(s[f"code_{i}"]), tf.float32)
         if self.teacher_centred:
@@ -293,20 +305,20 @@ class XGAN(Embedding, Reconstructing, UnpairedTranslator):
         }
 
     def observations(self, s):
-        """`domain_accuracy`: share of embeddings that C calls rightly."""
+        """Returns `domain_accuracy`, the accuracy of C."""
         if not self.dann_weight:
             return {}
         right = tf.concat([s["domain_a"] > 0, s["domain_b"] < 0], 0)
         return {"domain_accuracy": tf.reduce_mean(tf.cast(right, tf.float32))}
 
     def alarms(self, means):
-        """The failure of appendix 7.4, with what the paper blames for it."""
+        """Warns of the failure of appendix 7.4, with the paper's causes."""
         if means.get("domain_accuracy", 0.0) < _TOO_GOOD:
             return []
         return [
-            "domain_accuracy: the domain classifier tells nearly all "
-            "embeddings of A from those of B, where half is healthy: the "
-            "domains do not meet in the embedding, and translation fails. "
+            "domain_accuracy: the domain classifier is right about nearly "
+            "all embeddings, where one half is healthy: the domains do not "
+            "overlap in the embedding, and translation fails. "
             "XGAN.dann_weight is too low (section 5 of the paper) or too "
             "high (appendix 7.4): try a third and three times of "
             f"{self.dann_weight:g}; or the networks are too narrow"
@@ -317,14 +329,14 @@ class XGAN(Embedding, Reconstructing, UnpairedTranslator):
             return losses.mean_square(s[o], s[f"same_{o}"])
         difference = s[o] - s[f"same_{o}"]
         return tf.reduce_mean(
-            # The tiny number keeps the gradient finite at zero.
+            # 1e-12 keeps the gradient finite at zero.
             tf.sqrt(tf.reduce_sum(tf.square(difference), [1, 2, 3]) + 1e-12)
         )
 
     # The teacher.
 
     def _teacher(self, make):
-        """The frozen network; a projection where it has another size."""
+        """Returns the frozen network; adds a projection if sizes differ."""
         if make is None or not self.teacher_weight:
             return None
         network = make()
@@ -344,7 +356,7 @@ class XGAN(Embedding, Reconstructing, UnpairedTranslator):
 
 
 class Untracked:
-    """A function whose weights are no weights of the model that holds it."""
+    """A function whose weights Keras does not add to its holder's."""
 
     def __init__(self, function):
         self._function = function

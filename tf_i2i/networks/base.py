@@ -1,13 +1,13 @@
-"""What all networks are."""
+"""The base class of networks, and their initializer."""
 
 import keras
 
 
 class Network(keras.layers.Layer):
-    """A layer made of layers, which build themselves at their first call."""
+    """A layer made of layers, which are built at their first call."""
 
     def __init__(self, name=None, dtype=None):
-        # Casting is left to the layers inside: fades and clips are exact.
+        # Only the layers inside cast: fades and clips stay float32.
         super().__init__(name=name, dtype=dtype, autocast=False)
 
     def build(self, *shapes, **named_shapes):
@@ -15,10 +15,10 @@ class Network(keras.layers.Layer):
 
 
 def normal(stddev):
-    """Initializer: N(0, stddev), drawn anew for each weight.
+    """Returns the initializer N(0, stddev), with new samples for each weight.
 
-    An instance of `keras.initializers.RandomNormal` would give all weights
-    of one shape the same numbers.
+    One instance of `keras.initializers.RandomNormal` gives all weights of one
+    shape the same numbers.
     """
 
     def initialize(shape, dtype=None):

@@ -1,4 +1,4 @@
-"""Parts that several networks are made of."""
+"""Parts that several networks share."""
 
 import tensorflow as tf
 
@@ -9,22 +9,23 @@ from tf_i2i.networks.base import Network
 from tf_i2i.networks.base import normal
 
 
-def scaled(channels, width):
-    """A published channel count times `width`, at least 4."""
+def widen(channels, width):
+    """Returns a published channel count times `width`, at least 4."""
     return max(4, round(channels * width))
 
 
 def normal_kernels(width=1.0):
-    """N(0, .02), from which most of the published networks start.
+    """Returns the initializer N(0, .02) of most published networks.
 
-    Narrower networks start wider, so that each of their layers gives what
-    the published one would: less, and images begin too faint to learn from.
+    Narrower networks start with a larger standard deviation, so that the
+    outputs of their layers have the variance of the published ones: with
+    less, the first images are too faint to learn from.
     """
     return normal(0.02 / width**0.5)
 
 
-def bent(norms, i, x, training):
-    """ReLU of `x`, normalized by the i-th of `norms`, if there are any."""
+def norm_relu(norms, i, x, training):
+    """Returns the ReLU of `x`, normalized by `norms[i]` if there are norms."""
     if norms:
         x = norms[i](x, training=training)
     return tf.nn.relu(x)
@@ -40,10 +41,9 @@ class ResidualBlock(Network):
         filters: output channels.
         kernel_size: side of both kernels, odd, in pixels.
         activation: function of a tensor.
-        width: factor on the published channels, for the first weights.
-        reflect: whether images are continued by their reflection; else by
-            zeros.
-        normalized: whether each convolution is followed by a normalization.
+        width: factor on the published channels, for the initializer.
+        reflect: whether images are padded by their reflection; else by zeros.
+        normalized: whether a normalization follows each convolution.
 
     Where `x` has another number of channels, a 1x1 convolution changes it.
     """
@@ -87,13 +87,13 @@ class ResidualBlock(Network):
             )
 
     def call(self, x, training=False):
-        y = self._normalized(0, x, training)
-        y = self._normalized(1, self.activation(y), training)
+        y = self._convolve(0, x, training)
+        y = self._convolve(1, self.activation(y), training)
         if self.projection:
             x = self.projection(x)
         return tf.cast(x, y.dtype) + y
 
-    def _normalized(self, i, x, training):
+    def _convolve(self, i, x, training):
         if self.border:
             x = reflect_pad(x, self.border, training)
         x = self.convolutions[i](x)

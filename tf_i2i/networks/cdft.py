@@ -1,7 +1,7 @@
 """Networks of the cascade in feature space (CDFT, arXiv:1906.01526).
 
 Sections 3, 4 and 6.1. Maps are normalized features, `[N, h, w, C]` in [-1, 1].
-`width` is a factor on what is inside a network: the channels of its input and
+`width` is a factor on the channels inside a network: those of its input and
 output are the backbone's.
 """
 
@@ -14,26 +14,28 @@ from tf_i2i.layers import Conv2D
 from tf_i2i.layers import DomainBatchRenormalization
 from tf_i2i.layers import InstanceNormalization
 from tf_i2i.layers import across_replicas
+from tf_i2i.layers import modulate
 from tf_i2i.networks.base import Network
-from tf_i2i.networks.blocks import scaled
+from tf_i2i.networks.blocks import widen
 
-SLOPE = 0.2  # Of leaky rectifiers.
-GROUPS = 32  # Of group normalization; not printed.
-NARROWEST, WIDEST = 64, 512  # Of critics of features.
-HIDDEN = 1000  # Of the dense layer in Table S2.
-LEAST_SIDE = 4  # Where strided convolutions end.
-_LEAST_DEVIATION = 0.01  # Of a channel, to the mean over all channels.
+SLOPE = 0.2  # Slope of leaky ReLUs.
+GROUPS = 32  # Groups of group normalization; not printed.
+NARROWEST, WIDEST = 64, 512  # Channels of critics of features.
+HIDDEN = 1000  # Units of the hidden dense layer in Table S2.
+LEAST_SIDE = 4  # Strided convolutions end at maps of this side.
+# Smallest standard deviation of a channel, as a share of the mean of all.
+_LEAST_DEVIATION = 0.01
 
 
 def leaky(x):
-    """Leaky rectifier of slope .2."""
+    """Returns the leaky ReLU of slope .2."""
     return tf.nn.leaky_relu(x, SLOPE)
 
 
 def strided_sides(side):
-    """Sides of the maps after each stride of 2, down to 4 or less.
+    """Returns the sides of the maps after each stride of 2, down to 4 or less.
 
-    `[28, 14, 7, 4]` for 28.
+    For example `[28, 14, 7, 4]` for 28.
     """
     sides = [side]
     while sides[-1] > LEAST_SIDE:
@@ -42,7 +44,7 @@ def strided_sides(side):
 
 
 def _convolution(filters, kernel=3, stride=1, slope=SLOPE, name=None):
-    """A convolution that leaves the mean square what it is (He et al.)."""
+    """A convolution initialized to keep the mean square (He et al. 2015)."""
     scale = 2.0 / (1.0 + slope**2)
     initializer = keras.initializers.VarianceScaling(scale, "fan_in")
     return Conv2D(
@@ -68,9 +70,9 @@ def _transposed(filters, kernel=4, output_padding=None, name=None):
 
 
 class FeatureStatistics(Network):
-    """Mean and deviation of each channel of one tap over a domain.
+    """Mean and standard deviation of each channel of one tap in a domain.
 
-    They are measured, batch by batch, and then stay.
+    `measure` updates them batch by batch; afterwards they stay fixed.
     """
 
     def __init__(self, name=None):
@@ -85,22 +87,22 @@ class FeatureStatistics(Network):
         )
 
     def call(self, x):
-        """Raw features in units of their domain: mean 0, deviation 1."""
+        """Returns raw features with mean 0 and standard deviation 1."""
         deviation = tf.convert_to_tensor(self.deviation)
-        # A channel that never answers would be blown up from rounding.
+        # A channel that is always zero would otherwise show rounding errors.
         least = _LEAST_DEVIATION * tf.reduce_mean(deviation)
         deviation = tf.maximum(deviation, tf.maximum(least, 1e-6))
         return (
             tf.cast(x, tf.float32) - tf.convert_to_tensor(self.mean)
         ) / deviation
 
-    def measure(self, x, seen):
-        """Adds a batch to what was measured (Chan et al. 1979).
+    def measure(self, x, share):
+        """Adds a batch to the statistics (Chan et al. 1979).
 
         Args:
             x: `[N, h, w, C]`, raw features; this replica's.
-            seen: share of all images so far, this batch's among them, that
-                were measured before: 0 for the first batch.
+            share: share of the images before this batch in all images up to
+                and with this batch: 0 for the first batch.
         """
         x = tf.cast(x, tf.float32)
         (mean,) = across_replicas([tf.reduce_mean(x, [0, 1, 2])])
@@ -109,35 +111,38 @@ class FeatureStatistics(Network):
         old = tf.convert_to_tensor(self.mean)
         apart = mean - old
         variance = (
-            seen * tf.square(tf.convert_to_tensor(self.deviation))
-            + (1.0 - seen) * variance
-            + seen * (1.0 - seen) * tf.square(apart)
+            share * tf.square(tf.convert_to_tensor(self.deviation))
+            + (1.0 - share) * variance
+            + share * (1.0 - share) * tf.square(apart)
         )
-        self.mean.assign(_finite(old + (1.0 - seen) * apart, old))
+        self.mean.assign(_finite(old + (1.0 - share) * apart, old))
         self.deviation.assign(
             _finite(tf.sqrt(variance), tf.convert_to_tensor(self.deviation))
         )
 
 
 def _finite(new, old):
-    """`new` where all of it is finite, else `old`."""
+    """Returns `new` if all of it is finite, else `old`."""
     return tf.where(tf.reduce_all(tf.math.is_finite(new)), new, old)
 
 
 class DeepTranslator(Network):
-    """The deepest map of one domain -> that of the other (Table S1).
+    """Translates the deepest map of one domain to the other (Table S1).
 
-    Channels C, C/2, C, C/2, C/2, C, C at `width` 1; two halvings and as many
-    doublings, back to the encoder's own sides.
+    Channels C, C/2, C, C/2, C/2, C, C at `width` 1; two strided convolutions
+    and as many transposed ones, back to the sides before.
 
     Args:
-        channels: C, of the map.
-        width: factor on all but the last.
+        channels: C, channels of the map.
+        width: factor on the channels of all layers but the last.
     """
 
     def __init__(self, channels, width=1.0, name=None):
         super().__init__(name)
-        wide, half = scaled(channels, width), scaled(channels // 2, width)
+        wide, half = (
+            widen(channels, width),
+            widen(channels // 2, width),
+        )
         self.first = _convolution(wide, slope=1.0, name="conv_0")
         self.halvings = [
             _convolution(half, stride=2, slope=0.0, name="conv_1"),
@@ -162,7 +167,7 @@ class DeepTranslator(Network):
     def build(self, shape):
         super().build(shape)
         sides = [shape[1], -(-shape[1] // 2)]
-        # 14 -> 7 -> 4: doubled, that would be 8 and 16.
+        # From 14 to 7 to 4: plain doubling would give 8 and 16.
         self.doublings = [
             _transposed(n, 3, 1 - side % 2, name=f"transposed_{i}")
             for i, (n, side) in enumerate(
@@ -171,7 +176,7 @@ class DeepTranslator(Network):
         ]
 
     def call(self, x):
-        """`[N, h, w, C]` -> the same shape, float32 in [-1, 1]."""
+        """Returns float32 in [-1, 1], of the shape of `x`, `[N, h, w, C]`."""
         x = self.first(x)
         steps = [*self.halvings, *self.doublings, self.wide]
         for step, norm in zip(steps, self.norms, strict=True):
@@ -180,18 +185,18 @@ class DeepTranslator(Network):
 
 
 class StyleOfLayer(Network):
-    """The current layer of the source -> parameters of AdaIN (Table S2).
+    """Parameters of AdaIN from the source's own layer (Table S2).
 
     Args:
-        parameters: how many.
-        width: factor on the 512 channels and the 1000 hidden numbers.
+        parameters: their number.
+        width: factor on the 512 channels and the 1000 hidden units.
     """
 
     def __init__(self, parameters, width=1.0, name=None):
         super().__init__(name)
-        self.channels = scaled(WIDEST, width)
+        self.channels = widen(WIDEST, width)
         self.hidden = keras.layers.Dense(
-            scaled(HIDDEN, width),
+            widen(HIDDEN, width),
             kernel_initializer="he_normal",
             name="hidden",
         )
@@ -205,7 +210,7 @@ class StyleOfLayer(Network):
         ]
 
     def call(self, x):
-        """`[N, h, w, C]` -> `[N, parameters]`, float32."""
+        """Returns float32 `[N, parameters]` of `[N, h, w, C]`."""
         for convolution in self.convolutions:
             x = leaky(convolution(x))
         x = tf.reshape(x, [-1, math.prod(x.shape[1:])])
@@ -213,17 +218,16 @@ class StyleOfLayer(Network):
 
 
 class LayerTranslator(Network):
-    """Coarse to fine: a layer from the translated deeper one (Table S3).
+    """Makes a layer from the translated deeper one (Table S3).
 
-    As printed the last two convolutions would give half of the deeper
-    layer's channels, 256 for a conv_4_1 of 512: here they give as many as
-    the layer has.
+    As printed, the last two convolutions have half of the deeper layer's
+    channels, 256 for a conv_4_1 of 512: here they have as many as the layer.
 
     Args:
-        deeper_channels: of the translated layer below.
-        channels: of this layer.
-        width: factor on all but the last.
-        style_width: on those of the style's network.
+        deeper_channels: channels of the translated deeper layer.
+        channels: channels of this layer.
+        width: factor on the channels of all layers but the last.
+        style_width: factor on the channels of the style network.
     """
 
     def __init__(
@@ -235,8 +239,8 @@ class LayerTranslator(Network):
         name=None,
     ):
         super().__init__(name)
-        deep = scaled(deeper_channels, width)
-        fine = scaled(channels, width)
+        deep = widen(deeper_channels, width)
+        fine = widen(channels, width)
         self.channels = (deep, deep, fine)
         self.steps = [
             _convolution(deep, name="conv_0"),
@@ -250,7 +254,7 @@ class LayerTranslator(Network):
         )
 
     def call(self, deeper, layer):
-        """Makes the other domain's layer.
+        """Returns the other domain's layer.
 
         Args:
             deeper: `[N, h, w, D]`, translated: the content.
@@ -260,54 +264,56 @@ class LayerTranslator(Network):
             `[N, 2h, 2w, C]`, float32 in [-1, 1].
         """
         sizes = [n for n in self.channels for _ in range(2)]
-        style = tf.split(self.style(layer)[:, None, None], sizes, axis=3)
+        style = tf.split(self.style(layer), sizes, axis=1)
         x = deeper
         for i, (step, norm) in enumerate(
             zip(self.steps, self.norms, strict=True)
         ):
             x = norm(step(x))
-            scale, offset = (tf.cast(s, x.dtype) for s in style[2 * i :][:2])
-            x = leaky(x * (1.0 + scale) + offset)
+            scale, offset = style[2 * i :][:2]
+            x = leaky(modulate(x, scale, offset))
         return tf.tanh(tf.cast(self.last(x), tf.float32))
 
 
 class Inverter(Network):
-    """A layer's features -> the image (section 6.1.2).
+    """Makes an image from a layer's features (section 6.1.2).
 
     Three convolutions, transposed ones that double the side and halve the
-    channels up to the image's, a last convolution and tanh.
+    channels up to the image's size, a last convolution and tanh.
 
     Args:
-        channels: of the first three.
-        doublings: how many.
+        channels: channels of the first three convolutions.
+        doublings: number of transposed convolutions.
         width: factor on the channels.
     """
 
     def __init__(self, channels, doublings, width=1.0, name=None):
         super().__init__(name)
         self.steps = [
-            _convolution(scaled(channels, width), name=f"conv_{i}")
+            _convolution(widen(channels, width), name=f"conv_{i}")
             for i in range(3)
         ]
         self.steps += [
             _transposed(
-                scaled(channels / 2 ** (i + 1), width), name=f"transposed_{i}"
+                widen(channels / 2 ** (i + 1), width),
+                name=f"transposed_{i}",
             )
             for i in range(doublings)
         ]
         self.last = _convolution(3, slope=1.0, name="last")
 
     def call(self, x):
-        """`[N, h, w, C]` -> float32 `[N, S, S, 3]` in [-1, 1]."""
+        """Returns float32 `[N, S, S, 3]` in [-1, 1] of `[N, h, w, C]`."""
         for step in self.steps:
             x = leaky(step(x))
         return tf.tanh(tf.cast(self.last(x), tf.float32))
 
 
 class InversionCritic(Network):
-    """A PatchGAN: four strided 4x4 convolutions and a score of each patch.
+    """A PatchGAN: four strided 4x4 convolutions and a score for each patch.
 
-    Batch normalization in all but the first (section 6.1.2).
+    Batch normalization follows all but the first and the last (section
+    6.1.2).
 
     Args:
         width: factor on the channels 64, 128, 256, 512.
@@ -327,7 +333,7 @@ class InversionCritic(Network):
                 name=f"conv_{i}",
             )
             for i, filters in enumerate(
-                [*(scaled(64 * 2**i, width) for i in range(4)), 1]
+                [*(widen(64 * 2**i, width) for i in range(4)), 1]
             )
         ]
         self.norms = [
@@ -345,20 +351,21 @@ class InversionCritic(Network):
 
 
 class FeatureCritic(Network):
-    """A layer's features -> one score; not specified in the paper.
+    """Scores a layer's features; not specified in the paper.
 
-    Strided 3x3 convolutions, twice as wide each, 128 to 512 channels, down to
-    4x4 or less, then a dense layer; no normalization, as WGAN-GP wants.
+    Strided 3x3 convolutions, each twice as wide as the one before, 128 to 512
+    channels, down to 4x4 or less, then a dense layer; no normalization, as
+    WGAN-GP requires.
 
     Args:
-        channels: of the features.
+        channels: channels of the features.
         width: factor on the channels.
     """
 
     def __init__(self, channels, width=1.0, name=None):
         super().__init__(name)
         self.channels, self.width = max(NARROWEST, channels), width
-        # A bias would cancel between reals and fakes.
+        # A bias would cancel between real and fake scores.
         self.last = keras.layers.Dense(1, use_bias=False, name="dense")
 
     def build(self, shape):
@@ -366,7 +373,7 @@ class FeatureCritic(Network):
         count = max(1, len(strided_sides(shape[1])) - 1)
         self.convolutions = [
             _convolution(
-                scaled(min(WIDEST, self.channels * 2 ** (i + 1)), self.width),
+                widen(min(WIDEST, self.channels * 2 ** (i + 1)), self.width),
                 stride=2,
                 name=f"conv_{i}",
             )
@@ -374,7 +381,7 @@ class FeatureCritic(Network):
         ]
 
     def call(self, x):
-        """`[N, h, w, C]` -> `[N, 1]`, without activation."""
+        """Returns scores `[N, 1]` of `[N, h, w, C]`, without activation."""
         for convolution in self.convolutions:
             x = leaky(convolution(x))
         return self.last(tf.reshape(x, [-1, math.prod(x.shape[1:])]))

@@ -1,7 +1,7 @@
 """Networks of UNIT's domain adaptation (arXiv:1703.00848, Tables 4 to 6).
 
-Each network holds both domains: the layers next to the images are a domain's
-own, all others are shared, and both domains go through them as one batch.
+Each network serves both domains: each domain has its own layers next to the
+images; all others are shared, and both domains pass through them as one batch.
 """
 
 import keras
@@ -14,10 +14,10 @@ from tf_i2i.layers import DomainBatchRenormalization
 from tf_i2i.layers import NormRouting
 from tf_i2i.networks.base import Network
 from tf_i2i.networks.blocks import normal_kernels
-from tf_i2i.networks.blocks import scaled
+from tf_i2i.networks.blocks import widen
 from tf_i2i.networks.unit import leaky_relu
 
-FRAME = 32  # Pixels: the side at which Table 4 ends in one position.
+FRAME = 32  # Side in pixels at which Table 4 ends in one position.
 SIZES = (28, 32)
 _ROUTE = "all"
 
@@ -60,7 +60,7 @@ class _Block(Network):
 
 
 class DigitEncoder(Network):
-    """Images -> means of codes (Table 4).
+    """Encodes images to means of codes (Table 4).
 
     Args:
         width: factor on the channel counts.
@@ -74,7 +74,7 @@ class DigitEncoder(Network):
 
         def block(filters, kernel_size, strides, padding, name):
             convolution = _convolution(
-                scaled(filters, width),
+                widen(filters, width),
                 kernel_size,
                 strides,
                 padding,
@@ -89,10 +89,10 @@ class DigitEncoder(Network):
             block(256, 8, 1, "valid", "shared_3"),
             block(512, 1, 1, "same", "shared_4"),
         ]
-        self.mean = _convolution(scaled(1024, width), 1, name="mean")
+        self.mean = _convolution(widen(1024, width), 1, name="mean")
 
     def call(self, images, domains, training=False):
-        """Encodes.
+        """Returns the means of codes.
 
         Args:
             images: `[len(domains) * N, S, S, 3]`, S one of `SIZES`, float in
@@ -103,7 +103,7 @@ class DigitEncoder(Network):
         Returns:
             float32 `[len(domains) * N, 1, 1, channels]`.
         """
-        x = _framed(images)
+        x = _pad(images)
         if self.coordinates:
             x = _with_coordinates(x)
         x = _each(self.own, x, domains, training=training)
@@ -113,7 +113,7 @@ class DigitEncoder(Network):
 
 
 class DigitGenerator(Network):
-    """Codes -> images (Table 4).
+    """Decodes codes to images (Table 4).
 
     Args:
         image_size: side of the images, one of `SIZES`.
@@ -125,7 +125,7 @@ class DigitGenerator(Network):
         self.border = _border(image_size)
 
         def block(filters, padding, name):
-            return _Block(_doubling(scaled(filters, width), padding), name)
+            return _Block(_doubling(widen(filters, width), padding), name)
 
         self.shared = [
             block(512, "valid", "shared_1"),
@@ -136,11 +136,11 @@ class DigitGenerator(Network):
         self.last = {d: _convolution(3, 1, name=f"last_{d}") for d in "ab"}
 
     def call(self, codes, domains, training=False):
-        """Decodes every code into each of the domains.
+        """Returns images of each code in each of the domains.
 
         Args:
             codes: `[N, 1, 1, channels]`.
-            domains: "a", "b" or "ab": those to make images of.
+            domains: "a", "b" or "ab": the domains of the images.
             training: whether statistics are taken from the batch.
 
         Returns:
@@ -159,15 +159,15 @@ class DigitGenerator(Network):
 
 
 class DigitCritic(Network):
-    """Images -> highest features, a logit of real, logits of the classes.
+    """Last features, a logit of real, and logits of the classes.
 
     Table 5 (valid convolutions, one dense layer) at 28 px, Table 6 at 32 px.
-    As printed, pooling is all that bends between the convolutions.
+    As printed, there is no activation but max pooling between convolutions.
 
     Args:
         image_size: side of the images, one of `SIZES`.
         width: factor on the channel counts.
-        classes: how many.
+        classes: number of classes.
 
     Raises:
         UserError: another size.
@@ -182,50 +182,51 @@ class DigitCritic(Network):
 
         def convolution(filters, name):
             return _convolution(
-                scaled(filters, width), 5, padding=padding, name=name
+                widen(filters, width), 5, padding=padding, name=name
             )
 
         self.own = {d: convolution(first, f"own_{d}") for d in "ab"}
         self.shared = [
             convolution(filters, f"shared_{filters}") for filters in others
         ]
-        # Of the dropout after each layer; Table 6: the authors' code's.
+        # Rates of the dropout after each layer; at 32 px from the
+        # authors' code.
         self.rates: tuple[float, ...] = (0.1, 0.3, 0.5, 0.5)
         self.dense = None
         if small:
             self.rates = (0.0, 0.0, 0.5)
-            self.dense = _dense(scaled(500, width), "dense", None)
+            self.dense = _dense(widen(500, width), "dense", None)
         self.score = _dense(1, "score", "float32")
         self.classifier = _dense(classes, "classifier", "float32")
 
     def call(self, images, domains, dropout=None):
-        """Judges and classifies.
+        """Returns features and logits.
 
         Args:
             images: `[len(domains) * N, S, S, 3]`, float in [-1, 1], domain
                 after domain.
             domains: "a", "b" or "ab".
-            dropout: function (shape, layer's number) -> uniform numbers in
-                [0, 1), for `[N, ...]`: image i of each domain loses the same
-                features. None: nothing is dropped.
+            dropout: function (shape, index of a layer) -> uniform numbers in
+                [0, 1) for `[N, ...]`: image i of each domain loses the same
+                features. None for no dropout.
 
         Returns:
-            Features `[len(domains) * N, D]` before their own dropout, real
-            or made `[., 1]`, classes `[., classes]`: float32, logits.
+            Features `[len(domains) * N, D]` before their dropout, logits of
+            real `[., 1]` and logits of classes `[., classes]`; float32.
         """
         groups = len(domains)
         x = _pool(_each(self.own, images, domains))
         for i, convolution in enumerate(self.shared):
-            x = self._dropped(x, i, groups, dropout)
+            x = self._drop(x, i, groups, dropout)
             x = _pool(convolution(x))
         features = tf.reshape(x, [-1, x.shape[1] * x.shape[2] * x.shape[3]])
         if self.dense:
             features = tf.nn.relu(self.dense(features))
         last = len(self.rates) - 1
-        x = self._dropped(features, last, groups, dropout)
+        x = self._drop(features, last, groups, dropout)
         return tf.cast(features, tf.float32), self.score(x), self.classifier(x)
 
-    def _dropped(self, x, i, groups, dropout):
+    def _drop(self, x, i, groups, dropout):
         rate = self.rates[i]
         if dropout is None or not rate:
             return x
@@ -245,7 +246,7 @@ def _pool(x):
 
 
 def _each(layers, x, domains, **options):
-    """Each domain's part of a batch through its own layer."""
+    """Returns a batch after each domain's own layer."""
     parts = tf.split(x, len(domains))
     return tf.concat(
         [
@@ -257,7 +258,7 @@ def _each(layers, x, domains, **options):
 
 
 def _border(image_size):
-    """Pixels between the frame and the image, on each side."""
+    """Returns the width of the padding to `FRAME` on each side, pixels."""
     if image_size not in SIZES:
         raise UserError(
             f"`image_size` must be one of {', '.join(map(str, SIZES))}, for "
@@ -266,8 +267,8 @@ def _border(image_size):
     return (FRAME - image_size) // 2
 
 
-def _framed(images):
-    """A frame of black about 28 px."""
+def _pad(images):
+    """Returns images padded with black to `FRAME`."""
     border = _border(images.shape[1])
     if not border:
         return images
@@ -278,5 +279,5 @@ def _framed(images):
 def _with_coordinates(x):
     line = tf.range(FRAME, dtype=x.dtype) * (2 / FRAME) - 1.0
     columns, rows = tf.meshgrid(line, line)
-    place = tf.stack([columns, rows], -1)[None]
-    return tf.concat([x, tf.repeat(place, tf.shape(x)[0], 0)], -1)
+    position = tf.stack([columns, rows], -1)[None]
+    return tf.concat([x, tf.repeat(position, tf.shape(x)[0], 0)], -1)

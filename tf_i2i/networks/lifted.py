@@ -1,29 +1,28 @@
-"""A network that was frozen, with weights to train again."""
+"""A frozen network whose weights become trainable again."""
 
 import tensorflow as tf
 from tensorflow.python.framework import convert_to_constants
 
 from tf_i2i.networks.base import Network
 
-# Fewer numbers are no weights: colour means, scales of a resizing.
+# Constants of fewer numbers are no weights, but colour means or scales.
 _FEWEST = 4
 
 
 class Lifted(Network):
-    """Makes weights of the constants that a function computes with.
+    """A function whose constants are trainable weights.
 
-    Whatever way a network came to hold its weights (variables, constants of
-    a graph, another framework's converter), its graph has them as constants
-    in the end. Those of four or more numbers become weights of this layer,
-    which begin with the same values.
+    In the frozen graph of any network its weights are constants, whether they
+    were variables, constants of a graph, or made by a converter. Those of
+    four or more numbers become weights of this layer, with the same values.
 
     Args:
-        function: images `[N, S, S, 3]` in [-1, 1] -> `[N, D]`.
+        function: function of images `[N, S, S, 3]` in [-1, 1] to `[N, D]`.
         image_size: S.
     """
 
     def __init__(self, function, image_size, name=None):
-        # Its graph says what is of which type.
+        # The graph defines all types.
         super().__init__(name, dtype="float32")
         spec = tf.TensorSpec([None, image_size, image_size, 3])
         traced = tf.function(function, autograph=False)
@@ -39,9 +38,9 @@ class Lifted(Network):
         ]
 
     def _lift(self, node):
-        """The weight that takes a constant's place."""
+        """Returns the input's name and weight that replace a constant."""
         value = tf.make_ndarray(node.attr["value"].tensor)
-        node.op = "Placeholder"  # Its numbers need not be kept twice.
+        node.op = "Placeholder"
         del node.attr["value"]
         weight = self.add_weight(
             value.shape,
@@ -52,13 +51,13 @@ class Lifted(Network):
         return f"{node.name}:0", weight
 
     def call(self, images):
-        """`[N, S, S, 3]` in [-1, 1] -> `[N, D]`, float32."""
-        # Graphs are imported into graphs alone.
-        return tf.function(self._imported, autograph=False)(
+        """Returns float32 `[N, D]` of images `[N, S, S, 3]` in [-1, 1]."""
+        # A graph can only be imported into a graph.
+        return tf.function(self._run_graph, autograph=False)(
             tf.cast(images, tf.float32)
         )
 
-    def _imported(self, images):
+    def _run_graph(self, images):
         (given, wanted) = self.ends
         weights = {
             name: tf.convert_to_tensor(weight) for name, weight in self.kernels

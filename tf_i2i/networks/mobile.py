@@ -1,9 +1,9 @@
-"""A translator for phones: separable convolutions that int8 suits.
+"""A translator for phones: separable convolutions that suit int8.
 
 Depthwise 3x3 and pointwise convolutions (Howard et al. 2017,
-arXiv:1704.04861), batch normalization that converters fold into them, and
-ReLU6, whose range is known beforehand: int8 has no other steps to take. Full
-resolution is left to the first and the last convolution.
+arXiv:1704.04861), batch normalization, which converters fold into them, and
+ReLU6, whose range is fixed, as int8 needs it. Only the first and the last
+convolution work at full resolution.
 """
 
 import keras
@@ -15,13 +15,13 @@ from tf_i2i.layers import DomainBatchRenormalization
 from tf_i2i.layers import NormRouting
 from tf_i2i.layers import upsample
 from tf_i2i.networks.base import Network
-from tf_i2i.networks.blocks import scaled
+from tf_i2i.networks.blocks import widen
 
 STRIDE = 8  # Sides of images are multiples of this.
 _ROUTE = "images"
 
 
-class _Normed(Network):
+class _NormalizedConvolution(Network):
     """A convolution, batch normalization and, unless linear, ReLU6."""
 
     def __init__(self, convolution, linear=False, name=None):
@@ -41,7 +41,7 @@ class _Separable(Network):
     def __init__(self, filters, strides=1, linear=False, name=None):
         super().__init__(name)
         shared = {"use_bias": False, "name": "convolution"}
-        self.depthwise = _Normed(
+        self.depthwise = _NormalizedConvolution(
             keras.layers.DepthwiseConv2D(
                 3,
                 strides,
@@ -51,7 +51,7 @@ class _Separable(Network):
             ),
             name="depthwise",
         )
-        self.pointwise = _Normed(
+        self.pointwise = _NormalizedConvolution(
             Conv2D(filters, 1, kernel_initializer="he_normal", **shared),
             linear,
             name="pointwise",
@@ -73,8 +73,8 @@ class MobileGenerator(Network):
 
     def __init__(self, width=1.0, blocks=4, name=None):
         super().__init__(name)
-        few, some, many = (scaled(n, width) for n in (32, 64, 128))
-        self.first = _Normed(
+        few, some, many = (widen(n, width) for n in (32, 64, 128))
+        self.first = _NormalizedConvolution(
             Conv2D(
                 few,
                 3,
@@ -111,10 +111,10 @@ class MobileGenerator(Network):
         for down in self.downs:
             x = down(x, routing=routing)
             skips.append(x)
-        for bent, linear in zip(
+        for first, linear in zip(
             self.blocks[::2], self.blocks[1::2], strict=True
         ):
-            x = x + linear(bent(x, routing=routing), routing=routing)
+            x = x + linear(first(x, routing=routing), routing=routing)
         for up, skip in zip(self.ups, skips[-2::-1], strict=True):
             x = up(upsample(x), routing=routing) + skip
         return tf.nn.depth_to_space(tf.cast(self.last(x), tf.float32), 2)

@@ -1,4 +1,4 @@
-"""PatchGAN: a critic of overlapping patches (Isola et al. 2017)."""
+"""PatchGAN, a critic of overlapping patches (Isola et al. 2017)."""
 
 import keras
 import tensorflow as tf
@@ -7,24 +7,25 @@ from tf_i2i.layers import Conv2D
 from tf_i2i.layers import InstanceNormalization
 from tf_i2i.networks.base import Network
 from tf_i2i.networks.blocks import normal_kernels
-from tf_i2i.networks.blocks import scaled
+from tf_i2i.networks.blocks import widen
 
 
 class PatchCritic(Network):
     """4x4 convolutions, C64-C128-C256-C512 and a score for each patch.
 
-    CycleGAN (arXiv:1703.10593), appendix 7.2: the first `layers` halve the
-    image, all but the first and the last are normalized, leaky ReLU .2. Of
-    three layers each score sees 70x70 pixels, of two 34x34, of one 16x16.
+    CycleGAN (arXiv:1703.10593), appendix 7.2: the first `layers` have stride
+    2, all but the first and the last are normalized, leaky ReLU of slope .2.
+    The receptive field of a score is 70x70 pixels for three layers, 34x34 for
+    two, 16x16 for one.
 
     Args:
-        layers: number of halvings.
+        layers: number of convolutions of stride 2.
         width: factor on the channel counts.
     """
 
     def __init__(self, layers=3, width=1.0, name=None):
         super().__init__(name)
-        channels = [scaled(64 * min(2**i, 8), width) for i in range(layers + 1)]
+        channels = [widen(64 * min(2**i, 8), width) for i in range(layers + 1)]
         self.pad = keras.layers.ZeroPadding2D(1)
         self.convolutions = [
             Conv2D(
@@ -41,7 +42,7 @@ class PatchCritic(Network):
         ]
 
     def call(self, x, training=False):
-        """Scores patches of images.
+        """Returns scores of patches.
 
         Args:
             x: `[N, H, W, 3]`.

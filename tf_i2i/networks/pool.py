@@ -4,23 +4,23 @@ import keras
 import tensorflow as tf
 
 from tf_i2i.errors import UserError
-from tf_i2i.layers.replicas import gathered
+from tf_i2i.layers.replicas import gather_replicas
 from tf_i2i.layers.replicas import replica_position
 
 
 class ImagePool(keras.layers.Layer):
     """The image pool of Shrivastava et al. 2017 (arXiv:1612.07828).
 
-    While it fills, images are stored and handed back. Then, half of the
-    time, an image takes the place of an older one, which is handed back in
-    its stead.
+    While the pool is not full, images are stored and returned. Afterwards
+    each image, with probability one half, replaces a stored one, which is
+    returned in its place.
 
-    All replicas hold the same pool, of what all of them made: any number of
-    devices trains as one does, and a saved pool is the whole one.
+    All replicas hold the same pool, with the images of all of them: any
+    number of devices trains as one does, and a saved pool is complete.
 
     Args:
-        images: how many it holds.
-        image_size: their side in pixels.
+        images: number of images in the pool.
+        image_size: side of the images in pixels.
     """
 
     def __init__(self, images, image_size, name=None):
@@ -32,14 +32,14 @@ class ImagePool(keras.layers.Layer):
         self.stored = self.add_weight((), dtype="int64", name="stored", **kept)
 
     def call(self, images, order, coins):
-        """Hands back one image for each.
+        """Returns an image for each of the given ones.
 
         Args:
             images: `[N, S, S, 3]`, this replica's; float.
-            order: `[images of the pool]`, uniform in [0, 1): its least ones
-                are the places that this batch meets, no two the same.
-            coins: `[replicas * N]`, uniform in [0, 1). Both are the same on
-                all replicas.
+            order: `[images of the pool]`, uniform in [0, 1): the indices of
+                its smallest values are the entries that may be exchanged.
+            coins: `[replicas * N]`, uniform in [0, 1): an image is exchanged
+                below .5. Both are the same on all replicas.
 
         Returns:
             `[N, S, S, 3]`, float32, without a gradient.
@@ -47,7 +47,7 @@ class ImagePool(keras.layers.Layer):
         Raises:
             UserError: a batch is larger than the pool.
         """
-        new = gathered(tf.stop_gradient(tf.cast(images, tf.float32)))
+        new = gather_replicas(tf.stop_gradient(tf.cast(images, tf.float32)))
         count = new.shape[0]
         if count > self.images:
             raise UserError(
@@ -64,7 +64,7 @@ class ImagePool(keras.layers.Layer):
         )
         older = tf.gather(held, slots)
         swapped = _for_images(~filling & (coins < 0.5))
-        # An image that is not finite must not outlive its step.
+        # Values that are not finite must not be stored.
         kept = (filling | swapped) & tf.math.is_finite(new)
         update = tf.where(kept, new, older)
         self.held.assign(

@@ -25,12 +25,12 @@ SMALLEST = 4
 
 
 def channels(size, width):
-    """Channels at `size` pixels: `min(4096 / size, 256) * width`."""
+    """Returns channels at `size` pixels: `min(4096 / size, 256) * width`."""
     return max(4, round(min(4096 / size, 256) * width))
 
 
 def blend(new, old, fade):
-    """`fade * new + (1 - fade) * old`; `new` where `fade` is None."""
+    """Returns `fade * new + (1 - fade) * old`; `new` if `fade` is None."""
     if fade is None:
         return new
     fade = tf.cast(fade, new.dtype)
@@ -38,7 +38,7 @@ def blend(new, old, fade):
 
 
 def _between(smallest, largest):
-    """Doublings of `smallest`, without it, up to `largest`."""
+    """Returns the doublings of `smallest` up to `largest`."""
     sizes = []
     while smallest < largest:
         smallest *= 2
@@ -47,10 +47,10 @@ def _between(smallest, largest):
 
 
 def _block(blocks, size):
-    """The convolutions at a size, in order.
+    """Returns the convolutions at a size, in order.
 
-    Blocks are a flat dictionary: a weights file leaves out, without a word,
-    layers in a list inside a dictionary.
+    Blocks are a flat dictionary: Keras silently does not save layers in a
+    list inside a dictionary.
     """
     return [blocks[f"{size}_{i}"] for i in range(2) if f"{size}_{i}" in blocks]
 
@@ -90,21 +90,21 @@ class ConvolutionBase(Network):
             name="convolution",
         )
         self.norm = None
-        self.by_picture = False
+        self.per_image = False
         if norm:
             norm = dict(norm)
-            # Fixed steps of int8 hold pixel normalization badly.
-            self.by_picture = norm.pop("pixel_norm", True) and not linear
+            # Statistics of each image: int8 represents them badly.
+            self.per_image = norm.pop("pixel_norm", True) and not linear
             self.norm = DomainBatchRenormalization(**norm, name="norm")
 
-    def finish(self, x, routing):
-        """All that comes after the convolution."""
+    def activate(self, x, routing):
+        """Returns the normalized and activated output of the convolution."""
         if self.norm is None:
             return x if self.linear else leaky_relu(x)
         x = self.norm(x, routing=routing)
         if self.linear:
             return x
-        if not self.by_picture:
+        if not self.per_image:
             return leaky_relu(x)
         return leaky_pixel_norm(x, training=routing.limits is not None)
 
@@ -113,31 +113,31 @@ class Convolution(ConvolutionBase):
     """A convolution of one map; arguments as in `ConvolutionBase`."""
 
     def call(self, x, routing=None, shared=False):
-        """Convolves, normalizes, bends.
+        """Returns the convolved, normalized and activated map.
 
         Args:
             x: `[N, H, W, C]`.
             routing: `NormRouting` through the normalization.
-            shared: whether `x` holds what the routing's routes start from,
-                each source once.
+            shared: whether `x` holds each source once, to be repeated for
+                the routes that start from it.
         """
         x = self.convolution(x)
-        return self.finish(
+        return self.activate(
             routing.repeat_per_route(x) if shared else x, routing
         )
 
 
 class UpConvolution(ConvolutionBase):
-    """A normalized 3x3 convolution of an upsampled map and a skip beside it.
+    """A normalized 3x3 convolution of an upsampled map and a skip connection.
 
-    Computed as the sum of two convolutions, which is the same: the upsampled
-    map's is a transposed one (Karras et al. 2018 call it fused upscaling),
-    which takes 4 multiplications where 9 would meet twins, and the skip's is
-    taken once for all routes that share it.
+    It is computed as the sum of two convolutions, which is equal: that of the
+    upsampled map is a transposed one (the fused upscaling of Karras et al.
+    2018), with 4 multiplications in place of 9, and that of the skip
+    connection is computed once for all routes that share it.
     """
 
     def call(self, x, skip, routing):
-        """Upsamples, concatenates, convolves.
+        """Returns the convolution of `x`, upsampled, concatenated with `skip`.
 
         Args:
             x: `[routes * N, H, W, C]`.
@@ -154,11 +154,11 @@ class UpConvolution(ConvolutionBase):
         if skip is not None:
             aside = tf.cast(aside, skip.dtype)
             y += routing.repeat_per_route(tf.nn.conv2d(skip, aside, 1, "SAME"))
-        return self.finish(y, routing)
+        return self.activate(y, routing)
 
 
 class ProgressiveEncoder(Network):
-    """Images -> a map of 4x4 positions and the features before each pooling.
+    """Encodes images to a 4x4 map, and to the features before each pooling.
 
     Args:
         sizes: resolutions that are trained, ascending, e.g. `(8, 16, 32)`.
@@ -209,7 +209,7 @@ class ProgressiveEncoder(Network):
             images: `[N, k*size, l*size, 3]`, float in [-1, 1]; k = l = 1 in
                 training.
             size: one of `sizes`.
-            fade: share of the block at `size`; None for all of it.
+            fade: weight of the block at `size`; None for 1.
             routing: `NormRouting` through the normalizations, if there are any.
 
         Returns:
@@ -232,12 +232,12 @@ class ProgressiveEncoder(Network):
 
 
 class ProgressiveGenerator(Network):
-    """A 4x4 map and skips -> images.
+    """Generates images from a 4x4 map and skip connections.
 
     Args:
         sizes, width, norm, kernel_initializer: as in `ProgressiveEncoder`.
         skips: whether features of the encoder are concatenated (U-Net).
-        output_norm: normalization after the 1x1 convolution to RGB too.
+        output_norm: whether the 1x1 convolution to RGB is normalized too.
     """
 
     def __init__(
@@ -276,7 +276,7 @@ class ProgressiveGenerator(Network):
                 1,
                 norm=norm if output_norm else None,
                 linear=True,
-                # Near grey: contrast is learned faster than unlearned.
+                # Near grey: contrast is faster to learn than to unlearn.
                 kernel_initializer=keras.initializers.RandomNormal(stddev=0.02),
                 name=f"to_rgb_{size}",
             )
@@ -310,7 +310,7 @@ class ProgressiveGenerator(Network):
 
 
 class CriticTail(Network):
-    """3x3 and 4x4 convolutions and a dense layer: 4x4 map -> `[N, outputs]`."""
+    """Convolutions of 3x3 and 4x4 and a dense layer: `[N, outputs]`."""
 
     def __init__(
         self, width, outputs, kernel_initializer="he_normal", name=None
@@ -336,12 +336,12 @@ class CriticTail(Network):
 
     def call(self, x):
         x = self.valid(self.same(x))
-        # The mean is over one position at the size of training.
+        # At the size of training the mean is over one position.
         return self.dense(tf.reduce_mean(x, axis=[1, 2]))
 
 
 class ProgressiveCritic(Network):
-    """Images -> one logit each; the encoder's structure without its weights.
+    """One logit for each image; the structure of the encoder.
 
     Args:
         sizes, width, convs_at_8, kernel_initializer: as in
@@ -375,8 +375,8 @@ class ProgressiveCritic(Network):
             images: `[groups * N, size, size, 3]`, float, one kind of image
                 after the other.
             size, fade: as in `ProgressiveEncoder`.
-            groups: number of kinds; the minibatch deviation is taken within
-                each.
+            groups: number of kinds; the minibatch standard deviation is
+                taken within each.
 
         Returns:
             `[groups * N, 1]`, float32 logits.
@@ -386,7 +386,7 @@ class ProgressiveCritic(Network):
 
 
 class StyleEncoder(Network):
-    """Images -> style vectors of length 1, `[N, style_size]`, float32.
+    """Encodes images to style vectors, `[N, style_size]`, float32.
 
     Args:
         sizes, width, norm, convs_at_8, kernel_initializer: as in

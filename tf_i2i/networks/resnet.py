@@ -11,15 +11,18 @@ from tf_i2i.layers import InstanceNormalization
 from tf_i2i.layers import reflect_pad
 from tf_i2i.networks.base import Network
 from tf_i2i.networks.blocks import ResidualBlock
-from tf_i2i.networks.blocks import bent
+from tf_i2i.networks.blocks import norm_relu
 from tf_i2i.networks.blocks import normal_kernels
-from tf_i2i.networks.blocks import scaled
+from tf_i2i.networks.blocks import widen
 
 STRIDE = 4  # Sides of images are multiples of this.
 
 
-def halved(network, x, training):
-    """What a network's blocks work on, by its 7x7 kernel and its halvings.
+def downsample_stem(network, x, training):
+    """Returns the input of a network's residual blocks.
+
+    A 7x7 convolution and convolutions of stride 2, each with a normalization
+    and ReLU.
 
     Args:
         network: has `first`, a convolution, `downs`, convolutions of stride
@@ -28,12 +31,12 @@ def halved(network, x, training):
         training: see `InstanceNormalization`.
 
     Returns:
-        `[N, h, w, C]`, not negative.
+        `[N, h, w, C]`, at least 0.
     """
     x = network.first(reflect_pad(x, 3, training))
-    x = bent(network.norms, 0, x, training)
+    x = norm_relu(network.norms, 0, x, training)
     for i, down in enumerate(network.downs, 1):
-        x = bent(network.norms, i, down(x), training)
+        x = norm_relu(network.norms, i, down(x), training)
     return x
 
 
@@ -43,10 +46,11 @@ class ResnetGenerator(Network):
     Args:
         blocks: number of residual blocks.
         width: factor on the channel counts.
-        outer_norm: normalization around the residual blocks too, as
-            published. It takes an image's overall colour and contrast away.
-        make_block: function (place, channels, name) -> the residual block
-            there; None for plain ones.
+        outer_norm: whether the layers outside the residual blocks are
+            normalized too, as published. It removes an image's overall
+            colour and contrast.
+        make_block: function (index, channels, name) -> the residual block
+            at that index; None for plain ones.
     """
 
     def __init__(
@@ -58,7 +62,7 @@ class ResnetGenerator(Network):
         make_block=None,
     ):
         super().__init__(name)
-        few, some, many = (scaled(n, width) for n in (64, 128, 256))
+        few, some, many = (widen(n, width) for n in (64, 128, 256))
         kernels = {"kernel_initializer": normal_kernels(width)}
         half = {"strides": 2, "padding": "same", **kernels}
         self.first = Conv2D(few, 7, **kernels, name="first")
@@ -66,7 +70,7 @@ class ResnetGenerator(Network):
             Conv2D(n, 3, **half, name=f"down_{n}") for n in (some, many)
         ]
 
-        def plain(place, channels, name):
+        def plain(index, channels, name):
             return ResidualBlock(channels, width=width, reflect=True, name=name)
 
         make_block = make_block or plain
@@ -91,14 +95,20 @@ class ResnetGenerator(Network):
         Returns:
             float32, shape of `x`, in [-1, 1].
         """
-        x = halved(self, x, training)
+        x = downsample_stem(self, x, training)
         for block in self.blocks:
             x = block(x, training=training)
-        return self._decoded(x, training)
+        return self._decode(x, training)
 
-    def _decoded(self, x, training, given=lambda x: x):
-        """What the blocks leave -> images; `given` makes a layer's input."""
+    def _decode(self, x, training, prepare=lambda x: x):
+        """Returns images from the blocks' output.
+
+        Args:
+            x: `[N, h, w, C]`.
+            training: see `InstanceNormalization`.
+            prepare: function that is applied to the input of each layer.
+        """
         for i, up in enumerate(self.ups, 3):
-            x = bent(self.norms, i, up(given(x)), training)
-        x = self.last(reflect_pad(given(x), 3, training))
+            x = norm_relu(self.norms, i, up(prepare(x)), training)
+        x = self.last(reflect_pad(prepare(x), 3, training))
         return tf.tanh(tf.cast(x, tf.float32))

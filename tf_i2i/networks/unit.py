@@ -7,35 +7,35 @@ from tf_i2i.layers import Conv2D
 from tf_i2i.networks.base import Network
 from tf_i2i.networks.blocks import ResidualBlock
 from tf_i2i.networks.blocks import normal_kernels
-from tf_i2i.networks.blocks import scaled
+from tf_i2i.networks.blocks import widen
 
 BLOCKS = 4  # Residual blocks of an encoder, and of a generator.
 
 
 def leaky_relu(x):
-    """Slope .01, as in the authors' code; the paper prints none."""
+    """Returns the leaky ReLU of slope .01, as in the authors' code."""
     return tf.nn.leaky_relu(x, 0.01)
 
 
 def residual_blocks(
     count, channels=512, kernel_size=3, width=1.0, name="block"
 ):
-    """Blocks for networks to own or to share.
+    """Returns residual blocks, which networks may share.
 
     Args:
-        count: how many.
-        channels: at width 1.
-        kernel_size: 3, of "basic residual blocks"; Table 3 prints 1, which
-            would leave a code 19 of its image's pixels to see.
+        count: number of blocks.
+        channels: channels at width 1.
+        kernel_size: 3, as in "basic residual blocks"; Table 3 prints 1, with
+            which a code has a receptive field of 19 pixels.
         width: factor on the channels.
-        name: of them all, to be numbered.
+        name: name of the blocks, to which a number is added.
 
     Returns:
         List of `ResidualBlock`.
     """
     return [
         ResidualBlock(
-            scaled(channels, width),
+            widen(channels, width),
             kernel_size,
             leaky_relu,
             width,
@@ -46,7 +46,7 @@ def residual_blocks(
 
 
 class UnitEncoder(Network):
-    """Three convolutions and the residual blocks; gives the mean of a code.
+    """Three convolutions and residual blocks: the mean of a code.
 
     Args:
         blocks: list of `ResidualBlock`, some of them another encoder's too.
@@ -59,7 +59,7 @@ class UnitEncoder(Network):
         strides = [2, 2, 2] if halvings == 3 else [1, 2, 2]
         self.convolutions = [
             Conv2D(
-                scaled(filters, width),
+                widen(filters, width),
                 kernel_size,
                 stride,
                 padding="same",
@@ -73,7 +73,7 @@ class UnitEncoder(Network):
         self.blocks = blocks
 
     def call(self, x, training=False):
-        """Encodes.
+        """Returns the means of codes.
 
         Args:
             x: `[N, H, W, 3]`, sides multiples of `2 ** halvings`.
@@ -90,11 +90,11 @@ class UnitEncoder(Network):
 
 
 class UnitGenerator(Network):
-    """The residual blocks, doublings, and a 1x1 convolution to RGB.
+    """Residual blocks, transposed convolutions, and 1x1 to RGB.
 
     Args:
         blocks: list of `ResidualBlock`, some of them another generator's too.
-        halvings: of the encoder.
+        halvings: as of the encoder.
         width: factor on the channel counts.
     """
 
@@ -103,7 +103,7 @@ class UnitGenerator(Network):
         self.blocks = blocks
         self.doublings = [
             keras.layers.Conv2DTranspose(
-                scaled(filters, width),
+                widen(filters, width),
                 3,
                 2,
                 padding="same",
@@ -117,7 +117,7 @@ class UnitGenerator(Network):
         )
 
     def call(self, code, training=False):
-        """Decodes.
+        """Returns images.
 
         Args:
             code: `[N, h, w, channels]`.
@@ -135,10 +135,10 @@ class UnitGenerator(Network):
 
 
 class UnitCritic(Network):
-    """Halving convolutions without normalization, and a map of logits.
+    """Convolutions of stride 2 without normalization; a map of logits.
 
     Args:
-        layers: halvings, 1 to 5; 64, 128, ... 1024 channels.
+        layers: number of convolutions, 1 to 5; 64, 128, ... 1024 channels.
         width: factor on the channel counts.
     """
 
@@ -146,7 +146,7 @@ class UnitCritic(Network):
         super().__init__(name)
         self.convolutions = [
             Conv2D(
-                scaled(64 * 2**i, width),
+                widen(64 * 2**i, width),
                 3,
                 2,
                 padding="same",
@@ -160,7 +160,7 @@ class UnitCritic(Network):
         )
 
     def call(self, x):
-        """`[N, H, W, 3]` -> logits `[N, h, w, 1]`; 7x7 of 256x256 pixels."""
+        """Returns logits `[N, h, w, 1]`; 7x7 for 256x256 pixels."""
         for convolution in self.convolutions:
             x = leaky_relu(convolution(x))
         return self.head(x)

@@ -1,13 +1,13 @@
 """Networks of XGAN (ICLR 2018 submission, Table 1).
 
-Encoder and decoder hold both domains: the layers next to the images are a
-domain's own, those next to the embedding are shared, and both domains go
-through them as one batch. Each normalized batch has moving statistics of its
-own *route*: had both domains one set, training would align their embeddings
-by normalizing each for itself, and inference would not.
+Encoder and decoder serve both domains: each domain has its own layers next to
+the images; those next to the embedding are shared, and both domains pass
+through them as one batch. Moving statistics are kept for each *route*: with
+one set for both domains, embeddings would be aligned in training, where each
+domain is normalized by its own batch, and not at inference.
 
-Kernels are 4x4 with stride 2 (not printed). Images of other sizes than 64 px
-leave another last map, `image_size / 16` pixels a side.
+Kernels are 4x4 with stride 2 (not printed). The last map has a side of
+`image_size / 16` pixels.
 """
 
 import keras
@@ -17,9 +17,9 @@ from tf_i2i.layers import Conv2D
 from tf_i2i.layers import DomainBatchRenormalization
 from tf_i2i.layers import NormRouting
 from tf_i2i.networks.base import Network
-from tf_i2i.networks.blocks import scaled
+from tf_i2i.networks.blocks import widen
 
-BLOCKS = 4  # Of an encoder, and of a decoder before its image.
+BLOCKS = 4  # Blocks of an encoder, and of a decoder.
 STRIDE = 2**BLOCKS
 EMBEDDING = 1024
 _KERNEL = 4
@@ -53,13 +53,13 @@ def _doubling(filters):
 
 
 class XganEncoder(Network):
-    """Images -> embeddings of length 1 (Table 1 a).
+    """Encodes images to embeddings of length 1 (Table 1 a).
 
     Args:
         image_size: side of the images, a multiple of 16 pixels.
         width: factor on the channel counts.
-        shared_blocks: of the four convolutions, how many at the end both
-            domains share; the two dense layers always.
+        shared_blocks: how many of the four convolutions, the last ones, the
+            domains share; they always share the two dense layers.
 
     Attributes:
         size: length of the embedding vectors.
@@ -67,13 +67,15 @@ class XganEncoder(Network):
 
     def __init__(self, image_size, width=1.0, shared_blocks=2, name=None):
         super().__init__(name)
-        self.size = scaled(EMBEDDING, width)
+        self.size = widen(EMBEDDING, width)
         every = ("a", "b", "fake_a", "fake_b")
 
         def blocks(numbers, routes, owner):
             return [
                 _Block(
-                    _halving(scaled(32 * 2**i, width)), routes, f"{owner}_{i}"
+                    _halving(widen(32 * 2**i, width)),
+                    routes,
+                    f"{owner}_{i}",
                 )
                 for i in numbers
             ]
@@ -96,7 +98,7 @@ class XganEncoder(Network):
         self.last = Conv2D(self.size, 1, name="dense_1")
 
     def call(self, images, routing):
-        """Encodes.
+        """Returns embeddings.
 
         Args:
             images: `[len(routing.routes) * N, S, S, 3]`, route after route.
@@ -121,14 +123,14 @@ class XganEncoder(Network):
 
 
 class XganDecoder(Network):
-    """Embeddings -> images (Table 1 b).
+    """Decodes embeddings to images (Table 1 b).
 
     Args:
         image_size: side of the images, a multiple of 16 pixels.
         width: factor on the channel counts.
-        shared_blocks: of the first four deconvolutions, how many at the
-            beginning the domains share.
-        targets: domains of which it makes images: "ab" or one of them.
+        shared_blocks: how many of the first four deconvolutions the domains
+            share.
+        targets: domains of the images: "ab" or one of them.
     """
 
     def __init__(
@@ -140,7 +142,7 @@ class XganDecoder(Network):
         def blocks(numbers, routes, owner):
             found = []
             for i in numbers:
-                filters = scaled(512 // 2**i, width)
+                filters = widen(512 // 2**i, width)
                 layer = _doubling(filters)
                 if i == 0:
                     layer = keras.layers.Conv2DTranspose(
@@ -167,13 +169,12 @@ class XganDecoder(Network):
             setattr(self, f"last_{target}", last)
 
     def call(self, codes, routing):
-        """Decodes.
+        """Returns images.
 
         Args:
             codes: `[sources * N, D]`, vectors of length 1, source after
                 source.
-            routing: `NormRouting` by routes such as "ab": what was in A is made
-                an image of B.
+            routing: `NormRouting` by routes such as "ab", from A to B.
 
         Returns:
             float32 `[len(routing.routes) * N, S, S, 3]` in [-1, 1], route
@@ -183,7 +184,7 @@ class XganDecoder(Network):
         sources = tuple(
             route[0] for route in routes[:: routing.routes_per_source]
         )
-        x = unit_deviation(codes)[:, None, None]
+        x = scale_to_unit_variance(codes)[:, None, None]
         for block in self.shared:
             x = block(x, routing=NormRouting(sources, limits))
         parts = tf.split(routing.repeat_per_route(x), len(routes))
@@ -205,13 +206,13 @@ class XganDecoder(Network):
 
 
 class XganCritic(Network):
-    """Images -> logits (Table 1 c).
+    """Logits of images (Table 1 c).
 
     Args:
         image_size: side of the images, a multiple of 16 pixels.
         width: factor on the channel counts.
-        routes: kinds of images, each normalized by itself.
-        logits: for each image.
+        routes: kinds of images, each normalized by its own statistics.
+        logits: number of logits for each image.
     """
 
     def __init__(
@@ -225,13 +226,13 @@ class XganCritic(Network):
         super().__init__(name)
         self.logits = logits
         self.blocks = [
-            _Block(_halving(scaled(filters, width)), routes, f"block_{i}")
+            _Block(_halving(widen(filters, width)), routes, f"block_{i}")
             for i, filters in enumerate((16, 32, 32, 32))
         ]
         self.last = Conv2D(logits, image_size // STRIDE, name="dense")
 
     def call(self, images, routing):
-        """`[len(routing.routes) * N, S, S, 3]` -> `[., logits]`."""
+        """Returns `[., logits]` of `[len(routing.routes) * N, S, S, 3]`."""
         x = images
         for block in self.blocks:
             x = block(x, routing=routing)
@@ -239,7 +240,7 @@ class XganCritic(Network):
 
 
 class DomainClassifier(Network):
-    """Embeddings -> one logit, above zero for A (three dense layers).
+    """One logit of an embedding, above 0 for A: three dense layers.
 
     Args:
         width: factor on the 1024 channels (not printed).
@@ -249,7 +250,7 @@ class DomainClassifier(Network):
         super().__init__(name)
         self.hidden = [
             keras.layers.Dense(
-                scaled(EMBEDDING, width),
+                widen(EMBEDDING, width),
                 activation="relu",
                 kernel_initializer="he_normal",
                 name=f"dense_{i}",
@@ -259,17 +260,17 @@ class DomainClassifier(Network):
         self.last = keras.layers.Dense(1, name="dense_2")
 
     def call(self, codes):
-        """`[N, D]`, vectors of length 1 -> `[N, 1]`."""
-        x = unit_deviation(codes)
+        """Returns logits `[N, 1]` of vectors of length 1, `[N, D]`."""
+        x = scale_to_unit_variance(codes)
         for dense in self.hidden:
             x = dense(x)
         return self.last(x)
 
 
-def unit_deviation(codes):
-    """Vectors of length 1 -> numbers of mean square 1.
+def scale_to_unit_variance(codes):
+    """Returns vectors of length 1 scaled to a mean square of 1.
 
-    What takes embeddings in would otherwise begin with an input of 1/32 in
-    each of 1024 channels, below what normalization adds to a variance.
+    Otherwise the first layer would get values around 1/32 in each of 1024
+    channels, whose variance is below the epsilon of normalization.
     """
     return codes * codes.shape[1] ** 0.5

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tf_i2i.data.unpaired import unpaired
 from tf_i2i.errors import UserError
-from tf_i2i.methods.base import NOT_FINITE
+from tf_i2i.methods.training_step import NOT_FINITE
 from tf_i2i.training import callbacks
 from tf_i2i.training import data_record
 from tf_i2i.training import settings
