@@ -347,7 +347,7 @@ def test_a_wrong_export_is_set_aside(run_dir, tmp_path, monkeypatch, refuses):
     assert report["a_to_b"]["max"] > 1
 
 
-def test_int8_of_norms_by_picture_is_named(
+def test_int8_of_per_image_norms_is_named(
     run_dir, tmp_path, monkeypatch, capsys
 ):
     cyclegan = CycleGAN(16, residual_blocks=1, width=0.05, critic_layers=1)

@@ -77,7 +77,7 @@ def test_ranges_are_those_of_each_operation(tmp_path):
             return images
 
     model = Nothing(SIZE, residual_blocks=1, width=0.1, critic_layers=1)
-    assert litert.norms_by_picture(model) == 2 * 7
+    assert litert.count_per_image_norms(model) == 2 * 7
     # Scaling to [-1, 1], clipping and scaling back write over their input.
     result = exported(model, tmp_path / "face.tflite", "int8")
     assert result["mean"] < 1

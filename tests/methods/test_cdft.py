@@ -139,7 +139,7 @@ def test_tensors_take_the_ways_of_the_paper(model):
     model.enter_phase(32, stage="conv3")
     a, b = images(1), images(2)
     s = model.forward(a, b, training=False)
-    layers = {"a": model.normalize(a, "a"), "b": model.normalized(b, "b")}
+    layers = {"a": model.normalize(a, "a"), "b": model.normalize(b, "b")}
     for o, i in ("ab", "ba"):
         to_o = [getattr(model, f"translator_{tap}_{o}") for tap in STAGES[2:]]
         back = getattr(model, f"translator_conv3_{i}")

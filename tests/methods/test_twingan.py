@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from tf_i2i import losses
-from tf_i2i.exporting.litert import norms_by_picture
+from tf_i2i.exporting.litert import count_per_image_norms
 from tf_i2i.layers import NormRouting
 from tf_i2i.methods import TwinGAN
 
@@ -483,6 +483,6 @@ def test_adam_meets_whole_gradients():
     )
 
 
-def test_without_pixel_norm_nothing_is_normalized_by_picture():
-    assert norms_by_picture(build()) > 0
-    assert norms_by_picture(build(pixel_norm=False)) == 0
+def test_without_pixel_norm_nothing_is_normalized_per_image():
+    assert count_per_image_norms(build()) > 0
+    assert count_per_image_norms(build(pixel_norm=False)) == 0

@@ -145,12 +145,12 @@ def _culprit(message):
     return named[1] if named else " ".join(message.split())[:300]
 
 
-def norms_by_picture(model):
-    """How many layers of the translators normalize a picture by itself.
+def count_per_image_norms(model):
+    """Returns how many layers of the translators normalize by the image.
 
-    Their statistics are those of the image, or of each of its pixels: int8,
-    whose steps are fixed before, holds them badly. Such layers say so by
-    an attribute, `per_image`.
+    They use statistics of each image, or of each of its pixels, which int8,
+    whose ranges are fixed, represents badly. Such layers have an attribute
+    `per_image`.
     """
     networks = [getattr(model, name) for name in model.translators]
     return sum(
@@ -162,7 +162,7 @@ def norms_by_picture(model):
 
 def warning_of_int8(model, precision):
     """The line that says what int8 does to some normalizations, or None."""
-    norms = norms_by_picture(model) if precision == "int8" else 0
+    norms = count_per_image_norms(model) if precision == "int8" else 0
     if not norms:
         return None
     return (
