@@ -100,12 +100,11 @@ def _subject(args):
         shape = (CALIBRATION_IMAGES, PUBLISHED_SIZE, PUBLISHED_SIZE, 3)
         noise = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
         return CycleGAN(PUBLISHED_SIZE), noise
-    from tf_i2i.training.run import load_translator
+    from tf_i2i.runs import load_translator
 
-    model, run = load_translator(args.run_dir)
-    return model, run.images(
-        ends(args.direction)[0], "train", CALIBRATION_IMAGES
-    )
+    run = load_translator(args.run_dir)
+    source, _ = ends(args.direction)
+    return run.model, run.images(source, "train", CALIBRATION_IMAGES)
 
 
 def candidates(model, images, direction, folder, threads):

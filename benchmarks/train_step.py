@@ -32,12 +32,13 @@ def measure(args):
 
     tensorflow = _import(cli)
     from tf_i2i.configs import find_config
-    from tf_i2i.training.run import open_run
+    from tf_i2i.runs import open_run
 
-    run, model = open_run(
+    run = open_run(
         tempfile.mkdtemp(), [find_config(args.gin_file)], args.gin_param
     )
-    peak = matrix_peak(tensorflow, run.precision)
+    model = run.model
+    peak = matrix_peak(tensorflow, run.config.precision)
     phases = run.phases[-1:] if args.last else run.phases
     rows = []
     for phase in phases:
@@ -55,7 +56,7 @@ def measure(args):
                 "peak_tflops": peak / 1e12,
                 "memory_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
                 / 2**20,
-                "precision": run.precision,
+                "precision": run.config.precision,
             }
         )
     if args.profile:

@@ -31,10 +31,10 @@ MAY_IMPORT = {
     "networks": LOW | {"layers", "losses"},
     "methods": LOW | {"layers", "losses", "networks", "features"},
     "training": LOW
-    | {"methods", "data", "layers", "losses", "evaluation", "features"}
-    | {"configuration"},
+    | {"methods", "data", "layers", "losses", "evaluation", "features"},
     "configuration": LOW
     | {"data", "features", "methods", "evaluation", "training"},
+    "runs": LOW | {"configuration", "data", "methods", "training"},
     "styles": LOW | {"data", "methods"},
     "files": LOW | {"data"},
     "geometry": LOW,

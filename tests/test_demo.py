@@ -186,15 +186,15 @@ def page():
 def exported(tmp_path_factory):
     """The TwinGAN of the toy faces, both ways."""
     from tf_i2i import exporting
-    from tf_i2i.training.run import load_translator
+    from tf_i2i.runs import load_translator
 
     run_dir = Path(demo.__file__).parent / "models" / "twingan"
-    model, run = load_translator(run_dir)
+    run = load_translator(run_dir)
     folder = tmp_path_factory.mktemp("exported")
     paths = []
     for direction in ("a_to_b", "b_to_a"):
         paths.append(folder / f"{direction}.tflite")
-        exporting.export_tflite(model, paths[-1], direction)
+        exporting.export_tflite(run.model, paths[-1], direction)
     return paths, run.images("a", "test", 1)[0]
 
 

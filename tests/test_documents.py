@@ -11,7 +11,7 @@ from tf_i2i import methods
 from tf_i2i import models
 from tf_i2i import train
 from tf_i2i.methods import registry
-from tf_i2i.training.run import load_translator
+from tf_i2i.runs import load_translator
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -38,7 +38,7 @@ def test_the_method_of_ones_own_trains(tmp_path, folders, monkeypatch, refuses):
     with refuses() as caught:
         load_translator(tmp_path)
     assert "import discogan" in str(caught.value)
-    model, _ = load_translator(tmp_path, allow_imports=True)
+    model = load_translator(tmp_path, allow_imports=True).model
     made = model.translate(np.zeros((1, 16, 16, 3), np.float32), "b_to_a")
     assert made.shape == (1, 16, 16, 3)
     assert int(model.images_shown) == 4

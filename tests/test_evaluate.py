@@ -13,8 +13,8 @@ from tf_i2i.data import toy_faces
 from tf_i2i.data.sources import ToyFacesSource
 from tf_i2i.data.store import open_store
 from tf_i2i.evaluation.evidence import RealImages
-from tf_i2i.training.run import load_translator
-from tf_i2i.training.schedules import Phase
+from tf_i2i.runs import load_translator
+from tf_i2i.training.run_config import RunConfig
 
 TEST, OTHERS = 16, 10
 
@@ -100,8 +100,7 @@ def test_the_best_checkpoint_is_the_one_of_the_lowest_distance(run_dir):
     known = json.loads((run_dir / "checkpoints" / "best.json").read_text())
     assert known["step"] == best
     assert -known["value"] == pytest.approx(distance[best], rel=1e-3)
-    _, run = load_translator(run_dir, best=True)
-    assert run.step == best
+    assert load_translator(run_dir, best=True).step == best
 
 
 def test_both_directions_beside_the_cheats(run_dir, faces, capsys):
@@ -206,8 +205,8 @@ def test_flags_that_mean_nothing(flags, argument, refuses):
 
 
 def test_evidence_is_in_the_order_of_the_pairs(run_dir):
-    _, run = load_translator(run_dir)
-    real = RealImages.of_run(run, paired=True)
+    run = load_translator(run_dir)
+    real = RealImages.of_data(run.data, run.phase.size, paired=True)
     evidence = real.evidence("b_to_a", count=5)
     assert real.names("a")[:5] == real.names("b")[:5]
     assert len(evidence.inputs) == len(evidence.truth) == 5
@@ -219,16 +218,13 @@ def test_evidence_is_in_the_order_of_the_pairs(run_dir):
 
 @pytest.mark.parametrize("data", [None, "toy"])
 def test_toy_faces_are_pairs_with_labels_however_they_are_named(data):
-    class Run:
-        def __init__(self):
-            self.data = {"a": data, "b": data}
-            self.label_maps = ()
-            self.phase = Phase("16px", 16, 4, 16)
+    class Data:
+        config = RunConfig(data_a=data, data_b=data)
 
         def store(self, domain):
             source = ToyFacesSource(domain, train=8, val=8, test=8)
             return open_store(source, 16, progress=lambda line: None)
 
-    evidence = RealImages.of_run(Run()).evidence("a_to_b")
+    evidence = RealImages.of_data(Data(), 16).evidence("a_to_b")
     assert evidence.truth is not None
     assert {"hair_color", "turn"} <= evidence.labels.keys()

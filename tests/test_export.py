@@ -272,12 +272,13 @@ def run_dir(model, tmp_path, monkeypatch):
 def use(monkeypatch, model):
     """What `--run_dir` leads to."""
     run = SimpleNamespace(
+        model=model,
         images=lambda domain, split, count: photos(
             count, seed=ord(domain) + len(split)
-        )
+        ),
     )
-    stub = SimpleNamespace(load_translator=lambda *_: (model, run))
-    monkeypatch.setitem(sys.modules, "tf_i2i.training.run", stub)
+    stub = SimpleNamespace(load_translator=lambda *_: run)
+    monkeypatch.setitem(sys.modules, "tf_i2i.runs", stub)
 
 
 def verb(run_dir, *argv, **arguments):

@@ -9,7 +9,7 @@ import tensorflow as tf
 import tf_i2i
 from tf_i2i.data import toy_faces
 from tf_i2i.images import to_float
-from tf_i2i.training.run import load_translator
+from tf_i2i.runs import load_translator
 
 MODELS = sorted(
     path.parent
@@ -21,8 +21,9 @@ COUNT = 48
 @pytest.mark.parametrize("path", MODELS, ids=lambda path: path.name)
 def test_a_shipped_model_translates_faces(path):
     assert sum(file.stat().st_size for file in path.iterdir()) < 2.2e6
-    model, run = load_translator(path)
-    assert run.data == {"a": None, "b": None}
+    run = load_translator(path)
+    model = run.model
+    assert run.config.data == {"a": None, "b": None}
     faces = {
         d: toy_faces.render(d, np.arange(COUNT), model.image_size) for d in "ab"
     }

@@ -34,12 +34,13 @@ class Colour(Embedding):
 def use(monkeypatch, model, stores=None):
     """What `--run_dir` leads to."""
     run = SimpleNamespace(
-        fit="crop",
+        model=model,
+        config=SimpleNamespace(fit="crop"),
         phase=SimpleNamespace(size=SIZE),
-        store=lambda domain: stores[domain],
+        data=SimpleNamespace(store=lambda domain: stores[domain]),
     )
-    stub = SimpleNamespace(load_translator=lambda *_: (model, run))
-    monkeypatch.setitem(sys.modules, "tf_i2i.training.run", stub)
+    stub = SimpleNamespace(load_translator=lambda *_: run)
+    monkeypatch.setitem(sys.modules, "tf_i2i.runs", stub)
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ import pytest
 import tensorflow as tf
 
 from tf_i2i import train
-from tf_i2i.training.checkpoints import PACKED
-from tf_i2i.training.run import load_translator
+from tf_i2i.runs import load_translator
+from tf_i2i.training.packed import PACKED
 
 TOOLS = Path(__file__).parents[1] / "tools"
 
@@ -89,9 +89,9 @@ def test_a_packed_model_translates_as_its_run(run_dir, tmp_path, rng):
     x = tf.constant(rng.uniform(-1, 1, (4, 8, 8, 3)).astype(np.float32))
     translations = []
     for folder in (run_dir, packed):
-        model, run = load_translator(folder)
+        run = load_translator(folder)
         assert run.images_shown == 24
-        translations.append(model.translate(x, "a_to_b").numpy())
+        translations.append(run.model.translate(x, "a_to_b").numpy())
     # float16 keeps three digits of each weight.
     np.testing.assert_allclose(*translations, atol=0.02)
     assert np.std(translations[0]) > 0.01

@@ -55,9 +55,11 @@ def run_dir(tmp_path, monkeypatch):
 
 def use(monkeypatch, model, label_maps=()):
     """What `--run_dir` leads to."""
-    run = SimpleNamespace(label_maps=label_maps)
-    stub = SimpleNamespace(load_translator=lambda *_: (model, run))
-    monkeypatch.setitem(sys.modules, "tf_i2i.training.run", stub)
+    run = SimpleNamespace(
+        model=model, config=SimpleNamespace(label_maps=label_maps)
+    )
+    stub = SimpleNamespace(load_translator=lambda *_: run)
+    monkeypatch.setitem(sys.modules, "tf_i2i.runs", stub)
 
 
 def verb(run_dir, *argv):

@@ -26,9 +26,9 @@ from tf_i2i.training import schedules
 from tf_i2i.training import settings
 from tf_i2i.training.devices import PRECISIONS
 from tf_i2i.training.devices import fastest_precision
-from tf_i2i.training.run import Run
+from tf_i2i.training.run_config import RunConfig
 
-# What a .gin file may name, by that name; and `train`, which is `Run`.
+# What a .gin file may name, by that name; and `train`, which is `RunConfig`.
 REGISTERED = methods() | {
     "teacher": teacher,
     "perceptual": perceptual,
@@ -44,7 +44,7 @@ REGISTERED = methods() | {
 }
 for _name, _what in REGISTERED.items():
     gin.external_configurable(_what, _name)
-_configured_run = gin.external_configurable(Run, "train")
+_run_config = gin.external_configurable(RunConfig, "train")
 
 # Settings of `train` that may differ when a run is resumed: how long, how
 # often, on which devices; and the place of the data, because a run recognizes
@@ -96,7 +96,7 @@ def _default_references():
     names = {what: name for name, what in REGISTERED.items()}
     return ["train.augmentation = @Augmentation()"] + [
         f"train.{name} = @{names[parameter.default]}"
-        for name, parameter in inspect.signature(Run).parameters.items()
+        for name, parameter in inspect.signature(RunConfig).parameters.items()
         if parameter.default in names
     ]
 
@@ -119,16 +119,13 @@ def resolved_config():
     return gin.operative_config_str()
 
 
-def configured_run(run_dir):
-    """A `Run` with the settings of the configuration.
-
-    Args:
-        run_dir: folder of the run, which may not exist yet.
+def run_config():
+    """The `RunConfig` of the configuration.
 
     Raises:
         UserError: for values that are refused.
     """
-    return _configured_run(run_dir)
+    return _run_config()
 
 
 def own_config(run_dir, allow_imports):
@@ -202,7 +199,7 @@ def check_same(run_dir, log):
         del before["train.augmentation"]
     # A setting that came with a newer version stood at its default.
     defaults = settings.bindings_of("\n".join(_default_references()))
-    for name, parameter in inspect.signature(Run).parameters.items():
+    for name, parameter in inspect.signature(RunConfig).parameters.items():
         defaults.setdefault(f"train.{name}", repr(parameter.default))
     for name in now.keys() & defaults.keys():
         before.setdefault(name, defaults[name])

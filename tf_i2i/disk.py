@@ -1,5 +1,6 @@
 """Files that are written whole or not at all, and sizes on the disk."""
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -37,6 +38,19 @@ def _remove(path):
         path.unlink()
     except OSError:
         return  # The file does not exist, or the folder is read-only.
+
+
+@contextlib.contextmanager
+def writing(path):
+    """Context in which each `OSError` names this path.
+
+    Raises:
+        OSError: with `path` and the reason.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, reason(error), str(path)) from error
 
 
 def reason(error):

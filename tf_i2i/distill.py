@@ -80,20 +80,22 @@ def main(argv):
 
     with locked(student_dir, to_stderr):
         cli.import_tensorflow(training=True)
-        from tf_i2i.training import run as runs
+        from tf_i2i import runs
 
-        teacher, run = runs.load_translator(flags.run_dir, flags.allow_imports)
+        run = runs.load_translator(flags.run_dir, flags.allow_imports)
+        teacher = run.model
         ways = _ways(teacher, flags.direction)
         folder = _write_teacher(teacher, student_dir / TEACHER)
         bindings = _bindings(teacher, run, folder, ways) + flags.gin_param
-        learning, student = runs.open_run(student_dir, files, bindings)
-        runs.write_config(learning)
-        learning.train(student)
-    if learning.stop_requested:
-        print(f"Stopped and saved at step {learning.step}; the same command")
-        print("goes on.")
+        learning = runs.open_run(student_dir, files, bindings)
+        learning.write_config()
+        trainer = learning.trainer()
+        trainer.run()
+    if trainer.state.stopped:
+        step = trainer.state.step
+        print(f"Stopped and saved at step {step}; the same command goes on.")
         return
-    student, _ = runs.load_translator(student_dir)
+    student = runs.load_translator(student_dir).model
     _compare(run, {"student": student, "teacher": teacher}, flags, student_dir)
 
 
@@ -128,11 +130,11 @@ def _bindings(teacher, run, folder, ways):
     """What of the student's configuration the teacher decides."""
     bindings = [
         f"train.image_size = {teacher.size}",
-        f"train.fit = {run.fit!r}",
+        f"train.fit = {run.config.fit!r}",
         f"exported.folder = {str(folder)!r}",
         f"Student.ways = {ways!r}",
     ]
-    for domain, spec in run.data.items():
+    for domain, spec in run.config.data.items():
         if spec is not None:
             bindings.append(f"train.data_{domain} = {spec!r}")
     return bindings
@@ -153,7 +155,7 @@ def _compare(run, models, flags, student_dir):
         alike = parity(
             photo_to_photo(models["teacher"], way),
             photo_to_photo(models["student"], way),
-            run.test_images(ends(way)[0], PARITY_IMAGES),
+            run.images(ends(way)[0], "test", PARITY_IMAGES),
         )
         kept[way] = {"likeness": alike, "scores": table}
         _show(way, table, alike)
@@ -185,7 +187,7 @@ def _table(run, models, direction, count):
     from tf_i2i.features import load_features
     from tf_i2i.features.cache import cached_embeddings
 
-    real = RealImages.of_run(run)
+    real = RealImages.of_data(run.data, run.phase.size)
     evidence = real.evidence(direction, "test", count)
     judge = Judge(evidence, load_features("random-conv"), 0, cached_embeddings)
     measures = find_recipe("quick")

@@ -209,13 +209,13 @@ def _trial(run_dir, files, bindings, allow_imports):
         # Where memory runs out, Linux is to kill this process, not another.
         Path("/proc/self/oom_score_adj").write_text("1000")
     tf = cli.import_tensorflow(training=True)
+    from tf_i2i.runs import open_run
     from tf_i2i.training import trial
-    from tf_i2i.training.run import open_run
 
     try:
-        run, model = open_run(run_dir, files, bindings, allow_imports)
-        print(json.dumps(trial.plan(run, model)), flush=True)
-        needs = trial.measure(run, model)
+        run = open_run(run_dir, files, bindings, allow_imports)
+        print(json.dumps(trial.plan(run)), flush=True)
+        needs = trial.measure(run)
     except (tf.errors.ResourceExhaustedError, MemoryError):
         needs = {"out_of_memory": True}
     print(json.dumps(needs), flush=True)

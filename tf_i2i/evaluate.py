@@ -146,7 +146,7 @@ class _Job:
         subject: `TrainedModels` or `ImageFolders`.
         facts: of the report, text by name.
         report: path of the report, unless a flag gives another.
-        run: the run of `TrainedModels`; None for images in folders.
+        run: the `TrainedRun` of `TrainedModels`; None for images in folders.
     """
 
     subject: object
@@ -158,24 +158,24 @@ class _Job:
 def _run_job(flags):
     from tf_i2i.evaluation.evidence import RealImages
     from tf_i2i.evaluation.subjects import TrainedModels
-    from tf_i2i.training.run import load_translator
+    from tf_i2i.runs import load_translator
 
     load = functools.partial(
         load_translator, flags.run_dir, flags.allow_imports
     )
-    model, run = load(best=flags.checkpoint == "best")
+    run = load(best=flags.checkpoint == "best")
     home = _home(flags.run_dir)
     known = _known(flags)
-    known["labels"] = known["labels"] or run.label_tables()
-    real = RealImages.of_run(run, flags.paired, **known)
+    known["labels"] = known["labels"] or run.data.label_tables()
+    real = RealImages.of_data(run.data, run.phase.size, flags.paired, **known)
     if flags.images_a or flags.images_b:
         return _images_job(flags, real, home / "others.html")
-    versions = {"best" if flags.checkpoint == "best" else "model": model}
+    versions = {"best" if flags.checkpoint == "best" else "model": run.model}
     if flags.checkpoint == "all" and run.checkpoints.best[0].exists():
-        versions["best"], _ = load(best=True)
+        versions["best"] = load(best=True).model
     facts = {
         "run": str(flags.run_dir),
-        "method": type(model).__name__,
+        "method": type(run.model).__name__,
         "checkpoints": ", ".join(versions),
         "step": f"{run.step:,}",
         "images shown": f"{run.images_shown:,} of each domain",
@@ -249,7 +249,7 @@ def _score(job, direction, features, measures, flags):
     judge = Judge(evidence, features, flags.seed, cached_embeddings)
     table = judge.table(candidates, measures, flags.cheats == "all")
     return report_direction(
-        named(direction, job.run.domains) if job.run else direction,
+        named(direction, job.run.config.domains) if job.run else direction,
         judge,
         next(iter(candidates.values())),
         table,

@@ -46,9 +46,10 @@ def main(argv, names=None):
     _check(flags, format, precision)
     placement.make_room(output, format.suffix)
     cli.import_tensorflow()
-    from tf_i2i.training.run import load_translator
+    from tf_i2i.runs import load_translator
 
-    model, run = load_translator(flags.run_dir, flags.allow_imports)
+    run = load_translator(flags.run_dir, flags.allow_imports)
+    model = run.model
     model.check_direction(direction)
     if warning := format.warn(model, precision):
         print(warning, file=sys.stderr)

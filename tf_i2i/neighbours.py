@@ -127,7 +127,7 @@ class Folder:
         self.names = [str(f.relative_to(path)) for f in self.files]
 
     def prepare(self, run):
-        self.size, self.fit = run.phase.size, run.fit
+        self.size, self.fit = run.phase.size, run.config.fit
 
     def load(self, i):
         """Image i, uint8 `[size, size, 3]`, or the `BadImage`."""
@@ -150,7 +150,7 @@ class RunImages:
         self.domain = domain
 
     def prepare(self, run):
-        self.store, self.size = run.store(self.domain), run.phase.size
+        self.store, self.size = run.data.store(self.domain), run.phase.size
         self.rows = self.store.split("test")
         self.names = [self.store.names[row] for row in self.rows]
 
@@ -259,9 +259,10 @@ def main(argv):
     flags = _parser().parse_args(argv)
     collections, outputs = _plan(flags)
     cli.import_tensorflow()
-    from tf_i2i.training.run import load_translator
+    from tf_i2i.runs import load_translator
 
-    model, run = load_translator(flags.run_dir, flags.allow_imports)
+    run = load_translator(flags.run_dir, flags.allow_imports)
+    model = run.model
     if not isinstance(model, Embedding):
         raise UserError(
             "`--run_dir` must be a run whose domains share an encoder. "

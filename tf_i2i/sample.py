@@ -72,9 +72,9 @@ def main(argv):
     files = [output] if as_grid else [path for pair in targets for path in pair]
     check_outputs(files, (), flags.overwrite)
     cli.import_tensorflow()
-    from tf_i2i.training.run import load_translator
+    from tf_i2i.runs import load_translator
 
-    model, _ = load_translator(flags.run_dir, flags.allow_imports)
+    model = load_translator(flags.run_dir, flags.allow_imports).model
     if not isinstance(model, Prior):
         raise UserError(
             "`--run_dir` must be a run of a method with a prior, such as "

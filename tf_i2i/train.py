@@ -87,26 +87,27 @@ def main(argv):
 
 def _train(args, run_dir, files, bindings):
     cli.import_tensorflow(training=True)
-    from tf_i2i.configuration import resolved_config
-    from tf_i2i.training import run as runs
+    from tf_i2i import configuration
+    from tf_i2i import runs
 
-    run, model = runs.open_run(run_dir, files, bindings, args.allow_imports)
+    run = runs.open_run(run_dir, files, bindings, args.allow_imports)
     if args.dry_run:
-        print(resolved_config())
-        print(runs.describe(run, model))
+        print(configuration.resolved_config())
+        print(run.describe())
         return
-    _check_joined(run)
+    _check_joined(run.workers)
     if run.workers.chief:
-        runs.write_config(run)
-    run.train(model, args.init_from, args.skip_step)
+        run.write_config()
+    trainer = run.trainer()
+    trainer.run(args.init_from, args.skip_step)
     if run.workers.chief:
-        _say_what_next(run)
+        _say_what_next(run_dir, trainer.state)
 
 
-def _check_joined(run):
+def _check_joined(workers):
     """Refuses several processes that would each train alone."""
     cluster = read_cluster()
-    if cluster and len(cluster.addresses) > run.workers.count:
+    if cluster and len(cluster.addresses) > workers.count:
         raise UserError(
             "`train.strategy` must be 'multi_worker' where `TF_CONFIG` names "
             "several workers; or unset TF_CONFIG. "
@@ -169,24 +170,25 @@ def _data_bindings(args):
     return bindings
 
 
-def _say_what_next(run):
-    if run.stop_requested:
+def _say_what_next(run_dir, state):
+    if state.stopped:
         print(
-            f"Stopped and saved at step {run.step}; the same command goes on."
+            f"Stopped and saved at step {state.step}; the same command goes on."
         )
         return
-    if run.images_shown < run.phases[-1].end:
+    if not state.finished:
         print("Cut short by train.steps; the phases go on.")
     print(
-        f"Trained: {run.images_shown} images of each domain, {run.step} steps."
+        f"Trained: {state.images_shown} images of each domain, "
+        f"{state.step} steps."
     )
-    if run.last_sample:
-        print(f"Look at:  {run.last_sample}")
-    print(f"Curves:   tensorboard --logdir={run.run_dir.parent}")
-    print(f"Score:    python -m tf_i2i.evaluate --run_dir={run.run_dir}")
+    if state.last_sample:
+        print(f"Look at:  {state.last_sample}")
+    print(f"Curves:   tensorboard --logdir={run_dir.parent}")
+    print(f"Score:    python -m tf_i2i.evaluate --run_dir={run_dir}")
     print(
         "Next:     python -m tf_i2i.translate "
-        f"--run_dir={run.run_dir} --input=me.jpg --output=translated/"
+        f"--run_dir={run_dir} --input=me.jpg --output=translated/"
     )
 
 

@@ -43,18 +43,19 @@ def main(argv):
     flags = _parser().parse_args(argv)
     outputs = _plan(flags)
     cli.import_tensorflow()
-    from tf_i2i.training.run import load_translator
+    from tf_i2i.runs import load_translator
 
     # Before the run sets its precision, which is for its own networks.
     find = detect.detector(flags.faces) if flags.faces else None
-    model, run = load_translator(flags.run_dir, flags.allow_imports)
+    run = load_translator(flags.run_dir, flags.allow_imports)
+    model = run.model
     given, references = [None], []
     if flags.style:
         given, references = styles.styles_for(
             model, flags.direction, flags.style, flags.styles, flags.seed
         )
     styled_fn = compile_translation(model, flags.direction)
-    filters = Filters.of(run.label_maps, flags.direction)
+    filters = Filters.of(run.config.label_maps, flags.direction)
     if _as_grid(flags):
         skipped = translate_to_grid(
             styled_fn, outputs, model.size, given, references, filters

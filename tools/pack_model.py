@@ -35,14 +35,14 @@ def main(argv):
     flags = parser.parse_args(argv)
     cli.check_run_dir(flags.run_dir)
     cli.import_tensorflow()
-    from tf_i2i.training.checkpoints import PACKED
-    from tf_i2i.training.checkpoints import pack_translator
-    from tf_i2i.training.run import load_translator
+    from tf_i2i.runs import load_translator
+    from tf_i2i.training.packed import PACKED
+    from tf_i2i.training.packed import pack_translator
 
-    model, run = load_translator(flags.run_dir, flags.allow_imports)
+    run = load_translator(flags.run_dir, flags.allow_imports)
     output = Path(flags.output)
     output.mkdir(parents=True, exist_ok=True)
-    pack_translator(model, output / PACKED)
+    pack_translator(run.model, output / PACKED)
     shutil.copy(run.run_dir / "metrics.jsonl", output)
     config = (run.run_dir / "config.gin").read_text()
     private = r"^(train\.(?:data|labels)_[ab]) = .*(\n[ \t].*)*"

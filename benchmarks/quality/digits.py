@@ -237,12 +237,13 @@ def accuracy(run_dir, best):
     """Returns a run's accuracy on B's test set, and the step of its weights."""
     from tf_i2i.evaluation.evidence import RealImages
     from tf_i2i.evaluation.translations import Translations
-    from tf_i2i.training.run import load_translator
+    from tf_i2i.runs import load_translator
 
-    model, run = load_translator(run_dir, best=best)
-    real = RealImages.of_run(run, labels=run.label_tables())
+    run = load_translator(run_dir, best=best)
+    data = run.data
+    real = RealImages.of_data(data, run.phase.size, labels=data.label_tables())
     evidence = real.evidence("a_to_b")
-    predicted = Translations(model).classify(evidence.target_test, "b")
+    predicted = Translations(run.model).classify(evidence.target_test, "b")
     _, truth = evidence.target_labels["digit"]
     return float(np.mean(predicted == truth)), run.step
 

@@ -36,7 +36,8 @@ def write(name, to, work, data_root, skip):
     import jax
 
     jax.config.update("jax_enable_x64", True)  # Counters have 64 bits.
-    run, model = _opened(name, work, data_root)
+    run = _opened(name, work, data_root)
+    model = run.model
     variables = _variables(model)
     places = {id(v): i for i, v in enumerate(variables)}
     start = [np.asarray(v) for v in variables]
@@ -50,7 +51,7 @@ def write(name, to, work, data_root, skip):
     for number, phase in enumerate(run.phases):
         if phase.name in skip:
             continue
-        _enter(run, model, phase)
+        _enter(model, phase)
         files = {
             "begin": f"{name}/begin_{phase.reset_optimizers}.bin",
             "loop": f"{name}/loop_{number}.bin",
@@ -62,7 +63,9 @@ def write(name, to, work, data_root, skip):
                 (to / path).write_bytes(zlib.compress(program.serialize()))
                 written.add(path)
         shown = np.linspace(0, phase.images, 1001)
-        factors = [run.schedule(phase.start + i, phase) for i in shown]
+        factors = [
+            run.config.learning_rate(phase.start + i, phase) for i in shown
+        ]
         phases.append(
             {
                 "name": phase.name,
@@ -74,7 +77,7 @@ def write(name, to, work, data_root, skip):
             }
         )
     row = {
-        "seed": run.seed,
+        "seed": run.config.seed,
         "chunk": CHUNK,
         "images": {d: path for d, (path, _) in images.items()},
         "counts": {d: shape[0] for d, (_, shape) in images.items()},
@@ -144,7 +147,7 @@ def _opened(name, work, data_root, seed=0):
 
     cli.import_tensorflow()
     from tf_i2i.configs import find_config
-    from tf_i2i.training.run import open_run
+    from tf_i2i.runs import open_run
 
     row = lab.ROWS[name]
     data, _ = lab.prepare(row.task, work, data_root)
@@ -176,7 +179,7 @@ def _variables(model):
 
 def _packed_images(run, domain, to):
     """Packs training images into one file; returns its name and their shape."""
-    store = run.store(domain)
+    store = run.data.store(domain)
     path = to / f"{store.path.stem[:16]}.npz"
     kind = {"format": "PNG"}
     # As PNG files, larger images would take many megabytes.
@@ -197,12 +200,10 @@ def _packed_images(run, domain, to):
     return path.name, (len(rows), *store.images.shape[1:])
 
 
-def _enter(run, model, phase):
+def _enter(model, phase):
     import tensorflow as tf
 
-    run.images_shown = phase.start
-    run.find_phase()
-    run.enter(model)
+    model.enter_phase(**phase.path)
     # XLA cannot compile strings, which this check needs for its messages.
     model._check_finite = lambda losses, gradients: tf.no_op()
 
@@ -225,7 +226,7 @@ def _begin(run, model, variables, phase, images, frozen):
     """Returns the function state -> state that runs before each phase."""
     import tensorflow as tf
 
-    from tf_i2i.training.loop import reset_optimizers
+    from tf_i2i.training.optimizers import reset_optimizers
 
     def begin():
         model.begin_phase()
@@ -253,8 +254,8 @@ def _loop(run, model, variables, phase, images, frozen):
     with portable():
         step = _as_jax(step, (batch, batch), variables, frozen)
     rates = {
-        place: np.float32(run.learning_rates[side])
-        for side, optimizer in model.optimizers.items()
+        place: optimizer.learning_rate.numpy()
+        for optimizer in model.optimizers.values()
         for place, v in enumerate(variables)
         if v is optimizer.learning_rate
     }
@@ -264,7 +265,7 @@ def _loop(run, model, variables, phase, images, frozen):
         def body(i, state):
             batch = []
             for domain in range(2):
-                key = jax.random.key(2 * run.seed + domain)
+                key = jax.random.key(2 * run.config.seed + domain)
                 key = jax.random.fold_in(key, first + i)
                 chosen = pictures[domain][orders[domain][i]]
                 batch.append(views[domain](chosen, key))
@@ -369,12 +370,17 @@ def _view(run, domain, phase):
     import jax
     import jax.numpy as jnp
 
-    augmentation = run.augmentations[domain]
+    config = run.config
+    augmentation = config.augmentations[domain]
     recolours = (
         *(augmentation.contrast, augmentation.hue),
         *(augmentation.brightness, augmentation.saturation),
     )
-    if any(recolours) or augmentation.invert or phase.size != run.image_size:
+    if (
+        any(recolours)
+        or augmentation.invert
+        or phase.size != run.config.image_size
+    ):
         raise SystemExit("elsewhere.py crops and mirrors, and no more")
     if augmentation.maps and augmentation.crop:
         raise SystemExit("elsewhere.py takes label maps whole")
@@ -408,7 +414,7 @@ def _view(run, domain, phase):
 
 def write_images(name, to, work, data_root):
     """Packs only the images, for a row that uses another row's programs."""
-    run, _ = _opened(name, work, data_root)
+    run = _opened(name, work, data_root)
     images = {d: _packed_images(run, d, to)[0] for d in "ab"}
     (to / name).mkdir(parents=True, exist_ok=True)
     (to / name / "images.json").write_text(json.dumps(images))
@@ -429,9 +435,10 @@ def read(name, seed, trained, work, data_root, features, cheats, device):
     """
     import lab
 
-    run, model = _opened(name, work, data_root, seed)
-    from tf_i2i.training.run import write_config
+    from tf_i2i.training.checkpoints import Checkpoints
 
+    run = _opened(name, work, data_root, seed)
+    model = run.model
     planned = f"{name}_{seed}" if seed else name
     files = np.load(trained / f"{planned}.npz")
     kept = [files[f"arr_{i}"] for i in range(len(files.files))]
@@ -445,9 +452,8 @@ def read(name, seed, trained, work, data_root, features, cheats, device):
     # The number of images shown depends on the plan; the config is unchanged.
     (phase,) = (p for p in run.phases if p.name == last["phase"])
     model.images_shown.assign(phase.end)
-    write_config(run)
-    run.step, run.images_shown = int(model.step.numpy()), phase.end
-    run.save(model)
+    run.write_config()
+    Checkpoints(run.run_dir, run.config.keep).save(model)
     with open(run.run_dir / "metrics.jsonl", "w") as file:
         for line in lines:
             if "step" in line:

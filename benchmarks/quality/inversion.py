@@ -40,12 +40,12 @@ def inverted(model, images, domain):
     }
 
 
-def rows(model, run, features, count):
+def rows(run, features, count):
     """Returns the lines of the table."""
     for domain in "ab":
-        images = run.test_images(domain, count)
+        images = run.images(domain, "test", count)
         truth = features.taps(images)
-        found = inverted(model, images, domain)
+        found = inverted(run.model, images, domain)
         found["another image"] = np.roll(images, 1, axis=0), None
         for tap, (made, share) in found.items():
             apart = perceptual_distance(features.taps(made), truth)
@@ -62,9 +62,10 @@ def main(argv=None):
     parser.add_argument("--count", type=int, default=200)
     args = parser.parse_args(argv)
     cli.import_tensorflow()
-    from tf_i2i.training.run import load_translator
+    from tf_i2i.runs import load_translator
 
-    model, run = load_translator(args.run_dir, args.allow_imports)
+    run = load_translator(args.run_dir, args.allow_imports)
+    model = run.model
     if not hasattr(model, "invert"):
         raise UserError(
             f"`--run_dir` must be a run of CDFT. Received: {model.name}"
@@ -72,7 +73,7 @@ def main(argv=None):
     features = load_features(args.features)
     print("| domain | layer | PSNR, dB | perceptual | cut |")
     print("| --- | --- | --- | --- | --- |")
-    for cells in rows(model, run, features, args.count):
+    for cells in rows(run, features, args.count):
         print(f"| {' | '.join(cells)} |", flush=True)
 
 

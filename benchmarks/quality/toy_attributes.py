@@ -24,7 +24,7 @@ from tf_i2i.data.sources import ToyFacesSource
 from tf_i2i.domains import ends
 from tf_i2i.exporting import photo_to_photo
 from tf_i2i.images import to_float
-from tf_i2i.training.run import load_translator
+from tf_i2i.runs import load_translator
 
 ATTRIBUTES = ("skin", "hair_color", "hair_style", "glasses", "turn")
 PAIRS = 400
@@ -117,7 +117,8 @@ def main():
     args = parser.parse_args()
     models, sizes = {}, set()
     for run_dir in args.run_dir:
-        models[run_dir], run = load_translator(run_dir)
+        run = load_translator(run_dir)
+        models[run_dir] = run.model
         sizes.add(run.phase.size)
     (size,) = sizes  # The table compares runs of the same image size.
     for direction in ("a_to_b", "b_to_a"):

@@ -14,7 +14,7 @@ from tf_i2i.data import toy_faces
 from tf_i2i.images import grid
 from tf_i2i.images import to_float
 from tf_i2i.images import to_uint8
-from tf_i2i.training.run import load_translator
+from tf_i2i.runs import load_translator
 
 HERE = Path(__file__).parent
 COUNT, SIZE = 8, 64
@@ -31,7 +31,7 @@ def main():
     folders = grid([portraits, cartoons])
     Image.fromarray(folders).save(HERE / "folders.png")
 
-    model, _ = load_translator(models.find_model("twingan-toy"))
+    model = load_translator(models.find_model("twingan-toy")).model
     rows = []
     for domain, direction in (("a", "a_to_b"), ("b", "b_to_a")):
         faces = toy_faces.render(domain, np.arange(COUNT), model.image_size)

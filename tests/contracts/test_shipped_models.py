@@ -9,9 +9,9 @@ from PIL import Image
 
 from tf_i2i import exporting
 from tf_i2i import models
+from tf_i2i import runs
 from tf_i2i import translate
 from tf_i2i.data.reading import read_image
-from tf_i2i.training import run as runs
 
 SHAPES = [(40, 70), (70, 40), (33, 33), (16, 128), (128, 16)]
 
@@ -40,7 +40,7 @@ def test_results_have_the_right_sizes(shipped, photos, tmp_path, monkeypatch):
     # One graph for each direction, not one for each command.
     compiled = functools.cache(translate.compile_translation)
     monkeypatch.setattr(translate, "compile_translation", compiled)
-    model = shipped.loaded[0]
+    model = shipped.loaded.model
     for direction in model.directions:
         for size in ("model", "input"):
             output = tmp_path / direction / size
@@ -65,7 +65,7 @@ def test_results_have_the_right_sizes(shipped, photos, tmp_path, monkeypatch):
 
 
 def test_exports_refuse_other_sizes(shipped, refuses):
-    model = shipped.loaded[0]
+    model = shipped.loaded.model
     wrong = 2 * model.size if model.fixed_size else model.size_multiple // 2
     if not wrong:
         pytest.skip("a model that takes sides of any length")

@@ -45,12 +45,13 @@ def copy_format():
 def test_a_format_is_added_in_one_place(monkeypatch, tmp_path, refuses):
     monkeypatch.setitem(FORMATS, "negative", copy_format())
     run = SimpleNamespace(
+        model=Negative(),
         images=lambda domain, split, count: np.full(
             (count, 16, 16, 3), 40, np.uint8
-        )
+        ),
     )
-    stub = SimpleNamespace(load_translator=lambda *_: (Negative(), run))
-    monkeypatch.setitem(sys.modules, "tf_i2i.training.run", stub)
+    stub = SimpleNamespace(load_translator=lambda *_: run)
+    monkeypatch.setitem(sys.modules, "tf_i2i.runs", stub)
     (tmp_path / "config.gin").touch()
     flags = [f"--run_dir={tmp_path}", f"--output={tmp_path}/x.negative"]
     export.main(flags)

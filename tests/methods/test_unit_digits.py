@@ -12,7 +12,7 @@ from tf_i2i import train
 from tf_i2i.evaluation.evidence import RealImages
 from tf_i2i.images import to_float
 from tf_i2i.methods import UNITAdaptation
-from tf_i2i.training.run import load_translator
+from tf_i2i.runs import load_translator
 
 BATCH, CLASSES = 4, 3
 
@@ -300,7 +300,7 @@ def scored(run_dir):
 
 
 def test_labels_of_b_choose_and_never_train(runs):
-    one, other = (load_translator(run_dir)[0] for run_dir in runs)
+    one, other = (load_translator(run_dir).model for run_dir in runs)
     assert int(one.step) == 3
     for x, y in zip(one.variables, other.variables, strict=True):
         np.testing.assert_array_equal(x, y)
@@ -313,14 +313,15 @@ def test_labels_of_b_choose_and_never_train(runs):
 
 
 def test_accuracy_is_that_of_the_classifier_in_b(runs):
-    model, run = load_translator(runs[0])
-    real = RealImages.of_run(run, labels=run.label_tables())
+    run = load_translator(runs[0])
+    data = run.data
+    real = RealImages.of_data(data, run.phase.size, labels=data.label_tables())
     evidence = {d: real.evidence(d, "val") for d in ("a_to_b", "b_to_a")}
     _, truth = evidence["a_to_b"].target_labels["digit"]
     # Numbers of classes are those that the classifier learned.
     assert truth.tolist() == [i % CLASSES for i in range(100, 108)]
     pixels = to_float(evidence["a_to_b"].target_test)
-    seen = np.argmax(model.classify(tf.constant(pixels), "b"), 1)
+    seen = np.argmax(run.model.classify(tf.constant(pixels), "b"), 1)
     last = scored(runs[0])[-1]
     assert last["a_to_b"]["accuracy"] == pytest.approx(np.mean(seen == truth))
     assert "accuracy" not in last["b_to_a"]

@@ -182,11 +182,10 @@ def test_mirrored_runs_resume(folders, tmp_path):
     assert [row["images_shown"] for row in rows] == [2, 4, 6]
 
 
-def test_another_configuration_is_refused(folders, finished):
-    with pytest.raises(
-        UserError, match=r"TwinGAN\.cycle_weight = 2\.0 \(was 10\.0\)"
-    ):
+def test_another_configuration_is_refused(folders, finished, refuses):
+    with refuses("run_dir") as error:
         train.main(flags(folders, finished[0], ["TwinGAN.cycle_weight = 2."]))
+    assert "TwinGAN.cycle_weight = 2.0 (was 10.0)" in str(error.value)
 
 
 def test_a_rerun_may_be_longer_and_say_more(folders, tmp_path):
@@ -197,7 +196,7 @@ def test_a_rerun_may_be_longer_and_say_more(folders, tmp_path):
     assert json.loads(lines(tmp_path)[-1])["step"] == 2
 
 
-def test_a_damaged_checkpoint_is_one_line(folders, finished, tmp_path):
+def test_a_damaged_checkpoint_is_refused(finished, tmp_path, refuses):
     folder = tmp_path / "checkpoints"
     folder.mkdir()
     (tmp_path / "config.gin").write_text(
@@ -206,8 +205,9 @@ def test_a_damaged_checkpoint_is_one_line(folders, finished, tmp_path):
     name, _ = state(finished[0])
     whole = (finished[0] / "checkpoints" / name).read_bytes()
     (folder / name).write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(UserError, match="must hold a whole checkpoint"):
+    with refuses("run_dir") as error:
         train.main([f"--run_dir={tmp_path}"])
+    assert name in str(error.value)
 
 
 def test_small_uneven_validation_sets(folders, tmp_path):
@@ -239,13 +239,13 @@ def test_run_dir_is_enough_to_go_on(folders, finished):
     assert lines(finished[0]) == before
 
 
-def test_a_loss_that_is_not_finite_is_one_line(folders, finished, tmp_path):
+def test_a_loss_that_is_not_finite_is_one_line(folders, tmp_path, refuses):
     params = [*SINGLE, "Adam.learning_rate = 1e30"]
-    with pytest.raises(UserError, match=r"(\w+) became .* at step 1\.") as e:
+    with refuses(None) as error:
         train.main(flags(folders, tmp_path, params))
-    assert "--skip_step=1" in str(e.value)
+    assert "--skip_step=1" in str(error.value)
     # There is nothing to begin from yet.
-    assert "--init_from" not in str(e.value)
+    assert "--init_from" not in str(error.value)
     assert not (tmp_path / "checkpoints").exists()
 
 
@@ -318,11 +318,12 @@ def test_defaults_and_schedules_take_bindings(folders, tmp_path):
     assert "single_phase.images = 300000" in written
 
 
-def test_a_run_with_imports_must_be_trusted(finished, tmp_path):
+def test_a_run_with_imports_must_be_trusted(finished, tmp_path, refuses):
     config = (finished[0] / "config.gin").read_text()
     (tmp_path / "config.gin").write_text("import os\n" + config)
-    with pytest.raises(UserError, match="pass --allow_imports"):
+    with refuses("run_dir") as error:
         train.main([f"--run_dir={tmp_path}"])
+    assert "--allow_imports" in str(error.value)
 
 
 def test_dry_run_prints_and_writes_nothing(folders, tmp_path, capsys):

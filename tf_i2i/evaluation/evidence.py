@@ -47,25 +47,26 @@ class RealImages:
     maps: dict = dataclasses.field(default_factory=dict)
 
     @classmethod
-    def of_run(cls, run, paired=False, labels=None, palettes=None, maps=None):
-        """The real images of a run, at the size of its phase.
+    def of_data(
+        cls, data, size, paired=False, labels=None, palettes=None, maps=None
+    ):
+        """The real images of a run.
 
-        Toy faces have pairs and labels of their own; of label maps the
-        palette is read.
+        The toy faces bring pairs and labels of their own, label maps their
+        palette.
 
         Args:
-            run: with `store(domain)`, `data`, `label_maps` and `phase`.
-            paired, labels, palettes, maps: see the attributes.
+            data: `RunData`.
+            size: side of the images, pixels.
+            paired, labels, palettes, maps: as the attributes.
         """
-        stores = {domain: run.store(domain) for domain in "ab"}
-        if all(map(means_toy_faces, run.data.values())):
+        stores = {domain: data.store(domain) for domain in "ab"}
+        if all(map(means_toy_faces, data.config.data.values())):
             labels = {d: _toy_labels(stores[d]) for d in "ab"}
             paired = True
-        known = {d: colours_of(stores[d]) for d in run.label_maps}
+        known = {d: colours_of(stores[d]) for d in data.config.label_maps}
         palettes = known | (palettes or {})
-        return cls(
-            stores, run.phase.size, paired, labels or {}, palettes, maps or {}
-        )
+        return cls(stores, size, paired, labels or {}, palettes, maps or {})
 
     def evidence(self, direction, split="test", count=None):
         """The `Evidence` of a direction.

@@ -1,238 +1,142 @@
-"""What happens beside the training step: progress, logs, pictures, saving."""
+"""What happens beside the training step: counting, logs, scores, saving."""
 
 import collections
-import contextlib
-import errno
-import io
-import json
-import sys
 import time
-from pathlib import Path
 
 import keras
 import numpy as np
-import tensorflow as tf
-from PIL import Image
-from tqdm import tqdm
 
-from tf_i2i.disk import reason
-from tf_i2i.disk import write_whole
-from tf_i2i.domains import named
 from tf_i2i.evaluation.evidence import RealImages
 from tf_i2i.evaluation.log import round_numbers
 from tf_i2i.evaluation.validation import Validation
-from tf_i2i.images import grid
-from tf_i2i.images import to_float
-from tf_i2i.images import to_uint8
 
-LINES = 5  # Of the log, by which a run is judged.
-SHOWN_SIDE = 64  # Pixels: small images are enlarged to this in grids.
+LINES = 5  # Lines of the log whose mean a method's alarms look at.
 
 
 class Every:
-    """Says when another `images` images have been shown."""
+    """Tells when another `images` images have been shown.
+
+    Args:
+        images: of each domain.
+    """
 
     def __init__(self, images):
         self.images = max(1, int(images))
         self.last = None
 
+    def start(self, images_shown):
+        """Counts from here on."""
+        self.last = images_shown // self.images
+
     def due(self, images_shown):
+        """Whether a multiple of `images` was reached since the last call."""
         now = images_shown // self.images
-        due = self.last is not None and now > self.last
+        due = now > self.last
         self.last = now
         return due
 
 
-@contextlib.contextmanager
-def writing(path):
-    """Names the file where a disk fails, whoever says so.
+class StateCallback(keras.callbacks.Callback):
+    """Base of the callbacks that act every so many images.
 
-    Raises:
-        OSError: with `path` and the reason.
+    Args:
+        state: `TrainingState`.
+        images: images of each domain between two actions.
     """
-    try:
-        yield
-    except OSError as error:
-        raise OSError(error.errno, reason(error), str(path)) from error
-    except tf.errors.OpError as error:
-        # "... path; No space left on device\n ..."
-        words = str(error).partition("; ")[2] or str(error)
-        words = words.partition("\n")[0].partition(" [Op:")[0]
-        raise OSError(errno.EIO, words, str(path)) from error
 
-
-class RunCallback(keras.callbacks.Callback):
-    """Base: `run`, the current `phase`, and the run's counters in Python."""
-
-    def __init__(self, run):
+    def __init__(self, state, images):
         super().__init__()
-        self.run = run
-
-    @property
-    def shown(self):
-        return self.run.images_shown
-
-    @property
-    def phase(self):
-        return self.run.phase
-
-    def record(self, row, scalars):
-        """Appends a line to metrics.jsonl, and scalars for TensorBoard.
-
-        Args:
-            row: dictionary for JSON, to follow the counters.
-            scalars: TensorBoard's names -> numbers; there, domains are
-                called as the run calls them.
-        """
-        counters = {"step": self.run.step, "images_shown": self.shown}
-        path = self.run.run_dir / "metrics.jsonl"
-        with writing(path), open(path, "a") as file:
-            file.write(json.dumps(counters | row) + "\n")
-        with (
-            writing(self.run.run_dir / "events"),
-            self.run.writer.as_default(step=self.shown),
-        ):
-            for name, value in scalars.items():
-                tf.summary.scalar(named(name, self.run.domains), value)
-
-
-class Clock(RunCallback):
-    """Counts steps and images in Python, and sets the learning rates.
-
-    First in the list: the others read the counters. Reading the model's
-    variables instead would wait for the device at each step.
-    """
+        self.state = state
+        self.every = Every(images)
 
     def on_train_begin(self, logs=None):
-        self.rates = [
-            (optimizer, self.run.learning_rates[side])
-            for side, optimizer in self.model.optimizers.items()
-        ]
+        self.every.start(self.state.images_shown)
+
+    def due(self):
+        """Whether it is time to act; call it once a step."""
+        return self.every.due(self.state.images_shown)
+
+    def phase_done(self):
+        """Whether the last step was the last one of the phase."""
+        return self.state.images_shown >= self.state.phase.end
+
+
+class Clock(keras.callbacks.Callback):
+    """Counts steps and images, and sets the learning rates.
+
+    It comes first in the list, because the others read the counters.
+
+    Args:
+        state: `TrainingState`.
+        schedule: function, (images shown, phase) -> factor on the rates.
+        learning_rates: dictionary, name of an optimizer -> its rate where
+            the factor is 1.
+    """
+
+    def __init__(self, state, schedule, learning_rates):
+        super().__init__()
+        self.state = state
+        self.schedule = schedule
+        self.learning_rates = learning_rates
         self.factor = None
 
     def on_train_batch_begin(self, batch, logs=None):
-        factor = self.run.schedule(self.shown, self.phase)
+        factor = self.schedule(self.state.images_shown, self.state.phase)
         if factor == self.factor:
             return
-        for optimizer, rate in self.rates:
-            optimizer.learning_rate = rate * factor
+        for side, optimizer in self.model.optimizers.items():
+            optimizer.learning_rate = self.learning_rates[side] * factor
         self.factor = factor
 
     def on_train_batch_end(self, batch, logs=None):
-        self.run.step += 1
-        self.run.images_shown += self.phase.batch_size
+        self.state.count_step()
 
 
-class Progress(RunCallback):
-    """Phase, resolution, images shown, images per second, time left.
+class Log(StateCallback):
+    """Writes mean losses, and prints each of the model's alarms once.
 
-    A bar on a terminal; a line every few seconds elsewhere.
+    A method judges the mean of the last `LINES` lines: one is too noisy.
+
+    Args:
+        state, images: as in `StateCallback`.
+        metrics: `MetricsLog`.
+        log: called with each alarm, a line of text.
     """
 
-    def __init__(self, run, seconds=15.0):
-        super().__init__(run)
-        self.seconds = seconds
-
-    def on_train_begin(self, logs=None):
-        self.terminal = sys.stderr.isatty()
-        self.title = (
-            f"phase {self.run.phase_number}/{len(self.run.phases)} "
-            f"{self.phase.name}"
-        )
-        self.bar = tqdm(
-            total=self.phase.end,
-            initial=self.shown,
-            desc=self.title,
-            unit="img",
-            disable=not self.terminal,
-            dynamic_ncols=True,
-            bar_format="{desc} {bar} {n_fmt}/{total_fmt} images "
-            "[{rate_fmt}{postfix}]",
-        )
-        self.began = None
-
-    def on_train_batch_end(self, batch, logs=None):
-        now = time.monotonic()
-        if self.began is None:
-            # From the first step's end: it takes seconds to trace.
-            self.began = self.told = now
-            self.began_at = self.shown
-            self.bar.update(self.phase.batch_size)
-            return
-        rate = self._rate(now)
-        self.bar.set_postfix_str(f"{_clock(self._left(rate))} left", False)
-        self.bar.update(self.phase.batch_size)
-        if self.terminal or now - self.told < self.seconds:
-            return
-        self.told = now
-        self._tell(rate)
-
-    def on_train_end(self, logs=None):
-        self.bar.close()
-        if self.began is not None and not self.terminal:
-            self._tell(self._rate(time.monotonic()))
-
-    def _rate(self, now):
-        """Images per second since the phase's first step."""
-        return (self.shown - self.began_at) / max(now - self.began, 1e-9)
-
-    def _tell(self, rate):
-        print(
-            f"{self.title} at {self.phase.size} px  "
-            f"{self.shown}/{self.run.phases[-1].end} images  "
-            f"{rate:.1f} images/s  {_clock(self._left(rate))} left",
-            file=sys.stderr,
-            flush=True,
-        )
-
-    def _left(self, rate):
-        """Seconds to the end of the run, an image costing by its side."""
-        left = self.phase.end - self.shown
-        for phase in self.run.phases[self.run.phase_number :]:
-            left += phase.images * phase.size / self.phase.size
-        return left / max(rate, 1e-9)
-
-
-class Log(RunCallback):
-    """Mean losses to metrics.jsonl and TensorBoard; what they warn of, told.
-
-    A method judges the mean of the last `LINES`: one is too noisy.
-    """
-
-    def __init__(self, run, images):
-        super().__init__(run)
-        self.every = Every(images)
+    def __init__(self, state, images, metrics, log):
+        super().__init__(state, images)
+        self.metrics = metrics
+        self.log = log
         self.lines: collections.deque[dict] = collections.deque(maxlen=LINES)
-        self.told = set()
+        self.logged: set[str] = set()
 
     def on_train_begin(self, logs=None):
-        self.every.due(self.shown)
+        super().on_train_begin(logs)
         self._restart()
 
     def on_train_batch_end(self, batch, logs=None):
-        if self.every.due(self.shown):
+        if self.due():
             self._write()
 
     def on_train_end(self, logs=None):
-        if self.run.step > self.since:
+        if self.state.step > self.since:
             self._write()
 
     def _restart(self):
         for metric in self.model.metrics:
             metric.reset_state()
-        self.since, self.began = self.run.step, time.monotonic()
+        self.since, self.began = self.state.step, time.monotonic()
 
     def _write(self):
         seconds = time.monotonic() - self.began
-        images = (self.run.step - self.since) * self.phase.batch_size
-        # Sums over all workers, so that each of them must come here.
+        phase = self.state.phase
+        images = (self.state.step - self.since) * phase.batch_size
+        # The results are sums over all workers, so that each of them must
+        # read them, though only one writes.
         losses = {m.name: float(m.result()) for m in self.model.metrics}
-        if not self.run.workers.chief:
-            self._restart()
-            return
         rate = {"images_per_second": images / seconds}
-        self.record(
-            {"phase": self.phase.name, **round_numbers(losses | rate)},
+        self.metrics.record(
+            {"phase": phase.name, **round_numbers(losses | rate)},
             {f"losses/{name}": v for name, v in losses.items()} | rate,
         )
         self._warn(losses)
@@ -244,108 +148,66 @@ class Log(RunCallback):
             return
         means = {n: np.mean([line[n] for line in self.lines]) for n in losses}
         for sentence in self.model.alarms(means):
-            if sentence not in self.told:
-                self.told.add(sentence)
-                self.run.tell(f"! {sentence}")
+            if sentence not in self.logged:
+                self.logged.add(sentence)
+                self.log(f"! {sentence}")
 
 
-class Samples(RunCallback):
-    """Grids of the averaged networks on images that training never sees.
-
-    Rows: images of A, their translations, their reconstructions (or what
-    else a method has to show of them); the same for B.
-    """
-
-    def __init__(self, run, images, count=8):
-        super().__init__(run)
-        self.every = Every(images)
-        self.count = count
-        self.folder = Path(run.run_dir) / "samples"
-
-    def on_train_begin(self, logs=None):
-        self.every.due(self.shown)
-
-    def on_train_batch_end(self, batch, logs=None):
-        if self.every.due(self.shown) or self.shown >= self.phase.end:
-            self._draw()
-
-    def _draw(self):
-        with self.model.averaged():
-            a, b = (self.run.images(d, "val", self.count) for d in "ab")
-            columns = min(len(a), len(b))
-            picture = sample_grid(self.model, a[:columns], b[:columns])
-        path = self.folder / f"{self.shown:09d}.png"
-        with writing(path):
-            self.folder.mkdir(exist_ok=True)
-            write_whole(path, [_png(picture)])
-        self.run.last_sample = path
-        with (
-            writing(self.run.run_dir / "events"),
-            self.run.writer.as_default(step=self.shown),
-        ):
-            tf.summary.image("samples", picture[None])
-
-
-def _png(picture):
-    memory = io.BytesIO()
-    Image.fromarray(picture).save(memory, "PNG")
-    return memory.getvalue()
-
-
-def sample_grid(model, images_a, images_b):
-    """Images of both domains and what a model makes of them, as a picture.
+class Evaluate(StateCallback):
+    """Scores the averaged networks on validation images; keeps the best.
 
     Args:
-        model: `UnpairedTranslator`.
-        images_a, images_b: uint8 `[N, size, size, 3]`.
-
-    Returns:
-        uint8 `[H, W, 3]`.
+        state: `TrainingState`.
+        metrics: `MetricsLog`.
+        data: `RunData`.
+        config: `RunConfig` with an `evaluation`.
+        checkpoints: `Checkpoints`.
+        log: called with each alarm, a line of text.
     """
-    rows = []
-    for domain, images in (("a", images_a), ("b", images_b)):
-        made = model.sample_rows(tf.constant(to_float(images)), domain)
-        rows += [images, *(to_uint8(picture).numpy() for picture in made)]
-    times = max(1, SHOWN_SIDE // images_a.shape[1])
-    return grid([np.repeat(np.repeat(r, times, 1), times, 2) for r in rows])
 
-
-class Evaluate(RunCallback):
-    """Scores the averaged networks on validation images; keeps the best."""
-
-    def __init__(self, run):
-        super().__init__(run)
-        self.every = Every(1000 * run.evaluation.kimg)
-        self.told = set()
+    def __init__(self, state, metrics, data, config, checkpoints, log):
+        super().__init__(state, 1000 * config.evaluation.kimg)
+        self.metrics = metrics
+        self.data = data
+        self.config = config
+        self.checkpoints = checkpoints
+        self.log = log
+        self.logged: set[str] = set()
 
     def on_train_begin(self, logs=None):
-        self.every.due(self.shown)
-        real = RealImages.of_run(self.run, labels=self.run.label_tables())
+        super().on_train_begin(logs)
+        real = RealImages.of_data(self.data, self.state.phase.size)
         self.validation = Validation(
-            self.model, real, self.run.evaluation, self.run.seed
+            self.model, real, self.config.evaluation, self.config.seed
         )
 
     def on_train_batch_end(self, batch, logs=None):
-        if self.every.due(self.shown) or self.shown >= self.phase.end:
+        if self.due() or self.phase_done():
             self._score()
 
     def _score(self):
         with self.model.averaged():
             scores, alarms = self.validation.scores()
-        for sentence in alarms:
-            # Numbers differ each time: the first words say which it is.
-            if sentence[:40] not in self.told:
-                self.told.add(sentence[:40])
-                self.run.tell(f"! {sentence}")
+        self._warn(alarms)
         self._record(scores)
-        self.run.keep_best(self.model, self.validation.value(scores))
+        value = self.validation.value(scores)
+        if self.checkpoints.is_best(self.model, value):
+            self.checkpoints.save_best(self.model, value)
+
+    def _warn(self, alarms):
+        for sentence in alarms:
+            # The numbers differ each time; the first words tell which alarm
+            # it is.
+            if sentence[:40] not in self.logged:
+                self.logged.add(sentence[:40])
+                self.log(f"! {sentence}")
 
     def _record(self, scores):
         row = {
             "evaluation": "val",
             "features": self.validation.features.label,
         }
-        self.record(
+        self.metrics.record(
             row | {d: round_numbers(found) for d, found in scores.items()},
             {
                 f"validation_{direction}/{name}": value
@@ -355,29 +217,27 @@ class Evaluate(RunCallback):
         )
 
 
-class Save(RunCallback):
-    """Checkpoints every so many images, at the end, and when asked to stop."""
+class Save(StateCallback):
+    """Saves every so many images, at the end of a phase, and when stopped.
 
-    def __init__(self, run, images):
-        super().__init__(run)
-        self.every = Every(images)
+    Args:
+        state, images: as in `StateCallback`.
+        workers: `Workers`, which stop together.
+        signals: `StopSignals` of this process.
+        save: function of the model that writes a checkpoint.
+    """
 
-    def on_train_begin(self, logs=None):
-        self.every.due(self.shown)
+    def __init__(self, state, images, workers, signals, save):
+        super().__init__(state, images)
+        self.workers = workers
+        self.signals = signals
+        self.save = save
 
     def on_train_batch_end(self, batch, logs=None):
-        stop = self.run.workers.any(self.run.stop_asked)
-        self.model.stop_training = self.run.stop_requested = stop
-        if self.every.due(self.shown) and self.shown < self.phase.end:
-            self.run.save(self.model)
+        stop = self.workers.any(self.signals.received)
+        self.model.stop_training = self.state.stopped = stop
+        if self.due() and not self.phase_done():
+            self.save(self.model)
 
     def on_train_end(self, logs=None):
-        self.run.save(self.model)
-
-
-def _clock(seconds):
-    minutes, seconds = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours}:{minutes:02d}:{seconds:02d}"
-    return f"{minutes}:{seconds:02d}"
+        self.save(self.model)

@@ -1,47 +1,23 @@
-"""The state of a run in one weights file.
+"""The states of a run in weights files, of which the newest ones are kept."""
 
-A checkpoint is what `save_weights` of Keras writes, and behind it a line with
-its SHA-256, which HDF5 does not mind: readers of weights see none of it.
-"""
-
-import hashlib
-import io
 import json
 import os
 import re
 import shutil
-import zipfile
-import zlib
 from pathlib import Path
-
-import h5py
-import numpy as np
 
 from tf_i2i.disk import format_bytes
 from tf_i2i.disk import reason
 from tf_i2i.disk import write_whole
 from tf_i2i.errors import UserError
+from tf_i2i.training.packed import PACKED
+from tf_i2i.training.packed import unpack_translator
+from tf_i2i.training.weights_file import content_of
+from tf_i2i.training.weights_file import damage
+from tf_i2i.training.weights_file import load_weights
+from tf_i2i.training.weights_file import size_of
 
-PACKED = "translator.npz"
 _NAME = re.compile(r"step-\d{9}\.weights\.h5")
-_DIGEST = re.compile(rb"\nsha256 ([0-9a-f]{64})\n")
-_DIGEST_BYTES = 73
-# What Keras and HDF5 make of a variable, measured: names, groups, alignment.
-_SHARE, _HEADER_BYTES = 1.15, 1200
-
-
-class OtherNetworksError(UserError):
-    """The weights are whole, but those of other networks."""
-
-
-class _InMemory(io.BytesIO):
-    """A file that Keras takes, by its name, for one with weights.
-
-    HDF5 never sees the disk: it ends the process where that is full.
-    """
-
-    def __str__(self):
-        return "memory.weights.h5"
 
 
 class Checkpoints:
@@ -71,9 +47,10 @@ class Checkpoints:
         return _step(paths[-1]) if paths else None
 
     def save(self, model):
-        """Writes beside, then moves into place: there is no half a file.
+        """Writes a checkpoint, and removes those that are too many.
 
-        Takes the size of a checkpoint in memory.
+        Returns:
+            Its path.
 
         Raises:
             UserError: it cannot be written; the older ones are as they were.
@@ -82,13 +59,9 @@ class Checkpoints:
         return self._write(model, path)
 
     def _write(self, model, path):
-        # One name: what a kill left there, the next save writes over.
+        # One name for all: the next save overwrites what a kill left there.
         beside = self.folder / "unfinished.weights.h5"
-        memory = _InMemory()
-        model.save_weights(memory)
-        content = memory.getbuffer()
-        digest = hashlib.sha256(content).hexdigest()
-        parts = (content, f"\nsha256 {digest}\n".encode())
+        parts = content_of(model)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             write_whole(path, parts, beside)
@@ -97,21 +70,21 @@ class Checkpoints:
         except OSError as error:
             raise UserError(
                 "`run_dir` must take a checkpoint of "
-                f"{format_bytes(len(content))}. Received: {self.folder} "
-                f"({reason(error)}). {self.standing()}"
+                f"{format_bytes(len(parts[0]))}. Received: {self.folder} "
+                f"({reason(error)}). {self.saved_so_far()}"
             ) from error
         return path
 
     @property
     def best(self):
-        """Where the best checkpoint is, and how good it was."""
+        """Paths of the best checkpoint and of a JSON file with its value."""
         return self.folder / "best.weights.h5", self.folder / "best.json"
 
     def is_best(self, model, value):
         """Whether a value is above that of the best checkpoint.
 
-        One of a later step was made before a stop lost that step: the run
-        comes to it again.
+        A best checkpoint of this step or a later one does not count: it was
+        written before a stop, and the run now does that step again.
         """
         try:
             known = json.loads(self.best[1].read_text())
@@ -127,10 +100,10 @@ class Checkpoints:
         Raises:
             UserError: it cannot be written; the others are as they were.
         """
-        weights, told = self.best
+        weights, about = self.best
         self._write(model, weights)
         known = {"step": int(model.step.numpy()), "value": value}
-        write_whole(told, [json.dumps(known).encode()])
+        write_whole(about, [json.dumps(known).encode()])
 
     def restore_best(self, model):
         """Loads the best; returns its path, or None where there is none.
@@ -147,11 +120,11 @@ class Checkpoints:
                 "`run_dir` must hold a whole best checkpoint, or none. "
                 f"Received: {path}, which {found}"
             )
-        _load(model, path)
+        load_weights(model, path)
         return path
 
-    def standing(self):
-        """What a run that stops here has, and how it goes on."""
+    def saved_so_far(self):
+        """A sentence on what is saved, and how the run goes on."""
         step = self.last_step()
         if step is None:
             return (
@@ -172,20 +145,20 @@ class Checkpoints:
         """
         return UserError(
             "`run_dir` must be a folder that can be written. Received: "
-            f"{place} ({reason(error)}). {self.standing()}"
+            f"{place} ({reason(error)}). {self.saved_so_far()}"
         )
 
-    def check_room(self, model, tell):
-        """States what the checkpoints will take on the disk.
+    def check_room(self, model, log):
+        """Logs how much room the checkpoints will take on the disk.
 
         Args:
             model: `UnpairedTranslator` with its optimizers.
-            tell: called with the line.
+            log: called with the line.
 
         Raises:
-            UserError: so much is not there.
+            UserError: there is less room.
         """
-        # One more than stay: the newest is written before the oldest goes.
+        # The newest is written before the oldest is removed.
         count = self.keep + 1
         size = size_of(model)
         there = sum(path.stat().st_size for path in self.paths())
@@ -199,35 +172,35 @@ class Checkpoints:
                 "make room, or keep fewer. "
                 f"Received: {self.folder.parent} with {format_bytes(free)}"
             )
-        tell(
+        log(
             f"checkpoints: {count} of {format_bytes(size)} at most, "
             f"in {self.folder}"
         )
 
-    def restore(self, model, tell, set_aside=False):
-        """Loads the newest that is whole.
+    def restore(self, model, log, set_aside=False):
+        """Loads the newest whole checkpoint; without any, a packed model.
 
         Args:
             model: `UnpairedTranslator` with its optimizers.
-            tell: called with a line if it is not the newest of all.
-            set_aside: whether damaged ones get another name, so that they
-                are not met again.
+            log: called with a line if newer checkpoints are damaged.
+            set_aside: whether damaged ones are renamed, so that they are not
+                read again.
 
         Returns:
-            Its path, or None where there is none.
+            Path of what was loaded, or None if there was nothing to load.
 
         Raises:
-            UserError: there are some, and none is whole.
-            OtherNetworksError: it does not fit the model.
+            UserError: there are checkpoints, and all are damaged.
+            OtherNetworksError: the weights do not fit the model.
         """
         damaged = {}
         for path in reversed(self.paths()):
             if found := damage(path):
                 damaged[path] = found
                 continue
-            _load(model, path)
+            load_weights(model, path)
             if damaged:
-                tell(_fallen_back(path, damaged, set_aside))
+                log(_fallen_back(path, damaged, set_aside))
             return path
         if damaged:
             raise UserError(
@@ -235,58 +208,11 @@ class Checkpoints:
                 "back, or begin anew with another --run_dir. Received: "
                 f"{self.folder} with {_listed(damaged)}"
             )
-        return None
-
-
-def damage(path):
-    """What is wrong with a checkpoint, in words; None for a whole one.
-
-    One without a digest, which older versions wrote, is whole if HDF5 opens
-    it.
-
-    Raises:
-        UserError: it may not be read.
-    """
-    try:
-        told, found = _digests(path)
-        if told is None:
-            h5py.File(path, "r").close()
-    except PermissionError as error:
-        raise UserError(
-            "`run_dir` must hold checkpoints that can be read. "
-            f"Received: {path} ({reason(error)})"
-        ) from error
-    except OSError as error:
-        return "cannot be read" if error.errno else "is cut short"
-    return None if told == found else "has other content than was written"
-
-
-def _digests(path):
-    """SHA-256 as written behind the weights, and as found; None without."""
-    with open(path, "rb") as stream:
-        weights = max(0, os.fstat(stream.fileno()).st_size - _DIGEST_BYTES)
-        stream.seek(weights)
-        told = _DIGEST.fullmatch(stream.read())
-        if not told:
-            return None, None
-        stream.seek(0)
-        found = hashlib.sha256()
-        while weights:
-            chunk = stream.read(min(weights, 2**20))
-            found.update(chunk)
-            weights -= len(chunk)
-    return told[1].decode(), found.hexdigest()
-
-
-def _load(model, path):
-    try:
-        model.load_weights(path)
-    except (OSError, ValueError, KeyError) as error:
-        raise OtherNetworksError(
-            f"`{path.parent.parent}` must hold a checkpoint of a model with "
-            "the same networks. "
-            f"Received: {' '.join(str(error).split())[:200]}"
-        ) from error
+        packed = self.folder.parent / PACKED
+        if not packed.exists():
+            return None
+        unpack_translator(model, packed)
+        return packed
 
 
 def _fallen_back(path, damaged, set_aside):
@@ -304,72 +230,3 @@ def _listed(damaged):
 
 def _step(path):
     return int(path.name.removeprefix("step-").partition(".")[0])
-
-
-def size_of(model):
-    """Bytes of a checkpoint, a little more than less.
-
-    Args:
-        model: `UnpairedTranslator` with its optimizers.
-    """
-    variables = list(model.variables)
-    for optimizer in model.optimizers.values():
-        variables += optimizer.variables
-    content = sum(variable.numpy().nbytes for variable in variables)
-    return _SHARE * content + _HEADER_BYTES * len(variables)
-
-
-def pack_translator(model, path):
-    """Writes the averaged translators in float16, for a small file.
-
-    Args:
-        model: `UnpairedTranslator`.
-        path: `.npz` file to write.
-    """
-    arrays = {
-        f"{i:04d}": average.numpy().astype(np.float16)
-        for i, average in enumerate(model.averages)
-    }
-    np.savez_compressed(path, images_shown=model.images_shown.numpy(), **arrays)
-
-
-def unpack_translator(model, path):
-    """Reads what `pack_translator` wrote into weights and averages.
-
-    Raises:
-        UserError: the file is damaged.
-        OtherNetworksError: it is of another model.
-    """
-    arrays = _read_packed(path)
-    shown = arrays.pop("images_shown")
-    shapes = [array.shape for array in arrays.values()]
-    if shapes != [tuple(average.shape) for average in model.averages]:
-        raise OtherNetworksError(
-            "`run_dir` must hold weights of the model that its "
-            f"config.gin describes. Received: {path}"
-        )
-    pairs = zip(arrays.values(), model.average_pairs, strict=True)
-    for array, (average, variable) in pairs:
-        average.assign(array.astype(np.float32))
-        variable.assign(array.astype(np.float32))
-    model.images_shown.assign(shown)
-
-
-def _read_packed(path):
-    """All arrays, the weights in order; zip archives carry a checksum."""
-    try:
-        with np.load(path) as arrays:
-            names = sorted(set(arrays.files) - {"images_shown"})
-            return {name: arrays[name] for name in ["images_shown", *names]}
-    except (
-        OSError,
-        EOFError,
-        ValueError,
-        KeyError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
-        raise UserError(
-            f"`run_dir` must hold a whole {PACKED}; take another copy. "
-            f"Received: {path} ({' '.join(str(error).split())[:100]})"
-        ) from error

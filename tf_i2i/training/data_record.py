@@ -1,7 +1,8 @@
 """Which pictures a run has seen, and in which order.
 
-The order of a run follows from the places of the pictures in their store.
-A rerun on other pictures would go on in an order that never was, silently.
+The order of a run follows from the positions of the pictures in their store.
+If the pictures changed, a resumed run would silently use another order; this
+record detects it.
 """
 
 import hashlib
@@ -9,6 +10,7 @@ import json
 
 from tf_i2i.data.sources import SPLITS
 from tf_i2i.disk import write_whole
+from tf_i2i.disk import writing
 from tf_i2i.errors import UserError
 from tf_i2i.errors import printable
 
@@ -16,7 +18,7 @@ _NAMED = 3  # Pictures that a message names of each kind of change.
 
 
 def record(store, before=None):
-    """What tells a domain's pictures from others.
+    """A record by which a domain's pictures are recognized.
 
     Args:
         store: an open `Store`.
@@ -70,39 +72,42 @@ def difference(before, now):
     return ", ".join(told) or "the same pictures in another order or split"
 
 
-def check(run, goes_on):
-    """Refuses to go on with other pictures; keeps their record.
+def check(path, stores, resumed, log, write=True):
+    """Refuses to resume with other pictures; keeps the record of these.
 
     Args:
-        run: `Run`.
-        goes_on: whether the run has seen pictures before.
+        path: the run's data.json.
+        stores: dictionary, domain -> open `Store`.
+        resumed: whether the run has shown pictures before.
+        log: called with a line where the record is lost.
+        write: whether a new record is written.
+
+    Raises:
+        UserError: the pictures differ from those that the run began with.
+        OSError: the record cannot be written.
     """
-    path = run.run_dir / "data.json"
     before = _read_record(path) if path.exists() else {}
-    if goes_on and not before:
-        run.tell(
+    if resumed and not before:
+        log(
             f"{path} is missing or damaged: taking the pictures as they "
             "are now for those that the run began with"
         )
-    now = {d: record(run.store(d), before.get(d)) for d in "ab"}
-    if goes_on and before:
-        _refuse_other(run, path, before, now)
-    if now == before or not run.workers.chief:
-        return
-    try:
-        write_whole(path, [json.dumps(now).encode()])
-    except OSError as error:
-        raise run.checkpoints.unwritable(path, error) from error
+    now = {d: record(store, before.get(d)) for d, store in stores.items()}
+    if resumed and before:
+        _refuse_other(path, before, now)
+    if write and now != before:
+        with writing(path):
+            write_whole(path, [json.dumps(now).encode()])
 
 
-def _refuse_other(run, path, before, now):
-    for domain in "ab":
-        found = difference(before[domain], now[domain])
+def _refuse_other(path, before, now):
+    for domain, pictures in now.items():
+        found = difference(before[domain], pictures)
         if found:
             raise UserError(
                 f"`data_{domain}` must hold the pictures that the run "
                 f"began with. Received: {found}. Put them back; or begin "
-                f"a new run from these weights, --init_from={run.run_dir} "
+                f"a new run from these weights, --init_from={path.parent} "
                 "--run_dir=NEW; or, to go on with these all the same, "
                 f"remove {path}"
             )

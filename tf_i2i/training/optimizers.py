@@ -38,3 +38,15 @@ def _handle(variable):
     if isinstance(variable, keras.Variable):
         variable = variable.value
     return variable.handle
+
+
+def reset_optimizers(model):
+    """Sets slots and iterations of both optimizers to zero.
+
+    Args:
+        model: `UnpairedTranslator`.
+    """
+    for optimizer in model.optimizers.values():
+        for variable in optimizer.variables:
+            if variable is not optimizer.learning_rate:
+                variable.assign(tf.zeros(variable.shape, variable.dtype))

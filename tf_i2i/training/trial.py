@@ -7,9 +7,7 @@ import time
 
 import tensorflow as tf
 
-from tf_i2i.data.unpaired import default_load_size
-from tf_i2i.training.checkpoints import size_of
-from tf_i2i.training.settings import bindings_of
+from tf_i2i.training.weights_file import size_of
 
 _STEPS, _SECONDS = 5, 10  # Timed, at most; one step at least.
 _MATTER = (".batch_size", ".batch_sizes", ".width", "train.image_size")
@@ -20,57 +18,57 @@ def largest_phase(phases):
     return max(phases, key=lambda phase: (phase.size, phase.batch_size))
 
 
-def plan(run, model):
-    """What is known of a run before its first step; plain values.
+def plan(run):
+    """What is known of a run before its first step.
 
     Args:
-        run, model: from `open_run`.
+        run: `OpenedRun`.
 
     Returns:
-        Dictionary: sizes in pixels, `checkpoint_bytes` of one checkpoint,
-        `settings` that decide how much memory a step takes.
+        Dictionary of plain values: sizes in pixels, `checkpoint_bytes` of one
+        checkpoint, `settings` that decide how much memory a step takes.
     """
-    phase = largest_phase(run.phases)
-    settings = bindings_of(run.configuration())
+    config, phase = run.config, largest_phase(run.phases)
     return {
-        "image_size": run.image_size,
-        "load_size": default_load_size(run.image_size, run.augmentations["a"]),
-        "fit": run.fit,
-        "max_bad_fraction": run.max_bad_fraction,
-        "data": run.data,
-        "precision": run.precision,
+        "image_size": config.image_size,
+        "load_size": config.load_size("a"),
+        "fit": config.fit,
+        "max_bad_fraction": config.max_bad_fraction,
+        "data": config.data,
+        "precision": config.precision,
         "phase": phase.name,
         "batch_size": phase.batch_size,
-        "checkpoint_bytes": size_of(model),
-        "checkpoints": run.checkpoints.keep + 1,  # One is being written.
+        "checkpoint_bytes": size_of(run.model),
+        "checkpoints": config.keep + 1,  # One more while it is written.
         "settings": {
             name: value
-            for name, value in settings.items()
+            for name, value in run.bindings.items()
             if name.endswith(_MATTER)
         },
     }
 
 
-def measure(run, model):
+def measure(run):
     """Trains a few steps of the largest phase on random images.
 
     Call it in a process of its own, where nothing else takes memory.
 
     Args:
-        run, model: from `open_run`; the weights change.
+        run: `OpenedRun`; the model's weights change.
 
     Returns:
         Dictionary: `first_step` and `step` in seconds, the first with
         tracing; `memory` and `gpu_memory` (of one GPU, None without any) in
         bytes, the peak; `hours` of the whole run, an estimate.
     """
+    model = run.model
     phase = largest_phase(run.phases)
     model.enter_phase(**phase.path)
     shape = (phase.batch_size, phase.size, phase.size, 3)
     images = tf.random.uniform(shape, -1, 1)
     batch = (images, images, *model.blank_labels(phase.batch_size))
     data = tf.data.Dataset.from_tensors(batch).repeat()
-    iterator = iter(run.strategy.experimental_distribute_dataset(data))
+    iterator = iter(run.workers.strategy.experimental_distribute_dataset(data))
     train_step = model.make_train_function()
 
     def timed():
@@ -88,7 +86,7 @@ def measure(run, model):
         "step": step,
         "memory": _peak_memory(),
         "gpu_memory": _peak_gpu_memory(),
-        "hours": estimated_seconds(run.phases, step, run.steps) / 3600,
+        "hours": estimated_seconds(run.phases, step, run.config.steps) / 3600,
     }
 
 

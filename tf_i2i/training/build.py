@@ -1,0 +1,65 @@
+"""The model and the phases of a run, built from its settings."""
+
+import keras
+
+from tf_i2i.errors import UserError
+from tf_i2i.methods.capabilities import stages
+
+
+def build_model(config, strategy):
+    """The model with its optimizers, built in the strategy's scope.
+
+    Sets Keras' random seed and its policy of precision.
+
+    Args:
+        config: `RunConfig`, with a precision other than "auto".
+        strategy: `tf.distribute` strategy.
+
+    Returns:
+        A compiled `UnpairedTranslator`.
+    """
+    keras.config.set_dtype_policy(config.precision)
+    keras.utils.set_random_seed(config.seed)
+    with strategy.scope():
+        model = config.model(image_size=config.image_size, seed=config.seed)
+        model.compile(
+            config.translator_optimizer(),
+            config.critic_optimizer(),
+            jit_compile=config.jit_compile,
+            critic_augmentation=config.critic_augmentation,
+        )
+    return model
+
+
+def check_phases(phases, model, replicas):
+    """Refuses phases that would fail later in the run.
+
+    Args:
+        phases: list of `Phase`.
+        model: `UnpairedTranslator`.
+        replicas: number of devices that share a batch.
+
+    Raises:
+        UserError: a size or stage that the model lacks, or a batch that
+            cannot be divided.
+    """
+    for phase in phases:
+        if phase.size not in model.sizes:
+            raise UserError(
+                f"`train.phases` must have sizes of the model, "
+                f"{list(model.sizes)}: start_size is a setting of both. "
+                f"Received: phase {phase.name}"
+            )
+        if phase.stage not in stages(model):
+            raise UserError(
+                "`train.phases` must have stages of the model, "
+                f"{list(stages(model))}: taps is a setting of both. "
+                f"Received: phase {phase.name}"
+            )
+        shares = replicas * model.batches_in(phase.stage)
+        if phase.batch_size % shares:
+            raise UserError(
+                f"`batch_size` must be a multiple of {shares}, replicas "
+                "times batches a step. Received: phase "
+                f"{phase.name}, batch_size={phase.batch_size}"
+            )

@@ -1,0 +1,51 @@
+"""A new run that begins with the weights of another one."""
+
+from tf_i2i.errors import UserError
+from tf_i2i.training import settings
+from tf_i2i.training.checkpoints import Checkpoints
+from tf_i2i.training.optimizers import reset_optimizers
+from tf_i2i.training.weights_file import OtherNetworksError
+
+
+def load_initial_weights(run_dir, model, bindings, log):
+    """Loads another run's weights; counters and optimizers start at zero.
+
+    Args:
+        run_dir: folder of the other run, a `Path`.
+        model: `UnpairedTranslator` with its optimizers.
+        bindings: dictionary of the new run's configuration,
+            "name.parameter" -> value as text, for messages.
+        log: called with a line if the newest checkpoint is damaged.
+
+    Raises:
+        UserError: there is no checkpoint, or one of other networks.
+    """
+    try:
+        found = Checkpoints(run_dir).restore(model, log)
+    except OtherNetworksError as error:
+        raise _explain(run_dir, bindings, error) from error
+    if not found:
+        raise UserError(
+            "`--init_from` must be the folder of a run with a checkpoint. "
+            f"Received: {run_dir}"
+        )
+    model.step.assign(0)
+    model.images_shown.assign(0)
+    reset_optimizers(model)
+
+
+def _explain(run_dir, ours, error):
+    """A `UserError` with the settings in which the two models differ."""
+    theirs = settings.saved_bindings(run_dir / "config.gin")
+    models = {b.get("train.model", "").lstrip("@") for b in (theirs, ours)}
+    of_models = {
+        name
+        for name in {*theirs, *ours}
+        if name in ("train.model", "train.image_size")
+        or name.partition(".")[0] in models
+    }
+    changed = settings.differences(ours, theirs, of_models, "here")
+    return UserError(
+        "`--init_from` must be a run of a model with the same networks. "
+        f"Received: {run_dir} with {'; '.join(changed) or error}"
+    )

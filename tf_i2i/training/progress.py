@@ -1,0 +1,98 @@
+"""Progress of a run on the terminal."""
+
+import sys
+import time
+
+import keras
+from tqdm import tqdm
+
+
+class Progress(keras.callbacks.Callback):
+    """Shows phase, resolution, images shown, images per second, time left.
+
+    As a bar on a terminal; as a line every few seconds elsewhere.
+
+    Args:
+        state: `TrainingState`.
+        seconds: least time between two lines.
+    """
+
+    def __init__(self, state, seconds=15.0):
+        super().__init__()
+        self.state = state
+        self.seconds = seconds
+
+    def on_train_begin(self, logs=None):
+        state = self.state
+        self.terminal = sys.stderr.isatty()
+        self.title = (
+            f"phase {state.phase_number}/{len(state.phases)} {state.phase.name}"
+        )
+        self.bar = tqdm(
+            total=state.phase.end,
+            initial=state.images_shown,
+            desc=self.title,
+            unit="img",
+            disable=not self.terminal,
+            dynamic_ncols=True,
+            bar_format="{desc} {bar} {n_fmt}/{total_fmt} images "
+            "[{rate_fmt}{postfix}]",
+        )
+        self.began = None
+
+    def on_train_batch_end(self, batch, logs=None):
+        now = time.monotonic()
+        if self.began is None:
+            # Measured from the end of the first step, which traces the graph
+            # and takes seconds.
+            self.began = self.last_line = now
+            self.began_at = self.state.images_shown
+            self.bar.update(self.state.phase.batch_size)
+            return
+        rate = self._rate(now)
+        self.bar.set_postfix_str(f"{_clock(self._left(rate))} left", False)
+        self.bar.update(self.state.phase.batch_size)
+        if self.terminal or now - self.last_line < self.seconds:
+            return
+        self.last_line = now
+        self._print(rate)
+
+    def on_train_end(self, logs=None):
+        self.bar.close()
+        if self.began is not None and not self.terminal:
+            self._print(self._rate(time.monotonic()))
+
+    def _rate(self, now):
+        """Images per second since the phase's first step."""
+        shown = self.state.images_shown - self.began_at
+        return shown / max(now - self.began, 1e-9)
+
+    def _print(self, rate):
+        state = self.state
+        print(
+            f"{self.title} at {state.phase.size} px  "
+            f"{state.images_shown}/{state.total_images} images  "
+            f"{rate:.1f} images/s  {_clock(self._left(rate))} left",
+            file=sys.stderr,
+            flush=True,
+        )
+
+    def _left(self, rate):
+        """Seconds to the end of the run.
+
+        The time for an image is taken to be proportional to its side.
+        """
+        state = self.state
+        left = state.phase.end - state.images_shown
+        for phase in state.phases[state.phase_number :]:
+            left += phase.images * phase.size / state.phase.size
+        return left / max(rate, 1e-9)
+
+
+def _clock(seconds):
+    """Seconds as "h:mm:ss", or "m:ss" below an hour."""
+    minutes, seconds = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}:{minutes:02d}:{seconds:02d}"
+    return f"{minutes}:{seconds:02d}"

@@ -1,0 +1,185 @@
+"""The real images of a run, with their labels."""
+
+import contextlib
+
+from tf_i2i.cache import default_cache_dir
+from tf_i2i.data.labels import class_numbers
+from tf_i2i.data.labels import folder_labels
+from tf_i2i.data.labels import read_labels
+from tf_i2i.data.maps import colours_of
+from tf_i2i.data.reading import MAPS
+from tf_i2i.data.sources import source_for
+from tf_i2i.data.store import open_store
+from tf_i2i.data.store import to_stderr
+from tf_i2i.data.unpaired import evaluation_images
+from tf_i2i.data.unpaired import unpaired
+from tf_i2i.disk import reason
+from tf_i2i.domains import DOMAINS
+from tf_i2i.errors import UserError
+from tf_i2i.training import data_record
+
+
+class RunData:
+    """The two domains of a run: images, splits, labels, training batches.
+
+    Nothing is read until `read`, or until images or labels are asked for.
+
+    Args:
+        config: `RunConfig`.
+        classes: number of classes that the model learns, or None.
+        log: called with each line that the user should see.
+    """
+
+    def __init__(self, config, classes=None, log=to_stderr):
+        self.config = config
+        self.classes = classes
+        self.log = log
+        self._stores = {}
+
+    def read(self):
+        """Opens the stores of both domains; makes those that do not exist.
+
+        Raises:
+            UserError: the data cannot be read, the stores cannot be written,
+                or labels that the model learns are missing.
+        """
+        for domain in DOMAINS:
+            self.store(domain)
+        self.class_numbers()  # Refuses missing labels before the first step.
+
+    def read_removed(self):
+        """Makes the stores again that were removed from the cache.
+
+        Returns:
+            Whether there were any.
+        """
+        removed = [d for d in self._stores if not self.store(d).path.exists()]
+        for domain in removed:
+            del self._stores[domain]
+        self.read()
+        return bool(removed)
+
+    def store(self, domain):
+        """The domain's `Store`, which is opened at the first call.
+
+        Raises:
+            UserError: the data cannot be read, or the store not written.
+        """
+        if domain not in self._stores:
+            self._stores[domain] = self._open_store(domain)
+        return self._stores[domain]
+
+    def _open_store(self, domain):
+        config = self.config
+        maps = domain in config.label_maps
+        with _disk_errors():
+            store = open_store(
+                source_for(config.data[domain], domain),
+                config.load_size(domain),
+                fit=config.fit + MAPS * maps,
+                max_bad_fraction=config.max_bad_fraction,
+                progress=self.log,
+            )
+            if maps:
+                colours_of(store)  # Refuses images that are no label maps.
+        return store
+
+    def check_record(self, path, resumed, write=True):
+        """Refuses to resume a run with other images: see `data_record.check`.
+
+        Args:
+            path: the run's data.json.
+            resumed: whether the run has shown images before.
+            write: whether a new record is written.
+        """
+        stores = {domain: self.store(domain) for domain in DOMAINS}
+        data_record.check(path, stores, resumed, self.log, write)
+
+    def images(self, domain, split, size, count=None):
+        """Real images, not augmented.
+
+        Args:
+            domain: "a" or "b".
+            split: "train", "val" or "test".
+            size: side of the images, pixels.
+            count: how many at most; None for all.
+
+        Returns:
+            uint8 `[count or fewer, size, size, 3]`.
+        """
+        return evaluation_images(self.store(domain), split, size, count)
+
+    def label_tables(self):
+        """The labels of the domains that have any.
+
+        Returns:
+            Dictionary, domain -> labels as `read_labels` returns them.
+        """
+        tables = {domain: self._label_table(domain) for domain in DOMAINS}
+        return {domain: table for domain, table in tables.items() if table}
+
+    def _label_table(self, domain):
+        if path := self.config.labels[domain]:
+            return read_labels(path)
+        if self.classes is not None:
+            return folder_labels(self.store(domain).names)
+        return {}
+
+    def class_numbers(self):
+        """The class of each image of A's store, if the model learns classes.
+
+        Returns:
+            int32 `[images of A]`, or None.
+
+        Raises:
+            UserError: there are no such labels.
+        """
+        if self.classes is None:
+            return None
+        names = self.store("a").names
+        return class_numbers(self._label_table("a"), names, self.classes)
+
+    def batches(self, phase, start, strategy):
+        """The training batches of a phase; endless.
+
+        Args:
+            phase: `Phase`.
+            start: images of each domain that the run has shown.
+            strategy: `tf.distribute` strategy, over whose replicas each batch
+                is distributed.
+
+        Returns:
+            A distributed dataset of what `unpaired` yields.
+        """
+        config = self.config
+        labels = self.class_numbers()
+
+        def share(context):
+            return unpaired(
+                self.store("a"),
+                self.store("b"),
+                phase.size,
+                phase.batch_size,
+                seed=config.seed,
+                start=start,
+                augmentation=config.augmentations["a"],
+                augmentation_b=config.augmentations["b"],
+                labels_a=labels,
+                full_size=config.image_size,
+                context=context,
+            )
+
+        return strategy.distribute_datasets_from_function(share)
+
+
+@contextlib.contextmanager
+def _disk_errors():
+    """Context in which an `OSError` becomes a `UserError`."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            "`train.data_a` and `train.data_b` must be readable, and the "
+            "cache folder (TF_I2I_CACHE) must take their store. Received: "
+            f"{error.filename or default_cache_dir()} ({reason(error)})"
+        ) from error

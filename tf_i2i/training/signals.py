@@ -1,0 +1,42 @@
+"""SIGTERM and Ctrl-C as a request to stop after the current step."""
+
+import signal
+import threading
+
+_NUMBERS = (signal.SIGTERM, signal.SIGINT)
+
+
+class StopSignals:
+    """Context in which the first signal is noted and a second one ends at once.
+
+    On leaving, and after the first signal, the handlers are those of before.
+    Outside the main thread, where Python allows no handlers, it does nothing.
+
+    Attributes:
+        received: whether this process was asked to stop.
+    """
+
+    def __init__(self):
+        self.received = False
+        self._before = {}
+
+    def __enter__(self):
+        if threading.current_thread() is not threading.main_thread():
+            return self
+        for number in _NUMBERS:
+            # None: a handler from outside Python, which could not be restored.
+            if signal.getsignal(number) is not None:
+                self._before[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, *error):
+        self._restore()
+
+    def _note(self, number, frame):
+        self.received = True
+        self._restore()
+
+    def _restore(self):
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before = {}

@@ -1,0 +1,93 @@
+"""Where a run stands: the steps and images so far, and its phase."""
+
+import dataclasses
+from pathlib import Path
+
+from tf_i2i.training.schedules import Phase
+
+
+@dataclasses.dataclass
+class TrainingState:
+    """The counters of a run, as plain numbers beside the model's variables.
+
+    Reading the model's variables instead would wait for the device at each
+    step. The trainer owns the state; callbacks read it, and `Clock` counts.
+
+    Attributes:
+        phases: all phases of the run, in order.
+        step: steps done.
+        images_shown: images of each domain shown.
+        phase: the current phase.
+        last_sample: path of the newest sample grid that this process wrote.
+        stopped: whether all workers have agreed to stop after this step.
+    """
+
+    phases: list[Phase]
+    step: int = 0
+    images_shown: int = 0
+    last_sample: Path | None = None
+    stopped: bool = False
+
+    def __post_init__(self):
+        self.phase = self.next_phase()
+
+    def read_counters(self, model):
+        """Takes the counters from a model whose weights were loaded."""
+        self.step = int(model.step.numpy())
+        self.images_shown = int(model.images_shown.numpy())
+        self.phase = self.next_phase()
+
+    def next_phase(self):
+        """The phase of the next image; the last phase after all images."""
+        for phase in self.phases:
+            if self.images_shown < phase.end:
+                return phase
+        return self.phases[-1]
+
+    def last_phase(self):
+        """The phase of the last image shown; the first phase before any."""
+        for phase in self.phases:
+            if self.images_shown <= phase.end:
+                return phase
+        return self.phases[-1]
+
+    @property
+    def phase_number(self):
+        """Place of the current phase among all of them, from 1."""
+        return self.phases.index(self.phase) + 1
+
+    @property
+    def total_images(self):
+        """Images of each domain that the whole run shows."""
+        return self.phases[-1].end
+
+    @property
+    def finished(self):
+        """Whether all phases are done."""
+        return self.images_shown >= self.total_images
+
+    def count_step(self):
+        """Counts one step of the current phase."""
+        self.step += 1
+        self.images_shown += self.phase.batch_size
+
+    def steps_left(self):
+        """Steps that the current phase still needs."""
+        return _steps(self.phase, self.images_shown)
+
+    def last_step(self, limit=None):
+        """The number of steps of the whole run.
+
+        Args:
+            limit: step at which the run is cut short, or None.
+        """
+        step, shown = self.step, self.images_shown
+        for phase in self.phases:
+            left = _steps(phase, shown)
+            step, shown = step + left, shown + left * phase.batch_size
+        return step if limit is None else min(step, limit)
+
+
+def _steps(phase, shown):
+    """Steps from a number of images shown to the end of a phase."""
+    return -(-max(0, phase.end - shown) // phase.batch_size)

@@ -1,0 +1,286 @@
+"""Training a run: from wherever it stands to where it stops."""
+
+import contextlib
+import re
+from pathlib import Path
+
+import tensorflow as tf
+
+from tf_i2i.data.store import to_stderr
+from tf_i2i.domains import DOMAINS
+from tf_i2i.errors import UserError
+from tf_i2i.methods.training_step import NOT_FINITE
+from tf_i2i.training import callbacks
+from tf_i2i.training import settings
+from tf_i2i.training.checkpoints import Checkpoints
+from tf_i2i.training.init_from import load_initial_weights
+from tf_i2i.training.metrics_log import MetricsLog
+from tf_i2i.training.optimizers import reset_optimizers
+from tf_i2i.training.progress import Progress
+from tf_i2i.training.samples import Samples
+from tf_i2i.training.signals import StopSignals
+from tf_i2i.training.state import TrainingState
+
+
+class Trainer:
+    """Trains a model to the end of its phases.
+
+    Args:
+        run_dir: folder of the run, with its config.gin.
+        config: `RunConfig`.
+        model: `UnpairedTranslator` from `build_model`, with new weights.
+        phases: list of `Phase`.
+        data: `RunData`.
+        workers: `Workers` that train together.
+        bindings: dictionary of the run's resolved configuration,
+            "name.parameter" -> value as text, for messages.
+        log: called with each line that the user should see.
+
+    Attributes:
+        state: `TrainingState`.
+    """
+
+    def __init__(
+        self,
+        run_dir,
+        config,
+        model,
+        phases,
+        data,
+        workers,
+        bindings,
+        log=to_stderr,
+    ):
+        self.run_dir = Path(run_dir)
+        self.config = config
+        self.model = model
+        self.data = data
+        self.workers = workers
+        self.bindings = bindings
+        self.log = log
+        self.state = TrainingState(phases)
+        self.checkpoints = Checkpoints(run_dir, config.keep)
+        self.metrics = MetricsLog(
+            run_dir, config.domains, self.state, enabled=workers.chief
+        )
+        # Weights that are loaded later bring the rates of their own step.
+        self.learning_rates = {
+            side: float(optimizer.learning_rate.numpy())
+            for side, optimizer in model.optimizers.items()
+        }
+
+    def run(self, init_from=None, skip_step=None):
+        """Trains to the end of the phases, from wherever the run stands.
+
+        Args:
+            init_from: folder of another run of the same model, whose weights
+                a new run begins with.
+            skip_step: number of a step whose batch is left out.
+
+        Raises:
+            UserError: a loss or a gradient is not finite, the data cannot be
+                read, or the run directory cannot be written.
+        """
+        resumed = self._load(init_from)
+        skip_step = self._checked_skip(skip_step)
+        if self.workers.chief and self.state.step < self._last_step():
+            self.checkpoints.check_room(self.model, self.log)
+        self.data.read()
+        try:
+            self._check_data(resumed)
+            self._check_workers()
+            self.metrics.open()
+            with self.workers.watched(), StopSignals() as signals:
+                self._train_phases(skip_step, signals)
+            self.metrics.close()
+        except BrokenPipeError:
+            raise  # Of the terminal, not of a disk.
+        except OSError as error:
+            raise self._save_after(error) from error
+
+    # Where the run begins.
+
+    def _load(self, init_from):
+        """Loads the run's own state, or another run's weights.
+
+        Returns:
+            Whether the run had a state of its own.
+        """
+        chief = self.workers.chief
+        resumed = self.checkpoints.restore(
+            self.model, self.log, set_aside=chief
+        )
+        if resumed:
+            self.state.read_counters(self.model)
+        if init_from and resumed:
+            self.log(
+                f"{self.run_dir} has a checkpoint of step {self.state.step} "
+                "and goes on from it; --init_from is for a new run"
+            )
+        elif init_from:
+            load_initial_weights(
+                Path(init_from), self.model, self.bindings, self.log
+            )
+        return resumed
+
+    def _last_step(self):
+        return self.state.last_step(self.config.steps)
+
+    def _checked_skip(self, number):
+        """`--skip_step` where such a step is still to come, or None."""
+        step, last = self.state.step, self._last_step()
+        if number is None or step >= last:
+            return None
+        if number < step:
+            self.log(f"step {number} is past: --skip_step leaves nothing out")
+            return None
+        if number >= last:
+            raise UserError(
+                "`--skip_step` must be a step that is still to come, "
+                f"{step} to {last - 1}. Received: {number}"
+            )
+        return number
+
+    def _check_data(self, resumed):
+        """Refuses other images than those that the run began with."""
+        path = self.run_dir / "data.json"
+        self.data.check_record(path, resumed, write=self.workers.chief)
+
+    def _check_workers(self):
+        """Refuses workers that would not train the same run.
+
+        No worker has taken a step before all have read the run directory.
+        """
+        if self.workers.count == 1:
+            return
+        weights = (w.numpy().tobytes() for w in self.model.weights)
+        with self.workers.watched():
+            self.workers.check_same(
+                "run_dir",
+                "one folder that all workers share",
+                step=self.state.step,
+                weights=settings.checksum(weights),
+            )
+            for domain in DOMAINS:
+                store = self.data.store(domain)
+                names = (name.encode() for name in store.names)
+                self.workers.check_same(
+                    f"data_{domain}",
+                    "the same images for all workers",
+                    images=len(store.images),
+                    names=settings.checksum(names),
+                )
+
+    # Steps.
+
+    def _train_phases(self, skip_step, signals):
+        state = self.state
+        while not state.finished:
+            self._enter_phase()
+            steps = state.steps_left()
+            if self.config.steps is not None:
+                steps = min(steps, self.config.steps - state.step)
+            if steps <= 0:
+                return
+            if skip_step == state.step:
+                self._skip()
+                continue
+            if skip_step is not None and skip_step > state.step:
+                steps = min(steps, skip_step - state.step)
+            self._fit(steps, signals)
+            if state.stopped:
+                return
+
+    def _enter_phase(self):
+        """Enters the phase of the next image, with what its start needs."""
+        phase = self.state.phase = self.state.next_phase()
+        self.model.enter_phase(**phase.path)
+        if self.state.images_shown > phase.start:
+            return
+        self.model.begin_phase()
+        if phase.reset_optimizers:
+            reset_optimizers(self.model)
+
+    def _skip(self):
+        """Counts a step without doing it, for good."""
+        self.model.step.assign_add(1)
+        self.model.images_shown.assign_add(self.state.phase.batch_size)
+        self.state.count_step()
+        self._save(self.model)
+
+    def _fit(self, steps, signals):
+        """Trains a number of steps of the current phase."""
+        if self.data.read_removed():
+            self._check_data(resumed=True)
+        batches = self.data.batches(
+            self.state.phase, self.state.images_shown, self.workers.strategy
+        )
+        try:
+            self.model.fit(
+                batches,
+                steps_per_epoch=steps,
+                shuffle=False,
+                verbose=0,
+                callbacks=self._callbacks(signals),
+            )
+        except tf.errors.InvalidArgumentError as error:
+            if NOT_FINITE in str(error):
+                raise self._explain_not_finite(str(error)) from error
+            raise
+
+    def _callbacks(self, signals):
+        config, state, metrics = self.config, self.state, self.metrics
+        clock = callbacks.Clock(
+            state, config.learning_rate, self.learning_rates
+        )
+        log = callbacks.Log(state, 1000 * config.log_kimg, metrics, self.log)
+        save = callbacks.Save(
+            state, 1000 * config.save_kimg, self.workers, signals, self._save
+        )
+        if not self.workers.chief:
+            return [clock, log, save]
+        samples = Samples(state, 1000 * config.sample_kimg, metrics, self.data)
+        found = [clock, Progress(state), log, samples, save]
+        if config.evaluation:
+            evaluate = callbacks.Evaluate(
+                state, metrics, self.data, config, self.checkpoints, self.log
+            )
+            found.insert(-1, evaluate)
+        return found
+
+    def _explain_not_finite(self, text):
+        """A `UserError` with the user's way past such a step."""
+        found = re.search(rf"{NOT_FINITE}\W*(.+?)\W*step\W*(\d+)", text, re.S)
+        name, step = found.groups() if found else ("a loss", self.state.step)
+        advice = ""
+        if self.checkpoints.paths():
+            advice = (
+                "start a new run from the last checkpoint, which is good, "
+                f"with --init_from={self.run_dir} --run_dir=NEW and a "
+                "lower learning rate, --gin_param='Adam.learning_rate = "
+                f"{self.learning_rates['translator'] / 3:.1g}', or "
+            )
+        return UserError(
+            f"{name} became infinite or not a number at step {step}. A rerun "
+            f"would meet it again: {advice}go on without this batch, "
+            f"--skip_step={step}"
+        )
+
+    # What is kept.
+
+    def _save(self, model):
+        """Writes a checkpoint, if this is the worker that writes."""
+        if self.workers.chief:
+            self.checkpoints.save(model)
+
+    def _save_after(self, error):
+        """Saves the steps since the last checkpoint when a disk has failed.
+
+        Returns:
+            A `UserError` about the file that could not be written.
+        """
+        if self.state.step > (self.checkpoints.last_step() or 0):
+            with contextlib.suppress(UserError):
+                self._save(self.model)
+        place = error.filename or self.run_dir
+        return self.checkpoints.unwritable(place, error)
