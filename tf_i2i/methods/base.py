@@ -9,6 +9,8 @@ import abc
 import tensorflow as tf
 
 from tf_i2i.domains import DIRECTIONS
+from tf_i2i.domains import other_domain
+from tf_i2i.domains import reverse
 from tf_i2i.errors import UserError
 from tf_i2i.methods.capabilities import Reconstructing
 from tf_i2i.methods.capabilities import style_shape
@@ -153,7 +155,8 @@ class UnpairedTranslator(TwoSidedModel):
         Raises:
             UserError: the method translates in one direction only.
         """
-        there, back = DIRECTIONS if domain == "a" else DIRECTIONS[::-1]
+        there = f"{domain}_to_{other_domain(domain)}"
+        back = reverse(there)
         style = None
         if style_shape(self, back):
             style = self.encode_style(images, back)

@@ -36,6 +36,7 @@ import tensorflow as tf
 
 from tf_i2i import losses
 from tf_i2i.domains import DIRECTIONS
+from tf_i2i.domains import ends
 from tf_i2i.errors import UserError
 from tf_i2i.features.backbone import load_backbone
 from tf_i2i.layers import BATCH_NORM
@@ -273,7 +274,7 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
 
     def translate(self, images, direction, style=None):
         self.check_direction(direction, style)
-        source, target = direction.split("_to_")
+        source, target = ends(direction)
         layers = self.normalize(self.require_size(images), source)
         made = self._cascade(layers, target, self.reached)
         return self.invert(made[self.reached[-1]], self.reached[-1], target)

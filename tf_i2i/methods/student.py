@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from tf_i2i import losses
 from tf_i2i.domains import DIRECTIONS
+from tf_i2i.domains import ends
 from tf_i2i.errors import UserError
 from tf_i2i.methods.base import UnpairedTranslator
 from tf_i2i.networks.mobile import STRIDE
@@ -86,7 +87,7 @@ class Student(UnpairedTranslator):
     def forward(self, a, b, training):
         s = {"a": a, "b": b}
         for direction in self.directions:
-            source, target = direction.split("_to_")
+            source, target = ends(direction)
             network = getattr(self, f"student_{direction}")
             made = network(s[source], training=training)
             s[f"fake_{target}"] = made

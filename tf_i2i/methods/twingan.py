@@ -31,6 +31,7 @@ What the paper leaves open, and what is done here:
 import tensorflow as tf
 
 from tf_i2i import losses
+from tf_i2i.domains import ends
 from tf_i2i.errors import UserError
 from tf_i2i.layers import NormRouting
 from tf_i2i.layers import RenormLimits
@@ -224,7 +225,7 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
 
     def translate(self, images, direction, style=None):
         self.check_direction(direction, style)
-        source, target = direction.split("_to_")
+        source, target = ends(direction)
         return self._convert(images, source, target, style)
 
     def reconstruct(self, images, domain):

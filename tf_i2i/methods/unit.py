@@ -28,6 +28,7 @@ What the paper leaves open, or what differs here:
 import tensorflow as tf
 
 from tf_i2i import losses
+from tf_i2i.domains import ends
 from tf_i2i.errors import UserError
 from tf_i2i.methods.base import UnpairedTranslator
 from tf_i2i.methods.capabilities import Embedding
@@ -154,7 +155,7 @@ class UNIT(Embedding, Prior, Reconstructing, UnpairedTranslator):
 
     def translate(self, images, direction, style=None):
         self.check_direction(direction, style)
-        source, target = direction.split("_to_")
+        source, target = ends(direction)
         return self._decode(self._code(images, source), target)
 
     def reconstruct(self, images, domain):

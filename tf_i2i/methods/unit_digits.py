@@ -31,6 +31,7 @@ import functools
 import tensorflow as tf
 
 from tf_i2i import losses
+from tf_i2i.domains import ends
 from tf_i2i.errors import UserError
 from tf_i2i.methods.base import UnpairedTranslator
 from tf_i2i.methods.capabilities import Classifying
@@ -147,7 +148,7 @@ class UNITAdaptation(
 
     def translate(self, images, direction, style=None):
         self.check_direction(direction, style)
-        source, target = direction.split("_to_")
+        source, target = ends(direction)
         return self._convert(images, source, target)
 
     def reconstruct(self, images, domain):

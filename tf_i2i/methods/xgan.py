@@ -38,6 +38,7 @@ from keras import layers
 
 from tf_i2i import losses
 from tf_i2i.domains import DIRECTIONS
+from tf_i2i.domains import ends
 from tf_i2i.errors import UserError
 from tf_i2i.features.teacher import teacher as make_teacher
 from tf_i2i.layers import BATCH_NORM
@@ -171,7 +172,7 @@ class XGAN(Embedding, Reconstructing, UnpairedTranslator):
 
     def translate(self, images, direction, style=None):
         self.check_direction(direction, style)
-        source, target = direction.split("_to_")
+        source, target = ends(direction)
         return self._convert(images, source, target)
 
     def reconstruct(self, images, domain):
