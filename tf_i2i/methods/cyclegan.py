@@ -57,6 +57,10 @@ class CycleGAN(UnpairedTranslator):
     critics = ("critic_a", "critic_b")
     updates = ("both",)
     adam = {"learning_rate": 2e-4, "beta_1": 0.5, "beta_2": 0.999}
+    measures = (
+        *UnpairedTranslator.measures,
+        *("swd", "segmentation", "segmenter", "sensitivity"),
+    )
     tiny = {
         # Four pixels would be too few to normalize an image over.
         "image_size": 16,
