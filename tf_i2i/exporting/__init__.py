@@ -1,4 +1,4 @@
-"""A trained model as files that run without this package."""
+"""Export of trained models to files that run without this package."""
 
 from tf_i2i.exporting.litert import export_tflite
 from tf_i2i.exporting.litert import load_tflite

@@ -1,8 +1,8 @@
-"""The formats that a trained model can be exported in, in one table.
+"""A table of the formats that a trained model can be exported in.
 
-To add a format, write a function that exports and one that loads, and
-describe them by a `Format` in `FORMATS`. The `export` verb takes its help
-texts, its errors and what it calls from there.
+To add a format, write a function that exports and one that loads, and add a
+`Format` that names them to `FORMATS`. The `export` verb reads its help texts,
+its error messages and the functions to call from this table.
 """
 
 import os
@@ -18,15 +18,16 @@ from tf_i2i.exporting import saved_model
 
 
 class Precision(NamedTuple):
-    """In which numbers an exported model holds its weights and calculates.
+    """A number format for the weights and the arithmetic of an export.
 
     Attributes:
-        tolerance: how far the exported model's images may be from those of
-            the run, in levels of 255: a dictionary of names in a result of
-            `parity` to the largest value, of "ssim" to the smallest.
-        help: what it is, for the help text.
-        instead: what to choose where the tolerance is missed; "" where a
-            miss is a fault of the software.
+        tolerance: limits on the difference between the images of the exported
+            model and those of the run, a dictionary. Its keys are keys of a
+            result of `parity`; its values are the largest allowed values, in
+            levels of 0 to 255, except that of "ssim", the smallest allowed.
+        help: description of the precision, for the help text.
+        instead: advice, for the error message, on what to choose if an export
+            exceeds the tolerance; "" if only a bug can cause that.
     """
 
     tolerance: dict[str, float]
@@ -35,16 +36,16 @@ class Precision(NamedTuple):
 
 
 class Job(NamedTuple):
-    """One model to be exported.
+    """The arguments of one export.
 
     Attributes:
-        model: `UnpairedTranslator`.
+        model: the `UnpairedTranslator` to export.
         path: file or folder to write, a `Path`.
         direction: "a_to_b" or "b_to_a".
-        size: side of the images in pixels; None for the model's.
+        size: side of the images in pixels; None for the model's own size.
         precision: key of `Format.precisions`.
-        calibration: function of the direction to what
-            `litert.export_tflite` is calibrated on.
+        calibration: function that takes a direction and returns the
+            calibration examples for `litert.export_tflite`.
     """
 
     model: object
@@ -56,22 +57,25 @@ class Job(NamedTuple):
 
 
 class Format(NamedTuple):
-    """One format.
+    """A format that models can be exported in.
 
     Attributes:
-        name: as a key, such as "tflite".
-        form: what `--output` must be, such as "a name that ends in .tflite".
-        suffix: of the file; "" for a folder.
-        write: function of a `Job` that exports.
-        load: function of path and direction to the exported functions, a
-            dictionary of directions to `(images, style=None)`.
-        precisions: name -> `Precision`, the default first.
-        takes_size: whether the images' size is chosen at export.
-        sidecars: function of the path of an export to a dictionary: end of a
-            name, such as "layers.csv" -> text of a file to be put beside it.
-            It may print.
-        warn: function of model and precision to a line that is printed before
-            an export, or None.
+        name: key of the format in `FORMATS`, such as "tflite".
+        form: description of a valid `--output`, such as "a name that ends in
+            .tflite".
+        suffix: suffix of the exported file; "" if the export is a folder.
+        write: function that takes a `Job` and exports its model.
+        load: function that takes a path and a direction and returns the
+            exported functions: a dictionary, direction -> function
+            `(images, style=None)`.
+        precisions: dictionary, name -> `Precision`; the first is the default.
+        takes_size: whether the size of the images is fixed at export, so that
+            `--size` can choose it.
+        sidecars: function that takes the path of an export and returns the
+            files to write next to it: a dictionary, end of the file's name,
+            such as "layers.csv" -> text. It may print.
+        warn: function that takes the model and the name of a precision and
+            returns a warning to print before the export, or None.
     """
 
     name: str
@@ -134,7 +138,7 @@ TFLITE = Format(
         "float16": Precision({"max": 2}, "weights in float16", "float32"),
         "dynamic": Precision(
             {"mean": 1},
-            "weights in int8, ranges of the activations found at inference",
+            "weights in int8, ranges of the activations measured at inference",
             "mixed, or else to float16",
         ),
         "int8": Precision(
@@ -164,14 +168,14 @@ FORMATS = {format.name: format for format in (SAVED_MODEL, TFLITE, ONNX)}
 
 
 def find_format(output, names=None):
-    """The `Format` that `--output` asks for by its suffix.
+    """Returns the `Format` that the suffix of `--output` stands for.
 
     Args:
-        output: a string.
+        output: value of `--output`, a string.
         names: keys of `FORMATS` that are allowed; None for all.
 
     Raises:
-        UserError: it is the name of none of them.
+        UserError: the suffix belongs to no allowed format.
     """
     allowed = [FORMATS[name] for name in names or FORMATS]
     suffix = Path(output).suffix.lower()
@@ -188,13 +192,17 @@ def find_format(output, names=None):
 
 
 def _means_folder(suffix, is_folder):
-    """Whether a name is a folder's: no suffix, or one that no format has."""
+    """Whether `--output` is the name of a folder.
+
+    It is if it has no suffix. If it ends in a separator or is an existing
+    folder, any suffix that belongs to no format is allowed as well.
+    """
     known = any(suffix == format.suffix for format in FORMATS.values())
     return not suffix or (is_folder and not known)
 
 
 def precision_names():
-    """Names of the precisions of all formats."""
+    """Returns the names of the precisions of all formats, without repeats."""
     return list(
         dict.fromkeys(
             name for format in FORMATS.values() for name in format.precisions
@@ -203,7 +211,7 @@ def precision_names():
 
 
 def precision_help():
-    """What each precision is, for the help text of `--precision`."""
+    """Returns a description of each precision for the help of `--precision`."""
     lines = {
         name: precision.help
         for format in FORMATS.values()

@@ -1,4 +1,8 @@
-"""TFLite (LiteRT): one size, one direction, built-in operations only."""
+"""Export to TFLite (LiteRT).
+
+An exported model takes images of one size, translates in one direction and
+uses TFLite's built-in operations only.
+"""
 
 import csv
 import io
@@ -14,7 +18,7 @@ from tf_i2i.errors import UserError
 from tf_i2i.exporting.pictures import one_size
 from tf_i2i.extras import optional
 
-# What of the operations that LiteRT's quantizer knows goes into int8.
+# The operations, by LiteRT's names, that are quantized to int8.
 _QUANTIZED = {
     "int8": ("ALL_SUPPORTED",),
     "mixed": (
@@ -36,32 +40,34 @@ def export_tflite(
     precision="float32",
     calibration=None,
 ):
-    """Writes a TFLite model of built-in operations.
+    """Writes a TFLite model that uses built-in operations only.
 
-    Its signature takes `images`, uint8 `[1, size, size, 3]` (and `style`,
-    float32 `[1, *style_shape]`, where the model has one) and returns uint8 of
-    the same shape.
+    Its signature takes `images`, uint8 `[1, size, size, 3]`, and for a
+    direction with styles `style`, float32 `[1, *style_shape]`. It returns
+    uint8 images of the shape of `images`.
 
     Args:
         model: `UnpairedTranslator`.
         path: file to write.
         direction: "a_to_b" or "b_to_a".
-        size: side of the images in pixels; None for the model's.
+        size: side of the images in pixels; None for the model's own size.
         precision: a key of `formats.TFLITE.precisions`.
-        calibration: for "int8" and "mixed": the model's inputs by name, as
-            `examples` makes them, whose values say what is to be held.
+        calibration: inputs of the model, as `examples` returns them. The
+            activations that they cause set the ranges of the int8 values.
+            Needed for "int8" and "mixed" only.
 
     Raises:
-        UserError: `size` is no multiple of `size_multiple`, or an
-            operation is not among TFLite's built-ins, or the extra `export`
-            is missing for "int8" or "mixed".
+        UserError: `size` is not a size that the model takes, an operation is
+            not among TFLite's built-ins, or "int8" or "mixed" is wanted and
+            the packages of the extra `export` are not installed.
     """
     import tensorflow as tf
     from tensorflow.lite.python.convert import ConverterError
     from tensorflow.python.framework import convert_to_constants
 
     function, _ = one_size(model, direction, size)
-    # Left to the converter, the weights become variables without values.
+    # Freeze the weights first: the converter would turn them into variables
+    # without values.
     frozen = convert_to_constants.convert_variables_to_constants_v2(
         function.get_concrete_function()
     )
@@ -82,15 +88,16 @@ def export_tflite(
             f"TFLite. Received: {_culprit(str(error))}"
         ) from error
     if precision in CALIBRATED:
-        content = _quantized(content, precision, calibration)
+        content = _quantize(content, precision, calibration)
     Path(path).write_bytes(content)
 
 
-def _quantized(content, precision, calibration):
-    """The model with its operations in int8.
+def _quantize(content, precision, calibration):
+    """Returns a float32 flatbuffer with its operations quantized to int8.
 
-    By LiteRT's quantizer: TensorFlow's takes wrong ranges where an operation
-    writes over its own input, the other's and its own together.
+    LiteRT's quantizer is used because TensorFlow's finds wrong ranges if an
+    operation overwrites its input in memory: it then takes the ranges of
+    input and output together.
     """
     quantizer, calibrator, manager, ranges, types = (
         optional(f"ai_edge_quantizer.{name}", "export")
@@ -110,27 +117,32 @@ def _quantized(content, precision, calibration):
             ".*", types.TFLOperationName[kind], algorithm_key="no_quantize"
         )
     with cli.silent_stderr(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Of what it keeps in memory.
-        # All that was seen; its own choice is an average, which cuts.
-        seen = calibrator.Calibrator(
+        warnings.simplefilter("ignore")  # The calibrator warns of its memory.
+        # The ranges include every value of the calibration. The calibrator's
+        # default, a moving average of minimum and maximum, would clip some.
+        ranges_seen = calibrator.Calibrator(
             content, num_threads=2, qsv_update_func=ranges.min_max_update
         )
-        seen.calibrate({"serving_default": calibration}, recipe)
+        ranges_seen.calibrate({"serving_default": calibration}, recipe)
         tool = quantizer.Quantizer(content, recipe.get_quantization_recipe())
-        made = tool.quantize(
-            seen.get_model_qsvs(), enable_progress_report=False
+        result = tool.quantize(
+            ranges_seen.get_model_qsvs(), enable_progress_report=False
         )
-    return bytes(made.quantized_model)
+    return bytes(result.quantized_model)
 
 
 def examples(images, style=None):
-    """What a model is calibrated on: each image, each with its style.
+    """Returns the calibration examples of a model, one for each image.
 
     Args:
         images: uint8 `[N, size, size, 3]`.
-        style: float32 `[N, *style_shape]`, or None.
+        style: styles of the images, float32 `[N, *style_shape]`, or None.
+
+    Returns:
+        List of N dictionaries, name of an input of the model -> array with a
+        batch dimension of 1.
     """
-    # By name: the converter may have turned the order round.
+    # Inputs are given by name because the converter may change their order.
     if style is None:
         return [{"images": image[None]} for image in images]
     return [
@@ -140,17 +152,20 @@ def examples(images, style=None):
 
 
 def _culprit(message):
-    """The operations that a converter's message blames, else its start."""
+    """Names of the operations that the converter reports as unsupported.
+
+    If it names none, the first 300 characters of the message.
+    """
     named = re.search(r"^(?:TF Select|Custom) ops: (.*)$", message, re.M)
     return named[1] if named else " ".join(message.split())[:300]
 
 
 def count_per_image_norms(model):
-    """Returns how many layers of the translators normalize by the image.
+    """Returns the number of translator layers that normalize each image alone.
 
-    They use statistics of each image, or of each of its pixels, which int8,
-    whose ranges are fixed, represents badly. Such layers have an attribute
-    `per_image`.
+    Such layers have a true attribute `per_image`. They divide by statistics
+    of each image or of each pixel. The quotients are inaccurate in int8,
+    because its ranges are the same for all images.
     """
     networks = [getattr(model, name) for name in model.translators]
     return sum(
@@ -161,25 +176,36 @@ def count_per_image_norms(model):
 
 
 def warning_of_int8(model, precision):
-    """The line that says what int8 does to some normalizations, or None."""
+    """Returns a warning for int8 if the model normalizes images one by one.
+
+    Args:
+        model: `UnpairedTranslator`.
+        precision: a key of `formats.TFLITE.precisions`.
+
+    Returns:
+        The warning, or None if there is nothing to warn of.
+    """
     norms = count_per_image_norms(model) if precision == "int8" else 0
     if not norms:
         return None
     return (
         f"The {type(model).__name__} of this run has {norms} layers that "
-        "normalize each image, or each pixel, by itself. int8 represents them "
-        "badly, and slowly: --precision=mixed, whose matrix products alone "
-        "are in int8, or a student (python -m tf_i2i.distill --help) will be "
-        "faster and nearer to the run."
+        "normalize each image, or each pixel, by itself. In int8 such layers "
+        "are inaccurate and slow. --precision=mixed, which has only "
+        "convolutions and dense layers in int8, or a student (python -m "
+        "tf_i2i.distill --help) will be faster and closer to the run."
     )
 
 
 def load_tflite(path, threads=None):
-    """Function `(images, style=None)` of a .tflite, run image by image.
+    """Returns a function `(images, style=None)` that runs a .tflite file.
+
+    The file is run once for each image of the batch.
 
     Args:
-        path: of the file.
-        threads: that the interpreter may use; None for its own choice.
+        path: path of the .tflite file.
+        threads: number of threads that the interpreter may use; None for the
+            interpreter's default.
     """
     with cli.silent_stderr():
         interpreter = interpreter_of(Path(path).read_bytes(), threads)
@@ -200,28 +226,38 @@ def load_tflite(path, threads=None):
 
 
 def interpreter_of(model, threads=None):
-    """LiteRT's interpreter of a flatbuffer, or TensorFlow's without it."""
+    """Returns an interpreter of a flatbuffer.
+
+    It is LiteRT's if that package is installed, otherwise TensorFlow's.
+
+    Args:
+        model: content of a .tflite file, bytes.
+        threads: number of threads that the interpreter may use; None for the
+            interpreter's default.
+    """
     try:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError:
         import tensorflow as tf
 
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Deprecated, and sufficient.
+            # It is deprecated, but sufficient here.
+            warnings.simplefilter("ignore")
             return tf.lite.Interpreter(model_content=model, num_threads=threads)
     return Interpreter(model_content=model, num_threads=threads)
 
 
 def layers(path):
-    """What a .tflite computes, operation by operation.
+    """Returns a list of the operations of a .tflite file, with their costs.
 
     Args:
-        path: of the file.
+        path: path of the .tflite file.
 
     Returns:
-        List of dictionaries: `operation`, `output` (its name), `shape` and
-        `type` of that, `weights` (bytes of constants that it reads), and
-        `multiplications` (of a convolution, else 0).
+        List of dictionaries, one for each operation: `operation` (its kind),
+        `output` (name of its output tensor), `shape` and `type` of that
+        tensor, `weights` (bytes of the constants that the operation reads),
+        and `multiplications` (their number for a convolution, otherwise 0).
     """
     return _layers(Path(path).read_bytes())
 
@@ -260,14 +296,14 @@ def _multiplications(operation, given, made):
         return 0
     kernel = given[1]["shape"]  # [out, height, width, in]
     if kind == "TRANSPOSE_CONV":
-        # Given: the output's shape, the kernel, the map.
+        # The inputs are: shape of the output, kernel, feature map.
         return int(np.prod(kernel) * np.prod(given[2]["shape"][1:3]))
     positions = np.prod(made["shape"][1:3])
     return int(np.prod(kernel) * positions)
 
 
 def table(rows):
-    """`layers` as CSV text."""
+    """Returns the rows of `layers` as CSV text."""
     text = io.StringIO()
     writer = csv.DictWriter(text, rows[0], lineterminator="\n")
     writer.writeheader()
@@ -276,12 +312,12 @@ def table(rows):
 
 
 def summary(rows):
-    """`layers` in a line."""
-    work = sum(row["multiplications"] for row in rows)
-    whole = sum(r["multiplications"] for r in rows if r["type"] == "int8")
+    """Returns the totals of the rows of `layers` as one line of text."""
+    total = sum(row["multiplications"] for row in rows)
+    in_int8 = sum(r["multiplications"] for r in rows if r["type"] == "int8")
     weights = format_bytes(sum(row["weights"] for row in rows))
     return (
-        f"{len(rows)} operations, {work / 1e6:.1f} million multiplications a "
-        f"picture, {100 * whole / max(work, 1):.0f} % of them in int8; "
+        f"{len(rows)} operations, {total / 1e6:.1f} million multiplications "
+        f"per image, {100 * in_int8 / max(total, 1):.0f} % of them in int8; "
         f"{weights} of weights"
     )

@@ -1,4 +1,4 @@
-"""ONNX, through Keras' exporter (the extra `onnx`)."""
+"""Export to ONNX by Keras' exporter; needs the extra `onnx`."""
 
 import warnings
 
@@ -12,19 +12,19 @@ from tf_i2i.extras import optional
 def export_onnx(model, path, direction="a_to_b", size=None):
     """Writes an ONNX model.
 
-    It takes `images`, uint8 `[N, size, size, 3]` (and `style`, float32
-    `[N, *style_shape]`, where the direction has one) and returns uint8 of the
-    shape of `images`.
+    The model takes `images`, uint8 `[N, size, size, 3]`, and for a direction
+    with styles `style`, float32 `[N, *style_shape]`. It returns uint8 images
+    of the shape of `images`.
 
     Args:
         model: `UnpairedTranslator`.
         path: file to write.
         direction: "a_to_b" or "b_to_a".
-        size: side of the images in pixels; None for the model's.
+        size: side of the images in pixels; None for the model's own size.
 
     Raises:
-        UserError: `size` is no multiple of `size_multiple`, or the extra
-            `onnx` is missing.
+        UserError: `size` is not a size that the model takes, or the packages
+            of the extra `onnx` are not installed.
     """
     import keras
 
@@ -43,7 +43,7 @@ def export_onnx(model, path, direction="a_to_b", size=None):
             return function(inputs)
 
     with warnings.catch_warnings(), cli.silent_stderr():
-        warnings.simplefilter("ignore")  # tf2onnx and NumPy 2.
+        warnings.simplefilter("ignore")  # tf2onnx warns with NumPy 2.
         Translation().export(
             str(path),
             format="onnx",
@@ -53,14 +53,15 @@ def export_onnx(model, path, direction="a_to_b", size=None):
 
 
 def load_onnx(path, threads=None):
-    """Function `(images, style=None)` of an ONNX file.
+    """Returns a function `(images, style=None)` that runs an ONNX file.
 
     Args:
-        path: of the file.
-        threads: that ONNX Runtime may use; None for all.
+        path: path of the ONNX file.
+        threads: number of threads that ONNX Runtime may use; None for its
+            default.
 
     Raises:
-        UserError: the extra `onnx` is missing.
+        UserError: the packages of the extra `onnx` are not installed.
     """
     runtime = optional("onnxruntime", "onnx")
     options = runtime.SessionOptions()

@@ -1,4 +1,4 @@
-"""Parity: how far an export's images are from those of the run."""
+"""Differences between the images of an exported model and of its run."""
 
 import numpy as np
 
@@ -8,33 +8,37 @@ _WINDOW = 11  # Side of SSIM's window, pixels.
 
 
 def parity(reference_fn, exported_fn, images):
-    """How far an exported model's pictures are from its source's.
+    """Returns how much the images of an exported model differ from the run's.
 
     Args:
-        reference_fn, exported_fn: functions of uint8 images to uint8 images.
-        images: uint8 `[N, height, width, 3]`.
+        reference_fn: translation by the run, a function from uint8 images to
+            uint8 images.
+        exported_fn: the same translation by the exported model.
+        images: inputs of both functions, uint8 `[N, height, width, 3]`.
 
     Returns:
-        Dictionary: `images` (their number), the `max`, `mean` and `p99`
-        absolute difference in levels of 255, and the mean `ssim` (Wang et
-        al. 2004; windows of 11 pixels, or of the whole of smaller images).
+        Dictionary: `images` (N); `max`, `mean` and `p99` (99th percentile) of
+        the absolute differences of all values, in levels of 0 to 255; and
+        `ssim`, the mean structural similarity (Wang et al. 2004; windows of
+        11 pixels, or of the smaller side of smaller images).
 
     Raises:
-        UserError: the two give pictures of different shapes or types.
+        UserError: the two functions return arrays of different shapes or
+            types.
     """
     import tensorflow as tf
 
-    wanted = np.asarray(reference_fn(images))
-    given = np.asarray(exported_fn(images))
-    if (given.shape, given.dtype) != (wanted.shape, wanted.dtype):
+    expected = np.asarray(reference_fn(images))
+    actual = np.asarray(exported_fn(images))
+    if (actual.shape, actual.dtype) != (expected.shape, expected.dtype):
         raise UserError(
-            "`exported_fn` must return what the source does, "
-            f"{wanted.dtype} {list(wanted.shape)}. "
-            f"Received: {given.dtype} {list(given.shape)}"
+            "`exported_fn` must return images of the type and shape that "
+            f"`reference_fn` returns, {expected.dtype} {list(expected.shape)}. "
+            f"Received: {actual.dtype} {list(actual.shape)}"
         )
-    apart = np.abs(given.astype(int) - wanted.astype(int))
-    window = min(_WINDOW, *wanted.shape[1:3])
-    ssim = tf.image.ssim(wanted, given, 255, filter_size=window)
+    apart = np.abs(actual.astype(int) - expected.astype(int))
+    window = min(_WINDOW, *expected.shape[1:3])
+    ssim = tf.image.ssim(expected, actual, 255, filter_size=window)
     return {
         "images": len(images),
         "max": int(apart.max()),
@@ -45,7 +49,15 @@ def parity(reference_fn, exported_fn, images):
 
 
 def violations(result, tolerance):
-    """Texts of the values in a result of `parity` that a tolerance forbids."""
+    """Returns the values in a result of `parity` that exceed a tolerance.
+
+    Args:
+        result: dictionary from `parity`.
+        tolerance: dictionary; see `formats.Precision`.
+
+    Returns:
+        List of texts such as "max 3"; empty if the result is acceptable.
+    """
     wrong = {
         name: result[name] < allowed
         if name == "ssim"

@@ -1,4 +1,4 @@
-"""Bytes in, bytes out: what every exported file computes."""
+"""Translation from uint8 images to uint8 images, as exported files do it."""
 
 from tf_i2i.errors import UserError
 from tf_i2i.images import to_float
@@ -7,15 +7,15 @@ from tf_i2i.methods.capabilities import style_shape
 
 
 def photo_to_photo(model, direction):
-    """A model's translation from bytes to bytes.
+    """Returns a model's translation as a function of uint8 images.
 
     Args:
         model: `UnpairedTranslator`.
         direction: "a_to_b" or "b_to_a".
 
     Returns:
-        Function `(images, style=None)` of uint8 `[N, height, width, 3]`,
-        sides multiples of `size_multiple`, to uint8 of the same shape.
+        Function `(images, style=None)` from uint8 `[N, height, width, 3]`, of
+        a size that the model takes, to uint8 of the same shape.
     """
 
     def translate(images, style=None):
@@ -25,16 +25,17 @@ def photo_to_photo(model, direction):
 
 
 def compile_translation(model, direction):
-    """`photo_to_photo` as one graph for all image sizes.
+    """Returns `photo_to_photo` as one compiled graph for images of any size.
 
     Args:
         model: `UnpairedTranslator`.
         direction: "a_to_b" or "b_to_a".
 
     Returns:
-        Function `(images, styles)` of uint8 `[N, height, width, 3]` and of a
-        list: [None] for no style, one style for all images, or N styles. It
-        returns a uint8 tensor of the shape of `images`.
+        Function `(images, styles)`. `images` are uint8
+        `[N, height, width, 3]`. `styles` is [None] for no style, or an array
+        of one style for all images, or of N styles, one for each. The
+        function returns a uint8 tensor of the shape of `images`.
     """
     import tensorflow as tf
 
@@ -47,20 +48,21 @@ def compile_translation(model, direction):
         times = tf.shape(images)[0] // tf.shape(styles)[0]
         return translate(images, tf.repeat(styles, times, 0))
 
-    def translated(images, styles):
+    def translate_images(images, styles):
         styles = None if styles[0] is None else tf.constant(styles)
         return call(tf.constant(images), styles)
 
-    return translated
+    return translate_images
 
 
 def specs(dtype, shape, style_shape):
-    """`TensorSpec`s of `images`, and of `style` where there is one.
+    """Returns the `TensorSpec`s of `images` and, if there are styles, `style`.
 
     Args:
-        dtype: of the images.
-        shape: of the images; None for what is left open.
-        style_shape: of one image's style, or None.
+        dtype: data type of the images.
+        shape: shape of a batch of images; None for each dimension that may
+            vary.
+        style_shape: shape of the style of one image; None for no styles.
     """
     import tensorflow as tf
 
@@ -72,21 +74,24 @@ def specs(dtype, shape, style_shape):
 
 
 def one_size(model, direction, size=None, batch=1):
-    """`photo_to_photo` for pictures of one size, by `layers.portable`.
+    """Returns `photo_to_photo` for images of one size, to be exported.
+
+    It is traced under `layers.portable`, so that it has only operations that
+    other runtimes know.
 
     Args:
         model: `UnpairedTranslator`.
         direction: "a_to_b" or "b_to_a".
-        size: side of the pictures in pixels; None for the model's.
-        batch: pictures a call, or None for any number.
+        size: side of the images in pixels; None for the model's own size.
+        batch: number of images per call; None if it may vary.
 
     Returns:
-        `(function, specs)`: a `tf.function` and the list of its inputs'
-        `TensorSpec`s.
+        `(function, specs)`: a `tf.function`, and the list of the
+        `TensorSpec`s of its inputs.
 
     Raises:
-        UserError: `size` is no multiple of `size_multiple`, or the model
-            takes no other size than its own.
+        UserError: `size` is not a multiple of `size_multiple`, or it is not
+            the own size of a model of fixed size.
     """
     import tensorflow as tf
 
@@ -110,7 +115,7 @@ def _check_size(model, size):
     if model.fixed_size and size != model.size:
         raise UserError(
             f"`size` must be {model.size}: a {type(model).__name__} "
-            f"translates pictures of its own size only. Received: size={size}"
+            f"translates images of its own size only. Received: size={size}"
         )
     if size < model.size_multiple or size % model.size_multiple:
         raise UserError(

@@ -1,4 +1,4 @@
-"""Where an export is written, and whether it is accepted or rejected."""
+"""Checks an export against its tolerance and moves it to its place."""
 
 import json
 import os
@@ -9,31 +9,31 @@ from tf_i2i.exporting.parity import violations
 
 _REPORT = (
     "Update TensorFlow and ai-edge-litert and export again; if the difference "
-    "stays, report it with {where}"
+    "stays, report it as a bug and attach {where}"
 )
 
 
 def make_room(output, suffix):
-    """Makes the folder above an export, and protects what is no export.
+    """Makes the parent folder of an export, and checks what is replaced.
 
     Args:
-        output: where the export will be, a `Path`.
-        suffix: of the format; "" for a folder.
+        output: path of the future export, a `Path`.
+        suffix: suffix of the format; "" if the export is a folder.
 
     Raises:
-        UserError: there is something else at `output`, or its folder cannot
-            be made.
+        UserError: something that is not an export exists at `output`, or the
+            parent folder cannot be made.
     """
     if not _may_replace(output, suffix):
         raise UserError(
-            "`--output` must be new, or an earlier export that is replaced. "
-            f"Received: {output}, which holds something else"
+            "`--output` must be a new path, or an earlier export that is to "
+            f"be replaced. Received: {output}, which is something else"
         )
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(
-            "`--output` must lie where it can be written. "
+            "`--output` must be in a folder that can be written. "
             f"Received: {output} ({error.strerror})"
         ) from error
 
@@ -50,19 +50,20 @@ def _may_replace(output, suffix):
 
 
 def accept_or_reject(part, output, report, precision, sidecars=None):
-    """Moves a checked export to its place, with its `parity.json`.
+    """Moves an export to its place and writes its `parity.json`.
 
     Args:
-        part: path of the export.
-        output: where it goes; an earlier export there is replaced.
+        part: temporary path of the export.
+        output: final path of the export; an earlier export there is replaced.
         report: dictionary, direction -> result of `parity`.
-        precision: `formats.Precision` with the tolerance.
-        sidecars: dictionary, end of a name, such as "layers.csv" -> text of a
-            file that is put beside the export.
+        precision: the `formats.Precision` of the export, with its tolerance.
+        sidecars: files to write next to the export: a dictionary, end of the
+            file's name, such as "layers.csv" -> text.
 
     Raises:
-        UserError: the tolerance is missed. The export is then at `output`
-            with `.rejected` added, and what was at `output` is still there.
+        UserError: the export exceeds the tolerance. It is then moved to
+            `output` with `.rejected` appended, and an earlier export at
+            `output` stays.
     """
     wrong = [
         f"{direction} {what}"
@@ -81,33 +82,40 @@ def accept_or_reject(part, output, report, precision, sidecars=None):
     if not wrong:
         return
     allowed = ", ".join(
-        f"{name} {'above' if name == 'ssim' else 'at most'} {value}"
+        f"{name} {'at least' if name == 'ssim' else 'at most'} {value}"
         for name, value in precision.tolerance.items()
     )
     advice = _REPORT.format(where=where)
     if precision.instead:
         advice = f"Set --precision to {precision.instead}"
     raise UserError(
-        "`--output` must give the run's own images, in levels of 255 "
-        f"({allowed}). {advice}. Received: {', '.join(wrong)}; kept as "
-        f"{place}, not to be used"
+        "`--output` must give the same images as the run (differences in "
+        f"levels of 0 to 255: {allowed}). {advice}. Received: "
+        f"{', '.join(wrong)}. The export was kept as {place}; do not use it"
     )
 
 
 def sidecar(place, name):
-    """Path of a file that belongs to an export: in its folder or beside it."""
+    """Returns the path of a file that accompanies an export.
+
+    It is in the export if that is a folder, and next to it otherwise.
+
+    Args:
+        place: path of the export.
+        name: end of the file's name, such as "parity.json".
+    """
     return place / name if place.is_dir() else place.with_suffix(f".{name}")
 
 
 def remove(path):
-    """Removes a file or folder, if it is there."""
+    """Removes a file or folder if it exists."""
     if path.is_dir():
         shutil.rmtree(path)
     path.unlink(missing_ok=True)
 
 
 def _replace(part, place):
-    """Moves a file or folder over one that may be there."""
+    """Moves a file or folder to a path, and replaces what exists there."""
     if not place.is_dir():
         os.replace(part, place)
         return

@@ -1,4 +1,4 @@
-"""Real images of a run, on which exports are checked and calibrated."""
+"""Real images of a run, for checking and calibrating its exports."""
 
 import functools
 
@@ -18,12 +18,13 @@ STYLE_IMAGES = 10
 
 
 class RealImages:
-    """Real images of a run, each with a style where the model takes one.
+    """Real images of a run and, for directions with styles, their styles.
 
     Args:
-        model: `UnpairedTranslator`.
-        run: its run, whose `images(domain, split, count)` are read.
-        size: side of the images in pixels; None for the model's.
+        model: the `UnpairedTranslator` of the run.
+        run: an object with a method `images(domain, split, count)`, such as
+            `runs.TrainedRun`.
+        size: side of the images in pixels; None for the model's own size.
     """
 
     def __init__(self, model, run, size=None):
@@ -31,7 +32,7 @@ class RealImages:
         self._size = size or model.size
 
     def _images(self, domain, split, count):
-        """uint8 `[count or fewer, size, size, 3]`."""
+        """Images of a domain, uint8 `[count or fewer, size, size, 3]`."""
         images = self._run.images(domain, split, count)
         if images.shape[1] == self._size:
             return images
@@ -41,15 +42,28 @@ class RealImages:
         return np.uint8(np.clip(np.rint(scaled), 0, 255))
 
     def _styles(self, direction, split, count):
-        """Styles of images of the target domain; None without styles."""
+        """Styles of images of the target domain.
+
+        Returns:
+            float32 `[count, *style_shape]`, repeated if there are too few
+            images; None for a direction without styles.
+        """
         if not style_shape(self._model, direction):
             return None
-        given = self._run.images(ends(direction)[1], split, count)
-        style = self._model.encode_style(to_float(given), direction)
+        references = self._run.images(ends(direction)[1], split, count)
+        style = self._model.encode_style(to_float(references), direction)
         return np.resize(style, (count, *style.shape[1:]))
 
     def parity(self, direction, function):
-        """`parity` of a function on test images, in styles of others."""
+        """Returns `parity` of an exported function with the model.
+
+        The images are test images of the source domain. Their styles, if the
+        direction has any, are those of test images of the target domain.
+
+        Args:
+            direction: "a_to_b" or "b_to_a".
+            function: exported function `(images, style=None)`.
+        """
         reference = photo_to_photo(self._model, direction)
         images = self._images(ends(direction)[0], "test", PARITY_IMAGES)
         style = self._styles(direction, "test", len(images))
@@ -59,13 +73,21 @@ class RealImages:
         return parity(reference, function, images)
 
     def calibration(self, direction):
-        """Training images as `export_tflite` takes them for calibration."""
+        """Returns training images as calibration for `export_tflite`.
+
+        Args:
+            direction: "a_to_b" or "b_to_a".
+        """
         images = self._images(ends(direction)[0], "train", CALIBRATION_IMAGES)
         style = self._styles(direction, "train", len(images))
         return litert.examples(images, style)
 
     def style_sidecar(self, direction):
-        """{"style.json": text} for a direction with styles, else {}."""
+        """Returns {"style.json": text} for a direction with styles, else {}.
+
+        Args:
+            direction: "a_to_b" or "b_to_a".
+        """
         if not style_shape(self._model, direction):
             return {}
         images = self._run.images(ends(direction)[1], "train", STYLE_IMAGES)

@@ -1,4 +1,4 @@
-"""SavedModels: all that a model can be asked, as named signatures."""
+"""Export to SavedModel, with a named signature for each use of a model."""
 
 import functools
 
@@ -11,27 +11,36 @@ from tf_i2i.methods.capabilities import style_shape
 
 
 def export_saved_model(model, path, direction="a_to_b"):
-    """Writes a SavedModel that needs TensorFlow, and no tf_i2i, to load.
+    """Writes a SavedModel that can be loaded with TensorFlow alone.
 
-    Signatures `a_to_b` and `b_to_a` (uint8 [0, 255]), `a_to_b_float` and
-    `b_to_a_float` ([-1, 1]) take `images`, `[N, height, width, 3]` with sides
-    that are multiples of `size_multiple` (or are both `size` for a model of
-    fixed size), and return `images`.
-    `translate` and `serving_default` are the uint8 one of `direction`. Where
-    both domains share an encoder, `encode_a` and `encode_b` return
-    `embedding`, float32 `[N, D]`, of uint8 `images` of the model's own size.
+    Every model has these signatures for each of its directions; the names
+    below are those of `a_to_b`:
 
-    Where a direction has a style, its own take `style`, `[N, *style_shape]`,
-    too, and there are, for `a_to_b` as an example, `encode_style_a_to_b`,
-    which returns `style` of uint8 `images` in B, and `sample_a_to_b`, which
-    takes uint8 `images` and `seed`, int32, and returns `images`, all in the
-    style that the seed draws. `encode_style` and `sample` are those of
-    `direction`.
+    - `a_to_b` takes `images`, uint8, and returns the translated `images`,
+      uint8.
+    - `a_to_b_float` does the same with float32 images in [-1, 1].
+
+    Images have the shape `[N, height, width, 3]`. Both sides must be
+    multiples of `size_multiple`, or `size` for a model of fixed size.
+
+    If the direction has styles, both signatures also take `style`, float32
+    `[N, *style_shape]`, and there are two more:
+
+    - `encode_style_a_to_b` takes uint8 `images` of domain B and returns their
+      `style`.
+    - `sample_a_to_b` takes uint8 `images` and an int32 `seed`, samples one
+      style with that seed, and returns all `images` translated in that style.
+
+    If both domains share an encoder, `encode_a` and `encode_b` take uint8
+    `images` of the model's own size and return `embedding`, float32 `[N, D]`.
+
+    Shorter names stand for the signatures of `direction`: `translate` and
+    `serving_default` for the uint8 translation, `encode_style` and `sample`.
 
     Args:
         model: `UnpairedTranslator`.
         path: folder to write.
-        direction: of the names that state none.
+        direction: "a_to_b" or "b_to_a", for the names without a direction.
     """
     import tensorflow as tf
 
@@ -48,7 +57,8 @@ def export_saved_model(model, path, direction="a_to_b"):
             "embedding",
         )
     module = tf.Module()
-    # Only what is called goes along: no critics, averages or optimizers.
+    # Only the variables that the signatures use are saved: no critics, no
+    # averages of the weights, no optimizers.
     module.translators = list(
         {
             id(variable): variable
@@ -85,7 +95,7 @@ def _translations(model, way):
 
 
 def _image_shape(model):
-    """Shape of a batch of images; None for what a caller may choose."""
+    """Shape of a batch of images, with None for dimensions that may vary."""
     side = model.size if model.fixed_size else None
     return None, side, side, 3
 
@@ -133,13 +143,22 @@ def _signature(model, function, inputs, output="images"):
 
 
 def load_saved_model(path):
-    """Functions `(images, style=None)` of a SavedModel, by direction."""
+    """Returns the translations of a SavedModel.
+
+    Args:
+        path: folder of the SavedModel.
+
+    Returns:
+        Dictionary, direction -> function `(images, style=None)` of uint8
+        images.
+    """
     import tensorflow as tf
 
     loaded = tf.saved_model.load(str(path))
 
     def translation(direction):
-        # The signature holds its model weakly.
+        # `loaded` is used inside the function to keep it alive: a signature
+        # has only a weak reference to its model.
         def translate(images, style=None):
             arguments = {"images": tf.constant(images)}
             if style is not None:

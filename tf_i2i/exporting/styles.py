@@ -1,4 +1,4 @@
-"""What a program that runs a model must know about its styles."""
+"""Description of a model's styles for programs that run an export."""
 
 import json
 
@@ -7,38 +7,40 @@ import numpy as np
 from tf_i2i.images import to_float
 from tf_i2i.methods.capabilities import style_shape
 
-_DRAWS, _SAMPLES = 1000, 10
+_SAMPLED, _ENCODED = 1000, 10
 
 
 def describe_styles(model, direction, images):
-    """JSON text for those who give a `style` to an exported model.
+    """Returns JSON text that describes the styles of a direction.
 
     Args:
         model: `UnpairedTranslator`.
-        direction: one that takes a style.
-        images: uint8 `[N, size, size, 3]` of the domain that it leads to.
+        direction: "a_to_b" or "b_to_a"; it must have styles.
+        images: uint8 `[N, size, size, 3]` of the target domain.
 
     Returns:
-        An object: `shape` of one style; `distribution`, the mean, standard
-        deviation and Euclidean length (mean over draws) of styles that
-        `sample_style` draws; `samples`, the styles of ten of the images.
+        Text of a JSON object: `shape` of one style; `distribution`, with
+        `mean` and `deviation` (standard deviation) of the elements and mean
+        Euclidean `length` of 1000 styles from `sample_style`; and `samples`,
+        the styles of the first ten images.
     """
-    drawn = np.asarray(model.sample_style(_DRAWS, 0)).reshape(_DRAWS, -1)
-    samples = model.encode_style(to_float(images[:_SAMPLES]), direction)
+    sampled = np.asarray(model.sample_style(_SAMPLED, 0))
+    sampled = sampled.reshape(_SAMPLED, -1)
+    encoded = model.encode_style(to_float(images[:_ENCODED]), direction)
     about = {
         "shape": list(style_shape(model, direction)),
         "distribution": {
-            "mean": _rounded(drawn.mean()),
-            "deviation": _rounded(drawn.std()),
-            "length": _rounded(np.linalg.norm(drawn, axis=1).mean()),
+            "mean": _round(sampled.mean()),
+            "deviation": _round(sampled.std()),
+            "length": _round(np.linalg.norm(sampled, axis=1).mean()),
         },
         "samples": [
-            np.round(np.float64(sample), 5).tolist()
-            for sample in np.asarray(samples)
+            np.round(np.float64(style), 5).tolist()
+            for style in np.asarray(encoded)
         ],
     }
     return json.dumps(about, indent=2) + "\n"
 
 
-def _rounded(value):
+def _round(value):
     return round(float(value), 4)
