@@ -186,7 +186,7 @@ def test_bad_files_are_named_and_left_out(run_dir, tmp_path, capsys, refuses):
     said = capsys.readouterr()
     assert "Translated 1 of 3 images" in said.out
     assert "broken.jpg: Its content is no JPEG" in said.err
-    assert "ribbon.png: Its sides may be 8:1 at most" in said.err
+    assert "ribbon.png: The long side must be at most 8 times" in said.err
     assert "4000x1" in said.err
     (photos / "good.png").unlink()
     with refuses("--input"):

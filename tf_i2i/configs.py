@@ -1,16 +1,24 @@
-"""Where .gin files are found; no TensorFlow, so that a typo answers at once."""
+"""Finds .gin files.
+
+This module does not import TensorFlow, so that a misspelt name is reported
+at once.
+"""
 
 from pathlib import Path
 
 from tf_i2i.errors import UserError
 
 _PACKAGE = Path(__file__).parent
-# In a wheel the configs lie in the package, in a checkout beside it.
+# In a wheel the configs are in the package, in a checkout next to it.
 FOLDERS = (_PACKAGE / "gin_configs", _PACKAGE.parent / "gin_configs")
 
 
 def shipped_configs():
-    """Names of the shipped configs -> paths, e.g. "paper/twingan.gin"."""
+    """Returns the shipped configs.
+
+    Returns:
+        Dictionary, name such as "paper/twingan.gin" -> path.
+    """
     for folder in FOLDERS:
         if folder.is_dir():
             found = sorted(folder.rglob("*.gin"))
@@ -19,10 +27,13 @@ def shipped_configs():
 
 
 def find_config(name):
-    """A config by path, else by its name among the shipped ones.
+    """Returns the path of a config.
+
+    Args:
+        name: path of a .gin file, or name of a shipped config.
 
     Raises:
-        UserError: if there is neither; lists the shipped ones.
+        UserError: it is neither; the message lists the shipped configs.
     """
     if Path(name).is_file():
         return Path(name)
@@ -36,6 +47,6 @@ def find_config(name):
 
 
 def header(path):
-    """The first comment line of a config: what it is."""
+    """Returns the first comment line of a config, which says what it is."""
     first = path.read_text().partition("\n")[0]
     return first.lstrip("# ")

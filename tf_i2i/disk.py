@@ -14,7 +14,8 @@ def write_whole(path, parts, beside=None):
     Args:
         path: the file, a `Path` in an existing folder.
         parts: iterable of bytes, which are written one after the other.
-        beside: the temporary file; None for `path` with the suffix `.tmp`.
+        beside: path of the temporary file; None for `path` with the suffix
+            `.tmp`.
 
     Raises:
         OSError: the file cannot be written; `path` is not changed.
@@ -42,10 +43,13 @@ def _remove(path):
 
 @contextlib.contextmanager
 def writing(path):
-    """Context in which each `OSError` names this path.
+    """Context in which every `OSError` is raised again with this path.
+
+    Args:
+        path: path to name in the error.
 
     Raises:
-        OSError: with `path` and the reason.
+        OSError: its `filename` is `path`, its `strerror` the reason.
     """
     try:
         yield

@@ -1,12 +1,12 @@
-"""python -m tf_i2i.export: a trained run -> SavedModel, TFLite or ONNX.
+"""python -m tf_i2i.export: writes a run as SavedModel, TFLite or ONNX.
 
     python -m tf_i2i.export --run_dir=runs/mine --output=export/
     python -m tf_i2i.export --run_dir=runs/mine --output=face.tflite \
         --direction=b_to_a --precision=int8
 
-An exported model takes and returns uint8 images. Before it is put in place,
-its outputs on real images are compared with those of the run; an export that
-differs too much is kept as `.rejected`.
+An exported model takes and returns uint8 images. Its outputs on real images
+are compared with those of the run. If they differ too much, the export is not
+moved to `--output`, but kept with `.rejected` appended to its name.
 """
 
 import sys
@@ -29,12 +29,11 @@ def main(argv, names=None):
 
     Args:
         argv: command line, without the program.
-        names: keys of `formats.FORMATS` that `--output` may ask for; None for
-            all.
+        names: keys of `formats.FORMATS` that may be exported; None for all.
 
     Raises:
-        UserError: wrong flags, no trained run, or an export that gives other
-            images than its run.
+        UserError: wrong flags, no trained run, or an export whose images
+            differ too much from those of the run.
     """
     flags = _parser().parse_args(argv)
     cli.check_run_dir(flags.run_dir)
@@ -87,7 +86,8 @@ def _parser():
     parser = cli.parser(
         "export",
         "Exports a trained run as SavedModel (both directions), TFLite or "
-        "ONNX, and checks it against the run on real images.",
+        "ONNX (one direction), and compares the exported model with the run "
+        "on real images.",
         [
             "python -m tf_i2i.export --run_dir=runs/mine --output=export/",
             "python -m tf_i2i.export --run_dir=runs/mine "
@@ -99,24 +99,31 @@ def _parser():
     add(
         "--output",
         required=True,
-        help=" or ".join(f.form for f in formats.FORMATS.values()),
+        help="path to write, which chooses the format: "
+        + " or ".join(f.form for f in formats.FORMATS.values()),
     )
     cli.add_direction_flag(
         add,
-        "the direction of a .tflite or .onnx, and of a SavedModel's "
-        "serving_default",
+        "direction of a .tflite or .onnx file, and of the signature "
+        "serving_default of a SavedModel (default: a_to_b)",
     )
     add(
         "--precision",
         choices=formats.precision_names(),
-        help=f"default: float32; {formats.precision_help()}",
+        help="number format of the export (default: float32). "
+        f"{formats.precision_help()}",
     )
-    add("--size", type=int, help="side of its images (default: the run's)")
+    add(
+        "--size",
+        type=int,
+        help="side in pixels of the images that a .tflite or .onnx file takes "
+        "(default: the size that the run was trained on)",
+    )
     return parser
 
 
 def _check(flags, format, precision):
-    """Refuses flags that the format has no use for."""
+    """Raises an error if a flag does not apply to the format."""
     if precision not in format.precisions:
         forms = _forms(lambda other: precision in other.precisions)
         raise UserError(
@@ -128,13 +135,15 @@ def _check(flags, format, precision):
         forms = _forms(lambda other: other.takes_size)
         raise UserError(
             f"`--size` must be left out unless --output is {forms}; "
-            f"{format.form} takes all sizes that the run does. "
+            f"{format.form} takes images of all sizes that the run takes. "
             f"Received: --size={flags.size}"
         )
 
 
-def _forms(wanted):
-    return " or ".join(f.form for f in filter(wanted, formats.FORMATS.values()))
+def _forms(is_wanted):
+    """The forms of `--output` of the formats that pass a test."""
+    wanted = filter(is_wanted, formats.FORMATS.values())
+    return " or ".join(format.form for format in wanted)
 
 
 def _print_result(output, report):

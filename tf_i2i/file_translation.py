@@ -1,4 +1,4 @@
-"""Image files through a translator: whole images, faces, grids of styles."""
+"""Translation of image files: whole images, faces, or grids of styles."""
 
 from collections import defaultdict
 
@@ -25,13 +25,16 @@ def translate_files(
     restore=False,
     filters=PICTURES,
 ):
-    """Translates files, images of one padded shape in one batch.
+    """Translates image files; images of the same padded shape share batches.
 
     Args:
-        translate_fn, input_size, restore: as in `geometry.translate_image`.
+        translate_fn: function of uint8 `[N, h, w, 3]`, of a size that the
+            model takes, to uint8 of the same shape.
         outputs: dictionary, input path -> output path.
-        batch_size: images a call.
-        filters: `Filters`.
+        input_size: `InputSize` of the model.
+        batch_size: largest number of images per call of `translate_fn`.
+        restore: whether the results are scaled back to the inputs' sizes.
+        filters: `Filters` that inputs and results are scaled with.
 
     Returns:
         List of `BadImage`, one for each file that was left out.
@@ -40,8 +43,9 @@ def translate_files(
         UserError: a result cannot be written.
     """
     skipped = []
-    # Few batches wait at a time: the padded sides are multiples of
-    # `input_size.multiple`, and the ratio of the sides is bounded.
+    # One incomplete batch is kept for each padded shape. There are few shapes,
+    # because the padded sides are multiples of `input_size.multiple` and the
+    # aspect ratio is limited.
     waiting: dict[tuple[int, ...], list[tuple]] = defaultdict(list)
     with tqdm(total=len(outputs), unit="image", disable=None) as bar:
         for path, target in outputs.items():
@@ -63,7 +67,14 @@ def translate_files(
 
 
 def _translate_batch(translate_fn, batch, filters, bar):
-    """Translates and saves `(Prepared, path)`s of one shape."""
+    """Translates and saves one batch.
+
+    Args:
+        translate_fn: as in `translate_files`.
+        batch: list of pairs (`Prepared`, output path) of one padded shape.
+        filters: `Filters` that results are scaled with.
+        bar: progress bar, which is moved on.
+    """
     images = np.stack([prepared.pixels for prepared, _ in batch])
     translated = np.asarray(translate_fn(images))
     for image, (prepared, target) in zip(translated, batch, strict=True):
@@ -74,20 +85,22 @@ def _translate_batch(translate_fn, batch, filters, bar):
 def translate_to_grid(
     styled_fn, outputs, size, given, references, filters=PICTURES
 ):
-    """Translates files in several styles, into one picture.
+    """Translates image files in several styles and writes them as one grid.
 
     Args:
-        styled_fn: function of uint8 `[N, size, size, 3]` and of N styles.
-        outputs: dictionary, input path -> the picture's path.
-        size: side of the squares, pixels.
-        given, references: as of `styles.styles_for`.
-        filters: `Filters`.
+        styled_fn: function of uint8 `[N, size, size, 3]` and of N styles to
+            uint8 of the same shape.
+        outputs: dictionary, input path -> path of the grid.
+        size: side of the cells of the grid, in pixels.
+        given: styles, `[K, *style_shape]`, from `styles.styles_for`.
+        references: images of the styles, from `styles.styles_for`.
+        filters: `Filters` that inputs are scaled with.
 
     Returns:
         List of `BadImage`, one for each file that was left out.
 
     Raises:
-        UserError: the picture cannot be written.
+        UserError: the grid cannot be written.
     """
     images, skipped = [], []
     for path in outputs:
@@ -105,19 +118,22 @@ def translate_to_grid(
 def translate_faces(
     translate_fn, outputs, size, find, margin=align.MARGIN, batch_size=8
 ):
-    """Translates the faces in files, and puts them back where they were.
+    """Translates the faces in image files and pastes them back in place.
 
     Args:
-        translate_fn: function of uint8 `[N, size, size, 3]` to the same.
+        translate_fn: function of uint8 `[N, size, size, 3]` to uint8 of the
+            same shape.
         outputs: dictionary, input path -> output path.
-        size: in pixels.
-        find: function of a photo to its faces, from `faces.detect`.
-        margin: of the crops, as in `faces.align.crop`.
-        batch_size: faces a call.
+        size: side of the aligned faces, in pixels.
+        find: function of a photo to a list of its faces, from
+            `faces.detect.detector`; the largest face comes first.
+        margin: margin around each face; see `faces.align.crop`.
+        batch_size: largest number of faces per call of `translate_fn`.
 
     Returns:
         List of `BadImage`, one for each file that was left out, and list of
-        paths without a face, whose central square was translated.
+        the paths of images without a face, whose central square was
+        translated.
 
     Raises:
         UserError: a result cannot be written.
@@ -138,7 +154,8 @@ def translate_faces(
             np.asarray(translate_fn(crops[i : i + batch_size]))
             for i in range(0, len(crops), batch_size)
         ]
-        # The largest, which is in front, comes last.
+        # The largest face is pasted last, because it is likely to be in front
+        # of the others.
         for (face, around), picture in reversed(
             list(zip(found, np.concatenate(translated), strict=True))
         ):

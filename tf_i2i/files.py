@@ -1,4 +1,4 @@
-"""Image files of the verbs: inputs, outputs and what is never overwritten."""
+"""Input and output files of the verbs, and rules about overwriting them."""
 
 import glob
 import os
@@ -21,19 +21,20 @@ QUALITY = 95
 
 
 def find_inputs(patterns, output):
-    """Images that `--input` names.
+    """Finds the images that `--input` names.
 
     Args:
-        patterns: files, folders (with all below) and glob patterns.
-        output: `--output`; where it lies in a folder of images, what it
-            holds is earlier results, and left out.
+        patterns: paths of files, paths of folders, which are searched with
+            all their subfolders, and glob patterns.
+        output: value of `--output`. If it is inside a folder of `patterns`,
+            its files are left out, because they are earlier results.
 
     Returns:
-        Dictionary, path -> path below the folder, or below the part of the
-        pattern before its first wildcard.
+        Dictionary, path of an image -> its relative path. That is relative to
+        the folder, or to the part of the pattern before the first wildcard.
 
     Raises:
-        UserError: one of them names no image.
+        UserError: a pattern matches no image.
     """
     found = {}
     for pattern in patterns:
@@ -42,7 +43,7 @@ def find_inputs(patterns, output):
             raise UserError(
                 "`--input` must be an image, a folder of images or a quoted "
                 f"pattern such as 'photos/*.jpg'. Received: {pattern}, "
-                "in which there is none"
+                "which gives no image"
             )
         found.update(images)
     return found
@@ -71,19 +72,20 @@ def _matches(pattern, output):
 
 
 def name_outputs(inputs, output):
-    """Where each translation goes, no two to one place.
+    """Chooses a different output path for each input.
 
     Args:
         inputs: dictionary from `find_inputs`.
-        output: `--output`: a folder, or one file where there is one input.
+        output: value of `--output`: a folder or, for a single input, a file.
 
     Returns:
-        Dictionary, input path -> output path. `me.jpg` becomes `me.png`;
-        beside another `me`, it becomes `me.jpg.png`.
+        Dictionary, input path -> output path. `me.jpg` becomes `me.png`; if
+        there is another input `me` with a different suffix, it becomes
+        `me.jpg.png`.
 
     Raises:
-        UserError: one file for several images, or a kind of file that is not
-            written.
+        UserError: `output` is a file and there are several inputs, or its
+            suffix is not one of `WRITABLE_SUFFIXES`.
     """
     suffix = Path(output).suffix.lower()
     if suffix in IMAGE_SUFFIXES and not Path(output).is_dir():
@@ -105,7 +107,11 @@ def name_outputs(inputs, output):
 
 
 def _folded(path):
-    """Some file systems do not tell `Me` from `me`."""
+    """A path as text without upper case.
+
+    Names are compared in this form because on some file systems `Me` and `me`
+    are the same file.
+    """
     return str(path).casefold()
 
 
@@ -124,15 +130,15 @@ def _name_one(inputs, output, suffix):
 
 
 def check_outputs(outputs, kept, overwrite):
-    """Refuses to write over files.
+    """Raises an error if a file that must be kept would be overwritten.
 
     Args:
-        outputs: paths to be written.
-        kept: paths that are read, and never written over.
-        overwrite: whether other files may be.
+        outputs: paths that will be written.
+        kept: paths that will be read; these are never overwritten.
+        overwrite: whether other existing files may be overwritten.
 
     Raises:
-        UserError: names the first file that would be lost.
+        UserError: a file would be overwritten; the message names the first.
     """
     read = {_identity(path) for path in kept if path.exists()}
     for path in outputs:
@@ -140,46 +146,55 @@ def check_outputs(outputs, kept, overwrite):
             continue
         if _identity(path) in read:
             raise UserError(
-                "`--output` must not write over an image that is read. "
-                f"Received: {path}; name another folder"
+                "`--output` must not overwrite an image that is read; choose "
+                f"another folder. Received: {path}"
             )
         if not overwrite:
             raise UserError(
-                "`--output` must be new; add --overwrite to replace what is "
-                f"there. Received: {path}, which exists"
+                "`--output` must be new; add --overwrite to replace existing "
+                f"files. Received: {path}, which exists"
             )
 
 
 def _identity(path):
-    """The file itself, whatever links lead to it."""
+    """Returns a value that is equal for all links to the same file."""
     status = os.stat(path)
     return status.st_dev, status.st_ino
 
 
 def read_input(path):
-    """`read_image`, for images that are not drawn out beyond measure.
+    """Returns an image as `read_image` does, unless it is too elongated.
 
     Raises:
-        BadImage: unreadable, or more than `MAX_ASPECT` times as long as wide.
+        BadImage: the image is unreadable, or one side is more than
+            `MAX_ASPECT` times as long as the other.
     """
     image = read_image(path)
     height, width = image.shape[:2]
     if max(height, width) > MAX_ASPECT * min(height, width):
         raise BadImage(
             path,
-            f"Its sides may be {MAX_ASPECT}:1 at most, and it has "
-            f"{width}x{height} pixels; crop it.",
+            f"The long side must be at most {MAX_ASPECT} times as long as the "
+            f"short side, and the image has {width}x{height} pixels; crop it.",
         )
     return image
 
 
 def save_image(image, path):
-    """Writes uint8 `[height, width, 3]`, in the format of the suffix."""
+    """Writes an image file in the format of its suffix.
+
+    Args:
+        image: uint8 `[height, width, 3]`.
+        path: file to write, a `Path`; its folder is made if needed.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(image).save(path, quality=QUALITY)
     except OSError as error:
         raise UserError(
-            "`--output` must lie where it can be written. "
+            "`--output` must be in a folder that can be written. "
             f"Received: {path} ({error.strerror or error})"
         ) from error

@@ -24,7 +24,12 @@ class Filters(NamedTuple):
 
     @classmethod
     def of(cls, label_maps, direction):
-        """Filters for a direction; the domains in `label_maps` are maps."""
+        """Filters for a direction.
+
+        Args:
+            label_maps: the domains whose images are label maps, such as "a".
+            direction: "a_to_b" or "b_to_a".
+        """
         return cls(
             *(
                 Image.Resampling.NEAREST
@@ -151,7 +156,7 @@ def _scaled(shape, scale):
 
 
 def _both_ends(total):
-    """Splits a padding: (before, after)."""
+    """Splits a number of pixels into two halves: (before, after)."""
     return total // 2, total - total // 2
 
 

@@ -1,4 +1,4 @@
-"""What `translate --style=...` asks for: one style, or several in a row."""
+"""The styles that `translate` is asked for by `--style`."""
 
 from pathlib import Path
 
@@ -15,34 +15,47 @@ SAMPLE = "sample"
 
 
 def images_of(text):
-    """Paths of the reference images that `--style` names; maybe none."""
+    """Returns the paths of the reference images in the value of `--style`.
+
+    Args:
+        text: value of `--style`, or None.
+
+    Returns:
+        List of paths; empty for None and for "sample".
+    """
     if text in (None, SAMPLE):
         return []
     if Path(text).exists():
-        return [Path(text)]  # A comma may be part of its name.
+        return [Path(text)]  # The name of a file may contain a comma.
     return [Path(part) for part in text.split(",") if part]
 
 
 def count_styles(style, samples, interpolate):
-    """How many styles each input is given; 1 without any.
+    """Returns the number of styles that each input is translated in.
 
     Args:
-        style, samples, interpolate: of the flags of those names, or None.
+        style: value of `--style`, or None.
+        samples: value of `--samples`, or None.
+        interpolate: value of `--interpolate`, or None.
+
+    Returns:
+        The number of styles; 1 if `style` is None.
 
     Raises:
-        UserError: flags that mean nothing together, or an image that cannot
-            be read.
+        UserError: the flags contradict each other, or a reference image
+            cannot be read.
     """
     references = images_of(style)
     if samples is not None and (style != SAMPLE or samples < 1):
         raise UserError(
-            "`--samples` must be at least 1, with --style=sample. Received: "
+            "`--samples` must be at least 1 and come with --style=sample. "
+            "Received: "
             f"--samples={samples}, --style={style}"
         )
     if interpolate is not None and (len(references) != 2 or interpolate < 2):
         raise UserError(
-            "`--interpolate` must be at least 2, with two images, "
-            "--style=IMAGE1,IMAGE2. Received: "
+            "`--interpolate` must be at least 2 and come with two reference "
+            "images, --style=IMAGE1,IMAGE2. Received: "
             f"--interpolate={interpolate}, --style={style}"
         )
     for path in references:
@@ -51,26 +64,27 @@ def count_styles(style, samples, interpolate):
 
 
 def styles_for(model, direction, style, count, seed=0):
-    """The styles that `--style` asks for.
+    """Returns the styles that `--style` asks for.
 
     Args:
         model: `UnpairedTranslator`.
         direction: "a_to_b" or "b_to_a".
-        style: "sample", or paths of images with commas between them.
-        count: as of `count_styles`.
-        seed: of "sample".
+        style: "sample", or paths of reference images, separated by commas.
+        count: number of styles, from `count_styles`.
+        seed: seed of the random styles of "sample", an integer.
 
     Returns:
-        `(styles, references)`: `[count, *style_shape]`, and uint8 images
-        `[M, size, size, 3]` that they were read in, M = 0 for "sample".
+        `(styles, references)`: the styles, `[count, *style_shape]`, and the
+        reference images that they were encoded from, uint8
+        `[M, size, size, 3]`; M = 0 for "sample".
 
     Raises:
         UserError: the model has no styles for that direction.
     """
     if style_shape(model, direction) is None:
         raise UserError(
-            f"`--style`: the {type(model).__name__} of this run was trained "
-            f"without styles for {direction}; leave it out. Received: {style}"
+            f"`--style` must be left out: the {type(model).__name__} of this "
+            f"run was trained without styles for {direction}. Received: {style}"
         )
     if style == SAMPLE:
         nothing = np.zeros((0, model.size, model.size, 3), np.uint8)
@@ -85,18 +99,20 @@ def styles_for(model, direction, style, count, seed=0):
 
 
 def style_grid(translate_fn, images, styles, references):
-    """Each image under each style: a picture as the figures of the papers.
+    """Returns a grid of each image translated in each style.
 
     Args:
         translate_fn: function of uint8 `[N, S, S, 3]` and of N styles to
             uint8 of the same shape.
         images: uint8 `[N, S, S, 3]`.
-        styles: `[K, ...]`.
-        references: uint8 `[M, S, S, 3]`, which stand above the first and the
-            last of the K columns, or, as many, above each; none for M = 0.
+        styles: `[K, *style_shape]`.
+        references: reference images, uint8 `[M, S, S, 3]`. With M = K, one is
+            shown above each column of translations; with M = 2, above the
+            first and the last; with M = 0, none.
 
     Returns:
-        uint8 `[H, W, 3]`: a row for each image, itself first.
+        uint8 `[H, W, 3]`: a row for each image, which comes first, followed
+        by its K translations.
     """
     rows = [
         np.concatenate(
@@ -109,7 +125,7 @@ def style_grid(translate_fn, images, styles, references):
     ]
     if len(references):
         head = np.full_like(rows[0], 255)
-        places = np.linspace(1, len(styles), len(references)).astype(int)
-        head[places] = references
+        columns = np.linspace(1, len(styles), len(references)).astype(int)
+        head[columns] = references
         rows.insert(0, head)
     return grid(rows)

@@ -1,4 +1,4 @@
-"""python -m tf_i2i.translate: pictures through a trained run.
+"""python -m tf_i2i.translate: translates image files with a trained run.
 
     python -m tf_i2i.translate --run_dir=runs/mine --input=me.jpg \
         --output=translated/
@@ -45,7 +45,8 @@ def main(argv):
     cli.import_tensorflow()
     from tf_i2i.runs import load_translator
 
-    # Before the run sets its precision, which is for its own networks.
+    # The detector is built before the run sets the global precision, which
+    # is meant for the run's own networks only.
     find = detect.detector(flags.faces) if flags.faces else None
     run = load_translator(flags.run_dir, flags.allow_imports)
     model = run.model
@@ -72,7 +73,11 @@ def main(argv):
 
 
 def _translate_faces(flags, outputs, model, styled_fn, given, find):
-    """Translates the faces in all files; returns the `BadImage`s."""
+    """Translates the faces in all files.
+
+    Returns:
+        List of `BadImage`, one for each file that was left out.
+    """
     skipped, faceless = translate_faces(
         functools.partial(styled_fn, styles=given),
         outputs,
@@ -83,14 +88,18 @@ def _translate_faces(flags, outputs, model, styled_fn, given, find):
     )
     for path in faceless:
         print(
-            f"no face found in {printable(path)}: its centre is translated",
+            f"no face found in {printable(path)}; its centre was translated",
             file=sys.stderr,
         )
     return skipped
 
 
 def _translate_each(flags, outputs, model, styled_fn, given, filters):
-    """Translates all files in each style; returns the `BadImage`s."""
+    """Translates all files in each style.
+
+    Returns:
+        List of `BadImage`, one for each file that was left out.
+    """
     for i in range(len(given)):
         skipped = translate_files(
             functools.partial(styled_fn, styles=given[i : i + 1]),
@@ -112,7 +121,7 @@ def _print_result(flags, count, skipped):
     if len(skipped) == count:
         raise UserError(
             "`--input` must hold an image that can be translated. "
-            f"Received: {' '.join(flags.input)}, {count} left out"
+            f"Received: {' '.join(flags.input)}; {count} images were left out"
         )
     way = named(flags.direction, settings.domain_names(flags.run_dir))
     print(
@@ -125,7 +134,7 @@ def _print_result(flags, count, skipped):
 def _parser():
     parser = cli.parser(
         "translate",
-        "Translates pictures of any size with a trained run.",
+        "Translates images of any size with a trained run.",
         [
             "python -m tf_i2i.translate --run_dir=runs/mine --input=me.jpg "
             "--output=translated/",
@@ -150,57 +159,84 @@ def _parser():
     add(
         "--output",
         required=True,
-        help="a folder (originals' names, .png), or a file for one image",
+        help="folder for the results, which get the names of the inputs and "
+        "the suffix .png; or, for one input, the file to write",
     )
     cli.add_direction_flag(add)
     add(
         "--size",
         choices=("model", "input"),
         default="model",
-        help="of the results: short side as in training, or both sides as "
-        "in the input; a model of one fixed size is given the whole "
-        "picture, fitted into its square",
+        help="size of the results. model: the short side is as long as in "
+        "training; input: both sides are as long as those of the input. A "
+        "model of fixed size gets the whole image, scaled to fit into its "
+        "square and padded",
     )
     add(
         "--faces",
         nargs="?",
         const="people",
         choices=detect.KINDS,
-        help="translate every face of a photo, aligned as by prepare_faces, "
-        "and put it back within an oval; without a face, the centre; results "
-        "have the size of the input",
+        help="translate every face in a photo, aligned as prepare_faces does, "
+        "and paste it back in an oval; in a photo without a face, translate "
+        "the centre. Results have the size of the input",
     )
     add(
         "--margin",
         type=float,
-        help=f"of --faces, as given to prepare_faces ({align.MARGIN})",
+        help="margin around the face for --faces; give the value that "
+        f"prepare_faces was given (default: {align.MARGIN})",
     )
-    add("--batch_size", type=int, default=8, help="images at a time")
+    add(
+        "--batch_size",
+        type=int,
+        default=8,
+        help="number of images that are translated at once (default: 8)",
+    )
     add(
         "--overwrite",
         action="store_true",
-        help="replace earlier results; never an image that is read",
+        help="replace existing files; an input or a reference image is never "
+        "replaced",
     )
     add(
         "--style",
         metavar="IMAGE",
-        help="an image in the style to be given, several with commas between "
-        "them, or: sample",
+        help="reference image whose style the results get, or several with "
+        "commas between them, or the word sample for random styles. With "
+        "several styles, --output=FILE.png becomes a grid with a row for each "
+        "input; in a folder the results are named ME-1.png, ME-2.png, ...",
     )
-    add("--seed", type=int, default=0, help="of --style=sample")
-    add("--samples", type=int, help="styles to draw for each input (1)")
+    add(
+        "--seed",
+        type=int,
+        default=0,
+        help="seed of the random styles of --style=sample (default: 0)",
+    )
+    add(
+        "--samples",
+        type=int,
+        help="number of random styles for each input with --style=sample "
+        "(default: 1)",
+    )
     add(
         "--interpolate",
         type=int,
-        help="styles from the first image of --style=IMAGE1,IMAGE2 to the "
-        "second; of several styles, --output=FILE.png is a grid, a row for "
-        "each input, and a folder gets ME-1.png, ME-2.png, ...",
+        help="number of styles to interpolate from the first image of "
+        "--style=IMAGE1,IMAGE2 to the second, both included",
     )
     return parser
 
 
 def _plan(flags):
-    """Checks the flags; input path -> output path."""
+    """Checks the flags and plans what is written.
+
+    Sets `flags.direction` to "a_to_b" or "b_to_a", `flags.margin` to a
+    number, and `flags.styles` to the number of styles.
+
+    Returns:
+        Dictionary, input path -> output path.
+    """
     cli.check_run_dir(flags.run_dir)
     names = settings.domain_names(flags.run_dir)
     flags.direction = find_direction(flags.direction, names)
@@ -214,9 +250,9 @@ def _plan(flags):
     )
     if flags.styles > 1 and flags.faces:
         raise UserError(
-            "`--faces` must come with one style. "
-            f"Received: --style={flags.style}, of which there are "
-            f"{flags.styles}"
+            "`--faces` must come with one style only. "
+            f"Received: --style={flags.style}, which gives {flags.styles} "
+            "styles"
         )
     inputs = find_inputs(flags.input, flags.output)
     kept = [*styles.images_of(flags.style), *inputs]
@@ -235,7 +271,7 @@ def _plan(flags):
 
 
 def _as_grid(flags):
-    """Whether all goes into one picture."""
+    """Whether all results go into one image, a grid."""
     return (
         flags.styles > 1
         and Path(flags.output).suffix.lower() in WRITABLE_SUFFIXES
@@ -243,7 +279,7 @@ def _as_grid(flags):
 
 
 def _numbered(path, i, count):
-    """Where the translation in style i goes."""
+    """Path of the translation in style i of `count` styles."""
     return path if count == 1 else path.with_stem(f"{path.stem}-{i + 1}")
 
 
@@ -253,7 +289,7 @@ def _check_faces(flags):
     elif flags.margin is not None:
         raise UserError(
             "`--margin` must come with --faces. "
-            f"Received: --margin={flags.margin} alone"
+            f"Received: --margin={flags.margin} without --faces"
         )
     flags.margin = align.check_margin(flags.margin)
 

@@ -1,6 +1,6 @@
 """The verbs: the commands of the package, each a module with a `main`."""
 
-# Name -> what it does. `python -m tf_i2i.NAME` runs the module of that name.
+# Name -> what the verb does. `python -m tf_i2i.NAME` runs its module.
 VERBS = {
     "train": "trains a translator, or continues a run that was stopped",
     "translate": "translates image files with a trained run",
@@ -9,7 +9,7 @@ VERBS = {
     "distill": "trains a small network for phones to imitate a trained run",
     "demo": "serves a page that runs exported models in a browser",
     "neighbours": "finds the most similar image in the other domain",
-    "sample": "draws pairs of images from the prior of a trained run",
+    "sample": "samples pairs of images from the prior of a trained run",
     "doctor": "checks images, and whether a configuration fits the machine",
     "prepare_faces": "finds, aligns and crops the faces in photos",
     "models": "lists the trained translators that come with the package",
