@@ -23,6 +23,7 @@ from tf_i2i.evaluation.registry import full_name
 from tf_i2i.evaluation.registry import in_order
 from tf_i2i.evaluation.registry import lower_is_better
 from tf_i2i.evaluation.registry import needs_of
+from tf_i2i.evaluation.validation import Evaluation
 from tf_i2i.methods.registry import methods
 
 PAGE = Path(__file__).parents[2] / "docs" / "measures.md"
@@ -140,6 +141,8 @@ def test_unknown_names_are_refused(refuses):
     with refuses("--recipe") as caught:
         find_recipe("ful", "--recipe")
     assert "full" in str(caught.value)
+    with refuses("Evaluation.recipe"):
+        Evaluation(recipe="ful")
     with refuses("measures") as caught:
         find_measures(["style", "no-such"])
     assert "'no-such'" in str(caught.value)
