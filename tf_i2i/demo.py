@@ -1,4 +1,4 @@
-"""python -m tf_i2i.demo: an exported translator in a browser, on its device.
+"""python -m tf_i2i.demo: serves a page that runs an exported model.
 
     python -m tf_i2i.demo --model=face.tflite
     python -m tf_i2i.demo --model=face.tflite --model=back.tflite --port=8000
@@ -80,7 +80,7 @@ def _parser():
 
 
 def find_litert(node_modules=None):
-    """The folder of LiteRT.js' npm packages.
+    """Returns the folder of LiteRT.js' npm packages.
 
     Args:
         node_modules: where to look; None for the current folder and those
@@ -104,7 +104,7 @@ def find_litert(node_modules=None):
 
 
 def collect(models, litert):
-    """All that is served: nothing else of the disk can be asked for.
+    """Returns everything that the server serves; it reads no other file.
 
     Args:
         models: paths of .tflite files; with `NAME.style.json` beside them
@@ -158,7 +158,7 @@ def _styles(path):
 
 
 def serve(pages, port=0):
-    """A server of `pages` on 127.0.0.1, not yet serving.
+    """Returns a server of `pages` on 127.0.0.1 that is not yet serving.
 
     Args:
         pages: dictionary from `collect`.
@@ -183,7 +183,7 @@ def serve(pages, port=0):
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
-    """Answers GET and HEAD for what is listed, to pages of its own."""
+    """Answers GET and HEAD for the listed pages; refuses other sites."""
 
     pages: dict[str, Path | bytes]
     protocol_version = "HTTP/1.1"
@@ -219,7 +219,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.write(content)
 
     def _is_ours(self):
-        """Whether asked by its own name, and by no other site's page.
+        """Whether the request names this server and comes from its own page.
 
         A name of somebody else's that leads here would let that site's pages
         read what is served.
@@ -238,12 +238,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         super().end_headers()
 
     def log_message(self, *arguments):
-        """Nothing: who looks at what is nobody's business."""
+        """Logs nothing, to protect the visitors' privacy."""
 
 
 @functools.cache
 def headers():
-    """What every answer says of itself: this page, alone, from here."""
+    """Headers of every answer: they allow this page's own content only."""
     return {
         "Content-Security-Policy": "; ".join(
             [
@@ -270,7 +270,7 @@ def headers():
 
 
 def _import_map_hash():
-    """The page's one inline script, by its content."""
+    """Hash by which the policy allows the page's one inline script."""
     page = (_WEB / "index.html").read_text()
     _, _, rest = page.partition('<script type="importmap">')
     script = rest.partition("</script>")[0]

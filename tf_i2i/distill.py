@@ -1,11 +1,11 @@
-"""python -m tf_i2i.distill: a trained run teaches a network for phones.
+"""python -m tf_i2i.distill: trains a small network to imitate a run.
 
     python -m tf_i2i.distill --run_dir=runs/mine --student=runs/small
     python -m tf_i2i.distill --run_dir=runs/mine --student=runs/small \
         --direction=both --gin_param='Student.width = 0.5'
 
-The student learns what the run makes of the run's own training images; no
-pairs are needed. It is a run like any other then: the same command goes on
+The student learns to reproduce the translations of the run's own training
+images; no pairs are needed. It is an ordinary run: the same command continues
 after a stop, and `translate`, `evaluate` and `export` take its folder.
 """
 
@@ -100,7 +100,7 @@ def main(argv):
 
 
 def _ways(teacher, direction):
-    """Directions to learn, which the teacher has, without styles."""
+    """Returns the directions to learn; refuses those that take a style."""
     ways = DIRECTIONS if direction == "both" else (direction,)
     for way in ways:
         teacher.check_direction(way)
@@ -114,7 +114,7 @@ def _ways(teacher, direction):
 
 
 def _write_teacher(teacher, folder):
-    """The teacher's SavedModel; one that is there stays."""
+    """Exports the teacher as SavedModel, unless it is there already."""
     from tf_i2i.exporting import export_saved_model
 
     if not folder.exists():
@@ -127,7 +127,7 @@ def _write_teacher(teacher, folder):
 
 
 def _bindings(teacher, run, folder, ways):
-    """What of the student's configuration the teacher decides."""
+    """Returns the student's settings that follow from the teacher."""
     bindings = [
         f"train.image_size = {teacher.size}",
         f"train.fit = {run.config.fit!r}",
@@ -141,7 +141,7 @@ def _bindings(teacher, run, folder, ways):
 
 
 def _compare(run, models, flags, student_dir):
-    """Prints and keeps how both do on the teacher's test images."""
+    """Scores both on the teacher's test images; prints and saves the table."""
     from tf_i2i.exporting import parity
     from tf_i2i.exporting import photo_to_photo
 
@@ -179,7 +179,7 @@ def _parameters(model):
 
 
 def _table(run, models, direction, count):
-    """Row -> (name of a number -> float), of both models and of cheats."""
+    """Returns row -> (measure -> float) of both models and the baselines."""
     from tf_i2i.evaluation.evidence import RealImages
     from tf_i2i.evaluation.judge import Judge
     from tf_i2i.evaluation.registry import find_recipe

@@ -1,4 +1,4 @@
-"""python -m tf_i2i.doctor: what is wrong with my images, and will it fit?
+"""python -m tf_i2i.doctor: checks images, and whether a run fits here.
 
     python -m tf_i2i.doctor --data_a=photos/ --data_b=drawings/
     python -m tf_i2i.doctor --data_a=photos/ --data_b=drawings/ \
@@ -142,7 +142,7 @@ def _check_flags(args):
 
 
 def _sources(specs):
-    """Sources of the domains that are given, by letter."""
+    """Returns the sources of the domains that are given, by letter."""
     return {
         letter: source_for(spec, letter)
         for letter, spec in specs.items()
@@ -172,7 +172,7 @@ def _examine(sources, image_size, needs):
 
 
 def _try_out(args):
-    """What the configuration needs, and findings about that."""
+    """Returns what the configuration needs, and findings about it."""
     if not (args.gin_file or args.run_dir):
         return {}, []
     bindings, environment = args.gin_param, dict(os.environ)
@@ -198,13 +198,13 @@ def _try_out(args):
 
 
 def _command(request):
-    """Starts the verb again, as its own child."""
+    """Runs the trial in a child process."""
     module = ["-m", "tf_i2i.doctor"]
     return [sys.executable, *module, f"--trial={json.dumps(request)}"]
 
 
 def _trial(run_dir, files, bindings, allow_imports):
-    """The child: prints a line of JSON before the steps, and one after."""
+    """Runs in the child: prints JSON lines before and after the steps."""
     with contextlib.suppress(OSError):
         # Where memory runs out, Linux is to kill this process, not another.
         Path("/proc/self/oom_score_adj").write_text("1000")
@@ -222,7 +222,7 @@ def _trial(run_dir, files, bindings, allow_imports):
 
 
 def _understand(child):
-    """What a finished child has found: `(needs, findings)`."""
+    """Returns `(needs, findings)` of a finished child."""
     needs: dict = {}
     for line in child.stdout.splitlines():
         if line.startswith("{"):
@@ -247,7 +247,7 @@ def _understand(child):
 
 
 def _reason(stderr):
-    """The line of what a process said last that names the error."""
+    """Returns the last line of a process's output that names an error."""
     lines = stderr.strip().splitlines() or ["no reason given"]
     errors = [line for line in lines if re.match(r"[\w.]*(E|e)rror\b", line)]
     return (errors or lines)[-1][:300]
@@ -258,7 +258,7 @@ def _about_run(kind, level, what, advice):
 
 
 def _lower(needs):
-    """Advice, with the settings of this configuration."""
+    """Returns advice that names the settings of this configuration."""
     settings = needs.get("settings", {})
     now = [f"{name} = {value}" for name, value in settings.items()]
     names = [name for name in settings if name.endswith(".batch_size")]
@@ -305,7 +305,7 @@ def _machine_memory():
 
 
 def _disk_findings(args, needs, sources):
-    """Whether checkpoints and stores have room; fills in `needs`."""
+    """Returns findings on disk space; adds the sizes to `needs`."""
     side = needs["load_size"]
     folders = {
         "checkpoints": Path(args.run_dir or "runs").absolute(),
@@ -379,7 +379,7 @@ def _wrapped(text):
 
 
 def _say(line=""):
-    """Prints a line; what is in a file name moves no terminal."""
+    """Prints a line, with control characters escaped."""
     print(printable(line))
 
 

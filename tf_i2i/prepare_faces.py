@@ -1,4 +1,4 @@
-"""python -m tf_i2i.prepare_faces: photos of people -> aligned faces.
+"""python -m tf_i2i.prepare_faces: crops aligned faces out of photos.
 
     python -m tf_i2i.prepare_faces --input=raw/ --output=photos/
     python -m tf_i2i.prepare_faces --input=pets/ --output=cats/ --kind=cats \
@@ -159,7 +159,7 @@ def _settings(flags):
 
 
 class Record:
-    """What this and earlier calls made in a folder.
+    """Record of what this and earlier calls made in a folder.
 
     A file of JSON lines: the settings, then one line for each image that
     has been dealt with. A line is written after its pictures, so that a call
@@ -200,7 +200,10 @@ class Record:
             self.owners.setdefault(key.casefold(), key)
 
     def _load(self, settings):
-        """Reads the lines, but half a one of a call that died; their size."""
+        """Reads the whole lines, and returns their size in bytes.
+
+        An incomplete last line, from a call that was stopped, is ignored.
+        """
         if not self._path.exists():
             if self.folder.exists() and any(self.folder.iterdir()):
                 raise UserError(
@@ -228,13 +231,13 @@ class Record:
                 )
 
     def is_done(self, key, stamp):
-        """Whether the image of this key and stamp has a line."""
+        """Whether the record has a line for this key and stamp."""
         return stamp is not None and (
             self.done.get(key, {}).get("stamp") == stamp
         )
 
     def names(self, key, count):
-        """Names of an image's pictures, none of them another image's."""
+        """Returns names for the faces of an image, unique in the folder."""
         path, number = PurePosixPath(key), 0
         names: list[str] = []
         while len(names) < count:
@@ -247,13 +250,13 @@ class Record:
         return names
 
     def add(self, key, stamp, faces):
-        """Writes down that an image has been dealt with."""
+        """Records that an image was processed."""
         self.done[key] = {"image": key, "stamp": stamp, "faces": faces}
         with self._writing(), open(self._path, "ab") as file:
             file.write(_line(self.done[key]))
 
     def write_left_out(self, rows):
-        """Lists (file, reason); returns the path of the list."""
+        """Writes (file, reason) to a list, and returns its path."""
         path = self.folder / LEFT_OUT
         with self._writing():
             path.unlink(missing_ok=True)
@@ -285,7 +288,7 @@ def _line(fields):
 
 
 def _stamp(path):
-    """What changes with the file's content; None where there is none."""
+    """Returns a stamp that changes with the file; None without a file."""
     try:
         status = os.stat(path)
     except OSError:
@@ -297,7 +300,7 @@ def _stamp(path):
 
 
 def _prepare(flags, keys, record):
-    """Deals with the images that are not done.
+    """Processes the images that are not in the record yet.
 
     Returns:
         How many are done now, and a dictionary path -> `BadImage`.
@@ -385,7 +388,7 @@ def _report(flags, keys, record, done, bad):
 
 
 def _notes(pictures, size):
-    """Lines on what may be better with other flags."""
+    """Returns notes for the user on flags that may give better crops."""
     small = sum(2 * face["pixels"] < size for face in pictures)
     if 2 * small > len(pictures):
         yield (

@@ -1,10 +1,10 @@
-"""python -m tf_i2i.sample: pairs of images that nobody took.
+"""python -m tf_i2i.sample: draws pairs of images from a run's prior.
 
     python -m tf_i2i.sample --run_dir=runs/unit --output=pairs.png
     python -m tf_i2i.sample --run_dir=runs/unit --count=200 --seed=1 \
         --output=pairs/
 
-Codes are drawn from the prior, and each is decoded into both domains (UNIT,
+Codes are sampled from the prior, and each is decoded into both domains (UNIT,
 Liu et al. 2017, eq. 1).
 """
 
@@ -27,7 +27,7 @@ _BATCH = 32
 
 
 def sample_pairs(model, count, seed=0):
-    """Pairs from a model's prior.
+    """Samples pairs of images from a model's prior.
 
     Args:
         model: `Prior`.
