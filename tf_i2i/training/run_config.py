@@ -26,8 +26,8 @@ class RunConfig:
             `image_size` and `seed`.
         phases: function, image size -> list of `Phase`.
         image_size: side of the largest images, pixels.
-        data_a, data_b: a folder of images, `tfds:NAME/SPLIT[:LABEL]`,
-            `tfrecord:PATTERN[:FEATURE]`, or None or "toy" for the toy faces.
+        data_a, data_b: as listed in `tf_i2i.data.sources.SOURCES`; None is
+            the toy faces.
         labels_a, labels_b: CSV files of image names and labels, or None.
             Where a method learns classes and None is given, the names of
             the folders that the images lie in are the labels. B's labels
