@@ -321,9 +321,8 @@ def test_faces_are_translated_where_they_are(
     verb(run_dir, f"--input={tmp_path}/in", f"--output={out}", "--faces")
     said = capsys.readouterr()
     assert "Translated 3 of 3 images" in said.out
-    assert said.err == (
-        f"no face found in {tmp_path}/in/none.png: its centre is translated\n"
-    )
+    (line,) = said.err.splitlines()
+    assert f"{tmp_path}/in/none.png" in line
     # Centres of the faces and of the photo, negated or as they were.
     places = [(28, 80), (69, 20), (40, 60)]
     levels = {}
