@@ -237,8 +237,8 @@ def test_workers_that_do_not_share_the_run_are_refused(
     for status, output in ended:
         assert status == 2
         assert re.search(
-            "error: `run_dir` must be one folder that all workers share. "
-            rf"Received: worker 0 has step {STEPS}, .*; worker 1 has step 0, ",
+            rf"error: `run_dir` .*worker 0 has step {STEPS}, .*; "
+            "worker 1 has step 0, ",
             output,
         ), output
     assert not elsewhere.exists()
@@ -253,7 +253,7 @@ def test_workers_of_different_configurations_are_refused(folders, tmp_path):
         ended = outputs(workers)
     for status, output in ended:
         assert status == 2
-        assert "`gin_file` must be the same for all workers" in output
+        assert "error: `gin_file` " in output
     assert not (tmp_path / "run").exists()
 
 
@@ -271,10 +271,10 @@ def test_a_loss_that_is_not_finite_ends_all(folders, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("text", "reason"),
     [
-        ("", r"Received: nothing \(not JSON\)"),
-        ("{", r"Received: \{ \(not JSON\)"),
+        ("", "not JSON"),
+        ("{", "not JSON"),
         ("[]", "indices"),
         ('{"task": {}}', "no 'cluster'"),
         (config(2, ["a:1", "b:2"]), "no worker 2 among worker 0, worker 1"),
@@ -288,13 +288,13 @@ def test_a_loss_that_is_not_finite_ends_all(folders, tmp_path):
     ],
 )
 def test_wrong_tf_configs_are_one_line(
-    folders, tmp_path, monkeypatch, text, message
+    folders, tmp_path, monkeypatch, refuses, text, reason
 ):
     monkeypatch.setenv("TF_CONFIG", text)
     params = ["train.strategy = 'multi_worker'"]
-    with pytest.raises(UserError, match=message) as error:
+    with refuses("TF_CONFIG") as error:
         train.main(flags(folders, tmp_path / "run", params))
-    assert "`TF_CONFIG` must hold the addresses" in str(error.value)
+    assert reason in str(error.value)
     assert not (tmp_path / "run").exists()
 
 
@@ -310,15 +310,18 @@ def test_the_chief_comes_first(monkeypatch):
         assert found.chief is chief
 
 
-def test_workers_join_before_tensorflow_is_used(monkeypatch):
+def test_workers_join_before_tensorflow_is_used(monkeypatch, refuses):
+    tf.config.list_logical_devices()  # TensorFlow is in use from here on.
     monkeypatch.setenv("TF_CONFIG", config(0, ["localhost:1"]))
-    with pytest.raises(UserError, match="before TensorFlow is first used"):
+    with refuses("train.strategy"):
         make_strategy("multi_worker")
 
 
-def test_workers_may_not_each_train_alone(folders, tmp_path, monkeypatch):
+def test_workers_may_not_each_train_alone(
+    folders, tmp_path, monkeypatch, refuses
+):
     monkeypatch.setenv("TF_CONFIG", config(0, ["a:1", "b:1"]))
-    with pytest.raises(UserError, match="must be 'multi_worker' where"):
+    with refuses("train.strategy"):
         train.main(flags(folders, tmp_path / "run"))
     assert not (tmp_path / "run").exists()
 
@@ -372,14 +375,11 @@ def test_who_was_lost_is_told(text, lost):
         raise error
 
 
-def test_what_workers_must_share_is_compared():
+def test_what_workers_must_share_is_compared(refuses):
     workers = Workers(tf.distribute.get_strategy())
     workers.check_same("run_dir", "shared", step=3)
     workers.names = ["worker 0", "worker 1"]
     workers.gather = lambda *numbers: np.array([numbers, (4,)])
-    with pytest.raises(
-        UserError,
-        match=r"`run_dir` must be shared\. Received: worker 0 has step 3; "
-        "worker 1 has step 4",
-    ):
+    with refuses("run_dir") as error:
         workers.check_same("run_dir", "shared", step=3)
+    assert "worker 0 has step 3; worker 1 has step 4" in str(error.value)
