@@ -1,57 +1,66 @@
 """Losses: pure functions of tensors that return a float32 scalar.
 
-Every reduction is a mean over all elements unless the line says otherwise;
-a method multiplies the weight.
+Losses are means over all elements unless the docstring says otherwise. They
+are unweighted: the classes in `tf_i2i.methods` apply the loss weights.
 """
 
 import tensorflow as tf
 
 
 def l1(x, y):
-    """Mean absolute difference of two tensors of one shape."""
+    """Returns the mean absolute difference of two tensors of equal shape."""
     return tf.reduce_mean(
         tf.abs(tf.cast(x, tf.float32) - tf.cast(y, tf.float32))
     )
 
 
 def mean_square(x, y):
-    """Mean squared difference of two tensors of one shape."""
+    """Returns the mean squared difference of two tensors of equal shape."""
     return tf.reduce_mean(
         tf.square(tf.cast(x, tf.float32) - tf.cast(y, tf.float32))
     )
 
 
 def cosine_distance(x, y):
-    """`mean(1 - cos(x, y))` of vectors `[N, D]`: 0 alike, 2 opposed."""
+    """Returns the mean cosine distance of vectors, `mean(1 - cos(x, y))`.
+
+    Args:
+        x, y: `[N, D]`.
+
+    Returns:
+        A scalar from 0 (same directions) to 2 (opposite directions).
+    """
     x = tf.math.l2_normalize(tf.cast(x, tf.float32), axis=1)
     y = tf.math.l2_normalize(tf.cast(y, tf.float32), axis=1)
     return tf.reduce_mean(1.0 - tf.reduce_sum(x * y, axis=1))
 
 
 def total_variation(images):
-    """Mean absolute difference of neighbours, along rows and along columns.
+    """Returns the total variation of images.
 
     Args:
         images: `[N, H, W, C]`.
 
     Returns:
-        The sum of the two means.
+        The mean absolute difference of vertical neighbours, plus that of
+        horizontal neighbours.
     """
     x = tf.cast(images, tf.float32)
     return l1(x[:, 1:], x[:, :-1]) + l1(x[:, :, 1:], x[:, :, :-1])
 
 
 def squared_variation(images):
-    """Mean squared difference of neighbours, along rows and along columns.
+    """Returns the squared variation of images (Li et al. 2019, eq. 18).
 
-    Li et al. 2019, eq. 18; printed there as a sum, with a minus between the
-    directions.
+    The paper prints a sum over pixels instead of a mean, and a minus between
+    the two directions.
 
     Args:
         images: `[N, H, W, C]`.
 
     Returns:
-        The sum of the two means.
+        The mean squared difference of vertical neighbours, plus that of
+        horizontal neighbours.
     """
     x = tf.cast(images, tf.float32)
     return mean_square(x[:, 1:], x[:, :-1]) + mean_square(
@@ -60,13 +69,14 @@ def squared_variation(images):
 
 
 def gram(maps):
-    """Gram matrices of feature maps (Johnson et al. 2016, eq. 3).
+    """Returns Gram matrices of feature maps (Johnson et al. 2016, eq. 3).
 
     Args:
         maps: `[N, H, W, C]`.
 
     Returns:
-        `[N, C, C]`, float32: sums over pixels, divided by C * H * W.
+        `[N, C, C]`, float32: sums over pixel positions, divided by
+        C * H * W.
     """
     x = tf.cast(maps, tf.float32)
     _, height, width, channels = x.shape
@@ -75,25 +85,28 @@ def gram(maps):
 
 
 def style_distance(x, y):
-    """Squared Frobenius norm between Gram matrices, mean over images.
+    """Returns the squared Frobenius distance of Gram matrices, over images.
 
     Args:
         x, y: feature maps `[N, H, W, C]`.
+
+    Returns:
+        The mean over images.
     """
     apart = tf.square(gram(x) - gram(y))
     return tf.reduce_mean(tf.reduce_sum(apart, [1, 2]))
 
 
 def gan_critic(real, fake):
-    """Sigmoid cross-entropy of a critic (Goodfellow et al. 2014, eq. 1).
+    """Returns a critic's cross-entropy (Goodfellow et al. 2014, eq. 1).
 
     Args:
         real: logits of real images, any shape.
         fake: logits of translations, any shape.
 
     Returns:
-        `mean(softplus(-real)) + mean(softplus(fake))`: 2 log 2 where the
-        critic knows nothing.
+        `mean(softplus(-real)) + mean(softplus(fake))`, which is 2 log 2 if
+        all logits are 0.
     """
     real, fake = tf.cast(real, tf.float32), tf.cast(fake, tf.float32)
     return tf.reduce_mean(tf.nn.softplus(-real)) + tf.reduce_mean(
@@ -102,7 +115,7 @@ def gan_critic(real, fake):
 
 
 def gan_translator(fake):
-    """Non-saturating loss of a translator: `mean(softplus(-fake))`.
+    """Returns a translator's non-saturating loss: `mean(softplus(-fake))`.
 
     Args:
         fake: logits of translations, any shape.
@@ -111,7 +124,7 @@ def gan_translator(fake):
 
 
 def lsgan_critic(real, fake):
-    """Least squares of a critic (Mao et al. 2017, arXiv:1611.04076, eq. 2).
+    """Returns a critic's LSGAN loss (Mao et al. 2017, arXiv:1611.04076, eq. 2).
 
     Args:
         real: scores of real images, any shape.
@@ -127,7 +140,7 @@ def lsgan_critic(real, fake):
 
 
 def lsgan_translator(fake):
-    """Least squares of a translator: `mean((fake - 1)^2)`.
+    """Returns a translator's LSGAN loss: `mean((fake - 1)^2)`.
 
     Args:
         fake: scores of translations, any shape.
@@ -136,17 +149,19 @@ def lsgan_translator(fake):
 
 
 def wgan_critic(real, fake):
-    """Wasserstein critic (Arjovsky et al. 2017): `mean(fake) - mean(real)`.
+    """Returns the loss of a Wasserstein critic: `mean(fake) - mean(real)`.
+
+    Source: Arjovsky et al. 2017.
 
     Args:
-        real: scores of what is real, any shape.
+        real: scores of real images or features, any shape.
         fake: scores of translations, any shape.
     """
     return wgan_translator(real) - wgan_translator(fake)
 
 
 def wgan_translator(fake):
-    """Of a translator against a Wasserstein critic: `-mean(fake)`.
+    """Returns a translator's loss with a Wasserstein critic: `-mean(fake)`.
 
     Args:
         fake: scores of translations, any shape.
@@ -155,25 +170,27 @@ def wgan_translator(fake):
 
 
 def kl_unit(mean):
-    """KL divergence of N(mean, 1) from N(0, 1): `mean(mean^2) / 2`.
+    """Returns the KL divergence of N(mean, 1) from N(0, 1).
+
+    It is `mean(mean^2) / 2`, the mean over all elements.
 
     Args:
-        mean: means of codes whose deviation is fixed at 1, any shape.
+        mean: means of codes whose standard deviation is 1, any shape.
     """
     return 0.5 * tf.reduce_mean(tf.square(tf.cast(mean, tf.float32)))
 
 
 def slope(critic, images):
-    """Norm of a critic's gradient at each image, in float32.
+    """Returns the norm of a critic's gradient with respect to each image.
 
     Args:
-        critic: function, images -> logits `[N, 1]`, each logit a function of
-            its own image up to statistics of the batch.
+        critic: function, images -> logits `[N, 1]`. Each logit must depend on
+            its own image only, except through statistics of the batch.
         images: `[N, H, W, C]`, float.
 
     Returns:
-        `[N]`: Euclidean norms over pixels and channels. The tiny number
-        under the root keeps the second derivative finite at zero.
+        `[N]`, float32: Euclidean norms over pixels and channels. 1e-12 is
+        added under the root, which keeps the second derivative finite at 0.
     """
     with tf.GradientTape() as tape:
         tape.watch(images)
@@ -183,5 +200,10 @@ def slope(critic, images):
 
 
 def slope_penalty(slopes, target=1.0):
-    """`mean((slopes - target)^2)`, the penalty of WGAN-GP and DRAGAN."""
+    """Returns `mean((slopes - target)^2)`, the penalty of WGAN-GP and DRAGAN.
+
+    Args:
+        slopes: norms of gradients; see `slope`.
+        target: norm at which the penalty is 0.
+    """
     return tf.reduce_mean(tf.square(slopes - target))

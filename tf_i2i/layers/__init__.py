@@ -1,4 +1,4 @@
-"""Layers that Keras does not have."""
+"""Layers and tensor operations that Keras does not have."""
 
 from tf_i2i.layers.convolution import Conv2D
 from tf_i2i.layers.deviation import FirstStandardDeviations

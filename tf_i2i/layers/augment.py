@@ -1,4 +1,4 @@
-"""Differentiable augmentation of the images that critics judge.
+"""Differentiable augmentation of the input images of critics.
 
 Zhao, Liu, Lin, Zhu and Han, 2020, "Differentiable Augmentation for
 Data-Efficient GAN Training", arXiv:2006.10738.
@@ -9,38 +9,42 @@ import tensorflow as tf
 from tf_i2i.errors import UserError
 
 KINDS = ("color", "translation", "cutout")
-DRAWS = 7  # Random numbers for each image.
-_SHIFT = 1 / 8  # Largest shift, as a share of the side.
-_CUT = 1 / 2  # Side of the square, as a share of the image's.
+DRAWS = 7  # Number of random numbers that each image needs.
+_SHIFT = 1 / 8  # Largest shift, as a fraction of the image's side.
+_CUT = 1 / 2  # Side of the cutout square, as a fraction of the image's side.
 
 
 def check_kinds(kinds):
-    """Returns `kinds` as a tuple, in the order of application.
+    """Returns `kinds` as a tuple, in the order in which they are applied.
 
     Raises:
-        UserError: one of them is unknown.
+        UserError: one of the kinds is unknown.
     """
     unknown = {*kinds} - {*KINDS}
     if isinstance(kinds, str) or unknown:
         raise UserError(
-            "`critic_augmentation` must hold some of "
-            f"{', '.join(KINDS)}, in parentheses. Received: {kinds!r}"
+            "`critic_augmentation` must be a tuple with some of "
+            f"{', '.join(KINDS)}. Received: {kinds!r}"
         )
     return tuple(kind for kind in KINDS if kind in kinds)
 
 
 def augment(images, draws, kinds):
-    """Returns images, each with a random augmentation of its own.
+    """Returns images, each augmented at random and independently.
 
-    - "color": brightness by [-.5, .5), then saturation times [0, 2), then
-      contrast times [.5, 1.5).
-    - "translation": by up to an eighth of the side, with 0 from outside.
-    - "cutout": a square of half the side is 0, its centre anywhere.
+    - "color": a number in [-.5, .5) is added to the brightness, then the
+      saturation is multiplied by a factor in [0, 2) and the contrast by one
+      in [.5, 1.5).
+    - "translation": the image is shifted by up to an eighth of its side; 0
+      fills the pixels without a source.
+    - "cutout": a square whose side is half that of the image is set to 0.
+      Its centre may be any pixel.
 
     Args:
-        images: `[N, H, W, 3]`, float; 0 is grey in [-1, 1].
-        draws: `[N, DRAWS]`, uniform in [0, 1).
-        kinds: some of `KINDS`.
+        images: `[N, H, W, 3]`, float; the value 0 is the grey in the middle
+            of the range [-1, 1].
+        draws: `[N, DRAWS]`, random numbers, uniform in [0, 1).
+        kinds: tuple of some of `KINDS`.
 
     Returns:
         `[N, H, W, 3]`, float32, not clipped.
@@ -72,7 +76,8 @@ def _shift(x, draws):
         most = round(size * _SHIFT)
         padding = [[most, most] if i == axis else [0, 0] for i in range(4)]
         first = _whole(draws[:, axis - 1], 2 * most + 1)
-        # Each index occurs once, so the gradient needs no sums.
+        # Each index occurs at most once, so the gradient of `gather` needs no
+        # sums.
         places = first[:, None] + tf.range(size)
         x = tf.gather(tf.pad(x, padding), places, axis=axis, batch_dims=1)
     return x
@@ -92,5 +97,5 @@ def _cut(x, draws):
 
 
 def _whole(draws, count):
-    """Returns integers from 0 to `count - 1` for numbers in [0, 1)."""
+    """Maps random numbers in [0, 1) to integers from 0 to `count - 1`."""
     return tf.cast(draws * count, tf.int32)

@@ -6,27 +6,30 @@ import tensorflow as tf
 
 from tf_i2i.layers.portable import is_portable
 
-# `convolve_by_rows` is faster for at most this many channels on one side and
-# kernels of at least this side.
+# `convolve_by_rows` is faster if the input or the output has at most `_FEW`
+# channels and the kernel's side is at least `_LARGE` pixels.
 _FEW, _LARGE = 4, 5
-# `convolve` is faster for at least this many channels and pixels of a side.
+# `convolve` is faster if input and output have at least `_MANY` channels and
+# the feature map's shorter side is at least `_WIDE` pixels.
 _MANY, _WIDE = 128, 24
 
 
 class Conv2D(keras.layers.Conv2D):
-    """`keras.layers.Conv2D`, faster on CPUs; values differ by rounding.
+    """A `keras.layers.Conv2D` that is faster on CPUs.
 
-    Large kernels between few channels, such as RGB, and many are computed by
-    `convolve_by_rows`. In bfloat16, between many channels, the gradient with
-    respect to the kernel is computed by matrix products, which are faster in
-    oneDNN (`convolve`).
+    Its values differ from those of Keras by rounding only.
 
-    Accelerators, TFLite and ONNX get the plain operation. A SavedModel
-    contains the operations of the machine that wrote it.
+    `convolve_by_rows` computes convolutions with large kernels whose input or
+    output has few channels, such as RGB. `convolve` computes those between
+    many channels in bfloat16: its gradient with respect to the kernel consists
+    of matrix products, which are faster in oneDNN.
+
+    On accelerators, in TFLite and in ONNX the plain operation is used. A
+    SavedModel contains the operations that suit the machine that wrote it.
     """
 
     def convolution_op(self, inputs, kernel):
-        """Convolves `[N, H, W, C]`."""
+        """Returns the convolution of `[N, H, W, C]`, without the bias."""
         side, _, channels, filters = kernel.shape
         if self._plain():
             return super().convolution_op(inputs, kernel)
@@ -46,11 +49,11 @@ class Conv2D(keras.layers.Conv2D):
 
 
 def convolve_by_rows(x, kernel):
-    """Returns a "valid" convolution of stride 1, computed in two.
+    """Returns a "valid" convolution of stride 1, computed as two convolutions.
 
-    One has a kernel one pixel high, with the kernel's rows stacked as
-    channels; the other has fixed weights of 0 and 1: it shifts the rows and
-    adds them.
+    One has a kernel that is one pixel high: the rows of the given kernel are
+    stacked as its channels. The other has fixed weights of 0 and 1: it shifts
+    the results of the rows and adds them.
 
     Args:
         x: `[N, H, W, C]`.
@@ -75,21 +78,24 @@ def _valid(x, kernel):
 
 
 def _row_kernel(side, channels):
-    """Returns the kernel `[side, 1, C, side * C]` that stacks rows."""
+    """Returns a kernel of 0 and 1 that stacks `side` rows as channels.
+
+    Its shape is `[side, 1, C, side * C]`.
+    """
     kernel = np.eye(side * channels, dtype=np.float32)
     return kernel.reshape(side, 1, channels, side * channels)
 
 
 def convolve(x, kernel, padding="valid"):
-    """Returns a convolution whose kernel gradient is made of matrix products.
+    """Returns a convolution whose kernel gradient consists of matrix products.
 
     Args:
-        x: `[N, H, W, C]`, H and W static.
+        x: `[N, H, W, C]`; H and W must be static.
         kernel: `[height, width, C, D]`.
         padding: "valid" or "same".
 
     Returns:
-        The result of `tf.nn.conv2d`.
+        The same values as `tf.nn.conv2d` with stride 1.
     """
     kernel = tf.cast(kernel, x.dtype)
     if padding == "same":
@@ -114,12 +120,12 @@ def convolve(x, kernel, padding="valid"):
 
 
 def _by_kernel(x, upstream, shape):
-    """Returns the gradient with respect to a kernel of that shape.
+    """Returns the gradient with respect to a kernel of shape `shape`.
 
-    For each pixel of the kernel it is the product of the inputs that the
-    pixel meets and the upstream gradient. With the upstream gradient padded
-    to the width of the input, these inputs are one contiguous range of all
-    pixels in a row, so that nothing is copied.
+    The gradient of one pixel of the kernel is a matrix product of the input
+    pixels that it is multiplied with and the upstream gradient. The upstream
+    gradient is padded to the width of the input. Then these input pixels are
+    one contiguous range of the flattened input, so that nothing is copied.
     """
     height, width, channels, filters = shape
     line = x.shape[2]

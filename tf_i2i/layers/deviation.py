@@ -1,4 +1,4 @@
-"""Standard deviations of tensors, measured once."""
+"""A layer that measures standard deviations at the start of training."""
 
 import keras
 import tensorflow as tf
@@ -8,14 +8,15 @@ from tf_i2i.layers.replicas import replica_position
 
 
 class FirstStandardDeviations(keras.layers.Layer):
-    """Standard deviations of tensors over the first training images.
+    """Returns standard deviations of tensors over the first training images.
 
-    During the first images they are those of all images so far; from then on
-    they are constant. They are saved with the model.
+    Until `images` training images have been measured, a standard deviation is
+    taken over all images so far. Afterwards it is constant. The measured
+    moments are saved with the model.
 
     Args:
         tensors: number of tensors in each call.
-        images: number of images to measure.
+        images: number of images over which to measure.
     """
 
     def __init__(self, tensors, images=500, name=None):
@@ -26,16 +27,17 @@ class FirstStandardDeviations(keras.layers.Layer):
         self.moments = self.add_weight((tensors, 2), name="moments", **kept)
 
     def call(self, tensors, training=False):
-        """Returns the standard deviations; measures them when training.
+        """Updates the statistics in training; returns standard deviations.
 
         Args:
-            tensors: list of float tensors `[N, ...]`, this replica's.
-            training: whether to add the tensors to the measurement, until
-                enough images were measured.
+            tensors: list of float tensors `[N, ...]`, the part of the batch
+                on this replica.
+            training: whether to include the tensors in the statistics, as
+                long as fewer than `images` images have been measured.
 
         Returns:
-            List of float32 scalars without a gradient; 1 before the first
-            measurement.
+            List of float32 scalars, one for each tensor, without a gradient;
+            1 before the first measurement.
         """
         seen = tf.convert_to_tensor(self.seen)
         moments = tf.convert_to_tensor(self.moments)
@@ -56,7 +58,7 @@ class FirstStandardDeviations(keras.layers.Layer):
         (new,) = across_replicas([new])
         _, replicas = replica_position()
         count = float(replicas * tensors[0].shape[0])
-        # Values that are not finite must not be stored.
+        # A batch with values that are not finite must not be stored.
         counts = (seen < self.images) & tf.reduce_all(tf.math.is_finite(new))
         share = tf.where(counts, count / (seen + count), 0.0)
         moments += tf.where(counts, share * (new - moments), 0.0)

@@ -1,4 +1,4 @@
-"""Instance normalization, by the mean and deviation of each image."""
+"""Instance normalization: each image is normalized by its own statistics."""
 
 import keras
 import numpy as np
@@ -10,17 +10,18 @@ from tf_i2i.layers.portable import is_portable
 class InstanceNormalization(keras.layers.Layer):
     """Instance normalization (Ulyanov et al. 2016, arXiv:1607.08022).
 
-    `keras.layers.GroupNormalization(groups=-1)` gives the same numbers; for
-    small batches this takes half the time or less in training
+    `keras.layers.GroupNormalization(groups=-1)` computes the same values. For
+    small batches, this layer takes half of its training time or less
     (benchmarks/compare_addons.py).
 
     Args:
-        epsilon: added to the variance.
-        affine: whether a learned scale and offset follow, one of each for a
+        epsilon: small number that is added to the variance.
+        affine: whether the layer has a learned scale and offset for each
             channel. The networks of CycleGAN and UNIT have none.
     """
 
-    per_image = True  # Statistics of each image: int8 represents them badly.
+    # Export reads this: int8 is inaccurate for statistics of single images.
+    per_image = True
 
     def __init__(self, epsilon=1e-5, affine=False, name=None):
         super().__init__(name=name, dtype="float32", autocast=False)
@@ -39,20 +40,20 @@ class InstanceNormalization(keras.layers.Layer):
         """Normalizes each image and channel over its pixels.
 
         Args:
-            x: `[N, H, W, C]`, float; N static where `training`.
-            training: whether to use the kernel of batch normalization for
-                each image, which is faster to differentiate; a single image
-                takes it anyway, nothing within `portable`. The values are
-                the same.
+            x: `[N, H, W, C]`, float; N must be static if `training`.
+            training: whether to normalize each image by TensorFlow's fused
+                batch normalization, which is faster to differentiate. It is
+                also used for a batch of one image, but never within
+                `portable`. The values are the same.
 
         Returns:
-            Same shape and dtype; computed in float32.
+            A tensor of the shape and dtype of `x`, computed in float32.
         """
         scale = tf.convert_to_tensor(self.gamma)
         offset = tf.convert_to_tensor(self.beta)
         if (training or x.shape[0] == 1) and not is_portable():
             images = tf.split(x, x.shape[0])
-            images = [self._kernel(image, scale, offset) for image in images]
+            images = [self._fused(image, scale, offset) for image in images]
             return tf.concat(images, 0)
         y = tf.cast(x, tf.float32)
         y -= tf.reduce_mean(y, [1, 2], keepdims=True)
@@ -60,8 +61,8 @@ class InstanceNormalization(keras.layers.Layer):
         y *= tf.math.rsqrt(variance + self.epsilon) * scale
         return tf.cast(y + offset if self.affine else y, x.dtype)
 
-    def _kernel(self, image, scale, offset):
-        """Batch normalization of a batch of one, in one operation."""
+    def _fused(self, image, scale, offset):
+        """Returns one normalized image, by fused batch normalization."""
         return tf.raw_ops.FusedBatchNormV3(
             x=image,
             scale=scale,

@@ -1,21 +1,22 @@
-"""Modulation of feature maps by a style, as in AdaIN."""
+"""Scale and offset of feature maps that depend on a style, as in AdaIN."""
 
 import tensorflow as tf
 
 
 def modulate(x, scale, offset):
-    """Returns `x * (1 + scale) + offset`, with one scale for each channel.
+    """Returns `x * (1 + scale) + offset`, per image and channel.
 
-    The affine part of conditional instance normalization (Dumoulin et al.
-    2017, arXiv:1610.07629) and of AdaIN (Huang and Belongie 2017,
-    arXiv:1703.06868), after the normalization itself.
+    This is the affine part of conditional instance normalization (Dumoulin et
+    al. 2017, arXiv:1610.07629) and of AdaIN (Huang and Belongie 2017,
+    arXiv:1703.06868). It is applied to feature maps that were normalized
+    before.
 
     Args:
-        x: `[N, H, W, C]`, normalized.
+        x: `[N, H, W, C]`, normalized feature maps.
         scale, offset: float32 `[N, C]`.
 
     Returns:
-        Shape and dtype of `x`.
+        A tensor of the shape and dtype of `x`.
     """
     scale = tf.cast(1.0 + scale[:, None, None], x.dtype)
     return x * scale + tf.cast(offset[:, None, None], x.dtype)

@@ -1,4 +1,4 @@
-"""Domain-adaptive batch renormalization and pixel normalization."""
+"""Batch renormalization with domains, and pixel normalization."""
 
 import dataclasses
 from typing import NamedTuple
@@ -11,17 +11,18 @@ from tf_i2i.layers.portable import is_portable
 from tf_i2i.layers.replicas import across_replicas
 from tf_i2i.layers.replicas import replica_position
 
-_SLOPE = 0.2  # Of the leaky ReLU below zero.
-_EPSILON = 1e-8  # Added to the mean square of a pixel.
+_SLOPE = 0.2  # Slope of the leaky ReLU below zero.
+_EPSILON = 1e-8  # Added to the mean square of a pixel's features.
 
 
 def leaky_relu(x):
-    """Leaky ReLU of slope 0.2, differentiable twice, for any float tensor.
+    """Returns the leaky ReLU of slope 0.2 of any float tensor.
 
-    The gradient is taken from the output, so that the input need not be kept
-    and kernels can join a convolution, its bias and this.
+    It can be differentiated twice. The gradient is computed from the output.
+    So TensorFlow need not keep the input, and can fuse the activation with
+    the convolution and the bias before it.
     """
-    # Converters do not take gradients of our own.
+    # Converters do not support custom gradients.
     if is_portable():
         return tf.nn.leaky_relu(x, _SLOPE)
     return _leaky_relu(x)
@@ -40,22 +41,23 @@ def _leaky_relu(x):
 
 
 def leaky_pixel_norm(x, training=False):
-    """Leaky ReLU, then pixel normalization, both in float32.
+    """Returns the pixel normalization of the leaky ReLU, in float32.
 
     Args:
         x: `[N, H, W, C]`, float.
-        training: whether a first derivative will be asked for (there is no
-            second one then); the values are the same.
+        training: whether to use a faster custom gradient, which cannot be
+            differentiated again. The values are the same.
 
     Returns:
-        Same shape and dtype.
+        A tensor of the shape and dtype of `x`.
     """
     if not training:
         y = tf.nn.leaky_relu(tf.cast(x, tf.float32), _SLOPE)
         return tf.cast(pixel_norm(y), x.dtype)
 
-    # By hand, since it takes half the passes over memory; in two dimensions,
-    # since broadcasting is faster there.
+    # The gradient is written out because that halves the number of passes
+    # over memory. The tensors are two-dimensional because broadcasting is
+    # faster in two dimensions.
     @tf.custom_gradient
     def forward(x):
         shape, dtype = tf.shape(x), x.dtype
@@ -79,24 +81,25 @@ def leaky_pixel_norm(x, training=False):
 
 
 def pixel_norm(x):
-    """Divides each pixel's feature vector by its root mean square.
+    """Returns `x`, each pixel's features divided by their root mean square.
 
-    Karras et al. 2018 (arXiv:1710.10196), section 4.2.
+    Source: Karras et al. 2018 (arXiv:1710.10196), section 4.2.
 
     Args:
         x: `[N, H, W, C]`, float.
 
     Returns:
-        Same shape and dtype.
+        A tensor of the shape and dtype of `x`.
     """
     mean_square = tf.reduce_mean(tf.square(x), axis=-1, keepdims=True)
     return x * tf.math.rsqrt(mean_square + _EPSILON)
 
 
 class RenormLimits(NamedTuple):
-    """Clips of batch renormalization: `r` in [1/r_max, r_max], `d` in ±d_max.
+    """The ranges to which batch renormalization clips `r` and `d`.
 
-    `BATCH_NORM`, (1, 0), is batch normalization.
+    `r` is clipped to [1 / r_max, r_max] and `d` to [-d_max, d_max]. With
+    `BATCH_NORM`, which is (1, 0), it becomes batch normalization.
     """
 
     r_max: float | tf.Tensor
@@ -108,20 +111,22 @@ BATCH_NORM = RenormLimits(1.0, 0.0)
 
 @dataclasses.dataclass(frozen=True)
 class NormRouting:
-    """How one call's batch passes through the normalization layers.
+    """The statistics and the style by which one batch is normalized.
 
-    A plain object: Keras hands it through nested layers as it is, neither
-    cast nor taken apart.
+    This is not a tuple or a dictionary, because Keras would cast the tensors
+    in those when it passes them through nested layers.
 
     Args:
-        routes: names of routes, each at most once. The batch holds their
-            images one route after the other, equally many.
-        limits: `RenormLimits` in training; None at inference, which uses the
-            moving statistics and changes nothing.
-        style: `[len(routes) * N, style_size]`, where the layers have one.
-        routes_per_source: how many routes, next to each other in `routes`,
-            start from the same images. What they have in common is computed
-            once.
+        routes: names of the routes in the batch, each at most once. The batch
+            holds the same number of images for each route, one route after
+            the other.
+        limits: `RenormLimits` in training. None at inference: then the moving
+            statistics are used and not updated.
+        style: `[len(routes) * N, style_size]`, for layers that take a style;
+            None otherwise.
+        routes_per_source: number of consecutive entries of `routes` that
+            start from the same images. Layers before the routes part are
+            computed once for these images.
     """
 
     routes: tuple[str, ...]
@@ -130,7 +135,14 @@ class NormRouting:
     routes_per_source: int = 1
 
     def repeat_per_route(self, x):
-        """What the routes share, `[sources * N, ...]`, once for each route."""
+        """Repeats features of sources for each route that starts there.
+
+        Args:
+            x: `[sources * N, ...]`.
+
+        Returns:
+            `[len(routes) * N, ...]`, in the order of `routes`.
+        """
         if self.routes_per_source == 1:
             return x
         sources = tf.split(x, len(self.routes) // self.routes_per_source)
@@ -140,36 +152,38 @@ class NormRouting:
 
 
 class Moments(NamedTuple):
-    """Mean and deviation of each route, `[routes, C]`."""
+    """Mean and standard deviation of each route, each `[routes, C]`."""
 
     mean: tf.Tensor
     deviation: tf.Tensor
 
 
 class DomainBatchRenormalization(keras.layers.Layer):
-    """Batch renormalization with a scale and offset per domain.
+    """Batch renormalization with a scale and offset for each domain.
 
-    Renormalization: Ioffe 2017 (arXiv:1702.03275), algorithm 1. One pair
-    (gamma, beta) for each domain: Li 2018 (arXiv:1809.00946), section 3.2.
-    Beyond both, the moving statistics belong to a *route*, the way that an
-    image takes through the network. A generator that serves `a -> b` and
-    `b -> b` with one set would be run, at inference, on the statistics of
-    neither.
+    Batch renormalization is algorithm 1 of Ioffe 2017 (arXiv:1702.03275). One
+    pair (gamma, beta) for each domain is section 3.2 of Li 2018
+    (arXiv:1809.00946). In neither paper, moving statistics are kept for each
+    *route*: for each combination of source and target domain that images take
+    through the network. If a generator that computes `a -> b` and `b -> b`
+    kept one set of statistics, these would be an average of both routes, and
+    would be wrong for each of them at inference.
 
-    Several routes go through in one call, as groups of one batch: the
-    statistics are taken within each group, the convolutions around the layer
-    see one large batch.
+    One call may hold several routes, as groups of one batch. Statistics are
+    computed within each group, while the convolutions around this layer
+    process one large batch.
 
     Args:
         routes: dictionary, name of a route -> index of its domain.
-        decay: of the moving mean and deviation.
-        epsilon: added to the variance of a batch.
-        style_size: length of the style vectors that replace (gamma, beta) by
-            `1 + FC(style)` and `FC(style)`, one pair of dense layers for each
-            domain; None for learned constants.
+        decay: decay of the moving means and standard deviations.
+        epsilon: small number that is added to the variance of a batch.
+        style_size: length of the style vectors from which gamma and beta are
+            computed, as `1 + FC(style)` and `FC(style)`, by one pair of dense
+            layers for each domain. None if gamma and beta are learned
+            constants.
 
     Raises:
-        UserError: if `routes` is empty.
+        UserError: `routes` is empty.
     """
 
     def __init__(
@@ -190,7 +204,7 @@ class DomainBatchRenormalization(keras.layers.Layer):
         channels = input_shape[-1]
         domains = 1 + max(self.routes.values())
         if self.style_size:
-            # Dense layers; the last row is their bias.
+            # Kernels of dense layers, with the bias as the last row.
             shape: tuple[int, ...] = (domains, self.style_size + 1, channels)
             gamma = beta = keras.initializers.RandomNormal(stddev=0.02)
         else:
@@ -245,40 +259,42 @@ class DomainBatchRenormalization(keras.layers.Layer):
         return self._transform(x, scale, d - batch.mean * scale, routing)
 
     def _transform(self, x, scale, offset, routing):
-        """`gamma * (x * scale + offset) + beta` in two operations."""
+        """Returns `gamma * (x * scale + offset) + beta` by two operations."""
         gamma, beta = self._affine(routing.routes, routing.style)
         scale = gamma * scale[:, None]
         offset = gamma * offset[:, None] + beta
         h = tf.cast(x, tf.float32)
         if len(routing.routes) == 1 and routing.style is None:
-            # One map for all: converters fold it into the convolution.
+            # All images have one scale and offset: converters can fold these
+            # into the convolution.
             return tf.cast(h * scale[0, 0] + offset[0, 0], x.dtype)
         h = _by_route(h, len(routing.routes))
         y = h * scale[:, :, None] + offset[:, :, None]
         return tf.cast(tf.reshape(y, tf.shape(x)), x.dtype)
 
     def _train_fused(self, x, rows, moving, routing):
-        """The same by the kernels of batch normalization, twice as fast.
+        """Returns `x` normalized in training, by fused batch normalization.
 
-        They read and write `x` in its own precision, and know nothing of
-        styles or of other replicas. `r` and `d` are constants to the
-        gradient, so that renormalization is batch normalization by `gamma *
-        r` and `gamma * d + beta`.
+        TensorFlow's fused batch normalization is twice as fast as separate
+        operations. It reads and writes `x` in its own precision, but supports
+        neither styles nor several replicas. `r` and `d` have no gradient.
+        Therefore renormalization equals batch normalization with the scale
+        `gamma * r` and the offset `gamma * d + beta`.
         """
-        kernels = [
+        fused = [
             _batch_norm(part, self.epsilon)
             for part in tf.split(tf.stop_gradient(x), len(rows))
         ]
-        batch = _kernel_moments(kernels, self.epsilon)
+        batch = _fused_moments(fused, self.epsilon)
         r, d = _corrections(batch, moving, routing.limits)
         self._move(rows, moving, batch)
         gamma, beta = self._affine(routing.routes, None)
         scale = gamma[:, 0] * r
         offset = gamma[:, 0] * d + beta[:, 0]
-        return _apply_batch_norm(x, scale, offset, kernels, self.epsilon)
+        return _apply_batch_norm(x, scale, offset, fused, self.epsilon)
 
     def _affine(self, routes, style):
-        """gamma and beta: `[routes, 1 or N, C]`."""
+        """Returns gamma and beta, each `[routes, 1 or N, C]`."""
         domains = [self.routes[route] for route in routes]
         gamma = tf.gather(self.gamma, domains)
         beta = tf.gather(self.beta, domains)
@@ -302,7 +318,7 @@ class DomainBatchRenormalization(keras.layers.Layer):
         variables = (self.moving_mean, self.moving_deviation)
         for variable, old, new in zip(variables, moving, batch, strict=True):
             new = self.decay * old + (1.0 - self.decay) * new
-            # A batch that is not finite must not outlive its step.
+            # A batch that is not finite must not enter the statistics.
             new = tf.where(tf.math.is_finite(new), new, old)
             variable.assign(
                 tf.tensor_scatter_nd_update(
@@ -312,7 +328,7 @@ class DomainBatchRenormalization(keras.layers.Layer):
 
 
 def _by_route(x, routes):
-    """`[routes * N, H, W, C]` -> `[routes, N, H * W, C]`."""
+    """Reshapes `[routes * N, H, W, C]` to `[routes, N, H * W, C]`."""
     shape = tf.shape(x)
     return tf.reshape(
         x, [routes, shape[0] // routes, shape[1] * shape[2], x.shape[3]]
@@ -320,7 +336,7 @@ def _by_route(x, routes):
 
 
 def _corrections(batch, moving, limits):
-    """`r` and `d` of batch renormalization; no gradient goes through them."""
+    """Returns `r` and `d` of batch renormalization, without a gradient."""
     r = tf.stop_gradient(batch.deviation / moving.deviation)
     d = tf.stop_gradient((batch.mean - moving.mean) / moving.deviation)
     return (
@@ -330,7 +346,10 @@ def _corrections(batch, moving, limits):
 
 
 def _batch_norm(x, epsilon):
-    """The kernel that finds a batch's statistics."""
+    """Returns the outputs of fused batch normalization in training.
+
+    They hold the normalized batch `y` and its statistics.
+    """
     channels = x.shape[3]
     return tf.raw_ops.FusedBatchNormV3(
         x=x,
@@ -343,49 +362,53 @@ def _batch_norm(x, epsilon):
     )
 
 
-def _variance(kernel):
-    """Of the batch itself; the kernel gives an unbiased estimate."""
-    channels = kernel.y.shape[3]
-    count = tf.cast(tf.size(kernel.y) // channels, tf.float32)
-    return kernel.batch_variance * (count - 1.0) / count
+def _variance(fused):
+    """Returns the variance of the batch, `[C]`.
+
+    Fused batch normalization returns an unbiased estimate instead, which is
+    larger by n / (n - 1).
+    """
+    channels = fused.y.shape[3]
+    count = tf.cast(tf.size(fused.y) // channels, tf.float32)
+    return fused.batch_variance * (count - 1.0) / count
 
 
-def _kernel_moments(kernels, epsilon):
-    variance = tf.stack([_variance(kernel) for kernel in kernels])
+def _fused_moments(fused, epsilon):
+    variance = tf.stack([_variance(part) for part in fused])
     return Moments(
-        tf.stack([kernel.batch_mean for kernel in kernels]),
+        tf.stack([part.batch_mean for part in fused]),
         tf.sqrt(variance + epsilon),
     )
 
 
-def _apply_batch_norm(x, scale, offset, kernels, epsilon):
-    """Batch normalization of each route by its own statistics.
+def _apply_batch_norm(x, scale, offset, fused, epsilon):
+    """Returns `x`, each route batch-normalized by its own statistics.
 
     Args:
         x: `[routes * N, H, W, C]`.
         scale, offset: `[routes, C]`.
-        kernels: what `_batch_norm` gave for each route.
-        epsilon: added to the variances.
+        fused: list of the outputs of `_batch_norm` for each route.
+        epsilon: small number that is added to the variances.
 
     Returns:
-        The shape and dtype of `x`.
+        A tensor of the shape and dtype of `x`.
     """
 
     @tf.custom_gradient
     def forward(x, scale, offset):
-        parts = tf.split(x, len(kernels))
+        parts = tf.split(x, len(fused))
         scales, offsets = tf.unstack(scale), tf.unstack(offset)
         y = [
             tf.raw_ops.FusedBatchNormV3(
                 x=parts[i],
                 scale=scales[i],
                 offset=offsets[i],
-                mean=kernel.batch_mean,
-                variance=_variance(kernel),
+                mean=part.batch_mean,
+                variance=_variance(part),
                 epsilon=epsilon,
                 is_training=False,
             ).y
-            for i, kernel in enumerate(kernels)
+            for i, part in enumerate(fused)
         ]
 
         def backward(upstream):
@@ -394,13 +417,13 @@ def _apply_batch_norm(x, scale, offset, kernels, epsilon):
                     y_backprop=g,
                     x=parts[i],
                     scale=scales[i],
-                    reserve_space_1=kernels[i].reserve_space_1,
-                    reserve_space_2=kernels[i].reserve_space_2,
-                    reserve_space_3=kernels[i].reserve_space_3,
+                    reserve_space_1=fused[i].reserve_space_1,
+                    reserve_space_2=fused[i].reserve_space_2,
+                    reserve_space_3=fused[i].reserve_space_3,
                     epsilon=epsilon,
                     is_training=True,
                 )
-                for i, g in enumerate(tf.split(upstream, len(kernels)))
+                for i, g in enumerate(tf.split(upstream, len(fused)))
             ]
             return (
                 tf.concat([g.x_backprop for g in gradients], 0),

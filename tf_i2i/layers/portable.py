@@ -1,4 +1,4 @@
-"""Whether layers use the fastest operations or the most common ones."""
+"""A context in which layers use only operations that converters support."""
 
 import contextlib
 import contextvars
@@ -8,10 +8,10 @@ _portable = contextvars.ContextVar("portable", default=False)
 
 @contextlib.contextmanager
 def portable():
-    """Context in which layers use only operations that converters support.
+    """A context in which layers use only operations that converters support.
 
-    Outside it they use those that are fastest in TensorFlow. The values are
-    equal up to rounding.
+    Outside this context, layers use the operations that are fastest in
+    TensorFlow. The values are equal up to rounding.
     """
     token = _portable.set(True)
     try:
@@ -21,5 +21,5 @@ def portable():
 
 
 def is_portable():
-    """Whether a layer is being traced within `portable`."""
+    """Returns whether the caller runs or is traced within `portable`."""
     return _portable.get()

@@ -4,7 +4,10 @@ import tensorflow as tf
 
 
 def replica_position():
-    """Returns `(replica id, number of replicas)`, `(0, 1)` outside replicas."""
+    """Returns `(replica id, number of replicas)`.
+
+    Outside a replica context this is `(0, 1)`.
+    """
     context = tf.distribute.get_replica_context()
     if context is None:
         return 0, 1
@@ -12,16 +15,16 @@ def replica_position():
 
 
 def across_replicas(tensors):
-    """Returns the mean of each tensor over the replicas, differentiable.
+    """Returns the mean of each tensor over all replicas, with a gradient.
 
-    Every mean over a batch must include all replicas: otherwise two devices
-    train another model than one.
+    Every mean over a batch must include all replicas. Otherwise two devices
+    would not train the same model as one device.
 
     Args:
-        tensors: list of float tensors of the same shapes on each replica.
+        tensors: list of float tensors, of the same shapes on each replica.
 
     Returns:
-        List of the means; `tensors` itself if there is one replica.
+        List of the means; `tensors` itself if there is only one replica.
     """
     context = tf.distribute.get_replica_context()
     if context is None or context.num_replicas_in_sync == 1:
@@ -30,10 +33,10 @@ def across_replicas(tensors):
 
 
 def gather_replicas(x):
-    """Returns the tensors of all replicas in one, on every replica.
+    """Returns the concatenated tensors of all replicas, on every replica.
 
     Args:
-        x: `[N, ...]`, this replica's.
+        x: `[N, ...]`, the tensor of this replica.
 
     Returns:
         `[replicas * N, ...]`.

@@ -6,27 +6,35 @@ import tensorflow as tf
 from tf_i2i.layers.portable import is_portable
 from tf_i2i.layers.replicas import across_replicas
 
-# Rows of a 4x4 kernel as sums of the rows of a 3x3 one, in the reversed order
-# of transposed convolutions; `_SUMS` does the same for rows and columns.
+# `_SUM` expresses each row of a 4x4 kernel as a sum of rows of a 3x3 kernel,
+# in reversed order because transposed convolutions flip their kernel. `_SUMS`
+# does this for rows and columns at once.
 _SUM = np.array([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]])
 _SUMS = np.kron(_SUM, _SUM)
 
 
 def upsample(x):
-    """Returns `[N, 2H, 2W, C]`, nearest-neighbour upsampled."""
-    x = tf.concat([x, x], axis=3)  # Columns: each pixel twice.
+    """Returns `x` upsampled to twice its size by nearest neighbour.
+
+    Args:
+        x: `[N, H, W, C]`.
+
+    Returns:
+        `[N, 2H, 2W, C]`.
+    """
+    x = tf.concat([x, x], axis=3)  # Repeats each pixel within its row.
     shape = tf.shape(x)
     channels = x.shape[3] // 2
     x = tf.reshape(x, [shape[0], shape[1], 1, 2 * shape[2] * channels])
-    x = tf.concat([x, x], axis=2)  # Rows.
+    x = tf.concat([x, x], axis=2)  # Repeats each row.
     return tf.reshape(x, [shape[0], 2 * shape[1], 2 * shape[2], channels])
 
 
 def upsample_convolve(x, kernel):
     """Returns the 3x3 "same" convolution of `upsample(x)`, without upsampling.
 
-    Pixels of `upsample(x)` that are copies of each other get the sum of the
-    kernel's weights: that is a transposed 4x4 convolution of stride 2.
+    Where the kernel covers several copies of one pixel, its weights can be
+    added first. The result is a transposed 4x4 convolution of stride 2.
 
     Args:
         x: `[N, H, W, C]`, float.
@@ -36,7 +44,7 @@ def upsample_convolve(x, kernel):
         `[N, 2H, 2W, D]`, of the dtype of `x`.
     """
     channels, filters = kernel.shape[2:]
-    # Transposed convolutions have filters before channels.
+    # Kernels of transposed convolutions have the filters before the channels.
     kernel = tf.transpose(kernel, [0, 1, 3, 2])
     kernel = tf.reshape(kernel, [9, filters * channels])
     kernel = tf.matmul(tf.constant(_SUMS, kernel.dtype), kernel)
@@ -51,7 +59,7 @@ def upsample_convolve(x, kernel):
 
 
 def downsample(x):
-    """Returns `[N, H/2, W/2, C]`, by 2x2 average pooling."""
+    """Returns `x` at half its size, `[N, H/2, W/2, C]`, by 2x2 means."""
     return tf.nn.avg_pool2d(x, 2, 2, "VALID")
 
 
@@ -59,18 +67,19 @@ def reflect_pad(x, pixels, training=False):
     """Returns images padded by their reflection, on all four sides.
 
     Args:
-        x: `[N, H, W, C]`; H, W and C static where `training`, or within
+        x: `[N, H, W, C]`; H, W and C must be static if `training`, and within
             `portable`.
-        pixels: width of the padding, less than H and W.
-        training: whether to gather pixels one by one, whose gradient is three
-            times as fast; the values are the same.
+        pixels: width of the padding in pixels, less than H and W.
+        training: whether to gather the pixels by their indices. The values
+            are the same, and the gradient is three times as fast.
 
     Returns:
         `[N, H + 2 * pixels, W + 2 * pixels, C]`.
     """
     if is_portable() and pixels < min(x.shape[1:3]):
         return _reflect(_reflect(x, pixels, 1), pixels, 2)
-    # In smaller images the reflections of opposite edges overlap.
+    # The fast gradient does not support smaller images, in which the
+    # reflections of opposite edges overlap.
     if not training or min(x.shape[1:3]) < 2 * pixels + 2:
         sides = [pixels, pixels]
         return tf.pad(x, [[0, 0], sides, sides, [0, 0]], "REFLECT")
@@ -101,7 +110,7 @@ def _part(x, axis, start, stop):
 
 
 def _reflect(x, pixels, axis):
-    """Returns an axis padded line by line.
+    """Returns `x` padded by reflection along one axis, by concatenation.
 
     In TFLite this is much faster than its operation for reflection.
     """
@@ -113,7 +122,11 @@ def _reflect(x, pixels, axis):
 
 
 def _fold(x, pixels, axis):
-    """Returns an axis without its padding, which is added to its sources."""
+    """Returns the gradient of reflection padding along one axis.
+
+    The padding is removed, and its gradient is added to that of the pixels
+    from which it was copied.
+    """
     last = x.shape[axis] - pixels - 1  # The edge itself is not reflected.
 
     def part(start, stop):
@@ -132,15 +145,15 @@ def _fold(x, pixels, axis):
 def minibatch_deviation(x, groups, epsilon=1e-8):
     """Returns `x` with the minibatch standard deviation as one more channel.
 
-    Karras et al. 2018 (arXiv:1710.10196), section 3: the standard deviation
-    of each position and channel over the batch, averaged to one number. Real
-    and fake images in one batch would have the same number, which tells the
-    critic nothing: so it is taken within each group.
+    It is the standard deviation of each position and channel over the batch,
+    averaged to one number (Karras et al. 2018, arXiv:1710.10196, section 3).
+    It is computed within each group, such as real and fake images: a number
+    that is equal for both would not help the critic to distinguish them.
 
     Args:
-        x: `[groups * N, H, W, C]`, float; group after group.
+        x: `[groups * N, H, W, C]`, float, one group after the other.
         groups: number of groups in `x`.
-        epsilon: added to the variance.
+        epsilon: small number that is added to the variance.
 
     Returns:
         `[groups * N, H, W, C + 1]`.
@@ -149,7 +162,8 @@ def minibatch_deviation(x, groups, epsilon=1e-8):
     y = tf.reshape(
         tf.cast(x, tf.float32), [groups, -1, height, width, channels]
     )
-    # Two passes: a difference of large squares could round to below zero.
+    # The mean is subtracted before squaring, because a difference of large
+    # mean squares could be rounded to a negative variance.
     (mean,) = across_replicas([tf.reduce_mean(y, 1, keepdims=True)])
     squares = tf.reduce_mean(tf.square(y - mean), 1, keepdims=True)
     (variance,) = across_replicas([squares])

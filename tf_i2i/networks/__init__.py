@@ -1,1 +1,1 @@
-"""Networks, built from layers and named by their structure."""
+"""The networks of all methods, built from layers."""

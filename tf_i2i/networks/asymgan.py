@@ -1,9 +1,9 @@
 """Networks of AsymGAN (Li et al. 2019): F, E and D_Z, section IV-A.
 
-G and the critics of images are CycleGAN's (`networks.resnet`,
-`networks.patch`). Here are the generator F, which takes an auxiliary variable
-z as well as an image, in one of three ways (section IV-E b), the encoder E of
-z, and critics of z.
+G and the critics of images are those of CycleGAN (`networks.resnet`,
+`networks.patch`). This module has the other networks: the generator F, which
+takes an image and an auxiliary variable z (in one of three ways, section IV-E
+b), the encoder E that computes z, and critics of z.
 """
 
 import keras
@@ -19,15 +19,16 @@ from tf_i2i.networks.blocks import widen
 from tf_i2i.networks.resnet import ResnetGenerator
 from tf_i2i.networks.resnet import downsample_stem
 
-# How F takes z: a map, concatenated with the middle feature map; one vector,
-# concatenated with every feature map from there on; or one vector, which
-# gives the scales and offsets of the middle blocks' normalizations.
+# How F takes z. "map": z is a feature map, concatenated with the middle one.
+# "concat": z is a vector, concatenated with every feature map from the middle
+# on. "norm": z is a vector from which the scales and offsets of the middle
+# blocks' normalizations are computed.
 STYLE_PATHS = ("map", "concat", "norm")
-STYLE_PATH_ALIASES = {"beside": "concat"}  # Words of earlier versions.
+STYLE_PATH_ALIASES = {"beside": "concat"}  # Names in earlier versions.
 
 
 class ConcatBlock(ResidualBlock):
-    """A residual block whose first convolution takes a vector, too."""
+    """A residual block whose first convolution also takes a style vector."""
 
     def call(self, x, style, training=False):  # type: ignore[override]
         y = self._convolve(0, concat_style(x, style), training)
@@ -38,8 +39,9 @@ class ConcatBlock(ResidualBlock):
 class ConditionedBlock(ResidualBlock):
     """A residual block with conditional instance normalization.
 
-    Dumoulin et al. 2017 (arXiv:1610.07629): after both normalizations follow
-    a scale, 1 + W z + w, and an offset, V z + v, of a vector z.
+    Both normalizations are followed by a scale, 1 + W z + w, and an offset,
+    V z + v, computed from a vector z (Dumoulin et al. 2017,
+    arXiv:1610.07629).
     """
 
     def __init__(self, filters, width=1.0, name=None):
@@ -63,15 +65,16 @@ class ConditionedBlock(ResidualBlock):
 
 
 class StyledGenerator(ResnetGenerator):
-    """F: CycleGAN's generator, which takes z, too.
+    """The generator F: CycleGAN's generator with z as a second input.
 
     Args:
-        blocks: number of residual blocks; z enters after the first half of
-            them, or in the middle three.
+        blocks: number of residual blocks. z enters after the first half of
+            them, or in the middle three if `style_path` is "norm".
         width: factor on the channel counts.
-        outer_norm: as in `ResnetGenerator`.
-        style_path: one of `STYLE_PATHS`.
-        style_channels: channels of z.
+        outer_norm: whether the layers outside the residual blocks are
+            normalized; see `ResnetGenerator`.
+        style_path: how z enters, one of `STYLE_PATHS`.
+        style_channels: number of channels of z.
     """
 
     def __init__(
@@ -106,12 +109,13 @@ class StyledGenerator(ResnetGenerator):
         self.styled = tuple(styled)
 
     def call(self, x, style, training=False):  # type: ignore[override]
-        """Translates images.
+        """Returns translations.
 
         Args:
-            x: `[N, H, W, 3]` in [-1, 1], sides multiples of `STRIDE`.
-            style: z: `[N, h, w, C]` for a map, which is resized to the
-                middle feature map; `[N, C]` otherwise.
+            x: images `[N, H, W, 3]` in [-1, 1]; H and W are multiples of
+                `STRIDE`.
+            style: z, `[N, h, w, C]` if `style_path` is "map"; it is resized
+                to the middle feature map. `[N, C]` otherwise.
             training: see `InstanceNormalization`.
 
         Returns:
@@ -132,12 +136,12 @@ class StyledGenerator(ResnetGenerator):
 
 
 def concat_style(x, style):
-    """Returns a feature map with z as further channels.
+    """Returns a feature map with z as additional channels.
 
     Args:
-        x: `[N, H, W, C]`.
-        style: `[N, h, w, D]`, resized by nearest neighbour, or `[N, D]`,
-            repeated for all pixels.
+        x: feature map `[N, H, W, C]`.
+        style: z. `[N, h, w, D]` is resized to H x W by nearest neighbour;
+            `[N, D]` is repeated at all pixel positions.
 
     Returns:
         `[N, H, W, C + D]`, of the dtype of `x`.
@@ -148,7 +152,8 @@ def concat_style(x, style):
         shape = tf.concat([tf.shape(x)[:3], [style.shape[1]]], 0)
         style = tf.broadcast_to(style[:, None, None], shape)
     elif all(side and side % own == 0 for side, own in sides):
-        # Equal to resizing, which XLA cannot differentiate.
+        # The values equal those of `tf.image.resize`, whose gradient XLA does
+        # not support.
         for axis, (side, own) in enumerate(sides, 1):
             style = tf.repeat(style, side // own, axis)
     else:
@@ -157,18 +162,20 @@ def concat_style(x, style):
 
 
 class AuxEncoder(Network):
-    """E: strided convolutions, three residual blocks, and 1x1 to z.
+    """The encoder E, which computes z from an image.
 
-    Instance normalization as in G, but none where z is pooled: it would
-    remove the means that pooling reads, and with them the colours (as in the
-    style encoder of MUNIT, Huang et al. 2018, arXiv:1804.04732).
+    It has strided convolutions, three residual blocks and a 1x1 convolution,
+    with instance normalization as in G. If z is pooled there is no
+    normalization, as in the style encoder of MUNIT (Huang et al. 2018,
+    arXiv:1804.04732). Normalization would remove the channel means that
+    pooling computes, and with them information on colours.
 
     Args:
-        halvings: number of strided convolutions; each doubles the channels
-            (3).
-        width: factor on the channel counts, 64 to 512.
-        channels: channels of z.
-        pooled: whether the map of z is averaged to one vector.
+        halvings: number of strided convolutions, each of which doubles the
+            channels; 3 in the paper.
+        width: factor on the channel counts, which are 64 to 512.
+        channels: number of channels of z.
+        pooled: whether the map z is averaged to one vector.
     """
 
     def __init__(
@@ -204,12 +211,12 @@ class AuxEncoder(Network):
         """Returns z.
 
         Args:
-            x: `[N, H, W, 3]` in [-1, 1].
+            x: images `[N, H, W, 3]` in [-1, 1].
             training: see `InstanceNormalization`.
 
         Returns:
-            float32 `[N, h, w, C]`, sides those of `x` over `2 ** halvings`,
-            or the averages, `[N, C]`.
+            float32 `[N, h, w, C]`; h and w are H and W divided by
+            `2 ** halvings`. If `pooled`, the means over positions, `[N, C]`.
         """
         x = downsample_stem(self, x, training)
         for block in self.blocks:
@@ -219,15 +226,17 @@ class AuxEncoder(Network):
 
 
 class MapCritic(Network):
-    """D_Z of maps: each score has a receptive field of 20x20 pixels of z.
+    """The critic D_Z if z is a map.
 
-    No stack of 4x4 kernels has exactly that; three of them, the first of
-    stride 2, and a 3x3 one do. Nothing is normalized: mean and standard
-    deviation distinguish codes from N(0, I). All pad as TensorFlow's "same"
-    does, so that small maps keep some pixels.
+    Each score has a receptive field of 20x20 positions of z, as in the paper.
+    No stack of 4x4 convolutions has exactly that field. Three of them, the
+    first with stride 2, followed by a 3x3 convolution, have it. There is no
+    normalization, because the critic needs the mean and standard deviation
+    of z to distinguish it from N(0, I). All convolutions use "same" padding,
+    so that the output of small maps is not empty.
 
     Args:
-        width: factor on the channel counts, 64, 128, 256.
+        width: factor on the channel counts, which are 64, 128 and 256.
     """
 
     def __init__(self, width=1.0, name=None):
@@ -254,10 +263,11 @@ class MapCritic(Network):
 
 
 class VectorCritic(Network):
-    """D_Z of vectors: dense layers of 64, 64, 64 and 1.
+    """The critic D_Z if z is a vector: dense layers of 64, 64, 64 and 1 units.
 
-    As in Augmented CycleGAN (Almahairi et al. 2018, arXiv:1802.10151), but
-    without batch normalization: at batch size 1 it would remove all of z.
+    This is the critic of Augmented CycleGAN (Almahairi et al. 2018,
+    arXiv:1802.10151) without batch normalization, which would remove all
+    information from z at batch size 1.
     """
 
     def __init__(self, name=None):

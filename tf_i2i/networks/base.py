@@ -1,13 +1,14 @@
-"""The base class of networks, and their initializer."""
+"""The base class of networks, and their normal initializer."""
 
 import keras
 
 
 class Network(keras.layers.Layer):
-    """A layer made of layers, which are built at their first call."""
+    """A layer that consists of layers, which are built at their first call."""
 
     def __init__(self, name=None, dtype=None):
-        # Only the layers inside cast: fades and clips stay float32.
+        # The inner layers cast their own inputs. This layer does not, so that
+        # fading weights and clipping ranges stay float32.
         super().__init__(name=name, dtype=dtype, autocast=False)
 
     def build(self, *shapes, **named_shapes):
@@ -15,10 +16,13 @@ class Network(keras.layers.Layer):
 
 
 def normal(stddev):
-    """Returns the initializer N(0, stddev), with new samples for each weight.
+    """Returns a normal initializer that samples each variable independently.
 
-    One instance of `keras.initializers.RandomNormal` gives all weights of one
-    shape the same numbers.
+    One instance of `keras.initializers.RandomNormal` would give all variables
+    of one shape the same values.
+
+    Args:
+        stddev: standard deviation; the mean is 0.
     """
 
     def initialize(shape, dtype=None):

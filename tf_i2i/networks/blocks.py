@@ -1,4 +1,4 @@
-"""Parts that several networks share."""
+"""Blocks and initializers that several networks use."""
 
 import tensorflow as tf
 
@@ -10,16 +10,20 @@ from tf_i2i.networks.base import normal
 
 
 def widen(channels, width):
-    """Returns a published channel count times `width`, at least 4."""
+    """Returns the number of channels times `width`, rounded, at least 4."""
     return max(4, round(channels * width))
 
 
 def normal_kernels(width=1.0):
-    """Returns the initializer N(0, .02) of most published networks.
+    """Returns the normal initializer of most published networks, N(0, .02).
 
-    Narrower networks start with a larger standard deviation, so that the
-    outputs of their layers have the variance of the published ones: with
-    less, the first images are too faint to learn from.
+    Narrower networks get a larger standard deviation, so that the outputs of
+    their layers have the same variance as those of the published networks.
+    With a smaller variance, the contrast of the first generated images would
+    be too low for training.
+
+    Args:
+        width: factor on the published channel counts.
     """
     return normal(0.02 / width**0.5)
 
@@ -34,18 +38,19 @@ def norm_relu(norms, i, x, training):
 class ResidualBlock(Network):
     """A basic residual block: `x + norm(conv(activation(norm(conv(x)))))`.
 
-    He et al. 2016 (arXiv:1512.03385), without the activation of the sum;
-    instance normalization without scale and offset.
+    It is the block of He et al. 2016 (arXiv:1512.03385), but there is no
+    activation after the sum. The normalization is instance normalization
+    without scale and offset. If `x` has another number of channels than
+    `filters`, a 1x1 convolution of `x` is added instead of `x`.
 
     Args:
-        filters: output channels.
-        kernel_size: side of both kernels, odd, in pixels.
+        filters: number of output channels.
+        kernel_size: side of both kernels in pixels, odd.
         activation: function of a tensor.
-        width: factor on the published channels, for the initializer.
-        reflect: whether images are padded by their reflection; else by zeros.
+        width: factor on the published channel counts; see `normal_kernels`.
+        reflect: whether feature maps are padded by reflection; otherwise
+            they are padded with zeros.
         normalized: whether a normalization follows each convolution.
-
-    Where `x` has another number of channels, a 1x1 convolution changes it.
     """
 
     def __init__(

@@ -1,8 +1,9 @@
 """Networks of the cascade in feature space (CDFT, arXiv:1906.01526).
 
-Sections 3, 4 and 6.1. Maps are normalized features, `[N, h, w, C]` in [-1, 1].
-`width` is a factor on the channels inside a network: those of its input and
-output are the backbone's.
+They follow sections 3, 4 and 6.1 of the paper. Their inputs are normalized
+feature maps of a backbone network, `[N, h, w, C]` in [-1, 1]. `width` is a
+factor on the channel counts inside a network; its input and output have as
+many channels as the backbone's maps.
 """
 
 import math
@@ -19,11 +20,12 @@ from tf_i2i.networks.base import Network
 from tf_i2i.networks.blocks import widen
 
 SLOPE = 0.2  # Slope of leaky ReLUs.
-GROUPS = 32  # Groups of group normalization; not printed.
-NARROWEST, WIDEST = 64, 512  # Channels of critics of features.
+GROUPS = 32  # Groups of group normalization; the paper does not say.
+NARROWEST, WIDEST = 64, 512  # Limits for the channels of feature critics.
 HIDDEN = 1000  # Units of the hidden dense layer in Table S2.
-LEAST_SIDE = 4  # Strided convolutions end at maps of this side.
-# Smallest standard deviation of a channel, as a share of the mean of all.
+LEAST_SIDE = 4  # Strided convolutions follow until a side is at most this.
+# Smallest standard deviation of a channel, as a fraction of the mean over all
+# channels.
 _LEAST_DEVIATION = 0.01
 
 
@@ -33,9 +35,12 @@ def leaky(x):
 
 
 def strided_sides(side):
-    """Returns the sides of the maps after each stride of 2, down to 4 or less.
+    """Returns sides of maps, each half of the one before, down to 4 or less.
 
-    For example `[28, 14, 7, 4]` for 28.
+    For example, `strided_sides(28)` is `[28, 14, 7, 4]`.
+
+    Args:
+        side: side of the first map.
     """
     sides = [side]
     while sides[-1] > LEAST_SIDE:
@@ -44,7 +49,11 @@ def strided_sides(side):
 
 
 def _convolution(filters, kernel=3, stride=1, slope=SLOPE, name=None):
-    """A convolution initialized to keep the mean square (He et al. 2015)."""
+    """Returns a convolution with the initializer of He et al. 2015.
+
+    Its output has the same mean square as its input if a leaky ReLU of slope
+    `slope` follows.
+    """
     scale = 2.0 / (1.0 + slope**2)
     initializer = keras.initializers.VarianceScaling(scale, "fan_in")
     return Conv2D(
@@ -70,9 +79,10 @@ def _transposed(filters, kernel=4, output_padding=None, name=None):
 
 
 class FeatureStatistics(Network):
-    """Mean and standard deviation of each channel of one tap in a domain.
+    """Normalizes raw features of one layer in one domain, channel by channel.
 
-    `measure` updates them batch by batch; afterwards they stay fixed.
+    `measure` computes means and standard deviations from batches. In training
+    these stay constant.
     """
 
     def __init__(self, name=None):
@@ -89,7 +99,8 @@ class FeatureStatistics(Network):
     def call(self, x):
         """Returns raw features with mean 0 and standard deviation 1."""
         deviation = tf.convert_to_tensor(self.deviation)
-        # A channel that is always zero would otherwise show rounding errors.
+        # Without this lower limit, the rounding errors of a channel that is
+        # always 0 would be scaled up to standard deviation 1.
         least = _LEAST_DEVIATION * tf.reduce_mean(deviation)
         deviation = tf.maximum(deviation, tf.maximum(least, 1e-6))
         return (
@@ -97,12 +108,12 @@ class FeatureStatistics(Network):
         ) / deviation
 
     def measure(self, x, share):
-        """Adds a batch to the statistics (Chan et al. 1979).
+        """Updates the statistics by a batch (Chan et al. 1979).
 
         Args:
-            x: `[N, h, w, C]`, raw features; this replica's.
-            share: share of the images before this batch in all images up to
-                and with this batch: 0 for the first batch.
+            x: raw features `[N, h, w, C]` on this replica.
+            share: number of images before this batch, divided by the number
+                of images including this batch; 0 for the first batch.
         """
         x = tf.cast(x, tf.float32)
         (mean,) = across_replicas([tf.reduce_mean(x, [0, 1, 2])])
@@ -122,18 +133,19 @@ class FeatureStatistics(Network):
 
 
 def _finite(new, old):
-    """Returns `new` if all of it is finite, else `old`."""
+    """Returns `new` if all of its elements are finite, otherwise `old`."""
     return tf.where(tf.reduce_all(tf.math.is_finite(new)), new, old)
 
 
 class DeepTranslator(Network):
-    """Translates the deepest map of one domain to the other (Table S1).
+    """Translates the deepest feature map to the other domain (Table S1).
 
-    Channels C, C/2, C, C/2, C/2, C, C at `width` 1; two strided convolutions
-    and as many transposed ones, back to the sides before.
+    Its layers have C, C/2, C, C/2, C/2, C, C channels if `width` is 1. Two
+    strided convolutions reduce the map, and two transposed ones restore its
+    size.
 
     Args:
-        channels: C, channels of the map.
+        channels: C, the number of channels of the map.
         width: factor on the channels of all layers but the last.
     """
 
@@ -167,7 +179,8 @@ class DeepTranslator(Network):
     def build(self, shape):
         super().build(shape)
         sides = [shape[1], -(-shape[1] // 2)]
-        # From 14 to 7 to 4: plain doubling would give 8 and 16.
+        # A map of side 14 is reduced to 7 and 4. Without output padding the
+        # transposed convolutions would make 8 and 16 of 4.
         self.doublings = [
             _transposed(n, 3, 1 - side % 2, name=f"transposed_{i}")
             for i, (n, side) in enumerate(
@@ -176,7 +189,11 @@ class DeepTranslator(Network):
         ]
 
     def call(self, x):
-        """Returns float32 in [-1, 1], of the shape of `x`, `[N, h, w, C]`."""
+        """Returns the translated map, float32 in [-1, 1].
+
+        Args:
+            x: `[N, h, w, C]`; the result has the same shape.
+        """
         x = self.first(x)
         steps = [*self.halvings, *self.doublings, self.wide]
         for step, norm in zip(steps, self.norms, strict=True):
@@ -185,10 +202,10 @@ class DeepTranslator(Network):
 
 
 class StyleOfLayer(Network):
-    """Parameters of AdaIN from the source's own layer (Table S2).
+    """Computes parameters of AdaIN from a source's feature map (Table S2).
 
     Args:
-        parameters: their number.
+        parameters: number of parameters to compute.
         width: factor on the 512 channels and the 1000 hidden units.
     """
 
@@ -210,7 +227,7 @@ class StyleOfLayer(Network):
         ]
 
     def call(self, x):
-        """Returns float32 `[N, parameters]` of `[N, h, w, C]`."""
+        """Returns float32 `[N, parameters]` for maps `[N, h, w, C]`."""
         for convolution in self.convolutions:
             x = leaky(convolution(x))
         x = tf.reshape(x, [-1, math.prod(x.shape[1:])])
@@ -218,15 +235,16 @@ class StyleOfLayer(Network):
 
 
 class LayerTranslator(Network):
-    """Makes a layer from the translated deeper one (Table S3).
+    """Computes a layer's translation from that of the deeper layer (Table S3).
 
-    As printed, the last two convolutions have half of the deeper layer's
-    channels, 256 for a conv_4_1 of 512: here they have as many as the layer.
+    In the paper, the last two convolutions have half as many channels as the
+    deeper layer, for example 256 although the layer conv_4_1 has 512. Here
+    they have as many channels as the layer.
 
     Args:
-        deeper_channels: channels of the translated deeper layer.
-        channels: channels of this layer.
-        width: factor on the channels of all layers but the last.
+        deeper_channels: number of channels of the deeper layer.
+        channels: number of channels of this layer.
+        width: factor on the channels of all convolutions but the last.
         style_width: factor on the channels of the style network.
     """
 
@@ -254,11 +272,13 @@ class LayerTranslator(Network):
         )
 
     def call(self, deeper, layer):
-        """Returns the other domain's layer.
+        """Returns the translation of a layer's feature map.
 
         Args:
-            deeper: `[N, h, w, D]`, translated: the content.
-            layer: `[N, 2h, 2w, C]`, the source's own: the style.
+            deeper: translation of the deeper layer, `[N, h, w, D]`, which
+                gives the content.
+            layer: the source's map of this layer, `[N, 2h, 2w, C]`, which
+                gives the style.
 
         Returns:
             `[N, 2h, 2w, C]`, float32 in [-1, 1].
@@ -276,13 +296,14 @@ class LayerTranslator(Network):
 
 
 class Inverter(Network):
-    """Makes an image from a layer's features (section 6.1.2).
+    """Reconstructs images from a layer's features (section 6.1.2).
 
-    Three convolutions, transposed ones that double the side and halve the
-    channels up to the image's size, a last convolution and tanh.
+    It has three convolutions, transposed convolutions that double the side
+    and halve the channels up to the size of the image, a last convolution
+    and tanh.
 
     Args:
-        channels: channels of the first three convolutions.
+        channels: number of channels of the first three convolutions.
         doublings: number of transposed convolutions.
         width: factor on the channels.
     """
@@ -303,20 +324,24 @@ class Inverter(Network):
         self.last = _convolution(3, slope=1.0, name="last")
 
     def call(self, x):
-        """Returns float32 `[N, S, S, 3]` in [-1, 1] of `[N, h, w, C]`."""
+        """Returns images, float32 `[N, S, S, 3]` in [-1, 1].
+
+        Args:
+            x: feature maps `[N, h, w, C]`.
+        """
         for step in self.steps:
             x = leaky(step(x))
         return tf.tanh(tf.cast(self.last(x), tf.float32))
 
 
 class InversionCritic(Network):
-    """A PatchGAN: four strided 4x4 convolutions and a score for each patch.
+    """Scores patches of images by four strided 4x4 convolutions and a last one.
 
-    Batch normalization follows all but the first and the last (section
-    6.1.2).
+    Batch normalization follows all convolutions but the first and the last
+    (section 6.1.2).
 
     Args:
-        width: factor on the channels 64, 128, 256, 512.
+        width: factor on the channel counts, which are 64, 128, 256 and 512.
     """
 
     def __init__(self, width=1.0, name=None):
@@ -342,7 +367,13 @@ class InversionCritic(Network):
         ]
 
     def call(self, images, routing):
-        """`[len(routing.routes) * N, S, S, 3]` -> `[., s, s, 1]`."""
+        """Returns scores, `[len(routing.routes) * N, s, s, 1]`.
+
+        Args:
+            images: `[len(routing.routes) * N, S, S, 3]`, one route after the
+                other.
+            routing: `NormRouting` by the routes "real" and "fake".
+        """
         first, *middle, last = self.convolutions
         x = leaky(first(self.pad(images)))
         for convolution, norm in zip(middle, self.norms, strict=True):
@@ -351,21 +382,22 @@ class InversionCritic(Network):
 
 
 class FeatureCritic(Network):
-    """Scores a layer's features; not specified in the paper.
+    """Scores the features of a layer.
 
-    Strided 3x3 convolutions, each twice as wide as the one before, 128 to 512
-    channels, down to 4x4 or less, then a dense layer; no normalization, as
-    WGAN-GP requires.
+    The paper does not specify this network. Here, strided 3x3 convolutions
+    of 128 to 512 channels, each with twice the channels of the one before,
+    reduce the map to 4x4 or less, and a dense layer follows. There is no
+    normalization, as WGAN-GP requires.
 
     Args:
-        channels: channels of the features.
-        width: factor on the channels.
+        channels: number of channels of the features.
+        width: factor on the channels of the convolutions.
     """
 
     def __init__(self, channels, width=1.0, name=None):
         super().__init__(name)
         self.channels, self.width = max(NARROWEST, channels), width
-        # A bias would cancel between real and fake scores.
+        # The loss is a difference of scores, in which a bias would cancel.
         self.last = keras.layers.Dense(1, use_bias=False, name="dense")
 
     def build(self, shape):
@@ -381,7 +413,11 @@ class FeatureCritic(Network):
         ]
 
     def call(self, x):
-        """Returns scores `[N, 1]` of `[N, h, w, C]`, without activation."""
+        """Returns scores `[N, 1]`, without activation.
+
+        Args:
+            x: features `[N, h, w, C]`.
+        """
         for convolution in self.convolutions:
             x = leaky(convolution(x))
         return self.last(tf.reshape(x, [-1, math.prod(x.shape[1:])]))

@@ -1,7 +1,8 @@
 """Networks of UNIT's domain adaptation (arXiv:1703.00848, Tables 4 to 6).
 
-Each network serves both domains: each domain has its own layers next to the
-images; all others are shared, and both domains pass through them as one batch.
+Each network processes both domains. The layers next to the images exist once
+for each domain. All other layers are shared, and process both domains as one
+batch.
 """
 
 import keras
@@ -17,7 +18,8 @@ from tf_i2i.networks.blocks import normal_kernels
 from tf_i2i.networks.blocks import widen
 from tf_i2i.networks.unit import leaky_relu
 
-FRAME = 32  # Side in pixels at which Table 4 ends in one position.
+# Side in pixels of the images that the networks of Table 4 map to one position.
+FRAME = 32
 SIZES = (28, 32)
 _ROUTE = "all"
 
@@ -60,7 +62,7 @@ class _Block(Network):
 
 
 class DigitEncoder(Network):
-    """Encodes images to means of codes (Table 4).
+    """Computes the means of codes from images (Table 4).
 
     Args:
         width: factor on the channel counts.
@@ -95,10 +97,10 @@ class DigitEncoder(Network):
         """Returns the means of codes.
 
         Args:
-            images: `[len(domains) * N, S, S, 3]`, S one of `SIZES`, float in
-                [-1, 1]; domain after domain.
-            domains: "a", "b" or "ab".
-            training: whether statistics are taken from the batch.
+            images: `[len(domains) * N, S, S, 3]`, float in [-1, 1], one
+                domain after the other; S is one of `SIZES`.
+            domains: domains of the images, "a", "b" or "ab".
+            training: whether to normalize by the statistics of the batch.
 
         Returns:
             float32 `[len(domains) * N, 1, 1, channels]`.
@@ -113,7 +115,7 @@ class DigitEncoder(Network):
 
 
 class DigitGenerator(Network):
-    """Decodes codes to images (Table 4).
+    """Generates images from codes (Table 4).
 
     Args:
         image_size: side of the images, one of `SIZES`.
@@ -136,16 +138,16 @@ class DigitGenerator(Network):
         self.last = {d: _convolution(3, 1, name=f"last_{d}") for d in "ab"}
 
     def call(self, codes, domains, training=False):
-        """Returns images of each code in each of the domains.
+        """Returns an image of each code in each of the domains.
 
         Args:
             codes: `[N, 1, 1, channels]`.
-            domains: "a", "b" or "ab": the domains of the images.
-            training: whether statistics are taken from the batch.
+            domains: domains of the images to generate, "a", "b" or "ab".
+            training: whether to normalize by the statistics of the batch.
 
         Returns:
-            float32 `[len(domains) * N, S, S, 3]` in [-1, 1], domain after
-            domain.
+            float32 `[len(domains) * N, S, S, 3]` in [-1, 1], one domain after
+            the other.
         """
         x = codes
         for block in self.shared:
@@ -159,18 +161,19 @@ class DigitGenerator(Network):
 
 
 class DigitCritic(Network):
-    """Last features, a logit of real, and logits of the classes.
+    """Computes features of images, a logit of real, and logits of classes.
 
-    Table 5 (valid convolutions, one dense layer) at 28 px, Table 6 at 32 px.
-    As printed, there is no activation but max pooling between convolutions.
+    At 28 px it is the network of Table 5, with "valid" convolutions and one
+    hidden dense layer; at 32 px that of Table 6. As in these tables, max
+    pooling is the only nonlinear operation between convolutions.
 
     Args:
-        image_size: side of the images, one of `SIZES`.
+        image_size: side of the images in pixels, one of `SIZES`.
         width: factor on the channel counts.
         classes: number of classes.
 
     Raises:
-        UserError: another size.
+        UserError: `image_size` is not one of `SIZES`.
     """
 
     def __init__(self, image_size, width=1.0, classes=10, name=None):
@@ -189,7 +192,7 @@ class DigitCritic(Network):
         self.shared = [
             convolution(filters, f"shared_{filters}") for filters in others
         ]
-        # Rates of the dropout after each layer; at 32 px from the
+        # Dropout rates after each layer; those for 32 px are from the
         # authors' code.
         self.rates: tuple[float, ...] = (0.1, 0.3, 0.5, 0.5)
         self.dense = None
@@ -203,16 +206,18 @@ class DigitCritic(Network):
         """Returns features and logits.
 
         Args:
-            images: `[len(domains) * N, S, S, 3]`, float in [-1, 1], domain
-                after domain.
-            domains: "a", "b" or "ab".
-            dropout: function (shape, index of a layer) -> uniform numbers in
-                [0, 1) for `[N, ...]`: image i of each domain loses the same
-                features. None for no dropout.
+            images: `[len(domains) * N, S, S, 3]`, float in [-1, 1], one
+                domain after the other.
+            domains: domains of the images, "a", "b" or "ab".
+            dropout: function (shape, index of a layer) -> random numbers of
+                that shape, `[N, ...]`, uniform in [0, 1). Dropout removes
+                the same features from image i of each domain. None for no
+                dropout.
 
         Returns:
-            Features `[len(domains) * N, D]` before their dropout, logits of
-            real `[., 1]` and logits of classes `[., classes]`; float32.
+            Features `[len(domains) * N, D]` before dropout, logits of being
+            real `[len(domains) * N, 1]`, and logits of classes
+            `[len(domains) * N, classes]`; all float32.
         """
         groups = len(domains)
         x = _pool(_each(self.own, images, domains))
@@ -246,7 +251,7 @@ def _pool(x):
 
 
 def _each(layers, x, domains, **options):
-    """Returns a batch after each domain's own layer."""
+    """Applies to each domain's part of a batch the layer of that domain."""
     parts = tf.split(x, len(domains))
     return tf.concat(
         [
@@ -258,17 +263,17 @@ def _each(layers, x, domains, **options):
 
 
 def _border(image_size):
-    """Returns the width of the padding to `FRAME` on each side, pixels."""
+    """Returns the pixels of padding on each side that give side `FRAME`."""
     if image_size not in SIZES:
         raise UserError(
-            f"`image_size` must be one of {', '.join(map(str, SIZES))}, for "
-            f"networks of digits. Received: {image_size}"
+            f"`image_size` must be one of {', '.join(map(str, SIZES))} for "
+            f"the networks of digits. Received: {image_size}"
         )
     return (FRAME - image_size) // 2
 
 
 def _pad(images):
-    """Returns images padded with black to `FRAME`."""
+    """Returns images padded with black to a side of `FRAME` pixels."""
     border = _border(images.shape[1])
     if not border:
         return images

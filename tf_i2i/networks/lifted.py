@@ -1,28 +1,30 @@
-"""A frozen network whose weights become trainable again."""
+"""A layer whose trainable weights are the constants of a frozen graph."""
 
 import tensorflow as tf
 from tensorflow.python.framework import convert_to_constants
 
 from tf_i2i.networks.base import Network
 
-# Constants of fewer numbers are no weights, but colour means or scales.
+# Constants with fewer elements are not network weights, but colour means or
+# scales.
 _FEWEST = 4
 
 
 class Lifted(Network):
-    """A function whose constants are trainable weights.
+    """A layer that computes a function and can train the function's weights.
 
-    In the frozen graph of any network its weights are constants, whether they
-    were variables, constants of a graph, or made by a converter. Those of
-    four or more numbers become weights of this layer, with the same values.
+    The function is traced and frozen. In the frozen graph all weights of the
+    network are constants, whether they were variables or constants before, or
+    were written by a converter. Those of four or more elements become weights
+    of this layer, with the same values.
 
     Args:
-        function: function of images `[N, S, S, 3]` in [-1, 1] to `[N, D]`.
-        image_size: S.
+        function: function, images `[N, S, S, 3]` in [-1, 1] -> `[N, D]`.
+        image_size: S, the side of the images in pixels.
     """
 
     def __init__(self, function, image_size, name=None):
-        # The graph defines all types.
+        # The types of all tensors are given by the graph.
         super().__init__(name, dtype="float32")
         spec = tf.TensorSpec([None, image_size, image_size, 3])
         traced = tf.function(function, autograph=False)
@@ -38,7 +40,11 @@ class Lifted(Network):
         ]
 
     def _lift(self, node):
-        """Returns the input's name and weight that replace a constant."""
+        """Replaces a constant of the graph by an input.
+
+        Returns:
+            Name of the input, and the weight that is its value.
+        """
         value = tf.make_ndarray(node.attr["value"].tensor)
         node.op = "Placeholder"
         del node.attr["value"]

@@ -1,9 +1,9 @@
-"""A translator for phones: separable convolutions that suit int8.
+"""A translator network for phones, whose layers suit int8 quantization.
 
-Depthwise 3x3 and pointwise convolutions (Howard et al. 2017,
-arXiv:1704.04861), batch normalization, which converters fold into them, and
-ReLU6, whose range is fixed, as int8 needs it. Only the first and the last
-convolution work at full resolution.
+It consists of depthwise 3x3 and pointwise convolutions (Howard et al. 2017,
+arXiv:1704.04861), batch normalization, which converters fold into the
+convolutions, and ReLU6, whose fixed range suits int8. Only the input of the
+first convolution and the output of the last have full resolution.
 """
 
 import keras
@@ -22,7 +22,7 @@ _ROUTE = "images"
 
 
 class _NormalizedConvolution(Network):
-    """A convolution, batch normalization and, unless linear, ReLU6."""
+    """A convolution, batch normalization and, unless `linear`, ReLU6."""
 
     def __init__(self, convolution, linear=False, name=None):
         super().__init__(name)
@@ -36,7 +36,7 @@ class _NormalizedConvolution(Network):
 
 
 class _Separable(Network):
-    """Depthwise 3x3, then pointwise."""
+    """A depthwise 3x3 convolution followed by a pointwise convolution."""
 
     def __init__(self, filters, strides=1, linear=False, name=None):
         super().__init__(name)
@@ -64,11 +64,14 @@ class _Separable(Network):
 
 
 class MobileGenerator(Network):
-    """Three halvings, residual blocks, three doublings with skips added.
+    """Translates images by a small U-Net with added skip connections.
+
+    Three convolutions halve the side, residual blocks follow, and three steps
+    double it again.
 
     Args:
-        width: factor on the channel counts 32, 64, 128.
-        blocks: residual blocks at an eighth of the side.
+        width: factor on the channel counts, which are 32, 64 and 128.
+        blocks: number of residual blocks, at an eighth of the images' side.
     """
 
     def __init__(self, width=1.0, blocks=4, name=None):
@@ -92,18 +95,19 @@ class MobileGenerator(Network):
             for i in range(2 * blocks)
         ]
         self.ups = [_Separable(n, name=f"up_{n}") for n in (some, few)]
-        # Four pixels of three colours for each position.
+        # 12 channels are the three colours of 2x2 pixels.
         self.last = Conv2D(12, 3, padding="same", name="last")
 
     def call(self, x, training=False):
-        """Translates images.
+        """Returns translations.
 
         Args:
-            x: `[N, H, W, 3]` in [-1, 1], sides multiples of `STRIDE`.
-            training: whether statistics are taken from the batch.
+            x: images `[N, H, W, 3]` in [-1, 1]; H and W are multiples of
+                `STRIDE`.
+            training: whether to normalize by the statistics of the batch.
 
         Returns:
-            float32, shape of `x`, around [-1, 1].
+            float32, shape of `x`; values are about [-1, 1], not clipped.
         """
         routing = NormRouting((_ROUTE,), BATCH_NORM if training else None)
         x = self.first(x, routing=routing)

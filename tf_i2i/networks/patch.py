@@ -11,12 +11,13 @@ from tf_i2i.networks.blocks import widen
 
 
 class PatchCritic(Network):
-    """4x4 convolutions, C64-C128-C256-C512 and a score for each patch.
+    """Scores overlapping patches: C64-C128-C256-C512 and a last convolution.
 
-    CycleGAN (arXiv:1703.10593), appendix 7.2: the first `layers` have stride
-    2, all but the first and the last are normalized, leaky ReLU of slope .2.
-    The receptive field of a score is 70x70 pixels for three layers, 34x34 for
-    two, 16x16 for one.
+    The structure is that of CycleGAN (arXiv:1703.10593), appendix 7.2. All
+    convolutions are 4x4, the first `layers` of them have stride 2, all but
+    the first and the last are normalized, and the leaky ReLU has slope .2.
+    The receptive field of a score is 70x70 pixels if `layers` is 3, 34x34 if
+    it is 2, and 16x16 if it is 1.
 
     Args:
         layers: number of convolutions of stride 2.
@@ -45,11 +46,12 @@ class PatchCritic(Network):
         """Returns scores of patches.
 
         Args:
-            x: `[N, H, W, 3]`.
+            x: images `[N, H, W, 3]`.
             training: see `InstanceNormalization`.
 
         Returns:
-            `[N, h, w, 1]`, without activation; 30x30 of 256x256 pixels.
+            `[N, h, w, 1]`, without activation; h = w = 30 for images of
+            256x256 pixels and 3 layers of stride 2.
         """
         first, *middle, last = self.convolutions
         x = tf.nn.leaky_relu(first(self.pad(x)), 0.2)

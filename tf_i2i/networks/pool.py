@@ -1,4 +1,4 @@
-"""A memory of earlier translations for critics."""
+"""A buffer of earlier translations, on which critics are trained."""
 
 import keras
 import tensorflow as tf
@@ -11,12 +11,13 @@ from tf_i2i.layers.replicas import replica_position
 class ImagePool(keras.layers.Layer):
     """The image pool of Shrivastava et al. 2017 (arXiv:1612.07828).
 
-    While the pool is not full, images are stored and returned. Afterwards
-    each image, with probability one half, replaces a stored one, which is
-    returned in its place.
+    Until the pool is full, images are stored and returned. Afterwards each
+    image is exchanged with probability one half: it replaces a stored image,
+    which is returned instead.
 
-    All replicas hold the same pool, with the images of all of them: any
-    number of devices trains as one does, and a saved pool is complete.
+    All replicas hold the same pool, which stores the images of all replicas.
+    Therefore several devices train as one device does, and a saved pool is
+    complete.
 
     Args:
         images: number of images in the pool.
@@ -32,20 +33,22 @@ class ImagePool(keras.layers.Layer):
         self.stored = self.add_weight((), dtype="int64", name="stored", **kept)
 
     def call(self, images, order, coins):
-        """Returns an image for each of the given ones.
+        """Returns each given image, or an earlier one in its place.
 
         Args:
-            images: `[N, S, S, 3]`, this replica's; float.
-            order: `[images of the pool]`, uniform in [0, 1): the indices of
-                its smallest values are the entries that may be exchanged.
-            coins: `[replicas * N]`, uniform in [0, 1): an image is exchanged
-                below .5. Both are the same on all replicas.
+            images: `[N, S, S, 3]`, float; the images on this replica.
+            order: random numbers `[images in the pool]`, uniform in [0, 1).
+                The indices of its smallest values are the entries of the
+                pool that may be exchanged. Equal on all replicas.
+            coins: random numbers `[replicas * N]`, uniform in [0, 1). An
+                image is exchanged if its number is below .5. Equal on all
+                replicas.
 
         Returns:
             `[N, S, S, 3]`, float32, without a gradient.
 
         Raises:
-            UserError: a batch is larger than the pool.
+            UserError: the batch of all replicas is larger than the pool.
         """
         new = gather_replicas(tf.stop_gradient(tf.cast(images, tf.float32)))
         count = new.shape[0]
@@ -64,7 +67,7 @@ class ImagePool(keras.layers.Layer):
         )
         older = tf.gather(held, slots)
         swapped = _for_images(~filling & (coins < 0.5))
-        # Values that are not finite must not be stored.
+        # Pixels that are not finite must not be stored.
         kept = (filling | swapped) & tf.math.is_finite(new)
         update = tf.where(kept, new, older)
         self.held.assign(

@@ -1,8 +1,9 @@
 """Progressively grown encoder, generator and critic (TwinGAN, Table 4).
 
-Every network is built for all sizes at once; `size` says which path a call
-takes and `fade` (a scalar in [0, 1], or None) blends in the newest block.
-A block at size s has `channels(s, width)` channels:
+Every network has the layers for all image sizes. In a call, `size` selects
+the layers for images of that size, and `fade` (a scalar in [0, 1], or None
+for 1) is the weight with which the largest block enters the output. A block
+at size s has `channels(s, width)` channels:
 
     size      4    8    16   32   64   128  256
     channels  256  256  256  128  64   32   16     (width = 1)
@@ -25,7 +26,10 @@ SMALLEST = 4
 
 
 def channels(size, width):
-    """Returns channels at `size` pixels: `min(4096 / size, 256) * width`."""
+    """Returns the number of channels of blocks at `size` pixels.
+
+    It is `min(4096 / size, 256) * width`, rounded, and at least 4.
+    """
     return max(4, round(min(4096 / size, 256) * width))
 
 
@@ -38,7 +42,7 @@ def blend(new, old, fade):
 
 
 def _between(smallest, largest):
-    """Returns the doublings of `smallest` up to `largest`."""
+    """Returns 2, 4, 8 ... times `smallest`, up to `largest`."""
     sizes = []
     while smallest < largest:
         smallest *= 2
@@ -47,26 +51,33 @@ def _between(smallest, largest):
 
 
 def _block(blocks, size):
-    """Returns the convolutions at a size, in order.
+    """Returns the list of convolutions at a size.
 
-    Blocks are a flat dictionary: Keras silently does not save layers in a
-    list inside a dictionary.
+    The blocks are not stored as lists in a dictionary, because Keras would
+    silently not save the layers in these lists.
+
+    Args:
+        blocks: dictionary, "SIZE_INDEX" -> convolution.
+        size: size of the block.
     """
     return [blocks[f"{size}_{i}"] for i in range(2) if f"{size}_{i}" in blocks]
 
 
 class ConvolutionBase(Network):
-    """A convolution, and normalization, leaky ReLU 0.2, pixel normalization.
+    """A convolution, batch renormalization, leaky ReLU and pixel normalization.
+
+    The slope of the leaky ReLU is 0.2.
 
     Args:
-        filters: output channels.
+        filters: number of output channels.
         kernel_size: side of the kernel in pixels.
-        norm: dictionary of arguments of `DomainBatchRenormalization`, and
-            `pixel_norm`: whether pixels are normalized too; or None for a
-            bias and no normalization of any kind (the critic).
-        linear: True leaves out the leaky ReLU and the pixel normalization.
+        norm: dictionary of arguments of `DomainBatchRenormalization`, and of
+            "pixel_norm", whether to apply pixel normalization. None, as in
+            critics, for a bias and no normalization.
+        linear: whether to leave out the leaky ReLU and the pixel
+            normalization.
         padding: "same" or "valid".
-        kernel_initializer: of the convolution.
+        kernel_initializer: initializer of the convolution's kernel.
     """
 
     def __init__(
@@ -93,7 +104,8 @@ class ConvolutionBase(Network):
         self.per_image = False
         if norm:
             norm = dict(norm)
-            # Statistics of each image: int8 represents them badly.
+            # Export reads `per_image`: int8 is inaccurate for statistics of
+            # single images.
             self.per_image = norm.pop("pixel_norm", True) and not linear
             self.norm = DomainBatchRenormalization(**norm, name="norm")
 
@@ -110,16 +122,16 @@ class ConvolutionBase(Network):
 
 
 class Convolution(ConvolutionBase):
-    """A convolution of one map; arguments as in `ConvolutionBase`."""
+    """A normalized convolution of one feature map; see `ConvolutionBase`."""
 
     def call(self, x, routing=None, shared=False):
         """Returns the convolved, normalized and activated map.
 
         Args:
             x: `[N, H, W, C]`.
-            routing: `NormRouting` through the normalization.
-            shared: whether `x` holds each source once, to be repeated for
-                the routes that start from it.
+            routing: `NormRouting` for the normalization; None without one.
+            shared: whether `x` holds each source once, although several
+                routes start from it; the result is repeated for these.
         """
         x = self.convolution(x)
         return self.activate(
@@ -130,30 +142,33 @@ class Convolution(ConvolutionBase):
 class UpConvolution(ConvolutionBase):
     """A normalized 3x3 convolution of an upsampled map and a skip connection.
 
-    It is computed as the sum of two convolutions, which is equal: that of the
-    upsampled map is a transposed one (the fused upscaling of Karras et al.
-    2018), with 4 multiplications in place of 9, and that of the skip
-    connection is computed once for all routes that share it.
+    The convolution of the concatenated maps equals the sum of a convolution
+    of each, and is computed so. That of the upsampled map is computed as a
+    transposed convolution (the fused upscaling of Karras et al. 2018), which
+    needs 4 multiplications instead of 9. That of the skip connection is
+    computed once for all routes that share it.
     """
 
     def call(self, x, skip, routing):
-        """Returns the convolution of `x`, upsampled, concatenated with `skip`.
+        """Returns the convolution of `concat(upsample(x), skip)`.
 
         Args:
             x: `[routes * N, H, W, C]`.
-            skip: `[sources * N, 2H, 2W, D]`, or None.
-            routing: as in `Convolution`.
+            skip: `[sources * N, 2H, 2W, D]`, or None for no skip connection.
+            routing: `NormRouting` for the normalization.
         """
-        beside = 0 if skip is None else skip.shape[3]
+        skip_channels = 0 if skip is None else skip.shape[3]
+        input_channels = x.shape[3] + skip_channels
         if not self.convolution.built:
-            self.convolution.build((None, None, None, x.shape[3] + beside))
-        above, aside = tf.split(
-            self.convolution.kernel, [x.shape[3], beside], axis=2
+            self.convolution.build((None, None, None, input_channels))
+        kernel, skip_kernel = tf.split(
+            self.convolution.kernel, [x.shape[3], skip_channels], axis=2
         )
-        y = upsample_convolve(x, above)
+        y = upsample_convolve(x, kernel)
         if skip is not None:
-            aside = tf.cast(aside, skip.dtype)
-            y += routing.repeat_per_route(tf.nn.conv2d(skip, aside, 1, "SAME"))
+            skip_kernel = tf.cast(skip_kernel, skip.dtype)
+            convolved = tf.nn.conv2d(skip, skip_kernel, 1, "SAME")
+            y += routing.repeat_per_route(convolved)
         return self.activate(y, routing)
 
 
@@ -161,11 +176,14 @@ class ProgressiveEncoder(Network):
     """Encodes images to a 4x4 map, and to the features before each pooling.
 
     Args:
-        sizes: resolutions that are trained, ascending, e.g. `(8, 16, 32)`.
+        sizes: sizes of the images in training, ascending, for example
+            `(8, 16, 32)`.
         width: factor on all channel counts.
-        norm: as in `Convolution`; None for the trunk of a critic.
-        convs_at_8: convolutions at 8 px, 1 (Table 4) or 2 (official code).
-        kernel_initializer: of every convolution.
+        norm: arguments of the normalization, see `ConvolutionBase`; None in
+            a critic.
+        convs_at_8: number of convolutions at 8 px, 1 (Table 4) or 2 (authors'
+            code).
+        kernel_initializer: initializer of the kernels of all convolutions.
     """
 
     def __init__(
@@ -203,18 +221,18 @@ class ProgressiveEncoder(Network):
                 )
 
     def call(self, images, size, fade=None, routing=None):
-        """Encodes images.
+        """Returns the features of images.
 
         Args:
             images: `[N, k*size, l*size, 3]`, float in [-1, 1]; k = l = 1 in
                 training.
             size: one of `sizes`.
-            fade: weight of the block at `size`; None for 1.
-            routing: `NormRouting` through the normalizations, if there are any.
+            fade: weight of the block at `size`, in [0, 1]; None for 1.
+            routing: `NormRouting` for the normalizations; None without any.
 
         Returns:
-            `(content, skips)`: the 4x4 map and a dictionary, size -> features
-            at that size right before pooling.
+            `(content, skips)`: the map `[N, 4*k, 4*l, C]`, and a dictionary,
+            size -> features at that size before pooling.
         """
         x = self.from_rgb[str(size)](images, routing=routing)
         skips = {}
@@ -235,8 +253,9 @@ class ProgressiveGenerator(Network):
     """Generates images from a 4x4 map and skip connections.
 
     Args:
-        sizes, width, norm, kernel_initializer: as in `ProgressiveEncoder`.
-        skips: whether features of the encoder are concatenated (U-Net).
+        sizes, width, norm, kernel_initializer: see `ProgressiveEncoder`.
+        skips: whether features of the encoder are concatenated with those of
+            the generator, as in a U-Net.
         output_norm: whether the 1x1 convolution to RGB is normalized too.
     """
 
@@ -276,7 +295,8 @@ class ProgressiveGenerator(Network):
                 1,
                 norm=norm if output_norm else None,
                 linear=True,
-                # Near grey: contrast is faster to learn than to unlearn.
+                # The first outputs are almost grey, because the network
+                # increases contrast faster than it reduces it.
                 kernel_initializer=keras.initializers.RandomNormal(stddev=0.02),
                 name=f"to_rgb_{size}",
             )
@@ -284,13 +304,13 @@ class ProgressiveGenerator(Network):
         }
 
     def call(self, content, skips, size, fade=None, routing=None):
-        """Generates images.
+        """Returns images.
 
         Args:
-            content: `[sources * N, 4k, 4l, C]`, from the encoder.
+            content: output of the encoder, `[sources * N, 4*k, 4*l, C]`.
             skips: dictionary, size -> features of the source images.
-            size, fade: as in `ProgressiveEncoder`.
-            routing: `NormRouting` through the normalizations, with
+            size, fade: see `ProgressiveEncoder.call`.
+            routing: `NormRouting` for the normalizations, with
                 `routes_per_source` routes for each source.
 
         Returns:
@@ -310,7 +330,15 @@ class ProgressiveGenerator(Network):
 
 
 class CriticTail(Network):
-    """Convolutions of 3x3 and 4x4 and a dense layer: `[N, outputs]`."""
+    """Computes `[N, outputs]` from the map of a `ProgressiveEncoder`.
+
+    It has a 3x3 convolution, a 4x4 convolution and a dense layer.
+
+    Args:
+        width: factor on the channel counts.
+        outputs: number of outputs for each image.
+        kernel_initializer: initializer of all kernels.
+    """
 
     def __init__(
         self, width, outputs, kernel_initializer="he_normal", name=None
@@ -336,15 +364,16 @@ class CriticTail(Network):
 
     def call(self, x):
         x = self.valid(self.same(x))
-        # At the size of training the mean is over one position.
+        # Larger images than in training give several positions; the mean is
+        # over these. Images of the training size give one.
         return self.dense(tf.reduce_mean(x, axis=[1, 2]))
 
 
 class ProgressiveCritic(Network):
-    """One logit for each image; the structure of the encoder.
+    """Computes one logit for each image, by an encoder without normalization.
 
     Args:
-        sizes, width, convs_at_8, kernel_initializer: as in
+        sizes, width, convs_at_8, kernel_initializer: see
             `ProgressiveEncoder`.
     """
 
@@ -369,14 +398,14 @@ class ProgressiveCritic(Network):
         )
 
     def call(self, images, size, fade=None, groups=1):
-        """Scores images.
+        """Returns a logit for each image.
 
         Args:
-            images: `[groups * N, size, size, 3]`, float, one kind of image
-                after the other.
-            size, fade: as in `ProgressiveEncoder`.
-            groups: number of kinds; the minibatch standard deviation is
-                taken within each.
+            images: `[groups * N, size, size, 3]`, float, one group, such as
+                the real images, after the other.
+            size, fade: see `ProgressiveEncoder.call`.
+            groups: number of groups; the minibatch standard deviation is
+                computed within each.
 
         Returns:
             `[groups * N, 1]`, float32 logits.
@@ -386,12 +415,12 @@ class ProgressiveCritic(Network):
 
 
 class StyleEncoder(Network):
-    """Encodes images to style vectors, `[N, style_size]`, float32.
+    """Computes style vectors of images, `[N, style_size]`, float32.
 
     Args:
-        sizes, width, norm, convs_at_8, kernel_initializer: as in
+        sizes, width, norm, convs_at_8, kernel_initializer: see
             `ProgressiveEncoder`.
-        style_size: length of the vector.
+        style_size: length of the vectors.
     """
 
     def __init__(

@@ -1,6 +1,7 @@
 """The ResNet generator of CycleGAN (arXiv:1703.10593, appendix 7.2).
 
-In its notation: c7s1-64, d128, d256, R256 x 6 or 9, u128, u64, c7s1-3.
+In the paper's notation it is: c7s1-64, d128, d256, R256 x 6 or 9, u128, u64,
+c7s1-3.
 """
 
 import keras
@@ -21,17 +22,18 @@ STRIDE = 4  # Sides of images are multiples of this.
 def downsample_stem(network, x, training):
     """Returns the input of a network's residual blocks.
 
-    A 7x7 convolution and convolutions of stride 2, each with a normalization
-    and ReLU.
+    It is computed by a 7x7 convolution and convolutions of stride 2, each
+    followed by a normalization and ReLU.
 
     Args:
-        network: has `first`, a convolution, `downs`, convolutions of stride
-            2, and `norms`, one for each of these, or none.
-        x: `[N, H, W, 3]` in [-1, 1].
+        network: a network with the attributes `first`, a convolution,
+            `downs`, a list of convolutions of stride 2, and `norms`, a list
+            of normalizations, one for each of these convolutions, or empty.
+        x: images `[N, H, W, 3]` in [-1, 1].
         training: see `InstanceNormalization`.
 
     Returns:
-        `[N, h, w, C]`, at least 0.
+        Feature map `[N, h, w, C]`, no value below 0.
     """
     x = network.first(reflect_pad(x, 3, training))
     x = norm_relu(network.norms, 0, x, training)
@@ -41,16 +43,19 @@ def downsample_stem(network, x, training):
 
 
 class ResnetGenerator(Network):
-    """Two halvings, residual blocks, two doublings.
+    """Translates images by residual blocks at a quarter of their side.
+
+    Two convolutions halve the side before the blocks, and two transposed
+    convolutions double it afterwards.
 
     Args:
         blocks: number of residual blocks.
         width: factor on the channel counts.
         outer_norm: whether the layers outside the residual blocks are
-            normalized too, as published. It removes an image's overall
-            colour and contrast.
+            normalized too, as in the paper. This normalization removes the
+            overall colour and contrast of an image.
         make_block: function (index, channels, name) -> the residual block
-            at that index; None for plain ones.
+            with that index; None for blocks of `ResidualBlock`.
     """
 
     def __init__(
@@ -86,10 +91,11 @@ class ResnetGenerator(Network):
         ]
 
     def call(self, x, training=False):
-        """Translates images.
+        """Returns translations.
 
         Args:
-            x: `[N, H, W, 3]` in [-1, 1], sides multiples of `STRIDE`.
+            x: images `[N, H, W, 3]` in [-1, 1]; H and W are multiples of
+                `STRIDE`.
             training: see `InstanceNormalization`.
 
         Returns:
@@ -101,10 +107,10 @@ class ResnetGenerator(Network):
         return self._decode(x, training)
 
     def _decode(self, x, training, prepare=lambda x: x):
-        """Returns images from the blocks' output.
+        """Returns images, decoded from the output of the residual blocks.
 
         Args:
-            x: `[N, h, w, C]`.
+            x: feature map `[N, h, w, C]`.
             training: see `InstanceNormalization`.
             prepare: function that is applied to the input of each layer.
         """

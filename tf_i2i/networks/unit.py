@@ -9,24 +9,25 @@ from tf_i2i.networks.blocks import ResidualBlock
 from tf_i2i.networks.blocks import normal_kernels
 from tf_i2i.networks.blocks import widen
 
-BLOCKS = 4  # Residual blocks of an encoder, and of a generator.
+BLOCKS = 4  # Number of residual blocks in an encoder, and in a generator.
 
 
 def leaky_relu(x):
-    """Returns the leaky ReLU of slope .01, as in the authors' code."""
+    """Returns the leaky ReLU with the slope of the authors' code, .01."""
     return tf.nn.leaky_relu(x, 0.01)
 
 
 def residual_blocks(
     count, channels=512, kernel_size=3, width=1.0, name="block"
 ):
-    """Returns residual blocks, which networks may share.
+    """Returns a list of residual blocks, which several networks may share.
 
     Args:
         count: number of blocks.
-        channels: channels at width 1.
-        kernel_size: 3, as in "basic residual blocks"; Table 3 prints 1, with
-            which a code has a receptive field of 19 pixels.
+        channels: number of channels at width 1.
+        kernel_size: side of the kernels in pixels. It is 3 in "basic residual
+            blocks", which the paper uses. Table 3 prints 1, but then a code
+            would have a receptive field of 19 pixels only.
         width: factor on the channels.
         name: name of the blocks, to which a number is added.
 
@@ -46,11 +47,13 @@ def residual_blocks(
 
 
 class UnitEncoder(Network):
-    """Three convolutions and residual blocks: the mean of a code.
+    """Computes means of codes by three convolutions and residual blocks.
 
     Args:
-        blocks: list of `ResidualBlock`, some of them another encoder's too.
-        halvings: 3, or 2: then the first convolution keeps the size.
+        blocks: list of `ResidualBlock`; some may be shared with another
+            encoder.
+        halvings: number of convolutions of stride 2, 3 or 2. If it is 2, the
+            first convolution has stride 1.
         width: factor on the channel counts.
     """
 
@@ -76,7 +79,8 @@ class UnitEncoder(Network):
         """Returns the means of codes.
 
         Args:
-            x: `[N, H, W, 3]`, sides multiples of `2 ** halvings`.
+            x: images `[N, H, W, 3]`; H and W are multiples of
+                `2 ** halvings`.
             training: see `InstanceNormalization`.
 
         Returns:
@@ -90,11 +94,16 @@ class UnitEncoder(Network):
 
 
 class UnitGenerator(Network):
-    """Residual blocks, transposed convolutions, and 1x1 to RGB.
+    """Generates images from codes.
+
+    It has residual blocks, transposed convolutions and a 1x1 convolution to
+    RGB.
 
     Args:
-        blocks: list of `ResidualBlock`, some of them another generator's too.
-        halvings: as of the encoder.
+        blocks: list of `ResidualBlock`; some may be shared with another
+            generator.
+        halvings: number of transposed convolutions; the same number as
+            `halvings` of the encoder.
         width: factor on the channel counts.
     """
 
@@ -120,7 +129,7 @@ class UnitGenerator(Network):
         """Returns images.
 
         Args:
-            code: `[N, h, w, channels]`.
+            code: codes `[N, h, w, channels]`.
             training: see `InstanceNormalization`.
 
         Returns:
@@ -135,10 +144,13 @@ class UnitGenerator(Network):
 
 
 class UnitCritic(Network):
-    """Convolutions of stride 2 without normalization; a map of logits.
+    """Computes a map of logits by convolutions of stride 2.
+
+    There is no normalization.
 
     Args:
-        layers: number of convolutions, 1 to 5; 64, 128, ... 1024 channels.
+        layers: number of convolutions, 1 to 5; they have 64, 128, ... 1024
+            channels.
         width: factor on the channel counts.
     """
 
@@ -160,7 +172,7 @@ class UnitCritic(Network):
         )
 
     def call(self, x):
-        """Returns logits `[N, h, w, 1]`; 7x7 for 256x256 pixels."""
+        """Returns logits `[N, h, w, 1]`; h = w = 7 for 256x256 pixels."""
         for convolution in self.convolutions:
             x = leaky_relu(convolution(x))
         return self.head(x)

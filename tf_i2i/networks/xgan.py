@@ -1,13 +1,14 @@
 """Networks of XGAN (ICLR 2018 submission, Table 1).
 
-Encoder and decoder serve both domains: each domain has its own layers next to
-the images; those next to the embedding are shared, and both domains pass
-through them as one batch. Moving statistics are kept for each *route*: with
-one set for both domains, embeddings would be aligned in training, where each
-domain is normalized by its own batch, and not at inference.
+Encoder and decoder process both domains. The layers next to the images exist
+once for each domain. The layers next to the embedding are shared, and process
+both domains as one batch. Moving statistics are kept for each *route*
+(combination of domains). With one set for both domains, embeddings would be
+aligned in training, where each domain is normalized by its own batch, but not
+at inference.
 
-Kernels are 4x4 with stride 2 (not printed). The last map has a side of
-`image_size / 16` pixels.
+Kernels are 4x4 with stride 2; the paper does not give their size. The last
+map of the convolutions has a side of `image_size / 16` pixels.
 """
 
 import keras
@@ -19,19 +20,19 @@ from tf_i2i.layers import NormRouting
 from tf_i2i.networks.base import Network
 from tf_i2i.networks.blocks import widen
 
-BLOCKS = 4  # Blocks of an encoder, and of a decoder.
+BLOCKS = 4  # Number of convolutional blocks in an encoder, and in a decoder.
 STRIDE = 2**BLOCKS
 EMBEDDING = 1024
 _KERNEL = 4
 
 
 class _Block(Network):
-    """A convolution, batch normalization by route, ReLU."""
+    """A convolution, batch normalization of each route, and ReLU."""
 
     def __init__(self, convolution, routes, name=None):
         super().__init__(name)
         self.convolution = convolution
-        # One scale and offset for all routes.
+        # All routes have the same scale and offset.
         self.norm = DomainBatchRenormalization(
             dict.fromkeys(routes, 0), name="norm"
         )
@@ -58,8 +59,8 @@ class XganEncoder(Network):
     Args:
         image_size: side of the images, a multiple of 16 pixels.
         width: factor on the channel counts.
-        shared_blocks: how many of the four convolutions, the last ones, the
-            domains share; they always share the two dense layers.
+        shared_blocks: number of the last of the four convolutions that the
+            domains share. They always share the two dense layers.
 
     Attributes:
         size: length of the embedding vectors.
@@ -81,10 +82,11 @@ class XganEncoder(Network):
             ]
 
         own = BLOCKS - shared_blocks
-        # Two lists: Keras saves no layers of lists in a dictionary.
+        # These are two attributes, because Keras does not save layers in
+        # lists inside a dictionary.
         self.own_a = blocks(range(own), ("a", "fake_a"), "own_a")
         self.own_b = blocks(range(own), ("b", "fake_b"), "own_b")
-        # A convolution of the whole map is a dense layer.
+        # A convolution whose kernel covers the whole map is a dense layer.
         dense = Conv2D(
             self.size,
             image_size // STRIDE,
@@ -101,9 +103,11 @@ class XganEncoder(Network):
         """Returns embeddings.
 
         Args:
-            images: `[len(routing.routes) * N, S, S, 3]`, route after route.
-            routing: `NormRouting` by the routes "a", "b" (images of a domain),
-                "fake_a" and "fake_b" (translations into it).
+            images: `[len(routing.routes) * N, S, S, 3]`, one route after the
+                other.
+            routing: `NormRouting` with some of the routes "a" and "b" (images
+                of these domains), "fake_a" and "fake_b" (translations to
+                these domains).
 
         Returns:
             float32 `[len(routing.routes) * N, size]`, vectors of length 1.
@@ -128,9 +132,9 @@ class XganDecoder(Network):
     Args:
         image_size: side of the images, a multiple of 16 pixels.
         width: factor on the channel counts.
-        shared_blocks: how many of the first four deconvolutions the domains
-            share.
-        targets: domains of the images: "ab" or one of them.
+        shared_blocks: number of the first four transposed convolutions that
+            the domains share.
+        targets: domains of the images that it can generate: "ab", "a" or "b".
     """
 
     def __init__(
@@ -154,7 +158,8 @@ class XganDecoder(Network):
                 found.append(_Block(layer, routes, f"{owner}_{i}"))
             return found
 
-        # The targets of one source have the same statistics here.
+        # In shared blocks, statistics depend on the source only: the routes
+        # to the targets have not parted yet.
         self.shared = blocks(range(shared_blocks), ("a", "b"), "shared")
         for target in targets:
             own = blocks(
@@ -172,13 +177,14 @@ class XganDecoder(Network):
         """Returns images.
 
         Args:
-            codes: `[sources * N, D]`, vectors of length 1, source after
-                source.
-            routing: `NormRouting` by routes such as "ab", from A to B.
+            codes: embeddings `[sources * N, D]`, vectors of length 1, one
+                source after the other.
+            routing: `NormRouting` with routes such as "ab", which is from A
+                to B.
 
         Returns:
-            float32 `[len(routing.routes) * N, S, S, 3]` in [-1, 1], route
-            after route.
+            float32 `[len(routing.routes) * N, S, S, 3]` in [-1, 1], one route
+            after the other.
         """
         routes, limits = routing.routes, routing.limits
         sources = tuple(
@@ -206,12 +212,13 @@ class XganDecoder(Network):
 
 
 class XganCritic(Network):
-    """Logits of images (Table 1 c).
+    """Computes logits of images (Table 1 c).
 
     Args:
         image_size: side of the images, a multiple of 16 pixels.
         width: factor on the channel counts.
-        routes: kinds of images, each normalized by its own statistics.
+        routes: groups of images, such as "real", each of which is normalized
+            by its own statistics.
         logits: number of logits for each image.
     """
 
@@ -232,7 +239,13 @@ class XganCritic(Network):
         self.last = Conv2D(logits, image_size // STRIDE, name="dense")
 
     def call(self, images, routing):
-        """Returns `[., logits]` of `[len(routing.routes) * N, S, S, 3]`."""
+        """Returns logits, `[len(routing.routes) * N, logits]`.
+
+        Args:
+            images: `[len(routing.routes) * N, S, S, 3]`, one route after the
+                other.
+            routing: `NormRouting` with some of the critic's routes.
+        """
         x = images
         for block in self.blocks:
             x = block(x, routing=routing)
@@ -240,10 +253,13 @@ class XganCritic(Network):
 
 
 class DomainClassifier(Network):
-    """One logit of an embedding, above 0 for A: three dense layers.
+    """Classifies the domain of embeddings by three dense layers.
+
+    Its logit is above 0 for domain A.
 
     Args:
-        width: factor on the 1024 channels (not printed).
+        width: factor on the 1024 channels, a number that the paper does not
+            give.
     """
 
     def __init__(self, width=1.0, name=None):
@@ -260,7 +276,7 @@ class DomainClassifier(Network):
         self.last = keras.layers.Dense(1, name="dense_2")
 
     def call(self, codes):
-        """Returns logits `[N, 1]` of vectors of length 1, `[N, D]`."""
+        """Returns logits `[N, 1]` of embeddings `[N, D]`, of length 1."""
         x = scale_to_unit_variance(codes)
         for dense in self.hidden:
             x = dense(x)
@@ -268,9 +284,10 @@ class DomainClassifier(Network):
 
 
 def scale_to_unit_variance(codes):
-    """Returns vectors of length 1 scaled to a mean square of 1.
+    """Returns vectors of length 1, multiplied so that their mean square is 1.
 
-    Otherwise the first layer would get values around 1/32 in each of 1024
-    channels, whose variance is below the epsilon of normalization.
+    Otherwise the inputs of the first layer would be about 1/32 in each of
+    1024 channels. Their variance would be smaller than the epsilon of the
+    normalization.
     """
     return codes * codes.shape[1] ** 0.5
