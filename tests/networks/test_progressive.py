@@ -159,7 +159,7 @@ def test_up_convolution_is_upsample_concatenate_convolve(rng):
     beside = np.concatenate([skip[:2], skip[:2], skip[2:], skip[2:]])
     both = np.concatenate([upsample(x), beside], axis=3)
     convolved = layer.convolution(both)
-    expected = layer.finish(convolved, routing)
+    expected = layer.activate(convolved, routing)
     np.testing.assert_allclose(y, expected, rtol=1e-3, atol=1e-4)
 
 
