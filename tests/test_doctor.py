@@ -237,7 +237,7 @@ def test_a_killed_child(photos, monkeypatch, capsys):
     [
         (
             "echo 'std::bad_alloc' >&2; kill -ABRT $$",
-            "does not fit into memory: it ended by SIGABRT, std::bad_alloc",
+            "into memory: the signal SIGABRT ended it, std::bad_alloc",
         ),
         ("echo '{\"out_of_memory\": true}'", "memory: an allocation failed"),
         (
@@ -285,9 +285,9 @@ def test_the_data_of_the_configuration(photos, monkeypatch, capsys):
     ("needs", "said", "expected"),
     [
         ({"hours": 24000.0}, "! the whole run would take about 1,000 days", 0),
-        ({"memory": 90 * 10**9}, "! a step takes 90 GB of this", 0),
+        ({"memory": 90 * 10**9}, "! a step needs 90 GB of the", 0),
         ({"checkpoint_bytes": 10**17}, "x the checkpoints need 3e+08 GB", 1),
-        ({"load_size": 10**7}, "x the store need 3.6e+07 GB", 1),
+        ({"load_size": 10**7}, "x the stored images need 3.6e+07 GB", 1),
     ],
 )
 def test_needs_beyond_the_machine(
@@ -304,6 +304,6 @@ def test_needs_beyond_the_machine(
 def test_advice_can_be_copied():
     advice = "All will be blurred: train at the images' size, all of them, by "
     flag = "--gin_param='train.image_size = 32'"
-    lines = doctor._wrapped(f"{advice}{flag}, or find larger ones.")
+    lines = doctor._wrap(f"{advice}{flag}, or find larger ones.")
     assert any(flag in line for line in lines)
     assert len(advice) < doctor._WIDTH < len(advice + flag)

@@ -26,7 +26,7 @@ def test_a_picture_and_a_folder_show_the_same_pairs(tmp_path, capsys):
     np.testing.assert_array_equal(
         read(tmp_path / "pairs" / "0001_b.png"), picture[36:68, 36:68]
     )
-    assert "Drew 3 pairs" in capsys.readouterr().out
+    assert "Sampled 3 pairs" in capsys.readouterr().out
 
 
 def test_other_seeds_draw_other_pairs(tmp_path, refuses):

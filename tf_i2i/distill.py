@@ -1,12 +1,13 @@
-"""python -m tf_i2i.distill: trains a small network to imitate a run.
+"""python -m tf_i2i.distill: trains a small network to imitate a trained run.
 
     python -m tf_i2i.distill --run_dir=runs/mine --student=runs/small
     python -m tf_i2i.distill --run_dir=runs/mine --student=runs/small \
         --direction=both --gin_param='Student.width = 0.5'
 
-The student learns to reproduce the translations of the run's own training
-images; no pairs are needed. It is an ordinary run: the same command continues
-after a stop, and `translate`, `evaluate` and `export` take its folder.
+The small network, the student, learns to give the run's translations of the
+run's own training images; no pairs of real images are needed. The student is
+a run like any other: after an interruption the same command continues it, and
+`translate`, `evaluate` and `export` take its folder.
 """
 
 import json
@@ -21,7 +22,7 @@ from tf_i2i.domains import ends
 from tf_i2i.errors import UserError
 from tf_i2i.methods.capabilities import style_shape
 
-TEACHER = "teacher"  # Folder of its SavedModel, in the student's.
+TEACHER = "teacher"  # Folder of the teacher's SavedModel, in the student's run.
 REPORT = "distillation.json"
 PARITY_IMAGES = 64
 
@@ -29,8 +30,9 @@ PARITY_IMAGES = 64
 def _parser():
     parser = cli.parser(
         "distill",
-        "Trains a small network to give a run's translations, and shows both "
-        "in one table. The same command again goes on where it stopped.",
+        "Trains a small network, the student, to give the same translations "
+        "as a run, and prints the scores of both in one table. If it is "
+        "interrupted, the same command continues the training.",
         [
             "python -m tf_i2i.distill --run_dir=runs/mine --student=runs/small",
             "python -m tf_i2i.distill --run_dir=runs/mine "
@@ -45,14 +47,22 @@ def _parser():
         "--direction",
         choices=(*DIRECTIONS, "both"),
         default="a_to_b",
-        help="what it learns (default: a_to_b)",
+        help="direction or directions that the student learns (default: "
+        "a_to_b)",
     )
     cli.add_gin_flags(
         add,
-        "its configuration (default: student_mobile.gin); may be repeated",
-        "e.g. 'single_phase.images = 10000'; may be repeated, wins over files",
+        "configuration of the student (default: student_mobile.gin); may be "
+        "repeated",
+        "change of the configuration, such as 'single_phase.images = 10000'; "
+        "it takes precedence over the files; may be repeated",
     )
-    add("--count", type=int, help="test images of the table at most")
+    add(
+        "--count",
+        type=int,
+        help="largest number of test images that the table is computed on "
+        "(default: all)",
+    )
     return parser
 
 
@@ -63,7 +73,7 @@ def main(argv):
         argv: command line, without the program.
 
     Raises:
-        UserError: wrong flags, no trained run, or one that takes styles.
+        UserError: wrong flags, no trained run, or a run with styles.
     """
     flags = _parser().parse_args(argv)
     cli.check_run_dir(flags.run_dir)
@@ -93,28 +103,43 @@ def main(argv):
         trainer.run()
     if trainer.state.stopped:
         step = trainer.state.step
-        print(f"Stopped and saved at step {step}; the same command goes on.")
+        print(
+            f"Stopped and saved at step {step}; the same command continues "
+            "the training."
+        )
         return
     student = runs.load_translator(student_dir).model
     _compare(run, {"student": student, "teacher": teacher}, flags, student_dir)
 
 
 def _ways(teacher, direction):
-    """Returns the directions to learn; refuses those that take a style."""
+    """Returns the directions that the student learns.
+
+    Args:
+        teacher: `UnpairedTranslator`.
+        direction: "a_to_b", "b_to_a" or "both".
+
+    Raises:
+        UserError: the teacher does not have a direction, or has styles there.
+    """
     ways = DIRECTIONS if direction == "both" else (direction,)
     for way in ways:
         teacher.check_direction(way)
         if style_shape(teacher, way):
             raise UserError(
-                "`--run_dir` must be a run without styles: a student learns "
-                f"one picture for each. Received: {type(teacher).__name__} "
-                f"with a style for {way}"
+                "`--run_dir` must be a run without styles, because a student "
+                "learns one translation of each image. "
+                f"Received: {type(teacher).__name__} with styles for {way}"
             )
     return ways
 
 
 def _write_teacher(teacher, folder):
-    """Exports the teacher as SavedModel, unless it is there already."""
+    """Writes the teacher's SavedModel, unless the folder exists.
+
+    Returns:
+        Absolute path of the folder.
+    """
     from tf_i2i.exporting import export_saved_model
 
     if not folder.exists():
@@ -127,7 +152,7 @@ def _write_teacher(teacher, folder):
 
 
 def _bindings(teacher, run, folder, ways):
-    """Returns the student's settings that follow from the teacher."""
+    """Returns the gin bindings of the student that the teacher determines."""
     bindings = [
         f"train.image_size = {teacher.size}",
         f"train.fit = {run.config.fit!r}",
@@ -141,11 +166,20 @@ def _bindings(teacher, run, folder, ways):
 
 
 def _compare(run, models, flags, student_dir):
-    """Scores both on the teacher's test images; prints and saves the table."""
+    """Compares student and teacher on test images of the teacher's run.
+
+    Prints the comparison and writes it to `REPORT` in the student's folder.
+
+    Args:
+        run: `TrainedRun` of the teacher.
+        models: dictionary with the models "student" and "teacher".
+        flags: parsed flags.
+        student_dir: folder of the student's run.
+    """
     from tf_i2i.exporting import parity
     from tf_i2i.exporting import photo_to_photo
 
-    kept: dict[str, dict] = {
+    report: dict[str, dict] = {
         "parameters": {
             name: _parameters(model) for name, model in models.items()
         }
@@ -157,15 +191,15 @@ def _compare(run, models, flags, student_dir):
             photo_to_photo(models["student"], way),
             run.images(ends(way)[0], "test", PARITY_IMAGES),
         )
-        kept[way] = {"likeness": alike, "scores": table}
-        _show(way, table, alike)
-    sizes = kept["parameters"]
+        report[way] = {"likeness": alike, "scores": table}
+        _print_scores(way, table, alike)
+    sizes = report["parameters"]
     print(
         f"\nParameters, all directions: student {sizes['student']:,}, teacher "
         f"{sizes['teacher']:,}"
     )
     (student_dir / REPORT).write_text(
-        json.dumps(kept, indent=2, default=float) + "\n"
+        json.dumps(report, indent=2, default=float) + "\n"
     )
     print(
         f"Next:       python -m tf_i2i.export --run_dir={student_dir} "
@@ -174,12 +208,17 @@ def _compare(run, models, flags, student_dir):
 
 
 def _parameters(model):
+    """Number of network weights that are used at inference."""
     variables = {id(v): v for v in model.averaged_variables}.values()
     return sum(variable.numpy().size for variable in variables)
 
 
 def _table(run, models, direction, count):
-    """Returns row -> (measure -> float) of both models and the baselines."""
+    """Returns the scores of both models and of the cheats in one direction.
+
+    Returns:
+        Dictionary: row -> dictionary, name of a number -> float.
+    """
     from tf_i2i.evaluation.evidence import RealImages
     from tf_i2i.evaluation.judge import Judge
     from tf_i2i.evaluation.registry import find_recipe
@@ -191,18 +230,19 @@ def _table(run, models, direction, count):
     evidence = real.evidence(direction, "test", count)
     judge = Judge(evidence, load_features("random-conv"), 0, cached_embeddings)
     measures = find_recipe("quick")
-    made = TrainedModels(real, models).candidates(evidence, direction, measures)
-    return judge.table(made, measures)
+    subject = TrainedModels(real, models)
+    candidates = subject.candidates(evidence, direction, measures)
+    return judge.table(candidates, measures)
 
 
-def _show(direction, table, alike):
+def _print_scores(direction, table, alike):
     from tf_i2i.report import format_summary
 
     print(f"\n{direction}")
     print(format_summary(table))
     print(
         f"Student and teacher, {alike['images']} test images: mean "
-        f"{alike['mean']} levels apart, SSIM {alike['ssim']}."
+        f"difference {alike['mean']} levels of 255, SSIM {alike['ssim']}."
     )
 
 

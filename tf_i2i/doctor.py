@@ -1,4 +1,4 @@
-"""python -m tf_i2i.doctor: checks images, and whether a run fits here.
+"""python -m tf_i2i.doctor: checks images, and what a configuration needs.
 
     python -m tf_i2i.doctor --data_a=photos/ --data_b=drawings/
     python -m tf_i2i.doctor --data_a=photos/ --data_b=drawings/ \
@@ -36,19 +36,21 @@ from tf_i2i.domains import DOMAINS
 from tf_i2i.errors import UserError
 from tf_i2i.errors import printable
 
+_STORED = {"checkpoints": "checkpoints", "store": "stored images"}
 MARKS = {ERROR: "x", WARNING: "!", NOTE: "-"}
-IMAGE_SIZE = 64  # As `train.image_size`.
-LONG_HOURS = 7 * 24
-FULL = 0.8  # Of the machine's memory.
-_WIDTH = 96  # Of the report, characters.
+IMAGE_SIZE = 64  # The default of `train.image_size`.
+LONG_HOURS = 7 * 24  # A longer run gets a warning.
+FULL = 0.8  # Share of the machine's memory above which there is a warning.
+_WIDTH = 96  # Width of the report in characters.
 
 
 def _parser():
     parser = cli.parser(
         "doctor",
-        "Looks for what is wrong with two collections of images, and tries "
-        "out whether a configuration fits this machine. Ends with a "
-        "verdict; exit status 1 means: not usable.",
+        "Looks for faults in two collections of images, and tries out "
+        "whether a configuration fits this machine. The last line is a "
+        "verdict. The exit status is 1 if images or configuration are not "
+        "usable.",
         [
             "python -m tf_i2i.doctor --data_a=photos/ --data_b=drawings/",
             "python -m tf_i2i.doctor --data_a=photos/ --data_b=drawings/ "
@@ -58,19 +60,31 @@ def _parser():
     add = parser.add_argument
     add(
         "--data_a",
-        help=f"images of domain A: {forms()} (default: the config's, or toy)",
+        help=f"images of domain A: {forms()} (default: those of the "
+        "configuration, otherwise toy)",
     )
-    add("--data_b", help="images of domain B")
-    add("--image_size", type=int, help="of the training, pixels")
+    add("--data_b", help="images of domain B, as for --data_a")
+    add(
+        "--image_size",
+        type=int,
+        help="side in pixels of the images in training (default: that of the "
+        f"configuration, otherwise {IMAGE_SIZE})",
+    )
     cli.add_gin_flags(
         add,
-        "train two steps of this configuration, to see what it needs",
-        "e.g. 'train.image_size = 64'; may be repeated",
+        "configuration to train a few steps of, to measure what it needs; may "
+        "be repeated",
+        "change of the configuration, such as 'train.image_size = 64'; may be "
+        "repeated",
     )
-    add("--run_dir", help="of a run: its configuration, its disk")
+    add(
+        "--run_dir",
+        help="folder of a run whose configuration is tried and whose disk is "
+        "checked for free space",
+    )
     cli.add_allow_imports(add)
-    add("--json", metavar="FILE", help="write all findings for a script")
-    add("--trial", help=argparse.SUPPRESS)  # What the child process is told.
+    add("--json", metavar="FILE", help="JSON file to write all findings to")
+    add("--trial", help=argparse.SUPPRESS)  # Request to the child process.
     return parser
 
 
@@ -89,7 +103,8 @@ def main(argv):
         _trial(**json.loads(args.trial))
         return
     _check_flags(args)
-    # Before images are read: a child's peak begins with its parent's.
+    # This is done before images are read, because the peak memory of a child
+    # process begins with that of its parent.
     needs, about_run = _try_out(args)
     sources = (
         _sources({"a": args.data_a, "b": args.data_b})
@@ -125,7 +140,7 @@ def _check_flags(args):
     if args.gin_param and not (args.gin_file or args.run_dir):
         raise UserError(
             "`--gin_param` must come with --gin_file or --run_dir. "
-            f"Received: {args.gin_param[0]} alone"
+            f"Received: {args.gin_param[0]} without them"
         )
     if args.image_size is not None and args.image_size < 1:
         raise UserError(
@@ -142,7 +157,11 @@ def _check_flags(args):
 
 
 def _sources(specs):
-    """Returns the sources of the domains that are given, by letter."""
+    """Sources of images by domain, without those that are None.
+
+    Args:
+        specs: dictionary, "a" or "b" -> value of `--data_a` or `--data_b`.
+    """
     return {
         letter: source_for(spec, letter)
         for letter, spec in specs.items()
@@ -168,16 +187,22 @@ def _examine(sources, image_size, needs):
     return domains, findings
 
 
-# The configuration, in a process that may die.
+# The configuration is tried in a child process, which may be killed.
 
 
 def _try_out(args):
-    """Returns what the configuration needs, and findings about it."""
+    """Trains a few steps of the configuration in a child process.
+
+    Returns:
+        `(needs, findings)`: a dictionary of what the configuration needs,
+        from `training.trial`, and a list of `Finding`; both are empty if no
+        configuration is given.
+    """
     if not (args.gin_file or args.run_dir):
         return {}, []
     bindings, environment = args.gin_param, dict(os.environ)
     if environment.pop("TF_CONFIG", None):
-        # The other workers are not here.
+        # The other workers do not run, so the trial must not wait for them.
         bindings = [*bindings, "train.strategy = 'auto'"]
     with tempfile.TemporaryDirectory() as blank:
         request = {
@@ -198,15 +223,28 @@ def _try_out(args):
 
 
 def _command(request):
-    """Runs the trial in a child process."""
+    """Command that runs this verb as a child process.
+
+    Args:
+        request: dictionary of the arguments of `_trial`.
+    """
     module = ["-m", "tf_i2i.doctor"]
     return [sys.executable, *module, f"--trial={json.dumps(request)}"]
 
 
 def _trial(run_dir, files, bindings, allow_imports):
-    """Runs in the child: prints JSON lines before and after the steps."""
+    """Tries a configuration; this runs in the child process.
+
+    Prints one line of JSON before the training steps and one after them.
+
+    Args:
+        run_dir: folder of the run.
+        files: paths of .gin files.
+        bindings: list of "name.parameter = value".
+        allow_imports: whether the run's config.gin may import code.
+    """
     with contextlib.suppress(OSError):
-        # Where memory runs out, Linux is to kill this process, not another.
+        # If memory runs out, Linux should kill this process and no other.
         Path("/proc/self/oom_score_adj").write_text("1000")
     tf = cli.import_tensorflow(training=True)
     from tf_i2i.runs import open_run
@@ -222,7 +260,17 @@ def _trial(run_dir, files, bindings, allow_imports):
 
 
 def _understand(child):
-    """Returns `(needs, findings)` of a finished child."""
+    """Returns the results of a child process that has ended.
+
+    Args:
+        child: `subprocess.CompletedProcess`.
+
+    Returns:
+        `(needs, findings)`, as `_try_out`.
+
+    Raises:
+        UserError: the child ended with a `UserError`.
+    """
     needs: dict = {}
     for line in child.stdout.splitlines():
         if line.startswith("{"):
@@ -235,10 +283,14 @@ def _understand(child):
     elif child.returncode in (-signal.SIGKILL, 128 + signal.SIGKILL):
         how = "the system killed it"
     elif child.returncode < 0:
-        how = f"it ended by {signal.Signals(-child.returncode).name}, {reason}"
+        name = signal.Signals(-child.returncode).name
+        how = f"the signal {name} ended it, {reason}"
     elif child.returncode:
         what = f"a step of the largest phase failed: {reason}"
-        advice = "Not a matter of memory: training would end with this error."
+        advice = (
+            "The reason is not a lack of memory; training would end with this "
+            "error."
+        )
         return needs, [_about_run("failed", ERROR, what, advice)]
     else:
         return needs, _fit_findings(needs)
@@ -247,7 +299,11 @@ def _understand(child):
 
 
 def _reason(stderr):
-    """Returns the last line of a process's output that names an error."""
+    """Returns the line of a process's stderr that names its error.
+
+    That is the last line that begins with the name of an exception, or else
+    the last line.
+    """
     lines = stderr.strip().splitlines() or ["no reason given"]
     errors = [line for line in lines if re.match(r"[\w.]*(E|e)rror\b", line)]
     return (errors or lines)[-1][:300]
@@ -258,15 +314,15 @@ def _about_run(kind, level, what, advice):
 
 
 def _lower(needs):
-    """Returns advice that names the settings of this configuration."""
+    """Advice to lower the settings that decide how much memory is needed."""
     settings = needs.get("settings", {})
     now = [f"{name} = {value}" for name, value in settings.items()]
     names = [name for name in settings if name.endswith(".batch_size")]
     example = (names or ["growing_phases.batch_size"])[0]
     half = max(1, needs.get("batch_size", 8) // 2)
     return (
-        f"Lower {', '.join(now) or 'image_size, batch_size or width'}: "
-        f"--gin_param='{example} = {half}' and the like."
+        f"Lower {', '.join(now) or 'image_size, batch_size or width'}, for "
+        f"example by --gin_param='{example} = {half}'."
     )
 
 
@@ -278,8 +334,8 @@ def _fit_findings(needs):
             _about_run(
                 "memory",
                 WARNING,
-                f"a step takes {format_bytes(needs['memory'])} of this "
-                f"machine's {format_bytes(there)} of memory",
+                f"a step needs {format_bytes(needs['memory'])} of the "
+                f"{format_bytes(there)} of memory of this machine",
                 _lower(needs),
             )
         )
@@ -290,8 +346,7 @@ def _fit_findings(needs):
                 WARNING,
                 f"the whole run would take {_duration(needs['hours'])}",
                 "Use a GPU, or a smaller configuration (python -m "
-                "tf_i2i.train --list_configs shows what there is). "
-                + _lower(needs),
+                "tf_i2i.train --list_configs lists them). " + _lower(needs),
             )
         )
     return findings
@@ -305,7 +360,13 @@ def _machine_memory():
 
 
 def _disk_findings(args, needs, sources):
-    """Returns findings on disk space; adds the sizes to `needs`."""
+    """Checks the free space for checkpoints and for the stored images.
+
+    Adds the key "disk" to `needs`, with the bytes of both.
+
+    Returns:
+        List of `Finding`, one for each that has too little space.
+    """
     side = needs["load_size"]
     folders = {
         "checkpoints": Path(args.run_dir or "runs").absolute(),
@@ -325,10 +386,12 @@ def _disk_findings(args, needs, sources):
                 _about_run(
                     "disk",
                     ERROR,
-                    f"the {name} need {format_bytes(needs['disk'][name])} in "
-                    f"{folder}, where {format_bytes(free)} are free",
-                    "Make room, or take another place: --run_dir for "
-                    "checkpoints, TF_I2I_CACHE for the store.",
+                    f"the {_STORED[name]} need "
+                    f"{format_bytes(needs['disk'][name])} in {folder}, where "
+                    f"{format_bytes(free)} are free",
+                    "Free some space, or choose another disk: by --run_dir "
+                    "for checkpoints, by the environment variable "
+                    "TF_I2I_CACHE for stored images.",
                 )
             )
     return findings
@@ -340,50 +403,58 @@ def _disk_findings(args, needs, sources):
 def _verdict(findings):
     errors = [f for f in findings if f.level == ERROR]
     if errors:
-        named = [_named(finding) for finding in errors]
-        return f"not usable: {'; '.join(named)}"
+        return f"not usable: {'; '.join(map(_describe, errors))}"
     warnings = sum(f.level == WARNING for f in findings)
     if warnings:
         return f"usable, with {warnings} warning{'s' if warnings > 1 else ''}"
     return "ready"
 
 
-def _named(finding):
+def _describe(finding):
+    """A finding as text, which begins with its domain if it has one."""
     where = {"a": "A: ", "b": "B: "}.get(finding.where, "")
     return where + finding.what
 
 
 def _print_report(domains, needs, findings, verdict):
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # A console that lacks a letter of a name shows its number.
+        # A character of a file name that the console's encoding lacks is
+        # shown as a backslash escape.
         sys.stdout.reconfigure(errors="backslashreplace")
     for domain in domains:
         _print_domain(domain)
     if "step" in needs:
         _print_needs(needs)
     for finding in findings:
-        _say(f"{MARKS[finding.level]} {_named(finding)}")
+        _say(f"{MARKS[finding.level]} {_describe(finding)}")
         for example in finding.examples:
-            _say(f"      {_short(example)}")
-        for line in _wrapped(finding.advice):
+            _say(f"      {_shorten(example)}")
+        for line in _wrap(finding.advice):
             _say(f"  {line}")
         _say()
     _say(verdict)
 
 
-def _wrapped(text):
-    """Lines of a text; a quoted flag stays whole, so that it can be copied."""
+def _wrap(text):
+    """Splits a text into lines, but never within a quoted flag.
+
+    A quoted flag stays in one line so that it can be copied.
+    """
     quoted = re.sub(r"--\w+='[^']*'", lambda m: m[0].replace(" ", "\0"), text)
     lines = textwrap.wrap(quoted, _WIDTH, break_on_hyphens=False)
     return [line.replace("\0", " ") for line in lines]
 
 
 def _say(line=""):
-    """Prints a line, with control characters escaped."""
+    """Prints a line with control characters escaped.
+
+    File names may contain control characters that would change the terminal.
+    """
     print(printable(line))
 
 
-def _short(text):
+def _shorten(text):
+    """The text, with its middle left out if it is wider than the report."""
     half = _WIDTH // 2 - 2
     return text if len(text) <= _WIDTH else f"{text[:half]}...{text[-half:]}"
 
@@ -399,9 +470,9 @@ def _print_domain(domain):
             for key in ("smallest", "median", "largest")
         )
         if small != large:
-            small += f" to {large}, half of them up to {median}"
+            small += f" to {large}, median {median}"
         if facts["longest_aspect"] > 1:
-            small += f", sides up to {facts['longest_aspect']:g}:1"
+            small += f", aspect ratio up to {facts['longest_aspect']:g}:1"
         _print_fact("sizes", small)
         kinds = [f"{n:,} {kind}" for kind, n in facts["kinds"].items()]
         _print_fact("kinds", ", ".join(kinds))
@@ -415,30 +486,30 @@ def _print_fact(name, text):
 
 
 def _print_needs(needs):
-    _say(f"The largest phase, {needs['phase']}, on this machine")
+    _say(f"The largest phase, {needs['phase']}, on this machine:")
     _print_fact("batch", f"{needs['batch_size']}, {needs['precision']}")
     memory = format_bytes(needs["memory"]) if needs["memory"] else "unknown"
     if there := _machine_memory():
         memory += f" of {format_bytes(there)}"
     if needs["gpu_memory"]:
         memory += f"; on the GPU {format_bytes(needs['gpu_memory'])}"
-    _print_fact("peak memory", f"{memory}, without images")
+    _print_fact("peak memory", f"{memory}, without the image data")
     _print_fact(
         "step",
         f"{needs['step']:.3g} s, "
         f"{needs['batch_size'] / needs['step']:.3g} images/s; "
-        f"the first, with tracing, {needs['first_step']:.0f} s",
+        f"the first step, with tracing, {needs['first_step']:.0f} s",
     )
     _print_fact(
         "whole run",
-        f"{_duration(needs['hours'])}, if the cost of an image grows with "
-        "its side",
+        f"{_duration(needs['hours'])}, if the time per image is proportional "
+        "to its side",
     )
     disk = needs["disk"]
     _print_fact(
         "disk",
         f"{format_bytes(disk['checkpoints'])} for {needs['checkpoints']} "
-        f"checkpoints, {format_bytes(disk['store'])} for the store",
+        f"checkpoints, {format_bytes(disk['store'])} for the stored images",
     )
     _say()
 

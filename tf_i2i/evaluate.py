@@ -1,4 +1,4 @@
-"""python -m tf_i2i.evaluate: scores of a run's translations.
+"""python -m tf_i2i.evaluate: scores the translations of a run.
 
     python -m tf_i2i.evaluate --run_dir=runs/twingan
     python -m tf_i2i.evaluate --data_a=photos/ --data_b=drawings/ \
@@ -20,9 +20,11 @@ from tf_i2i.errors import UserError
 def _parser():
     parser = cli.parser(
         "evaluate",
-        "Scores both directions of a run on its test split, beside the truth "
-        "(where test images are pairs), copying and other cheats, and the "
-        "floor of real against real.",
+        "Scores both directions of a run on its test images, in a table with "
+        "rows to compare with: the ground truth (if the test images are "
+        "pairs), cheats, which are trivial baselines such as copying the "
+        "input, and the floor, which compares real images with other real "
+        "images.",
         [
             "python -m tf_i2i.evaluate --run_dir=runs/twingan",
             "python -m tf_i2i.evaluate --data_a=photos/ --data_b=drawings/ "
@@ -35,48 +37,94 @@ def _parser():
         "--checkpoint",
         choices=("all", "final", "best"),
         default="all",
-        help="the last, the best on validation, or what there is of both",
+        help="checkpoint to score: final is the last one, best is the best on "
+        "the validation images, all is both if there are two (default: all)",
     )
-    add("--images_a", help="translations into A by another program")
-    add("--images_b", help="translations into B by another program")
-    add("--data_a", help="real images of A, for --images_a and --images_b")
-    add("--data_b", help="real images of B")
-    add("--image_size", type=int, help="side at which those are scored")
+    add(
+        "--images_a",
+        help="folder of translations into domain A that another program made",
+    )
+    add(
+        "--images_b",
+        help="folder of translations into domain B that another program made",
+    )
+    add(
+        "--data_a",
+        help="real images of domain A, if there is no --run_dir",
+    )
+    add(
+        "--data_b",
+        help="real images of domain B, if there is no --run_dir",
+    )
+    add(
+        "--image_size",
+        type=int,
+        help="side in pixels at which images are scored without --run_dir",
+    )
     add(
         "--paired",
         action="store_true",
-        help="test images of equal names in A and B are hidden pairs",
+        help="say that a test image of A and one of B with the same name are "
+        "a pair, so that translations are compared with the ground truth",
     )
-    add("--labels_a", help="CSV: file name, label, ...; of A's images")
-    add("--labels_b", help="the same of B's")
+    add(
+        "--labels_a",
+        help="CSV file with the labels of the images of A; its columns are "
+        "file name, label, ...",
+    )
+    add("--labels_b", help="CSV file with the labels of the images of B")
     add(
         "--palette_a",
-        help="CSV with r, g, b: A's images are label maps (default: the "
-        "colours in A where train.label_maps has 'a')",
+        help="CSV file with columns r, g, b: the colours of the label maps "
+        "that are the images of A (default: the colours in A if "
+        "train.label_maps has 'a')",
     )
-    add("--palette_b", help="the same of B's")
+    add(
+        "--palette_b",
+        help="CSV file with the colours of the label maps of B",
+    )
     add(
         "--maps_a",
-        help="folder: label maps of A's photos by name, in B's colours; from "
-        "those of training photos a segmenter learns to judge translations",
+        help="folder of label maps of the photos of A, with the same names "
+        "and in the colours of B. A segmenter is trained on the training "
+        "photos and their maps, and scores translations into A",
     )
-    add("--maps_b", help="the same of B's photos, in A's colours")
+    add(
+        "--maps_b",
+        help="folder of label maps of the photos of B, in the colours of A",
+    )
     add(
         "--features",
         default="random-conv",
-        help="network that looks at the images (default: random-conv)",
+        help="feature network of the scores (default: random-conv)",
     )
-    add("--recipe", help="quick, full, or a method (default: the run's)")
-    add("--count", type=int, help="test images at most (default: all)")
+    add(
+        "--recipe",
+        help="measures to compute: quick, full, or the name of a method "
+        "(default: those of the run's method)",
+    )
+    add(
+        "--count",
+        type=int,
+        help="largest number of test images (default: all)",
+    )
     add(
         "--cheats",
         choices=("all", "needed"),
         default="all",
-        help="rows to compare with: all, or, for less time, the three that "
-        "`score` needs",
+        help="rows to compare with: all of them, or, to save time, only the "
+        "three that `score` is computed from (default: all)",
     )
-    add("--seed", type=int, default=0, help="of all that is drawn")
-    add("--report", help="HTML file (default: report.html in the run)")
+    add(
+        "--seed",
+        type=int,
+        default=0,
+        help="seed of all that is sampled at random (default: 0)",
+    )
+    add(
+        "--report",
+        help="HTML file to write (default: report.html in the run's folder)",
+    )
     return parser
 
 
@@ -119,18 +167,22 @@ def main(argv):
 
 
 def _check(flags):
-    """Refuses flags that mean nothing together, before TensorFlow loads."""
+    """Raises an error for flags that contradict each other.
+
+    It is called before TensorFlow is imported, to fail at once.
+    """
     if flags.run_dir:
         cli.check_run_dir(flags.run_dir)
     elif not (flags.images_a or flags.images_b):
         raise UserError(
-            "`--run_dir`, or `--images_a` or `--images_b` with the real "
-            "images, must be given. Received: none of them"
+            "`--run_dir` must be given, or --images_a or --images_b together "
+            "with the real images. Received: none of them"
         )
     elif not (flags.data_a and flags.data_b and flags.image_size):
         raise UserError(
-            "`--data_a`, `--data_b` and `--image_size` must say what the "
-            "images are scored against, or --run_dir. Received: not all three"
+            "`--data_a`, `--data_b` and `--image_size` must be given to "
+            "describe the real images, unless --run_dir is. "
+            "Received: not all three"
         )
     if flags.count is not None and flags.count < 1:
         raise UserError(
@@ -140,12 +192,12 @@ def _check(flags):
 
 @dataclasses.dataclass(frozen=True)
 class _Job:
-    """What is evaluated, and where the results go.
+    """The translations to evaluate, and where their results are written.
 
     Attributes:
         subject: `TrainedModels` or `ImageFolders`.
-        facts: of the report, text by name.
-        report: path of the report, unless a flag gives another.
+        facts: facts to print in the report, a dictionary, name -> text.
+        report: default path of the report.
         run: the `TrainedRun` of `TrainedModels`; None for images in folders.
     """
 
@@ -185,7 +237,10 @@ def _run_job(flags):
 
 
 def _home(run_dir):
-    """The folder for results of a run; `runs/NAME` for a shipped model."""
+    """Folder for the results of a run.
+
+    It is the run's own folder, or `runs/NAME` for a shipped model.
+    """
     name = models.name_of(run_dir)
     return Path("runs") / name if name else Path(run_dir)
 
@@ -210,7 +265,13 @@ def _folder_job(flags):
 
 
 def _images_job(flags, real, report):
-    """The job for translations that another program wrote."""
+    """Returns the `_Job` for translations that another program made.
+
+    Args:
+        flags: parsed flags.
+        real: `RealImages` that the translations are compared with.
+        report: default path of the report.
+    """
     from tf_i2i.evaluation.subjects import ImageFolders
 
     folders = {"a_to_b": flags.images_b, "b_to_a": flags.images_a}
@@ -220,7 +281,7 @@ def _images_job(flags, real, report):
 
 
 def _known(flags):
-    """What flags tell of the real images, as `RealImages` takes it."""
+    """Labels, palettes and maps from the flags, for `RealImages`."""
     from tf_i2i.data.labels import read_labels
     from tf_i2i.data.maps import read_palette
 
@@ -236,7 +297,15 @@ def _known(flags):
 
 
 def _score(job, direction, features, measures, flags):
-    """The `DirectionReport` of a direction; by default by its own measures."""
+    """Returns the `DirectionReport` of one direction.
+
+    Args:
+        job: `_Job`.
+        direction: "a_to_b" or "b_to_a".
+        features: `Features`.
+        measures: names of measures; None for those of the job's subject.
+        flags: parsed flags.
+    """
     from tf_i2i.evaluation.judge import Judge
     from tf_i2i.evaluation.registry import add_automatic
     from tf_i2i.features.cache import cached_embeddings
@@ -258,7 +327,7 @@ def _score(job, direction, features, measures, flags):
 
 
 def _log(job, features, scores, flags):
-    """Appends the numbers to the run's metrics.jsonl."""
+    """Appends the scores to the run's metrics.jsonl."""
     from tf_i2i.evaluation.log import append_row
 
     if job.run is None:

@@ -1,11 +1,11 @@
-"""python -m tf_i2i.neighbours: who, in the other domain, is most alike.
+"""python -m tf_i2i.neighbours: the most similar images of the other domain.
 
     python -m tf_i2i.neighbours --run_dir=runs/mine --output=alike/
     python -m tf_i2i.neighbours --run_dir=runs/mine --images_a=photos/ \
         --images_b=drawings/ --k=3 --output=alike/
 
-By the embedding of the encoder that both domains share: section 4.4 of the
-TwinGAN paper (Li 2018, arXiv 1809.00946).
+Images are compared by their embeddings in the encoder that both domains
+share, as in section 4.4 of the TwinGAN paper (Li 2018, arXiv 1809.00946).
 """
 
 import csv
@@ -41,59 +41,68 @@ from tf_i2i.training import settings
 METRICS = ("cosine", "euclidean")
 TABLE = "neighbours.csv"
 HEADER = ("query", "domain", "rank", "neighbour", "distance")
-_BATCH = 32
-_BLOCK = 1024
+_BATCH = 32  # Images that are embedded at once.
+_BLOCK = 1024  # Vectors whose distances are computed at once.
 
 
 # Distances.
 
 
 def nearest(queries, gallery, k, metric="cosine"):
-    """The k nearest vectors of a gallery, for each query.
+    """Returns the k nearest vectors of a gallery for each query.
 
-    Blocks of both are in memory at a time; memory maps are welcome.
+    Both arrays are read in blocks, so memory maps larger than the memory can
+    be given.
 
     Args:
         queries: float32 `[N, D]`.
         gallery: float32 `[M, D]`, M > 0.
-        k: neighbours; M where that is less.
-        metric: "cosine" (1 - cosine of the angle, 1 to a vector of zeros)
-            or "euclidean".
+        k: number of neighbours of each query; if M is smaller, M.
+        metric: "euclidean", or "cosine" for 1 - cosine of the angle, which is
+            1 if a vector is zero.
 
     Returns:
         Indices into the gallery, int64 `[N, k]`, and distances, float64
-        `[N, k]`: nearest first, of equally near ones the first.
+        `[N, k]`. The nearest vector comes first; of vectors at the same
+        distance, the one with the lower index.
     """
     parts = [
         _nearest_of_block(queries[i : i + _BLOCK], gallery, k, metric)
         for i in range(0, len(queries), _BLOCK)
     ]
-    indices, gaps = (np.concatenate(some) for some in zip(*parts, strict=True))
-    return indices, gaps
+    indices, distances = (
+        np.concatenate(blocks) for blocks in zip(*parts, strict=True)
+    )
+    return indices, distances
 
 
 def _nearest_of_block(queries, gallery, k, metric):
-    queries = _prepared(queries, metric)
+    """The same as `nearest`, for as many queries as fit into memory."""
+    queries = _to_comparable(queries, metric)
     indices = np.empty((len(queries), 0), np.int64)
-    gaps = np.empty((len(queries), 0))
+    distances = np.empty((len(queries), 0))
     for start in range(0, len(gallery), _BLOCK):
-        block = _prepared(gallery[start : start + _BLOCK], metric)
-        places = np.arange(start, start + len(block))
-        places = np.broadcast_to(places, (len(queries), len(block)))
-        indices = np.concatenate([indices, places], 1)
-        gaps = np.concatenate([gaps, _gaps(queries, block, metric)], 1)
-        order = gaps.argsort(1, kind="stable")[:, :k]
+        block = _to_comparable(gallery[start : start + _BLOCK], metric)
+        added = np.arange(start, start + len(block))
+        added = np.broadcast_to(added, (len(queries), len(block)))
+        indices = np.concatenate([indices, added], 1)
+        distances = np.concatenate(
+            [distances, _distances(queries, block, metric)], 1
+        )
+        order = distances.argsort(1, kind="stable")[:, :k]
         indices = np.take_along_axis(indices, order, 1)
-        gaps = np.take_along_axis(gaps, order, 1)
-    return indices, gaps
+        distances = np.take_along_axis(distances, order, 1)
+    return indices, distances
 
 
-def _prepared(vectors, metric):
+def _to_comparable(vectors, metric):
+    """The vectors in float64, scaled to length 1 for the cosine distance."""
     vectors = np.asarray(vectors, np.float64)
     return unit(vectors) if metric == "cosine" else vectors
 
 
-def _gaps(x, y, metric):
+def _distances(x, y, metric):
+    """Distances `[N, M]` of vectors `[N, D]` and `[M, D]`."""
     if metric == "cosine":
         return np.clip(1 - x @ y.T, 0, 2)
     return np.sqrt(squared_distances(x, y))
@@ -103,16 +112,16 @@ def _gaps(x, y, metric):
 
 
 class Folder:
-    """The images of a folder, read when they are wanted.
+    """The images of a folder, each of which is read when it is needed.
 
     Args:
-        path: the folder.
-        flag: that names it, for messages.
-        output: where results go; if that is below, earlier ones are left
-            out.
+        path: path of the folder.
+        flag: name of the flag that gave it, for error messages.
+        output: folder of the results; if it is inside `path`, its images are
+            left out.
 
     Raises:
-        UserError: no such folder, or no image in it.
+        UserError: there is no such folder, or no image in it.
     """
 
     def __init__(self, path, flag, output):
@@ -121,16 +130,17 @@ class Folder:
             print(note, file=sys.stderr)
         if not self.files:
             raise UserError(
-                f"`--{flag}` must be a folder of images. Received: {path}, in "
-                "which there is none"
+                f"`--{flag}` must be a folder of images. Received: {path}, "
+                "which contains no image"
             )
         self.names = [str(f.relative_to(path)) for f in self.files]
 
     def prepare(self, run):
+        """Sets how images are scaled and cropped, from a `TrainedRun`."""
         self.size, self.fit = run.phase.size, run.config.fit
 
     def load(self, i):
-        """Image i, uint8 `[size, size, 3]`, or the `BadImage`."""
+        """Returns image i, uint8 `[size, size, 3]`, or a `BadImage`."""
         try:
             return fit_image(read_image(self.files[i]), self.size, self.fit)
         except BadImage as error:
@@ -138,7 +148,7 @@ class Folder:
 
 
 class RunImages:
-    """The test images of a run's own domain.
+    """The test images of a domain of the run.
 
     Args:
         domain: "a" or "b".
@@ -150,74 +160,88 @@ class RunImages:
         self.domain = domain
 
     def prepare(self, run):
+        """Opens the images of a `TrainedRun`."""
         self.store, self.size = run.data.store(self.domain), run.phase.size
         self.rows = self.store.split("test")
         self.names = [self.store.names[row] for row in self.rows]
 
     def load(self, i):
+        """Returns image i, uint8 `[size, size, 3]`."""
         return images_at(self.store, self.rows[i : i + 1], self.size)[0]
 
 
 def embed_all(collection, embed, folder):
-    """Embeds a collection, a batch in memory at a time.
+    """Computes the embeddings of a collection, with one batch in memory.
 
     Args:
-        collection: `Folder` or `RunImages`, prepared.
+        collection: `Folder` or `RunImages`, after its `prepare`.
         embed: function, float32 `[n, size, size, 3]` in [-1, 1] -> `[n, D]`.
-        folder: where the vectors lie meanwhile.
+        folder: folder for the temporary file that holds the vectors.
 
     Returns:
-        Places of the images that could be read, a list; their vectors,
-        float32 `[N, D]`, a memory map; and a list of `BadImage`.
+        List of the indices of the images that could be read; their vectors, a
+        memory map, float32 `[N, D]`, or None if N = 0; and a list of
+        `BadImage`, one for each image that could not be read.
     """
-    places: list[int] = []
+    readable: list[int] = []
     bad: list[BadImage] = []
     with tempfile.TemporaryFile(dir=folder) as file:
-        for some, images in _batches(collection, bad):
+        for indices, images in _batches(collection, bad):
             vectors = np.asarray(embed(to_float(images)), np.float32)
             file.write(vectors.tobytes())
-            places += some
+            readable += indices
         file.flush()
-        if not places:
+        if not readable:
             return [], None, bad
-        shape = (len(places), vectors.shape[1])
-        return places, np.memmap(file, np.float32, "r", shape=shape), bad
+        shape = (len(readable), vectors.shape[1])
+        return readable, np.memmap(file, np.float32, "r", shape=shape), bad
 
 
 def _batches(collection, bad):
-    """(places, uint8 images) of what can be read; the rest goes to `bad`."""
+    """Yields batches of the images that can be read.
+
+    Args:
+        collection: as in `embed_all`.
+        bad: list that a `BadImage` is appended to for each other image.
+
+    Yields:
+        `(indices, images)`: a list, and uint8 `[n, size, size, 3]`.
+    """
     count = len(collection.names)
     loaded = in_threads(collection.load, range(count))
-    places, images = [], []
+    indices, images = [], []
     for i, image in enumerate(tqdm(loaded, total=count, disable=None)):
         if isinstance(image, BadImage):
             bad.append(image)
             continue
-        places.append(i)
+        indices.append(i)
         images.append(image)
         if len(images) == _BATCH:
-            yield places, np.stack(images)
-            places, images = [], []
+            yield indices, np.stack(images)
+            indices, images = [], []
     if images:
-        yield places, np.stack(images)
+        yield indices, np.stack(images)
 
 
-# What is written.
+# Results.
 
 
 def write_table(path, found, names):
-    """The CSV: for each query its neighbours, nearest first.
+    """Writes a CSV file of the neighbours of each query, the nearest first.
 
     Args:
-        path: of the file.
-        found: domain of the queries -> (indices, distances), `[N, k]`.
-        names: domain -> names.
+        path: path of the file.
+        found: dictionary, domain of the queries -> (indices, distances), both
+            `[N, k]`, from `nearest`.
+        names: dictionary, domain -> list of the names of its images.
     """
     with open(path, "w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(HEADER)
-        for domain, (indices, gaps) in found.items():
-            for query, *rest in zip(names[domain], indices, gaps, strict=True):
+        for domain, (indices, distances) in found.items():
+            for query, *rest in zip(
+                names[domain], indices, distances, strict=True
+            ):
                 for rank, (i, gap) in enumerate(zip(*rest, strict=True), 1):
                     neighbour = names[other_domain(domain)][i]
                     table.writerow(
@@ -226,7 +250,9 @@ def write_table(path, found, names):
 
 
 def picture(queries, neighbours):
-    """A row for each query: it, and its neighbours to the right.
+    """Returns an image with a row for each query and its neighbours.
+
+    The query is on the left; its neighbours follow, the nearest first.
 
     Args:
         queries: uint8 `[N, S, S, 3]`.
@@ -253,8 +279,8 @@ def main(argv):
         argv: command line, without the program.
 
     Raises:
-        UserError: wrong flags, no trained run, one without a shared encoder,
-            or no image that can be read.
+        UserError: wrong flags, no trained run, a run without a shared
+            encoder, or no image that can be read.
     """
     flags = _parser().parse_args(argv)
     collections, outputs = _plan(flags)
@@ -265,8 +291,8 @@ def main(argv):
     model = run.model
     if not isinstance(model, Embedding):
         raise UserError(
-            "`--run_dir` must be a run whose domains share an encoder. "
-            f"Received: a {type(model).__name__}"
+            "`--run_dir` must be a run of a method whose domains share an "
+            f"encoder. Received: a run of {type(model).__name__}"
         )
     try:
         Path(flags.output).mkdir(parents=True, exist_ok=True)
@@ -279,21 +305,22 @@ def main(argv):
 
 
 def _compare(model, run, collections, outputs, flags):
+    """Finds the neighbours of all images, and writes and prints the results."""
     readers, names, vectors = {}, {}, {}
     for domain, collection in collections.items():
         collection.prepare(run)
-        places, vectors[domain], bad = embed_all(
+        readable, vectors[domain], bad = embed_all(
             collection, _embedder(model, domain), flags.output
         )
         for error in bad:
             print(error.left_out, file=sys.stderr)
-        if not places:
+        if not readable:
             raise UserError(
                 f"`--images_{domain}` must hold an image that can be read. "
-                f"Received: {len(bad)} left out"
+                f"Received: {len(bad)} images, all of them unreadable"
             )
-        names[domain] = [printable(collection.names[i]) for i in places]
-        readers[domain] = _reader(collection, places)
+        names[domain] = [printable(collection.names[i]) for i in readable]
+        readers[domain] = _reader(collection, readable)
     found = {
         domain: nearest(
             vectors[domain],
@@ -322,13 +349,22 @@ def _embedder(model, domain):
     return lambda images: model.embed(images, domain)
 
 
-def _reader(collection, places):
-    """Function, indices -> images, of those that could be read."""
+def _reader(collection, readable):
+    """Returns a function that reads images again.
+
+    Args:
+        collection: as in `embed_all`.
+        readable: indices of the images that could be read.
+
+    Returns:
+        Function of positions in `readable` to uint8 `[n, size, size, 3]`.
+    """
 
     def read(indices):
-        images = [collection.load(places[i]) for i in indices]
+        images = [collection.load(readable[i]) for i in indices]
         for image in images:
-            if isinstance(image, BadImage):  # It was there a moment ago.
+            # The file could be read before, so it was removed or changed.
+            if isinstance(image, BadImage):
                 raise image
         return np.stack(images)
 
@@ -338,8 +374,8 @@ def _reader(collection, places):
 def _parser():
     parser = cli.parser(
         "neighbours",
-        "For every image of one domain the most alike of the other, by the "
-        "encoder that both share.",
+        "Finds, for every image of one domain, the most similar images of "
+        "the other, by the embeddings of the encoder that both share.",
         [
             "python -m tf_i2i.neighbours --run_dir=runs/mine --output=alike/",
             "python -m tf_i2i.neighbours --run_dir=runs/mine "
@@ -352,32 +388,50 @@ def _parser():
         add(
             f"--images_{domain}",
             metavar="FOLDER",
-            help=f"images of {domain.upper()} (default: the run's test images)",
+            help=f"folder of images of domain {domain.upper()} (default: the "
+            "run's test images)",
         )
     add(
         "--output",
         required=True,
         metavar="FOLDER",
-        help=f"for {TABLE} and a picture of each domain's queries",
+        help=f"folder for the results: {TABLE}, and for each domain a picture "
+        "of some of its images with their neighbours",
     )
-    add("--k", type=int, default=5, help="neighbours of each (default: 5)")
+    add(
+        "--k",
+        type=int,
+        default=5,
+        help="number of neighbours of each image (default: 5)",
+    )
     add(
         "--count",
         type=int,
         default=20,
-        help="queries in each picture, evenly from all (default: 20)",
+        help="number of images in each picture, taken at equal intervals from "
+        "all (default: 20)",
     )
-    add("--metric", choices=METRICS, default="cosine")
+    add(
+        "--metric",
+        choices=METRICS,
+        default="cosine",
+        help="distance of two embeddings (default: cosine)",
+    )
     add(
         "--overwrite",
         action="store_true",
-        help="replace earlier results; never an image that is read",
+        help="replace existing files; an image that is read is never replaced",
     )
     return parser
 
 
 def _plan(flags):
-    """Checks the flags; collections by domain, and paths to be written."""
+    """Checks the flags.
+
+    Returns:
+        `(collections, outputs)`: dictionary, domain -> `Folder` or
+        `RunImages`; and dictionary, domain or `TABLE` -> path to write.
+    """
     cli.check_run_dir(flags.run_dir)
     for name in ("k", "count"):
         if getattr(flags, name) < 1:

@@ -1,11 +1,11 @@
-"""python -m tf_i2i.sample: draws pairs of images from a run's prior.
+"""python -m tf_i2i.sample: samples pairs of images from a model's prior.
 
     python -m tf_i2i.sample --run_dir=runs/unit --output=pairs.png
     python -m tf_i2i.sample --run_dir=runs/unit --count=200 --seed=1 \
         --output=pairs/
 
-Codes are sampled from the prior, and each is decoded into both domains (UNIT,
-Liu et al. 2017, eq. 1).
+Latent codes are sampled from the prior, and each is decoded into both domains
+(UNIT, Liu et al. 2017, eq. 1).
 """
 
 from pathlib import Path
@@ -23,16 +23,16 @@ from tf_i2i.images import to_uint8
 from tf_i2i.methods.capabilities import Prior
 from tf_i2i.training import settings
 
-_BATCH = 32
+_BATCH = 32  # Codes that are decoded at once.
 
 
 def sample_pairs(model, count, seed=0):
-    """Samples pairs of images from a model's prior.
+    """Returns pairs of images that are decoded from samples of the prior.
 
     Args:
-        model: `Prior`.
-        count: how many pairs.
-        seed: integer; the same seed, the same pairs.
+        model: a model that is a `Prior`.
+        count: number of pairs.
+        seed: integer; the same seed gives the same pairs.
 
     Returns:
         Dictionary: "a", "b" -> uint8 `[count, S, S, 3]`.
@@ -78,7 +78,7 @@ def main(argv):
     if not isinstance(model, Prior):
         raise UserError(
             "`--run_dir` must be a run of a method with a prior, such as "
-            f"UNIT. Received: a {type(model).__name__}"
+            f"UNIT. Received: a run of {type(model).__name__}"
         )
     pairs = sample_pairs(model, flags.count, flags.seed)
     if as_grid:
@@ -89,14 +89,14 @@ def main(argv):
         ):
             save_image(a, path_a)
             save_image(b, path_b)
-    print(f"Drew {flags.count} pairs into {printable(flags.output)}")
+    print(f"Sampled {flags.count} pairs into {printable(flags.output)}")
 
 
 def _parser():
     parser = cli.parser(
         "sample",
-        "Draws codes from the prior and decodes each into both domains, for "
-        "methods that have one (UNIT).",
+        "Samples latent codes from the prior of a run and decodes each into "
+        "both domains. Only methods with a prior can do this (UNIT).",
         [
             "python -m tf_i2i.sample --run_dir=runs/unit --output=pairs.png",
             "python -m tf_i2i.sample --run_dir=runs/unit --count=200 --seed=1 "
@@ -108,15 +108,22 @@ def _parser():
     add(
         "--output",
         required=True,
-        help="a picture: A above, B below; or a folder, two files a pair",
+        help="image file for all pairs, with A above B; or a folder, which "
+        "gets two files for each pair",
     )
-    add("--count", type=int, default=8, help="pairs (default: 8)")
-    add("--seed", type=int, default=0, help="of the draws")
     add(
-        "--overwrite",
-        action="store_true",
-        help="replace earlier results",
+        "--count",
+        type=int,
+        default=8,
+        help="number of pairs (default: 8)",
     )
+    add(
+        "--seed",
+        type=int,
+        default=0,
+        help="seed of the sampled codes (default: 0)",
+    )
+    add("--overwrite", action="store_true", help="replace existing files")
     return parser
 
 
