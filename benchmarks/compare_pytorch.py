@@ -78,7 +78,7 @@ def tf_i2i_worker(spec, record):
     import keras
 
     from tf_i2i.methods import CycleGAN
-    from tf_i2i.training.optimizers import Adam
+    from tf_i2i.optimizers import Adam
 
     mixed = spec["precision"] == "bfloat16"
     keras.config.set_dtype_policy("mixed_bfloat16" if mixed else "float32")

@@ -29,11 +29,14 @@ MAY_IMPORT = {
     "evaluation": LOW | {"data", "features", "methods", "metrics"},
     "report": LOW | {"evaluation", "metrics", "extras"},
     "networks": LOW | {"layers", "losses"},
-    "methods": LOW | {"layers", "losses", "networks", "features"},
+    "optimizers": set(),
+    "methods": LOW | {"layers", "losses", "networks", "features", "optimizers"},
     "training": LOW
-    | {"methods", "data", "layers", "losses", "evaluation", "features"},
+    | {"methods", "data", "layers", "losses", "evaluation", "features"}
+    | {"optimizers"},
     "configuration": LOW
-    | {"data", "features", "methods", "evaluation", "training"},
+    | {"configs", "data", "features", "methods", "evaluation", "training"}
+    | {"optimizers"},
     "runs": LOW | {"configuration", "data", "methods", "training"},
     "styles": LOW | {"data", "methods"},
     "files": LOW | {"data"},

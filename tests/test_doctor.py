@@ -22,7 +22,6 @@ TINY = [
     "TwinGAN.start_size = 4",
     "TwinGAN.width = .05",
     "TwinGAN.same_gan = False",  # Fewer operations to trace.
-    "growing_phases.start_size = 4",
     "growing_phases.batch_size = 2",
     "growing_phases.batch_sizes = {8: 4}",
     "growing_phases.images = 32",

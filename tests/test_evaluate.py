@@ -58,7 +58,6 @@ def run_dir(faces, tmp_path_factory):
         "TwinGAN.start_size = 16",
         "TwinGAN.width = .02",
         "TwinGAN.same_gan = False",
-        "growing_phases.start_size = 16",
         "growing_phases.batch_size = 4",
         "growing_phases.images = 16",
         "growing_phases.fade_images = 16",

@@ -38,7 +38,6 @@ def run_dir(folders, tmp_path_factory):
             "--gin_param=train.steps = 3",
             "--gin_param=TwinGAN.start_size = 8",
             "--gin_param=TwinGAN.width = .02",
-            "--gin_param=growing_phases.start_size = 8",
         ]
     )
     return run_dir

@@ -5,24 +5,30 @@ use is registered here, once; a module that a file imports may register more.
 gin keeps one configuration for the whole process.
 """
 
+import ast
 import contextlib
 import difflib
 import inspect
+import io
+import os
 import re
 from pathlib import Path
 
 import gin
 
+from tf_i2i import optimizers
+from tf_i2i.configs import FOLDERS
 from tf_i2i.data.augment import Augmentation
+from tf_i2i.data.store import to_stderr
 from tf_i2i.disk import write_whole
 from tf_i2i.errors import UserError
 from tf_i2i.evaluation.validation import Evaluation
 from tf_i2i.features.perceptual import perceptual
 from tf_i2i.features.teacher import teacher
 from tf_i2i.features.translator import exported
+from tf_i2i.methods.base import UnpairedTranslator
 from tf_i2i.methods.registry import methods
-from tf_i2i.training import optimizers
-from tf_i2i.training import schedules
+from tf_i2i.training import phases
 from tf_i2i.training import settings
 from tf_i2i.training.devices import PRECISIONS
 from tf_i2i.training.devices import fastest_precision
@@ -36,15 +42,25 @@ REGISTERED = methods() | {
     "Augmentation": Augmentation,
     "Evaluation": Evaluation,
     "Adam": optimizers.adam,
-    "single_phase": schedules.single_phase,
-    "growing_phases": schedules.growing_phases,
-    "cascade_phases": schedules.cascade_phases,
-    "constant_rate": schedules.constant,  # gin has a `constant` of its own.
-    "constant_then_linear": schedules.constant_then_linear,
+    "single_phase": phases.single_phase,
+    "growing_phases": phases.growing_phases,
+    "cascade_phases": phases.cascade_phases,
+    "constant_rate": phases.constant,  # gin has a `constant` of its own.
+    "constant_then_linear": phases.constant_then_linear,
 }
 for _name, _what in REGISTERED.items():
     gin.external_configurable(_what, _name)
 _run_config = gin.external_configurable(RunConfig, "train")
+
+
+@gin.register("former")
+def _former(start_size=None, taps=None):
+    """Takes settings in `settings.MOVED` of older files; see `check_moved`."""
+
+
+# A file may include a shipped one by its name.
+for _folder in FOLDERS:
+    gin.add_config_file_search_path(str(_folder))
 
 # Settings of `train` that may differ when a run is resumed: how long, how
 # often, on which devices; and the place of the data, because a run recognizes
@@ -64,27 +80,127 @@ MUTABLE_ON_RESUME = (
 )
 
 
-def configure(files, bindings):
+def configure(run_dir, files=(), bindings=(), allow_imports=False):
     """Replaces the configuration by files and then bindings; the last wins.
 
+    What they leave open is settled here: the precision "auto" apart (see
+    `choose_precision`), the configuration is then complete.
+
     Args:
-        files: paths of .gin files.
+        run_dir: folder of the run, which may not exist yet.
+        files: paths of .gin files; empty for the run's own config.gin.
         bindings: "name.parameter = value".
+        allow_imports: whether the run's own config.gin may import code or
+            include files.
 
     Raises:
         UserError: for what gin cannot read or does not know.
     """
+    own = [] if files else [_own_config(run_dir, allow_imports)]
+    notes: list[str] = []
     gin.clear_config()
     try:
         gin.parse_config(_default_references())
-        gin.parse_config_files_and_bindings(
-            [str(path) for path in files], list(bindings)
-        )
-        with gin.unlock_config():
-            if given("augmentation") is None:
-                gin.parse_config("train.augmentation = @Augmentation()")
+        with _reading(notes):
+            for path in [*own, *files]:
+                gin.parse_config_file(str(path))
+                if own:
+                    notes.clear()  # The next training writes it anew.
+            for binding in bindings:
+                text, more = settings.rename(binding)
+                gin.parse_config(text)
+                notes += more
+        if given("augmentation") is None:
+            gin.parse_config("train.augmentation = @Augmentation()")
+        _bind_optimizer(settings.saved_bindings(_config_of(run_dir)))
+        gin.finalize()
+    except UserError:
+        raise
     except Exception as error:  # gin raises whatever its imports do.
-        raise UserError(f"configuration: {_gin_message(error)}") from error
+        raise _refusal(error) from error
+    for note in dict.fromkeys(notes):
+        to_stderr(note)
+
+
+@contextlib.contextmanager
+def _reading(notes):
+    """Within this context gin reads files by the names that settings have now.
+
+    gin takes the first of its readers that can open a file, and
+    `gin.register_file_reader` adds one to the end only.
+
+    Args:
+        notes: list to which a sentence for each former name is added.
+    """
+    opened = []
+
+    @contextlib.contextmanager
+    def read(path):
+        path = os.path.abspath(path)
+        if path in opened:
+            raise UserError(
+                "`include` must name a file that does not include this one. "
+                f"Received: {path}"
+            )
+        text, more = settings.rename(Path(path).read_text())
+        notes.extend(more)
+        file = io.StringIO(_within_shipped(text, path))
+        file.name = path  # For the messages of gin.
+        opened.append(path)
+        yield file
+        opened.pop()
+
+    readers = gin.config._FILE_READERS
+    readers.insert(0, (read, os.path.isfile))
+    try:
+        yield
+    finally:
+        readers.pop(0)
+
+
+def _within_shipped(text, path):
+    """Makes a shipped config include shipped ones, not files of their names."""
+    for folder in FOLDERS:
+        if Path(path).is_relative_to(folder):
+            pattern = r"^(include ['\"])"
+            return re.sub(pattern, rf"\g<1>{folder}/", text, flags=re.M)
+    return text
+
+
+def _bind_optimizer(saved):
+    """Binds those settings of `Adam` that the configuration leaves open.
+
+    A resumed run keeps its own values; a new one takes those of its method.
+
+    Args:
+        saved: bindings of the run so far, if any.
+    """
+    sides = ("translator_optimizer", "critic_optimizer")
+    if optimizers.adam not in [_referred(side) for side in sides]:
+        return
+    # A function that builds a model states no values.
+    values = getattr(_referred("model"), "adam", UnpairedTranslator.adam)
+    bound = given_settings()
+    for name, value in values.items():
+        key = f"Adam.{name}"
+        if key not in bound:
+            gin.bind_parameter(key, _literal(saved.get(key), value))
+
+
+def _referred(name):
+    """The function or class that a setting of `train` refers to, or None."""
+    value = given(name)
+    while repr(value).startswith("%"):  # A macro.
+        value = gin.query_parameter(f"{repr(value)[1:]}/macro.value")
+    return getattr(getattr(value, "configurable", None), "wrapped", None)
+
+
+def _literal(text, otherwise):
+    """The Python value that a text stands for, else `otherwise`."""
+    try:
+        return ast.literal_eval(text)
+    except (TypeError, ValueError, SyntaxError):
+        return otherwise
 
 
 def _default_references():
@@ -128,7 +244,11 @@ def run_config():
     return _run_config()
 
 
-def own_config(run_dir, allow_imports):
+def _config_of(run_dir):
+    return Path(run_dir) / "config.gin"
+
+
+def _own_config(run_dir, allow_imports):
     """Path of a run's config.gin.
 
     Args:
@@ -138,7 +258,7 @@ def own_config(run_dir, allow_imports):
     Raises:
         UserError: there is none, it is damaged, or it imports or includes.
     """
-    path = Path(run_dir) / "config.gin"
+    path = _config_of(run_dir)
     if not settings.saved_bindings(path):
         raise UserError(
             "`run_dir` must be the folder of a run, with a whole config.gin; "
@@ -168,7 +288,7 @@ def choose_precision(run_dir, workers):
     """
     if given("precision", "auto") != "auto":
         return
-    saved = settings.saved_bindings(Path(run_dir) / "config.gin")
+    saved = settings.saved_bindings(_config_of(run_dir))
     precision = saved.get("train.precision")
     precision = precision.strip("'\"") if precision else fastest_precision()
     precision = PRECISIONS[workers.gather(PRECISIONS.index(precision))[0, 0]]
@@ -186,7 +306,7 @@ def check_same(run_dir, log):
     Raises:
         UserError: naming the settings that differ.
     """
-    path = Path(run_dir) / "config.gin"
+    path = _config_of(run_dir)
     before = settings.saved_bindings(path)
     now = settings.bindings_of(resolved_config())
     if not before:
@@ -224,7 +344,11 @@ def check_unused():
     """
     bound = given_settings()
     used = settings.bindings_of(resolved_config())
-    unused = [name for name in bound if name not in used]
+    unused = [
+        name
+        for name in bound
+        if name not in used and not name.startswith("former.")
+    ]
     if unused:
         near = difflib.get_close_matches(unused[0], used, 1, 0.4)
         hint = f"; do you mean {near[0]}" if near else ""
@@ -234,15 +358,37 @@ def check_unused():
         )
 
 
+def check_moved(model):
+    """Refuses former settings of the phases that contradict the model.
+
+    Args:
+        model: the `UnpairedTranslator` of the run.
+
+    Raises:
+        UserError: naming the setting.
+    """
+    for name, attribute in settings.MOVED.items():
+        found = given_settings().get(f"former.{attribute}")
+        own = getattr(model, attribute, None)
+        if None in (found, own):
+            continue
+        value = _literal(found, own)
+        if (tuple(value) if isinstance(value, list) else value) != own:
+            raise UserError(
+                f"`{name}` must be removed: the phases follow the model, "
+                f"whose {attribute} is {own}. Received: {found}"
+            )
+
+
 def write_config(run_dir):
     """Writes the resolved configuration to a run's config.gin.
 
     Raises:
         OSError: the folder cannot be written.
     """
-    run_dir = Path(run_dir)
-    run_dir.mkdir(parents=True, exist_ok=True)
-    write_whole(run_dir / "config.gin", [resolved_config().encode()])
+    path = _config_of(run_dir)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, [resolved_config().encode()])
 
 
 @contextlib.contextmanager
@@ -255,12 +401,16 @@ def one_line_errors():
     except (TypeError, ValueError) as error:
         if "In call to configurable" not in str(error):
             raise  # Not an argument's fault, but ours.
-        raise UserError(f"configuration: {_gin_message(error)}") from error
+        raise _refusal(error) from error
 
 
-def _gin_message(error):
+def _refusal(error):
+    """A `UserError` of one line for an error from within gin."""
     text = " ".join(str(error).split())
     text = text.partition(" In call to configurable")[0]  # Where in Python.
     if "No configurable matching" in text:
         text += f" Known names: train, {', '.join(REGISTERED)}."
-    return text
+    return UserError(
+        "`configuration` must be one that gin can read and apply. "
+        f"Received: {text}"
+    )

@@ -15,9 +15,9 @@ from tf_i2i.training.checkpoints import Checkpoints
 from tf_i2i.training.devices import Workers
 from tf_i2i.training.devices import make_strategy
 from tf_i2i.training.packed import PACKED
+from tf_i2i.training.phases import Phase
 from tf_i2i.training.run_config import RunConfig
 from tf_i2i.training.run_data import RunData
-from tf_i2i.training.schedules import Phase
 from tf_i2i.training.state import TrainingState
 from tf_i2i.training.trainer import Trainer
 
@@ -137,15 +137,14 @@ def open_run(run_dir, files=(), bindings=(), allow_imports=False):
             nothing reads, or differs from that of the run so far.
     """
     run_dir = Path(run_dir)
-    configuration.configure(
-        files or [configuration.own_config(run_dir, allow_imports)], bindings
-    )
+    configuration.configure(run_dir, files, bindings, allow_imports)
     workers = _join_workers()
     with workers.watched(), configuration.one_line_errors():
         configuration.choose_precision(run_dir, workers)
         config = configuration.run_config()
         workers = Workers(make_strategy(config.strategy))
         phases, model = _build(config, workers.strategy)
+    configuration.check_moved(model)
     configuration.check_unused()
     log = _log_of(workers)
     if Checkpoints(run_dir).paths():
@@ -186,8 +185,9 @@ def load_translator(run_dir, allow_imports=False, best=False):
     """
     run_dir = Path(run_dir)
     configuration.configure(
-        [configuration.own_config(run_dir, allow_imports)],
-        ("train.precision = 'float32'", "train.strategy = 'none'"),
+        run_dir,
+        bindings=("train.precision = 'float32'", "train.strategy = 'none'"),
+        allow_imports=allow_imports,
     )
     with configuration.one_line_errors():
         config = configuration.run_config()
@@ -222,9 +222,9 @@ def load_translator(run_dir, allow_imports=False, best=False):
 
 def _build(config, strategy):
     """Phases and model of a configuration; refuses what does not fit."""
-    phases = config.phases(config.image_size)
-    config.learning_rate(0, phases[0])  # Reads its bindings, to be checked.
     model = build_model(config, strategy)
+    phases = config.phases(model)
+    config.schedule(0, phases[0])  # gin then counts its bindings as read.
     check_phases(phases, model, strategy.num_replicas_in_sync)
     return phases, model
 

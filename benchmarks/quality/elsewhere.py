@@ -63,9 +63,7 @@ def write(name, to, work, data_root, skip):
                 (to / path).write_bytes(zlib.compress(program.serialize()))
                 written.add(path)
         shown = np.linspace(0, phase.images, 1001)
-        factors = [
-            run.config.learning_rate(phase.start + i, phase) for i in shown
-        ]
+        factors = [run.config.schedule(phase.start + i, phase) for i in shown]
         phases.append(
             {
                 "name": phase.name,
@@ -226,7 +224,7 @@ def _begin(run, model, variables, phase, images, frozen):
     """Returns the function state -> state that runs before each phase."""
     import tensorflow as tf
 
-    from tf_i2i.training.optimizers import reset_optimizers
+    from tf_i2i.optimizers import reset_optimizers
 
     def begin():
         model.begin_phase()

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tf_i2i import exporting
 from tf_i2i.methods import CDFT
-from tf_i2i.training.schedules import cascade_phases
+from tf_i2i.training.phases import cascade_phases
 
 SMALL = {
     "image_size": 32,
@@ -217,7 +217,7 @@ def test_stages_and_their_updates(model):
     assert model.updates_in("inversion") == ("both",)
     assert model.updates_in("conv4") == ("critic",) * 4 + ("translator",)
     assert [model.batches_in(stage) for stage in STAGES] == [1, 1, 4, 4]
-    phases = cascade_phases(32, taps=SMALL["taps"])
+    phases = cascade_phases(model)
     assert tuple(phase.stage for phase in phases) == STAGES
 
 

@@ -45,13 +45,11 @@ TINY = [
     "TwinGAN.start_size = 8",
     "TwinGAN.width = .02",
     "TwinGAN.same_gan = False",
-    "growing_phases.start_size = 8",
     "growing_phases.batch_size = 2",
     "growing_phases.last_images = 40",
 ]
 GROWING = [
     "TwinGAN.start_size = 4",
-    "growing_phases.start_size = 4",
     "growing_phases.images = 32",
     "growing_phases.fade_images = 16",
 ]

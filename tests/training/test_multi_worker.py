@@ -37,7 +37,6 @@ TINY = [
     "TwinGAN.start_size = 8",
     "TwinGAN.width = .02",
     "TwinGAN.same_gan = False",  # Fewer operations to trace.
-    "growing_phases.start_size = 8",
     "growing_phases.batch_size = 4",
     f"growing_phases.last_images = {4 * STEPS}",
     # Beside such an epsilon the root of the squares is nothing: what is left

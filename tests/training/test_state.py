@@ -2,7 +2,7 @@
 
 import pytest
 
-from tf_i2i.training.schedules import Phase
+from tf_i2i.training.phases import Phase
 from tf_i2i.training.state import TrainingState
 
 PHASES = Phase.sequence(

@@ -3,7 +3,7 @@
 import pytest
 
 from tf_i2i.training import trial
-from tf_i2i.training.schedules import Phase
+from tf_i2i.training.phases import Phase
 
 PHASES = Phase.sequence(
     [

@@ -51,7 +51,8 @@ class UnpairedTranslator(TwoSidedModel):
     directions: tuple[str, ...] = DIRECTIONS  # Those of `translate`.
     # Whether `translate` takes only images of `image_size`.
     fixed_size = False
-    # Arguments of Keras' Adam where `compile` is given no optimizer.
+    # Arguments of `optimizers.adam`, from the method's paper: for `compile` and
+    # .gin files that give no others.
     adam = {"learning_rate": 1e-3, "beta_1": 0.5, "beta_2": 0.99}
     # Whether critics judge images; if not, `compile` refuses to augment.
     critics_take_images = True

@@ -19,6 +19,7 @@ from tf_i2i.layers.replicas import replica_position
 from tf_i2i.methods.capabilities import Classifying
 from tf_i2i.methods.capabilities import check_parts
 from tf_i2i.methods.capabilities import stages
+from tf_i2i.optimizers import adam
 
 NOT_FINITE = "not finite:"  # How the message of a failed check begins.
 SIDES = ("translator", "critic")
@@ -229,7 +230,7 @@ class TwoSidedModel(keras.Model):
                 f"Received: {self.critic_augmentation}"
             )
         translator_optimizer, critic_optimizer = (
-            keras.optimizers.get(given or keras.optimizers.Adam(**self.adam))
+            keras.optimizers.get(given or adam(**self.adam))
             for given in (translator_optimizer, critic_optimizer)
         )
         super().compile(optimizer=translator_optimizer, jit_compile=jit_compile)

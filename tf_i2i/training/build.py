@@ -46,15 +46,13 @@ def check_phases(phases, model, replicas):
     for phase in phases:
         if phase.size not in model.sizes:
             raise UserError(
-                f"`train.phases` must have sizes of the model, "
-                f"{list(model.sizes)}: start_size is a setting of both. "
-                f"Received: phase {phase.name}"
+                "`train.phases` must have sizes of the model, "
+                f"{list(model.sizes)}. Received: phase {phase.name}"
             )
         if phase.stage not in stages(model):
             raise UserError(
                 "`train.phases` must have stages of the model, "
-                f"{list(stages(model))}: taps is a setting of both. "
-                f"Received: phase {phase.name}"
+                f"{list(stages(model))}. Received: phase {phase.name}"
             )
         shares = replicas * model.batches_in(phase.stage)
         if phase.batch_size % shares:

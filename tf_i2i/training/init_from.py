@@ -1,9 +1,9 @@
 """A new run that begins with the weights of another one."""
 
 from tf_i2i.errors import UserError
+from tf_i2i.optimizers import reset_optimizers
 from tf_i2i.training import settings
 from tf_i2i.training.checkpoints import Checkpoints
-from tf_i2i.training.optimizers import reset_optimizers
 from tf_i2i.training.weights_file import OtherNetworksError
 
 

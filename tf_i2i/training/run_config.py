@@ -11,10 +11,11 @@ from tf_i2i.domains import check_names
 from tf_i2i.errors import UserError
 from tf_i2i.evaluation.validation import Evaluation
 from tf_i2i.methods import TwinGAN
-from tf_i2i.training import schedules
+from tf_i2i.optimizers import adam
 from tf_i2i.training.devices import PRECISIONS
 from tf_i2i.training.devices import STRATEGIES
-from tf_i2i.training.optimizers import adam
+from tf_i2i.training.phases import constant
+from tf_i2i.training.phases import single_phase
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +25,7 @@ class RunConfig:
     Args:
         model: class or function that builds an `UnpairedTranslator` from
             `image_size` and `seed`.
-        phases: function, image size -> list of `Phase`.
+        phases: function, model -> list of `Phase`.
         image_size: side of the largest images, pixels.
         data_a, data_b: as listed in `tf_i2i.data.sources.SOURCES`; None is
             the toy faces.
@@ -45,8 +46,9 @@ class RunConfig:
             default one.
         augmentation_b: another `Augmentation` for B, or None for the same.
         translator_optimizer, critic_optimizer: functions without arguments
-            that make an optimizer.
-        learning_rate: function, (images shown, phase) -> factor on both
+            that make an optimizer. A .gin file that sets none trains with
+            Adam, with the values that the method states.
+        schedule: function, (images shown, `Phase`) -> factor on both
             learning rates.
         steps: step at which to stop before the phases end; None to finish
             them.
@@ -72,7 +74,7 @@ class RunConfig:
     """
 
     model: Callable = TwinGAN
-    phases: Callable = schedules.single_phase
+    phases: Callable = single_phase
     image_size: int = 64
     data_a: str | None = None
     data_b: str | None = None
@@ -86,7 +88,7 @@ class RunConfig:
     augmentation_b: Augmentation | None = None
     translator_optimizer: Callable = adam
     critic_optimizer: Callable = adam
-    learning_rate: Callable = schedules.constant
+    schedule: Callable = constant
     steps: int | None = None
     seed: int = 0
     strategy: str = "auto"

@@ -1,4 +1,8 @@
-"""Configurations as text: what a config.gin says, and how two differ."""
+"""Configurations as text: what a config.gin says, and how two differ.
+
+Settings that had another name before are read under that name too: in a
+user's files and flags, and in the config.gin of an older run.
+"""
 
 import ast
 import re
@@ -7,6 +11,40 @@ from pathlib import Path
 
 from tf_i2i.domains import DOMAINS
 from tf_i2i.domains import check_names
+
+# Former name of a setting -> its name.
+RENAMED = {"train.learning_rate": "train.schedule"}
+# Former setting of the phases -> the model's attribute that it repeated.
+MOVED = {
+    "growing_phases.start_size": "start_size",
+    "cascade_phases.taps": "taps",
+}
+
+
+def rename(text):
+    """Replaces former names of settings in gin text.
+
+    A setting in `MOVED` becomes one of `former`, which nothing reads.
+
+    Args:
+        text: lines of a .gin file, or one binding.
+
+    Returns:
+        `(text, notes)`, `notes` one sentence for each replaced name.
+    """
+    notes = []
+    names = RENAMED | {old: f"former.{new}" for old, new in MOVED.items()}
+    for old, new in names.items():
+        pattern = rf"^(\s*(?:[\w./-]+/)?){re.escape(old)}(?=\s*=)"
+        text, found = re.subn(pattern, rf"\g<1>{new}", text, flags=re.M)
+        if found and old in MOVED:
+            notes.append(
+                f"{old} is no longer a setting: the phases follow the "
+                f"model's {MOVED[old]}. Remove the line."
+            )
+        elif found:
+            notes.append(f"{old} is now called {new}.")
+    return text, notes
 
 
 def bindings_of(text):
@@ -20,11 +58,21 @@ def bindings_of(text):
 
 
 def saved_bindings(path):
-    """Bindings of a run's config.gin; none where it is missing or damaged."""
+    """Bindings of a run's config.gin, by the names that settings have today.
+
+    Returns:
+        Dictionary as of `bindings_of`; empty where the file is missing or
+        damaged.
+    """
     try:
-        return bindings_of(path.read_text())
+        text, _ = rename(path.read_text())
     except (OSError, UnicodeDecodeError):
         return {}
+    return {
+        name: value
+        for name, value in bindings_of(text).items()
+        if not name.startswith("former.")
+    }
 
 
 def domain_names(run_dir):

@@ -3,7 +3,7 @@
 import dataclasses
 from pathlib import Path
 
-from tf_i2i.training.schedules import Phase
+from tf_i2i.training.phases import Phase
 
 
 @dataclasses.dataclass

@@ -10,12 +10,12 @@ from tf_i2i.data.store import to_stderr
 from tf_i2i.domains import DOMAINS
 from tf_i2i.errors import UserError
 from tf_i2i.methods.training_step import NOT_FINITE
+from tf_i2i.optimizers import reset_optimizers
 from tf_i2i.training import callbacks
 from tf_i2i.training import settings
 from tf_i2i.training.checkpoints import Checkpoints
 from tf_i2i.training.init_from import load_initial_weights
 from tf_i2i.training.metrics_log import MetricsLog
-from tf_i2i.training.optimizers import reset_optimizers
 from tf_i2i.training.progress import Progress
 from tf_i2i.training.samples import Samples
 from tf_i2i.training.signals import StopSignals
@@ -230,9 +230,7 @@ class Trainer:
 
     def _callbacks(self, signals):
         config, state, metrics = self.config, self.state, self.metrics
-        clock = callbacks.Clock(
-            state, config.learning_rate, self.learning_rates
-        )
+        clock = callbacks.Clock(state, config.schedule, self.learning_rates)
         log = callbacks.Log(state, 1000 * config.log_kimg, metrics, self.log)
         save = callbacks.Save(
             state, 1000 * config.save_kimg, self.workers, signals, self._save

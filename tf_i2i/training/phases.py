@@ -1,8 +1,13 @@
-"""Phases of a run, and learning rates over images shown."""
+"""Phases of a run, and learning rates over images shown.
+
+A function of phases takes the model and reads the sizes or stages that it
+trains from there, so that they are given once.
+"""
 
 import dataclasses
 
 from tf_i2i.errors import UserError
+from tf_i2i.methods.capabilities import Staged
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,7 +21,7 @@ class Phase:
         images: images of each domain that the phase shows.
         fading: whether the newest block is being faded in.
         reset_optimizers: whether both optimizers start afresh.
-        stage: of the model's `stages`, where it has some.
+        stage: one of the model's `stages`, where it has some.
         start: images shown before the phase; set by `Phase.sequence`.
     """
 
@@ -69,68 +74,69 @@ class Phase:
         return placed
 
 
-def single_phase(image_size, batch_size=8, images=300_000):
+def single_phase(model, batch_size=8, images=300_000):
     """One phase at the full size.
 
     Args:
-        image_size: side of the images, pixels; given by the run.
+        model: the `UnpairedTranslator` to train.
         batch_size: images of each domain in a step.
         images: images of each domain to show.
+
+    Returns:
+        List of one `Phase`.
+
+    Raises:
+        UserError: a number below its range.
     """
-    phase = Phase(f"{image_size}px", image_size, batch_size, images)
-    return Phase.sequence([phase])
+    size = model.image_size
+    return Phase.sequence([Phase(f"{size}px", size, batch_size, images)])
 
 
 def growing_phases(
-    image_size,
-    start_size=4,
+    model,
     images=300_000,
     fade_images=None,
     last_images=None,
     batch_size=8,
     batch_sizes=None,
 ):
-    """Progressive growing: at each size a fade (but the first), then a rest.
+    """Progressive growing: each size but the first is faded in, then trained.
 
     Karras et al. 2018 (arXiv:1710.10196), section 2.
 
     Args:
-        image_size: side of the last images, pixels; given by the run.
-        start_size: side of the first images.
-        images: images of each domain in a resting phase.
-        fade_images: in a fading phase; None for `images`.
-        last_images: in the last resting phase; None for `images`.
+        model: the `UnpairedTranslator` to train, one size of `model.sizes`
+            after the other.
+        images: images of each domain at a size, after its fade.
+        fade_images: images of each domain in a fade; None for `images`.
+        last_images: images of each domain at the last size, after its fade;
+            None for `images`.
         batch_size: images of each domain in a step.
         batch_sizes: dictionary, size -> batch size, where it differs.
 
+    Returns:
+        List of `Phase`.
+
     Raises:
-        UserError: if doubling `start_size` never gives `image_size`.
+        UserError: a number below its range.
     """
     batch_sizes = batch_sizes or {}
     fade_images = images if fade_images is None else fade_images
     last_images = images if last_images is None else last_images
-    phases, size = [], start_size
-    while 0 < size <= image_size:
+    phases: list[Phase] = []
+    for size in model.sizes:
         batch = batch_sizes.get(size, batch_size)
-        if size > start_size:
+        if phases:
             phases.append(
                 Phase(f"{size}px-fade", size, batch, fade_images, fading=True)
             )
-        shown = last_images if size == image_size else images
+        shown = last_images if size == model.sizes[-1] else images
         phases.append(Phase(f"{size}px", size, batch, shown))
-        size *= 2
-    if not phases or phases[-1].size != image_size:
-        raise UserError(
-            "`growing_phases.start_size` must give `train.image_size` by "
-            f"doubling. Received: start_size={start_size}, "
-            f"image_size={image_size}"
-        )
     return Phase.sequence(phases)
 
 
 def cascade_phases(
-    image_size,
-    taps=("conv3_1", "conv4_1", "conv5_1"),
+    model,
     statistics_images=5000,
     inversion_images=300_000,
     inversion_batch_size=25,
@@ -142,34 +148,39 @@ def cascade_phases(
     Katzir et al. 2019 (CDFT, arXiv:1906.01526), sections 3 and 6.1.
 
     Args:
-        image_size: side of the images, pixels; given by the run.
-        taps: the layers, from the shallowest to the deepest, as the model has
-            them.
+        model: the `UnpairedTranslator` to train, one of `model.stages` after
+            the other.
         statistics_images: images of each domain whose features are measured.
-        inversion_images: of each domain to train the inversion networks on.
+        inversion_images: images of each domain to train the inversion
+            networks on.
         inversion_batch_size: images of each domain in a step of these two.
-        images: of each domain for each layer's translators and critics.
-        batch_size: images of each domain in a step of these, which reads a
-            batch for each critic's update: 4 of 10 are 40.
+        images: images of each domain for each layer's translators and
+            critics.
+        batch_size: images of each domain in a step of these. Each update of
+            a critic reads its own part of the batch: 4 parts of 10 are 40.
+
+    Returns:
+        List of `Phase`.
+
+    Raises:
+        UserError: a model without stages, or a number below its range.
     """
-    phases = [
+    size = model.image_size
+    if not isinstance(model, Staged):
+        raise UserError(
+            "`train.phases` must be others than @cascade_phases for a model "
+            f"without stages. Received: {type(model).__name__}"
+        )
+    before = {
+        "statistics": (inversion_batch_size, statistics_images),
+        "inversion": (inversion_batch_size, inversion_images),
+    }
+    return Phase.sequence(
         Phase(
-            stage,
-            image_size,
-            inversion_batch_size,
-            count,
-            stage=stage,
+            stage, size, *before.get(stage, (batch_size, images)), stage=stage
         )
-        for stage, count in (
-            ("statistics", statistics_images),
-            ("inversion", inversion_images),
-        )
-    ]
-    phases += [
-        Phase(tap, image_size, batch_size, images, stage=tap)
-        for tap in reversed(taps)
-    ]
-    return Phase.sequence(phases)
+        for stage in model.stages
+    )
 
 
 def constant(images_shown, phase):

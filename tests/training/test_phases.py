@@ -1,15 +1,20 @@
 """Phases and learning rates, by numbers that can be checked in the head."""
 
-import pytest
+from types import SimpleNamespace
 
-from tf_i2i.errors import UserError
-from tf_i2i.training.schedules import constant_then_linear
-from tf_i2i.training.schedules import growing_phases
-from tf_i2i.training.schedules import single_phase
+from tf_i2i.training.phases import cascade_phases
+from tf_i2i.training.phases import constant_then_linear
+from tf_i2i.training.phases import growing_phases
+from tf_i2i.training.phases import single_phase
+
+
+def model(*sizes):
+    """What phases read of a model that trains these sizes."""
+    return SimpleNamespace(sizes=sizes, image_size=sizes[-1])
 
 
 def test_growing_fades_before_each_new_size_rests():
-    phases = growing_phases(16, start_size=4, images=100, batch_size=10)
+    phases = growing_phases(model(4, 8, 16), images=100, batch_size=10)
     names = [p.name for p in phases]
     assert names == ["4px", "8px-fade", "8px", "16px-fade", "16px"]
     assert [p.start for p in phases] == [0, 100, 200, 300, 400]
@@ -18,30 +23,36 @@ def test_growing_fades_before_each_new_size_rests():
 
 
 def test_paper_batch_sizes_and_image_counts():
-    phases = growing_phases(256, batch_sizes={128: 4, 256: 2})
+    phases = growing_phases(
+        model(4, 8, 16, 32, 64, 128, 256), batch_sizes={128: 4, 256: 2}
+    )
     by_size = {p.size: p.batch_size for p in phases}
     assert by_size == {4: 8, 8: 8, 16: 8, 32: 8, 64: 8, 128: 4, 256: 2}
     assert phases[-1].end == 13 * 300_000  # 4 px has no fade.
 
 
 def test_phases_are_rounded_up_to_whole_batches():
-    (phase,) = single_phase(32, batch_size=8, images=20)
+    (phase,) = single_phase(model(32), batch_size=8, images=20)
     assert (phase.images, phase.end) == (24, 24)
 
 
 def test_own_lengths_for_fades_and_the_last_rest():
     phases = growing_phases(
-        8, start_size=4, images=8, fade_images=16, last_images=24, batch_size=8
+        model(4, 8), images=8, fade_images=16, last_images=24, batch_size=8
     )
     assert [p.images for p in phases] == [8, 16, 24]
 
 
-def test_sizes_must_double():
-    with pytest.raises(UserError, match=r"start_size=6, image_size=16"):
-        growing_phases(16, start_size=6)
+def test_a_model_of_one_size_does_not_grow():
+    assert [p.name for p in growing_phases(model(32))] == ["32px"]
+
+
+def test_cascades_need_a_model_with_stages(refuses):
+    with refuses("train.phases"):
+        cascade_phases(model(32))
 
 
 def test_constant_then_linear():
-    (phase,) = single_phase(32, batch_size=1, images=100)
+    (phase,) = single_phase(model(32), batch_size=1, images=100)
     factors = [constant_then_linear(i, phase) for i in (0, 50, 75, 100)]
     assert factors == [1.0, 1.0, 0.5, 0.0]

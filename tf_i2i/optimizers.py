@@ -7,8 +7,9 @@ import tensorflow as tf
 class Adam(keras.optimizers.Adam):
     """`keras.optimizers.Adam` in one operation for each variable.
 
-    Keras takes some fifteen, each a passage through memory. Arguments and
-    state are those of Keras; `amsgrad` is not supported.
+    Keras takes some fifteen operations, each of which reads and writes the
+    memory. Arguments and state are those of Keras; `amsgrad` is not
+    supported.
     """
 
     def update_step(self, gradient, variable, learning_rate):
@@ -28,13 +29,21 @@ class Adam(keras.optimizers.Adam):
         )
 
 
-def adam(learning_rate=1e-3, beta_1=0.5, beta_2=0.99, epsilon=1e-8):
-    """Adam (Kingma and Ba 2015); defaults of TwinGAN, section 4.1."""
+def adam(learning_rate, beta_1, beta_2, epsilon=1e-8):
+    """Returns a new Adam (Kingma and Ba 2015, arXiv:1412.6980).
+
+    Args:
+        learning_rate: step size; above 0.
+        beta_1, beta_2: decay of the averages of the gradient and of its
+            square, from 0 to 1. Each method states its paper's values in
+            the class attribute `adam`.
+        epsilon: added to the root of the averaged square.
+    """
     return Adam(learning_rate, beta_1, beta_2, epsilon)
 
 
 def _handle(variable):
-    """The resource on this device; Keras wraps variables, a strategy too."""
+    """The resource on this device; Keras and strategies wrap variables."""
     if isinstance(variable, keras.Variable):
         variable = variable.value
     return variable.handle

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tf_i2i.training.optimizers import Adam
+from tf_i2i.optimizers import Adam
 
 SETTINGS = (0.01, 0.5, 0.99, 1e-8)
 

@@ -1,0 +1,156 @@
+"""What .gin files and bindings become: defaults, includes, former names."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from tf_i2i import configs
+from tf_i2i import configuration
+from tf_i2i.methods.registry import methods
+from tf_i2i.training import settings
+
+
+def configure(tmp_path, text, *bindings):
+    """All bindings of a .gin file of this text, by name."""
+    path = tmp_path / "own.gin"
+    path.write_text(text)
+    configuration.configure(tmp_path / "run", [path], bindings)
+    return configuration.given_settings()
+
+
+# Defaults.
+
+
+@pytest.mark.parametrize("name", methods())
+def test_a_method_alone_trains_with_its_own_adam(name, tmp_path):
+    found = configure(tmp_path, f"train.model = @{name}")
+    for setting, value in methods()[name].adam.items():
+        assert found[f"Adam.{setting}"] == str(value)
+    assert found["train.translator_optimizer"] == "@Adam"
+    assert found["train.augmentation"] == "@Augmentation()"
+
+
+def test_a_bound_learning_rate_wins(tmp_path):
+    text = (
+        "method = @CycleGAN\n"
+        "train.model = %method\n"
+        "train.critic_optimizer = @critic/Adam\n"
+        "critic/Adam.learning_rate = .3\n"
+        "Adam.learning_rate = .1\n"
+    )
+    found = configure(tmp_path, text, "Adam.learning_rate = .2")
+    assert found["Adam.learning_rate"] == "0.2"
+    assert found["critic/Adam.learning_rate"] == "0.3"
+    assert found["Adam.beta_2"] == "0.999"
+
+
+def test_a_run_keeps_the_adam_that_it_began_with(tmp_path):
+    (tmp_path / "run").mkdir()
+    saved = "train.model = @CycleGAN\nAdam.learning_rate = 0.001\n"
+    (tmp_path / "run" / "config.gin").write_text(saved)
+    found = configure(tmp_path, "train.model = @CycleGAN")
+    assert found["Adam.learning_rate"] == "0.001"
+
+
+def test_no_augmentation_is_the_default_one(tmp_path):
+    found = configure(tmp_path, "train.augmentation = None")
+    assert found["train.augmentation"] == "@Augmentation()"
+
+
+# Includes.
+
+
+def test_an_own_file_includes_a_shipped_one_from_anywhere(
+    tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    text = "include 'paper/unit_digits_svhn.gin'\nUNITAdaptation.width = .5\n"
+    found = configure(tmp_path, text)
+    assert found["UNITAdaptation.width"] == "0.5"
+    assert found["single_phase.batch_size"] == "64"
+    assert found["Augmentation.hue"] == "0.0"
+
+
+def test_shipped_configs_include_shipped_ones(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "cdft.gin").write_text("nonsense")
+    configuration.configure(tmp_path, [configs.find_config("cdft_64.gin")])
+    assert "CDFT.taps" in configuration.given_settings()
+
+
+def test_a_file_that_includes_itself_is_refused(tmp_path, monkeypatch, refuses):
+    monkeypatch.chdir(tmp_path)
+    with refuses("include"):
+        configure(tmp_path, "include 'own.gin'")
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path, refuses):
+    with refuses("configuration") as error:
+        configure(tmp_path, "include 'twingans.gin'")
+    assert "twingans.gin" in str(error.value)
+
+
+@pytest.mark.parametrize("line", ["include 'twingan.gin'", "import os"])
+def test_a_run_may_neither_include_nor_import(line, tmp_path, refuses):
+    (tmp_path / "config.gin").write_text(f"{line}\ntrain.steps = 1\n")
+    with refuses("run_dir"):
+        configuration.configure(tmp_path)
+    configuration.configure(tmp_path, allow_imports=True)
+
+
+# Former names.
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("train.learning_rate = @x", "train.schedule = @x"),
+        ("  a/train.learning_rate=1", "  a/train.schedule=1"),
+        ("# train.learning_rate = 1", "# train.learning_rate = 1"),
+        ("train.learning_rates = 1", "train.learning_rates = 1"),
+        ("cascade_phases.taps = (\n  'x',)", "former.taps = (\n  'x',)"),
+    ],
+)
+def test_rename(before, after):
+    text, notes = settings.rename(f"steps = 1\n{before}\n")
+    assert text == f"steps = 1\n{after}\n"
+    assert len(notes) == (before != after)
+
+
+def test_a_former_name_is_read_and_its_new_one_told(tmp_path, capsys):
+    (tmp_path / "base.gin").write_text(
+        "train.learning_rate = @constant_then_linear\n"
+        "growing_phases.start_size = 4\n"
+    )
+    text = f"include '{tmp_path / 'base.gin'}'\n"
+    found = configure(tmp_path, text, "cascade_phases.taps = ('a',)")
+    assert found["train.schedule"] == "@constant_then_linear"
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 3
+    assert "train.learning_rate is now called train.schedule" in told[0]
+    assert "growing_phases.start_size is no longer" in told[1]
+    found = configure(tmp_path, "", "train.learning_rate = @constant_rate")
+    assert found["train.schedule"] == "@constant_rate"
+
+
+def test_what_moved_must_not_contradict_the_model(tmp_path, refuses):
+    text = "growing_phases.start_size = 8\ncascade_phases.taps = ['a', 'b']\n"
+    configure(tmp_path, text)
+    configuration.check_moved(SimpleNamespace(start_size=8, taps=("a", "b")))
+    configuration.check_moved(SimpleNamespace())
+    with refuses("growing_phases.start_size") as error:
+        configuration.check_moved(SimpleNamespace(start_size=4))
+    assert "start_size is 4" in str(error.value)
+    with refuses("cascade_phases.taps"):
+        configuration.check_moved(SimpleNamespace(taps=("a",)))
+
+
+def test_a_runs_own_former_names_are_read_silently(tmp_path, capsys):
+    (tmp_path / "config.gin").write_text(
+        "train.learning_rate = @constant_then_linear\n"
+        "growing_phases.start_size = 4\n"
+    )
+    configuration.configure(tmp_path)
+    assert capsys.readouterr().err == ""
+    saved = settings.saved_bindings(tmp_path / "config.gin")
+    assert saved == {"train.schedule": "@constant_then_linear"}
