@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tf_i2i.errors import UserError
 
+_PARTS = "parts"  # Folder of files that others include.
 _PACKAGE = Path(__file__).parent
 # In a wheel the configs are in the package, in a checkout next to it.
 FOLDERS = (_PACKAGE / "gin_configs", _PACKAGE.parent / "gin_configs")
@@ -22,7 +23,11 @@ def shipped_configs():
     for folder in FOLDERS:
         if folder.is_dir():
             found = sorted(folder.rglob("*.gin"))
-            return {p.relative_to(folder).as_posix(): p for p in found}
+            return {
+                path.relative_to(folder).as_posix(): path
+                for path in found
+                if path.parent.name != _PARTS
+            }
     return {}
 
 
