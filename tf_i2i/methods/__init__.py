@@ -1,12 +1,13 @@
-"""Published methods, one file each, on one base class.
+"""Published methods, one file each, derived from one base class.
 
-`tf_i2i.methods.CycleGAN` and the others come from `methods.registry`;
-TensorFlow is loaded when the first of them is asked for.
+`tf_i2i.methods.CycleGAN` and the other classes are looked up in
+`methods.registry`. TensorFlow is imported at the first look-up only.
 """
 
 
 def __getattr__(name):
-    # Methods are classes: other names are modules, or Python's own.
+    # Names of methods are capitalized, because they are classes. Modules and
+    # Python's own attributes, which are not, need no look-up.
     if name[:1].isupper() and name in _public():
         return _public()[name]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,6 +1,6 @@
 r"""Asymmetric GAN for Unpaired Image-to-image Translation.
 
-Li, Tang, Zhang, Zhang, Li and Yan, 2019, IEEE Transactions on Image
+The paper: Li, Tang, Zhang, Zhang, Li and Yan, 2019, IEEE Transactions on Image
 Processing.
 
     a --G--> fake_b --F( , fake_z)--> cycled_a     b --F( , z)--> fake_a
@@ -8,30 +8,34 @@ Processing.
     z ~ N(0, I)                                    fake_a --E--> cycled_z
     remade_a = F(fake_b, z)                        styled_a = F(b, fake_z)
 
-A is the paper's X, the domain of more information (photos), and B its Y
-(label maps, drawings). The auxiliary variable z holds what images of A have
-beyond those of B. So only the direction from B to A takes a style, which is
-z: sampled from N(0, I), encoded by E from an image of A, or blended from two
-of those.
+A is the paper's domain X, which has more information (photos), and B is its
+domain Y (label maps, drawings). The auxiliary variable z contains the
+information that images of A have and images of B have not. Therefore only the
+direction from B to A takes a style. The style is z: it is sampled from
+N(0, I), encoded by E from an image of A, or interpolated between two codes.
 
-By default the weights of the extension losses (eq. 13 to 18) are 0: that is
-eq. 12, "Ours-w/o-ex" of the paper. With them it is eq. 19.
+By default the weights of the extension losses (eq. 13 to 18) are 0. Then the
+loss is eq. 12, which the paper calls "Ours-w/o-ex". With these weights it is
+eq. 19.
 
 What the paper leaves open, or what differs here:
-- The layers of E and of D_Z are not printed: see `networks.asymgan`. D_Z is
-  not normalized, nor is E where z is one vector.
-- One z serves a whole step, as in the equations.
-- The critic of A has a real term for each kind of fakes, with the same weight
-  as the fakes. Eq. 13 and 14 have F(G(x), z) and F(y, E(x)); section IV-E
-  speaks of F(G(x), E(x)), which the cycle loss already compares with x.
-- Critics see pools of earlier fakes, and their loss is halved, as CycleGAN's,
-  whose settings the paper takes over; z has no pool.
-- The layers of the perceptual losses are not printed; these are those of
-  Johnson et al. 2016. Their maps are divided by their standard deviation over
-  the first real images of A, so that the weights mean the same for every
-  network.
-- The squared variation (eq. 18) is printed with a minus, and as a sum; here it
-  is a mean of squares along both axes.
+- The paper does not give the layers of E and D_Z; `networks.asymgan` has the
+  layers that are used here. D_Z has no normalization, and E has none if z is
+  one vector.
+- All terms of a training step use the same z, as in the equations.
+- The critic of A has one loss term of real images for each kind of fakes,
+  with the same weight as that of the fakes. The fakes of eq. 13 and 14 are
+  F(G(x), z) and F(y, E(x)). Section IV-E mentions F(G(x), E(x)) instead,
+  which the cycle loss already compares with x.
+- Critics are trained on pools of earlier fakes, and their loss is halved, as
+  in CycleGAN, whose settings the paper adopts. There is no pool for z.
+- The paper does not give the layers of the perceptual losses; here they are
+  those of Johnson et al. 2016. Their feature maps are divided by their
+  standard deviation over the first real images of A, so that loss weights
+  have a similar effect for every feature network.
+- The squared variation (eq. 18) is printed with a minus between the two axes,
+  and as a sum over pixels. Here it is the mean square along one axis plus
+  that along the other.
 - Averages of the weights are kept for inference; the paper has none.
 """
 
@@ -63,46 +67,50 @@ class AsymGAN(Styled, UnpairedTranslator):
     Args:
         image_size: side of images, a multiple of 4 and of `2**style_halvings`
             pixels.
-        residual_blocks: of G and F; None: 9 from 256 pixels on, else 6.
+        residual_blocks: number of residual blocks of G and F. None for 9 if
+            images are at least 256 pixels, otherwise 6.
         width: factor on the channel counts of G and F.
-        outer_norm: of G and F, as in `ResnetGenerator`; True is the paper's.
-        style_path: how F gets z: "map", a map, concatenated with the middle
-            feature map ("Ours-w/o-ex"); "concat", one vector, concatenated
-            with all feature maps from there on; "norm", one vector, by
-            conditional instance normalization of the middle three blocks
-            ("Ours"). "beside" is the old word for "concat".
-        style_channels: channels of z (8).
-        style_halvings: strided convolutions of E (3): a map of z has sides
-            of `image_size / 2**style_halvings`.
-        style_width: factor on the channel counts of E; None: `width`.
-        critic_layers: strided convolutions of the critics of images: 3 for
-            70x70 pixels.
-        critic_width: factor on the channel counts of all critics; None:
+        outer_norm: whether all layers of G and F are normalized, as in the
+            paper, or only the residual blocks; see `ResnetGenerator`.
+        style_path: how F takes z. "map": z is a map that is concatenated with
+            the middle feature map ("Ours-w/o-ex"). "concat": z is a vector
+            that is concatenated with all feature maps from the middle on.
+            "norm": z is a vector that controls conditional instance
+            normalization in the middle three blocks ("Ours"). "beside" is an
+            earlier name of "concat".
+        style_channels: number of channels of z (8).
+        style_halvings: number of strided convolutions of E (3). If z is a
+            map, its side is `image_size / 2**style_halvings`.
+        style_width: factor on the channel counts of E; None for `width`.
+        critic_layers: number of strided convolutions of the critics of
+            images; with 3, a score depends on 70x70 pixels.
+        critic_width: factor on the channel counts of all critics; None for
             `width`.
-        code_gan_weight: lambda 1, of the adversarial losses of z.
-        cycle_a_weight, cycle_b_weight: lambda 2 and 3, of L1 between an
-            image and its cycle.
-        cycle_z_weight: lambda 4, of L1 between z and E(F(b, z)).
-        remade_gan_weight: lambda 5, of the adversarial losses of F(G(a), z),
-            eq. 13.
-        styled_gan_weight: lambda 6, of the adversarial losses of
-            F(b, E(a)), eq. 14.
-        content_weight: lambda 7, of the content distance between F(b, E(a))
-            and b, eq. 15.
-        style_weight: lambda 8, of the style distance between F(b, E(a)) and
-            a, eq. 16.
-        variation_weight: lambda 9, of the squared variation of all six
-            generated images, eq. 18.
+        code_gan_weight: weight of the adversarial losses of z, lambda 1.
+        cycle_a_weight, cycle_b_weight: weights of L1 between an image and
+            its cycle, lambda 2 and 3.
+        cycle_z_weight: weight of L1 between z and E(F(b, z)), lambda 4.
+        remade_gan_weight: weight of the adversarial losses of F(G(a), z),
+            lambda 5 (eq. 13).
+        styled_gan_weight: weight of the adversarial losses of F(b, E(a)),
+            lambda 6 (eq. 14).
+        content_weight: weight of the content distance between F(b, E(a)) and
+            b, lambda 7 (eq. 15).
+        style_weight: weight of the style distance between F(b, E(a)) and a,
+            lambda 8 (eq. 16).
+        variation_weight: weight of the squared variation of all six
+            generated images, lambda 9 (eq. 18).
         features: function without arguments that returns a frozen network,
-            a function of images to maps as `features.perceptual` returns it;
-            needed with `content_weight` or `style_weight`.
-        pool_size: images that each pool holds (50); 0: critics see only the
-            newest fakes.
-        average_kimg, seed, name: as in `UnpairedTranslator`.
+            such as `features.perceptual`. The network is a function from
+            images to feature maps. It is needed if `content_weight` or
+            `style_weight` is not 0.
+        pool_size: number of images in each pool (50). With 0, critics are
+            trained on the newest fakes only.
+        average_kimg, seed, name: see `UnpairedTranslator`.
 
     Raises:
-        UserError: a size or a name is out of its range, or there are no
-            `features` where a weight needs them.
+        UserError: a size or a name is not allowed, or a loss needs `features`
+            and there are none.
     """
 
     translators = ("generator_b", "generator_a", "encoder")
@@ -121,7 +129,7 @@ class AsymGAN(Styled, UnpairedTranslator):
         "critic_layers": 1,
     }
     tiny_variants = {
-        # With every loss.
+        # A variant with all losses.
         "": {
             "style_path": "norm",
             "remade_gan_weight": 1.0,
@@ -182,7 +190,7 @@ class AsymGAN(Styled, UnpairedTranslator):
             "b": cycle_b_weight,
             "z": cycle_z_weight,
         }
-        # Kind of fakes -> weight of their adversarial losses, in A.
+        # Kind of fakes of A -> weight of their adversarial losses.
         gan_weights = {
             "fake_a": 1.0,
             "remade_a": remade_gan_weight,
@@ -228,17 +236,24 @@ class AsymGAN(Styled, UnpairedTranslator):
         self.build_networks()
 
     def _feature_maps(self, make):
-        """Returns the frozen network; makes the scales of its maps."""
+        """Returns the frozen network, and adds a layer that scales its maps.
+
+        Args:
+            make: the argument `features` of the constructor.
+
+        Returns:
+            The network; None if no loss needs it.
+        """
         compared = self.content_weight or self.style_weight
-        # It is made in any case, so that its gin bindings count as used.
+        # The network is made even if no loss needs it. Otherwise gin would
+        # report its bindings as unused.
         network = make and make()
         if not compared:
             return None
         if network is None:
             raise UserError(
-                "`features` must be a network for the perceptual terms, such "
-                "as @perceptual, or content_weight and style_weight 0. "
-                "Received: None"
+                "`features` must be a network, such as @perceptual, because "
+                "`content_weight` or `style_weight` is not 0. Received: None"
             )
         side = self.image_size
         content, style = network(tf.zeros((1, side, side, 3)))
@@ -260,14 +275,14 @@ class AsymGAN(Styled, UnpairedTranslator):
         return self.generator_a(images, self.style_or_mean(style, images))
 
     def encode_style(self, images, direction):
-        """Returns E(images), of images of A.
+        """Returns E(images) for images of A.
 
-        Where z is a map, images must be of `image_size`.
+        If z is a map, the side of the images must be `image_size`.
         """
         if direction not in self.styled_directions:
             raise UserError(
-                "`direction` must be b_to_a: AsymGAN's images of B have no "
-                f"style. Received: direction={direction!r}"
+                "`direction` must be b_to_a, because images of B have no "
+                f"style in AsymGAN. Received: direction={direction!r}"
             )
         if self.style_path == "map":
             images = self.require_size(images)
@@ -296,7 +311,7 @@ class AsymGAN(Styled, UnpairedTranslator):
         return s
 
     def _generate(self, s, training):
-        """Returns all outputs of F, made in one call."""
+        """Returns all outputs of F that losses need, by one call of F."""
         wanted = {
             "fake_a": ("b", "z"),
             "cycled_a": ("fake_b", "fake_z"),
@@ -315,30 +330,41 @@ class AsymGAN(Styled, UnpairedTranslator):
         return dict(zip(wanted, tf.split(made, len(wanted)), strict=True))
 
     def _scores(self, o, kinds, s, training):
-        """Returns scores of new fakes, of pooled fakes and of real images."""
+        """Returns a critic's scores and the pooled fakes, by name.
+
+        Args:
+            o: "a" or "b", the domain of the critic.
+            kinds: kinds of fakes, such as "fake_a".
+            s: the tensors of the step.
+            training: whether to normalize by the batch and to use the pools.
+
+        Returns:
+            Scores of real images, of new fakes (for the translators' loss)
+            and of pooled fakes (for the critic's loss), and the pooled fakes.
+        """
         critic = getattr(self, f"critic_{o}")
         pooled = {
-            kind: self._exchange(kind, s[kind], training) for kind in kinds
+            f"pooled_{kind}": self._exchange(kind, s[kind], training)
+            for kind in kinds
         }
 
-        def judged(images):
-            seen = [
+        def score(images):
+            augmented = [
                 self.augment_for_critic(x, name) for name, x in images.items()
             ]
-            scores = critic(tf.concat(seen, 0), training=training)
-            return tf.split(scores, len(seen))
+            scores = critic(tf.concat(augmented, 0), training=training)
+            return tf.split(scores, len(augmented))
 
-        known = {f"pooled_{kind}": image for kind, image in pooled.items()}
-        real, *learnt = judged({o: s[o]} | known)
-        fooling = judged({kind: s[kind] for kind in kinds})
+        real, *pooled_scores = score({o: s[o]} | pooled)
+        fake_scores = score({kind: s[kind] for kind in kinds})
         scores = {f"score_{o}": real}
         for i, kind in enumerate(kinds):
-            scores[f"{kind}_score"] = fooling[i]
-            scores[f"{kind}_pooled_score"] = learnt[i]
-        return scores | known
+            scores[f"{kind}_score"] = fake_scores[i]
+            scores[f"{kind}_pooled_score"] = pooled_scores[i]
+        return scores | pooled
 
     def _exchange(self, kind, fakes, training):
-        """Returns fakes of the pool in place of some of the new ones."""
+        """Returns fakes, some of them replaced by earlier ones of a pool."""
         if not (self.pool_size and training):
             return tf.stop_gradient(fakes)
         pool, batch = getattr(self, f"pool_{kind}"), self.global_batch(fakes)
@@ -347,7 +373,7 @@ class AsymGAN(Styled, UnpairedTranslator):
         return pool(fakes, order, coins)
 
     def _perceive(self, s, training):
-        """Returns content and style distances of F(b, E(a)) to b and a."""
+        """Returns the content distance of F(b, E(a)) to b, and style to a."""
         images = tf.concat([s["styled_a"], s["b"], s["a"]], 0)
         content, style = self.maps(tf.cast(images, tf.float32))
         thirds = [tf.split(maps, 3) for maps in (*content, *style)]
@@ -370,7 +396,7 @@ class AsymGAN(Styled, UnpairedTranslator):
     def translator_losses(self, s):
         terms = {"gan_b": losses.lsgan_translator(s["fake_b_score"])}
         for kind, weight in self.gan_weights.items():
-            terms[_term("gan", kind)] = weight * losses.lsgan_translator(
+            terms[_loss_name("gan", kind)] = weight * losses.lsgan_translator(
                 s[f"{kind}_score"]
             )
         terms["gan_z"] = self.code_gan_weight * losses.lsgan_translator(
@@ -391,7 +417,7 @@ class AsymGAN(Styled, UnpairedTranslator):
 
     def critic_losses(self, s):
         terms = {
-            _term("critic", kind): 0.5
+            _loss_name("critic", kind): 0.5
             * weight
             * losses.lsgan_critic(
                 s[f"score_{kind[-1]}"], s[f"{kind}_pooled_score"]
@@ -406,10 +432,10 @@ class AsymGAN(Styled, UnpairedTranslator):
         return terms
 
     def observations(self, s):
-        """Returns the standard deviation of E's codes; the prior's is 1."""
+        """Returns the standard deviation of E's codes; it should become 1."""
         return {"code_deviation": tf.math.reduce_std(s["fake_z"])}
 
 
-def _term(what, kind):
-    """Returns the name of a loss; "gan_a" for "fake_a", as elsewhere."""
+def _loss_name(what, kind):
+    """Returns the name of a loss, such as "gan_a" for fakes "fake_a"."""
     return f"{what}_{kind.removeprefix('fake_')}"

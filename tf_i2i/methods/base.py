@@ -1,7 +1,7 @@
 """The contract of a method: what its class defines, and what it inherits.
 
-Names of tensors end with the domain that they live in: `fake_a` is an image
-*in* A, whatever it was made from.
+Names of tensors end with their domain: `fake_a` is a generated image of
+domain A, whatever it was translated from.
 """
 
 import abc
@@ -23,24 +23,26 @@ class UnpairedTranslator(TwoSidedModel):
     A method defines:
 
     - `translators`, `critics`: names of the attributes that hold its
-      networks. They say which of the two optimizers owns a variable.
-    - `updates`: which side takes an optimizer step, in the paper's order:
-      "both" (one forward pass for both sides), "critic", "translator", or
-      "neither" (a forward pass without an optimizer step). The n-th update
-      of a side takes the n-th slice of the batch.
-    - `size_multiple` or `fixed_size`: which sizes of images it translates.
+      networks. The networks' variables are updated by the optimizer of
+      translators or of critics accordingly.
+    - `updates`: the updates of one training step, in the paper's order:
+      "both" (one forward pass and an optimizer step of both sides), "critic",
+      "translator", or "neither" (a forward pass without an optimizer step).
+      The n-th update of a side takes the n-th slice of the batch.
+    - `size_multiple` or `fixed_size`: the sizes of images that it translates.
     - `translate`, `forward`, `translator_losses`, `critic_losses`.
-    - `measures`, if its paper claims more than the default ones measure: the
-      names of what `evaluate` scores a run by.
+    - `measures`: names of the measures by which `evaluate` scores a run. It
+      is only needed if the paper claims more than the default ones measure.
 
-    Its constructor ends with `self.build_networks()`. What else a method can
-    do it says by the capabilities that it inherits before this class: see
-    `methods.capabilities`. What a training step does is in
+    Its constructor ends with `self.build_networks()`. A method states its
+    further abilities by capabilities, classes that it inherits before this
+    one: see `methods.capabilities`. The training step is implemented in
     `methods.training_step`.
 
     Args:
-        image_size: side of the largest images, pixels.
-        average_kimg: half-life of the averaged weights, thousands of images.
+        image_size: side of the largest images in pixels.
+        average_kimg: half-life of the averages of the weights, in thousands
+            of images.
         seed: seed of all random numbers in training steps.
         name: name of the Keras model.
     """
@@ -48,47 +50,50 @@ class UnpairedTranslator(TwoSidedModel):
     translators: tuple[str, ...] = ()
     critics: tuple[str, ...] = ()
     updates: tuple[str, ...] = ("both",)
-    directions: tuple[str, ...] = DIRECTIONS  # Those of `translate`.
+    # The directions that `translate` supports.
+    directions: tuple[str, ...] = DIRECTIONS
     # Whether `translate` takes only images of `image_size`.
     fixed_size = False
-    # Arguments of `optimizers.adam`, from the method's paper: for `compile` and
-    # .gin files that give no others.
+    # Arguments of `optimizers.adam`, from the method's paper. `compile` and .gin
+    # files use them unless they set other values.
     adam = {"learning_rate": 1e-3, "beta_1": 0.5, "beta_2": 0.99}
-    # Whether critics judge images; if not, `compile` refuses to augment.
+    # Whether the inputs of critics are images. If not, `compile` refuses an
+    # augmentation for critics.
     critics_take_images = True
-    # What a run is scored by: names of `tf_i2i.evaluation.measures`.
+    # Names of the measures by which a run is scored; see
+    # `tf_i2i.evaluation.measures`.
     measures: tuple[str, ...] = (
         *("score", "style", "content", "copying", "checks"),
         *("labels", "paired", "round_trip", "outlines"),
     )
-    # Settings that make the method small and quick, for tests: arguments of
-    # the constructor.
+    # Arguments of the constructor that make the model small and fast, for
+    # tests.
     tiny: dict = {}
-    # Name -> further arguments, for a test of each; "stage" is that of
-    # `enter_phase`.
+    # Name of a variant to test -> further arguments. "stage" is an argument
+    # of `enter_phase`, all others are arguments of the constructor.
     tiny_variants: dict = {"": {}}
 
     # What a method defines.
 
     @property
     def size_multiple(self):
-        """Heights and widths that `translate` takes are multiples of this."""
+        """Divisor of all heights and widths that `translate` supports."""
         if self.fixed_size:
             return self.image_size
         raise NotImplementedError
 
     @property
     def sizes(self):
-        """Image sizes that a phase may train, ascending."""
+        """Sizes of images that phases of training may have, ascending."""
         return (self.image_size,)
 
     @abc.abstractmethod
     def translate(self, images, direction, style=None):
-        """Returns translations of images, by the networks as they are.
+        """Returns translations of images, with the networks' current weights.
 
         Args:
-            images: `[N, height, width, 3]`, float in [-1, 1], sides
-                multiples of `size_multiple`.
+            images: `[N, height, width, 3]`, float in [-1, 1]; height and
+                width are multiples of `size_multiple`.
             direction: "a_to_b" or "b_to_a".
             style: `[N, *style_shape]` for methods that are `Styled`, or
                 None.
@@ -97,42 +102,47 @@ class UnpairedTranslator(TwoSidedModel):
             float32 in [-1, 1], shape of `images`.
 
         Raises:
-            UserError: the direction is unknown or takes no style.
+            UserError: the direction is unknown, or a style is given and the
+                direction takes none.
         """
 
     @abc.abstractmethod
     def forward(self, a, b, training):
-        """Returns every tensor of a step by name, in a flat dictionary.
+        """Returns the tensors from which losses are computed, by name.
 
-        `self.active_sides` holds the sides that will step: tensors that none
-        of their losses reads may be left out.
+        `self.active_sides` holds the sides that this update trains. Tensors
+        that are not needed for the losses of these sides may be left out.
 
         Args:
-            a, b: `[N, size, size, 3]`, float in [-1, 1].
-            training: whether normalization uses the batch's statistics.
+            a, b: images of A and B, `[N, size, size, 3]`, float in [-1, 1].
+            training: whether to normalize by the statistics of the batch.
+
+        Returns:
+            A flat dictionary, name -> tensor.
         """
 
     @abc.abstractmethod
     def translator_losses(self, tensors):
-        """Returns the translators' weighted losses: name -> scalar."""
+        """Returns the translators' weighted losses, name -> scalar."""
 
     @abc.abstractmethod
     def critic_losses(self, tensors):
-        """Returns the critics' weighted losses: name -> scalar."""
+        """Returns the critics' weighted losses, name -> scalar."""
 
     def observations(self, tensors):
-        """Returns scalars by name that are logged and not optimized.
+        """Returns scalars that are logged and not optimized, by name.
 
-        They are computed when translators step. No loss has the same name.
+        They are computed in updates of the translators. Their names must
+        differ from those of losses.
         """
         return {}
 
     def alarms(self, means):
-        """Returns warnings for the log, sentences that are printed once each.
+        """Returns warnings, a list of sentences; each is printed once.
 
         Args:
-            means: means of losses and observations by name, over some
-                thousands of images.
+            means: dictionary, name of a loss or observation -> its mean over
+                some thousands of images.
         """
         return []
 
@@ -144,7 +154,7 @@ class UnpairedTranslator(TwoSidedModel):
     def cycle(self, images, domain):
         """Returns images translated to the other domain and back.
 
-        If the way back takes a style, each image's own style is used.
+        If the direction back takes a style, each image's own style is used.
 
         Args:
             images: `[N, height, width, 3]`, float in [-1, 1].
@@ -166,10 +176,10 @@ class UnpairedTranslator(TwoSidedModel):
     def sample_rows(self, images, domain):
         """Returns the rows of a sample grid below the given images.
 
-        These are the translations, and the reconstructions or, for methods
-        that are not `Reconstructing`, the result of `cycle`. Where a
-        direction takes styles, each image gets another sampled style, the
-        same in all grids.
+        The first row holds the translations. The second row holds the
+        reconstructions or, for methods that are not `Reconstructing`, the
+        result of `cycle`. If a direction takes styles, a style is sampled for
+        each image; it is the same in all grids.
 
         Args:
             images: `[N, size, size, 3]`, float in [-1, 1].
@@ -192,45 +202,46 @@ class UnpairedTranslator(TwoSidedModel):
         return [*rows, images]
 
     def check_direction(self, direction, style=None):
-        """Refuses an unknown direction, and a style that it does not take.
+        """Raises an error for an unknown direction or an unsupported style.
 
         Raises:
-            UserError: either of them.
+            UserError: the direction is unknown, or `style` is given although
+                the direction takes none.
         """
         if direction not in self.directions:
             raise UserError(
-                f"`direction` must be one of {', '.join(self.directions)}, "
+                f"`direction` must be one of {', '.join(self.directions)} "
                 f"for {type(self).__name__}. Received: direction={direction!r}"
             )
         if style is not None and style_shape(self, direction) is None:
             raise UserError(
-                f"`style` must be left out: this {type(self).__name__} has "
-                f"no styles for {direction}. "
+                f"`style` must be None, because this {type(self).__name__} "
+                f"takes no style for {direction}. "
                 f"Received: style of shape {tuple(style.shape)}"
             )
 
     def check_size(self, divisor):
-        """Refuses an `image_size` that is no multiple of `divisor`.
+        """Raises an error unless `image_size` is a multiple of `divisor`.
 
         Raises:
-            UserError: it is none.
+            UserError: `image_size` is not a multiple of `divisor`.
         """
         if self.image_size < divisor or self.image_size % divisor:
             raise UserError(
-                f"`image_size` must be a multiple of {divisor}, for "
+                f"`image_size` must be a multiple of {divisor} for "
                 f"{type(self).__name__}. Received: {self.image_size}"
             )
 
     def require_size(self, images):
-        """Returns `images` as a tensor whose sides are known.
+        """Returns `images` as a tensor with the static size `image_size`.
 
         Raises:
-            UserError: the sides are not `image_size`.
+            UserError: height or width is not `image_size`.
         """
         side, images = self.image_size, tf.convert_to_tensor(images)
         if not images.shape[1:3].is_compatible_with([side, side]):
             raise UserError(
-                f"`images` must be {side} x {side} pixels, for "
+                f"`images` must be {side} x {side} pixels for "
                 f"{type(self).__name__}. Received: {tuple(images.shape)}"
             )
         return tf.ensure_shape(images, [None, side, side, 3])

@@ -1,11 +1,12 @@
-"""What a method can do beside translating, as classes that it inherits.
+"""Capabilities: what a method can do besides translating images.
+
+A method inherits a class for each of its capabilities:
 
     class UNIT(Embedding, Prior, UnpairedTranslator):
 
-The class line says what a model can be asked, and callers ask
-`isinstance(model, Embedding)`. A capability has abstract parts and attributes
-without a value: a method must define all of them, and one that does not is
-refused at the end of its construction (see `missing_parts`).
+Callers check `isinstance(model, Embedding)`. A capability has abstract methods
+and attributes without a value. A method must define all of them; otherwise
+its construction ends with an error (see `check_parts`).
 """
 
 import abc
@@ -17,18 +18,18 @@ from tf_i2i.errors import UserError
 class Styled:
     """A method whose translations take a style.
 
-    A style is one float32 tensor for each image, which says what the
-    translation shall look like where the input does not decide it. Styles
-    follow a prior whose mean is zero. `style=None` means that mean: zeros,
-    which `style_or_mean` makes.
+    A style is one float32 tensor for each image. It determines those
+    properties of the translation that the input leaves open. Styles have a
+    prior distribution whose mean is zero. `style=None` stands for this mean;
+    `style_or_mean` replaces it by zeros.
 
     A method defines:
 
     - `style_shape`: shape of one style; None for a model that was built
       without styles.
-    - `styled_directions`: the directions that take a style (both).
-    - `encode_style`, `sample_style`; `blend_styles` where a weighted mean of
-      two styles is no style.
+    - `styled_directions`: the directions that take a style; both by default.
+    - `encode_style` and `sample_style`.
+    - `blend_styles`, if a weighted mean of two styles is not a valid style.
     """
 
     style_shape: tuple[int, ...] | None
@@ -39,8 +40,8 @@ class Styled:
         """Returns the styles of reference images.
 
         Args:
-            images: `[N, height, width, 3]`, float in [-1, 1], in the domain
-                that `direction` leads to.
+            images: `[N, height, width, 3]`, float in [-1, 1], images of the
+                target domain of `direction`.
             direction: one of `styled_directions`.
 
         Returns:
@@ -55,7 +56,7 @@ class Styled:
         """Returns styles sampled from the prior.
 
         Args:
-            count: how many.
+            count: number of styles to sample.
             seed: integer; the same seed gives the same styles.
 
         Returns:
@@ -63,11 +64,12 @@ class Styled:
         """
 
     def blend_styles(self, first, last, count):
-        """Returns styles on the straight line between two, ends included.
+        """Returns linear interpolations between two styles.
 
         Args:
-            first, last: `[1, *style_shape]`.
-            count: how many, at least 2.
+            first, last: styles `[1, *style_shape]`, which are the ends of
+                the result.
+            count: number of styles to return, at least 2.
 
         Returns:
             `[count, *style_shape]`.
@@ -79,14 +81,15 @@ class Styled:
         return (1.0 - share) * first + share * last
 
     def style_or_mean(self, style, images):
-        """Returns `style`, or zeros for each of the images where it is None.
+        """Returns `style`; if it is None, the mean style for each image.
 
         Args:
             style: `[N, *style_shape]`, or None.
-            images: `[N, ...]`.
+            images: `[N, ...]`; they give the number of styles.
 
         Returns:
-            `[N, *style_shape]`; None for a model without styles.
+            `[N, *style_shape]`, zeros if `style` is None. None for a model
+            without styles.
         """
         if style is not None or self.style_shape is None:
             return style
@@ -100,7 +103,7 @@ class Embedding:
 
     @abc.abstractmethod
     def embed(self, images, domain):
-        """Returns the shared encoder's vectors of images.
+        """Returns the shared encoder's codes of images.
 
         Args:
             images: `[N, height, width, 3]`, float in [-1, 1].
@@ -112,14 +115,14 @@ class Embedding:
 
 
 class Reconstructing:
-    """A method that can encode an image and decode it in the same domain."""
+    """A method that can encode an image and decode it in its own domain."""
 
     @abc.abstractmethod
     def reconstruct(self, images, domain):
-        """Returns images encoded and decoded without leaving their domain.
+        """Returns images encoded and decoded within their own domain.
 
-        `UnpairedTranslator.cycle` is the other way: to the other domain and
-        back.
+        `UnpairedTranslator.cycle`, in contrast, translates images to the
+        other domain and back.
 
         Args:
             images: `[N, height, width, 3]`, float in [-1, 1].
@@ -138,19 +141,19 @@ class Prior:
         """Returns codes sampled from the prior.
 
         Args:
-            count: how many.
+            count: number of codes to sample.
             seed: integer; the same seed gives the same codes.
 
         Returns:
-            float32 `[count, ...]`, for `decode`.
+            float32 `[count, ...]`, an input of `decode`.
         """
 
     @abc.abstractmethod
     def decode(self, codes):
-        """Returns the pair of images that each code stands for.
+        """Returns an image in each domain for each code.
 
         Args:
-            codes: `[N, ...]`, as `sample_codes` returns them.
+            codes: `[N, ...]`, for example from `sample_codes`.
 
         Returns:
             Dictionary: "a", "b" -> float32 `[N, S, S, 3]` in [-1, 1].
@@ -158,12 +161,12 @@ class Prior:
 
 
 class Classifying:
-    """A method that learns to classify images from the labels of A.
+    """A method that learns from labels of A to classify images of A and B.
 
-    Training batches are `(a, b, labels of a)`: `forward` takes `labels`,
-    int32 `[N]`, as its fourth argument (None where there are none).
+    Training batches are `(a, b, labels of a)`. `forward` takes `labels`, int32
+    `[N]` or None, as its fourth argument.
 
-    A method defines `classes`, their number, and `classify`.
+    A method defines `classes`, the number of classes, and `classify`.
     """
 
     classes: int
@@ -182,27 +185,30 @@ class Classifying:
 
 
 class Staged:
-    """A method whose networks are trained one after the other.
+    """A method that trains its networks in several stages.
 
     `self.stage` is the stage that is being trained; `enter_phase` sets it.
 
-    A method defines `stages`, their names in the order of training, of which
-    the last is the whole translator, and `updates_in`.
+    A method defines `updates_in` and `stages`, the names of the stages in the
+    order of training. After the last stage the translator is complete.
     """
 
     stages: tuple[str, ...]
 
     @abc.abstractmethod
     def updates_in(self, stage):
-        """Returns what `updates` is in one of `stages`."""
+        """Returns the value of `updates` in a stage, one of `stages`."""
 
 
 def style_shape(model, direction):
-    """Returns the shape of the style that a direction takes, or None.
+    """Returns the shape of the styles of a direction.
 
     Args:
         model: any `UnpairedTranslator`.
         direction: "a_to_b" or "b_to_a".
+
+    Returns:
+        A tuple of integers, or None if the direction takes no style.
     """
     if not isinstance(model, Styled):
         return None
@@ -210,18 +216,20 @@ def style_shape(model, direction):
 
 
 def stages(model):
-    """Returns the stages of any model: `(None,)` where it is trained whole."""
+    """Returns the stages of any model; `(None,)` if it is not `Staged`."""
     return model.stages if isinstance(model, Staged) else (None,)
 
 
 def check_parts(model):
-    """Refuses a method that lacks a part.
+    """Raises an error if a method does not define all required parts.
 
-    Parts are methods that are abstract in one of its classes, and attributes
-    that one of its capabilities declares without a value.
+    Required parts are the Python methods that are abstract in one of its base
+    classes, and the attributes that one of its capabilities declares without
+    a value.
 
     Raises:
-        UserError: a part is missing; names it, and the class that asks for it.
+        UserError: a part is missing; the message names it and the class that
+            requires it.
     """
     missing = {
         part: kind.__name__
@@ -234,13 +242,13 @@ def check_parts(model):
     name = type(model).__name__
     part, kind = next(iter(missing.items()))
     raise UserError(
-        f"`{name}.{part}` must be defined, for {kind}. "
+        f"`{name}.{part}` must be defined, because {name} inherits {kind}. "
         f"Received: a class without {', '.join(missing)}"
     )
 
 
 def _parts(kind):
-    """Names of the parts that a class asks of those that inherit from it."""
+    """Yields the names of the parts that a class requires of its subclasses."""
     if kind.__module__ == __name__:
         yield from kind.__annotations__
     for name, value in vars(kind).items():
@@ -250,6 +258,6 @@ def _parts(kind):
 
 def _is_missing(model, part):
     if part not in dir(type(model)):
-        return not hasattr(model, part)  # An attribute of the constructor.
+        return not hasattr(model, part)  # The constructor may have set it.
     found = getattr(type(model), part)
     return getattr(found, "__isabstractmethod__", False)

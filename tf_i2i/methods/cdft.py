@@ -1,31 +1,36 @@
 r"""Cross-Domain Cascaded Deep Feature Translation.
 
-Katzir, Lischinski and Cohen-Or, 2019, arXiv:1906.01526; no code was published.
+The paper: Katzir, Lischinski and Cohen-Or, 2019, arXiv:1906.01526. Its authors
+published no code.
 
     a --V--> a_5 --G_b--> b~_5          V: a frozen backbone
-       \---> a_4 --G_b--> b~_4          each layer's G_b sees the translated
-        \--> a_3 --G_b--> b~_3 --I_b--> fake_b           deeper layer, too
+       \---> a_4 --G_b--> b~_4          each layer's G_b also takes the
+        \--> a_3 --G_b--> b~_3 --I_b--> fake_b       translated deeper layer
 
     G_a(G_b(a_i, b~_i+1), a_i+1) = cycled_a_i     G_a(a_i, a_i+1) = same_a_i
 
-Features are normalized channel by channel with the statistics of their own
-domain and clipped to [-1, 1]. A run measures the statistics, trains the
-networks I that turn a layer back into an image, and then the translators of
-one layer after the other, the deepest first; what was trained before stays
-fixed.
+A tap is a layer of the backbone whose features are translated. Features are
+normalized channel by channel with the statistics of their own domain, and
+clipped to [-1, 1]. A run has several stages. First it measures the
+statistics. Then it trains the inversion networks I, which reconstruct an
+image from a layer. Then it trains the translators of one layer after the
+other, beginning with the deepest. The networks of earlier stages stay fixed.
 
 What the paper leaves open, or what differs here:
-- Table S3 as printed cannot make layer 4; see `networks.cdft`.
-- The critic of features is not specified: strided convolutions and a dense
-  layer, the same at every layer.
-- Taps are taken before the rectifier (`conv5_1`); `relu5_1` is after it.
+- With the channel counts of Table S3, layer 4 cannot be generated; see
+  `networks.cdft` for those that are used.
+- The paper does not specify the critic of features. Here it has strided
+  convolutions and a dense layer, and is the same for every layer.
+- Features are taken before the ReLU (`conv5_1`); the name for those after it
+  would be `relu5_1`.
 - The scale of AdaIN is one plus the output of the style network.
-- All inversion networks are trained at the same time, so that the backbone is
-  run once for all of them. Their inputs are normalized and clipped, as the
-  outputs of translators are. Their loss is that of Dosovitskiy and Brox 2016
-  (arXiv:1602.02644), with means for sums; the comparator is the backbone,
-  its features in units of the standard deviation.
-- A layer's translators use the averaged weights of the deeper ones.
+- All inversion networks are trained at the same time, so that one pass of the
+  backbone serves all of them. Their inputs are normalized and clipped, like
+  the outputs of translators. Their loss is that of Dosovitskiy and Brox 2016
+  (arXiv:1602.02644) with means instead of sums. Its comparator network is the
+  backbone; its features are measured in units of their standard deviation.
+- The translators of a layer are trained with the averaged weights of the
+  deeper layers' translators.
 - Averages of the weights are kept for inference; the paper has none.
 """
 
@@ -54,40 +59,43 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
     """Cascaded deep feature translation (Katzir et al. 2019, arXiv:1906.01526).
 
     Args:
-        image_size: side of images, pixels.
-        backbone: name of the frozen network, as in `load_backbone`.
-        taps: its layers to translate, from the shallowest to the deepest,
-            each with half the side of the one before. The image is made
-            from the first. With a single tap there is no cascade (Figure 7).
+        image_size: side of images in pixels.
+        backbone: name of the frozen network; see `load_backbone`.
+        taps: names of the backbone's layers to translate, from the shallowest
+            to the deepest. Each must have half the side of the one before.
+            The image is reconstructed from the first. With a single tap
+            there is no cascade (Figure 7).
         width: factor on the channels inside translators and inversion
             networks.
         style_width: factor on the channels of AdaIN's networks (Table S2);
             None for `width`.
-        inverter_channels: channels of the first layers of inversion
-            networks, before `width`; None for those of each tap, as in the
-            paper.
+        inverter_channels: number of channels of the first layers of inversion
+            networks, before the factor `width`. None for the channels of
+            each tap, as in the paper.
         critic_width: factor on the channels of critics; None for `width`.
-        cycle_weight, identity_weight: weights of these losses (100, 100). 0
-            leaves one out (Figure 6).
-        adversarial_weight: weight of the adversarial losses (1). 0: no
-            critics.
+        cycle_weight, identity_weight: weights of the cycle and identity
+            losses (100, 100). A loss with weight 0 is left out (Figure 6).
+        adversarial_weight: weight of the adversarial losses (1). With 0 there
+            are no critics of features.
         penalty_weight: weight of the critics' slope penalty (10).
         critic_steps: critic updates per translator update (4).
         image_weight, perceptual_weight, inversion_weight: weights of the
-            losses of inversion networks: squared differences of pixels, of
-            normalized features, and the adversarial loss.
+            losses of inversion networks: of squared differences of pixels,
+            of squared differences of normalized features, and of the
+            adversarial loss.
         perceptual_taps: those of `taps` whose features the perceptual loss
             compares; None for all.
-        average_kimg, seed, name: as in `UnpairedTranslator`.
+        average_kimg, seed, name: see `UnpairedTranslator`.
 
     Raises:
-        UserError: the sides of the taps do not halve, or the backbone is
-            missing.
+        UserError: a tap does not have half the side of the one before, or
+            the backbone is missing.
     """
 
     fixed_size = True
     adam = {"learning_rate": 1e-4, "beta_1": 0.5, "beta_2": 0.999}
-    critics_take_images = False  # The translators' critics judge features.
+    # The inputs of the translators' critics are features.
+    critics_take_images = False
     tiny = {
         "image_size": 32,
         "backbone": "random-conv",
@@ -95,7 +103,8 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
         "width": 0.05,
     }
     tiny_variants = {
-        # The last stage, with one batch slice that two devices can share.
+        # The last stage. With one critic update per step, a test can split
+        # the batch over two devices.
         "": {"critic_steps": 1},
         "inversion": {"critic_steps": 1, "stage": "inversion"},
     }
@@ -140,10 +149,10 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
         self.backbone = load_backbone(
             backbone, self.taps, keras.config.dtype_policy().compute_dtype
         )
-        # A function of its own, so that it is traced once, not once for
-        # each update of a step.
+        # As a `tf.function`, it is traced once for all updates of a step.
         self._extract = tf.function(self.backbone, autograph=False)
-        # The first digits of the weights' hash, saved with the run.
+        # The first digits of the hash of the backbone's weights are saved
+        # with the run, so that `enter_phase` detects another backbone.
         self._fingerprint = int(self.backbone.weights_sha256[:12], 16)
         self.backbone_mark = self._counter("backbone_mark")
         self.backbone_mark.assign(self._fingerprint)
@@ -160,7 +169,14 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
         self.build_networks()
 
     def _shapes(self):
-        """Returns tap -> (side, channels), and checks the sides."""
+        """Checks the sizes of the taps' feature maps.
+
+        Returns:
+            Dictionary, tap -> (side, channels).
+
+        Raises:
+            UserError: a tap does not have half the side of the one before.
+        """
         side = self.image_size
         found = self.backbone(tf.zeros((1, side, side, 3)))
         shapes = {tap: tuple(found[tap].shape[2:]) for tap in self.taps}
@@ -169,10 +185,10 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
         doublings = math.log2(side / sides[0])
         if not halved or sides[-1] < 2 or doublings % 1:
             raise UserError(
-                "`CDFT.taps` must be layers of a power of two below the "
-                "image's side, each with half the side of the one before, "
-                f"and at least 2 pixels. Received: {self.taps}, sides "
-                f"{sides} for an image of {side}"
+                "`CDFT.taps` must be layers whose side is the image's side "
+                "divided by a power of two, at least 2 pixels, and half the "
+                f"side of the layer before. Received: {self.taps}, with "
+                f"sides {sides} for an image of {side} pixels"
             )
         return shapes
 
@@ -230,7 +246,7 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
     def _network(self, kind, tap, o):
         return getattr(self, f"{kind}_{tap}_{o}")
 
-    # A run of stages.
+    # Stages.
 
     def updates_in(self, stage):
         if stage == "statistics":
@@ -241,21 +257,24 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
         return (*("critic",) * critics, "translator")
 
     def enter_phase(self, size, start=0, images=None, fading=False, stage=None):
-        """Sets the stage to train; arguments as in the base class.
+        """Sets the stage to train; see the base class for the arguments.
 
         Raises:
-            UserError: the weights were trained on another backbone.
+            UserError: the weights of the model were trained with another
+                backbone.
         """
         super().enter_phase(size, start, images, fading, stage)
         if int(self.backbone_mark.numpy()) != self._fingerprint:
             raise UserError(
-                "`CDFT.backbone` must have the weights that the run was "
-                f"trained with. Received: others, of {self.backbone.label}"
+                "`CDFT.backbone` must have the weights with which the run was "
+                f"trained. Received: other weights, {self.backbone.label}"
             )
 
     def begin_phase(self):
-        """Sets the weights to their averages, and the averages of
-        statistics, which are not averaged, to the statistics.
+        """Sets trained weights to their averages.
+
+        The statistics of features are not averaged; their averages are set
+        to their values.
         """
         for average, variable in self.average_pairs:
             if variable.trainable:
@@ -265,7 +284,7 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
 
     @property
     def reached(self):
-        """The layers translated up to this stage, from the deepest."""
+        """The taps that this stage translates, beginning with the deepest."""
         if self.stage not in self.taps:
             return self.depth_first[:1]
         return self.depth_first[: self.depth_first.index(self.stage) + 1]
@@ -280,17 +299,21 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
         return self.invert(made[self.reached[-1]], self.reached[-1], target)
 
     def reconstruct(self, images, domain):
-        """Returns the images inverted from their own shallowest layer."""
+        """Returns images reconstructed from their own shallowest layer.
+
+        Until all layers are trained, it is the shallowest trained one.
+        """
         tap = self.reached[-1]
         layers = self.normalize(self.require_size(images), domain)
         return self.invert(layers[tap], tap, domain)
 
     def sample_rows(self, images, domain):
-        """Returns each layer inverted to images, the deepest first.
+        """Returns images reconstructed from each layer, as in Figure S15.
 
-        As in Figure S15. Before translators are trained these are the
-        images' own layers; then their reconstruction and each translated
-        layer.
+        Before translators are trained, these are reconstructions from the
+        images' own layers. Afterwards they are the result of `reconstruct`,
+        and reconstructions from the translated layers. The deepest layer
+        comes first.
         """
         layers = self.normalize(self.require_size(images), domain)
         if self.stage not in self.taps:
@@ -306,7 +329,7 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
         ]
 
     def embed(self, images, domain):
-        """Returns means of the backbone's deepest layer over the image."""
+        """Returns means over positions of the normalized deepest layer."""
         layer = self.normalize(self.require_size(images), domain)[self.taps[-1]]
         return tf.reduce_mean(layer, [1, 2])
 
@@ -323,7 +346,16 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
         return self._clip(self._standardize(self.backbone(images), domain))
 
     def invert(self, layer, tap, domain):
-        """Returns images for a layer of "a" or "b", as in `normalize`."""
+        """Returns images reconstructed from a layer.
+
+        Args:
+            layer: features `[N, h, w, C]`, normalized by `normalize`.
+            tap: name of the layer.
+            domain: "a" or "b", the domain of the features.
+
+        Returns:
+            float32 `[N, S, S, 3]` in [-1, 1].
+        """
         return self._network("inverter", tap, domain)(layer)
 
     def _standardize(self, features, domain):
@@ -337,7 +369,16 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
         return {t: tf.clip_by_value(x, -1.0, 1.0) for t, x in layers.items()}
 
     def _cascade(self, layers, target, taps):
-        """Returns `taps` translated to `target`, from the deepest on."""
+        """Returns the translations of `taps`, beginning with the deepest.
+
+        Args:
+            layers: dictionary, tap -> normalized features of the source.
+            target: "a" or "b", the domain to translate to.
+            taps: names of the layers to translate, the deepest first.
+
+        Returns:
+            Dictionary: tap -> translated features.
+        """
         made = {}
         deeper = None
         for tap in taps:
@@ -379,7 +420,7 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
         return s
 
     def _measure(self, raw):
-        """Adds a batch to the statistics."""
+        """Updates the statistics by a batch of raw features."""
         batch = self.global_batch(raw["a"][self.taps[0]])
         share = self.images_in_phase / (self.images_in_phase + batch)
         for o in "ab":
@@ -388,7 +429,11 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
                 statistics.measure(raw[o][tap], share)
 
     def _inversion_tensors(self, images, layers, training):
-        """Returns each layer's image, its features and its critic's scores."""
+        """Returns the tensors of the stage "inversion".
+
+        For each layer these are its reconstructed images, their features,
+        and the scores of its critic.
+        """
         limits = BATCH_NORM if training else None
         routing = NormRouting(("real", "fake"), limits)
         s: dict[str, tf.Tensor] = {}
@@ -410,11 +455,11 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
             for tap, layer in layers[o].items():
                 s[f"layer_{tap}_{o}"] = layer
             if self.perceptual_weight:
-                s |= self._features_again(s, o)
+                s |= self._reconstructed_features(s, o)
         return s
 
-    def _features_again(self, s, o):
-        """Returns the normalized features of a domain's inverted images."""
+    def _reconstructed_features(self, s, o):
+        """Returns normalized features of a domain's reconstructed images."""
         made = [s[f"inverted_{tap}_{o}"] for tap in self.taps]
         again = self._standardize(self._extract(tf.concat(made, 0)), o)
         return {
@@ -426,14 +471,22 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
         }
 
     def _fake(self, clipped, o):
-        """Returns this stage's layer, translated to `o`."""
+        """Returns the layer of this stage, translated to domain `o`."""
         i, tap = "ba"["ab".index(o)], self.reached[-1]
         return self._translate_layer(
             o, tap, clipped[i][tap], self._content(clipped, i, o)
         )
 
     def _content(self, clipped, i, o):
-        """Returns the deeper layer, translated from `i` to `o`, frozen."""
+        """Returns the translation of the deeper layer, without a gradient.
+
+        Args:
+            clipped: normalized features, domain -> (tap -> tensor).
+            i, o: domain to translate from, and to.
+
+        Returns:
+            Features of the deeper layer; None for the deepest stage.
+        """
         *below, _ = self.reached
         if not below:
             return None
@@ -468,26 +521,30 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
         return s
 
     def _score(self, clipped, s):
-        """Returns scores of fakes; in the critics' step of real layers too."""
+        """Returns the scores of fakes.
+
+        In critic updates it returns those of real layers, too, and the slopes
+        for the penalty.
+        """
         tap = self.reached[-1]
-        judged = {}
+        scored = {}
         for o in "ab":
             critic = self._network("critic", tap, o)
             fake = s[f"fake_{o}"]
             if "critic" not in self.active_sides:
-                judged[f"fake_score_{o}"] = critic(fake)
+                scored[f"fake_score_{o}"] = critic(fake)
                 continue
             real = clipped[o][tap]
             scores = critic(tf.concat([real, fake], 0))
-            judged[f"score_{o}"], judged[f"fake_score_{o}"] = tf.split(
+            scored[f"score_{o}"], scored[f"fake_score_{o}"] = tf.split(
                 scores, 2
             )
             share = self.noise(
                 (real.shape[0], 1, 1, 1), f"slope_{o}", "uniform"
             )
             between = real + share * (tf.stop_gradient(fake) - real)
-            judged[f"slope_{o}"] = losses.slope(critic, between)
-        return judged
+            scored[f"slope_{o}"] = losses.slope(critic, between)
+        return scored
 
     def translator_losses(self, s):
         if self.stage == "statistics":
@@ -513,7 +570,7 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
     def _inversion_losses(self, s):
         terms = {}
         for tap in self.taps:
-            pixels, seen, fooling = [], [], []
+            pixels, features, fooling = [], [], []
             for o in "ab":
                 made = s[f"inverted_{tap}_{o}"]
                 pixels.append(losses.mean_square(s[o], made))
@@ -521,7 +578,7 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
                     losses.lsgan_translator(s[f"fake_score_{tap}_{o}"])
                 )
                 if self.perceptual_weight:
-                    seen += [
+                    features += [
                         losses.mean_square(
                             s[f"layer_{compared}_{o}"],
                             s[f"again_{compared}_{tap}_{o}"],
@@ -532,8 +589,8 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
                 "image": (self.image_weight, tf.add_n(pixels)),
                 "fooling": (self.inversion_weight, tf.add_n(fooling)),
             }
-            if seen:
-                mean = tf.add_n(seen) / len(self.perceptual_taps)
+            if features:
+                mean = tf.add_n(features) / len(self.perceptual_taps)
                 weighted["perceptual"] = (self.perceptual_weight, mean)
             for name, (weight, value) in weighted.items():
                 terms[f"{name}_{tap}"] = weight * value
@@ -568,10 +625,13 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
         }
 
     def observations(self, s):
-        """Returns PSNR and the share of clipped features, of inversion."""
+        """Returns PSNR and the fraction of clipped features in inversion.
+
+        There are no observations in other stages.
+        """
         if self.stage != "inversion":
             return {}
-        seen = {}
+        observed = {}
         for tap in self.taps:
             errors, clipped = [], []
             for o in "ab":
@@ -579,11 +639,11 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
                 errors.append(losses.mean_square(s[o], made))
                 beyond = tf.abs(s[f"layer_{tap}_{o}"]) > 1.0
                 clipped.append(tf.reduce_mean(tf.cast(beyond, tf.float32)))
-            # The range of images is 2.
+            # The range of images is 2, which gives the 4 below.
             error = tf.add_n(errors) / 2.0
-            seen[f"psnr_{tap}"] = 10.0 * _log10(4.0 / (error + 1e-9))
-            seen[f"clamped_{tap}"] = tf.add_n(clipped) / 2.0
-        return seen
+            observed[f"psnr_{tap}"] = 10.0 * _log10(4.0 / (error + 1e-9))
+            observed[f"clamped_{tap}"] = tf.add_n(clipped) / 2.0
+        return observed
 
 
 def _log10(x):
@@ -594,6 +654,7 @@ def _check_perceptual_taps(perceptual_taps, taps):
     compared = taps if perceptual_taps is None else tuple(perceptual_taps)
     if not {*compared} <= {*taps} or not compared:
         raise UserError(
-            f"`CDFT.perceptual_taps` must be of {taps}. Received: {compared}"
+            f"`CDFT.perceptual_taps` must be some of {taps}. "
+            f"Received: {compared}"
         )
     return compared

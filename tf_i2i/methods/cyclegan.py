@@ -1,21 +1,23 @@
 r"""Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial
 Networks.
 
-Zhu, Park, Isola and Efros, 2017, arXiv:1703.10593.
+The paper: Zhu, Park, Isola and Efros, 2017, arXiv:1703.10593.
 
     a --G_b--> fake_b --G_a--> cycled_a        a --G_a--> same_a
     b --G_a--> fake_a --G_b--> cycled_b        b --G_b--> same_b
 
-A generator is named after the domain of its outputs. Both sides learn from
-one forward pass; the critics see fakes from a pool of earlier ones.
+A generator is named after the domain of its outputs. Generators and critics
+are trained with the tensors of one forward pass. The critics are trained on
+fakes from a pool of earlier ones.
 
 What the paper leaves open, or what differs here:
-- The identity terms (section 5.2, for paintings and photos) are on by
-  default at half the weight of the cycle, as in the authors' code.
-- The critics' loss is halved (appendix 7.1), not their learning rate.
-- The images of one batch are exchanged with different entries of the pool;
-  at batch size 1, the paper's, there is no difference.
-- Convolutions of stride 2 pad as TensorFlow's "same" does.
+- The paper uses the identity loss for paintings and photos only (section
+  5.2). Here it is used by default, with half the weight of the cycle loss, as
+  in the authors' code.
+- The critics' loss is halved (appendix 7.1) instead of their learning rate.
+- The images of one batch are exchanged with different entries of the pool.
+  This makes no difference at batch size 1, which the paper uses.
+- Convolutions of stride 2 have the "same" padding of TensorFlow.
 - Averages of the weights are kept for inference; the paper has none.
 """
 
@@ -34,23 +36,24 @@ class CycleGAN(UnpairedTranslator):
 
     Args:
         image_size: side of images, a multiple of 4 pixels.
-        residual_blocks: of a generator; None: 9 from 256 pixels on, else 6
-            (appendix 7.2).
+        residual_blocks: number of residual blocks of a generator. None for 9
+            if images are at least 256 pixels, otherwise 6 (appendix 7.2).
         width: factor on the channel counts of the generators.
-        outer_norm: as in `ResnetGenerator`; True is the paper's.
-        critic_layers: strided convolutions of a critic: 3 for the 70x70
-            PatchGAN.
-        critic_width: factor on the channel counts of the critics; None:
+        outer_norm: whether all layers of the generators are normalized, as in
+            the paper, or only the residual blocks; see `ResnetGenerator`.
+        critic_layers: number of strided convolutions of a critic; 3 for the
+            70x70 PatchGAN.
+        critic_width: factor on the channel counts of the critics; None for
             `width`.
-        cycle_weight: lambda, eq. 3 (10).
+        cycle_weight: weight of the cycle loss, lambda of eq. 3 (10).
         identity_weight: weight of L1 between an image and the output of its
-            own domain's generator (5); 0 leaves that pass out.
-        pool_size: images that each pool holds (50); 0: critics see only the
-            newest fakes.
-        average_kimg, seed, name: as in `UnpairedTranslator`.
+            own domain's generator (5). With 0 that output is not computed.
+        pool_size: number of images in each pool (50). With 0, critics are
+            trained on the newest fakes only.
+        average_kimg, seed, name: see `UnpairedTranslator`.
 
     Raises:
-        UserError: for a size that is no multiple of 4.
+        UserError: `image_size` is not a multiple of 4.
     """
 
     translators = ("generator_a", "generator_b")
@@ -62,7 +65,8 @@ class CycleGAN(UnpairedTranslator):
         *("swd", "segmentation", "segmenter", "sensitivity"),
     )
     tiny = {
-        # Four pixels would be too few to normalize an image over.
+        # With 8 pixels, the maps of the residual blocks would have four
+        # pixels, too few for instance normalization.
         "image_size": 16,
         "residual_blocks": 1,
         "width": 0.05,
@@ -130,7 +134,7 @@ class CycleGAN(UnpairedTranslator):
         return s
 
     def _generate(self, generator, o, source, own, training):
-        """Returns a domain's fakes, and what its own images become."""
+        """Returns fakes, and the generator's outputs for its own domain."""
         if not self.identity_weight:
             return {f"fake_{o}": generator(source, training=training)}
         made = generator(tf.concat([source, own], 0), training=training)
@@ -138,18 +142,22 @@ class CycleGAN(UnpairedTranslator):
         return {f"fake_{o}": fake, f"same_{o}": same}
 
     def _scores(self, o, s, training):
-        """Returns scores of new fakes, of pooled fakes and of real images."""
+        """Returns scores of new fakes, of pooled fakes and of real images.
+
+        The translators' loss uses those of new fakes, the critics' loss those
+        of pooled fakes.
+        """
         critic = getattr(self, f"critic_{o}")
         fake = s[f"fake_{o}"]
         pooled = tf.stop_gradient(fake)
         if self.pool_size and training:
             pooled = self._exchange(o, fake)
-        learnt = [
+        augmented = [
             self.augment_for_critic(s[o], o),
             self.augment_for_critic(pooled, f"pooled_{o}"),
         ]
-        learnt = critic(tf.concat(learnt, 0), training=training)
-        real_score, pooled_score = tf.split(learnt, 2)
+        scores = critic(tf.concat(augmented, 0), training=training)
+        real_score, pooled_score = tf.split(scores, 2)
         return {
             f"pooled_{o}": pooled,
             f"fake_score_{o}": critic(
@@ -160,7 +168,7 @@ class CycleGAN(UnpairedTranslator):
         }
 
     def _exchange(self, o, fake):
-        """Returns fakes of the pool in place of some of the new ones."""
+        """Returns fakes, some of them replaced by earlier ones of the pool."""
         pool, batch = getattr(self, f"pool_{o}"), self.global_batch(fake)
         order = self.draw((self.pool_size,), f"pool_{o}/order", "uniform")
         coins = self.draw((batch,), f"pool_{o}/coins", "uniform")

@@ -1,23 +1,24 @@
 r"""DTN: Unsupervised Cross-Domain Image Generation.
 
-Taigman, Polyak and Wolf, 2016, arXiv:1611.02200; the baseline of XGAN.
+The paper: Taigman, Polyak and Wolf, 2016, arXiv:1611.02200. XGAN's paper uses
+this method as its baseline.
 
     a --f--> code_a --g--> fake_b --f--> again_b
     b --f--> code_b --g--> same_b
-    D: is it of a, of b, or real?
+    D: fake_b, same_b or b?
 
-One frozen encoder f serves both domains. g makes only images of B: there is
-no translation from B to A.
+One frozen encoder f encodes images of both domains. g generates only images of
+B, so there is no translation from B to A.
 
 What the paper leaves open, or what differs here:
-- Codes are f's vectors scaled to length 1, and f-constancy is one minus their
-  cosine, as XGAN compares embeddings.
-- g and D are XGAN's decoder and critic (its Table 1): XGAN's paper compares
-  itself with this method.
-- Distances are means over elements, so that the weights mean the same at
-  every size; total variation sums absolute differences.
-- `finetune` (XGAN's appendix 7.2) trains f by f-constancy alone: no gradient
-  flows from g to the codes.
+- Codes are the vectors of f scaled to length 1. The f-constancy loss is one
+  minus their cosine, as in the comparison of embeddings in XGAN.
+- g and D are the decoder and the critic of XGAN (Table 1 of its paper), so
+  that the two methods can be compared.
+- Distances are means over elements, so that loss weights have the same effect
+  at every size. Total variation is computed from absolute differences.
+- With `finetune` (XGAN's appendix 7.2), f is trained by f-constancy alone,
+  because no gradient flows from g to the codes.
 - Averages of the weights are kept for inference; the paper has none.
 """
 
@@ -47,21 +48,20 @@ class DTN(Embedding, Reconstructing, UnpairedTranslator):
 
     Args:
         image_size: side of images, a multiple of 16 pixels.
-        encoder: function without arguments that returns f, a
-            differentiable function of images `[N, S, S, 3]` in [-1, 1] to
-            `[N, D]`.
+        encoder: function without arguments that returns f: a differentiable
+            function, images `[N, S, S, 3]` in [-1, 1] -> vectors `[N, D]`.
         width: factor on the channel counts of g and D.
-        constancy_weight: alpha, weight of f-constancy (100).
-        identity_weight: beta, weight of the mean squared difference between
-            an image of B and its reconstruction by g (1).
-        variation_weight: gamma, weight of the total variation (.05).
+        constancy_weight: weight of f-constancy, alpha in the paper (100).
+        identity_weight: weight of the mean squared difference between an
+            image of B and its reconstruction by g, beta (1).
+        variation_weight: weight of the total variation, gamma (.05).
         gan_weight: weight of the adversarial losses (1).
         finetune: whether f is trained too.
-        average_kimg, seed, name: as in `UnpairedTranslator`.
+        average_kimg, seed, name: see `UnpairedTranslator`.
 
     Raises:
-        UserError: there is no encoder, or no gradient flows through it, or
-            the size is no multiple of 16.
+        UserError: there is no encoder, it is not differentiable, or
+            `image_size` is not a multiple of 16.
     """
 
     translators: tuple[str, ...] = ("decoder",)
@@ -99,8 +99,9 @@ class DTN(Embedding, Reconstructing, UnpairedTranslator):
         self.check_size(STRIDE)
         if encoder is None:
             raise UserError(
-                "`DTN.encoder` must give a network: DTN.encoder = @teacher, "
-                "and teacher.name = '...'. Received: none"
+                "`DTN.encoder` must be a function that returns a network, for "
+                "example DTN.encoder = @teacher with teacher.name = '...'. "
+                "Received: None"
             )
         self.constancy_weight = constancy_weight
         self.identity_weight = identity_weight
@@ -128,11 +129,11 @@ class DTN(Embedding, Reconstructing, UnpairedTranslator):
         return self._make(self.embed(images, "a"), ("ab",))
 
     def reconstruct(self, images, domain):
-        """Returns `g(f(x))`, which is an image of B for either domain."""
+        """Returns `g(f(x))`, which is an image of B for images of A, too."""
         return self._make(self.embed(images, domain), (f"{domain}b",))
 
     def embed(self, images, domain):
-        """Returns f's vectors, scaled to length 1; f ignores the domain."""
+        """Returns the vectors of f, scaled to length 1, in both domains."""
         del domain
         return self._code(self.require_size(images))
 
@@ -152,11 +153,11 @@ class DTN(Embedding, Reconstructing, UnpairedTranslator):
         s["code_a"], s["code_b"] = tf.split(codes, 2)
         s["fake_b"], s["same_b"] = tf.split(made, 2)
         s["again_b"] = self._code(s["fake_b"])
-        judged = [
+        images = [
             self.augment_for_critic(s[n], n) for n in ("fake_b", "same_b", "b")
         ]
         logits = self.critic(
-            tf.concat(judged, 0), routing=NormRouting(KINDS, limits)
+            tf.concat(images, 0), routing=NormRouting(KINDS, limits)
         )
         names = ("fake_score_b", "same_score_b", "score_b")
         s |= zip(names, tf.split(logits, 3), strict=True)
@@ -206,7 +207,7 @@ def _check_differentiable(network, image_size):
         vectors = network(images)
     if tape.gradient(vectors, images) is None:
         raise UserError(
-            "`DTN.encoder` must let gradients through to its images: a Keras "
-            "model or SavedModel of floats, no TFLite. Received: one that "
-            "does not"
+            "`DTN.encoder` must be differentiable with respect to its images: "
+            "a Keras model or a SavedModel in float precision, not a TFLite "
+            "model. Received: a network without a gradient"
         )

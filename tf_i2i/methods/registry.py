@@ -1,4 +1,4 @@
-"""The registry of methods: every class that a file in this folder defines."""
+"""The registry of methods, which finds all classes in this folder."""
 
 import functools
 import importlib
@@ -9,10 +9,11 @@ from pathlib import Path
 
 @functools.cache
 def methods():
-    """Returns the methods by name: class name -> class, sorted.
+    """Returns all methods as a dictionary, class name -> class, sorted.
 
-    A method is a public class derived from `UnpairedTranslator`, in a module
-    of `tf_i2i.methods`. A new file is found without being listed anywhere.
+    A method is a public class derived from `UnpairedTranslator` and defined
+    in a module of `tf_i2i.methods`. A new module is found by scanning the
+    folder, so it need not be listed anywhere.
     """
     from tf_i2i.methods.base import UnpairedTranslator
 
@@ -32,7 +33,7 @@ def methods():
 
 
 def build_tiny(name, variant=""):
-    """Returns a method with the settings that it states for tests.
+    """Returns a small model of a method, built with its settings for tests.
 
     Args:
         name: one of `methods()`.

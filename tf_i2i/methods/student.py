@@ -1,13 +1,14 @@
-r"""Distillation: a small network learns what a trained translator does.
+r"""Distillation: a small network is trained to imitate a trained translator.
 
-Hinton, Vinyals and Dean, 2015, arXiv:1503.02531; for translators of images,
-Aguinaldo et al., 2019, arXiv:1902.00159, whose first loss this is.
+Distillation is due to Hinton, Vinyals and Dean, 2015, arXiv:1503.02531. The
+loss is the first one of Aguinaldo et al., 2019, arXiv:1902.00159, who distil
+GANs.
 
     a --teacher--> wanted_b
     a --student--> fake_b
 
-No pairs are needed, and no critic: the teacher's translation is the target.
-The teacher sees the augmented images.
+The translations of the teacher are the targets, so neither pairs nor critics
+are needed. The teacher translates the same augmented images as the student.
 """
 
 import tensorflow as tf
@@ -22,21 +23,21 @@ from tf_i2i.networks.mobile import MobileGenerator
 
 
 class Student(UnpairedTranslator):
-    """A mobile network for each direction, which learns from a teacher.
+    """A small network for each direction, trained to imitate a teacher.
 
     Args:
         image_size: side of images, a multiple of 8 pixels.
-        teacher: function without arguments that returns the teacher, a
-            function of images `[N, S, S, 3]` in [-1, 1] and a direction that
-            returns translations. It is called in training only.
-        ways: the directions to learn.
+        teacher: function without arguments that returns the teacher: a
+            function (images `[N, S, S, 3]` in [-1, 1], direction) ->
+            translations. The teacher is called in training only.
+        ways: tuple of the directions to learn.
         width: factor on the channel counts.
-        blocks: residual blocks.
-        average_kimg, seed, name: as in `UnpairedTranslator`.
+        blocks: number of residual blocks.
+        average_kimg, seed, name: see `UnpairedTranslator`.
 
     Raises:
-        UserError: the size is no multiple of 8, there is no teacher, or a
-            direction is unknown.
+        UserError: `image_size` is not a multiple of 8, there is no teacher,
+            or a direction is unknown.
     """
 
     updates = ("translator",)
@@ -60,8 +61,9 @@ class Student(UnpairedTranslator):
         self.check_size(STRIDE)
         if teacher is None:
             raise UserError(
-                "`Student.teacher` must give a translator: python -m "
-                "tf_i2i.distill makes one of a run. Received: none"
+                "`Student.teacher` must be a function that returns a "
+                "translator. `python -m tf_i2i.distill` sets it to the "
+                "translator of a run. Received: None"
             )
         if not ways or set(ways) - set(DIRECTIONS):
             raise UserError(
@@ -111,5 +113,5 @@ class Student(UnpairedTranslator):
 
 
 def _negate(images, direction):
-    """Stands for a teacher in tests."""
+    """Returns negatives of images; a teacher for tests."""
     return -tf.cast(images, tf.float32)

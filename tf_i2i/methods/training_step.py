@@ -1,9 +1,9 @@
-"""The mechanics of a training step, the same for all methods.
+"""The implementation of a training step, which is the same for all methods.
 
-Networks belong to one of two sides, translators and critics, and each side
-has its own optimizer. `TwoSidedModel` builds the networks, takes the steps in
-the order that a method states, checks that everything is finite, averages the
-translators' weights and makes all random numbers.
+Each network belongs to one of two sides, translators and critics, and each
+side has its own optimizer. `TwoSidedModel` builds the networks, makes the
+updates in the order that a method states, checks that losses and gradients
+are finite, averages the translators' weights and samples all random numbers.
 """
 
 import contextlib
@@ -21,9 +21,9 @@ from tf_i2i.methods.capabilities import check_parts
 from tf_i2i.methods.capabilities import stages
 from tf_i2i.optimizers import adam
 
-NOT_FINITE = "not finite:"  # How the message of a failed check begins.
+NOT_FINITE = "not finite:"  # Start of the message of a failed check.
 SIDES = ("translator", "critic")
-_SIDES_OF = {  # Update -> sides that step in it.
+_SIDES_OF = {  # Name of an update -> sides that it trains.
     "translator": ("translator",),
     "critic": ("critic",),
     "both": SIDES,
@@ -32,13 +32,13 @@ _SIDES_OF = {  # Update -> sides that step in it.
 
 
 class TwoSidedModel(keras.Model):
-    """A Keras model whose translators and critics have an optimizer each.
+    """A Keras model with one optimizer for translators and one for critics.
 
-    `tf_i2i.UnpairedTranslator` adds what a method defines; its arguments are
-    those of this class.
+    `tf_i2i.UnpairedTranslator` derives from this class and adds what a method
+    must define. It has the same arguments.
     """
 
-    # The sides that step in the current update; see `forward`.
+    # The sides that the current update trains; see `forward`.
     active_sides: tuple[str, ...] = SIDES
     critic_augmentation: tuple[str, ...] = ()  # See `compile`.
 
@@ -59,15 +59,19 @@ class TwoSidedModel(keras.Model):
     # Construction.
 
     def build_networks(self):
-        """Builds all networks by one step on blank images, and the averages.
+        """Builds all networks, and the averages of their weights.
+
+        The networks are built by one forward pass with blank images.
 
         Raises:
-            UserError: the method lacks a part of its contract or of its
-                capabilities.
-            ValueError: a trainable variable is owned by no side, or by both.
+            UserError: the method does not define a part that its base class
+                or one of its capabilities requires.
+            ValueError: a trainable variable belongs to no side, or to both.
         """
         check_parts(self)
-        self._loss_names_in = {}  # By text: SavedModels take no other keys.
+        # Stages are converted to text, because SavedModels support no other
+        # keys.
+        self._loss_names_in = {}
         for stage in stages(self):
             self.stage = stage
             self._loss_names_in[str(stage)] = sorted(self._build_at_each_size())
@@ -81,7 +85,11 @@ class TwoSidedModel(keras.Model):
         self.built = True
 
     def _build_at_each_size(self):
-        """Runs a blank step at each size; returns the losses of the last."""
+        """Runs a forward pass with blank images of each size.
+
+        Returns:
+            Losses and observations by name, of the last size.
+        """
         for size in self.sizes:
             self.size = size
             blank = tf.zeros((2, self.size, self.size, 3))
@@ -95,7 +103,10 @@ class TwoSidedModel(keras.Model):
         }
 
     def blank_labels(self, count):
-        """Returns the labels of a blank batch, if there are any, in a tuple."""
+        """Returns the labels of a blank batch of `count` images, in a tuple.
+
+        The tuple is empty if the method takes no labels.
+        """
         if not isinstance(self, Classifying):
             return ()
         return (tf.zeros(count, tf.int32),)
@@ -118,14 +129,14 @@ class TwoSidedModel(keras.Model):
             sides = owners.get(id(variable), set())
             if len(sides) != 1:
                 raise ValueError(
-                    "Each trainable variable must be owned by `translators` "
-                    "or by `critics`, through a network that one of them "
-                    f"names. Received: {variable.path}, owned by "
+                    "Each trainable variable must belong to a network that "
+                    "is named in `translators` or in `critics`, and not in "
+                    f"both. Received: {variable.path}, owned by "
                     f"{' and '.join(sorted(sides)) or 'neither'}"
                 )
 
     def owned(self, side):
-        """Returns the trainable variables of a side, each once.
+        """Returns the trainable variables of a side, each of them once.
 
         Args:
             side: "translator" or "critic".
@@ -157,7 +168,7 @@ class TwoSidedModel(keras.Model):
                 shape=variable.shape,
                 dtype="float32",
                 trainable=False,
-                # Path, not name: names repeat from layer to layer.
+                # The path is unique; several layers have the same name.
                 name="average_" + variable.path.replace("/", "."),
             )
             for variable in self.averaged_variables
@@ -167,14 +178,17 @@ class TwoSidedModel(keras.Model):
 
     @property
     def average_pairs(self):
-        """`(average, variable)` for all variables of `averaged_networks`."""
+        """Pairs `(average, variable)` of all averaged variables."""
         return zip(self.averages, self.averaged_variables, strict=True)
 
     def _update_averages(self, images):
-        """Moves the averages towards the weights, after a step.
+        """Updates the moving averages of the weights, after a step.
 
-        The decay is min(0.5 ** (images / half-life), (1 + n) / (10 + n)),
+        Their decay is min(0.5 ** (images / half-life), (1 + n) / (10 + n)),
         where n is the number of the step.
+
+        Args:
+            images: number of images of each domain in the step.
         """
         n = tf.cast(tf.convert_to_tensor(self.step), tf.float32)
         decay = 0.5 ** (images / (1000.0 * max(self.average_kimg, 1e-9)))
@@ -185,7 +199,7 @@ class TwoSidedModel(keras.Model):
 
     @contextlib.contextmanager
     def averaged(self):
-        """Context in which the networks have their averaged weights."""
+        """A context in which the networks have their averaged weights."""
         live = [variable.numpy() for _, variable in self.average_pairs]
         for average, variable in self.average_pairs:
             variable.assign(average)
@@ -209,24 +223,25 @@ class TwoSidedModel(keras.Model):
         """Sets the two optimizers and the augmentation for critics.
 
         Args:
-            translator_optimizer, critic_optimizer: Keras optimizers, one
-                instance each, or their names; None for Adam with the
-                settings of the method's paper.
-            jit_compile: whether XLA compiles the steps. On CPUs that is
-                slower for convolutions.
-            critic_augmentation: some of "color", "translation", "cutout":
-                augmentations of all images that critics judge (see
-                `layers.augment`), which help where images are few.
+            translator_optimizer, critic_optimizer: two different instances of
+                Keras optimizers, or names of optimizers. None for Adam with
+                the settings of the method's paper.
+            jit_compile: whether XLA compiles the steps. On CPUs this makes
+                convolutions slower.
+            critic_augmentation: tuple with some of "color", "translation" and
+                "cutout". All input images of critics are augmented in these
+                ways (see `layers.augment`), which improves results for small
+                data sets.
 
         Raises:
-            UserError: an unknown augmentation, or critics that judge no
-                images.
+            UserError: an augmentation is unknown, or the inputs of the
+                method's critics are not images.
         """
         self.critic_augmentation = augment.check_kinds(critic_augmentation)
         if self.critic_augmentation and not self.critics_take_images:
             raise UserError(
-                f"`critic_augmentation` must be (): critics of "
-                f"{type(self).__name__} judge no images. "
+                f"`critic_augmentation` must be (), because critics of "
+                f"{type(self).__name__} take no images. "
                 f"Received: {self.critic_augmentation}"
             )
         translator_optimizer, critic_optimizer = (
@@ -240,37 +255,39 @@ class TwoSidedModel(keras.Model):
         self.train_function = None
 
     def fit(self, x, *args, shuffle=False, **kwargs):
-        """Trains as `keras.Model.fit` does, with the same callbacks.
+        """Trains the model as `keras.Model.fit` does, and takes its arguments.
 
         Args:
-            x: batches of two domains, from `data.unpaired`.
-            shuffle: left to the data.
+            x: dataset of batches with images of two domains, from
+                `data.unpaired`.
+            shuffle: has no effect on such datasets, which are shuffled
+                already.
 
         Raises:
-            UserError: endless batches without `steps_per_epoch`, or images
-                of another size.
+            UserError: the dataset is endless and `steps_per_epoch` is not
+                given, or its images have another size than the model's.
         """
         self._check_batches(x, kwargs.get("steps_per_epoch"))
         return super().fit(x, *args, shuffle=shuffle, **kwargs)
 
     def _check_batches(self, x, steps):
         if not isinstance(x, tf.data.Dataset):
-            return  # A strategy's distributed dataset.
+            return  # It is a distributed dataset of a strategy.
         if steps is None and x.cardinality() == tf.data.INFINITE_CARDINALITY:
             raise UserError(
-                "`steps_per_epoch` must be given, since batches never end. "
-                "Received: none"
+                "`steps_per_epoch` must be given, because the dataset is "
+                "endless. Received: None"
             )
         shape = x.element_spec[0].shape[1:3]
         if not shape.is_compatible_with([self.size, self.size]):
             raise UserError(
-                f"`image_size` of the batches must be {self.size}, as of the "
-                f"{type(self).__name__}. Received: {shape[0]}"
+                f"`image_size` of the batches must be {self.size}, the size "
+                f"of this {type(self).__name__}. Received: {shape[0]}"
             )
 
     @property
     def optimizers(self):
-        """The optimizers by the side that they update."""
+        """Dictionary, side -> its optimizer."""
         return {
             "translator": self.optimizer,
             "critic": self.critic_optimizer,
@@ -286,15 +303,18 @@ class TwoSidedModel(keras.Model):
         ]
 
     def _get_metrics_result_or_logs(self, logs):
-        """Gives Keras' callbacks the metrics: the step returns nothing."""
+        """Returns the metrics for Keras' callbacks.
+
+        Keras would pass on what the training step returns, which is nothing.
+        """
         return self.get_metrics_result()
 
     def make_train_function(self, force=False):
-        """Returns a step as one graph for every strategy.
+        """Returns the training step as a graph that runs in every strategy.
 
-        Keras' own function reduces the outputs of a step over the replicas,
-        which several workers cannot do. This one has no outputs: losses are
-        read from `metrics`.
+        Keras' own implementation reduces the outputs of a step over the
+        replicas, which is not possible with several workers. This function
+        has no outputs, because losses are read from `metrics`.
         """
         if self.train_function is not None and not force:
             return self.train_function
@@ -309,34 +329,35 @@ class TwoSidedModel(keras.Model):
         return train_function
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
-        """Does nothing: all is built already.
+        """Does nothing, because all networks are built already.
 
-        Keras would average a first batch over the replicas, which several
-        workers cannot do.
+        Keras would run a first batch and average it over the replicas, which
+        is not possible with several workers.
         """
 
     # Phases of a run.
 
     def updates_in(self, stage):
-        """Returns what `updates` is in a stage; see `Staged`."""
+        """Returns the value of `updates` in a stage; see `Staged`."""
         return self.updates
 
     def batches_in(self, stage):
-        """Returns how many batches one training step reads in a stage."""
+        """Returns the number of batches that one step reads in a stage."""
         return _count_batches(self.updates_in(stage))
 
     @property
     def batches_per_step(self):
-        """How many batches one training step reads."""
+        """Number of batches that one training step reads."""
         return _count_batches(self.updates)
 
     def enter_phase(self, size, start=0, images=None, fading=False, stage=None):
-        """Sets the size or stage to train, and the clock of fades.
+        """Sets the size and stage to train, and the length of the phase.
 
         Args:
             size: side of the images, one of `sizes`.
-            start: `images_shown` when the phase began.
-            images: images of each domain that the phase shows, or None.
+            start: value of `images_shown` at the beginning of the phase.
+            images: number of images of each domain in the phase; None if it
+                has no given end.
             fading: whether the block at `size` is being faded in.
             stage: one of the stages of a `Staged` method; None for the last.
 
@@ -345,8 +366,8 @@ class TwoSidedModel(keras.Model):
         """
         if size not in self.sizes:
             raise UserError(
-                f"`size` must be one that the model was built for: "
-                f"{list(self.sizes)}. Received: size={size}"
+                f"`size` must be one of {list(self.sizes)}, for which the "
+                f"model was built. Received: size={size}"
             )
         known = stages(self)
         if stage not in (None, *known):
@@ -358,20 +379,20 @@ class TwoSidedModel(keras.Model):
         self.stage = stage or known[-1]
         self.updates = self.updates_in(self.stage)
         self.phase_start, self.phase_images = start, images
-        self.train_function = None  # It was traced for the phase before.
+        self.train_function = None  # It was traced for the previous phase.
 
     def begin_phase(self):
-        """Is called once, before the first step of a phase."""
+        """Prepares a phase; called once, before its first step."""
 
     @property
     def images_in_phase(self):
-        """Images of each domain shown since the phase began; float32."""
+        """Number of images of each domain since the phase began, float32."""
         shown = tf.convert_to_tensor(self.images_shown) - self.phase_start
         return tf.cast(shown, tf.float32)
 
     @property
     def phase_progress(self):
-        """Share of the phase that is done, in [0, 1]; 1 without phases."""
+        """Fraction of the phase that is done; 1 if it has no given end."""
         if self.phase_images is None:
             return tf.constant(1.0)
         return tf.clip_by_value(
@@ -380,7 +401,7 @@ class TwoSidedModel(keras.Model):
 
     @property
     def fade(self):
-        """Weight of the newest block, in [0, 1]; None when it is not fading."""
+        """Weight of the block at `size`, in [0, 1]; None unless it fades in."""
         return self.phase_progress if self.fading else None
 
     # Random numbers.
@@ -388,13 +409,13 @@ class TwoSidedModel(keras.Model):
     def noise(self, shape, name, distribution="normal"):
         """Returns random numbers for each image of a batch.
 
-        They are a function of the seed, the step and the name. Replicas
-        sample for the whole batch and take their share of it: two devices
-        together get the numbers that one would.
+        They depend on the seed, the step and the name only. Each replica
+        samples numbers for the whole batch and uses those of its own images.
+        Therefore two devices use the same numbers as one device would.
 
         Args:
-            shape: tuple; the first entry is this replica's batch size.
-            name: text, another one for each use in a step.
+            shape: tuple; the first entry is the batch size on this replica.
+            name: text, unique for each use in a step.
             distribution: "normal" (N(0, 1)) or "uniform" ([0, 1)).
 
         Returns:
@@ -409,8 +430,8 @@ class TwoSidedModel(keras.Model):
         """Returns random numbers that are the same on every replica.
 
         Args:
-            shape, name, distribution: as in `noise`, but for the whole
-                shape.
+            shape: tuple, the shape of the result on each replica.
+            name, distribution: see `noise`.
         """
         draw = {
             "normal": tf.random.stateless_normal,
@@ -420,15 +441,14 @@ class TwoSidedModel(keras.Model):
         return draw(shape, tf.stack([seed, tf.convert_to_tensor(self.step)]))
 
     def augment_for_critic(self, images, name):
-        """Returns what a critic sees of images: see `compile`.
+        """Returns images with the augmentation for critics; see `compile`.
 
-        All images that a critic judges go through here, real and fake ones,
-        each batch with a name of its own.
+        It must be applied to all input images of critics, real and fake.
 
         Args:
             images: `[N, S, S, 3]`.
-            name: another one for each use in a step; batches of one name
-                are augmented alike.
+            name: text, unique for each batch in a step. Batches with the same
+                name are augmented in the same way.
         """
         if not self.critic_augmentation:
             return images
@@ -460,19 +480,27 @@ class TwoSidedModel(keras.Model):
         return {}
 
     def global_batch(self, images):
-        """Returns the batch size over all replicas."""
+        """Returns the batch size over all replicas.
+
+        Args:
+            images: `[N, ...]`, the part of the batch on this replica.
+        """
         _, replicas = replica_position()
         return images.shape[0] * replicas
 
     def _update(self, update, *batch):
-        """Makes one forward pass and the optimizer step of one or both sides.
+        """Makes one forward pass and the optimizer steps of an update.
+
+        Args:
+            update: "both", "critic", "translator" or "neither".
+            *batch: images of A and B, and labels for `Classifying` methods.
 
         Returns:
             The losses by name, and an operation that asserts that losses and
             gradients are finite.
         """
         sides = _SIDES_OF[update]
-        trained = {}  # Variables on the path of this phase, by side.
+        trained = {}  # Side -> its variables that have a gradient.
 
         def compute(*batch):
             losses, gradients = self._losses_and_gradients(sides, *batch)
@@ -484,7 +512,7 @@ class TwoSidedModel(keras.Model):
             }
 
         if self.jit_compile:
-            # Only this part: XLA leaves out assertions.
+            # XLA would remove assertions, so only this part is compiled.
             compute = tf.function(compute, jit_compile=True, autograph=False)
         losses, gradients = compute(*batch)
         check = self._check_finite(losses, gradients)
@@ -495,7 +523,12 @@ class TwoSidedModel(keras.Model):
         return losses, check
 
     def _losses_and_gradients(self, sides, a, b, *labels):
-        """Returns losses by name, and by side pairs `(gradient, variable)`."""
+        """Returns the losses, and the gradients of each side.
+
+        Returns:
+            Losses and observations by name, and a dictionary, side -> list
+            of pairs `(gradient, variable)`.
+        """
         losses: dict[str, dict[str, tf.Tensor]] = {}
         with tf.GradientTape(persistent=True) as tape:
             self.active_sides = sides
@@ -503,7 +536,7 @@ class TwoSidedModel(keras.Model):
             self.active_sides = SIDES
             for side in sides:
                 losses[side] = getattr(self, f"{side}_losses")(tensors)
-            # Gradients are summed over replicas.
+            # Optimizers sum gradients over replicas; this makes it a mean.
             _, replicas = replica_position()
             totals = {
                 side: tf.add_n(list(losses[side].values())) / replicas
@@ -518,15 +551,21 @@ class TwoSidedModel(keras.Model):
         return named, gradients
 
     def _gradients(self, tape, total, side):
-        """Returns pairs `(gradient, variable)` of a side, on this path."""
+        """Returns pairs `(gradient, variable)` of a side.
+
+        Variables on which its losses do not depend are left out.
+        """
         variables = self.owned(side)
         pairs = zip(tape.gradient(total, variables), variables, strict=True)
-        # Dense: for slices that repeat a row, Adam would sum the squares
-        # instead of squaring the sum. None: the variable is not on the path.
+        # Sparse gradients are made dense, because Adam would sum the squares
+        # of repeated rows instead of squaring their sum.
         return [(tf.convert_to_tensor(g), v) for g, v in pairs if g is not None]
 
     def _check_finite(self, losses, gradients):
-        """Asserts finite losses and gradients; names the first bad one."""
+        """Returns an operation that fails if a value is not finite.
+
+        Its message names the first loss or gradient that is not finite.
+        """
         if not losses:
             return tf.no_op()
         values = dict(losses)
@@ -545,15 +584,15 @@ class TwoSidedModel(keras.Model):
                 tf.convert_to_tensor(self.step),
             ],
         )
-        # In eager mode it has raised already, and there is no operation.
+        # In eager mode `Assert` checks at once and returns None.
         return tf.no_op() if check is None else check
 
 
 def _count_batches(updates):
-    """Returns how often the most frequent of the updates occurs."""
+    """Returns how often the most frequent one of the updates occurs."""
     return max(updates.count(update) for update in updates)
 
 
 def _named_seed(seed, name):
-    """Returns an integer for each seed and name, below 2**63."""
+    """Returns an integer below 2**63 that depends on a seed and a name."""
     return (seed % 2**31) << 32 | zlib.crc32(name.encode())

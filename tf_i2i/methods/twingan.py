@@ -1,29 +1,35 @@
 r"""Twin-GAN: Unpaired Cross-Domain Image Translation with Weight-Sharing GANs.
 
-Jerry Li, 2018, arXiv:1809.00946.
+The paper: Jerry Li, 2018, arXiv:1809.00946.
 
     a --E--> content_a --G_a--> same_a
                       \--G_b--> fake_b --E--> again_b
     b --E--> content_b --G_b--> same_b
                       \--G_a--> fake_a --E--> again_a
 
-One encoder E and one generator G serve both domains: all weights are shared
-except the scale and offset of each normalization. The generator of either
-target gets skip connections from the source image.
+One encoder E and one generator G process both domains. The domains share all
+weights except the scales and offsets of normalizations. G_a and G_b are the
+generator with the scales and offsets of A and of B. It has skip connections
+from the encoder's features of the source image.
 
 What the paper leaves open, and what is done here:
-- Moving statistics are kept per route (see `DomainBatchRenormalization`); the
-  paper does not say, and one set would mix `a -> b` with `b -> b`.
-- DRAGAN's noise, weight and target slope are not printed: weight .25, slope
-  1, and uniform noise of half a standard deviation, as the author's code;
-  `dragan_noise="normal"` is the paper's, of the same width.
-- Kernels start from He's normal distribution by default, which suits narrow
-  networks; `kernel_stddev=.02` is the N(0, .02) that was usual in 2018.
-- Both sides learn from one forward pass; the author's code takes another
-  batch for each.
-- Each of the adversarial terms of a critic has its own real term, as printed:
-  the real batch counts twice.
-- The 1x1 convolutions to RGB start from N(0, .02): near grey.
+- Moving statistics are kept for each route (see
+  `DomainBatchRenormalization`). The paper does not mention this; one set would
+  mix the statistics of `a -> b` with those of `b -> b`.
+- The paper does not give the noise, the weight and the target slope of
+  DRAGAN. Here the weight is .25, the slope is 1, and the noise is uniform with
+  half a standard deviation of the images as its scale, as in the author's
+  code. With `dragan_noise="normal"` it is normal noise of that scale, as in
+  the paper.
+- By default, kernels are initialized from He's normal distribution, which
+  suits narrow networks. `kernel_stddev=.02` selects N(0, .02), which was
+  common in 2018.
+- Translators and critics are trained with the tensors of one forward pass.
+  The author's code takes another batch for each.
+- Each adversarial term of a critic has its own term of real images, as in the
+  paper's equations. Therefore the real batch is counted twice.
+- The 1x1 convolutions to RGB are initialized from N(0, .02), so that the
+  first images are almost grey.
 - All styles are scaled to length 1.
 - Averages of the weights are kept for inference; the paper has none.
 """
@@ -50,8 +56,9 @@ from tf_i2i.networks.progressive import ProgressiveGenerator
 from tf_i2i.networks.progressive import StyleEncoder
 from tf_i2i.networks.progressive import blend
 
-# Route -> domain (0: a, 1: b). The encoder normalizes by the domain of its
-# input, the generator by the domain of its output.
+# Route -> index of the domain whose scales and offsets it uses (0 for A, 1 for
+# B): the domain of the input in the encoder, and of the output in the
+# generator.
 ENCODER_ROUTES = {"a": 0, "b": 1, "fake_a": 0, "fake_b": 1}
 GENERATOR_ROUTES = {"aa": 0, "ab": 1, "ba": 0, "bb": 1}
 RENORM_LIMITS = ((1.1, 0.1), (1.5, 0.3), (2.0, 0.5), (4.0, 1.0))
@@ -61,37 +68,41 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
     """TwinGAN (Li 2018, arXiv:1809.00946).
 
     Args:
-        image_size: side of the largest images: 4, 8, ..., 1024 pixels.
-        start_size: side of the first phase's images; None for `image_size`,
-            a network that does not grow.
+        image_size: side of the largest images, 4, 8, ... or 1024 pixels.
+        start_size: side of the images in the first phase. None for
+            `image_size`; then the networks do not grow.
         width: factor on the channel counts of Table 4.
         gan_weight: weight of the adversarial losses, section 3.3 (1 in the
             paper).
-        cycle_weight: weight of L1 of the reconstruction within a domain (1).
-            0 leaves the loss out: "No L_cyc" of Table 2.
-        semantic_weight: weight of L1 between the 4x4 contents of an image
-            and of its translation (.1). 0: "No L_sem".
-        same_gan: whether critics judge reconstructions too, the `i -> i`
-            terms of the sum over i and o.
-        skips: U-Net connections. False: "No UNet".
-        style_size: length of the style embedding, or None for none.
+        cycle_weight: weight of L1 between an image and its reconstruction
+            within its domain (1). 0 is the ablation "No L_cyc" of Table 2.
+        semantic_weight: weight of L1 between the 4x4 content maps of an image
+            and of its translation (.1). 0 is the ablation "No L_sem".
+        same_gan: whether critics also judge reconstructions, which are the
+            `i -> i` terms of the sum over i and o.
+        skips: whether there are skip connections, as in a U-Net. False is the
+            ablation "No UNet".
+        style_size: length of the style vectors; None for no styles.
         style_weight: weight of L1 between a sampled style and the style of
-            the translation made with it (.1, author's code).
-        dragan_weight: weight of the slope penalty on real images (.25).
+            the translation with that style (.1, as in the author's code).
+        dragan_weight: weight of the slope penalty at real images (.25).
         dragan_noise: "uniform" (author's code) or "normal" (paper).
-        renorm_boundaries: when the clips of renormalization widen, counted
-            from the start of each phase: as shares of the phase, or, above
-            1, in steps (paper's implementation: 10k, 20k, 30k).
+        renorm_boundaries: three times in a phase at which renormalization
+            gets wider clipping ranges. A number up to 1 is a fraction of the
+            phase; a number above 1 is a number of steps (10k, 20k and 30k in
+            the paper's implementation).
         output_norm: whether the last convolution is normalized too.
         pixel_norm: whether pixel normalization follows each leaky ReLU of
             encoder and generator; False for the ablation.
-        convs_at_8: convolutions at 8 px in encoder and critics, 1 or 2.
-        kernel_stddev: kernels start from N(0, kernel_stddev); None for He.
-        average_kimg, seed, name: as in `UnpairedTranslator`.
+        convs_at_8: number of convolutions at 8 px in encoder and critics, 1
+            or 2.
+        kernel_stddev: standard deviation of the normal initializer of
+            kernels; None for He's initializer.
+        average_kimg, seed, name: see `UnpairedTranslator`.
 
     Raises:
-        UserError: sizes are no powers of two in order, or another value is
-            none of those above.
+        UserError: a size is not a power of two, `start_size` is larger than
+            `image_size`, or another value is not allowed.
     """
 
     translators: tuple[str, ...] = ("encoder", "generator")
@@ -141,8 +152,9 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
             )
         if len(renorm_boundaries) != len(RENORM_LIMITS) - 1:
             raise UserError(
-                "`renorm_boundaries` must be three numbers, one for each "
-                f"widening of the clips. Received: {renorm_boundaries}"
+                "`renorm_boundaries` must be three numbers, one for each of "
+                "the wider clipping ranges of renormalization. "
+                f"Received: {renorm_boundaries}"
             )
         self.gan_weight = gan_weight
         self.cycle_weight = cycle_weight
@@ -206,7 +218,7 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
         ):
             raise UserError(
                 "`start_size` and `image_size` must be powers of two from 4 "
-                "to 1024, the first not above the second. Received: "
+                "to 1024, and the first must not be larger. Received: "
                 f"start_size={self.start_size}, image_size={self.image_size}"
             )
 
@@ -229,14 +241,14 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
         return self._convert(images, source, target, style)
 
     def reconstruct(self, images, domain):
-        """Returns `G_i(E_i(x_i))`, with the image's own style if styled."""
+        """Returns `G_i(E_i(x_i))`, with each image's own style if any."""
         style = None
         if self.style_size:
             style = self._style(images, (domain,), None)
         return self._convert(images, domain, domain, style)
 
     def embed(self, images, domain):
-        """Returns the 4x4 content map of E, as one vector (section 4.4)."""
+        """Returns 4x4 content maps of E, as vectors (section 4.4)."""
         content, _ = self.encoder(
             images,
             size=self.size,
@@ -247,7 +259,7 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
         return tf.reshape(tf.cast(content, tf.float32), [-1, size])
 
     def encode_style(self, images, direction):
-        """Returns the style encoder's vectors, scaled to length 1."""
+        """Returns style vectors of the style encoder, scaled to length 1."""
         self.check_direction(direction)
         return self._style(images, (direction[-1],), None)
 
@@ -257,7 +269,7 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
         return tf.math.l2_normalize(draws, axis=1)
 
     def blend_styles(self, first, last, count):
-        """Returns styles on the straight line, scaled to length 1."""
+        """Returns linear interpolations of styles, scaled to length 1."""
         blended = super().blend_styles(first, last, count)
         return tf.math.l2_normalize(blended, axis=1)
 
@@ -325,17 +337,17 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
     def _scores(self, critic, domain, s):
         """Returns a critic's logits, and its slope at noisy real images."""
         kinds = ("", "fake_", "same_") if self.same_gan else ("", "fake_")
-        seen = [
+        augmented = [
             self.augment_for_critic(s[kind + domain], kind + domain)
             for kind in kinds
         ]
-        images = tf.concat(seen, 0)
+        images = tf.concat(augmented, 0)
         path = {"size": self.size, "fade": self.fade}
         logits = critic(images, groups=len(kinds), **path)
         names = [f"{kind}score_{domain}" for kind in kinds]
         scores = dict(zip(names, tf.split(logits, len(kinds)), strict=True))
         if self.dragan_weight:
-            noisy = self._add_noise(seen[0], f"slope_{domain}")
+            noisy = self._add_noise(augmented[0], f"slope_{domain}")
             scores[f"slope_{domain}"] = losses.slope(
                 lambda x: critic(x, **path), noisy
             )
@@ -376,10 +388,10 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
         return terms
 
     def renorm_limits(self, batch):
-        """Returns the clips at this point of a phase.
+        """Returns the `RenormLimits` at the current step of a phase.
 
         Args:
-            batch: images in a step, over all replicas.
+            batch: number of images in a step, over all replicas.
         """
         step = self.images_in_phase / tf.cast(batch, tf.float32)
         passed = tf.add_n(
@@ -394,7 +406,11 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
         return RenormLimits(limits[0], limits[1])
 
     def _fade_in(self, images):
-        """Returns real images blended as the networks' outputs are."""
+        """Returns real images, blended as the outputs of fading networks are.
+
+        While a block fades in, details at the newest size have the weight
+        `fade`.
+        """
         if not self.fading:
             return images
         return blend(images, upsample(downsample(images)), self.fade)
@@ -426,7 +442,7 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
         return tf.math.l2_normalize(style, axis=1)
 
     def _styles(self, a, b, limits):
-        """Returns the images' own styles, and sampled ones to translate."""
+        """Returns the styles of images, and sampled styles for translations."""
         if not self.style_size:
             return {}
         own = self._style(tf.concat([a, b], 0), ("a", "b"), limits)

@@ -1,25 +1,27 @@
 r"""Unsupervised Image-to-Image Translation Networks (UNIT).
 
-Liu, Breuel and Kautz, 2017, arXiv:1703.00848.
+The paper: Liu, Breuel and Kautz, 2017, arXiv:1703.00848.
 
     a --E_a--> code_a --G_a--> same_a
                      \--G_b--> fake_b --E_b--> again_a --G_a--> cycled_a
     b --E_b--> code_b --G_b--> same_b
                      \--G_a--> fake_a --E_a--> again_b --G_b--> cycled_b
 
-The encoders share their last residual blocks, and the generators their first.
-An encoder returns the mean of a code (`mean_a`; `again_a` for the cycle that
-began in A), to which noise is added before it is decoded.
+The encoders share their last residual blocks, and the generators share their
+first. An encoder returns the mean of a code, to which noise is added before
+it is decoded. The means are `mean_a` for images of A, and `again_a` in the
+cycle that starts with images of A.
 
 What the paper leaves open, or what differs here:
-- `translate` decodes the mean of a code; the paper samples q(z|x), as
-  `sample=True` does.
-- Likelihoods and divergences are means over elements, so that the weights
-  mean the same at every size.
-- Eq. 3 and eq. 7 both contain KL(q(z|x) || p): its weight is lambda_1 +
-  lambda_3.
-- The cycle samples new noise (eq. 7: z_2 ~ q_2(z_2|x_1->2)).
-- Kernels of the residual blocks are 3x3, where Table 3 prints 1x1.
+- `translate` decodes the mean of a code. The paper decodes a sample of
+  q(z|x), which is done with `sample=True`.
+- Likelihoods and divergences are means over elements, so that loss weights
+  have the same effect at every size.
+- Eq. 3 and eq. 7 both contain KL(q(z|x) || p). Therefore its weight is
+  lambda_1 + lambda_3.
+- The second half of the cycle samples new noise (eq. 7: z_2 ~
+  q_2(z_2|x_1->2)).
+- Kernels of the residual blocks are 3x3, although Table 3 prints 1x1.
 - Instance normalization in the residual blocks and a slope of .01 are taken
   from the authors' code.
 - Averages of the weights are kept for inference; the paper has none.
@@ -47,33 +49,35 @@ class UNIT(Embedding, Prior, Reconstructing, UnpairedTranslator):
     Args:
         image_size: side of images, a multiple of `2 ** halvings` pixels.
         width: factor on the channel counts of Table 3.
-        shared_blocks: number of residual blocks that the encoders share,
-            and that the generators share: 0 to 4 (1). With 0, set
-            `likelihood_weight` and `kl_weight` to 0 for "no weight-sharing"
-            of Figure 2(d).
-        critic_layers: strided convolutions of a critic, 1 to 5 (5).
-        critic_width: factor on the critics' channels; None: `width`.
-        halvings: strided convolutions of an encoder, 3, or 2 as in the
-            authors' code.
-        block_channels: channels of the residual blocks (512; authors' code
-            256).
-        block_kernel: side of the kernels of residual blocks, 3, or 1 as
-            printed.
-        gan_weight: lambda_0, of the adversarial terms (10).
-        kl_weight: lambda_1, of the KL divergence of codes (.1).
-        likelihood_weight: lambda_2, of L1 between an image and its
-            reconstruction (100).
-        cycle_kl_weight: lambda_3, of the KL divergence in the cycle (.1).
-        cycle_weight: lambda_4, of L1 between an image and the cycle's
-            (100). 0, with `cycle_kl_weight` 0 too, is "no
-            cycle-consistency" of Figure 2(d).
-        sample: whether `translate` adds noise to codes, the same for each
-            image.
-        average_kimg, seed, name: as in `UnpairedTranslator`.
+        shared_blocks: number of residual blocks that the two encoders share,
+            and that the two generators share, 0 to 4 (1). The ablation "no
+            weight-sharing" of Figure 2(d) is 0, with `likelihood_weight` and
+            `kl_weight` 0, too.
+        critic_layers: number of strided convolutions of a critic, 1 to 5
+            (5).
+        critic_width: factor on the critics' channels; None for `width`.
+        halvings: number of strided convolutions of an encoder, 3, or 2 as in
+            the authors' code.
+        block_channels: number of channels of the residual blocks (512; 256
+            in the authors' code).
+        block_kernel: side of the kernels of residual blocks in pixels, 3, or
+            1 as in Table 3.
+        gan_weight: weight of the adversarial losses, lambda_0 (10).
+        kl_weight: weight of the KL divergence of codes, lambda_1 (.1).
+        likelihood_weight: weight of L1 between an image and its
+            reconstruction, lambda_2 (100).
+        cycle_kl_weight: weight of the KL divergence in the cycle, lambda_3
+            (.1).
+        cycle_weight: weight of L1 between an image and the image at the end
+            of its cycle, lambda_4 (100). The ablation "no cycle-consistency"
+            of Figure 2(d) is 0, with `cycle_kl_weight` 0, too.
+        sample: whether `translate` adds noise to codes. The noise is the same
+            for all images.
+        average_kimg, seed, name: see `UnpairedTranslator`.
 
     Raises:
-        UserError: a number of layers is out of its range, or does not
-            divide the size.
+        UserError: a number of layers is out of its range, or `image_size` is
+            not a multiple of `2 ** halvings`.
     """
 
     translators = ("encoder_a", "encoder_b", "generator_a", "generator_b")
@@ -112,8 +116,9 @@ class UNIT(Embedding, Prior, Reconstructing, UnpairedTranslator):
         self.check_size(self.size_multiple)
         if image_size < 2 ** (critic_layers + 1):
             raise UserError(
-                "`critic_layers` must leave a critic 2 pixels: at most "
-                f"{image_size.bit_length() - 2} for image_size={image_size}. "
+                "`critic_layers` must be at most "
+                f"{image_size.bit_length() - 2} for image_size={image_size}, "
+                "because the last layer of a critic needs 2 x 2 pixels. "
                 f"Received: critic_layers={critic_layers}"
             )
         self.gan_weight = gan_weight
@@ -163,7 +168,7 @@ class UNIT(Embedding, Prior, Reconstructing, UnpairedTranslator):
         return self._decode(self._code(images, domain), domain)
 
     def embed(self, images, domain):
-        """Returns the mean of the code, as one vector."""
+        """Returns means of codes, reshaped to one vector for each image."""
         mean = self._encode(images, domain)
         size = mean.shape[1] * mean.shape[2] * mean.shape[3]
         return tf.reshape(mean, [-1, size])
@@ -178,14 +183,15 @@ class UNIT(Embedding, Prior, Reconstructing, UnpairedTranslator):
         return tf.random.stateless_normal(shape, (seed, 0))
 
     def decode(self, codes):
-        """Returns the pair of images that each code stands for, eq. 1."""
+        """Returns the images of each code in both domains (eq. 1)."""
         return {domain: self._decode(codes, domain) for domain in "ab"}
 
     def _code(self, images, domain):
         mean = self._encode(images, domain)
         if not self.sample:
             return mean
-        # The same noise for all: a translation must not depend on its batch.
+        # All images get the same noise, because a translation must not depend
+        # on the other images of its batch.
         return mean + tf.random.stateless_normal(
             tf.shape(mean[:1]), (self.seed, 0)
         )
@@ -215,7 +221,8 @@ class UNIT(Embedding, Prior, Reconstructing, UnpairedTranslator):
                 s[f"cycled_{o}"] = self._decode(again, o, training)
         for o in "ab":
             critic = getattr(self, f"critic_{o}")
-            # Two calls: the translators' step does not need the first.
+            # Real and fake images are scored by two calls, because updates of
+            # the translators do not need the first.
             s[f"score_{o}"] = critic(self.augment_for_critic(s[o], o))
             s[f"fake_score_{o}"] = critic(
                 self.augment_for_critic(s[f"fake_{o}"], f"fake_{o}")
@@ -223,7 +230,7 @@ class UNIT(Embedding, Prior, Reconstructing, UnpairedTranslator):
         return s
 
     def _sample(self, mean, name, training):
-        """Returns z ~ q(z|x) = N(mean, I); the mean where not `training`."""
+        """Returns z ~ q(z|x) = N(mean, I); the mean unless `training`."""
         return mean + self.noise(mean.shape, name) if training else mean
 
     def translator_losses(self, s):

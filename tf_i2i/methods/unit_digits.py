@@ -1,29 +1,33 @@
 r"""UNIT's domain adaptation: a classifier for images without labels.
 
-Liu, Breuel and Kautz, 2017, arXiv:1703.00848, section 4 and appendix B.
+The paper: Liu, Breuel and Kautz, 2017, arXiv:1703.00848, section 4 and appendix
+B.
 
     a --E--> mean_a + noise --G--> same_a, fake_b
     b --E--> mean_b + noise --G--> fake_a, same_b
     labels --> C(a)                    C: critic and classifier
     features of C: same_a ~ fake_b, same_b ~ fake_a
 
-In each of E, G and C each domain has its own layers next to the images and
-shares all others: what C learns from the labels of A applies to B.
+In each of E, G and C, the layers next to the images exist once for each
+domain, and all other layers are shared. Therefore what C learns from the labels
+of A also applies to B.
 
 What the paper leaves open, or what differs here:
-- Loss weights are taken from the authors' code, which adapts only SVHN to
-  MNIST: GAN 1, divergence 1e-4, likelihood 1e-3, features 1e-4, the last
-  three for sums over an image, classes 10; weight decay 5e-4. That code
-  squares differences; this one takes the paper's absolute differences.
+- Loss weights are taken from the authors' code, which has an experiment for
+  SVHN to MNIST only: GAN 1, divergence 1e-4, likelihood 1e-3, features 1e-4,
+  classes 10; weight decay 5e-4. Divergence, likelihood and features are sums
+  over an image. Unlike the authors' code, which uses squared differences, this
+  one uses absolute differences, as the paper does.
 - Images of 28 px are padded by 2 black pixels on each side before E, and G's
-  outputs are cropped back: at 32 px alone Table 4 ends in one position.
-- Dropout removes the same features of images that are compared.
-- Critics judge only translations (section 3); the authors' code judges
-  reconstructions too: `same_gan`.
-- The standard deviation of codes is 1, as in the paper; the authors' code
-  learns it.
-- Averages of the weights, those of C too, are kept for inference; the paper
-  has none.
+  outputs are cropped back, because the networks of Table 4 reduce images to
+  one position only if they have 32 px.
+- Dropout removes the same features from images that are compared.
+- As fakes, critics judge translations only (section 3). The authors' code also
+  uses reconstructions, which is done here with `same_gan`.
+- The standard deviation of codes is 1, as in the paper; it is learned in the
+  authors' code.
+- Averages of the weights, including those of C, are kept for inference; the
+  paper has none.
 """
 
 import functools
@@ -41,8 +45,9 @@ from tf_i2i.networks.digits import DigitCritic
 from tf_i2i.networks.digits import DigitEncoder
 from tf_i2i.networks.digits import DigitGenerator
 
-# Prefix of images that critics judge -> names of their augmentation, for A
-# and B: images made of one code are compared, and are augmented alike.
+# Prefix of the names of input images of critics -> names of their augmentation,
+# in A and in B. Images that are generated from one code are compared, so they
+# must be augmented in the same way.
 _AUGMENTATIONS = {
     "": ("a", "b"),
     "fake_": ("code_b", "code_a"),
@@ -56,27 +61,32 @@ class UNITAdaptation(
     """UNIT for domain adaptation (Liu et al. 2017, appendix B).
 
     Args:
-        image_size: 28 (critics of Table 5) or 32 pixels (Table 6).
+        image_size: side of images in pixels, 28 (critics of Table 5) or 32
+            (critics of Table 6).
         width: factor on the channel counts of Table 4.
         critic_width: factor on the channel counts of Tables 5 and 6.
         classes: number of classes of the labels of A.
-        coordinates: whether the encoder sees each pixel's x and y.
-        gan_weight: weight of the adversarial terms (1).
-        kl_weight: weight of the KL divergence, a sum over a code (1e-4).
+        coordinates: whether each pixel's x and y are further inputs of the
+            encoder.
+        gan_weight: weight of the adversarial losses (1).
+        kl_weight: weight of the KL divergence, summed over a code (1e-4).
         likelihood_weight: weight of L1 between images and reconstructions,
-            a sum over an image (1e-3).
+            summed over an image (1e-3).
         class_weight: weight of the cross-entropy of the labels of A (10).
         feature_weight: weight of L1 between the critic's last features of
-            the two images made of one code, a sum over features (1e-4).
-        weight_decay: factor on half the sum of squares of all weights, a
-            loss of both sides (5e-4).
+            the two images that are generated from one code, summed over
+            features (1e-4).
+        weight_decay: weight of half the sum of squares of the network
+            weights, a loss of translators and of critics (5e-4).
         same_gan: whether critics judge reconstructions too.
-        same_start: whether the domains' own layers start with equal
-            weights, so that B starts with the classifier of A.
-        average_kimg, seed, name: as in `UnpairedTranslator`.
+        same_start: whether the layers that each domain has for itself are
+            initialized with equal weights, so that the classifiers of A and
+            B are equal at the start.
+        average_kimg, seed, name: see `UnpairedTranslator`.
 
     Raises:
-        UserError: the size is neither, or there are fewer than two classes.
+        UserError: `image_size` is neither 28 nor 32, or there are fewer than
+            two classes.
     """
 
     translators = ("encoder", "generator")
@@ -156,12 +166,12 @@ class UNITAdaptation(
         return self._convert(images, domain, domain)
 
     def embed(self, images, domain):
-        """Returns the mean of the code."""
+        """Returns the means of codes."""
         mean = self.encoder(self.require_size(images), domains=domain)
         return tf.reshape(mean, [-1, mean.shape[3]])
 
     def classify(self, images, domain):
-        """Returns the logits of the domain's critic."""
+        """Returns the logits of classes, by the critic C."""
         _, _, classes = self.critic(self.require_size(images), domains=domain)
         return classes
 
@@ -181,7 +191,8 @@ class UNITAdaptation(
         s["mean_a"], s["mean_b"] = tf.split(mean, 2)
         s["same_a"], s["fake_a"], s["fake_b"], s["same_b"] = tf.split(made, 4)
         drop = self._dropout() if training else None
-        # Three calls: a side's step computes those that its losses read.
+        # Each kind of images has a separate call, so that an update computes
+        # only those that its losses need.
         for kind, names in _AUGMENTATIONS.items():
             images = [
                 self.augment_for_critic(s[kind + o], name)
@@ -202,7 +213,10 @@ class UNITAdaptation(
         return tf.concat([self.noise(shape, f"code_{o}") for o in "ab"], axis=0)
 
     def _dropout(self):
-        """Returns the random numbers for the dropout of `DigitCritic`."""
+        """Returns a function that samples numbers for `DigitCritic`'s dropout.
+
+        It returns the same numbers in all calls with the same arguments.
+        """
 
         @functools.cache
         def draw(shape, layer):
@@ -243,7 +257,10 @@ class UNITAdaptation(
         return terms | self._decay("critic")
 
     def _decay(self, side):
-        """Returns the L2 loss whose gradient is `weight_decay * w`."""
+        """Returns the weight decay: an L2 loss with gradient `factor * w`.
+
+        The factor is `weight_decay`. The dictionary is empty if it is 0.
+        """
         if not self.weight_decay:
             return {}
         squares = [
@@ -258,5 +275,5 @@ def _elements(x):
 
 
 def _l1_sum(x, y):
-    """Returns L1 summed over each sample, averaged over the batch."""
+    """Returns L1 differences, summed over a sample, averaged over a batch."""
     return losses.l1(x, y) * _elements(x)

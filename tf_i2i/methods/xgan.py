@@ -1,33 +1,35 @@
 r"""XGAN: Unsupervised Image-to-Image Translation for Many-to-Many Mappings.
 
-Royer, Bousmalis, Gouws, Bertsch, Mosseri, Cole and Murphy, 2017,
-arXiv:1711.05139; as submitted to ICLR 2018.
+The paper: Royer, Bousmalis, Gouws, Bertsch, Mosseri, Cole and Murphy, 2017,
+arXiv:1711.05139, in the version that was submitted to ICLR 2018.
 
     a --e_a--> code_a --d_a--> same_a
                      \--d_b--> fake_b --e_b--> again_b
     b --e_b--> code_b --d_b--> same_b
                      \--d_a--> fake_a --e_a--> again_a
-    C(code): of A or of B?     T(a) ~ code_a
+    C(code): is it of A or of B?     T(a) ~ code_a
 
-Encoders and decoders share their layers next to the embedding. The classifier
-C minimizes a loss whose gradient reaches the encoders reversed; T is a frozen
-teacher.
+Encoders and decoders share their layers next to the embedding. C is a
+classifier of domains. The gradient of its loss is reversed before it reaches
+the encoders. T is a frozen teacher network.
 
 What the paper leaves open, or what differs here:
-- The loss weights are not printed; these are of the order of public
-  implementations, which take means, not sums, as this one does.
-- The reconstruction loss is a mean of squares; printed is the norm of the
-  difference, `reconstruction="norm"`, which at 64 px is 111 times the root
-  mean square and drowns the rest.
+- The paper does not give the loss weights. The weights here have the order of
+  magnitude of public implementations. Like this one, those compute means
+  instead of sums.
+- The reconstruction loss is a mean of squares. The paper prints the norm of
+  the difference, which is `reconstruction="norm"`. At 64 px it is 111 times
+  the root mean square, so that the other losses have hardly any effect.
 - The translators' adversarial loss is the non-saturating one.
-- Moving statistics are kept per route (see `networks.xgan`).
-- No `stop_gradient` is printed in the semantic term, and there is none.
-- Where the teacher's vectors have another length than the embedding, they
-  are compared with a learned linear map of it.
-- The vectors of a network that ends in a rectifier all point in a similar
-  direction: their mean alone reaches nearly the lowest loss, and the encoder
-  learns only that. `teacher_centred` compares the vectors after their mean
-  over the batch is subtracted.
+- Moving statistics are kept for each route (see `networks.xgan`).
+- In the semantic loss, the gradient flows into both embeddings, because the
+  paper prints no `stop_gradient` there.
+- If the teacher's vectors do not have the length of the embedding, they are
+  compared with a learned linear map of it.
+- If a teacher network ends in a ReLU, all its vectors have similar
+  directions. Then their mean alone has nearly the lowest loss, and the
+  encoder learns only the mean. With `teacher_centred`, the mean over the batch
+  is subtracted from vectors before they are compared.
 - Averages of the weights are kept for inference; the paper has none.
 """
 
@@ -66,35 +68,38 @@ class XGAN(Embedding, Reconstructing, UnpairedTranslator):
     Args:
         image_size: side of images, a multiple of 16 pixels.
         width: factor on the channel counts of Table 1.
-        critic_width: factor on the channel counts of the critics; None:
+        critic_width: factor on the channel counts of the critics; None for
             `width`.
-        shared_blocks: convolutions next to the embedding that the encoders
-            share, and deconvolutions that the decoders share: 0 to 4 (2).
-            0: "sharing only the middle layer".
-        reconstruction: "squares" (a mean over values) or "norm" (as
-            printed).
+        shared_blocks: number of convolutions next to the embedding that the
+            encoders share, and of transposed convolutions that the decoders
+            share, 0 to 4 (2). 0 is "sharing only the middle layer".
+        reconstruction: "squares" for a mean of squares, or "norm" for the
+            norm that the paper prints.
         reconstruction_weight: weight of the reconstruction loss (1).
-        dann_weight: weight of the domain-adversarial loss. 0: no classifier.
+        dann_weight: weight of the domain-adversarial loss. With 0 there is no
+            classifier.
         semantic_weight: weight of the cosine distance between the embeddings
-            of an image and of its translation. 0 leaves the loss out.
+            of an image and of its translation. With 0 the loss is left out.
         gan_weight: weight of the adversarial losses.
-        gan_directions: directions whose translations a critic judges;
-            ("a_to_b",) in the paper, () for no adversarial loss.
-        variation_weight: weight of the total variation of translations (0),
-            which replaces the critics in Figure 13.
-        teacher: function without arguments that gives a frozen network, a
-            function of images `[N, S, S, 3]` in [-1, 1] to `[N, D]`; None
-            for none.
-        teacher_weight: weight of the cosine distance to its vectors.
-        teacher_domain: "a" or "b", the domain that the teacher was trained
-            on.
+        gan_directions: tuple of the directions whose translations a critic
+            judges. It is ("a_to_b",) in the paper; () for no critics.
+        variation_weight: weight of the total variation of translations (0).
+            In Figure 13 this loss replaces the critics.
+        teacher: function without arguments that returns a frozen network: a
+            function, images `[N, S, S, 3]` in [-1, 1] -> vectors `[N, D]`.
+            None for no teacher.
+        teacher_weight: weight of the cosine distance to the teacher's
+            vectors.
+        teacher_domain: "a" or "b", the domain on which the teacher was
+            trained.
         teacher_centred: whether the mean over the batch is subtracted from
-            the teacher's vectors, scaled to length 1, and from those that
-            are compared with them. Needs batches of more than one image.
-        average_kimg, seed, name: as in `UnpairedTranslator`.
+            the teacher's vectors, after they are scaled to length 1, and
+            from the vectors that are compared with them. It needs batches
+            of more than one image.
+        average_kimg, seed, name: see `UnpairedTranslator`.
 
     Raises:
-        UserError: a size, a name or a number is out of its range.
+        UserError: a size, a name or a number is not allowed.
     """
 
     translators: tuple[str, ...] = ("encoder", "decoder")
@@ -180,7 +185,7 @@ class XGAN(Embedding, Reconstructing, UnpairedTranslator):
         return self._convert(images, domain, domain)
 
     def embed(self, images, domain):
-        """Returns the joint embedding, vectors of length 1."""
+        """Returns embeddings, vectors of length 1."""
         return self.encoder(
             self.require_size(images), routing=NormRouting((domain,))
         )
@@ -217,7 +222,14 @@ class XGAN(Embedding, Reconstructing, UnpairedTranslator):
         return s
 
     def _generate(self, s, limits, sources, ways):
-        """Returns embeddings of the sources, and images made from them."""
+        """Returns embeddings of images, and images decoded from them.
+
+        Args:
+            s: the tensors of the step, with images "a" and "b".
+            limits: `RenormLimits`.
+            sources: domains of the images to encode.
+            ways: routes of the decoder, such as "ab", which is from A to B.
+        """
         codes = self.encoder(
             tf.concat([s[i] for i in sources], 0),
             routing=NormRouting(tuple(sources), limits),
@@ -237,7 +249,7 @@ class XGAN(Embedding, Reconstructing, UnpairedTranslator):
         return made
 
     def _compare(self, s, limits):
-        """Returns what the semantic, domain and teacher losses compare."""
+        """Returns the tensors of the semantic, domain and teacher losses."""
         compared = {}
         codes = tf.concat([s["code_a"], s["code_b"]], 0)
         if self.semantic_weight:
@@ -254,7 +266,12 @@ class XGAN(Embedding, Reconstructing, UnpairedTranslator):
         return compared
 
     def _ask_teacher(self, s, i):
-        """Returns the teacher's vectors, and those to be made like them."""
+        """Returns the teacher's vectors, and the vectors to match them.
+
+        Args:
+            s: the tensors of the step.
+            i: "a" or "b", the domain of the images.
+        """
         vectors = tf.stop_gradient(self.teach(s[i]))
         pupils = tf.cast(self._pupil(s[f"code_{i}"]), tf.float32)
         if self.teacher_centred:
@@ -285,7 +302,8 @@ class XGAN(Embedding, Reconstructing, UnpairedTranslator):
                     * losses.total_variation(s[f"fake_{o}"])
                 )
         if self.dann_weight:
-            # The classifier's cross-entropy: A is what a critic calls real.
+            # This is the classifier's cross-entropy, in which A has the part
+            # of a critic's real images.
             terms["domain"] = self.dann_weight * losses.gan_critic(
                 s["domain_a"], s["domain_b"]
             )
@@ -306,22 +324,26 @@ class XGAN(Embedding, Reconstructing, UnpairedTranslator):
         }
 
     def observations(self, s):
-        """Returns `domain_accuracy`, the accuracy of C."""
+        """Returns `domain_accuracy`, the accuracy of the classifier C."""
         if not self.dann_weight:
             return {}
         right = tf.concat([s["domain_a"] > 0, s["domain_b"] < 0], 0)
         return {"domain_accuracy": tf.reduce_mean(tf.cast(right, tf.float32))}
 
     def alarms(self, means):
-        """Warns of the failure of appendix 7.4, with the paper's causes."""
+        """Returns a warning if the domains do not overlap in the embedding.
+
+        The failure and its possible causes are those of the paper's section 5
+        and appendix 7.4.
+        """
         if means.get("domain_accuracy", 0.0) < _TOO_GOOD:
             return []
         return [
             "domain_accuracy: the domain classifier is right about nearly "
-            "all embeddings, where one half is healthy: the domains do not "
-            "overlap in the embedding, and translation fails. "
+            "all embeddings instead of about half of them. So the domains do "
+            "not overlap in the embedding, and translation fails. Either "
             "XGAN.dann_weight is too low (section 5 of the paper) or too "
-            "high (appendix 7.4): try a third and three times of "
+            "high (appendix 7.4), so try a third of and three times "
             f"{self.dann_weight:g}; or the networks are too narrow"
         ]
 
@@ -337,7 +359,11 @@ class XGAN(Embedding, Reconstructing, UnpairedTranslator):
     # The teacher.
 
     def _teacher(self, make):
-        """Returns the frozen network; adds a projection if sizes differ."""
+        """Returns the frozen network; adds a projection if it needs one.
+
+        A learned projection is needed if the network's vectors have another
+        length than the embedding.
+        """
         if make is None or not self.teacher_weight:
             return None
         network = make()
@@ -357,7 +383,7 @@ class XGAN(Embedding, Reconstructing, UnpairedTranslator):
 
 
 class Untracked:
-    """A function whose weights Keras does not add to its holder's."""
+    """Calls a function whose weights Keras shall not track as the model's."""
 
     def __init__(self, function):
         self._function = function
@@ -369,14 +395,15 @@ class Untracked:
 def _check(shared_blocks, gan_directions, reconstruction):
     if shared_blocks not in range(BLOCKS + 1):
         raise UserError(
-            f"`shared_blocks` must be 0 to {BLOCKS}. Received: {shared_blocks}"
+            f"`shared_blocks` must be from 0 to {BLOCKS}. "
+            f"Received: {shared_blocks}"
         )
     if len({*gan_directions}) != len(gan_directions) or not (
         {*gan_directions} <= {*DIRECTIONS}
     ):
         raise UserError(
-            "`gan_directions` must hold each of "
-            f"{', '.join(DIRECTIONS)} at most once, in parentheses. "
+            "`gan_directions` must be a tuple that contains each of "
+            f"{', '.join(DIRECTIONS)} at most once. "
             f"Received: {gan_directions}"
         )
     if reconstruction not in ("squares", "norm"):
@@ -389,8 +416,8 @@ def _check(shared_blocks, gan_directions, reconstruction):
 def _check_teacher_domain(domain):
     if domain not in ("a", "b"):
         raise UserError(
-            "`teacher_domain` must be 'a' or 'b'. The teacher knows images "
-            "of one domain; asked for both, its vectors would push their "
-            "embeddings apart again (section 3 of the paper). "
+            "`teacher_domain` must be 'a' or 'b'. The teacher was trained on "
+            "one domain; used for both, its vectors would separate the "
+            "domains in the embedding (section 3 of the paper). "
             f"Received: {domain!r}"
         )
