@@ -171,7 +171,7 @@ def test_slopes_are_taken_between_real_and_fake(model, monkeypatch):
     monkeypatch.setattr(model, "_network", network)
     s = arrays(model.forward(images(1), images(2), training=False))
     for o in "ab":
-        share = model.noise((8, 1, 1, 1), ord(o), "uniform").numpy()
+        share = model.noise((8, 1, 1, 1), f"slope_{o}", "uniform").numpy()
         real, fake = s[f"layer_{o}"], s[f"fake_{o}"]
         between = (1 - share) * real + share * fake
         lengths = np.sqrt(np.sum(between**2, (1, 2, 3)))

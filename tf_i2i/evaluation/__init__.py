@@ -1,1 +1,1 @@
-"""Scores of a trained translator's images, beside those of cheats."""
+"""Scores of a translator, and of cheats (baselines without a translator)."""

@@ -1,4 +1,8 @@
-"""The rows of a table beside a model's: the truth, cheats, and the floor."""
+"""The rows with which a model's row is compared: truth, cheats and floor.
+
+A cheat is a baseline that needs no translator, such as a copy of the input.
+The truth and the floor are real images.
+"""
 
 import numpy as np
 from PIL import Image
@@ -8,42 +12,47 @@ from tf_i2i.metrics.copying import nearest
 from tf_i2i.metrics.pixels import constant_baselines
 
 ROWS = {
-    "model": "the translations; of a run, those of its last checkpoint",
-    "best": "those of the run's best checkpoint on validation images",
+    "model": "the translations; for a run, those of its last checkpoint",
+    "best": "the translations of the run's best checkpoint, chosen by "
+    "validation images",
     "truth": "the hidden partners of the inputs",
     "copy": "the inputs themselves",
-    "colours": "the inputs with the mean and the standard deviation of each "
-    "colour channel of the target",
+    "colours": "the inputs, with the mean and the standard deviation of each "
+    "colour channel as in the target domain",
     "blur": "the inputs, blurred",
-    "nearest": "for each input the most similar training image of the target",
-    "random": "random training images of the target",
-    "mean": "the mean image of the target",
-    "commonest": "flat images of the most frequent colour of the target",
+    "nearest": "for each input, the most similar training image of the target "
+    "domain",
+    "random": "random training images of the target domain",
+    "mean": "the mean image of the target domain",
+    "commonest": "images of one colour, the most frequent of the target domain",
     "white": "white images",
-    "floor": "real images against real images: the best that a distance "
-    "between two sets of this size can be",
+    "floor": "real training images of the target domain, compared with its "
+    "real test images: the best value of a distance between two sets of this "
+    "size",
 }
-# Rows of translations, and those of real target images.
+# Rows of translations, and rows of real target images.
 OWN = ("model", "best")
 REAL = ("truth", "floor")
-# Rows without which a table has no `score`.
+# Rows from which `score` is computed.
 NEEDED = ("truth", "copy", "random")
-THUMBNAIL = 16
-BLUR = 1 / 32  # Standard deviation in heights of the image.
+THUMBNAIL = 16  # Side of thumbnails in pixels.
+# Standard deviation of the Gaussian blur, as a fraction of the image's height.
+BLUR = 1 / 32
 
 
 def baselines(evidence, seed=0):
-    """Outputs that no translator made.
+    """Returns the images of the truth, the cheats and the floor.
 
     Args:
         evidence: `Evidence`.
-        seed: of the random choices.
+        seed: seed of the random choices.
 
     Returns:
-        Dictionary of uint8 arrays in the order of a table: the rows of
-        `ROWS` but "model" and "best" (and "truth" where there is none).
-        There is one image for each input, except for "floor", whose images
-        belong to no input. "nearest" compares thumbnails.
+        Dictionary, row -> uint8 array, in the order of a table. It has all
+        rows of `ROWS` except "model" and "best", and except "truth" if there
+        are no hidden partners. Each row has one image for each input, except
+        for "floor", whose images belong to no input. For "nearest",
+        thumbnails are compared.
     """
     inputs, target = evidence.inputs, evidence.target_train
     rng = np.random.default_rng(seed)
@@ -65,18 +74,18 @@ def baselines(evidence, seed=0):
 
 
 def _draw(rng, size, count):
-    """Indices, without repetition unless there are too few."""
+    """Returns random indices, with repetition only if `count > size`."""
     return rng.choice(size, count, replace=count > size)
 
 
 def recolour(images, target):
-    """The images with the colours of another set.
+    """Returns images with the mean colours and contrast of another set.
 
-    Mean and standard deviation of each channel, over the whole set, become
-    those of the target.
+    Each channel is scaled and shifted so that its mean and standard deviation
+    over the whole set become those of the target.
 
     Args:
-        images, target: uint8 `[., H, W, 3]`.
+        images, target: uint8 `[N, H, W, 3]` and `[M, H, W, 3]`.
 
     Returns:
         uint8, shape of `images`.
@@ -88,7 +97,9 @@ def recolour(images, target):
 
 
 def blur(images):
-    """The images after a Gaussian blur of 1/32 of their height.
+    """Returns blurred images.
+
+    The standard deviation of the Gaussian blur is 1/32 of the height.
 
     Args:
         images: uint8 `[N, H, W, 3]`.

@@ -1,4 +1,4 @@
-"""The page docs/measures.md, written from the measures.
+"""Writes the page docs/measures.md from the measures' own descriptions.
 
 python -m tf_i2i.evaluation.documentation > docs/measures.md
 """
@@ -15,17 +15,19 @@ _HEAD = """\
 This page is written by `python -m tf_i2i.evaluation.documentation`.
 
 `python -m tf_i2i.evaluate --run_dir=runs/mine` prints the numbers in **bold**
-and writes all of them into `report.html` and `metrics.jsonl`. A run is scored
-by the measures that its method states (the class attribute `measures`);
-`--recipe=full` takes all measures, `--recipe=quick` those marked with \\*. A
-measure is left out where what it needs is missing: hidden partners
-(`--paired`), labels, label maps, styles, a shared encoder, or a translator in
-the other direction. A number whose name ends with `[...]` in `metrics.jsonl`
-depends on the feature network, and is comparable only with numbers of the same
-network.
+and writes all of them into `report.html` and `metrics.jsonl`. By default a run
+is scored by the measures of its method (the class attribute `measures`).
+`--recipe=full` selects all measures, `--recipe=quick` those marked with \\*.
+Some measures need hidden partners (`--paired`), labels, label maps, styles, a
+shared encoder, or a translator in the other direction. They are left out if
+these are missing. If a number depends on the feature network, its name in
+`metrics.jsonl` ends with `[...]`, and it is comparable only with numbers of the
+same network.
 
-Each number has a row for the model and, to compare it with, rows of other
-images:
+A hidden partner is the test image of the other domain that shows what an input
+should become; it is used in evaluation only. A cheat is a baseline without a
+translator, such as a copy of the input. Each number is computed for the model
+and, for comparison, for other images:
 
 | row | images |
 | --- | --- |
@@ -33,7 +35,7 @@ images:
 
 
 def markdown():
-    """The text of docs/measures.md."""
+    """Returns the text of docs/measures.md."""
     lines = [f"| `{row}` | {text} |\n" for row, text in ROWS.items()]
     parts = [_HEAD, *lines]
     for group, outputs in itertools.groupby(all_outputs(), lambda o: o.group):

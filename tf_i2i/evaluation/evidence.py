@@ -1,4 +1,4 @@
-"""The real images that translations are scored against."""
+"""The real images with which translations are compared."""
 
 import dataclasses
 
@@ -28,15 +28,17 @@ class RealImages:
     """The real images of both domains, from which `Evidence` is selected.
 
     Attributes:
-        stores: "a", "b" -> `Store`.
-        size: side of the images, pixels.
-        paired: whether test images of the same name are hidden partners.
-            Their folders and suffixes may differ.
-        labels: "a", "b" -> (name of a column -> (stem -> label)).
-        palettes: "a", "b" -> integers `[K, 3]`, the colours of the classes,
-            for domains of label maps.
-        maps: "a", "b" -> a folder of label maps of that domain's photos.
-            They have the photos' names and the other domain's colours.
+        stores: dictionary, "a" and "b" -> `Store`.
+        size: side of the images in pixels.
+        paired: whether test images of A and B with the same name are hidden
+            partners. Their folders and suffixes may differ.
+        labels: dictionary, "a" and "b" -> (name of a column -> (stem of a
+            file name -> label)).
+        palettes: dictionary, "a" or "b" -> integers `[K, 3]`, the colours of
+            the classes. It has the domains whose images are label maps.
+        maps: dictionary, "a" or "b" -> folder with label maps of that
+            domain's photos. The maps have the names of the photos and the
+            colours of the other domain.
     """
 
     stores: dict[str, Store]
@@ -50,15 +52,16 @@ class RealImages:
     def of_data(
         cls, data, size, paired=False, labels=None, palettes=None, maps=None
     ):
-        """The real images of a run.
+        """Returns the real images of a run.
 
-        The toy faces bring pairs and labels of their own, label maps their
-        palette.
+        For the toy faces, pairs and labels are known and need not be given.
+        The same holds for the palettes of domains that the run declares as
+        label maps.
 
         Args:
             data: `RunData`.
-            size: side of the images, pixels.
-            paired, labels, palettes, maps: as the attributes.
+            size: side of the images in pixels.
+            paired, labels, palettes, maps: see the attributes.
         """
         stores = {domain: data.store(domain) for domain in "ab"}
         if all(map(means_toy_faces, data.config.data.values())):
@@ -69,16 +72,17 @@ class RealImages:
         return cls(stores, size, paired, labels or {}, palettes, maps or {})
 
     def evidence(self, direction, split="test", count=None):
-        """The `Evidence` of a direction.
+        """Returns the `Evidence` of a direction.
 
         Args:
             direction: "a_to_b" or "b_to_a".
-            split: whose images are translated: "test" or "val".
-            count: the largest number of images; None for all.
+            split: "test" or "val", the split of the images to translate.
+            count: largest number of images to translate; None for all.
 
         Raises:
-            UserError: `paired`, and no test images of A and B have the same
-                name; or images without a label or a map that they need.
+            UserError: `paired` is set although no test images of A and B
+                have the same name, or an image has no label or label map
+                although one is needed.
         """
         source, target = ends(direction)
         rows = {d: self.stores[d].split(split) for d in "ab"}
@@ -91,7 +95,8 @@ class RealImages:
         target_test = self._images(target, rows[target])
         maps = None
         if target in self.maps and source in self.palettes:
-            # Photos with a map come first: a segmenter is trained on them.
+            # Photos with a label map come first, because the segmenter is
+            # trained on the first images.
             train[target], maps = self._maps_of(target, train[target])
         return Evidence(
             inputs=self._images(source, rows[source]),
@@ -107,7 +112,7 @@ class RealImages:
         )
 
     def _maps_of(self, domain, rows):
-        """The rows with those that have a label map first, and their maps."""
+        """Returns rows, those with a label map first, and the label maps."""
         folder = self.maps[domain]
         files = {path.stem: path for path in list_images(folder)[0]}
         stems = [stem(self.stores[domain].names[row]) for row in rows]
@@ -115,16 +120,21 @@ class RealImages:
         found = [files[stems[i]] for i in order if stems[i] in files]
         if not found:
             raise UserError(
-                f"`--maps_{domain}` must hold label maps of the names of "
-                f"{domain.upper()}'s training images. Received: {folder}, "
-                "none of them"
+                f"`--maps_{domain}` must contain label maps with the names "
+                f"of {domain.upper()}'s training images. Received: {folder}, "
+                "which contains none"
             )
         fit = "crop" + MAPS
         maps = [fit_image(read_image(path), self.size, fit) for path in found]
         return np.asarray(rows)[order], np.stack(maps)
 
     def names(self, domain, split="test"):
-        """Stems of the images of a split, in the order of `evidence`."""
+        """Returns stems of file names, in the order of `evidence`.
+
+        Args:
+            domain: "a" or "b".
+            split: name of the split.
+        """
         rows = {d: self.stores[d].split(split) for d in "ab"}
         if self.paired and split == "test":
             rows = self._partners(rows)
@@ -142,14 +152,18 @@ class RealImages:
         ]
         if not pairs:
             raise UserError(
-                "`--paired` needs test images of equal names in both domains. "
-                "Received: none"
+                "`--paired` must be left out, unless there are test images of "
+                "the same name in both domains. Received: no such images"
             )
         a, b = np.array(pairs).T
         return {"a": a, "b": b}
 
     def _labels(self, source, target, rows, train):
-        """Labels of the attributes that both domains have, as integers."""
+        """Returns labels of the attributes that both domains have.
+
+        The labels are integers. See `labels` and `target_labels` of
+        `Evidence`.
+        """
         found, found_target = {}, {}
         a, b = (self.labels.get(domain, {}) for domain in "ab")
         for column in (name for name in a if name in b):

@@ -1,11 +1,12 @@
-"""One direction of a translation, scored against real images and cheats.
+"""Scores one direction of a translator, and cheats for comparison.
 
     evidence = Evidence(inputs, target_test, target_train, source_train, truth)
     judge = Judge(evidence, load_features("random-conv"))
     table = judge.table({"model": Candidate(outputs)}, find_recipe("quick"))
 
-A number means little alone, so the same numbers of the truth, of copies of
-the input and of other cheats are in the table too.
+A number is hard to interpret by itself. Therefore the table also has the
+numbers of the truth and of cheats, which are baselines without a translator,
+such as copies of the input.
 """
 
 import dataclasses
@@ -20,31 +21,37 @@ from tf_i2i.evaluation.baselines import baselines
 from tf_i2i.evaluation.measure import has_field
 from tf_i2i.evaluation.registry import find_measures
 
-# Cells per side in which features are averaged where places matter: to find
-# the partner of an image again. Distances between sets use one cell.
+# Features are averaged in a grid of `PLACES` x `PLACES` cells if spatial
+# positions matter, as for finding the partner of an image. Distances between
+# sets of images use features averaged over the whole image.
 PLACES = 4
-# The fewest images of which a set may consist.
+# The smallest number of images in a set.
 FEWEST = 8
 _REAL = ("inputs", "target_test", "target_train", "source_train")
 
 
 @dataclasses.dataclass
 class Evidence:
-    """The real images of one direction; all uint8 `[., S, S, 3]`.
+    """The real images of one direction.
+
+    All arrays of images are uint8 `[N, S, S, 3]`; N differs between them.
 
     Attributes:
-        inputs: test images of the source domain.
+        inputs: test images of the source domain, which are translated.
         target_test: test images of the target domain.
         target_train: training images of the target domain.
         source_train: training images of the source domain.
-        truth: the inputs' hidden partners in the target domain, or None.
-        labels: name of an attribute -> integers, one for each of `inputs`.
-        target_labels: name of an attribute -> (integers of `target_train`,
-            integers of `target_test`).
-        palette: integers `[K, 3]`, the colours of the classes, where target
-            images are label maps; or None.
-        source_palette: the same where the inputs are label maps.
-        target_maps: uint8 `[M, S, S, 3]`, the label maps of the first M of
+        truth: the hidden partners of the inputs: the images of the target
+            domain that they should become. None if they are not known.
+        labels: dictionary, name of an attribute -> integers, one for each of
+            `inputs`.
+        target_labels: dictionary, name of an attribute -> (integers for
+            `target_train`, integers for `target_test`).
+        palette: integers `[K, 3]`, the colours of the classes, if the target
+            images are label maps; otherwise None.
+        source_palette: integers `[K, 3]`, the colours of the classes, if the
+            inputs are label maps; otherwise None.
+        target_maps: uint8 `[M, S, S, 3]`, label maps of the first M images of
             `target_train`, on which a segmenter is trained; or None.
     """
 
@@ -62,24 +69,27 @@ class Evidence:
 
 @dataclasses.dataclass
 class Candidate:
-    """What a translator, or a cheat, makes of the inputs.
+    """The outputs of a translator, or of a cheat, for the inputs.
 
     Attributes:
-        outputs: uint8, the translations, in the order of the inputs.
-        returned: uint8, the translations translated back, or None.
+        outputs: uint8 `[N, S, S, 3]`, the translations, in the order of the
+            inputs.
+        returned: uint8 `[N, S, S, 3]`, the translations translated back to
+            the domain of the inputs; or None.
         exact: float32 in [-1, 1], the first translations before rounding to
             uint8; or None.
-        back: function that translates float images back to the domain of
-            the inputs: the first translations, or disturbed ones; or None.
-        codes: the shared encoder's vectors `[N, D]` of the inputs, of their
-            translations and of `target_test`, a tuple; or None.
+        back: function that translates float images back to the domain of the
+            inputs; image i must be translation i, which may be disturbed. Or
+            None.
+        codes: tuple of the shared encoder's codes `[N, D]` of the inputs, of
+            their translations, and of `target_test`; or None.
         several: uint8 `[K, N, S, S, 3]`, translations of the first N inputs
-            under K styles; or None.
-        predicted: integers, the translator's own classification of
-            `target_test`; or None.
+            with K styles; or None.
+        predicted: integers, classes of `target_test` by the translator's own
+            classifier; or None.
         aligned: whether output i belongs to input i.
-        new: False for outputs that are training images by intention, which
-            are not searched for copies.
+        new: False if the outputs are training images by definition. Then
+            they are not compared with training images to detect copies.
     """
 
     outputs: np.ndarray
@@ -94,18 +104,18 @@ class Candidate:
 
 
 class Judge:
-    """Scores candidates against one direction's evidence.
+    """Scores candidates for one direction by comparing them with evidence.
 
     Args:
         evidence: `Evidence`.
         features: `Features` of `tf_i2i.features`.
-        seed: of everything random.
-        embed_real: function (features, images, grid) -> vectors, used for
-            the evidence's own images, such as `cached_embeddings`; by
-            default `features.embed`.
+        seed: seed of all random choices.
+        embed_real: function (features, images, grid) -> vectors, which embeds
+            the images of the evidence, such as `cached_embeddings`. None for
+            `features.embed`.
 
     Raises:
-        UserError: one of the evidence's sets has fewer than `FEWEST` images.
+        UserError: a set of images of the evidence has fewer than `FEWEST`.
     """
 
     def __init__(self, evidence, features, seed=0, embed_real=None):
@@ -113,8 +123,8 @@ class Judge:
             count = len(getattr(evidence, name))
             if count < FEWEST:
                 raise UserError(
-                    f"`{name}` must hold at least {FEWEST} images to be "
-                    f"scored against. Received: {count}"
+                    f"`{name}` must contain at least {FEWEST} images. "
+                    f"Received: {count}"
                 )
         self.evidence = evidence
         self.features = features
@@ -122,17 +132,18 @@ class Judge:
         self._embed_real = embed_real or _embed
         self._once: dict[Callable, object] = {}
         self._real: dict[tuple, np.ndarray] = {}
-        # Only of the last table: all of a run would fill the memory.
+        # Vectors of outputs are kept for the last table only; those of a
+        # whole run would fill the memory.
         self._made: dict[tuple, tuple] = {}
         self._cheats: dict[tuple, dict] = {}
 
     def table(self, candidates, measures, cheats=True):
-        """Scores of candidates, of the truth, of cheats and of the floor.
+        """Returns scores of candidates, the truth, cheats and the floor.
 
         Args:
-            candidates: dictionary, name -> `Candidate`.
+            candidates: dictionary, name of a row -> `Candidate`.
             measures: names of measures.
-            cheats: False leaves out the rows that `score` does not need.
+            cheats: whether to include rows that `score` does not need.
 
         Returns:
             Dictionary: row -> dictionary, name of a number -> float. The
@@ -153,12 +164,14 @@ class Judge:
         return table
 
     def score(self, candidate, measures):
-        """The numbers of one candidate, without those of `Measure.combine`.
+        """Returns the scores of one candidate.
+
+        Numbers of `Measure.combine` are not included.
 
         Args:
             candidate: `Candidate`.
-            measures: names of measures. Those that need what the candidate
-                or the evidence lacks give no numbers.
+            measures: names of measures. A measure gives no numbers if the
+                candidate or the evidence lacks a field that it needs.
 
         Returns:
             Dictionary, name of a number -> float.
@@ -177,11 +190,12 @@ class Judge:
         return {name: float(value) for name, value in scores.items()}
 
     def _score_cheats(self, measures, cheats):
-        """Scores of the rows that are the same in every table."""
+        """Returns scores of the rows that are the same in every table."""
         if (measures, cheats) not in self._cheats:
             rows = {}
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # Of sets like "white".
+                # Sets such as "white", whose images are equal, cause warnings.
+                warnings.simplefilter("ignore")
                 for name, made in baselines(self.evidence, self.seed).items():
                     if cheats or name in NEEDED:
                         floor = name == "floor"
@@ -191,12 +205,12 @@ class Judge:
         return self._cheats[measures, cheats]
 
     def vectors(self, images, grid=1):
-        """Features of a set of images, computed once for each set.
+        """Returns features of a set of images, computed once for each set.
 
         Args:
             images: uint8 `[N, S, S, 3]`.
-            grid: cells per side in which features are averaged, 1 or
-                `PLACES`.
+            grid: number of cells per side of the grid in which features are
+                averaged, 1 or `PLACES`.
 
         Returns:
             float32 `[N, D]`.
@@ -208,15 +222,16 @@ class Judge:
                 self._real[key] = vectors
             return self._real[key]
         if key not in self._made:
-            # The images are kept too, or another set could get their id.
+            # The images are kept, too. Otherwise another array could get the
+            # same id.
             self._made[key] = images, _embed(self.features, images, grid)
         return self._made[key][1]
 
     def once(self, function):
-        """The value of `function(self)`, computed at the first call only.
+        """Returns `function(self)`, computed at the first call only.
 
-        For what a measure derives from the evidence alone: it is the same
-        for all candidates.
+        Measures use it for values that depend on the evidence only, and are
+        the same for all candidates.
         """
         if function not in self._once:
             self._once[function] = function(self)

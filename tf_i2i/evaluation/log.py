@@ -1,4 +1,4 @@
-"""The file metrics.jsonl of a run: scores written, training curves read."""
+"""Writes scores to a run's metrics.jsonl, and reads training curves."""
 
 import json
 
@@ -6,21 +6,21 @@ from tf_i2i.disk import reason
 from tf_i2i.errors import UserError
 from tf_i2i.evaluation.registry import full_name
 
-# Of a row, what is no curve.
+# Fields of a row that are not plotted as curves.
 _NO_CURVES = ("step", "images_shown", "phase", "images_per_second")
 
 
 def round_numbers(numbers):
-    """A dictionary of floats, rounded to five significant digits for logs."""
+    """Returns a dictionary of floats, rounded to five significant digits."""
     return {name: float(f"{value:.5g}") for name, value in numbers.items()}
 
 
 def full_names(table, features):
-    """A table as it is logged: numbers rounded, and with `full_name`.
+    """Returns a table for the log, with rounded numbers and full names.
 
     Args:
-        table: row -> (name of a number -> float).
-        features: label of the feature network.
+        table: dictionary, row -> (name of a number -> float).
+        features: label of the feature network; see `full_name`.
     """
     return {
         row: round_numbers({full_name(n, features): v for n, v in some.items()})
@@ -29,11 +29,11 @@ def full_names(table, features):
 
 
 def append_row(path, row):
-    """Appends a row to metrics.jsonl; the folder is made.
+    """Appends a row to metrics.jsonl, and creates its folder if needed.
 
     Args:
-        path: of the file.
-        row: dictionary that JSON can hold.
+        path: path of the file.
+        row: dictionary of values that JSON supports.
 
     Raises:
         UserError: the file cannot be written.
@@ -44,19 +44,19 @@ def append_row(path, row):
             file.write(json.dumps(row) + "\n")
     except OSError as error:
         raise UserError(
-            "`--run_dir` must be a folder that can be written. "
+            "`--run_dir` must be a folder in which files can be written. "
             f"Received: {path} ({reason(error)})"
         ) from error
 
 
 def read_curves(path):
-    """Every number that training has logged, over the images shown.
+    """Returns the curves of all numbers that training has logged.
 
     Args:
-        path: of metrics.jsonl; it may be absent.
+        path: path of metrics.jsonl, which need not exist.
 
     Returns:
-        Dictionary, name -> list of (images shown, value).
+        Dictionary, name -> list of (number of images shown, value).
     """
     curves: dict[str, list] = {}
     if not path.exists():
@@ -65,7 +65,7 @@ def read_curves(path):
         try:
             row = json.loads(line)
         except ValueError:
-            continue  # A run that was killed may leave half a line.
+            continue  # A run that was killed may leave an incomplete line.
         if "evaluation" in row:
             continue
         for name in (n for n in row if n not in _NO_CURVES):

@@ -1,8 +1,8 @@
-"""What a measure is: how it is computed, and how its numbers are explained.
+"""The classes that describe a measure and its numbers.
 
-Each file of `tf_i2i/evaluation/measures/` holds one `Measure` by the name
-`MEASURE`. Nothing else lists the measures: tables, reports, recipes and
-docs/measures.md read these objects.
+Each file of `tf_i2i/evaluation/measures/` defines one `Measure` with the name
+`MEASURE`. There is no other list of measures: tables, reports, recipes and
+docs/measures.md are made from these objects.
 """
 
 import dataclasses
@@ -10,8 +10,8 @@ import fnmatch
 from collections.abc import Callable
 from typing import Literal
 
-# Headings of the report, in the order of its tables. Headings of other
-# measures come after these.
+# Headings of the report, in the order of its tables. A heading of a measure
+# that is not in this list comes after these.
 SUMMARY = "Summary"
 STYLE = "Do the outputs look like the target domain?"
 PATCHES = "Sliced Wasserstein distance of image patches"
@@ -35,20 +35,19 @@ GROUPS = (
 
 @dataclasses.dataclass(frozen=True)
 class Output:
-    """One number that a measure gives, or a family of them.
+    """Describes a number that a measure computes, or several similar ones.
 
     Attributes:
-        name: the number's name in tables. A pattern such as `swd_*` stands
+        name: name of the number in tables. A pattern such as `swd_*` stands
             for all names that match it.
-        group: heading of the report's table that the number is in: one of
+        group: heading of the table of the report that has the number: one of
             `GROUPS`, or a new one.
-        better: whether "higher" or "lower" numbers are better; "" for
-            neither.
+        better: "higher" or "lower", whichever is better, or "" if neither is.
         text: sentences that explain the number in the report.
-        by_features: whether it depends on the feature network. Two such
-            numbers are comparable only if the network was the same.
-        in_terminal: whether `evaluate` prints it on the terminal; the report
-            shows all numbers.
+        by_features: whether the number depends on the feature network. Such
+            numbers are comparable only if the network is the same.
+        in_terminal: whether `evaluate` prints the number on the terminal. The
+            report shows all numbers.
     """
 
     name: str
@@ -59,7 +58,7 @@ class Output:
     in_terminal: bool = False
 
     def matches(self, name):
-        """Whether a number of this name is meant."""
+        """Returns whether this object describes the number called `name`."""
         return fnmatch.fnmatchcase(name, self.name)
 
 
@@ -68,20 +67,20 @@ class Measure:
     """A group of numbers that are computed together.
 
     Attributes:
-        name: by which recipes and methods ask for it.
+        name: name of the measure in recipes and in methods.
         outputs: an `Output` for each number, in the order of the tables.
         compute: function (judge, candidate) -> dictionary, name of a number
             -> float. See `Judge` and `Candidate`.
-        needs: names of fields of `Candidate` and `Evidence`, without which
-            the measure gives no numbers. A field is missing where it is
-            None, False or empty. `Translations` makes the fields of the
-            candidate that any measure of a recipe needs.
-        combine: function (judge, scores, table) -> dictionary of more
-            numbers of one row, made of the row's other scores and of those
-            of all rows. It is not called for the row "floor".
-        quick: whether the recipe "quick" has it.
-        automatic: whether every evaluation takes it, whatever its recipe,
-            if the evidence has what the measure needs.
+        needs: names of the fields of `Candidate` and `Evidence` that the
+            measure needs. If one of them is None, False or empty, the measure
+            gives no numbers. `Translations` computes only those fields of a
+            candidate that a measure of the recipe needs.
+        combine: function (judge, scores, table) -> dictionary of further
+            numbers of one row. They are computed from the row's scores and
+            from those of all rows. It is not called for the row "floor".
+        quick: whether the recipe "quick" includes the measure.
+        automatic: whether every recipe includes the measure, provided that
+            the evidence has the fields that it needs.
     """
 
     name: str
@@ -94,7 +93,11 @@ class Measure:
 
 
 def has_field(name, *holders):
-    """Whether the first object with a field of this name has a value in it.
+    """Returns whether a field has a value that is not None, False or empty.
+
+    Args:
+        name: name of the field.
+        *holders: objects; the first that has the field counts.
 
     Raises:
         AttributeError: none of the objects has such a field.

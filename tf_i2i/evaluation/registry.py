@@ -1,4 +1,4 @@
-"""All measures, found by scanning a folder, and what follows from them."""
+"""The registry of measures, which finds them by scanning a folder."""
 
 import functools
 import importlib
@@ -10,13 +10,16 @@ from tf_i2i.evaluation.measure import GROUPS
 from tf_i2i.evaluation.measure import Output
 from tf_i2i.evaluation.measure import has_field
 
-# For numbers that no measure explains.
+# Describes numbers that no measure describes.
 UNKNOWN = Output("*", "Others", "", "")
 
 
 @functools.cache
 def all_measures():
-    """The measures by name, one for each file of `evaluation/measures/`."""
+    """Returns all measures, a dictionary: name -> `Measure`.
+
+    There is one for each file of `evaluation/measures/`.
+    """
     modules = [
         importlib.import_module(f"{folder.__name__}.{file.name}")
         for file in pkgutil.iter_modules(folder.__path__)
@@ -25,7 +28,13 @@ def all_measures():
 
 
 def find_measures(names):
-    """The `Measure` objects of these names, each once, in this order.
+    """Returns the measures of the given names, in this order, each once.
+
+    Args:
+        names: names of measures.
+
+    Returns:
+        List of `Measure`.
 
     Raises:
         UserError: there is no measure of one of the names.
@@ -34,23 +43,28 @@ def find_measures(names):
     for name in names:
         if name not in known:
             raise UserError(
-                f"`measures` must be of {', '.join(known)}. Received: {name!r}"
+                f"`measures` must be some of {', '.join(known)}. "
+                f"Received: {name!r}"
             )
     return [known[name] for name in dict.fromkeys(names)]
 
 
 def needs_of(names):
-    """All fields that measures of these names need, as a set."""
+    """Returns the set of all fields that the given measures need.
+
+    Args:
+        names: names of measures.
+    """
     return {need for measure in find_measures(names) for need in measure.needs}
 
 
 def find_recipe(name, argument="recipe"):
-    """The names of the measures of a recipe.
+    """Returns the names of the measures of a recipe.
 
     Args:
-        name: "quick", "full" (all measures), or the name of a method, whose
-            attribute `measures` has them.
-        argument: what an error calls the name.
+        name: name of the recipe: "quick", "full" (all measures), or the name
+            of a method, for the method's attribute `measures`.
+        argument: name of the argument in the error message.
 
     Raises:
         UserError: there is no such recipe.
@@ -71,10 +85,10 @@ def find_recipe(name, argument="recipe"):
 
 
 def add_automatic(names, evidence):
-    """Adds the automatic measures for which the evidence has the fields.
+    """Adds the automatic measures whose fields the evidence has.
 
     Args:
-        names: of measures.
+        names: names of measures.
         evidence: `Evidence`.
 
     Returns:
@@ -94,7 +108,7 @@ def add_automatic(names, evidence):
 
 
 def all_outputs():
-    """The `Output` objects of all measures, in the order of the tables."""
+    """Returns the `Output` objects of all measures, in order of the tables."""
     outputs = [
         output
         for measure in all_measures().values()
@@ -105,21 +119,26 @@ def all_outputs():
 
 
 def measure_of(output):
-    """The `Measure` that an `Output` is of."""
+    """Returns the `Measure` to which an `Output` belongs."""
     return next(m for m in all_measures().values() if output in m.outputs)
 
 
 def explain(name):
-    """The `Output` that explains a number, `UNKNOWN` where there is none."""
+    """Returns the `Output` that describes a number, or `UNKNOWN`.
+
+    Args:
+        name: name of the number.
+    """
     found = [output for output in all_outputs() if output.matches(name)]
-    # A name in full goes before a pattern, a long pattern before a short one.
+    # An equal name has priority over patterns, and a long pattern has
+    # priority over a short one.
     return max(
         found, key=lambda o: (o.name == name, len(o.name)), default=UNKNOWN
     )
 
 
 def in_order(names):
-    """Names of numbers without repetition, in the order of the tables."""
+    """Returns names of numbers in the order of the tables, each once."""
     places = {output: place for place, output in enumerate(all_outputs())}
     return sorted(
         dict.fromkeys(names), key=lambda n: places.get(explain(n), len(places))
@@ -127,23 +146,32 @@ def in_order(names):
 
 
 def terminal_columns(names):
-    """Those of some numbers' names that the terminal shows, in order."""
+    """Returns the names of the numbers that the terminal shows, in order.
+
+    Args:
+        names: names of numbers.
+    """
     return [name for name in in_order(names) if explain(name).in_terminal]
 
 
 def lower_is_better(name):
-    """Whether a smaller number of this name is a better one."""
+    """Returns whether lower values of a number are better.
+
+    Args:
+        name: name of the number.
+    """
     return explain(name).better == "lower"
 
 
 def full_name(name, features):
-    """A number's name with what must agree for two to be comparable.
+    """Returns a number's name with the feature network on which it depends.
 
-    `fd` becomes `fd[random-conv-0/native/1a2b3c4d]`. Names of numbers that
-    depend on no feature network stay as they are.
+    Numbers with equal full names are comparable. For example, `fd` becomes
+    `fd[random-conv-0/native/1a2b3c4d]`. The name of a number that does not
+    depend on the feature network stays as it is.
 
     Args:
-        name: of a number.
+        name: name of the number.
         features: label of the feature network.
     """
     return f"{name}[{features}]" if explain(name).by_features else name

@@ -1,4 +1,4 @@
-"""What an evaluation scores: trained models, or another program's images."""
+"""The subjects of an evaluation: models, or images of another program."""
 
 import sys
 
@@ -16,14 +16,14 @@ from tf_i2i.evaluation.translations import Translations
 
 
 class TrainedModels:
-    """Several checkpoints of a run, or several models, side by side.
+    """Several checkpoints of a run, or several models, to compare.
 
     Args:
         real: `RealImages`.
         models: dictionary, row of the table -> `UnpairedTranslator`. The
-            first one says the directions and the measures, and the pictures
-            of a report are its own.
-        seed: of styles.
+            directions, the measures and the images of the report are those
+            of the first model.
+        seed: seed of sampled styles.
     """
 
     def __init__(self, real, models, seed=0):
@@ -36,25 +36,32 @@ class TrainedModels:
         self.measures = type(first).measures
 
     def candidates(self, evidence, direction, measures):
-        """Dictionary, row -> `Candidate`, with what the measures need."""
+        """Returns the models' outputs, a dictionary: row -> `Candidate`.
+
+        Args:
+            evidence: `Evidence` of the direction.
+            direction: "a_to_b" or "b_to_a".
+            measures: names of measures; the candidates have the fields that
+                these need.
+        """
         return {
             name: translations.candidate(evidence, direction, measures)
             for name, translations in self._translations.items()
         }
 
     def interpolate(self, inputs, direction):
-        """See `Translations.interpolate`; of the first model."""
+        """Returns `Translations.interpolate` of the first model."""
         first = next(iter(self._translations.values()))
         return first.interpolate(inputs, direction)
 
 
 class ImageFolders:
-    """Translations that another program wrote as files.
+    """Translations in image files that another program has written.
 
     Args:
         real: `RealImages`.
         folders: dictionary, direction -> folder of its translations.
-        count: the largest number of test images; None for all.
+        count: largest number of test images; None for all.
     """
 
     def __init__(self, real, folders, count=None):
@@ -65,29 +72,38 @@ class ImageFolders:
         self.measures = find_recipe("full")
 
     def candidates(self, evidence, direction, measures):
-        """Dictionary with one `Candidate`; the measures make no difference."""
+        """Returns the images, a dictionary: "model" -> `Candidate`.
+
+        See `TrainedModels.candidates` for the arguments. The measures are
+        ignored, because there are only the images.
+        """
         del measures
         names = self.real.names(ends(direction)[0])[: self.count]
         fit = "crop" + MAPS * (evidence.palette is not None)
         return {"model": self._read(self.folders[direction], names, fit)}
 
     def interpolate(self, inputs, direction):
-        """None: there is no model to translate other images."""
+        """Returns None, because there is no model to translate images."""
         del inputs, direction
 
     def _read(self, folder, names, fit):
-        """The images that are named as the inputs, or else all of them."""
+        """Returns the images with the names of the inputs as a `Candidate`.
+
+        If an input has no such image, all images of the folder are returned,
+        and `aligned` is False.
+        """
         files = {path.stem: path for path in list_images(folder)[0]}
         if not files:
             raise UserError(
-                f"`--images` must be a folder of images. Received: {folder}"
+                "`--images` must be a folder that contains images. "
+                f"Received: {folder}"
             )
         missing = sum(name not in files for name in names)
         if missing:
             print(
                 f"{folder}: {missing} of {len(names)} test images have no "
-                "translation of their name; only measures that compare sets "
-                "of images are taken",
+                "translation with their name, so only measures that compare "
+                "sets of images are computed",
                 file=sys.stderr,
             )
         chosen = list(files.values()) if missing else [files[n] for n in names]

@@ -1,4 +1,4 @@
-"""A model's translations of test images, and what else it is scored by."""
+"""Computes a model's outputs for test images, which measures score."""
 
 import functools
 
@@ -15,20 +15,20 @@ from tf_i2i.methods.capabilities import Classifying
 from tf_i2i.methods.capabilities import Embedding
 from tf_i2i.methods.capabilities import style_shape
 
-STYLES = 5
-STYLED_INPUTS = 32
-EXACT_INPUTS = 64
-STEPS_BETWEEN = 7
+STYLES = 5  # Number of styles for each input in `Candidate.several`.
+STYLED_INPUTS = 32  # Number of inputs in `Candidate.several`.
+EXACT_INPUTS = 64  # Number of images in `Candidate.exact`.
+STEPS_BETWEEN = 7  # Number of images in an interpolation.
 _BATCH = 32
 
 
 class Translations:
-    """A model's translations of arrays, with the weights that it now has.
+    """Translates arrays of images with the current weights of a model.
 
     Args:
-        model: `UnpairedTranslator`, which stays in its phase.
-        seed: of styles, for methods that have them. An image's style depends
-            on its index in the set.
+        model: `UnpairedTranslator`; its phase is not changed.
+        seed: seed of sampled styles, for methods with styles. The style of an
+            image depends on the seed and on the image's index.
     """
 
     def __init__(self, model, seed=0):
@@ -62,7 +62,7 @@ class Translations:
         )
 
     def candidate(self, evidence, direction, measures=()):
-        """The model's translations, and what measures need beside them.
+        """Returns the model's translations, and further outputs for measures.
 
         Args:
             evidence: `Evidence` of the direction.
@@ -70,8 +70,8 @@ class Translations:
             measures: names of measures.
 
         Returns:
-            A `Candidate`. Of the fields that a measure needs, those that the
-            model cannot give stay None.
+            A `Candidate` with the fields that the measures need. Fields that
+            the model cannot compute are None.
 
         Raises:
             UserError: there is no measure of one of the names.
@@ -96,7 +96,7 @@ class Translations:
         return made
 
     def _codes(self, evidence, outputs, direction):
-        """`Candidate.codes`; None for a model without a shared encoder."""
+        """Returns `Candidate.codes`; None without a shared encoder."""
         if not isinstance(self.model, Embedding):
             return None
         source, target = ends(direction)
@@ -107,13 +107,17 @@ class Translations:
         )
 
     def _predicted(self, evidence, direction):
-        """`Candidate.predicted`; None where the model knows the labels."""
+        """Returns `Candidate.predicted`, the model's classes of images of B.
+
+        It is None for models without a classifier, and for the direction to
+        A, because the classifier was trained on the labels of A.
+        """
         if not isinstance(self.model, Classifying) or direction != "a_to_b":
             return None
         return self.classify(evidence.target_test, "b")
 
     def _several(self, inputs, direction):
-        """`Candidate.several`; None for a direction without styles."""
+        """Returns `Candidate.several`; None for a direction without styles."""
         if style_shape(self.model, direction) is None:
             return None
         few = inputs[:STYLED_INPUTS]
@@ -125,11 +129,19 @@ class Translations:
         )
 
     def _way_back(self, inputs, direction):
-        """Function that translates translations of the first inputs back.
+        """Returns a function that translates translations back.
 
-        Where that direction takes a style, it is the input's own, so that
-        the error is what the translation has lost. None for a model that
-        knows one direction only.
+        If the direction back takes a style, the style of each input is used,
+        so that the remaining error is information that the translation has
+        lost.
+
+        Args:
+            inputs: uint8 `[N, S, S, 3]`, the inputs that were translated.
+            direction: the direction back.
+
+        Returns:
+            Function, translations of the first inputs -> images; None for a
+            model that cannot translate in that direction.
         """
         if direction not in self.model.directions:
             return None
@@ -141,16 +153,15 @@ class Translations:
         )
 
     def translate(self, images, direction, seed=None, style=None, rounded=True):
-        """Translations of images.
+        """Returns translations of images.
 
         Args:
             images: `[N, S, S, 3]`, uint8 or float in [-1, 1].
             direction: "a_to_b" or "b_to_a".
-            seed: of the styles that are sampled.
-            style: `[N, *style_shape]`. If None, styles are sampled where
-                the direction takes one.
-            rounded: whether the result is uint8; else it is float32 in
-                [-1, 1].
+            seed: seed of sampled styles; None for the seed of this object.
+            style: `[N, *style_shape]`. If it is None and the direction takes
+                a style, styles are sampled.
+            rounded: whether to return uint8 instead of float32 in [-1, 1].
 
         Returns:
             `[N, S, S, 3]`.
@@ -168,16 +179,19 @@ class Translations:
         return np.concatenate(parts)
 
     def interpolate(self, inputs, direction):
-        """Translations of mixtures of two inputs, pixel by pixel.
+        """Returns interpolations of two inputs, and their translations.
+
+        Inputs are interpolated pixel by pixel. All translations have the same
+        style.
 
         Args:
-            inputs: uint8 `[N, S, S, 3]`, of which the first two pairs are
-                taken. All mixtures of a pair have the same style.
+            inputs: uint8 `[N, S, S, 3]`. The first two pairs of consecutive
+                images are interpolated.
             direction: "a_to_b" or "b_to_a".
 
         Returns:
             List of uint8 `[STEPS_BETWEEN, S, S, 3]`: for each pair the
-            mixtures, and their translations.
+            interpolations, followed by their translations.
         """
         share = np.linspace(0, 1, STEPS_BETWEEN, dtype=np.float32)
         share = share[:, None, None, None]
@@ -193,11 +207,11 @@ class Translations:
         return frames
 
     def embed(self, images, domain):
-        """The shared encoder's codes `[N, D]` of uint8 images."""
+        """Returns the shared encoder's codes `[N, D]` of uint8 images."""
         return _in_batches(self._embed, images, domain)
 
     def classify(self, images, domain):
-        """The classes `[N]` that the model's classifier gives uint8 images."""
+        """Returns classes `[N]` of uint8 images, by the model's classifier."""
         return _in_batches(self._classify, images, domain)
 
 

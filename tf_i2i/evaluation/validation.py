@@ -1,4 +1,4 @@
-"""Scores of a model on validation images while it trains."""
+"""Scores a model on validation images during training."""
 
 import dataclasses
 
@@ -17,20 +17,20 @@ from tf_i2i.metrics.checks import verdict
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
-    """When and how a run is scored on validation images as it trains.
+    """Settings for scoring a model on validation images during training.
 
     Args:
-        kimg: thousands of images between two evaluations; there is also one
-            at the end of each phase.
-        recipe: "quick", "full", or the name of a method.
-        features: name for `load_features`.
-        best: name of the number by which the best checkpoint is chosen,
-            averaged over the directions that have it. With "accuracy",
-            labels of B choose the checkpoint.
-        count: the largest number of validation images of each domain.
+        kimg: thousands of training images between two evaluations. There is
+            also an evaluation at the end of each phase.
+        recipe: measures to compute: "quick", "full", or the name of a method.
+        features: name of the feature network; see `load_features`.
+        best: name of the number by which the best checkpoint is chosen. It is
+            averaged over the directions that have it. Note that "accuracy"
+            uses labels of B to choose the checkpoint.
+        count: largest number of validation images of each domain.
 
     Raises:
-        UserError: for values out of these ranges.
+        UserError: a value is not allowed.
     """
 
     kimg: float = 5.0
@@ -50,17 +50,17 @@ class Evaluation:
 
 
 class Validation:
-    """Scores a model on validation images while it trains.
+    """Scores a model on validation images during training.
 
     Args:
-        model: `UnpairedTranslator`, which stays in its phase.
+        model: `UnpairedTranslator`; its phase is not changed.
         real: `RealImages`.
         evaluation: `Evaluation`.
-        seed: of everything random.
+        seed: seed of all random choices.
 
     Raises:
-        UserError: the best checkpoint is chosen by "accuracy", and there
-            are no labels of B.
+        UserError: the best checkpoint is to be chosen by "accuracy", but
+            there are no labels of B.
     """
 
     def __init__(self, model, real, evaluation, seed=0):
@@ -80,17 +80,17 @@ class Validation:
         labelled = self.judges["a_to_b"].evidence.target_labels
         if evaluation.best == "accuracy" and not labelled:
             raise UserError(
-                "`Evaluation.best` 'accuracy' needs labels of B's validation "
-                "images, --labels_b, in a column of the name that labels of A "
-                "have. Received: none"
+                "`Evaluation.best` must not be 'accuracy' without labels of "
+                "B's validation images (--labels_b), in a column with the "
+                "name of a column of A's labels. Received: 'accuracy'"
             )
 
     def scores(self):
-        """Scores of the model with the weights that it now has.
+        """Returns scores of the model with its current weights.
 
         Returns:
             Dictionary, direction -> (name of a number -> float), and a list
-            of sentences of `metrics.checks.verdict`.
+            of warnings; see `metrics.checks.verdict`.
         """
         scores, alarms = {}, []
         for direction, judge in self.judges.items():
@@ -104,16 +104,16 @@ class Validation:
         return scores, alarms
 
     def value(self, scores):
-        """The number by which the best checkpoint is chosen.
+        """Returns the number by which the best checkpoint is chosen.
 
         Args:
-            scores: of `scores`.
+            scores: dictionary that `scores` has returned.
 
         Returns:
-            Float; higher is better, so a distance is negated.
+            Float; higher is better, because distances are negated.
 
         Raises:
-            UserError: the recipe's measures give no such number.
+            UserError: the measures of the recipe do not compute this number.
         """
         name = self.evaluation.best
         values = [found[name] for found in scores.values() if name in found]

@@ -1,4 +1,5 @@
-"""The measures, one file each, that `evaluation.registry` finds by a scan.
+"""The measures, one file each.
 
-A file defines `MEASURE`, a `tf_i2i.evaluation.measure.Measure`.
+Each file defines `MEASURE`, a `tf_i2i.evaluation.measure.Measure`.
+`evaluation.registry` finds the files by scanning this folder.
 """

@@ -1,4 +1,4 @@
-"""The translator's own classifier in the domain without labels."""
+"""Accuracy of the translator's own classifier in the domain without labels."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from tf_i2i.evaluation.measure import Output
 
 
 def compute(judge, candidate):
-    """Accuracy by the first attribute of the target."""
+    """Returns the accuracy for the first attribute of the target domain."""
     _, truth = next(iter(judge.evidence.target_labels.values()))
     return {"accuracy": np.mean(candidate.predicted == truth)}
 
@@ -22,9 +22,9 @@ MEASURE = Measure(
             "accuracy",
             CLASSES,
             "higher",
-            "Share of real test images of the target that are classified "
-            "correctly. The classifier was trained on labels of the source "
-            "only.",
+            "Share of real test images of the target domain that are "
+            "classified correctly. The classifier was trained on labels of "
+            "the source domain only.",
             by_features=False,
             in_terminal=True,
         ),

@@ -12,7 +12,7 @@ from tf_i2i.metrics.checks import inverted
 
 
 def compute(judge, candidate):
-    """Diversity, change and luminance of outputs beside their inputs."""
+    """Returns diversity, change and luminance relative to the inputs."""
     pair = candidate.outputs, judge.evidence.inputs
     return {
         "spread": collapsed(*pair),
@@ -31,24 +31,24 @@ MEASURE = Measure(
             "spread",
             ALARMS,
             "",
-            "Diversity of the outputs, divided by that of the inputs. Below "
-            f"{COLLAPSED_BELOW} the translator has collapsed.",
+            "Diversity of the outputs, divided by that of the inputs. If it "
+            f"is below {COLLAPSED_BELOW}, the translator has collapsed.",
             by_features=False,
         ),
         Output(
             "change",
             ALARMS,
             "",
-            "Mean absolute change of a pixel, in levels of 255. Below "
-            f"{IDENTITY_BELOW:g} the translator copies its input.",
+            "Mean absolute change of a pixel, in levels of 255. If it is "
+            f"below {IDENTITY_BELOW:g}, the translator copies its input.",
             by_features=False,
         ),
         Output(
             "light",
             ALARMS,
             "",
-            "Correlation of the outputs' luminance with the inputs'. Below "
-            f"{INVERTED_BELOW} light and dark are exchanged.",
+            "Correlation of the outputs' luminance with the inputs'. If it "
+            f"is below {INVERTED_BELOW}, light and dark are exchanged.",
             by_features=False,
         ),
     ),

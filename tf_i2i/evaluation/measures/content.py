@@ -1,4 +1,4 @@
-"""Whether outputs belong to their inputs: retrieval by features."""
+"""Retrieval by features, which tests whether outputs belong to their inputs."""
 
 from tf_i2i.evaluation.judge import PLACES
 from tf_i2i.evaluation.measure import CONTENT
@@ -8,7 +8,10 @@ from tf_i2i.metrics.retrieval import retrieval
 
 
 def compute(judge, candidate):
-    """Ranks of the hidden partners; without these, of the inputs."""
+    """Returns recalls and ranks of the hidden partners.
+
+    Without hidden partners, the inputs are retrieved instead.
+    """
     e = judge.evidence
     made = judge.vectors(candidate.outputs, PLACES)
     if e.truth is None:
@@ -27,8 +30,9 @@ MEASURE = Measure(
             "r@1",
             CONTENT,
             "higher",
-            "Share of the outputs to which, of all hidden partners, their "
-            "own is the nearest by features with places.",
+            "Share of the outputs whose own hidden partner is nearer to them "
+            "than those of all other inputs. Features are averaged in a grid "
+            "of 4 x 4 cells.",
             in_terminal=True,
         ),
         Output(
@@ -36,37 +40,39 @@ MEASURE = Measure(
             CONTENT,
             "higher",
             "Share of the outputs whose hidden partner is among the five "
-            "nearest.",
+            "nearest ones.",
             in_terminal=True,
         ),
         Output(
             "median_rank",
             CONTENT,
             "lower",
-            "Median rank of the hidden partner, from 1. By chance it is half "
-            "the number of images.",
+            "Median rank of the own hidden partner; 1 is the nearest. By "
+            "chance it is half the number of images.",
         ),
         Output(
             "input_r@1",
             CONTENT,
             "higher",
-            "Share of the outputs to which, of all inputs, their own is the "
-            "nearest. A copy of the input has 1, so read it beside the style.",
+            "Share of the outputs whose own input is nearer to them than all "
+            "other inputs. It is 1 for copies of the inputs, so it must be "
+            "read together with the style.",
             in_terminal=True,
         ),
         Output(
             "input_r@5",
             CONTENT,
             "higher",
-            "Share of the outputs whose own input is among the five nearest.",
+            "Share of the outputs whose own input is among the five nearest "
+            "ones.",
             in_terminal=True,
         ),
         Output(
             "input_median_rank",
             CONTENT,
             "lower",
-            "Median rank of the own input, from 1. By chance it is half the "
-            "number of images.",
+            "Median rank of the own input; 1 is the nearest. By chance it is "
+            "half the number of images.",
         ),
     ),
 )

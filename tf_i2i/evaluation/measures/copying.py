@@ -1,4 +1,4 @@
-"""Whether outputs are copies of training images."""
+"""Distances that show whether outputs are copies of training images."""
 
 from tf_i2i.evaluation.judge import PLACES
 from tf_i2i.evaluation.measure import COPYING
@@ -9,7 +9,7 @@ from tf_i2i.metrics.copying import nearest_distance
 
 
 def compute(judge, candidate):
-    """Distances of the outputs to training and test images."""
+    """Returns distances of the outputs to training and test images."""
     e = judge.evidence
     scores = copying_scores(
         judge.vectors(candidate.outputs, PLACES),
@@ -21,7 +21,7 @@ def compute(judge, candidate):
 
 
 def _real_distance(judge):
-    """Distance of each real test image to the nearest training image."""
+    """Returns the distance of each test image to the nearest training image."""
     e = judge.evidence
     return nearest_distance(
         judge.vectors(e.target_test, PLACES),
@@ -40,22 +40,23 @@ MEASURE = Measure(
             COPYING,
             "lower",
             "Share of the outputs that are nearer to a training image than "
-            "95 % of real test images are. Real images have 0.05.",
+            "95 % of the real test images are. It is 0.05 for real images.",
             in_terminal=True,
         ),
         Output(
             "to_train",
             COPYING,
             "",
-            "Mean distance to the nearest training image of the target. Less "
-            "than that of the truth hints at copies, much more at outputs "
-            "unlike the target.",
+            "Mean distance to the nearest training image of the target "
+            "domain. If it is smaller than that of the truth, outputs may be "
+            "copies. If it is much larger, outputs do not look like the "
+            "target domain.",
         ),
         Output(
             "to_test",
             COPYING,
             "lower",
-            "Mean distance to the nearest test image of the target.",
+            "Mean distance to the nearest test image of the target domain.",
         ),
     ),
 )

@@ -1,4 +1,4 @@
-"""How outputs of one input differ under several styles."""
+"""Differences between translations of one input with several styles."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from tf_i2i.metrics.retrieval import retrieval
 
 
 def compute(judge, candidate):
-    """Diversity, and whether outputs still belong to their inputs."""
+    """Returns the diversity, and the recall of the hidden partners."""
     e = judge.evidence
     taps = [judge.features.taps(outputs) for outputs in candidate.several]
     partners = e.truth if e.truth is not None else e.inputs
@@ -32,17 +32,17 @@ MEASURE = Measure(
             "diversity",
             STYLES,
             "higher",
-            "Mean distance between outputs of one input under several "
-            "styles. Noise has a high diversity too.",
+            "Mean distance between outputs of one input with several styles. "
+            "It is high for noise, too.",
             in_terminal=True,
         ),
         Output(
             "styled_r@5",
             STYLES,
             "higher",
-            "Share of these outputs whose hidden partner (without one: whose "
-            "input) is among the five nearest: content that is kept while "
-            "the style changes.",
+            "Share of these outputs whose hidden partner is among the five "
+            "nearest ones. It measures whether content is kept while the "
+            "style changes. Without hidden partners, the inputs are used.",
             in_terminal=True,
         ),
     ),

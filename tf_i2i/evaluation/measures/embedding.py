@@ -1,4 +1,4 @@
-"""The codes of a translator's shared encoder, scored by new probes."""
+"""Scores of the shared encoder's codes, by newly trained probes."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from tf_i2i.metrics.retrieval import semantic_consistency
 
 
 def compute(judge, candidate):
-    """Proxy A-distance, semantic consistency, retrieval and attributes."""
+    """Returns proxy A-distance, consistency, retrieval and attributes."""
     inputs, again, target = candidate.codes
     apart = proxy_a_distance(inputs, target, judge.seed)
     scores = {
@@ -20,7 +20,8 @@ def compute(judge, candidate):
         "code_consistency": semantic_consistency(inputs, again),
     }
     if judge.evidence.truth is not None:
-        # Test images of both domains are in the order of the pairs.
+        # With hidden partners, test image i of A is the partner of test
+        # image i of B.
         for name, value in retrieval(inputs, target).items():
             scores[f"code_{name}"] = value
     read = {
@@ -41,9 +42,10 @@ MEASURE = Measure(
             "code_a_distance",
             CODES,
             "lower",
-            "Proxy A-distance: how well a newly trained probe tells the "
-            "codes of the two domains apart, from 0 (not at all) to 2. A "
-            "constant code has 0, so read it beside code_labels.",
+            "Proxy A-distance: how well a newly trained probe distinguishes "
+            "the codes of the two domains, from 0 (not at all) to 2. It is 0 "
+            "for constant codes, so it must be read together with "
+            "code_labels.",
             by_features=False,
             in_terminal=True,
         ),
@@ -59,15 +61,16 @@ MEASURE = Measure(
             "code_r@1",
             CODES,
             "higher",
-            "Share of inputs to whose code, of all hidden partners' codes, "
-            "that of their own is the nearest.",
+            "Share of the inputs whose code is nearer to that of their own "
+            "hidden partner than to those of all others.",
             by_features=False,
         ),
         Output(
             "code_r@5",
             CODES,
             "higher",
-            "Share of inputs for which it is among the five nearest.",
+            "Share of the inputs for which the code of their own hidden "
+            "partner is among the five nearest ones.",
             by_features=False,
             in_terminal=True,
         ),
@@ -75,7 +78,7 @@ MEASURE = Measure(
             "code_median_rank",
             CODES,
             "lower",
-            "Median rank of the hidden partner's code, from 1.",
+            "Median rank of the own hidden partner's code; 1 is the nearest.",
             by_features=False,
         ),
         Output(
@@ -90,8 +93,8 @@ MEASURE = Measure(
             "code_label_*",
             CODES,
             "higher",
-            "Balanced accuracy with which a newly trained probe reads the "
-            "attribute in codes.",
+            "Balanced accuracy with which a newly trained probe predicts the "
+            "attribute from codes.",
             by_features=False,
         ),
     ),

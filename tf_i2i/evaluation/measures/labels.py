@@ -1,4 +1,4 @@
-"""Whether probes read the attributes of the inputs in the outputs."""
+"""Accuracy of probes that predict attributes of the inputs from outputs."""
 
 import numpy as np
 
@@ -11,12 +11,15 @@ from tf_i2i.metrics.probes import agreement
 from tf_i2i.metrics.probes import hungarian_accuracy
 from tf_i2i.metrics.probes import linear_probe
 
-# Principal components of the features that probes read.
+# Number of principal components of the features that probes take.
 COMPONENTS = 256
 
 
 def compute(judge, candidate):
-    """Agreement of what probes read in outputs with the inputs' labels."""
+    """Returns the agreement of the probes' predictions with the labels.
+
+    The probes predict from the outputs; the labels are those of the inputs.
+    """
     made = _vectors(judge, candidate.outputs)
     scores, matched = {}, {}
     for name, probe in judge.once(label_probes).items():
@@ -28,7 +31,11 @@ def compute(judge, candidate):
 
 
 def label_probes(judge):
-    """Attribute -> probe that reads it, trained on real target images."""
+    """Returns probes that are trained on real images of the target domain.
+
+    Returns:
+        Dictionary: name of an attribute -> probe that predicts it.
+    """
     e = judge.evidence
     train = _vectors(judge, e.target_train)
     test = _vectors(judge, e.target_test)
@@ -39,7 +46,10 @@ def label_probes(judge):
 
 
 def _vectors(judge, images):
-    """Features with places, in the directions in which real ones vary."""
+    """Returns principal components of features in a grid of cells.
+
+    The components are those of real training images of the target domain.
+    """
     return judge.once(_projection)(judge.vectors(images, PLACES))
 
 
@@ -64,15 +74,17 @@ MEASURE = Measure(
             "label_*",
             LABELS,
             "higher",
-            "Balanced accuracy with which a probe, trained on real target "
-            "images, reads the input's attribute in the output.",
+            "Balanced accuracy with which a probe, trained on real images of "
+            "the target domain, predicts the input's attribute from the "
+            "output.",
         ),
         Output(
             "matched_*",
             LABELS,
             "higher",
-            "Accuracy of the same probe after the best renaming of classes. "
-            "Where it is far above label_*, classes are kept but exchanged.",
+            "Accuracy of the same probe after the best permutation of "
+            "classes. If it is far above label_*, classes are kept but "
+            "exchanged.",
         ),
     ),
 )

@@ -1,4 +1,4 @@
-"""Whether outputs have the shapes of their inputs."""
+"""Overlap of outlines, which tests whether outputs keep the inputs' shapes."""
 
 from tf_i2i.evaluation.measure import CONTENT
 from tf_i2i.evaluation.measure import Measure
@@ -7,7 +7,7 @@ from tf_i2i.metrics.outlines import outline_overlap
 
 
 def compute(judge, candidate):
-    """Overlap of the outlines of inputs and outputs."""
+    """Returns the overlap of the outlines of inputs and outputs."""
     inputs = judge.evidence.inputs
     return {"outlines_kept": outline_overlap(inputs, candidate.outputs)}
 
@@ -21,9 +21,9 @@ MEASURE = Measure(
             "outlines_kept",
             CONTENT,
             "",
-            "How far the outlines of an output lie where its input has "
-            "outlines: 1 where only colours change. Read it beside random "
-            "images, which have what chance gives.",
+            "Overlap of the outlines of an output with those of its input. "
+            "It is 1 if only colours change. The row of random images shows "
+            "the overlap by chance.",
             by_features=False,
             in_terminal=True,
         ),

@@ -10,7 +10,7 @@ from tf_i2i.metrics.pixels import ssim
 
 
 def compute(judge, candidate):
-    """Differences of outputs and hidden partners."""
+    """Returns differences between outputs and hidden partners."""
     truth, outputs = judge.evidence.truth, candidate.outputs
     return {
         "acc16": accuracy_within(outputs, truth),
@@ -23,7 +23,7 @@ def compute(judge, candidate):
 
 
 def truth_taps(judge):
-    """Feature maps of the hidden partners."""
+    """Returns feature maps of the hidden partners."""
     return judge.features.taps(judge.evidence.truth)
 
 
@@ -36,8 +36,8 @@ MEASURE = Measure(
             "acc16",
             PAIRED,
             "higher",
-            "Share of pixels within 16 levels of the truth. Where "
-            "backgrounds are flat, a constant image scores well.",
+            "Share of pixels that differ from the truth by at most 16 levels. "
+            "If backgrounds are flat, a constant image has a high share.",
             by_features=False,
             in_terminal=True,
         ),
@@ -62,8 +62,8 @@ MEASURE = Measure(
             "perceptual",
             PAIRED,
             "lower",
-            "Distance of feature maps to those of the truth, at each spatial "
-            "position.",
+            "Distance between feature maps of the output and of the truth, "
+            "compared position by position.",
             in_terminal=True,
         ),
     ),

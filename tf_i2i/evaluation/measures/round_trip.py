@@ -1,4 +1,4 @@
-"""What is lost by a translation to the other domain and back."""
+"""Errors of a translation to the other domain and back."""
 
 from tf_i2i.evaluation.judge import PLACES
 from tf_i2i.evaluation.measure import ROUND_TRIP
@@ -9,7 +9,7 @@ from tf_i2i.metrics.retrieval import retrieval
 
 
 def compute(judge, candidate):
-    """The error of the round trip, and retrieval of the inputs after it."""
+    """Returns the error of the round trip, and the recall of the inputs."""
     inputs = judge.evidence.inputs
     found = retrieval(
         judge.vectors(candidate.returned, PLACES),
@@ -31,9 +31,9 @@ MEASURE = Measure(
             "round_trip",
             ROUND_TRIP,
             "lower",
-            "Mean absolute difference of an input and its translation there "
-            "and back, in levels of 255. The translation is rounded to 8 "
-            "bits in between.",
+            "Mean absolute difference between an input and the result of "
+            "translating it to the other domain and back, in levels of 255. "
+            "The translation is rounded to 8 bits in between.",
             by_features=False,
             in_terminal=True,
         ),
@@ -41,15 +41,16 @@ MEASURE = Measure(
             "returned_r@1",
             ROUND_TRIP,
             "higher",
-            "Share of the images translated there and back to which, of all "
-            "inputs, their own is the nearest. With a face network as "
-            "--features, this says whether it is still the same person.",
+            "Share of the images, translated there and back, whose own input "
+            "is nearer to them than all other inputs. With a face network as "
+            "--features, it measures whether the person is still the same.",
         ),
         Output(
             "returned_r@5",
             ROUND_TRIP,
             "higher",
-            "Share of these images whose own input is among the five nearest.",
+            "Share of these images whose own input is among the five nearest "
+            "ones.",
             in_terminal=True,
         ),
     ),

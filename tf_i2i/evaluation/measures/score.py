@@ -1,4 +1,4 @@
-"""Style and content in one number that no cheat can raise."""
+"""One number for style and content, which is low for every cheat."""
 
 import warnings
 
@@ -9,18 +9,20 @@ from tf_i2i.metrics.gate import gate
 
 
 def combine(judge, scores, table):
-    """`score`, `style` and `content` of a row; see `metrics.gate`."""
+    """Returns `score`, `style` and `content` of a row; see `metrics.gate`."""
     found = "r@5" if judge.evidence.truth is not None else "input_r@5"
     if not {"called_b", "copy_rate", found} <= scores.keys():
         return {}
-    # Without hidden partners, real images of the target are the best style.
+    # Without hidden partners, real images of the target domain give the
+    # reference for style.
     truth = table.get("truth", table.get("floor", table["random"]))
     full, none = table["copy"][found], table["random"][found]
     if full <= none and "truth" in table:
-        # Where the task is a negative, a copy of the input finds no partner.
+        # If translations are negatives of their inputs, copies of the inputs
+        # do not retrieve the partners. Then the truth is the reference.
         full = table["truth"][found]
     with warnings.catch_warnings():
-        # `gate` warns where two references are equal, and gives 0.
+        # If two references are equal, `gate` warns and returns 0.
         warnings.simplefilter("ignore")
         return gate(
             called_b=scores["called_b"],
@@ -42,16 +44,16 @@ MEASURE = Measure(
             "score",
             SUMMARY,
             "higher",
-            "Harmonic mean of style and content, in [0, 1]. It is 0 where "
-            "more than a tenth of the outputs are copies of training images.",
+            "Harmonic mean of style and content, in [0, 1]. It is 0 if more "
+            "than a tenth of the outputs are copies of training images.",
             in_terminal=True,
         ),
         Output(
             "style",
             SUMMARY,
             "higher",
-            "The number called_b, scaled so that the inputs have 0 and the "
-            "truth has 1.",
+            "The number called_b, scaled so that it is 0 for the inputs and 1 "
+            "for the truth.",
             in_terminal=True,
         ),
         Output(
@@ -59,7 +61,7 @@ MEASURE = Measure(
             SUMMARY,
             "higher",
             "The number r@5 (input_r@5 without hidden partners), scaled so "
-            "that random images have 0 and the inputs have 1.",
+            "that it is 0 for random images and 1 for the inputs.",
             in_terminal=True,
         ),
     ),

@@ -1,4 +1,4 @@
-"""Label maps as outputs, against the hidden partners."""
+"""Segmentation scores of outputs that are label maps."""
 
 from tf_i2i.evaluation.measure import MAPS
 from tf_i2i.evaluation.measure import Measure
@@ -12,7 +12,10 @@ from tf_i2i.metrics.segmenter import map_labels
 
 
 def compute(judge, candidate):
-    """Segmentation scores; the class of a pixel is the nearest colour's."""
+    """Returns segmentation scores, by comparison with hidden partners.
+
+    The class of a pixel is that of the nearest colour in the palette.
+    """
     e = judge.evidence
     truth = map_labels(e.truth, e.palette)
     made = nearest_colour(candidate.outputs, e.palette)
@@ -33,7 +36,7 @@ MEASURE = Measure(
             "map_pixel",
             MAPS,
             "higher",
-            "Share of pixels with the right class.",
+            "Share of pixels with the correct class.",
             by_features=False,
             in_terminal=True,
         ),
@@ -41,8 +44,8 @@ MEASURE = Measure(
             "map_class",
             MAPS,
             "higher",
-            "The share of each class's pixels with the right class, averaged "
-            "over classes.",
+            "Share of the pixels of a class that have the correct class, "
+            "averaged over classes.",
             by_features=False,
             in_terminal=True,
         ),
@@ -50,8 +53,8 @@ MEASURE = Measure(
             "map_iou",
             MAPS,
             "higher",
-            "Intersection over union, averaged over classes; a class that is "
-            "absent counts as 0.",
+            "Intersection over union, averaged over all classes; it is 0 for "
+            "classes that are absent.",
             by_features=False,
             in_terminal=True,
         ),
@@ -67,9 +70,9 @@ MEASURE = Measure(
             "map_matched",
             MAPS,
             "higher",
-            "Share of pixels with the right class after the best renaming of "
-            "classes. Where it is far above map_pixel, classes are kept but "
-            "exchanged.",
+            "Share of pixels with the correct class after the best "
+            "permutation of classes. If it is far above map_pixel, classes "
+            "are kept but exchanged.",
             by_features=False,
             in_terminal=True,
         ),

@@ -1,4 +1,4 @@
-"""Photos made of label maps, read by a segmenter of real photos."""
+"""Segmentation scores of photos that were translated from label maps."""
 
 import numpy as np
 
@@ -14,7 +14,11 @@ from tf_i2i.metrics.segmenter import map_labels
 
 
 def compute(judge, candidate):
-    """Segmentation scores of outputs against the classes of the inputs."""
+    """Returns segmentation scores of outputs.
+
+    A segmenter, trained on real photos, segments the outputs. Its classes are
+    compared with those of the inputs, which are label maps.
+    """
     segmenter, labels = judge.once(fit_segmenter), judge.once(_input_labels)
     classes = len(judge.evidence.source_palette)
     seen = segmenter(candidate.outputs)
@@ -32,7 +36,10 @@ def compute(judge, candidate):
 
 
 def fit_segmenter(judge):
-    """A `PixelProbe` that reads the inputs' classes in target photos."""
+    """Returns a `PixelProbe`, trained to segment photos of the target domain.
+
+    Its classes are those of the inputs, which are label maps.
+    """
     e = judge.evidence
     photos = e.target_train[: len(e.target_maps)]
     labels = map_labels(e.target_maps, e.source_palette)
@@ -53,31 +60,31 @@ MEASURE = Measure(
             "seen_pixel",
             SEEN,
             "higher",
-            "Share of pixels to which a segmenter, trained on real photos, "
-            "gives the class of the input. Its score on real photos (truth) "
-            "is the upper limit.",
+            "Share of pixels whose class, by a segmenter that was trained on "
+            "real photos, is that of the input. The score of real photos (row "
+            "truth) is the upper limit.",
             in_terminal=True,
         ),
         Output(
             "seen_class",
             SEEN,
             "higher",
-            "The same share for each class, averaged over classes.",
+            "The share of correct pixels of each class, averaged over classes.",
             in_terminal=True,
         ),
         Output(
             "seen_iou",
             SEEN,
             "higher",
-            "Intersection over union of these classes, averaged.",
+            "Intersection over union of the segmenter's classes and the "
+            "input's, averaged over classes.",
             in_terminal=True,
         ),
         Output(
             "styled_seen_pixel",
             STYLES,
             "higher",
-            "The number seen_pixel, averaged over outputs under several "
-            "styles.",
+            "The number seen_pixel, averaged over outputs with several styles.",
         ),
     ),
 )

@@ -1,4 +1,4 @@
-"""Whether the way back depends on what nobody can see."""
+"""Sensitivity of the translation back to invisible disturbances."""
 
 from tf_i2i.evaluation.measure import ROUND_TRIP
 from tf_i2i.evaluation.measure import SENSITIVITY
@@ -8,13 +8,14 @@ from tf_i2i.metrics.robustness import sensitivity
 
 
 def compute(judge, candidate):
-    """Error of the way back from disturbed translations."""
+    """Returns errors of translating disturbed translations back."""
     images = candidate.exact
     curve = sensitivity(
         candidate.back,
         images,
         truth=judge.evidence.inputs[: len(images)],
-        # All in one batch: each image may have its own way back.
+        # All images are in one batch, because `back` uses the style of image
+        # i for the i-th image of a batch.
         batch_size=len(images),
         seed=judge.seed,
     )
@@ -31,8 +32,8 @@ MEASURE = Measure(
             "hidden",
             ROUND_TRIP,
             "lower",
-            "Rise of the error of the way back, in levels of 255, when noise "
-            "of 2 levels is added to the translation.",
+            "Increase of the error after translating back, in levels of 255, "
+            "if noise of 2 levels is added to the translation before.",
             by_features=False,
             in_terminal=True,
         ),
@@ -40,10 +41,10 @@ MEASURE = Measure(
             "back_*",
             SENSITIVITY,
             "lower",
-            "Mean error of the way back, in levels of 255, when the "
-            "translation is disturbed first. A jump at 1 or 2 levels of "
-            "noise, or at 8 bits, means that the source is hidden in "
-            "differences that nobody sees.",
+            "Mean error after translating back, in levels of 255, if the "
+            "translation is disturbed before. If the error jumps at 1 or 2 "
+            "levels of noise, or at rounding to 8 bits, information on the "
+            "input is hidden in differences that are invisible.",
             by_features=False,
         ),
     ),

@@ -1,4 +1,4 @@
-"""Whether outputs look like real images of the target domain."""
+"""Distances between outputs and real images of the target domain."""
 
 import numpy as np
 
@@ -14,12 +14,13 @@ from tf_i2i.metrics.pixels import colour_distance
 from tf_i2i.metrics.probes import linear_probe
 from tf_i2i.metrics.probes import share_called_b
 
-# Principal components for the Frechet distance: the sets are small.
+# Number of principal components for the Frechet distance. The sets are too
+# small to estimate covariances of all features.
 COMPONENTS = 64
 
 
 def compute(judge, candidate):
-    """Distances of the outputs to real test images of the target."""
+    """Returns distances of the outputs to real images of the target domain."""
     e = judge.evidence
     made = judge.vectors(candidate.outputs)
     real = judge.vectors(e.target_test)
@@ -36,11 +37,11 @@ def compute(judge, candidate):
 
 
 def style_probe(judge):
-    """A probe that tells the domains apart, trained on real images.
+    """Returns a probe that distinguishes the domains.
 
-    A probe that has seen only plain images takes another tint for another
-    style. So images of the source are also shown to it in the colours of
-    the target, and blurred.
+    It is trained on real images. Images of the source domain are also used
+    with the colours of the target domain, and blurred. Otherwise the probe
+    might distinguish the domains by their mean colour only.
     """
     e = judge.evidence
     cheats = recolour(e.source_train, e.target_train), blur(e.source_train)
@@ -66,9 +67,9 @@ MEASURE = Measure(
             STYLE,
             "higher",
             "Share of the outputs that a probe (a linear classifier of "
-            "features) takes for the target domain. It is trained on real "
-            "images; those of the source are also shown blurred and in the "
-            "target's colours.",
+            "features) assigns to the target domain. It is trained on real "
+            "images. Those of the source domain are also used blurred, and "
+            "with the colours of the target domain.",
             in_terminal=True,
         ),
         Output(
@@ -83,15 +84,16 @@ MEASURE = Measure(
             "kd",
             STYLE,
             "lower",
-            "Unbiased kernel distance of the same features, times 1000. For "
-            "two sets of real images it is near 0, and may be negative.",
+            "Unbiased kernel distance of the same features, times 1000. It is "
+            "near 0 for two sets of real images, and may be negative.",
             in_terminal=True,
         ),
         Output(
             "coverage",
             STYLE,
             "higher",
-            "Share of real test images that have an output as a neighbour.",
+            "Share of real test images that have an output as a near "
+            "neighbour.",
             in_terminal=True,
         ),
         Output(
@@ -106,7 +108,8 @@ MEASURE = Measure(
             "colour",
             STYLE,
             "lower",
-            "Difference of the mean colours of the two sets, in levels of 255.",
+            "Difference between the mean colours of the outputs and of real "
+            "test images, in levels of 255.",
             by_features=False,
         ),
     ),

@@ -1,6 +1,6 @@
-"""Sliced Wasserstein distance of image patches, level by level.
+"""Sliced Wasserstein distance of image patches, at each level of a pyramid.
 
-Karras et al., 2018, arXiv:1710.10196, appendix B.
+Source: Karras et al., 2018, arXiv:1710.10196, appendix B.
 """
 
 from tf_i2i.evaluation.measure import PATCHES
@@ -10,7 +10,7 @@ from tf_i2i.metrics.sliced_wasserstein import sliced_wasserstein
 
 
 def compute(judge, candidate):
-    """The distance at each level of the image pyramid, times 1000."""
+    """Returns the distance at each level of the image pyramid, times 1000."""
     found = sliced_wasserstein(
         judge.evidence.target_test, candidate.outputs, seed=judge.seed
     )
@@ -25,9 +25,10 @@ MEASURE = Measure(
             "swd_*",
             PATCHES,
             "lower",
-            "Sliced Wasserstein distance of patches, times 1000, for each "
-            "level of the image pyramid (its side in pixels). It ignores "
-            "brightness and contrast, and falls with the number of images.",
+            "Sliced Wasserstein distance of patches, times 1000, at a level "
+            "of the image pyramid, which is given by its side in pixels. It "
+            "ignores brightness and contrast, and decreases with the number "
+            "of images.",
             by_features=False,
             in_terminal=True,
         ),
