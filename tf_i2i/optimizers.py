@@ -1,15 +1,15 @@
-"""Adam by one kernel for each variable."""
+"""The Adam optimizer, by one operation for each variable."""
 
 import keras
 import tensorflow as tf
 
 
 class Adam(keras.optimizers.Adam):
-    """`keras.optimizers.Adam` in one operation for each variable.
+    """A `keras.optimizers.Adam` with one operation for each variable.
 
-    Keras takes some fifteen operations, each of which reads and writes the
-    memory. Arguments and state are those of Keras; `amsgrad` is not
-    supported.
+    It is faster, because Keras uses about fifteen operations, each of which
+    reads and writes the variables in memory. Arguments and state are those of
+    Keras, but `amsgrad` is not supported.
     """
 
     def update_step(self, gradient, variable, learning_rate):
@@ -33,24 +33,28 @@ def adam(learning_rate, beta_1, beta_2, epsilon=1e-8):
     """Returns a new Adam (Kingma and Ba 2015, arXiv:1412.6980).
 
     Args:
-        learning_rate: step size; above 0.
-        beta_1, beta_2: decay of the averages of the gradient and of its
-            square, from 0 to 1. Each method states its paper's values in
-            the class attribute `adam`.
-        epsilon: added to the root of the averaged square.
+        learning_rate: learning rate, above 0.
+        beta_1, beta_2: decay of the moving averages of the gradient and of
+            its square, from 0 to 1. The class attribute `adam` of each
+            method has the values of its paper.
+        epsilon: small number that is added to the root of the averaged
+            square.
     """
     return Adam(learning_rate, beta_1, beta_2, epsilon)
 
 
 def _handle(variable):
-    """The resource on this device; Keras and strategies wrap variables."""
+    """Returns the handle of a variable on this device.
+
+    Keras and `tf.distribute` strategies wrap variables.
+    """
     if isinstance(variable, keras.Variable):
         variable = variable.value
     return variable.handle
 
 
 def reset_optimizers(model):
-    """Sets slots and iterations of both optimizers to zero.
+    """Sets all state of both optimizers, except learning rates, to zero.
 
     Args:
         model: `UnpairedTranslator`.

@@ -54,8 +54,8 @@ class UnpairedTranslator(TwoSidedModel):
     directions: tuple[str, ...] = DIRECTIONS
     # Whether `translate` takes only images of `image_size`.
     fixed_size = False
-    # Arguments of `optimizers.adam`, from the method's paper. `compile` and .gin
-    # files use them unless they set other values.
+    # Arguments of `optimizers.adam`, from the method's paper. They are used
+    # unless `compile` or a .gin file gives others.
     adam = {"learning_rate": 1e-3, "beta_1": 0.5, "beta_2": 0.99}
     # Whether the inputs of critics are images. If not, `compile` refuses an
     # augmentation for critics.
