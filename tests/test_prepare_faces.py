@@ -231,8 +231,8 @@ def test_background_and_notes(finder, raw, tmp_path, capsys):
     assert (picture[:40] == 255).all()
     assert picture.shape == (256, 256, 3)
     said = capsys.readouterr().err
-    assert "2 of 2 faces were enlarged more than twice" in said
-    assert "a smaller --margin shows less of it" in said
+    assert "2 of 2 faces were enlarged" in said
+    assert "a smaller --margin" in said
 
 
 def test_file_names_that_no_one_would_choose(finder, tmp_path):

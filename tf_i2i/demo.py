@@ -3,8 +3,9 @@
     python -m tf_i2i.demo --model=face.tflite
     python -m tf_i2i.demo --model=face.tflite --model=back.tflite --port=8000
 
-Serves one page to this machine. The model runs in the visitor's browser
-(LiteRT.js, which npm installs once); no picture leaves it.
+Serves one page to browsers on this machine only. The model runs in the
+visitor's browser by LiteRT.js, which npm must install once. No image leaves
+the browser.
 """
 
 import base64
@@ -28,24 +29,24 @@ _TYPES = {
     ".wasm": "application/wasm",
     ".tflite": "application/octet-stream",
 }
-_LITE = b"TFL3"  # At byte 4 of every .tflite.
+_LITE = b"TFL3"  # Bytes 4 to 7 of every .tflite file.
 
 
 def main(argv):
-    """Runs the verb: serves until Ctrl-C.
+    """Runs the verb; it serves the page until Ctrl-C.
 
     Args:
         argv: command line, without the program.
 
     Raises:
-        UserError: wrong flags, no LiteRT.js, or a port that is taken.
+        UserError: wrong flags, no LiteRT.js, or a port that is in use.
     """
     flags = _parser().parse_args(argv)
     pages = collect(flags.model, find_litert(flags.node_modules))
     with serve(pages, flags.port) as server:
         print(
             f"Open http://{HOST}:{server.server_port}/ in a browser of this "
-            "machine; Ctrl-C ends it.",
+            "machine; Ctrl-C stops the server.",
             flush=True,
         )
         server.serve_forever()
@@ -54,9 +55,9 @@ def main(argv):
 def _parser():
     parser = cli.parser(
         "demo",
-        "Serves a page, to this machine only, that runs exported .tflite "
-        "models on the visitor's device. Needs LiteRT.js once: npm install "
-        "@litertjs/core",
+        "Serves a page, to browsers on this machine only, that runs exported "
+        ".tflite models in the browser. It needs LiteRT.js, which is "
+        "installed once by: npm install @litertjs/core",
         [
             "python -m tf_i2i.demo --model=face.tflite",
             "python -m tf_i2i.demo --model=face.tflite --model=back.tflite "
@@ -68,13 +69,19 @@ def _parser():
         "--model",
         required=True,
         action="append",
-        help="a .tflite of python -m tf_i2i.export; twice for both directions",
+        help=".tflite file from python -m tf_i2i.export; may be repeated, for "
+        "example for the two directions",
     )
-    add("--port", type=int, default=8000, help="0 for any that is free")
+    add(
+        "--port",
+        type=int,
+        default=8000,
+        help="port of the server, 0 for any free port (default: 8000)",
+    )
     add(
         "--node_modules",
-        help="where npm installed @litertjs/core (default: node_modules of "
-        "this folder or of one above)",
+        help="folder node_modules in which npm installed @litertjs/core "
+        "(default: that of the current folder or of a folder above it)",
     )
     return parser
 
@@ -83,11 +90,11 @@ def find_litert(node_modules=None):
     """Returns the folder of LiteRT.js' npm packages.
 
     Args:
-        node_modules: where to look; None for the current folder and those
-            above.
+        node_modules: path of the folder `node_modules`; None to search the
+            current folder and the folders above it.
 
     Raises:
-        UserError: it is not there.
+        UserError: LiteRT.js is not installed there.
     """
     here = Path.cwd()
     places = [folder / "node_modules" for folder in (here, *here.parents)]
@@ -97,8 +104,8 @@ def find_litert(node_modules=None):
         if (place / PACKAGE / "core/dist/index.js").is_file():
             return place / PACKAGE
     raise UserError(
-        "`--node_modules` must hold LiteRT.js: npm install @litertjs/core, "
-        f"once, with internet. Received: no {PACKAGE}/core in "
+        "`--node_modules` must hold LiteRT.js; install it once by: npm install "
+        f"@litertjs/core. Received: no {PACKAGE}/core in "
         f"{node_modules or f'node_modules of {here} or above'}"
     )
 
@@ -107,15 +114,15 @@ def collect(models, litert):
     """Returns everything that the server serves; it reads no other file.
 
     Args:
-        models: paths of .tflite files; with `NAME.style.json` beside them
-            where they take styles.
+        models: paths of .tflite files. A model with styles has a file
+            `NAME.style.json` next to it.
         litert: folder from `find_litert`.
 
     Returns:
-        Dictionary, path of a URL -> path of a file, or bytes.
+        Dictionary, path of a URL -> path of a file, or its content as bytes.
 
     Raises:
-        UserError: a model that is none.
+        UserError: a file of `models` is missing or is not a .tflite file.
     """
     pages: dict[str, Path | bytes] = {
         f"/{file.name}": file for file in _WEB.iterdir()
@@ -129,30 +136,32 @@ def collect(models, litert):
     for number, name in enumerate(models):
         path = Path(name)
         url = f"/models/{number}.tflite"
-        pages[url] = _checked(path)
+        _check_model(path)
+        pages[url] = path
         listed.append({"name": path.stem, "url": url, "styles": _styles(path)})
     pages["/models.json"] = json.dumps(listed).encode()
     return pages
 
 
-def _checked(path):
+def _check_model(path):
+    """Raises a `UserError` unless the file is a .tflite file."""
     try:
         with open(path, "rb") as file:
             head = file.read(8)
     except OSError as error:
         raise UserError(
-            "`--model` must be a .tflite of python -m tf_i2i.export. "
+            "`--model` must be a .tflite file from python -m tf_i2i.export. "
             f"Received: {path} ({error.strerror})"
         ) from error
     if head[4:] != _LITE:
         raise UserError(
-            "`--model` must be a .tflite of python -m tf_i2i.export. "
+            "`--model` must be a .tflite file from python -m tf_i2i.export. "
             f"Received: {path}, which is something else"
         )
-    return path
 
 
 def _styles(path):
+    """Content of the file of a model's styles; None if there is none."""
     beside = path.with_suffix(".style.json")
     return json.loads(beside.read_text()) if beside.is_file() else None
 
@@ -162,10 +171,10 @@ def serve(pages, port=0):
 
     Args:
         pages: dictionary from `collect`.
-        port: to listen on; 0 for any.
+        port: port to listen on; 0 for any free port.
 
     Raises:
-        UserError: the port cannot be had.
+        UserError: the port is in use or not allowed.
     """
 
     class Handler(_Handler):
@@ -177,7 +186,7 @@ def serve(pages, port=0):
         return http.server.ThreadingHTTPServer((HOST, port), Handler)
     except (OSError, OverflowError) as error:
         raise UserError(
-            "`--port` must be free, from 1 to 65535, or 0 for any. "
+            "`--port` must be a free port from 1 to 65535, or 0 for any. "
             f"Received: --port={port} ({error})"
         ) from error
 
@@ -188,7 +197,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     pages: dict[str, Path | bytes]
     protocol_version = "HTTP/1.1"
     server_version, sys_version = "tf_i2i", ""
-    timeout = 60  # Seconds that a connection may be silent.
+    timeout = 60  # A connection without traffic is closed after these seconds.
 
     def do_GET(self):
         self._answer(with_body=True)
@@ -207,7 +216,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         page = self.pages[name]
         try:
             content = page if isinstance(page, bytes) else page.read_bytes()
-        except OSError:  # Gone since the start.
+        except OSError:  # The file was removed after the server started.
             self.send_error(404)
             return
         suffix = Path(name).suffix or ".html"
@@ -221,8 +230,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _is_ours(self):
         """Whether the request names this server and comes from its own page.
 
-        A name of somebody else's that leads here would let that site's pages
-        read what is served.
+        Without the check of the name, another site could let its own host
+        name point to this machine, so that its pages could read the served
+        files (DNS rebinding).
         """
         port = self.connection.getsockname()[1]
         names = (f"{HOST}:{port}", f"localhost:{port}")
@@ -270,7 +280,7 @@ def headers():
 
 
 def _import_map_hash():
-    """Hash by which the policy allows the page's one inline script."""
+    """Hash by which the security policy allows the page's inline script."""
     page = (_WEB / "index.html").read_text()
     _, _, rest = page.partition('<script type="importmap">')
     script = rest.partition("</script>")[0]

@@ -34,7 +34,7 @@ DRAWN = "drawn"
 KINDS = (*detect.KINDS, DRAWN)
 SIZE = 256
 SIZES = (16, 4096)
-RECORD = ".prepare_faces.jsonl"  # A name that no reader of images looks at.
+RECORD = ".prepare_faces.jsonl"  # Readers of images ignore such names.
 LEFT_OUT = "left_out.csv"
 NO_FACE = "no face found"
 
@@ -46,7 +46,7 @@ def main(argv):
         argv: command line, without the program.
 
     Raises:
-        UserError: wrong flags, a folder that holds something else, or no
+        UserError: wrong flags, an output folder with other files in it, or no
             face in any image.
     """
     flags = _parser().parse_args(argv)
@@ -67,10 +67,11 @@ def main(argv):
 def _parser():
     parser = cli.parser(
         "prepare_faces",
-        "Finds the face in each photo, turns it upright, brings eyes and "
-        "mouth to one place, and cuts it out. Given again, the same command "
-        "goes on where it stopped. Images without a face are listed in "
-        f"{LEFT_OUT} in the output folder.",
+        "Finds the face in each photo, turns it upright, scales it so that "
+        "eyes and mouth are at the same positions in all results, and crops "
+        "it. If it is interrupted, the same command continues the work. "
+        f"Images without a face are listed in {LEFT_OUT} in the output "
+        "folder.",
         [
             "python -m tf_i2i.prepare_faces --input=raw/ --output=photos/",
             "python -m tf_i2i.prepare_faces --input=pets/ --output=cats/ "
@@ -84,33 +85,49 @@ def _parser():
         nargs="+",
         help="images, folders of images, or quoted patterns",
     )
-    add("--output", required=True, help="a folder, new or of this command")
+    add(
+        "--output",
+        required=True,
+        help="folder for the results: a new one, or one that an earlier call "
+        "of this command wrote",
+    )
     add(
         "--kind",
         choices=KINDS,
         default="people",
-        help="people (default): aligned by eyes and mouth; cats: found, taken "
-        "as upright; drawn: nothing is looked for, the centre is cut out",
+        help="kind of images. people: faces are found and aligned by eyes and "
+        "mouth; cats: faces are found and cropped without turning them; "
+        "drawn: no face is looked for, and the centre is cropped (default: "
+        "people)",
     )
-    add("--size", type=int, default=SIZE, help="of the results, pixels (256)")
+    add(
+        "--size",
+        type=int,
+        default=SIZE,
+        help=f"side of the results in pixels (default: {SIZE})",
+    )
     add(
         "--margin",
         type=float,
-        help="around the square from hairline to chin, as a fraction of its "
-        f"side ({align.MARGIN}); beyond the photo is its blurred mirror image",
+        help="margin around the square from hairline to chin, as a fraction "
+        f"of the square's side (default: {align.MARGIN}). Where it extends "
+        "beyond the photo, it is filled with a blurred mirror image of the "
+        "photo",
     )
     add(
         "--background",
         choices=BACKGROUNDS,
         default="keep",
-        help="white or blur: of all outside an oval with a soft rim, where a "
-        "head of usual shape would be; the oval follows eyes and mouth, not "
-        "the outline of hair",
+        help="what to do with the background, which is all outside an oval "
+        "with a soft edge: keep, make white, or blur. The oval has the shape "
+        "of an average head and is placed by eyes and mouth; it does not "
+        "follow the outline of the hair (default: keep)",
     )
     add(
         "--all_faces",
         action="store_true",
-        help="every face of a photo (me.png, me-2.png, ...), not the largest",
+        help="crop every face in a photo (me.png, me-2.png, ...), not only "
+        "the largest",
     )
     return parser
 
@@ -144,8 +161,8 @@ def _refuse_for_drawn(flags):
     ):
         if getattr(flags, name) != unset:
             raise UserError(
-                f"`--{name}` must be left out for --kind=drawn, of which the "
-                f"centre is cut out. Received: {getattr(flags, name)}"
+                f"`--{name}` must be left out for --kind=drawn, which only "
+                f"crops the centre. Received: {getattr(flags, name)}"
             )
     flags.margin = 0.0
 
@@ -155,29 +172,33 @@ def _settings(flags):
     return {name: getattr(flags, name) for name in names}
 
 
-# What is done already.
+# Record of the images that have been processed.
 
 
 class Record:
-    """Record of what this and earlier calls made in a folder.
+    """Record of the images that were processed into a folder.
 
-    A file of JSON lines: the settings, then one line for each image that
-    has been dealt with. A line is written after its pictures, so that a call
-    that is killed leaves at most one image to be done again. An image is
-    known by the name of its first picture, and done again where its bytes
-    or its time have changed. Pictures that the user removes stay removed.
+    It is a file of JSON lines: first the settings, then one line for each
+    processed image. The line is written after the image's crops, so that at
+    most one image must be processed again if the program is killed. The key
+    of an image is the name of its first crop. An image is processed again if
+    its size in bytes or its time of modification has changed. Crops that the
+    user has removed are not made again.
 
     Args:
-        folder: `--output`.
-        settings: dictionary; those of the folder must be the same.
-        keys: names of the first pictures, of the images now given.
+        folder: the folder of `--output`, a `Path`.
+        settings: settings of this call, a dictionary; they must be equal to
+            those in the record.
+        keys: keys of the images of this call.
 
     Attributes:
-        done: key -> line, a dictionary.
-        owners: name of a picture, below the folder and case-folded -> key.
+        done: dictionary, key -> the image's line as a dictionary.
+        owners: dictionary, path of a crop relative to the folder, in lower
+            case -> key of the image that it belongs to.
 
     Raises:
-        UserError: the folder holds other things, or was made otherwise.
+        UserError: the folder has other files and no record, or was made with
+            other settings.
     """
 
     def __init__(self, folder, settings, keys):
@@ -200,15 +221,17 @@ class Record:
             self.owners.setdefault(key.casefold(), key)
 
     def _load(self, settings):
-        """Reads the whole lines, and returns their size in bytes.
+        """Reads the complete lines, and returns their size in bytes.
 
-        An incomplete last line, from a call that was stopped, is ignored.
+        An incomplete last line is ignored; the program was killed while it
+        wrote that line.
         """
         if not self._path.exists():
             if self.folder.exists() and any(self.folder.iterdir()):
                 raise UserError(
-                    "`--output` must be new, empty, or a folder that this "
-                    f"verb made. Received: {self.folder}, with other files"
+                    "`--output` must be a new or empty folder, or one that "
+                    f"this command made. Received: {self.folder}, which has "
+                    "other files"
                 )
             return 0
         lines = self._path.read_bytes().splitlines(keepends=True)
@@ -225,19 +248,29 @@ class Record:
         for name, value in settings.items():
             if before.get(name) != value:
                 raise UserError(
-                    f"`--{name}` must be as before, or `--output` another "
-                    f"folder. Received: {value}; {self.folder} was made with "
-                    f"--{name}={before.get(name)}"
+                    f"`--{name}` must be the same as in the earlier call, or "
+                    f"`--output` another folder. Received: {value}; "
+                    f"{self.folder} was made with --{name}={before.get(name)}"
                 )
 
     def is_done(self, key, stamp):
-        """Whether the record has a line for this key and stamp."""
+        """Whether an image is in the record and has not changed since.
+
+        Args:
+            key: key of the image.
+            stamp: result of `_stamp` for the image.
+        """
         return stamp is not None and (
             self.done.get(key, {}).get("stamp") == stamp
         )
 
     def names(self, key, count):
-        """Returns names for the faces of an image, unique in the folder."""
+        """Returns names for the crops of an image that no other image has.
+
+        Args:
+            key: key of the image.
+            count: number of its crops.
+        """
         path, number = PurePosixPath(key), 0
         names: list[str] = []
         while len(names) < count:
@@ -250,13 +283,27 @@ class Record:
         return names
 
     def add(self, key, stamp, faces):
-        """Records that an image was processed."""
+        """Writes to the record that an image was processed.
+
+        Args:
+            key: key of the image.
+            stamp: result of `_stamp` for the image.
+            faces: list of descriptions of its crops, from `_describe`.
+        """
         self.done[key] = {"image": key, "stamp": stamp, "faces": faces}
         with self._writing(), open(self._path, "ab") as file:
             file.write(_line(self.done[key]))
 
     def write_left_out(self, rows):
-        """Writes (file, reason) to a list, and returns its path."""
+        """Writes the list of images that were left out.
+
+        Args:
+            rows: list of pairs (file, reason); if it is empty, the file is
+                removed.
+
+        Returns:
+            Path of the list.
+        """
         path = self.folder / LEFT_OUT
         with self._writing():
             path.unlink(missing_ok=True)
@@ -269,6 +316,7 @@ class Record:
 
     @contextlib.contextmanager
     def _writing(self):
+        """Context that turns errors with the record into `UserError`s."""
         try:
             yield
         except OSError as error:
@@ -278,8 +326,8 @@ class Record:
             ) from error
         except (json.JSONDecodeError, KeyError, TypeError) as error:
             raise UserError(
-                "`--output` must hold a whole record; take another folder. "
-                f"Received: {self._path} ({error})"
+                "`--output` must have an undamaged record of earlier calls; "
+                f"choose another folder. Received: {self._path} ({error})"
             ) from error
 
 
@@ -288,7 +336,7 @@ def _line(fields):
 
 
 def _stamp(path):
-    """Returns a stamp that changes with the file; None without a file."""
+    """Returns size and modification time of a file; None if it is missing."""
     try:
         status = os.stat(path)
     except OSError:
@@ -303,7 +351,8 @@ def _prepare(flags, keys, record):
     """Processes the images that are not in the record yet.
 
     Returns:
-        How many are done now, and a dictionary path -> `BadImage`.
+        Number of images that were processed by this call, and dictionary,
+        path of an unreadable image -> `BadImage`.
     """
     stamps = {path: _stamp(path) for path in keys}
     new = [p for p in keys if not record.is_done(keys[p], stamps[p])]
@@ -321,12 +370,12 @@ def _prepare(flags, keys, record):
         faces = find(photo)[: None if flags.all_faces else 1]
         names = record.names(keys[path], len(faces))
         for face, name in zip(faces, names, strict=True):
-            save_image(_picture(photo, face, flags), record.folder / name)
-        described = [
-            _described(name, face, photo, flags.margin)
+            save_image(_crop(photo, face, flags), record.folder / name)
+        descriptions = [
+            _describe(name, face, photo, flags.margin)
             for face, name in zip(faces, names, strict=True)
         ]
-        record.add(keys[path], stamps[path], described)
+        record.add(keys[path], stamps[path], descriptions)
     return len(new) - len(bad), bad
 
 
@@ -338,12 +387,19 @@ def _finder(kind):
     return detect.detector(kind)
 
 
-def _picture(photo, face, flags):
-    picture = align.crop(photo, face, flags.size, flags.margin)
-    return replace_background(picture, flags.background, flags.margin)
+def _crop(photo, face, flags):
+    """The aligned crop of a face, uint8 `[size, size, 3]`."""
+    crop = align.crop(photo, face, flags.size, flags.margin)
+    return replace_background(crop, flags.background, flags.margin)
 
 
-def _described(name, face, photo, margin):
+def _describe(name, face, photo, margin):
+    """Facts about a crop, which the record holds.
+
+    Returns:
+        Dictionary: `file`, its name; `pixels`, its side in pixels of the
+        photo; `outside`, the share of it that is outside the photo.
+    """
     outside = align.outside(face, photo.shape, margin)
     return {
         "file": name,
@@ -369,7 +425,8 @@ def _report(flags, keys, record, done, bad):
     if not pictures:
         raise UserError(
             "`--input` must hold an image with a face. Received: "
-            f"{' '.join(flags.input)}, {len(left_out)} left out ({listed})"
+            f"{' '.join(flags.input)}; {len(left_out)} images were left out "
+            f"({listed})"
         )
     before = len(keys) - len(bad) - done
     print(
@@ -388,19 +445,24 @@ def _report(flags, keys, record, done, bad):
 
 
 def _notes(pictures, size):
-    """Returns notes for the user on flags that may give better crops."""
+    """Yields notes for the user on flags that may give better crops.
+
+    Args:
+        pictures: list of descriptions of crops, from `_describe`.
+        size: side of the crops in pixels.
+    """
     small = sum(2 * face["pixels"] < size for face in pictures)
     if 2 * small > len(pictures):
         yield (
-            f"{small} of {len(pictures)} faces were enlarged more than twice; "
-            "a smaller --size holds as much"
+            f"{small} of {len(pictures)} faces were enlarged by a factor of "
+            "more than 2; a smaller --size would lose no detail of them"
         )
     beyond = sum(face["outside"] > 0.2 for face in pictures)
     if 2 * beyond > len(pictures):
         yield (
-            f"{beyond} of {len(pictures)} faces are close to the borders of "
-            "their photos, and a fifth or more of the picture is a mirror "
-            "image; a smaller --margin shows less of it"
+            f"{beyond} of {len(pictures)} faces are so close to the borders of "
+            "their photos that more than a fifth of the crop is filled with "
+            "the mirror image; a smaller --margin reduces that share"
         )
 
 

@@ -1,4 +1,4 @@
-"""Runs for the verbs: one that is configured, or one that was trained."""
+"""Opens runs for the verbs: to be trained, or after training."""
 
 import dataclasses
 from pathlib import Path
@@ -31,9 +31,9 @@ class OpenedRun:
         config: its settings.
         model: the model, with new weights.
         phases: its phases, in order.
-        data: its images, not read yet.
+        data: its images, a `RunData` that has not read them yet.
         workers: the processes that train it.
-        bindings: dictionary of the resolved configuration,
+        bindings: the resolved configuration, a dictionary,
             "name.parameter" -> value as text.
     """
 
@@ -46,7 +46,7 @@ class OpenedRun:
     bindings: dict[str, str]
 
     def trainer(self):
-        """A `Trainer` of the run."""
+        """Returns a `Trainer` of the run."""
         return Trainer(**vars(self), log=_log_of(self.workers))
 
     def write_config(self):
@@ -62,7 +62,7 @@ class OpenedRun:
             raise checkpoints.unwritable(self.run_dir, error) from error
 
     def describe(self):
-        """Phases and networks, as text."""
+        """Returns a description of phases and networks, as text."""
         lines = ["Phases"]
         lines += [
             f"  {phase.name:14} batch {phase.batch_size:3}  images "
@@ -89,11 +89,11 @@ class TrainedRun:
     Attributes:
         run_dir: folder of the run, or of a packed model.
         config: its settings.
-        model: the model with its averaged weights.
-        phase: the phase of the last image shown.
-        step: steps done.
-        images_shown: images of each domain shown.
-        data: its images, not read yet.
+        model: the model, with the averaged weights in its networks.
+        phase: the phase that the last training image was shown in.
+        step: number of training steps done.
+        images_shown: number of training images of each domain shown so far.
+        data: its images, a `RunData` that has not read them yet.
         checkpoints: its checkpoints.
     """
 
@@ -107,12 +107,12 @@ class TrainedRun:
     checkpoints: Checkpoints
 
     def images(self, domain, split, count=None):
-        """Real images at the size of the phase.
+        """Returns real images, scaled to the size of the phase.
 
         Args:
             domain: "a" or "b".
             split: "train", "val" or "test".
-            count: how many at most; None for all.
+            count: largest number of images; None for all.
 
         Returns:
             uint8 `[count or fewer, size, size, 3]`.
@@ -121,20 +121,21 @@ class TrainedRun:
 
 
 def open_run(run_dir, files=(), bindings=(), allow_imports=False):
-    """A run as configured, new or to be resumed; nothing is written.
+    """Returns a run that can be trained, new or resumed; writes nothing.
 
     Args:
         run_dir: folder of the run, which may not exist yet.
         files: paths of .gin files; empty for the run's own config.gin.
-        bindings: "name.parameter = value"; they win over the files.
+        bindings: list of "name.parameter = value"; they take precedence over
+            the files.
         allow_imports: whether the run's own config.gin may import code.
 
     Returns:
         `OpenedRun`.
 
     Raises:
-        UserError: for a configuration that cannot be built, sets what
-            nothing reads, or differs from that of the run so far.
+        UserError: the configuration is invalid, has a binding that nothing
+            reads, or differs from that of the run so far.
     """
     run_dir = Path(run_dir)
     configuration.configure(run_dir, files, bindings, allow_imports)
@@ -151,9 +152,9 @@ def open_run(run_dir, files=(), bindings=(), allow_imports=False):
         configuration.check_same(run_dir, log)
     elif (run_dir / PACKED).exists():
         raise UserError(
-            "`run_dir` must be a run to go on with, and this is a packed "
-            "model: begin a new run from its weights with --init_from. "
-            f"Received: {run_dir}"
+            "`run_dir` must be a run that can be continued. A packed model "
+            "cannot; begin a new run with its weights by --init_from. "
+            f"Received: {run_dir}, a packed model"
         )
     return OpenedRun(
         run_dir,
@@ -167,10 +168,11 @@ def open_run(run_dir, files=(), bindings=(), allow_imports=False):
 
 
 def load_translator(run_dir, allow_imports=False, best=False):
-    """A trained run, with its model, for all that comes after training.
+    """Returns a trained run with its model, for inference.
 
-    The model has the *averaged* weights, in float32 whatever the run trained
-    in, and is in the phase of the last image that it was trained on.
+    The networks of the model have the *averaged* weights. They compute in
+    float32, also if the run was trained in another precision. The model is in
+    the phase of the last image that it was trained on.
 
     Args:
         run_dir: folder of a run, or of a packed model.
@@ -181,7 +183,7 @@ def load_translator(run_dir, allow_imports=False, best=False):
         `TrainedRun`.
 
     Raises:
-        UserError: there is no run, or nothing saved in it.
+        UserError: there is no run, or the run has no checkpoint.
     """
     run_dir = Path(run_dir)
     configuration.configure(
@@ -221,25 +223,32 @@ def load_translator(run_dir, allow_imports=False, best=False):
 
 
 def _build(config, strategy):
-    """Phases and model of a configuration; refuses what does not fit."""
+    """Returns the phases and the model of a configuration.
+
+    Raises:
+        UserError: phases and model do not fit together.
+    """
     model = build_model(config, strategy)
     phases = config.phases(model)
-    config.schedule(0, phases[0])  # gin then counts its bindings as read.
+    # Called so that gin marks its bindings as read; unread ones are refused.
+    config.schedule(0, phases[0])
     check_phases(phases, model, strategy.num_replicas_in_sync)
     return phases, model
 
 
 def _data(config, model, log):
-    """The run's data, with classes where the model learns some."""
+    """`RunData` of a run, with the classes that its model learns, if any."""
     classes = model.classes if isinstance(model, Classifying) else None
     return RunData(config, classes, log)
 
 
 def _join_workers():
-    """The processes that train together, before TensorFlow computes.
+    """Joins the processes that train together, and returns them as `Workers`.
+
+    It must be called before TensorFlow runs its first operation.
 
     Raises:
-        UserError: they were given different configurations.
+        UserError: the processes were given different configurations.
     """
     if configuration.given("strategy") != "multi_worker":
         return Workers(make_strategy("none"))
@@ -259,9 +268,9 @@ def _join_workers():
 
 
 def _log_of(workers):
-    """The function that logs a line: to stderr for the chief alone."""
+    """Returns the function that logs a line; only the chief logs."""
     return to_stderr if workers.chief else _silent
 
 
 def _silent(line):
-    """Drops a line."""
+    """Does nothing; used where no lines are logged."""

@@ -1,4 +1,4 @@
-"""python -m tf_i2i.train: trains a method; the same command again goes on.
+"""python -m tf_i2i.train: trains a method, or continues a run.
 
     python -m tf_i2i.train --gin_file=twingan.gin
     python -m tf_i2i.train --gin_file=twingan.gin --run_dir=runs/mine \
@@ -20,8 +20,9 @@ from tf_i2i.training.cluster import read_cluster
 def _parser():
     parser = cli.parser(
         "train",
-        "Trains an unpaired image-to-image translator. Flags say where, gin "
-        "says what. The same command again goes on where the run stopped.",
+        "Trains an unpaired image-to-image translator. Flags name folders and "
+        "files; gin bindings set the method and all its settings. If the "
+        "training is stopped, the same command continues it.",
         [
             "python -m tf_i2i.train --gin_file=twingan.gin",
             "python -m tf_i2i.train --gin_file=twingan.gin "
@@ -32,38 +33,69 @@ def _parser():
     add = parser.add_argument
     cli.add_gin_flags(
         add,
-        "a .gin file, or the name of a shipped one; may be repeated",
-        "e.g. 'train.steps = 100'; may be repeated, wins over files",
+        "configuration: a .gin file, or the name of a shipped config; may be "
+        "repeated",
+        "setting, such as 'train.steps = 100'; it takes precedence over the "
+        "files; may be repeated",
     )
-    add("--run_dir", help="default: runs/ and the name of the first config")
+    add(
+        "--run_dir",
+        help="folder of the run (default: runs/ and the name of the first "
+        "config)",
+    )
     add(
         "--data_a",
         help=f"images of domain A: {sources.forms()} (default: toy)",
     )
-    add("--data_b", help="images of domain B (both or neither)")
-    add("--labels_a", help="CSV: file name, label, ...; of A's images")
-    add("--labels_b", help="the same of B's, for validation alone")
+    add(
+        "--data_b",
+        help="images of domain B; give --data_a and --data_b, or neither",
+    )
+    add(
+        "--labels_a",
+        help="CSV file with the labels of the images of A; its columns are "
+        "file name, label, ...",
+    )
+    add(
+        "--labels_b",
+        help="CSV file with the labels of the images of B, which are used for "
+        "validation only",
+    )
     add(
         "--init_from",
         metavar="RUN|MODEL",
-        help="begin with the weights of another run, or of a shipped model",
+        help="run, or shipped model, whose weights a new run begins with",
     )
-    add("--skip_step", type=int, help="leave out the batch of this step")
+    add(
+        "--skip_step",
+        type=int,
+        help="number of a training step whose batch is left out, for example "
+        "because it made a loss infinite",
+    )
     cli.add_allow_imports(add)
     add(
         "--dry_run",
         action="store_true",
-        help="print configuration, phases and networks, and stop",
+        help="print the configuration, phases and networks, without training",
     )
     add(
         "--list_configs",
         action="store_true",
-        help="print the shipped configs, and stop",
+        help="print the names of the shipped configs, without training",
     )
     return parser
 
 
 def main(argv):
+    """Runs the verb.
+
+    Args:
+        argv: command line, without the program.
+
+    Raises:
+        UserError: wrong flags or configuration, or a fault that stops the
+            training.
+    """
     args = _parser().parse_args(argv)
     if args.list_configs:
         for name, path in configs.shipped_configs().items():
@@ -101,22 +133,29 @@ def _train(args, run_dir, files, bindings):
     trainer = run.trainer()
     trainer.run(args.init_from, args.skip_step)
     if run.workers.chief:
-        _say_what_next(run_dir, trainer.state)
+        _print_next_steps(run_dir, trainer.state)
 
 
 def _check_joined(workers):
-    """Refuses several processes that would each train alone."""
+    """Raises an error if workers of a cluster would train independently."""
     cluster = read_cluster()
     if cluster and len(cluster.addresses) > workers.count:
         raise UserError(
-            "`train.strategy` must be 'multi_worker' where `TF_CONFIG` names "
-            "several workers; or unset TF_CONFIG. "
+            "`train.strategy` must be 'multi_worker' if TF_CONFIG names "
+            "several workers; otherwise unset TF_CONFIG. "
             f"Received: TF_CONFIG with {len(cluster.addresses)} workers"
         )
 
 
 def _run_dir(args):
-    """Where the run is or will be; refuses what cannot be one."""
+    """Returns the folder of the run, which may not exist yet.
+
+    Replaces `args.init_from` by the folder of that run or model.
+
+    Raises:
+        UserError: a flag names a folder that is not a run, or neither a
+            config nor a run is given.
+    """
     if args.init_from:
         args.init_from = cli.find_run(args.init_from, "init_from")
     begun = args.run_dir and (Path(args.run_dir) / "checkpoints").is_dir()
@@ -136,25 +175,28 @@ def _run_dir(args):
 
 
 def _check_start(args, run_dir):
-    """Refuses beginnings that cannot be meant."""
+    """Raises an error for a wrong `--init_from` or `--skip_step`."""
     if args.init_from and Path(args.init_from).resolve() == run_dir.resolve():
         raise UserError(
-            "`--init_from` must be another run than `--run_dir`, which goes "
-            f"on without it. Received: {args.init_from} for both"
+            "`--init_from` must be another run than `--run_dir`; a run is "
+            "continued without --init_from. "
+            f"Received: {args.init_from} for both"
         )
     if args.skip_step is not None and args.skip_step < 0:
         raise UserError(
-            "`--skip_step` must be the number of a step, from 0. "
+            "`--skip_step` must be the number of a step, at least 0. "
             f"Received: {args.skip_step}"
         )
 
 
 def _data_bindings(args):
+    """Returns the gin bindings for the flags of images and labels."""
     bindings = []
     if (args.data_a is None) != (args.data_b is None):
         raise UserError(
-            "`--data_a` and `--data_b` must both be given, or neither, for "
-            f"the toy faces. Received: {args.data_a or args.data_b} alone"
+            "`--data_a` and `--data_b` must both be given, or neither to "
+            "train on the toy faces. "
+            f"Received: {args.data_a or args.data_b} alone"
         )
     for name in ("data_a", "data_b"):
         if (spec := getattr(args, name)) is not None:
@@ -170,14 +212,16 @@ def _data_bindings(args):
     return bindings
 
 
-def _say_what_next(run_dir, state):
+def _print_next_steps(run_dir, state):
+    """Prints how far the training came, and commands for what follows."""
     if state.stopped:
         print(
-            f"Stopped and saved at step {state.step}; the same command goes on."
+            f"Stopped and saved at step {state.step}; the same command "
+            "continues the training."
         )
         return
     if not state.finished:
-        print("Cut short by train.steps; the phases go on.")
+        print("Ended at train.steps, before the end of the last phase.")
     print(
         f"Trained: {state.images_shown} images of each domain, "
         f"{state.step} steps."
@@ -200,6 +244,6 @@ if __name__ == "__main__":
         status = int(leaving.code or 0)
     if "TF_CONFIG" not in os.environ:
         sys.exit(status)
-    # Python's own way out may wait for ever for workers that are gone.
+    # A normal exit of Python may wait forever for workers that have ended.
     sys.stdout.flush()
     os._exit(status)

@@ -1,19 +1,19 @@
-// Runs an exported translator in the browser. The square that is cropped is
-// all that the model sees; no picture leaves the page.
+// Runs an exported translator in the browser. The model translates the part
+// of the picture in the square. No picture leaves the page.
 
 import {loadAndCompile, loadLiteRt, Tensor} from '@litertjs/core';
 
 const $ = (id) => document.getElementById(id);
-const LONGEST = 1600; // Of a photo's sides on the stage, pixels.
-const SMALLEST = 16; // Of the square's side, pixels of that.
+const LONGEST = 1600; // Longest side of a photo on the page, in pixels.
+const SMALLEST = 16; // Smallest side of the square, in pixels of the photo.
 
-const compiled = new Map(); // Model and device -> promise of what runs it.
+const compiled = new Map(); // Model and device -> promise of the compiled model.
 const photo = $('photo').getContext('2d', {willReadFrequently: true});
-const square = {x: 0, y: 0, side: 0}; // In pixels of the photo.
+const square = {x: 0, y: 0, side: 0}; // Position and side, in pixels of the photo.
 let models = [];
 let camera = null;
 let busy = false;
-let again = false; // Something changed while the model ran.
+let again = false; // Whether to run once more, as something changed meanwhile.
 
 function say(text, alarm = false) {
   $('status').textContent = text;
@@ -34,9 +34,9 @@ async function start() {
     await ready();
   } catch (error) {
     console.error(error);
-    return say(`The model does not run here: ${error.message ?? error}`, true);
+    return say(`The model does not run in this browser: ${error.message ?? error}`, true);
   }
-  say('Choose a photo, drop one, or start the webcam.');
+  say('Choose a picture, drop one here, or start the webcam.');
   document.body.dataset.ready = 'yes';
   return translate();
 }
@@ -98,7 +98,7 @@ async function side() {
   return details.find(({dtype}) => dtype === 'uint8').shape[1];
 }
 
-// One picture through it.
+// Translation of the square.
 
 async function translate() {
   if (!square.side) return;
@@ -172,7 +172,7 @@ async function offer() {
   $('download').hidden = false;
 }
 
-// Where pictures come from.
+// Pictures from a file or the webcam.
 
 async function open(file) {
   if (!file) return;
@@ -181,8 +181,8 @@ async function open(file) {
   try {
     bitmap = await createImageBitmap(file);
   } catch {
-    say(`${file.name} is not a picture that this browser reads. `
-        + 'JPEG, PNG and WebP always are.', true);
+    say(`${file.name} is not a picture that this browser can read. `
+        + 'Every browser reads JPEG, PNG and WebP.', true);
     return;
   }
   place(bitmap, bitmap.width, bitmap.height);
@@ -196,7 +196,7 @@ function place(source, width, height) {
   const canvas = $('photo');
   canvas.width = Math.max(1, Math.round(width * scale));
   canvas.height = Math.max(1, Math.round(height * scale));
-  // What is transparent lies on white, as in training.
+  // Transparent parts become white, as in training.
   photo.fillStyle = '#fff';
   photo.fillRect(0, 0, canvas.width, canvas.height);
   photo.imageSmoothingQuality = 'high';
@@ -211,13 +211,13 @@ async function toggleCamera() {
     camera = await navigator.mediaDevices.getUserMedia(
         {video: {facingMode: 'user'}});
   } catch {
-    say('There is no webcam, or this page may not use it.', true);
+    say('There is no webcam, or this page is not allowed to use it.', true);
     return;
   }
   $('webcam').setAttribute('aria-pressed', 'true');
   $('video').srcObject = camera;
   await $('video').play();
-  say('Live. Press Webcam again to keep this picture.');
+  say('The webcam is on. Press Webcam again to keep the current picture.');
   watch(true);
 }
 
@@ -242,7 +242,7 @@ async function watch(first = false) {
   requestAnimationFrame(() => watch(first && !videoWidth));
 }
 
-// The square.
+// The square that is translated.
 
 function centre() {
   const {width, height} = $('photo');
@@ -262,13 +262,13 @@ function put(x, y, length) {
   translate();
 }
 
-// Around its middle.
+// Changes the side of the square and keeps its centre.
 function resize(length) {
   const more = (length - square.side) / 2;
   put(square.x - more, square.y - more, length);
 }
 
-// Screen pixels by photo pixels.
+// Returns the scale of the photo: screen pixels per pixel of the photo.
 function shown() {
   const {width, height} = $('photo');
   const {clientWidth, clientHeight} = $('stage');
@@ -321,11 +321,11 @@ function key(event) {
   event.preventDefault();
 }
 
-// What the visitor does.
+// Actions of the visitor.
 
 $('file').addEventListener('change', () => {
   open($('file').files[0]);
-  $('file').value = ''; // The same file may be chosen again.
+  $('file').value = ''; // So that the same file can be chosen again.
 });
 $('webcam').addEventListener('click', toggleCamera);
 $('direction').addEventListener('change', () => {
