@@ -41,8 +41,8 @@ class Evidence:
         target_test: test images of the target domain.
         target_train: training images of the target domain.
         source_train: training images of the source domain.
-        truth: the hidden partners of the inputs: the images of the target
-            domain that they should become. None if they are not known.
+        truth: the hidden partners of the inputs, which are the correct
+            translations. None if they are not known.
         labels: dictionary, name of an attribute -> integers, one for each of
             `inputs`.
         target_labels: dictionary, name of an attribute -> (integers for

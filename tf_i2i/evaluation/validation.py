@@ -80,9 +80,9 @@ class Validation:
         labelled = self.judges["a_to_b"].evidence.target_labels
         if evaluation.best == "accuracy" and not labelled:
             raise UserError(
-                "`Evaluation.best` must not be 'accuracy' without labels of "
-                "B's validation images (--labels_b), in a column with the "
-                "name of a column of A's labels. Received: 'accuracy'"
+                "`Evaluation.best` must not be 'accuracy', unless --labels_b "
+                "gives labels of B's validation images, in a column that "
+                "labels of A have, too. Received: 'accuracy', no such labels"
             )
 
     def scores(self):

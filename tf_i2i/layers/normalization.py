@@ -163,11 +163,11 @@ class DomainBatchRenormalization(keras.layers.Layer):
 
     Batch renormalization is algorithm 1 of Ioffe 2017 (arXiv:1702.03275). One
     pair (gamma, beta) for each domain is section 3.2 of Li 2018
-    (arXiv:1809.00946). In neither paper, moving statistics are kept for each
-    *route*: for each combination of source and target domain that images take
-    through the network. If a generator that computes `a -> b` and `b -> b`
-    kept one set of statistics, these would be an average of both routes, and
-    would be wrong for each of them at inference.
+    (arXiv:1809.00946). Unlike in both papers, separate moving statistics are
+    kept for each *route*, which is a combination of source and target domain.
+    If a generator that computes `a -> b` and `b -> b` kept one set of
+    statistics, these would be an average of both routes, and would be wrong
+    for each of them at inference.
 
     One call may hold several routes, as groups of one batch. Statistics are
     computed within each group, while the convolutions around this layer

@@ -67,8 +67,8 @@ class AsymGAN(Styled, UnpairedTranslator):
     Args:
         image_size: side of images, a multiple of 4 and of `2**style_halvings`
             pixels.
-        residual_blocks: number of residual blocks of G and F. None for 9 if
-            images are at least 256 pixels, otherwise 6.
+        residual_blocks: number of residual blocks of G and F. None selects 9
+            for images of at least 256 pixels and 6 for smaller ones.
         width: factor on the channel counts of G and F.
         outer_norm: whether all layers of G and F are normalized, as in the
             paper, or only the residual blocks; see `ResnetGenerator`.

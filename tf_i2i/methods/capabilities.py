@@ -258,6 +258,7 @@ def _parts(kind):
 
 def _is_missing(model, part):
     if part not in dir(type(model)):
-        return not hasattr(model, part)  # The constructor may have set it.
+        # The class does not have it, but the constructor may have set it.
+        return not hasattr(model, part)
     found = getattr(type(model), part)
     return getattr(found, "__isabstractmethod__", False)

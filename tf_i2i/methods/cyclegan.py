@@ -36,8 +36,9 @@ class CycleGAN(UnpairedTranslator):
 
     Args:
         image_size: side of images, a multiple of 4 pixels.
-        residual_blocks: number of residual blocks of a generator. None for 9
-            if images are at least 256 pixels, otherwise 6 (appendix 7.2).
+        residual_blocks: number of residual blocks of a generator. None
+            selects 9 for images of at least 256 pixels and 6 for smaller
+            ones (appendix 7.2).
         width: factor on the channel counts of the generators.
         outer_norm: whether all layers of the generators are normalized, as in
             the paper, or only the residual blocks; see `ResnetGenerator`.
@@ -65,8 +66,8 @@ class CycleGAN(UnpairedTranslator):
         *("swd", "segmentation", "segmenter", "sensitivity"),
     )
     tiny = {
-        # With 8 pixels, the maps of the residual blocks would have four
-        # pixels, too few for instance normalization.
+        # With images of 8 x 8 pixels, the maps of the residual blocks would
+        # have 2 x 2 pixels, too few for instance normalization.
         "image_size": 16,
         "residual_blocks": 1,
         "width": 0.05,

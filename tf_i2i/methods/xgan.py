@@ -57,8 +57,8 @@ from tf_i2i.networks.xgan import XganCritic
 from tf_i2i.networks.xgan import XganDecoder
 from tf_i2i.networks.xgan import XganEncoder
 
-# Accuracy of the domain classifier from which on the encoder counts as not
-# confusing it.
+# If the accuracy of the domain classifier is at least this, there is a warning
+# that the domains do not overlap in the embedding.
 _TOO_GOOD = 0.98
 
 
@@ -302,8 +302,8 @@ class XGAN(Embedding, Reconstructing, UnpairedTranslator):
                     * losses.total_variation(s[f"fake_{o}"])
                 )
         if self.dann_weight:
-            # This is the classifier's cross-entropy, in which A has the part
-            # of a critic's real images.
+            # The classifier's cross-entropy equals the loss of a critic for
+            # which embeddings of A are real and those of B are fake.
             terms["domain"] = self.dann_weight * losses.gan_critic(
                 s["domain_a"], s["domain_b"]
             )

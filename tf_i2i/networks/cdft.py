@@ -179,8 +179,9 @@ class DeepTranslator(Network):
     def build(self, shape):
         super().build(shape)
         sides = [shape[1], -(-shape[1] // 2)]
-        # A map of side 14 is reduced to 7 and 4. Without output padding the
-        # transposed convolutions would make 8 and 16 of 4.
+        # For example, a map of side 14 is reduced to 7 and then to 4. Without
+        # the right output padding, the transposed convolutions would enlarge
+        # it to 8 and 16 instead of 7 and 14.
         self.doublings = [
             _transposed(n, 3, 1 - side % 2, name=f"transposed_{i}")
             for i, (n, side) in enumerate(
@@ -335,7 +336,7 @@ class Inverter(Network):
 
 
 class InversionCritic(Network):
-    """Scores patches of images by four strided 4x4 convolutions and a last one.
+    """A PatchGAN critic: four strided 4x4 convolutions and a last one.
 
     Batch normalization follows all convolutions but the first and the last
     (section 6.1.2).

@@ -58,7 +58,8 @@ class Lifted(Network):
 
     def call(self, images):
         """Returns float32 `[N, D]` of images `[N, S, S, 3]` in [-1, 1]."""
-        # A graph can only be imported into a graph.
+        # `import_graph_def` works within another graph only, so it is called
+        # by a `tf.function`.
         return tf.function(self._run_graph, autograph=False)(
             tf.cast(images, tf.float32)
         )

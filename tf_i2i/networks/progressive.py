@@ -142,11 +142,11 @@ class Convolution(ConvolutionBase):
 class UpConvolution(ConvolutionBase):
     """A normalized 3x3 convolution of an upsampled map and a skip connection.
 
-    The convolution of the concatenated maps equals the sum of a convolution
-    of each, and is computed so. That of the upsampled map is computed as a
-    transposed convolution (the fused upscaling of Karras et al. 2018), which
-    needs 4 multiplications instead of 9. That of the skip connection is
-    computed once for all routes that share it.
+    It is computed as the sum of two convolutions, one of each map, which is
+    equal to a convolution of the concatenated maps. The convolution of the
+    upsampled map is a transposed convolution (the fused upscaling of Karras et
+    al. 2018), which needs 4 multiplications instead of 9. The convolution of
+    the skip connection is computed once for all routes that share it.
     """
 
     def call(self, x, skip, routing):

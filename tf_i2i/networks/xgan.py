@@ -82,8 +82,8 @@ class XganEncoder(Network):
             ]
 
         own = BLOCKS - shared_blocks
-        # These are two attributes, because Keras does not save layers in
-        # lists inside a dictionary.
+        # The layers of A and of B are two attributes instead of a dictionary
+        # of lists, because Keras would not save the layers in these lists.
         self.own_a = blocks(range(own), ("a", "fake_a"), "own_a")
         self.own_b = blocks(range(own), ("b", "fake_b"), "own_b")
         # A convolution whose kernel covers the whole map is a dense layer.
@@ -158,8 +158,8 @@ class XganDecoder(Network):
                 found.append(_Block(layer, routes, f"{owner}_{i}"))
             return found
 
-        # In shared blocks, statistics depend on the source only: the routes
-        # to the targets have not parted yet.
+        # In shared blocks, statistics depend on the source only, because
+        # their outputs are the same for both targets.
         self.shared = blocks(range(shared_blocks), ("a", "b"), "shared")
         for target in targets:
             own = blocks(
@@ -212,7 +212,7 @@ class XganDecoder(Network):
 
 
 class XganCritic(Network):
-    """Computes logits of images (Table 1 c).
+    """Computes logits from images (Table 1 c).
 
     Args:
         image_size: side of the images, a multiple of 16 pixels.
