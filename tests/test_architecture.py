@@ -1,53 +1,43 @@
 """The layering: nothing imports upward, gin stays in one module."""
 
 import ast
+import re
 from pathlib import Path
 
 import tf_i2i
 from tf_i2i.verbs import VERBS
 
 PACKAGE = Path(tf_i2i.__file__).parent
-# Room -> rooms that it may import.
-LOW = {"cache", "disk", "domains", "errors", "images"}
-MAY_IMPORT = {
-    "errors": set(),
-    "images": set(),
-    "domains": {"errors"},
-    "cache": set(),
-    "disk": set(),
-    "configs": {"errors"},
-    "cli": {"errors", "models"},
-    "models": {"errors", "cli"},
-    "extras": {"errors"},
-    "verbs": set(),
-    "losses": LOW,
-    "layers": LOW,
-    "data": LOW | {"extras"},
-    "faces": LOW | {"extras"},
-    "features": LOW | {"extras"},
-    "metrics": LOW | {"extras", "features"},
-    "evaluation": LOW | {"data", "features", "methods", "metrics"},
-    "report": LOW | {"evaluation", "metrics", "extras"},
-    "networks": LOW | {"layers", "losses"},
-    "optimizers": set(),
-    "methods": LOW | {"layers", "losses", "networks", "features", "optimizers"},
-    "training": LOW
-    | {"methods", "data", "layers", "losses", "evaluation", "features"}
-    | {"optimizers"},
-    "configuration": LOW
-    | {"configs", "data", "features", "methods", "evaluation", "training"}
-    | {"optimizers"},
-    "runs": LOW | {"configuration", "data", "methods", "training"},
-    "styles": LOW | {"data", "methods"},
-    "files": LOW | {"data"},
-    "geometry": LOW,
-    "file_translation": LOW | {"data", "faces", "files", "geometry", "styles"},
-    "exporting": LOW | {"layers", "methods", "cli", "extras"},
-}
+CONTRIBUTING = Path(__file__).parents[1] / "CONTRIBUTING.md"
+
+
+def read_map():
+    """The table of CONTRIBUTING.md: pairs (rooms, rooms that they import)."""
+    rows = re.findall(
+        r"^\| (`.*) \| .* \| (.*) \|$", CONTRIBUTING.read_text(), re.M
+    )
+    names = [
+        (re.findall(r"`(\w+)`", rooms), allowed) for rooms, allowed in rows
+    ]
+    common = {*names[0][0]}
+    return [
+        (
+            rooms,
+            {*re.findall(r"`(\w+)`", allowed)}
+            | (common if re.match("common|each other", allowed) else set()),
+        )
+        for rooms, allowed in names
+    ]
+
+
+MAY_IMPORT = {room: allowed for rooms, allowed in read_map() for room in rooms}
 
 
 def modules():
-    return sorted(PACKAGE.rglob("*.py"))
+    """Files of the package; those that run a command are no part of a room."""
+    return sorted(
+        path for path in PACKAGE.rglob("*.py") if path.name != "__main__.py"
+    )
 
 
 def room(path):
@@ -65,8 +55,15 @@ def imported(path):
 
 
 def test_every_room_is_in_the_plan():
-    rooms = {room(p) for p in modules()} - {"__init__", "__main__"}
+    rooms = {room(p) for p in modules()} - {"__init__"}
     assert rooms == set(MAY_IMPORT) | set(VERBS)
+
+
+def test_a_room_imports_from_rows_above_its_own():
+    above: set[str] = set()
+    for rooms, allowed in read_map():
+        assert allowed <= above | {*rooms}, rooms
+        above |= {*rooms}
 
 
 def test_nothing_imports_upward():
