@@ -13,7 +13,7 @@ from tf_i2i.disk import reason
 from tf_i2i.errors import UserError
 
 NAME = "trainer.lock"
-# What file systems answer that lock no files, some network ones among them.
+# Errors of file systems that cannot lock files, such as some network ones.
 UNSUPPORTED = {
     errno.ENOSYS,
     errno.ENOTSUP,
@@ -24,15 +24,15 @@ UNSUPPORTED = {
 
 
 @contextlib.contextmanager
-def locked(run_dir, tell):
-    """Holds a run directory, which is made where there is none.
+def locked(run_dir, log):
+    """Context that locks a run directory, which is made if it is missing.
 
-    The system lets go of the lock when its process ends, however it ends: a
-    kill leaves a file behind, and nothing that blocks.
+    The system releases the lock when the process ends, however it ends. A
+    killed process leaves the lock file behind, but the file blocks nobody.
 
     Args:
         run_dir: folder of the run.
-        tell: called with a line where the file system locks no files.
+        log: called with a line where the file system locks no files.
 
     Raises:
         UserError: another trainer holds it, or it cannot be written.
@@ -42,7 +42,7 @@ def locked(run_dir, tell):
     lock = filelock.FileLock(run_dir / NAME, timeout=0, fallback_to_soft=False)
     try:
         run_dir.mkdir(parents=True, exist_ok=True)
-        held = _acquire(lock, run_dir, tell)
+        held = _acquire(lock, run_dir, log)
     except OSError as error:
         raise UserError(
             "`run_dir` must be a folder that can be written. "
@@ -55,10 +55,10 @@ def locked(run_dir, tell):
             _release(lock)
         if not existed:
             with contextlib.suppress(OSError):
-                run_dir.rmdir()  # Only goes where the run never began.
+                run_dir.rmdir()  # Fails, as it should, if the run has begun.
 
 
-def _acquire(lock, run_dir, tell):
+def _acquire(lock, run_dir, log):
     try:
         lock.acquire()
     except filelock.Timeout as error:
@@ -70,9 +70,9 @@ def _acquire(lock, run_dir, tell):
     except OSError as error:
         if error.errno not in UNSUPPORTED:
             raise
-        tell(
-            f"{run_dir}: files cannot be locked here ({reason(error)}); see "
-            "to it that no second trainer runs in it"
+        log(
+            f"{run_dir}: files cannot be locked here ({reason(error)}); make "
+            "sure that no second trainer runs in it"
         )
         return False
     with contextlib.suppress(OSError):  # A full disk holds the lock as well.
@@ -91,7 +91,7 @@ def _holder(run_dir):
 
 
 def _release(lock):
-    # While it is still held: whoever takes a removed file looks again.
+    # While it is still held: a process that locks a removed file tries again.
     with contextlib.suppress(OSError):
         os.unlink(lock.lock_file)
     lock.release()
