@@ -22,11 +22,14 @@ PAGES = sorted(
 )
 
 
-def test_the_method_of_ones_own_trains(tmp_path, folders, monkeypatch, refuses):
+@pytest.mark.parametrize("name", ["discogan", "munit"])
+def test_the_method_of_ones_own_trains(
+    name, tmp_path, folders, monkeypatch, refuses
+):
     monkeypatch.syspath_prepend(DOCS / "examples")
     train.main(
         [
-            f"--gin_file={DOCS / 'examples' / 'discogan.gin'}",
+            f"--gin_file={DOCS / 'examples' / name}.gin",
             f"--run_dir={tmp_path}",
             *(f"--data_{domain}={folders / domain}" for domain in "ab"),
             "--gin_param=train.image_size = 16",
@@ -37,17 +40,18 @@ def test_the_method_of_ones_own_trains(tmp_path, folders, monkeypatch, refuses):
     )
     with refuses() as caught:
         load_translator(tmp_path)
-    assert "import discogan" in str(caught.value)
+    assert f"import {name}" in str(caught.value)
     model = load_translator(tmp_path, allow_imports=True).model
     made = model.translate(np.zeros((1, 16, 16, 3), np.float32), "b_to_a")
     assert made.shape == (1, 16, 16, 3)
     assert int(model.images_shown) == 4
 
 
-def test_the_page_shows_the_file():
+def test_the_page_shows_the_files():
     page = (DOCS / "own_method.md").read_text()
-    (shown,) = re.findall(r"^```python\n(.*?)^```", page, re.S | re.M)
-    assert shown == (DOCS / "examples" / "discogan.py").read_text()
+    shown = re.findall(r"^```python\n(.*?)^```", page, re.S | re.M)
+    files = ("discogan.py", "munit.py")
+    assert shown == [(DOCS / "examples" / file).read_text() for file in files]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -63,6 +67,20 @@ def test_every_method_has_a_page():
     pages = {path.stem for path in (DOCS / "methods").glob("*.md")}
     modules = {m.__module__ for m in registry.methods().values()}
     assert {name.rpartition(".")[2] for name in modules} <= pages
+
+
+def test_the_tables_name_every_recipe_of_every_method():
+    readme = (ROOT / "README.md").read_text()
+    (table,) = re.findall(r"^\| method \|.*?\n\n", readme, re.S | re.M)
+    pages = DOCS / "methods"
+    for name, method in registry.methods().items():
+        module = method.__module__.rpartition(".")[2]
+        page = (pages / f"{module}.md").read_text()
+        recipes = registry.recipes(name)
+        assert recipes, f"{name} has no config"
+        for recipe in recipes:
+            assert f"`{recipe}`" in table, recipe
+            assert f"`{recipe}`" in page, recipe
 
 
 def test_every_model_has_a_card():

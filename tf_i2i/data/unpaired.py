@@ -183,16 +183,16 @@ def domain_dataset(
             f"Received: {full_size}"
         )
     rows = store.split(split)
-    stream = 2 * seed + DOMAINS.index(domain)
+    domain_seed = 2 * seed + DOMAINS.index(domain)
     images = _mapped(store.path, store.path.stat().st_mtime_ns)
 
     first, count, step = share
 
     def view(n):
         shown = start + first + n // count * step + n % count
-        row = tf.gather(rows, position(shown, len(rows), stream))
+        row = tf.gather(rows, position(shown, len(rows), domain_seed))
         image = tf.gather(images, row)
-        image = augmentation(image, tf.stack([stream, shown]), full_size)
+        image = augmentation(image, tf.stack([domain_seed, shown]), full_size)
         image = _smaller(image, image_size, store.maps)
         if labels is None:
             return image
@@ -228,13 +228,13 @@ def _mapped(path, changed):
     return tf.experimental.dlpack.from_dlpack(images.__dlpack__())
 
 
-def position(shown, count, stream):
+def position(shown, count, domain_seed):
     """Returns the index within its split of the image that a run shows next.
 
     Args:
         shown: int64 scalar, number of images of the domain shown before.
         count: number of images in the split.
-        stream: 2 * seed + domain, the first part of the seed.
+        domain_seed: 2 * seed + domain, the first part of the seed.
 
     Returns:
         int64 scalar in [0, count). For `shown` from a multiple of `count` to
@@ -243,7 +243,7 @@ def position(shown, count, stream):
     import tensorflow as tf
 
     return tf.random.experimental.index_shuffle(
-        shown % count, tf.stack([stream, shown // count]), count - 1
+        shown % count, tf.stack([domain_seed, shown // count]), count - 1
     )
 
 

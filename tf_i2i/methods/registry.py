@@ -4,7 +4,10 @@ import functools
 import importlib
 import inspect
 import pkgutil
+import re
 from pathlib import Path
+
+from tf_i2i import configs
 
 
 @functools.cache
@@ -30,6 +33,27 @@ def methods():
             ):
                 found[name] = value
     return dict(sorted(found.items()))
+
+
+def recipes(name):
+    """Returns the names of the shipped configs that train a method.
+
+    Args:
+        name: one of `methods()`.
+    """
+    trains = re.compile(rf"^train\.model = @{name}$", re.MULTILINE)
+    shipped = configs.shipped_configs()
+    return [
+        config for config, path in shipped.items() if trains.search(_read(path))
+    ]
+
+
+def _read(path):
+    """Returns the text of a .gin file, after those that it includes."""
+    text = path.read_text()
+    included = re.findall(r"^include '(.*)'$", text, re.MULTILINE)
+    known = configs.shipped_configs()
+    return "\n".join([*(_read(known[name]) for name in included), text])
 
 
 def build_tiny(name, variant=""):

@@ -1,0 +1,126 @@
+"""Every verb works on a method of one's own, whatever it can do."""
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tf_i2i import evaluate
+from tf_i2i import export
+from tf_i2i import neighbours
+from tf_i2i import sample
+from tf_i2i import train
+from tf_i2i import translate
+
+SIZE = 16
+METHODS = (
+    *("OwnStyled", "OwnStyledOneWay", "OwnEmbedding", "OwnReconstructing"),
+    *("OwnPrior", "OwnClassifying", "OwnStaged"),
+)
+# Method -> directions that take a style.
+STYLED = {"OwnStyled": ("a_to_b", "b_to_a"), "OwnStyledOneWay": ("b_to_a",)}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Flags of two domains with all splits, and labels."""
+    root = tmp_path_factory.mktemp("data")
+    rng = np.random.default_rng(0)
+    flags = []
+    for domain in "ab":
+        lines = ["file,digit"]
+        for split in ("train", "val", "test"):
+            (root / domain / split).mkdir(parents=True)
+            for i in range(8):
+                pixels = rng.integers(0, 256, (SIZE, SIZE, 3), np.uint8)
+                name = f"{split}_{i}.png"
+                Image.fromarray(pixels).save(root / domain / split / name)
+                lines.append(f"{name},{i % 2}")
+        table = root / f"{domain}.csv"
+        table.write_text("\n".join([*lines, ""]))
+        flags += [f"--data_{domain}={root / domain}"]
+        flags += [f"--labels_{domain}={table}"]
+    return SimpleNamespace(flags=flags, image=root / "b" / "test/test_0.png")
+
+
+@pytest.fixture(scope="module", params=METHODS)
+def run(request, data, tmp_path_factory):
+    """Name of a method, and the flags that lead to its run."""
+    name = request.param
+    folder = tmp_path_factory.mktemp(name)
+    phases = "cascade_phases" if name == "OwnStaged" else "single_phase"
+    config = folder / "own.gin"
+    config.write_text(
+        "import own_methods\n"
+        f"train.model = @{name}\n"
+        f"train.phases = @{phases}\n"
+        f"train.image_size = {SIZE}\n"
+        "train.precision = 'float32'\n"
+        f"{phases}.batch_size = 2\n"
+        f"{phases}.images = 4\n"
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(request.path.parent)
+        flags = [f"--gin_file={config}", f"--run_dir={folder / 'run'}"]
+        train.main([*flags, *data.flags, "--dry_run"])
+        train.main([*flags, *data.flags])
+        flags = [f"--run_dir={folder / 'run'}", "--allow_imports"]
+        yield SimpleNamespace(name=name, folder=folder / "run", flags=flags)
+
+
+def test_train(run):
+    lines = (run.folder / "metrics.jsonl").read_text().splitlines()
+    assert json.loads(lines[-1])["images_shown"] == (
+        8 if "Staged" in run.name else 4
+    )
+    assert list((run.folder / "samples").iterdir())
+
+
+@pytest.mark.parametrize("direction", ["a_to_b", "b_to_a"])
+def test_translate(run, data, direction, tmp_path, refuses):
+    flags = [*run.flags, f"--input={data.image}", f"--direction={direction}"]
+    translate.main([*flags, f"--output={tmp_path / 'plain.png'}"])
+    styled = direction in STYLED.get(run.name, ())
+    for style in ("sample", str(data.image)):
+        output = tmp_path / f"{style[-8:]}.png"
+        given = [*flags, f"--style={style}", f"--output={output}"]
+        if not styled:
+            with refuses("--style"):
+                translate.main(given)
+            continue
+        translate.main(given)
+        with Image.open(output) as picture:
+            assert picture.size == (SIZE, SIZE)
+
+
+def test_evaluate(run):
+    evaluate.main([*run.flags, "--cheats=needed"])
+    assert (run.folder / "report.html").exists()
+
+
+def test_export(run, tmp_path):
+    export.main([*run.flags, f"--output={tmp_path / 'saved'}"])
+    (report,) = tmp_path.rglob("parity.json")
+    assert json.loads(report.read_text())["accepted"]
+
+
+def test_neighbours(run, tmp_path, refuses):
+    given = [*run.flags, f"--output={tmp_path / 'alike'}"]
+    if run.name == "OwnEmbedding":
+        neighbours.main(given)
+        assert list((tmp_path / "alike").iterdir())
+        return
+    with refuses("--run_dir"):
+        neighbours.main(given)
+
+
+def test_sample(run, tmp_path, refuses):
+    given = [*run.flags, f"--output={tmp_path / 'pairs.png'}"]
+    if run.name == "OwnPrior":
+        sample.main(given)
+        assert (tmp_path / "pairs.png").exists()
+        return
+    with refuses("--run_dir"):
+        sample.main(given)
