@@ -10,53 +10,13 @@ from PIL import Image
 from tf_i2i import configs
 from tf_i2i import configuration
 from tf_i2i import train
+from tf_i2i.methods import registry
 
-SMALL = [
-    "train.image_size = 16",
-    "train.steps = 2",
-    "train.precision = 'float32'",
-]
-# What beside that makes a method's configs small.
-OF_METHOD = {
-    "TwinGAN": [
-        "TwinGAN.start_size = 16",
-        "TwinGAN.width = .03",
-        "growing_phases.batch_size = 2",
-    ],
-    "CycleGAN": [
-        "CycleGAN.width = .03",
-        "CycleGAN.critic_layers = 1",
-        "single_phase.batch_size = 2",
-    ],
-    "AsymGAN": [
-        "AsymGAN.width = .03",
-        "AsymGAN.style_halvings = 1",
-        "AsymGAN.critic_layers = 1",
-        "single_phase.batch_size = 2",
-    ],
-    "XGAN": ["XGAN.width = .03", "single_phase.batch_size = 2"],
-    "DTN": ["DTN.width = .03", "single_phase.batch_size = 2"],
-    "Student": ["Student.width = .1", "single_phase.batch_size = 2"],
-    "CDFT": [
-        "train.image_size = 32",
-        "CDFT.backbone = 'random-conv'",
-        "CDFT.taps = ('conv3', 'conv4')",
-        "CDFT.width = .03",
-        "CDFT.critic_width = .03",
-        "cascade_phases.inversion_batch_size = 2",
-        "cascade_phases.batch_size = 4",
-    ],
-    "UNIT": [
-        "UNIT.width = .03",
-        "UNIT.critic_layers = 2",
-        "single_phase.batch_size = 2",
-    ],
-    "UNITAdaptation": [
-        "train.image_size = 28",
-        "UNITAdaptation.width = .03",
-        "UNITAdaptation.critic_width = .1",
-        "single_phase.batch_size = 2",
-    ],
+BATCH_SIZES = {
+    "single_phase": ["batch_size = 2"],
+    "growing_phases": ["batch_size = 2"],
+    # A step reads a batch for each update of a critic.
+    "cascade_phases": ["batch_size = 4", "inversion_batch_size = 2"],
 }
 
 
@@ -65,7 +25,16 @@ def small(name):
     configuration.configure("unused", [configs.find_config(name)])
     found = configuration.given_settings()
     method = found["train.model"].lstrip("@")
-    bindings = SMALL + OF_METHOD[method]
+    tiny = dict(registry.methods()[method].tiny)
+    phases = found.get("train.phases", "@single_phase").lstrip("@")
+    bindings = [
+        f"train.image_size = {tiny.pop('image_size')}",
+        "train.steps = 2",
+        "train.precision = 'float32'",
+        *(f"{phases}.{binding}" for binding in BATCH_SIZES[phases]),
+        # Networks from elsewhere stay those of the config.
+        *(f"{method}.{k} = {v!r}" for k, v in tiny.items() if not callable(v)),
+    ]
     if "perceptual.name" in found:  # The one network that needs no file.
         bindings = [*bindings, "perceptual.name = 'random-conv'"]
     return method, bindings

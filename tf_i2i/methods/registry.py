@@ -51,9 +51,13 @@ def recipes(name):
 def _read(path):
     """Returns the text of a .gin file, after those that it includes."""
     text = path.read_text()
-    included = re.findall(r"^include '(.*)'$", text, re.MULTILINE)
-    known = configs.shipped_configs()
-    return "\n".join([*(_read(known[name]) for name in included), text])
+    included = [
+        _read(folder / name)
+        for name in re.findall(r"^include '(.*)'$", text, re.MULTILINE)
+        for folder in configs.FOLDERS
+        if (folder / name).is_file()
+    ]
+    return "\n".join([*included, text])
 
 
 def build_tiny(name, variant=""):
