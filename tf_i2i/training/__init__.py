@@ -1,1 +1,1 @@
-"""Runs: configuration, phases, checkpoints, and what is shown meanwhile."""
+"""Training of runs: settings, phases, checkpoints, logs and progress."""

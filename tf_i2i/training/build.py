@@ -1,4 +1,4 @@
-"""The model and the phases of a run, built from its settings."""
+"""Builds the model of a run from its settings, and checks its phases."""
 
 import keras
 
@@ -7,9 +7,9 @@ from tf_i2i.methods.capabilities import stages
 
 
 def build_model(config, strategy):
-    """The model with its optimizers, built in the strategy's scope.
+    """Returns the model with its optimizers, built in the strategy's scope.
 
-    Sets Keras' random seed and its policy of precision.
+    It also sets Keras' random seed and dtype policy.
 
     Args:
         config: `RunConfig`, with a precision other than "auto".
@@ -32,7 +32,7 @@ def build_model(config, strategy):
 
 
 def check_phases(phases, model, replicas):
-    """Refuses phases that would fail later in the run.
+    """Raises an error for phases that would fail later in the run.
 
     Args:
         phases: list of `Phase`.
@@ -40,8 +40,8 @@ def check_phases(phases, model, replicas):
         replicas: number of devices that share a batch.
 
     Raises:
-        UserError: a size or stage that the model lacks, or a batch that
-            cannot be divided.
+        UserError: a phase has a size or stage that the model does not have,
+            or its batch cannot be divided equally.
     """
     for phase in phases:
         if phase.size not in model.sizes:
@@ -57,7 +57,7 @@ def check_phases(phases, model, replicas):
         shares = replicas * model.batches_in(phase.stage)
         if phase.batch_size % shares:
             raise UserError(
-                f"`batch_size` must be a multiple of {shares}, replicas "
-                "times batches a step. Received: phase "
+                f"`batch_size` must be a multiple of {shares}, the number of "
+                "replicas times the batches per step. Received: phase "
                 f"{phase.name}, batch_size={phase.batch_size}"
             )

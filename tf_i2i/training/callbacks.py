@@ -1,4 +1,4 @@
-"""What happens beside the training step: counting, logs, scores, saving."""
+"""Keras callbacks of a run: counters, learning rates, logs, scores, saving."""
 
 import collections
 import time
@@ -10,14 +10,14 @@ from tf_i2i.evaluation.evidence import RealImages
 from tf_i2i.evaluation.log import round_numbers
 from tf_i2i.evaluation.validation import Validation
 
-LINES = 5  # Lines of the log whose mean a method's alarms look at.
+LINES = 5  # Number of log lines whose mean losses a method's alarms judge.
 
 
 class Every:
-    """Tells when another `images` images have been shown.
+    """A counter that tells when another `images` images have been shown.
 
     Args:
-        images: of each domain.
+        images: number of images of each domain.
     """
 
     def __init__(self, images):
@@ -25,7 +25,7 @@ class Every:
         self.last = None
 
     def start(self, images_shown):
-        """Counts from here on."""
+        """Starts to count at a number of images shown."""
         self.last = images_shown // self.images
 
     def due(self, images_shown):
@@ -37,11 +37,11 @@ class Every:
 
 
 class StateCallback(keras.callbacks.Callback):
-    """Base of the callbacks that act every so many images.
+    """A base class for callbacks that act each time N images were shown.
 
     Args:
         state: `TrainingState`.
-        images: images of each domain between two actions.
+        images: N, the number of images of each domain between two actions.
     """
 
     def __init__(self, state, images):
@@ -53,7 +53,7 @@ class StateCallback(keras.callbacks.Callback):
         self.every.start(self.state.images_shown)
 
     def due(self):
-        """Whether it is time to act; call it once a step."""
+        """Whether it is time to act; to be called once in each step."""
         return self.every.due(self.state.images_shown)
 
     def phase_done(self):
@@ -62,15 +62,16 @@ class StateCallback(keras.callbacks.Callback):
 
 
 class Clock(keras.callbacks.Callback):
-    """Counts steps and images, and sets the learning rates.
+    """A callback that counts steps and images, and sets the learning rates.
 
-    It comes first in the list, because the others read the counters.
+    It must be the first callback, because the others read the counters.
 
     Args:
         state: `TrainingState`.
-        schedule: function, (images shown, phase) -> factor on the rates.
-        learning_rates: dictionary, name of an optimizer -> its rate where
-            the factor is 1.
+        schedule: function, (images shown, phase) -> factor on both learning
+            rates.
+        learning_rates: dictionary, name of an optimizer -> its learning rate
+            before it is multiplied by the factor.
     """
 
     def __init__(self, state, schedule, learning_rates):
@@ -93,14 +94,16 @@ class Clock(keras.callbacks.Callback):
 
 
 class Log(StateCallback):
-    """Writes mean losses, and prints each of the model's alarms once.
+    """A callback that logs mean losses, and prints each alarm once.
 
-    A method judges the mean of the last `LINES` lines: one is too noisy.
+    The model decides on alarms by the mean of the last `LINES` lines, because
+    the losses of one line are too noisy.
 
     Args:
-        state, images: as in `StateCallback`.
-        metrics: `MetricsLog`.
-        log: called with each alarm, a line of text.
+        state: `TrainingState`.
+        images: number of images of each domain between two lines.
+        metrics: the `MetricsLog` that lines are written to.
+        log: function that is called with each alarm, a line of text.
     """
 
     def __init__(self, state, images, metrics, log):
@@ -131,8 +134,8 @@ class Log(StateCallback):
         seconds = time.monotonic() - self.began
         phase = self.state.phase
         images = (self.state.step - self.since) * phase.batch_size
-        # The results are sums over all workers, so that each of them must
-        # read them, though only one writes.
+        # Every worker must read the results, although only one writes them,
+        # because reading them sums over all workers.
         losses = {m.name: float(m.result()) for m in self.model.metrics}
         rate = {"images_per_second": images / seconds}
         self.metrics.record(
@@ -154,15 +157,17 @@ class Log(StateCallback):
 
 
 class Evaluate(StateCallback):
-    """Scores the averaged networks on validation images; keeps the best.
+    """A callback that scores validation images, and saves the best weights.
+
+    The scores are those of the networks with averaged weights.
 
     Args:
         state: `TrainingState`.
-        metrics: `MetricsLog`.
+        metrics: the `MetricsLog` that scores are written to.
         data: `RunData`.
-        config: `RunConfig` with an `evaluation`.
-        checkpoints: `Checkpoints`.
-        log: called with each alarm, a line of text.
+        config: `RunConfig` whose `evaluation` is not None.
+        checkpoints: `Checkpoints` of the run.
+        log: function that is called with each alarm, a line of text.
     """
 
     def __init__(self, state, metrics, data, config, checkpoints, log):
@@ -196,8 +201,8 @@ class Evaluate(StateCallback):
 
     def _warn(self, alarms):
         for sentence in alarms:
-            # The numbers differ each time; the first words tell which alarm
-            # it is.
+            # An alarm is recognized by its first words, because the numbers
+            # in it differ each time.
             if sentence[:40] not in self.logged:
                 self.logged.add(sentence[:40])
                 self.log(f"! {sentence}")
@@ -218,13 +223,18 @@ class Evaluate(StateCallback):
 
 
 class Save(StateCallback):
-    """Saves every so many images, at the end of a phase, and when stopped.
+    """A callback that saves checkpoints.
+
+    It saves each time N images were shown, at the end of a phase, and when
+    the training is stopped.
 
     Args:
-        state, images: as in `StateCallback`.
-        workers: `Workers`, which stop together.
+        state: `TrainingState`.
+        images: N, the number of images of each domain between two
+            checkpoints.
+        workers: `Workers`, all of which stop at the same step.
         signals: `StopSignals` of this process.
-        save: function of the model that writes a checkpoint.
+        save: function that takes the model and writes a checkpoint.
     """
 
     def __init__(self, state, images, workers, signals, save):

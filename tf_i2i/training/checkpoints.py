@@ -1,4 +1,4 @@
-"""The states of a run in weights files, of which the newest ones are kept."""
+"""The checkpoints of a run: weights files of which the newest are kept."""
 
 import json
 import os
@@ -21,11 +21,14 @@ _NAME = re.compile(r"step-\d{9}\.weights\.h5")
 
 
 class Checkpoints:
-    """Weights files of a run: networks, optimizers, averages, counters.
+    """The checkpoints in a run's folder.
+
+    A checkpoint has the weights of the networks, their averages, the state of
+    the optimizers, and the counters.
 
     Args:
         run_dir: folder of the run.
-        keep: how many of the newest stay.
+        keep: number of checkpoints to keep; older ones are removed.
     """
 
     def __init__(self, run_dir, keep=2):
@@ -33,33 +36,39 @@ class Checkpoints:
         self.keep = keep
 
     def paths(self):
-        """Checkpoints, oldest first."""
+        """Returns the paths of the checkpoints, the oldest first."""
         if not self.folder.is_dir():
             return []
-        # Steps have leading zeros: names sort as numbers do.
+        # The steps in the names have leading zeros, so that the order of the
+        # names is that of the steps.
         return sorted(
             path for path in self.folder.iterdir() if _NAME.fullmatch(path.name)
         )
 
     def last_step(self):
-        """Step of the newest checkpoint, or None."""
+        """Returns the step of the newest checkpoint; None without any."""
         paths = self.paths()
         return _step(paths[-1]) if paths else None
 
     def save(self, model):
-        """Writes a checkpoint, and removes those that are too many.
+        """Writes a checkpoint, and removes the oldest ones beyond `keep`.
+
+        Args:
+            model: `UnpairedTranslator` with its optimizers.
 
         Returns:
-            Its path.
+            Path of the checkpoint.
 
         Raises:
-            UserError: it cannot be written; the older ones are as they were.
+            UserError: it cannot be written. The older checkpoints are not
+                changed.
         """
         path = self.folder / f"step-{int(model.step.numpy()):09d}.weights.h5"
         return self._write(model, path)
 
     def _write(self, model, path):
-        # One name for all: the next save overwrites what a kill left there.
+        # The temporary name is always the same, so that the next checkpoint
+        # overwrites the unfinished file that a killed process left.
         beside = self.folder / "unfinished.weights.h5"
         parts = content_of(model)
         try:
@@ -69,7 +78,7 @@ class Checkpoints:
                 old.unlink()
         except OSError as error:
             raise UserError(
-                "`run_dir` must take a checkpoint of "
+                "`run_dir` must have room for a checkpoint of "
                 f"{format_bytes(len(parts[0]))}. Received: {self.folder} "
                 f"({reason(error)}). {self.saved_so_far()}"
             ) from error
@@ -81,10 +90,15 @@ class Checkpoints:
         return self.folder / "best.weights.h5", self.folder / "best.json"
 
     def is_best(self, model, value):
-        """Whether a value is above that of the best checkpoint.
+        """Whether a value is higher than that of the best checkpoint.
 
-        A best checkpoint of this step or a later one does not count: it was
-        written before a stop, and the run now does that step again.
+        A best checkpoint of this step or of a later one is disregarded,
+        because it was written before the run was stopped and went back to an
+        earlier checkpoint.
+
+        Args:
+            model: `UnpairedTranslator`, whose counter of steps is read.
+            value: value of its weights, a float.
         """
         try:
             known = json.loads(self.best[1].read_text())
@@ -95,10 +109,15 @@ class Checkpoints:
             return True
 
     def save_best(self, model, value):
-        """Writes the best checkpoint.
+        """Writes the best checkpoint over the earlier one.
+
+        Args:
+            model: `UnpairedTranslator` with its optimizers.
+            value: value of its weights, a float.
 
         Raises:
-            UserError: it cannot be written; the others are as they were.
+            UserError: it cannot be written. The other checkpoints are not
+                changed.
         """
         weights, about = self.best
         self._write(model, weights)
@@ -106,42 +125,48 @@ class Checkpoints:
         write_whole(about, [json.dumps(known).encode()])
 
     def restore_best(self, model):
-        """Loads the best; returns its path, or None where there is none.
+        """Loads the best checkpoint into a model.
+
+        Args:
+            model: `UnpairedTranslator` with its optimizers.
+
+        Returns:
+            Path of the checkpoint; None if there is none.
 
         Raises:
-            UserError: it is damaged.
-            OtherNetworksError: it does not fit the model.
+            UserError: the checkpoint is damaged.
+            OtherNetworksError: the weights do not fit the model.
         """
         path = self.best[0]
         if not path.exists():
             return None
         if found := damage(path):
             raise UserError(
-                "`run_dir` must hold a whole best checkpoint, or none. "
+                "`run_dir` must have an undamaged best checkpoint, or none. "
                 f"Received: {path}, which {found}"
             )
         load_weights(model, path)
         return path
 
     def saved_so_far(self):
-        """A sentence on what is saved, and how the run goes on."""
+        """Returns a sentence on what is saved and how the run continues."""
         step = self.last_step()
         if step is None:
             return (
-                "Nothing is saved yet: mend this, and the same command begins "
-                "anew"
+                "Nothing is saved yet; remove the cause, and the same command "
+                "begins the training again"
             )
         return (
-            f"The checkpoint of step {step} is good: mend this, and the same "
-            "command goes on from it"
+            f"The checkpoint of step {step} is undamaged; remove the cause, "
+            "and the same command continues from it"
         )
 
     def unwritable(self, place, error):
-        """The `UserError` of a run that cannot write a file.
+        """Returns the `UserError` of a run that cannot write a file.
 
         Args:
-            place: what was to be written, a path.
-            error: `OSError`.
+            place: path of the file that could not be written.
+            error: the `OSError` that was raised.
         """
         return UserError(
             "`run_dir` must be a folder that can be written. Received: "
@@ -149,16 +174,16 @@ class Checkpoints:
         )
 
     def check_room(self, model, log):
-        """Logs how much room the checkpoints will take on the disk.
+        """Logs how much disk space the checkpoints will need.
 
         Args:
             model: `UnpairedTranslator` with its optimizers.
-            log: called with the line.
+            log: function that is called with the line.
 
         Raises:
-            UserError: there is less room.
+            UserError: there is less free space.
         """
-        # The newest is written before the oldest is removed.
+        # One more, because the newest is written before the oldest is removed.
         count = self.keep + 1
         size = size_of(model)
         there = sum(path.stat().st_size for path in self.paths())
@@ -168,23 +193,24 @@ class Checkpoints:
             raise UserError(
                 f"`run_dir` must have {format_bytes(need)} free for {count} "
                 f"checkpoints of {format_bytes(size)} "
-                f"(train.keep = {self.keep}, and the one being written): "
-                "make room, or keep fewer. "
+                f"(train.keep = {self.keep}, and the one being written); "
+                "free some space, or keep fewer. "
                 f"Received: {self.folder.parent} with {format_bytes(free)}"
             )
         log(
-            f"checkpoints: {count} of {format_bytes(size)} at most, "
-            f"in {self.folder}"
+            f"checkpoints: at most {count} of {format_bytes(size)} each, in "
+            f"{self.folder}"
         )
 
     def restore(self, model, log, set_aside=False):
-        """Loads the newest whole checkpoint; without any, a packed model.
+        """Loads the newest undamaged checkpoint, or else a packed model.
 
         Args:
             model: `UnpairedTranslator` with its optimizers.
-            log: called with a line if newer checkpoints are damaged.
-            set_aside: whether damaged ones are renamed, so that they are not
-                read again.
+            log: function that is called with a line if newer checkpoints are
+                damaged.
+            set_aside: whether damaged checkpoints are renamed, so that they
+                are not read again.
 
         Returns:
             Path of what was loaded, or None if there was nothing to load.
@@ -200,13 +226,13 @@ class Checkpoints:
                 continue
             load_weights(model, path)
             if damaged:
-                log(_fallen_back(path, damaged, set_aside))
+                log(_report_damage(path, damaged, set_aside))
             return path
         if damaged:
             raise UserError(
-                "`run_dir` must hold a whole checkpoint: put a copy of one "
-                "back, or begin anew with another --run_dir. Received: "
-                f"{self.folder} with {_listed(damaged)}"
+                "`run_dir` must have an undamaged checkpoint; restore a copy "
+                "of one, or begin a new run with another --run_dir. Received: "
+                f"{self.folder} with {_list_damage(damaged)}"
             )
         packed = self.folder.parent / PACKED
         if not packed.exists():
@@ -215,8 +241,15 @@ class Checkpoints:
         return packed
 
 
-def _fallen_back(path, damaged, set_aside):
-    text = f"{_listed(damaged)}: using that of step {_step(path)}"
+def _report_damage(path, damaged, set_aside):
+    """Returns a line on damaged checkpoints, and may rename them.
+
+    Args:
+        path: the older checkpoint that was loaded instead.
+        damaged: dictionary, path of a damaged checkpoint -> description.
+        set_aside: whether the damaged checkpoints are renamed.
+    """
+    text = f"{_list_damage(damaged)}: using that of step {_step(path)}"
     if not set_aside:
         return text
     for bad in damaged:
@@ -224,7 +257,7 @@ def _fallen_back(path, damaged, set_aside):
     return text + ", and the damaged one is renamed to *.damaged"
 
 
-def _listed(damaged):
+def _list_damage(damaged):
     return "; ".join(f"{path.name} {why}" for path, why in damaged.items())
 
 

@@ -1,6 +1,7 @@
-"""Which processes train together, as the environment's `TF_CONFIG` says.
+"""The processes that train together, from the environment's `TF_CONFIG`.
 
-Read before TensorFlow is imported: only one of them holds the run directory.
+It is read before TensorFlow is imported, because only one of the processes
+locks the run directory.
 """
 
 import dataclasses
@@ -18,12 +19,12 @@ _EXAMPLE = (
 
 @dataclasses.dataclass(frozen=True)
 class Cluster:
-    """What `TF_CONFIG` says.
+    """The workers that `TF_CONFIG` names.
 
     Attributes:
-        addresses: dictionary, name of a worker like "worker 0" ->
-            "host:port"; the first is the chief.
-        own: the name of this process.
+        addresses: dictionary, name of a worker, such as "worker 0" ->
+            "host:port"; the first worker is the chief.
+        own: name of the worker that this process is.
     """
 
     addresses: dict[str, str]
@@ -36,13 +37,13 @@ class Cluster:
 
 
 def read_cluster(needed=False):
-    """`TF_CONFIG` as a `Cluster`; None where it is not set.
+    """Returns `TF_CONFIG` as a `Cluster`; None if it is not set.
 
     Args:
-        needed: whether it must be set.
+        needed: whether `TF_CONFIG` must be set.
 
     Raises:
-        UserError: it says something else.
+        UserError: `TF_CONFIG` has another form.
     """
     text = os.environ.get("TF_CONFIG", "")
     if text.strip() in ("", "{}") and not needed:
@@ -51,8 +52,8 @@ def read_cluster(needed=False):
         return _cluster(json.loads(text))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
-            "`TF_CONFIG` must hold the addresses of all workers and this "
-            f"one's place among them, like {_EXAMPLE}. "
+            "`TF_CONFIG` must have the addresses of all workers and the index "
+            f"of this worker, like {_EXAMPLE}. "
             f"Received: {text or 'nothing'} ({_reason(error)})"
         ) from error
 

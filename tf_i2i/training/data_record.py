@@ -1,8 +1,9 @@
-"""Which pictures a run has seen, and in which order.
+"""A record of the images of a run and of their order.
 
-The order of a run follows from the positions of the pictures in their store.
-If the pictures changed, a resumed run would silently use another order; this
-record detects it.
+The order in which a run reads its images follows from their positions in the
+store. If the images changed, a resumed run would silently use another order.
+The record, which is kept in the run's folder, makes it possible to detect
+that.
 """
 
 import hashlib
@@ -14,21 +15,22 @@ from tf_i2i.disk import writing
 from tf_i2i.errors import UserError
 from tf_i2i.errors import printable
 
-_NAMED = 3  # Pictures that a message names of each kind of change.
+_NAMED = 3  # Number of images that a message names for each kind of change.
 
 
 def record(store, before=None):
-    """A record by which a domain's pictures are recognized.
+    """Returns a record by which the images of a domain are recognized.
 
     Args:
         store: an open `Store`.
-        before: an earlier record; if it is of this very file, the pictures
-            are not read again.
+        before: an earlier record, or None. If it was made from the same
+            unchanged file, it is returned, and the images are not read.
 
     Returns:
-        A dictionary for JSON: "store" and "written", the file and its time;
-        "counts" by split; "order", a hash of everything; and "pictures",
-        name -> hash, in the order of the store.
+        A dictionary for JSON: "store" and "written", path and modification
+        time of the store; "counts", split -> number of images; "order", a
+        hash of all images and splits; and "pictures", name of an image ->
+        hash, in the order of the store.
     """
     written = store.path.stat().st_mtime_ns
     entry = {"store": str(store.path), "written": written}
@@ -50,10 +52,10 @@ def record(store, before=None):
 
 
 def difference(before, now):
-    """How the pictures of two records differ, in words; None if not at all.
+    """Returns the differences of two records as text; None without any.
 
-    Names and places of files do not matter while the pictures and their
-    order are the same.
+    Names and folders of the files may differ if the images and their order
+    are the same.
     """
     if before["order"] == now["order"]:
         return None
@@ -69,28 +71,30 @@ def difference(before, now):
         for kind, names in kinds.items()
         if names
     ]
-    return ", ".join(told) or "the same pictures in another order or split"
+    return ", ".join(told) or "the same images in another order or split"
 
 
 def check(path, stores, resumed, log, write=True):
-    """Refuses to resume with other pictures; keeps the record of these.
+    """Compares the images of a run with its record, and writes a new record.
 
     Args:
-        path: the run's data.json.
+        path: path of the run's data.json.
         stores: dictionary, domain -> open `Store`.
-        resumed: whether the run has shown pictures before.
-        log: called with a line where the record is lost.
+        resumed: whether the run has shown images before.
+        log: function that is called with a line if the record is missing or
+            damaged.
         write: whether a new record is written.
 
     Raises:
-        UserError: the pictures differ from those that the run began with.
+        UserError: the run is resumed, and its images differ from those that
+            it began with.
         OSError: the record cannot be written.
     """
     before = _read_record(path) if path.exists() else {}
     if resumed and not before:
         log(
-            f"{path} is missing or damaged: taking the pictures as they "
-            "are now for those that the run began with"
+            f"{path} is missing or damaged; it is assumed that the run began "
+            "with the images that are there now"
         )
     now = {d: record(store, before.get(d)) for d, store in stores.items()}
     if resumed and before:
@@ -105,16 +109,16 @@ def _refuse_other(path, before, now):
         found = difference(before[domain], pictures)
         if found:
             raise UserError(
-                f"`data_{domain}` must hold the pictures that the run "
-                f"began with. Received: {found}. Put them back; or begin "
-                f"a new run from these weights, --init_from={path.parent} "
-                "--run_dir=NEW; or, to go on with these all the same, "
+                f"`data_{domain}` must have the images that the run began "
+                f"with. Received: {found}. Restore the images; or begin a new "
+                f"run with these weights by --init_from={path.parent} "
+                "--run_dir=NEW; or, to continue with the changed images, "
                 f"remove {path}"
             )
 
 
 def _read_record(path):
-    """The run's data.json; empty where it is damaged."""
+    """Returns the content of a data.json; {} if it is damaged."""
     try:
         found = json.loads(path.read_text())
         whole = all(found[d]["order"] and found[d]["pictures"] for d in "ab")

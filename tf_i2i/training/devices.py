@@ -1,4 +1,4 @@
-"""What a run computes on, alone or with others, and in which precision."""
+"""The devices and processes that a run computes on, and its precision."""
 
 import contextlib
 import functools
@@ -20,13 +20,17 @@ PRECISIONS = ("auto", "float32", "mixed_bfloat16")
 
 @functools.cache
 def make_strategy(name):
-    """The `tf.distribute` strategy of a name in `STRATEGIES`.
+    """Returns the `tf.distribute` strategy of a name in `STRATEGIES`.
 
-    One for a process: a second one over the same devices numbers its
-    collective operations as the first did, and TensorFlow confuses them.
+    It is cached, so that a process has only one of each name. A second
+    strategy over the same devices would number its collective operations like
+    the first, and TensorFlow would confuse them.
+
+    Args:
+        name: one of `STRATEGIES`.
 
     Raises:
-        UserError: "multi_worker" without a usable `TF_CONFIG`.
+        UserError: the name is "multi_worker" and `TF_CONFIG` is not usable.
     """
     if name == "multi_worker":
         return _join(read_cluster(needed=True))
@@ -41,7 +45,7 @@ def make_strategy(name):
 
 
 def _join(cluster):
-    """Waits for all workers of a cluster; a strategy over them."""
+    """Waits for all workers of a cluster, and returns a strategy over them."""
     address = cluster.addresses[cluster.own]
     others = [a for a in cluster.addresses.values() if a != address]
     print(
@@ -50,14 +54,15 @@ def _join(cluster):
         file=sys.stderr,
         flush=True,
     )
-    # TensorFlow waits without ever looking at Python's signals.
+    # Ctrl-C must end the process directly: while TensorFlow waits, Python
+    # cannot run its own handler.
     before = signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         strategy = tf.distribute.MultiWorkerMirroredStrategy()
     except tf.errors.OpError as error:
         raise UserError(
-            "`TF_CONFIG` must have a free port of this machine for "
-            f"{cluster.own}, and workers that all start. "
+            f"`TF_CONFIG` must give {cluster.own} a free port of this "
+            "machine, and all of its workers must be started. "
             f"Received: {address} ({_first_line(error)})"
         ) from error
     except RuntimeError as error:
@@ -67,8 +72,8 @@ def _join(cluster):
         ) from error
     finally:
         signal.signal(signal.SIGINT, before)
-    # It fails on collective operations, with a line of alarm, and changes
-    # nothing then.
+    # This pass of TensorFlow's graph optimizer fails on collective operations:
+    # it changes nothing and prints an error.
     tf.config.optimizer.set_experimental_options({"remapping": False})
     return strategy
 
@@ -78,16 +83,17 @@ def _first_line(error):
 
 
 class Workers:
-    """The processes that train together; mostly this one alone.
+    """The processes that train a run together; usually only this one.
 
-    Each does what the others do, in the same order: they wait for each
-    other in every method here and in every training step.
+    Each process must call the methods of this class that communicate, and the
+    training step, in the same order as the others, because they wait for each
+    other there.
 
     Args:
-        strategy: from `make_strategy`.
+        strategy: strategy from `make_strategy`.
 
     Attributes:
-        names: of all of them.
+        names: list of the names of all workers.
         chief: whether this process is the one that writes the run's files.
     """
 
@@ -101,10 +107,15 @@ class Workers:
 
     @property
     def count(self):
+        """Number of workers."""
         return len(self.names)
 
     def gather(self, *numbers):
-        """int64 `[workers, numbers]`: what each of them passed."""
+        """Returns the numbers that each worker passed, int64 `[workers, N]`.
+
+        Args:
+            *numbers: N whole numbers of this worker.
+        """
         rows = np.zeros((self.count, len(numbers)), np.int64)
         rows[self.names.index(self.cluster.own)] = numbers
         if self.count == 1:
@@ -112,19 +123,20 @@ class Workers:
         return self.strategy.reduce("SUM", rows, axis=None).numpy()
 
     def any(self, flag):
-        """Whether one of them passed a true value."""
+        """Whether at least one worker passed a true value."""
         return bool(self.gather(bool(flag)).any())
 
     def check_same(self, name, expected, **numbers):
-        """Refuses to go on where numbers differ from worker to worker.
+        """Raises an error if numbers differ between the workers.
 
         Args:
-            name: of the setting, for the message.
-            expected: what it must be, likewise.
-            **numbers: whole numbers that must be the same everywhere.
+            name: name of the setting, for the message.
+            expected: what the setting must be, for the message.
+            **numbers: whole numbers that must be the same on all workers.
 
         Raises:
-            UserError: on every worker, naming the first that differs.
+            UserError: the numbers differ. It is raised on every worker and
+                names the first one that differs.
         """
         rows = self.gather(*numbers.values())
         others = np.flatnonzero((rows != rows[0]).any(1))
@@ -143,13 +155,13 @@ class Workers:
 
     @contextlib.contextmanager
     def watched(self):
-        """Within this context the loss of a worker is one line.
+        """Context that reports the loss of a worker as a `UserError`.
 
-        TensorFlow notices at once where a connection breaks, and after ten
-        seconds where nothing answers any more.
+        TensorFlow notices a broken connection at once, and a worker that no
+        longer answers after ten seconds.
 
         Raises:
-            UserError: in place of the errors by which it tells.
+            UserError: another worker is lost; it replaces TensorFlow's error.
         """
         try:
             yield
@@ -162,13 +174,16 @@ class Workers:
             if self.count == 1:
                 raise
             raise UserError(
-                f"{self._lost(str(error))} stopped answering. What was saved "
-                "is good: see what that worker said, and start all of them "
-                "again with the same command"
+                f"{self._lost(str(error))} stopped answering. The checkpoints "
+                "are undamaged: see the output of that worker, and start all "
+                "workers again with the same command"
             ) from error
 
     def _lost(self, text):
-        """Whom an error is about; the chief keeps the list of the living."""
+        """Returns the name of the worker that an error is about, as text.
+
+        If the coordination service failed, that is the chief, which runs it.
+        """
         job = r"/job:(chief|worker)(?:/replica:\d+)?/task:(\d+)"
         named = [f"{kind} {index}" for kind, index in re.findall(job, text)]
         if "CoordinationService/" in text:
@@ -181,7 +196,18 @@ class Workers:
 
 
 def fastest_precision(side=1024, products=4, times=5, gain=1.2):
-    """ "mixed_bfloat16" where it multiplies at least `gain` times faster."""
+    """Returns the faster precision for training on this machine.
+
+    Args:
+        side: side of the square matrices that are multiplied.
+        products: number of matrix products in a measurement.
+        times: number of measurements, of which the shortest counts.
+        gain: least ratio of the times of float32 and bfloat16 for which
+            bfloat16 is chosen.
+
+    Returns:
+        "mixed_bfloat16" or "float32".
+    """
     seconds = {}
     for dtype in (tf.float32, tf.bfloat16):
         x = tf.ones((side, side), dtype) / side
@@ -191,7 +217,8 @@ def fastest_precision(side=1024, products=4, times=5, gain=1.2):
             y = x
             for _ in range(products):
                 y = tf.matmul(y, x)
-            tf.reduce_sum(y).numpy()  # Waits, and copies one number.
+            # Copying one number waits until the products are computed.
+            tf.reduce_sum(y).numpy()
             took.append(time.perf_counter() - began)
         seconds[dtype] = min(took[1:])
     faster = seconds[tf.float32] > gain * seconds[tf.bfloat16]
