@@ -483,7 +483,7 @@ def test_init_from_is_for_new_runs(
     argv = flags(folders, begun, "train.steps = 10")
     train.main([*argv, f"--init_from={stopped_at_10}"])
     assert (
-        f"{begun} has a checkpoint of step 10 and goes on from it; "
+        f"{begun} has a checkpoint of step 10 and continues from it; "
         "--init_from is for a new run"
     ) in capsys.readouterr().err
     same = f"--init_from={begun.parent}/./{begun.name}"
@@ -545,7 +545,7 @@ def test_steps_that_cannot_be_left_out(folders, begun, capsys, refused):
     assert "10 to 19" in refused("--skip_step", [*argv, "--skip_step=20"])
     refused("--skip_step", [*argv, "--skip_step=-1"])
     train.main([*argv, "--gin_param=train.steps = 11", "--skip_step=9"])
-    assert "step 9 is past" in capsys.readouterr().err
+    assert "step 9 is already done" in capsys.readouterr().err
 
 
 # Files of the run that are not what they were.

@@ -1,4 +1,4 @@
-"""A new run that begins with the weights of another one."""
+"""Loads the weights of another run, with which a new run begins."""
 
 from tf_i2i.errors import UserError
 from tf_i2i.optimizers import reset_optimizers
@@ -15,10 +15,12 @@ def load_initial_weights(run_dir, model, bindings, log):
         model: `UnpairedTranslator` with its optimizers.
         bindings: dictionary of the new run's configuration,
             "name.parameter" -> value as text, for messages.
-        log: called with a line if the newest checkpoint is damaged.
+        log: function that is called with a line if the newest checkpoint is
+            damaged.
 
     Raises:
-        UserError: there is no checkpoint, or one of other networks.
+        UserError: the other run has no checkpoint, or its model has other
+            networks.
     """
     try:
         found = Checkpoints(run_dir).restore(model, log)
@@ -35,7 +37,13 @@ def load_initial_weights(run_dir, model, bindings, log):
 
 
 def _explain(run_dir, ours, error):
-    """A `UserError` with the settings in which the two models differ."""
+    """Returns a `UserError` that names the settings that differ.
+
+    Args:
+        run_dir: folder of the other run.
+        ours: bindings of the new run, as in `load_initial_weights`.
+        error: the `OtherNetworksError`, which is used if no setting differs.
+    """
     theirs = settings.saved_bindings(run_dir / "config.gin")
     models = {b.get("train.model", "").lstrip("@") for b in (theirs, ours)}
     of_models = {

@@ -1,4 +1,4 @@
-"""The numbers and pictures of a run on disk: metrics.jsonl, TensorBoard."""
+"""Logs of a run: the file metrics.jsonl, and TensorBoard."""
 
 import contextlib
 import errno
@@ -18,9 +18,10 @@ class MetricsLog:
 
     Args:
         run_dir: folder of the run, with its config.gin.
-        domains: the run's names of its domains, for TensorBoard.
-        state: `TrainingState`, whose counters go with each entry.
-        enabled: whether anything is written; False for all workers but one.
+        domains: the run's names of its two domains, for TensorBoard.
+        state: `TrainingState`, whose counters are added to each entry.
+        enabled: whether anything is written; False for all workers except
+            the chief.
     """
 
     def __init__(self, run_dir, domains, state, enabled=True):
@@ -33,17 +34,18 @@ class MetricsLog:
         self._writer = tf.summary.create_noop_writer()
 
     def open(self):
-        """Continues the log after the state's step.
+        """Opens the log, to continue it after the state's step.
 
-        Lines of later steps, which will be done again, are dropped.
+        Lines of later steps are removed, because a resumed run repeats those
+        steps.
 
         Raises:
-            OSError: with the path that cannot be written.
+            OSError: a file cannot be written; its path is in the error.
         """
         if not self.enabled:
             return
         with writing(self.path):
-            self._forget_later_steps()
+            self._remove_later_steps()
         config = (self.run_dir / "config.gin").read_text()
         with _writing_events(self.events):
             self._writer = tf.summary.create_file_writer(str(self.events))
@@ -51,10 +53,10 @@ class MetricsLog:
                 tf.summary.text("config", "```\n" + config + "\n```")
 
     def close(self):
-        """Writes what is still buffered.
+        """Writes the events that are still in memory.
 
         Raises:
-            OSError: with the path that cannot be written.
+            OSError: a file cannot be written; its path is in the error.
         """
         if not self.enabled:
             return
@@ -62,15 +64,16 @@ class MetricsLog:
             self._writer.close()
 
     def record(self, row, scalars):
-        """Appends a line to metrics.jsonl, and scalars for TensorBoard.
+        """Appends a line to metrics.jsonl, and scalars to the events.
 
         Args:
-            row: dictionary for JSON; the counters are put before it.
-            scalars: dictionary, TensorBoard's names -> numbers; the run's
-                names of the domains are put into the names.
+            row: dictionary for JSON; the counters are added before it.
+            scalars: dictionary, name in TensorBoard -> number. In the names,
+                directions such as "a_to_b" are replaced by the run's own
+                names of its domains.
 
         Raises:
-            OSError: with the path that cannot be written.
+            OSError: a file cannot be written; its path is in the error.
         """
         if not self.enabled:
             return
@@ -83,14 +86,14 @@ class MetricsLog:
                 tf.summary.scalar(named(name, self.domains), value)
 
     def show(self, name, picture):
-        """A picture for TensorBoard.
+        """Adds an image to the events for TensorBoard.
 
         Args:
-            name: TensorBoard's name.
+            name: name of the image in TensorBoard.
             picture: uint8 `[H, W, 3]`.
 
         Raises:
-            OSError: with the path that cannot be written.
+            OSError: a file cannot be written; its path is in the error.
         """
         if not self.enabled:
             return
@@ -99,17 +102,18 @@ class MetricsLog:
 
     @contextlib.contextmanager
     def _summaries(self):
+        """Context in which `tf.summary` writes to the run's events."""
         with (
             _writing_events(self.events),
             self._writer.as_default(step=self.state.images_shown),
         ):
             yield
 
-    def _forget_later_steps(self):
-        """Cuts off the lines of later steps, and a half-written line.
+    def _remove_later_steps(self):
+        """Removes the lines of later steps, and an incomplete last line.
 
-        Steps ascend, so that these are the last lines of the file: cutting
-        them off needs no room on the disk.
+        The file is truncated, which also works if the disk is full. That is
+        enough because the steps in the file ascend.
         """
         if not self.path.exists():
             return
@@ -125,7 +129,7 @@ class MetricsLog:
 
 @contextlib.contextmanager
 def _writing_events(path):
-    """Turns TensorFlow's errors of writing into `OSError` with the path."""
+    """Context that turns TensorFlow's errors into `OSError`s with the path."""
     try:
         with writing(path):
             yield

@@ -1,4 +1,4 @@
-"""Packed models: the averaged translators alone, in a small file."""
+"""Packed models: small files of only the averaged translator weights."""
 
 import zipfile
 import zlib
@@ -12,11 +12,11 @@ PACKED = "translator.npz"
 
 
 def pack_translator(model, path):
-    """Writes the averaged translators in float16, for a small file.
+    """Writes the averaged weights of the translators in float16.
 
     Args:
         model: `UnpairedTranslator`.
-        path: `.npz` file to write.
+        path: path of the `.npz` file to write.
     """
     arrays = {
         f"{i:04d}": average.numpy().astype(np.float16)
@@ -26,15 +26,15 @@ def pack_translator(model, path):
 
 
 def unpack_translator(model, path):
-    """Reads a packed file into the weights and the averages of a model.
+    """Loads a packed file into the weights and the averages of a model.
 
     Args:
         model: `UnpairedTranslator`.
-        path: file that `pack_translator` wrote.
+        path: path of a file that `pack_translator` wrote.
 
     Raises:
         UserError: the file is damaged.
-        OtherNetworksError: it belongs to another model.
+        OtherNetworksError: the weights do not fit the model.
     """
     arrays = _read_packed(path)
     shown = arrays.pop("images_shown")
@@ -52,9 +52,9 @@ def unpack_translator(model, path):
 
 
 def _read_packed(path):
-    """All arrays by name, the weights in order.
+    """Returns a dictionary, name -> array, with the weights in their order.
 
-    A damaged file is noticed, because zip archives carry a checksum.
+    Damage is detected, because zip archives contain checksums.
     """
     try:
         with np.load(path) as arrays:
@@ -69,6 +69,6 @@ def _read_packed(path):
         zlib.error,
     ) as error:
         raise UserError(
-            f"`run_dir` must hold a whole {PACKED}; take another copy. "
+            f"`run_dir` must have an undamaged {PACKED}; use another copy. "
             f"Received: {path} ({' '.join(str(error).split())[:100]})"
         ) from error

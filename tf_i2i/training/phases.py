@@ -12,17 +12,20 @@ from tf_i2i.methods.capabilities import Staged
 
 @dataclasses.dataclass(frozen=True)
 class Phase:
-    """A stretch of a run at one image size.
+    """A part of a run at one image size.
 
     Args:
-        name: for progress and logs, e.g. "32px-fade".
-        size: side of the images, pixels.
-        batch_size: images of each domain in a step, over all replicas.
-        images: images of each domain that the phase shows.
+        name: name for progress and logs, such as "32px-fade".
+        size: side of the images in pixels.
+        batch_size: number of images of each domain in a step, over all
+            replicas.
+        images: number of images of each domain that the phase shows.
         fading: whether the newest block is being faded in.
-        reset_optimizers: whether both optimizers start afresh.
-        stage: one of the model's `stages`, where it has some.
-        start: images shown before the phase; set by `Phase.sequence`.
+        reset_optimizers: whether the state of both optimizers is set to zero
+            when the phase begins.
+        stage: one of the model's `stages`; None for a model without stages.
+        start: number of images of each domain that were shown before the
+            phase; `Phase.sequence` sets it.
     """
 
     name: str
@@ -36,6 +39,7 @@ class Phase:
 
     @property
     def end(self):
+        """Number of images of each domain shown at the end of the phase."""
         return self.start + self.images
 
     @property
@@ -46,19 +50,25 @@ class Phase:
 
     @staticmethod
     def sequence(phases):
-        """Rounds each phase up to whole batches and sets its start.
+        """Returns phases that are rounded to whole batches and have a start.
 
-        Phases of no images are left out.
+        The images of each phase are rounded up to a multiple of its batch
+        size. Phases without images are left out.
+
+        Args:
+            phases: iterable of `Phase`, in order.
 
         Raises:
-            UserError: for a size or batch below 1, or fewer than 0 images.
+            UserError: a phase has a size or batch size below 1 or a negative
+                number of images, or no phase has images.
         """
         start, placed = 0, []
         for phase in phases:
             if min(phase.size, phase.batch_size) < 1 or phase.images < 0:
                 raise UserError(
-                    "`train.phases` must have sizes and batches from 1, and "
-                    f"images from 0. Received: {phase}"
+                    "`train.phases` must have sizes and batch sizes of at "
+                    "least 1, and numbers of images of at least 0. "
+                    f"Received: {phase}"
                 )
             if not phase.images:
                 continue
@@ -75,12 +85,12 @@ class Phase:
 
 
 def single_phase(model, batch_size=8, images=300_000):
-    """One phase at the full size.
+    """Returns one phase at the model's full image size.
 
     Args:
         model: the `UnpairedTranslator` to train.
-        batch_size: images of each domain in a step.
-        images: images of each domain to show.
+        batch_size: number of images of each domain in a step.
+        images: number of images of each domain to show.
 
     Returns:
         List of one `Phase`.
@@ -100,19 +110,23 @@ def growing_phases(
     batch_size=8,
     batch_sizes=None,
 ):
-    """Progressive growing: each size but the first is faded in, then trained.
+    """Returns the phases of progressive growing.
 
-    Karras et al. 2018 (arXiv:1710.10196), section 2.
+    The model is trained at one size of `model.sizes` after the other. For
+    each size except the first there is a phase in which the new block is
+    faded in, and then a phase in which all blocks are trained (Karras et al.
+    2018, arXiv:1710.10196, section 2).
 
     Args:
-        model: the `UnpairedTranslator` to train, one size of `model.sizes`
-            after the other.
-        images: images of each domain at a size, after its fade.
-        fade_images: images of each domain in a fade; None for `images`.
-        last_images: images of each domain at the last size, after its fade;
-            None for `images`.
-        batch_size: images of each domain in a step.
-        batch_sizes: dictionary, size -> batch size, where it differs.
+        model: the `UnpairedTranslator` to train.
+        images: number of images of each domain at each size after its fade.
+        fade_images: number of images of each domain in each fade; None for
+            `images`.
+        last_images: number of images of each domain at the last size after
+            its fade; None for `images`.
+        batch_size: number of images of each domain in a step.
+        batch_sizes: dictionary, size -> batch size, for the sizes whose batch
+            size is not `batch_size`.
 
     Returns:
         List of `Phase`.
@@ -143,21 +157,26 @@ def cascade_phases(
     images=300_000,
     batch_size=40,
 ):
-    """Statistics, inversion, and each layer from the deepest to the shallowest.
+    """Returns the phases of CDFT, one for each of the model's stages.
 
-    Katzir et al. 2019 (CDFT, arXiv:1906.01526), sections 3 and 6.1.
+    The stages are the statistics of the features, the training of the
+    inversion networks, and the training of translators and critics for one
+    layer after the other, from the deepest to the shallowest (Katzir et al.
+    2019, arXiv:1906.01526, sections 3 and 6.1).
 
     Args:
-        model: the `UnpairedTranslator` to train, one of `model.stages` after
-            the other.
-        statistics_images: images of each domain whose features are measured.
-        inversion_images: images of each domain to train the inversion
-            networks on.
-        inversion_batch_size: images of each domain in a step of these two.
-        images: images of each domain for each layer's translators and
-            critics.
-        batch_size: images of each domain in a step of these. Each update of
-            a critic reads its own part of the batch: 4 parts of 10 are 40.
+        model: the `UnpairedTranslator` to train, which has stages.
+        statistics_images: number of images of each domain whose features are
+            measured.
+        inversion_images: number of images of each domain that the inversion
+            networks are trained on.
+        inversion_batch_size: number of images of each domain in a step of
+            the first two stages.
+        images: number of images of each domain that the translators and
+            critics of each layer are trained on.
+        batch_size: number of images of each domain in a step of the other
+            stages. Each critic update of the step uses its own part of the
+            batch: with 4 updates of 10 images it is 40.
 
     Returns:
         List of `Phase`.
@@ -168,8 +187,8 @@ def cascade_phases(
     size = model.image_size
     if not isinstance(model, Staged):
         raise UserError(
-            "`train.phases` must be others than @cascade_phases for a model "
-            f"without stages. Received: {type(model).__name__}"
+            "`train.phases` must not be @cascade_phases for a model without "
+            f"stages. Received: {type(model).__name__}"
         )
     before = {
         "statistics": (inversion_batch_size, statistics_images),
@@ -184,17 +203,26 @@ def cascade_phases(
 
 
 def constant(images_shown, phase):
-    """Factor 1 on the learning rates."""
+    """Returns the factor 1, for constant learning rates.
+
+    Args:
+        images_shown: number of images of each domain shown; not used.
+        phase: the current `Phase`; not used.
+    """
     return 1.0
 
 
 def constant_then_linear(images_shown, phase, constant_share=0.5):
-    """Factor 1, then linear to 0 at the end of the phase.
+    """Returns a factor that is 1 first, then falls linearly to 0.
+
+    It is 0 at the end of the phase.
 
     Args:
-        images_shown: since the run began.
+        images_shown: number of images of each domain shown since the run
+            began.
         phase: the current `Phase`.
-        constant_share: share of the phase before the decay.
+        constant_share: share of the phase in which the factor is 1, from 0
+            to below 1.
     """
     progress = (images_shown - phase.start) / phase.images
     return min(1.0, (1.0 - progress) / (1.0 - constant_share))

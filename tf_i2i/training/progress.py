@@ -1,4 +1,4 @@
-"""Progress of a run on the terminal."""
+"""Shows the progress of a run on the terminal."""
 
 import sys
 import time
@@ -8,13 +8,14 @@ from tqdm import tqdm
 
 
 class Progress(keras.callbacks.Callback):
-    """Shows phase, resolution, images shown, images per second, time left.
+    """A callback that shows phase, images shown, speed and remaining time.
 
-    As a bar on a terminal; as a line every few seconds elsewhere.
+    On a terminal it is a progress bar. If stderr is not a terminal, it prints
+    a line every few seconds.
 
     Args:
         state: `TrainingState`.
-        seconds: least time between two lines.
+        seconds: least time between two lines, in seconds.
     """
 
     def __init__(self, state, seconds=15.0):
@@ -43,8 +44,8 @@ class Progress(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         now = time.monotonic()
         if self.began is None:
-            # Measured from the end of the first step, which traces the graph
-            # and takes seconds.
+            # The speed is measured from the end of the first step, because
+            # that step traces the graph, which takes seconds.
             self.began = self.last_line = now
             self.began_at = self.state.images_shown
             self.bar.update(self.state.phase.batch_size)
@@ -63,7 +64,7 @@ class Progress(keras.callbacks.Callback):
             self._print(self._rate(time.monotonic()))
 
     def _rate(self, now):
-        """Images per second since the phase's first step."""
+        """Returns the images per second since the end of the first step."""
         shown = self.state.images_shown - self.began_at
         return shown / max(now - self.began, 1e-9)
 
@@ -78,9 +79,12 @@ class Progress(keras.callbacks.Callback):
         )
 
     def _left(self, rate):
-        """Seconds to the end of the run.
+        """Returns an estimate of the seconds to the end of the run.
 
-        The time for an image is taken to be proportional to its side.
+        It assumes that the time per image is proportional to its side.
+
+        Args:
+            rate: images per second in the current phase.
         """
         state = self.state
         left = state.phase.end - state.images_shown
@@ -90,7 +94,7 @@ class Progress(keras.callbacks.Callback):
 
 
 def _clock(seconds):
-    """Seconds as "h:mm:ss", or "m:ss" below an hour."""
+    """Returns seconds as text: "h:mm:ss", or "m:ss" below an hour."""
     minutes, seconds = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:

@@ -26,51 +26,57 @@ class RunConfig:
         model: class or function that builds an `UnpairedTranslator` from
             `image_size` and `seed`.
         phases: function, model -> list of `Phase`.
-        image_size: side of the largest images, pixels.
-        data_a, data_b: as listed in `tf_i2i.data.sources.SOURCES`; None is
-            the toy faces.
-        labels_a, labels_b: CSV files of image names and labels, or None.
-            Where a method learns classes and None is given, the names of
-            the folders that the images lie in are the labels. B's labels
-            are used for validation and evaluation alone.
-        domains: two names by which people call A and B, in logs, file names
-            and `--direction`: ("selfie", "anime").
-        fit: how an image becomes square: "crop", "pad" or "stretch".
-        label_maps: the domains that are label maps, such as ('b',): images
-            in flat colours that stand for classes. Their colours stay exact:
-            they are resized to the nearest pixels, and the augmentation
-            changes no colour.
-        max_bad_fraction: share of the files that may be unreadable, from 0
-            to 1.
+        image_size: side of the largest images, in pixels.
+        data_a, data_b: source of the images of A and of B, in one of the
+            forms that `tf_i2i.data.sources.SOURCES` lists; None for the toy
+            faces.
+        labels_a, labels_b: paths of CSV files with the labels of the images
+            of A and of B, or None. If a method learns classes and the path is
+            None, the label of an image is the name of its folder. The labels
+            of B are used for validation and evaluation only.
+        domains: two names of A and B for logs, file names and `--direction`,
+            such as ("selfie", "anime").
+        fit: how an image is made square: "crop", "pad" or "stretch".
+        label_maps: the domains whose images are label maps, such as ('b',).
+            Each colour of a label map stands for a class, so colours are not
+            changed: maps are resized to the nearest pixel, and augmented
+            without changes of colour.
+        max_bad_fraction: largest share of the files that may be unreadable,
+            from 0 to 1.
         augmentation: `Augmentation` of the training images; None for the
-            default one.
-        augmentation_b: another `Augmentation` for B, or None for the same.
+            default.
+        augmentation_b: `Augmentation` of the training images of B; None for
+            the same as A.
         translator_optimizer, critic_optimizer: functions without arguments
-            that make an optimizer. A .gin file that sets none trains with
-            Adam, with the values that the method states.
+            that return a new optimizer. If a .gin file does not set them,
+            they are Adam with the values of the method's paper.
         schedule: function, (images shown, `Phase`) -> factor on both
             learning rates.
-        steps: step at which to stop before the phases end; None to finish
-            them.
-        seed: of weights, data order, augmentation and noise.
-        strategy: "auto" (all GPUs, if there are several), "none",
-            "mirrored" (all GPUs; without any, all logical CPUs) or
-            "multi_worker" (the processes that `TF_CONFIG` names, all with
-            the same configuration and run directory).
-        precision: "float32", "mixed_bfloat16", or "auto", which stands for
-            the faster of the two.
-        jit_compile: whether XLA compiles the step; slower on CPUs.
-        critic_augmentation: some of "color", "translation" and "cutout", in
-            parentheses: how the critics' inputs are augmented, for small
-            data sets.
-        log_kimg, sample_kimg, save_kimg: thousands of images between two
-            lines of the log, sample grids and checkpoints.
+        steps: step at which the training ends; None for the end of the last
+            phase.
+        seed: seed of the initial weights, the order of the images, the
+            augmentation and the noise; an integer.
+        strategy: "auto" (all GPUs if there are several, otherwise one
+            device), "none" (one device), "mirrored" (all GPUs or, without
+            any, all logical CPUs), or "multi_worker" (the processes that
+            `TF_CONFIG` names, all with the same configuration and run
+            directory).
+        precision: "float32", "mixed_bfloat16", or "auto" for the faster of
+            the two.
+        jit_compile: whether XLA compiles the training step; that is slower
+            on CPUs.
+        critic_augmentation: tuple of some of "color", "translation" and
+            "cutout": the augmentations of the critics' inputs, which help
+            with small data sets.
+        log_kimg, sample_kimg, save_kimg: thousands of images of each domain
+            between two lines of the log, two sample grids, and two
+            checkpoints.
         keep: number of checkpoints to keep.
         evaluation: `Evaluation` on validation images during training; None
-            for none.
+            for no evaluation.
 
     Raises:
-        UserError: for values out of these ranges.
+        UserError: a value is out of its range.
     """
 
     model: Callable = TwinGAN
@@ -120,7 +126,7 @@ class RunConfig:
 
     @property
     def data(self):
-        """Dictionary, domain -> where its images are."""
+        """Dictionary, domain -> source of its images, or None."""
         return {"a": self.data_a, "b": self.data_b}
 
     @property
@@ -130,7 +136,7 @@ class RunConfig:
 
     @property
     def augmentations(self):
-        """Dictionary, domain -> `Augmentation`; exact for label maps."""
+        """Dictionary, domain -> `Augmentation`, which keeps colours of maps."""
         a = self.augmentation or Augmentation()
         found = {"a": a, "b": self.augmentation_b or a}
         return {
@@ -139,7 +145,11 @@ class RunConfig:
         }
 
     def load_size(self, domain):
-        """Side of a domain's stored images, pixels."""
+        """Returns the side of a domain's stored images in pixels.
+
+        Args:
+            domain: "a" or "b".
+        """
         return default_load_size(self.image_size, self.augmentations[domain])
 
 
@@ -154,7 +164,8 @@ def _check_choice(name, value, choices):
 def _check_count(name, value):
     if not isinstance(value, int) or value < 1:
         raise UserError(
-            f"`train.{name}` must be a whole number from 1. Received: {value!r}"
+            f"`train.{name}` must be a whole number, at least 1. "
+            f"Received: {value!r}"
         )
 
 

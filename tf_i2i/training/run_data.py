@@ -27,7 +27,7 @@ class RunData:
     Args:
         config: `RunConfig`.
         classes: number of classes that the model learns, or None.
-        log: called with each line that the user should see.
+        log: function that is called with each line for the user.
     """
 
     def __init__(self, config, classes=None, log=to_stderr):
@@ -37,7 +37,7 @@ class RunData:
         self._stores = {}
 
     def read(self):
-        """Opens the stores of both domains; makes those that do not exist.
+        """Opens the stores of both domains, and makes those that are missing.
 
         Raises:
             UserError: the data cannot be read, the stores cannot be written,
@@ -45,7 +45,8 @@ class RunData:
         """
         for domain in DOMAINS:
             self.store(domain)
-        self.class_numbers()  # Refuses missing labels before the first step.
+        # Called so that missing labels are reported before the first step.
+        self.class_numbers()
 
     def read_removed(self):
         """Makes the stores again that were removed from the cache.
@@ -81,28 +82,32 @@ class RunData:
                 progress=self.log,
             )
             if maps:
-                colours_of(store)  # Refuses images that are no label maps.
+                # Called so that images that are not label maps are reported.
+                colours_of(store)
         return store
 
     def check_record(self, path, resumed, write=True):
-        """Refuses to resume a run with other images: see `data_record.check`.
+        """Raises an error if a run is resumed with other images.
 
         Args:
-            path: the run's data.json.
+            path: path of the run's data.json.
             resumed: whether the run has shown images before.
             write: whether a new record is written.
+
+        Raises:
+            UserError, OSError: see `data_record.check`.
         """
         stores = {domain: self.store(domain) for domain in DOMAINS}
         data_record.check(path, stores, resumed, self.log, write)
 
     def images(self, domain, split, size, count=None):
-        """Real images, not augmented.
+        """Returns real images that are not augmented.
 
         Args:
             domain: "a" or "b".
             split: "train", "val" or "test".
-            size: side of the images, pixels.
-            count: how many at most; None for all.
+            size: side of the images in pixels.
+            count: largest number of images; None for all.
 
         Returns:
             uint8 `[count or fewer, size, size, 3]`.
@@ -110,7 +115,7 @@ class RunData:
         return evaluation_images(self.store(domain), split, size, count)
 
     def label_tables(self):
-        """The labels of the domains that have any.
+        """Returns the labels of the domains that have any.
 
         Returns:
             Dictionary, domain -> labels as `read_labels` returns them.
@@ -126,13 +131,13 @@ class RunData:
         return {}
 
     def class_numbers(self):
-        """The class of each image of A's store, if the model learns classes.
+        """Returns the class of each image of A, for models that learn classes.
 
         Returns:
-            int32 `[images of A]`, or None.
+            int32 `[images of A]`; None if the model learns no classes.
 
         Raises:
-            UserError: there are no such labels.
+            UserError: labels are missing, or do not fit the model.
         """
         if self.classes is None:
             return None
@@ -140,16 +145,16 @@ class RunData:
         return class_numbers(self._label_table("a"), names, self.classes)
 
     def batches(self, phase, start, strategy):
-        """The training batches of a phase; endless.
+        """Returns the training batches of a phase, without end.
 
         Args:
             phase: `Phase`.
-            start: images of each domain that the run has shown.
-            strategy: `tf.distribute` strategy, over whose replicas each batch
-                is distributed.
+            start: number of images of each domain that the run has shown.
+            strategy: `tf.distribute` strategy; each batch is divided between
+                its replicas.
 
         Returns:
-            A distributed dataset of what `unpaired` yields.
+            A distributed dataset of the batches of `data.unpaired.unpaired`.
         """
         config = self.config
         labels = self.class_numbers()
@@ -180,6 +185,7 @@ def _disk_errors():
     except OSError as error:
         raise UserError(
             "`train.data_a` and `train.data_b` must be readable, and the "
-            "cache folder (TF_I2I_CACHE) must take their store. Received: "
-            f"{error.filename or default_cache_dir()} ({reason(error)})"
+            "cache folder (TF_I2I_CACHE) must have room for their images. "
+            f"Received: {error.filename or default_cache_dir()} "
+            f"({reason(error)})"
         ) from error

@@ -1,4 +1,4 @@
-"""Sample grids: pictures of what the model makes of validation images."""
+"""Sample grids: validation images and what the model makes of them."""
 
 import io
 from pathlib import Path
@@ -14,20 +14,21 @@ from tf_i2i.images import to_float
 from tf_i2i.images import to_uint8
 from tf_i2i.training.callbacks import StateCallback
 
-SHOWN_SIDE = 64  # Pixels: smaller images are enlarged to this in grids.
+SHOWN_SIDE = 64  # Images with a shorter side (pixels) are enlarged in grids.
 
 
 class Samples(StateCallback):
-    """Writes grids of the averaged networks' images of validation images.
+    """A callback that writes sample grids, by the networks' averaged weights.
 
-    Rows: images of A, their translations, their reconstructions (or what
-    else a method has to show of them); the same for B.
+    The rows of a grid are images of A, their translations, and what else the
+    method shows, such as their reconstructions; then the same for B.
 
     Args:
-        state, images: as in `StateCallback`.
-        metrics: `MetricsLog`, whose run directory takes the pictures.
+        state: `TrainingState`.
+        images: number of images of each domain between two grids.
+        metrics: `MetricsLog`; grids are written to its run directory.
         data: `RunData`.
-        count: images of each domain in a grid at most.
+        count: largest number of images of each domain in a grid.
     """
 
     def __init__(self, state, images, metrics, data, count=8):
@@ -62,10 +63,10 @@ def _png(picture):
 
 
 def sample_grid(model, images_a, images_b):
-    """Images of both domains and what a model makes of them, as a picture.
+    """Returns a grid of images of both domains and what a model makes of them.
 
     Args:
-        model: `UnpairedTranslator`.
+        model: `UnpairedTranslator`; its `sample_rows` gives the rows.
         images_a, images_b: uint8 `[N, size, size, 3]`.
 
     Returns:

@@ -1,7 +1,7 @@
-"""Configurations as text: what a config.gin says, and how two differ.
+"""Reads and compares gin configurations as text.
 
-Settings that had another name before are read under that name too: in a
-user's files and flags, and in the config.gin of an older run.
+Settings that were renamed are also read by their former names: in the files
+and flags of users, and in the config.gin of older runs.
 """
 
 import ast
@@ -14,7 +14,7 @@ from tf_i2i.domains import check_names
 
 # Former name of a setting -> its name.
 RENAMED = {"train.learning_rate": "train.schedule"}
-# Former setting of the phases -> the model's attribute that it repeated.
+# Former setting of the phases -> attribute of the model that replaces it.
 MOVED = {
     "growing_phases.start_size": "start_size",
     "cascade_phases.taps": "taps",
@@ -24,13 +24,14 @@ MOVED = {
 def rename(text):
     """Replaces former names of settings in gin text.
 
-    A setting in `MOVED` becomes one of `former`, which nothing reads.
+    A setting in `MOVED` becomes a setting of `former`, which has no effect.
 
     Args:
         text: lines of a .gin file, or one binding.
 
     Returns:
-        `(text, notes)`, `notes` one sentence for each replaced name.
+        `(text, notes)`: the new text, and a list with a sentence for each
+        name that was replaced.
     """
     notes = []
     names = RENAMED | {old: f"former.{new}" for old, new in MOVED.items()}
@@ -39,7 +40,7 @@ def rename(text):
         text, found = re.subn(pattern, rf"\g<1>{new}", text, flags=re.M)
         if found and old in MOVED:
             notes.append(
-                f"{old} is no longer a setting: the phases follow the "
+                f"{old} is no longer a setting, because the phases follow the "
                 f"model's {MOVED[old]}. Remove the line."
             )
         elif found:
@@ -48,7 +49,11 @@ def rename(text):
 
 
 def bindings_of(text):
-    """gin text -> dictionary, "scope/name.parameter" -> value as text."""
+    """Returns the bindings in gin text.
+
+    Returns:
+        Dictionary, "scope/name.parameter" -> value as text.
+    """
     text = re.sub(r"\\\n\s*", "", text)
     lines = [line for line in text.splitlines() if not line.startswith("#")]
     found = re.findall(
@@ -58,11 +63,14 @@ def bindings_of(text):
 
 
 def saved_bindings(path):
-    """Bindings of a run's config.gin, by the names that settings have today.
+    """Returns the bindings of a run's config.gin, by their present names.
+
+    Args:
+        path: path of the config.gin, a `Path`.
 
     Returns:
-        Dictionary as of `bindings_of`; empty where the file is missing or
-        damaged.
+        Dictionary as `bindings_of` returns it; empty if the file is missing
+        or damaged.
     """
     try:
         text, _ = rename(path.read_text())
@@ -76,22 +84,31 @@ def saved_bindings(path):
 
 
 def domain_names(run_dir):
-    """What a run calls its domains: `train.domains` of its config.gin.
+    """Returns a run's names of its domains, `train.domains` of its config.gin.
+
+    Args:
+        run_dir: folder of the run.
+
+    Returns:
+        Tuple of two names; ("a", "b") if the run does not set them.
 
     Raises:
-        UserError: names that cannot be.
+        UserError: the names are not allowed.
     """
     given = saved_bindings(Path(run_dir) / "config.gin").get("train.domains")
     return check_names(ast.literal_eval(given)) if given else DOMAINS
 
 
 def differences(before, now, names, what="was"):
-    """Settings that two configurations give other values, in words.
+    """Returns texts on the settings in which two configurations differ.
 
     Args:
-        before, now: dictionaries of `bindings_of`.
-        names: which settings matter.
-        what: before the value of `before`.
+        before, now: dictionaries as `bindings_of` returns them.
+        names: names of the settings to compare.
+        what: word to put before the value in `before`.
+
+    Returns:
+        List of texts such as "train.seed = 1 (was 0)".
     """
     return [
         f"{name} = {now.get(name, '(not set)')} "
@@ -102,7 +119,7 @@ def differences(before, now, names, what="was"):
 
 
 def checksum(parts):
-    """A number for bytes, part after part."""
+    """Returns the CRC-32 checksum of an iterable of bytes."""
     total = 0
     for part in parts:
         total = zlib.crc32(part, total)

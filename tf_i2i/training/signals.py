@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C as a request to stop after the current step."""
+"""Handles SIGTERM and Ctrl-C as a request to stop after the current step."""
 
 import signal
 import threading
@@ -7,10 +7,12 @@ _NUMBERS = (signal.SIGTERM, signal.SIGINT)
 
 
 class StopSignals:
-    """Context in which the first signal is noted and a second one ends at once.
+    """Context in which the first signal only requests a stop.
 
-    On leaving, and after the first signal, the handlers are those of before.
-    Outside the main thread, where Python allows no handlers, it does nothing.
+    The earlier handlers are restored after the first signal, so that a second
+    one ends the process at once, and at the end of the context. Outside the
+    main thread the context does nothing, because Python allows handlers in
+    the main thread only.
 
     Attributes:
         received: whether this process was asked to stop.
@@ -24,7 +26,8 @@ class StopSignals:
         if threading.current_thread() is not threading.main_thread():
             return self
         for number in _NUMBERS:
-            # None: a handler from outside Python, which could not be restored.
+            # None means that the handler was not set by Python; it could not
+            # be restored.
             if signal.getsignal(number) is not None:
                 self._before[number] = signal.signal(number, self._note)
         return self

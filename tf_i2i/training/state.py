@@ -1,4 +1,4 @@
-"""Where a run stands: the steps and images so far, and its phase."""
+"""The state of a run: the steps and images so far, and the phase."""
 
 import dataclasses
 from pathlib import Path
@@ -8,15 +8,16 @@ from tf_i2i.training.phases import Phase
 
 @dataclasses.dataclass
 class TrainingState:
-    """The counters of a run, as plain numbers beside the model's variables.
+    """The counters of a run, as plain Python numbers.
 
-    Reading the model's variables instead would wait for the device at each
-    step. The trainer owns the state; callbacks read it, and `Clock` counts.
+    They repeat variables of the model, because reading those at each step
+    would wait for the device. The trainer owns the state; callbacks read it,
+    and the callback `Clock` counts.
 
     Attributes:
         phases: all phases of the run, in order.
-        step: steps done.
-        images_shown: images of each domain shown.
+        step: number of training steps done.
+        images_shown: number of images of each domain shown.
         phase: the current phase.
         last_sample: path of the newest sample grid that this process wrote.
         stopped: whether all workers have agreed to stop after this step.
@@ -32,20 +33,20 @@ class TrainingState:
         self.phase = self.next_phase()
 
     def read_counters(self, model):
-        """Takes the counters from a model whose weights were loaded."""
+        """Sets the counters to those of a model whose weights were loaded."""
         self.step = int(model.step.numpy())
         self.images_shown = int(model.images_shown.numpy())
         self.phase = self.next_phase()
 
     def next_phase(self):
-        """The phase of the next image; the last phase after all images."""
+        """Returns the phase of the next image, or the last phase at the end."""
         for phase in self.phases:
             if self.images_shown < phase.end:
                 return phase
         return self.phases[-1]
 
     def last_phase(self):
-        """The phase of the last image shown; the first phase before any."""
+        """Returns the phase of the last image shown, or the first phase."""
         for phase in self.phases:
             if self.images_shown <= phase.end:
                 return phase
@@ -53,12 +54,12 @@ class TrainingState:
 
     @property
     def phase_number(self):
-        """Place of the current phase among all of them, from 1."""
+        """Number of the current phase, counted from 1."""
         return self.phases.index(self.phase) + 1
 
     @property
     def total_images(self):
-        """Images of each domain that the whole run shows."""
+        """Number of images of each domain that the whole run shows."""
         return self.phases[-1].end
 
     @property
@@ -72,14 +73,15 @@ class TrainingState:
         self.images_shown += self.phase.batch_size
 
     def steps_left(self):
-        """Steps that the current phase still needs."""
+        """Returns the number of steps left in the current phase."""
         return _steps(self.phase, self.images_shown)
 
     def last_step(self, limit=None):
-        """The number of steps of the whole run.
+        """Returns the number of steps of the whole run.
 
         Args:
-            limit: step at which the run is cut short, or None.
+            limit: step at which the training ends before the last phase, or
+                None.
         """
         step, shown = self.step, self.images_shown
         for phase in self.phases:
@@ -89,5 +91,10 @@ class TrainingState:
 
 
 def _steps(phase, shown):
-    """Steps from a number of images shown to the end of a phase."""
+    """Returns the number of steps to the end of a phase.
+
+    Args:
+        phase: `Phase`.
+        shown: number of images of each domain shown so far.
+    """
     return -(-max(0, phase.end - shown) // phase.batch_size)

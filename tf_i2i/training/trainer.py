@@ -1,4 +1,4 @@
-"""Training a run: from wherever it stands to where it stops."""
+"""Trains a run, from its beginning or from its last checkpoint."""
 
 import contextlib
 import re
@@ -34,7 +34,7 @@ class Trainer:
         workers: `Workers` that train together.
         bindings: dictionary of the run's resolved configuration,
             "name.parameter" -> value as text, for messages.
-        log: called with each line that the user should see.
+        log: function that is called with each line for the user.
 
     Attributes:
         state: `TrainingState`.
@@ -63,26 +63,27 @@ class Trainer:
         self.metrics = MetricsLog(
             run_dir, config.domains, self.state, enabled=workers.chief
         )
-        # Weights that are loaded later bring the rates of their own step.
+        # Read now, because a checkpoint also has the learning rates of its
+        # step, which replace these when it is loaded.
         self.learning_rates = {
             side: float(optimizer.learning_rate.numpy())
             for side, optimizer in model.optimizers.items()
         }
 
     def run(self, init_from=None, skip_step=None):
-        """Trains to the end of the phases, from wherever the run stands.
+        """Trains to the end of the last phase, or until a request to stop.
 
         Args:
             init_from: folder of another run of the same model, whose weights
-                a new run begins with.
-            skip_step: number of a step whose batch is left out.
+                a new run begins with; None for random weights.
+            skip_step: number of a step whose batch is left out, or None.
 
         Raises:
             UserError: a loss or a gradient is not finite, the data cannot be
                 read, or the run directory cannot be written.
         """
         resumed = self._load(init_from)
-        skip_step = self._checked_skip(skip_step)
+        skip_step = self._check_skip(skip_step)
         if self.workers.chief and self.state.step < self._last_step():
             self.checkpoints.check_room(self.model, self.log)
         self.data.read()
@@ -94,7 +95,7 @@ class Trainer:
                 self._train_phases(skip_step, signals)
             self.metrics.close()
         except BrokenPipeError:
-            raise  # Of the terminal, not of a disk.
+            raise  # The output was closed; no file is at fault.
         except OSError as error:
             raise self._save_after(error) from error
 
@@ -115,7 +116,7 @@ class Trainer:
         if init_from and resumed:
             self.log(
                 f"{self.run_dir} has a checkpoint of step {self.state.step} "
-                "and goes on from it; --init_from is for a new run"
+                "and continues from it; --init_from is for a new run"
             )
         elif init_from:
             load_initial_weights(
@@ -126,13 +127,25 @@ class Trainer:
     def _last_step(self):
         return self.state.last_step(self.config.steps)
 
-    def _checked_skip(self, number):
-        """`--skip_step` where such a step is still to come, or None."""
+    def _check_skip(self, number):
+        """Returns the step to leave out, or None.
+
+        Args:
+            number: value of `--skip_step`, or None.
+
+        Returns:
+            `number`; None if that step is already done or the run has ended.
+
+        Raises:
+            UserError: the step is after the end of the run.
+        """
         step, last = self.state.step, self._last_step()
         if number is None or step >= last:
             return None
         if number < step:
-            self.log(f"step {number} is past: --skip_step leaves nothing out")
+            self.log(
+                f"step {number} is already done; --skip_step has no effect"
+            )
             return None
         if number >= last:
             raise UserError(
@@ -142,14 +155,15 @@ class Trainer:
         return number
 
     def _check_data(self, resumed):
-        """Refuses other images than those that the run began with."""
+        """Raises an error if the images are not those the run began with."""
         path = self.run_dir / "data.json"
         self.data.check_record(path, resumed, write=self.workers.chief)
 
     def _check_workers(self):
-        """Refuses workers that would not train the same run.
+        """Raises an error if the workers would not train the same run.
 
-        No worker has taken a step before all have read the run directory.
+        It also waits until all workers have read the run directory, before
+        any of them changes the run by a step.
         """
         if self.workers.count == 1:
             return
@@ -171,7 +185,7 @@ class Trainer:
                     names=settings.checksum(names),
                 )
 
-    # Steps.
+    # Training steps.
 
     def _train_phases(self, skip_step, signals):
         state = self.state
@@ -192,7 +206,7 @@ class Trainer:
                 return
 
     def _enter_phase(self):
-        """Enters the phase of the next image, with what its start needs."""
+        """Enters the phase of the next image, and begins it if it is new."""
         phase = self.state.phase = self.state.next_phase()
         self.model.enter_phase(**phase.path)
         if self.state.images_shown > phase.start:
@@ -202,7 +216,7 @@ class Trainer:
             reset_optimizers(self.model)
 
     def _skip(self):
-        """Counts a step without doing it, for good."""
+        """Counts a step without training, and saves that in a checkpoint."""
         self.model.step.assign_add(1)
         self.model.images_shown.assign_add(self.state.phase.batch_size)
         self.state.count_step()
@@ -247,35 +261,42 @@ class Trainer:
         return found
 
     def _explain_not_finite(self, text):
-        """A `UserError` with the user's way past such a step."""
+        """Returns a `UserError` that advises how to continue.
+
+        Args:
+            text: message of TensorFlow's error, which names loss and step.
+        """
         found = re.search(rf"{NOT_FINITE}\W*(.+?)\W*step\W*(\d+)", text, re.S)
         name, step = found.groups() if found else ("a loss", self.state.step)
         advice = ""
         if self.checkpoints.paths():
             advice = (
-                "start a new run from the last checkpoint, which is good, "
+                "start a new run from the last checkpoint, which is undamaged, "
                 f"with --init_from={self.run_dir} --run_dir=NEW and a "
                 "lower learning rate, --gin_param='Adam.learning_rate = "
                 f"{self.learning_rates['translator'] / 3:.1g}', or "
             )
         return UserError(
-            f"{name} became infinite or not a number at step {step}. A rerun "
-            f"would meet it again: {advice}go on without this batch, "
+            f"{name} became infinite or not a number at step {step}. It would "
+            f"do so again; {advice}continue without this batch, "
             f"--skip_step={step}"
         )
 
-    # What is kept.
+    # Saving.
 
     def _save(self, model):
-        """Writes a checkpoint, if this is the worker that writes."""
+        """Writes a checkpoint if this worker is the chief."""
         if self.workers.chief:
             self.checkpoints.save(model)
 
     def _save_after(self, error):
-        """Saves the steps since the last checkpoint when a disk has failed.
+        """Tries to save a checkpoint after another file could not be written.
+
+        Args:
+            error: the `OSError` of that file.
 
         Returns:
-            A `UserError` about the file that could not be written.
+            A `UserError` about that file.
         """
         if self.state.step > (self.checkpoints.last_step() or 0):
             with contextlib.suppress(UserError):

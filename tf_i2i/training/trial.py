@@ -1,4 +1,4 @@
-"""What a run will need, from a few steps of its largest phase."""
+"""Measures what a run will need, by a few steps of its largest phase."""
 
 import math
 import statistics
@@ -9,24 +9,31 @@ import tensorflow as tf
 
 from tf_i2i.training.weights_file import size_of
 
-_STEPS, _SECONDS = 5, 10  # Timed, at most; one step at least.
+# Limits of the measurement: it ends after this many steps, or after the step
+# in which this many seconds have passed.
+_STEPS, _SECONDS = 5, 10
+# Ends of the names of settings that decide how much memory a step needs.
 _MATTER = (".batch_size", ".batch_sizes", ".width", "train.image_size")
 
 
 def largest_phase(phases):
-    """The phase of the largest images, and of those the largest batch."""
+    """Returns the phase of the largest images.
+
+    Of several, it is the one with the largest batch.
+    """
     return max(phases, key=lambda phase: (phase.size, phase.batch_size))
 
 
 def plan(run):
-    """What is known of a run before its first step.
+    """Returns what is known about a run before its first step.
 
     Args:
         run: `OpenedRun`.
 
     Returns:
-        Dictionary of plain values: sizes in pixels, `checkpoint_bytes` of one
-        checkpoint, `settings` that decide how much memory a step takes.
+        Dictionary of values for JSON: settings of the run; sizes in pixels;
+        `checkpoint_bytes`, the size of one checkpoint; and `settings`, a
+        dictionary of the settings that decide how much memory a step needs.
     """
     config, phase = run.config, largest_phase(run.phases)
     return {
@@ -49,17 +56,19 @@ def plan(run):
 
 
 def measure(run):
-    """Trains a few steps of the largest phase on random images.
+    """Trains a few steps of the largest phase on random images, and measures.
 
-    Call it in a process of its own, where nothing else takes memory.
+    It should run in a process of its own, because it returns the peak memory
+    of the whole process.
 
     Args:
-        run: `OpenedRun`; the model's weights change.
+        run: `OpenedRun`; its model's weights are changed.
 
     Returns:
-        Dictionary: `first_step` and `step` in seconds, the first with
-        tracing; `memory` and `gpu_memory` (of one GPU, None without any) in
-        bytes, the peak; `hours` of the whole run, an estimate.
+        Dictionary: `first_step` and `step`, seconds of the first step, which
+        includes tracing, and of a later one; `memory` and `gpu_memory`, the
+        peak memory in bytes of the process and of one GPU, None if unknown;
+        `hours`, an estimate for the whole run.
     """
     model = run.model
     phase = largest_phase(run.phases)
@@ -91,16 +100,16 @@ def measure(run):
 
 
 def estimated_seconds(phases, step, steps=None):
-    """Seconds for all phases, from those of a step of the largest one.
+    """Returns an estimate of the seconds for all phases.
 
-    An image is taken to cost in proportion to its side: networks that grow
-    are narrow where images are large. Measured on two CPU cores, TwinGAN at
-    16, 32 and 64 px: 78, 169 and 317 ms.
+    It assumes that the time per image is proportional to its side, because
+    networks that grow have few channels where feature maps are large. TwinGAN
+    on two CPU cores took 78, 169 and 317 ms at 16, 32 and 64 px.
 
     Args:
         phases: list of `Phase`.
-        step: seconds of a step of the largest one.
-        steps: where the run is cut short, or None.
+        step: seconds of a step of the largest phase.
+        steps: step at which the run ends before the last phase, or None.
     """
     largest = largest_phase(phases)
     side_batch = step / (largest.size * largest.batch_size)
@@ -115,7 +124,7 @@ def estimated_seconds(phases, step, steps=None):
 def _peak_memory():
     try:
         import resource
-    except ImportError:  # Windows has none.
+    except ImportError:  # The module does not exist on Windows.
         return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else 1024 * peak

@@ -1,7 +1,7 @@
-"""One file of weights, written whole and checked when it is read.
+"""Weights files with a checksum, which are written completely or not at all.
 
-The file is what `save_weights` of Keras writes, followed by a line with its
-SHA-256. HDF5 does not mind the line, and readers of weights do not see it.
+A file is what Keras' `save_weights` writes, followed by a line with its
+SHA-256. HDF5 ignores the line, so Keras can load the file as well.
 """
 
 import hashlib
@@ -16,13 +16,13 @@ from tf_i2i.errors import UserError
 
 _DIGEST = re.compile(rb"\nsha256 ([0-9a-f]{64})\n")
 _DIGEST_BYTES = 73
-# What Keras and HDF5 add to a variable, measured: a share of its size for
-# alignment, and bytes for names and groups.
+# What Keras and HDF5 add to the size of a variable, as measured: a factor for
+# alignment, and a number of bytes for names and groups.
 _SHARE, _HEADER_BYTES = 1.15, 1200
 
 
 class OtherNetworksError(UserError):
-    """The weights are whole, but belong to other networks."""
+    """The weights are undamaged, but belong to other networks."""
 
 
 class _InMemory(io.BytesIO):
@@ -37,9 +37,9 @@ class _InMemory(io.BytesIO):
 
 
 def content_of(model):
-    """The content of a weights file, in two parts of bytes.
+    """Returns the content of a weights file, in two parts.
 
-    It takes the size of the file in memory.
+    The whole content is in memory.
 
     Args:
         model: `UnpairedTranslator` with its optimizers.
@@ -52,13 +52,16 @@ def content_of(model):
 
 
 def damage(path):
-    """What is wrong with a weights file, in words; None if it is whole.
+    """Returns what is wrong with a weights file, as text; None if nothing is.
 
-    A file without a digest, which older versions wrote, counts as whole if
-    HDF5 opens it.
+    A file without a checksum, which older versions wrote, counts as undamaged
+    if HDF5 can open it.
+
+    Args:
+        path: path of the file.
 
     Raises:
-        UserError: there is no permission to read it.
+        UserError: there is no permission to read the file.
     """
     try:
         written, found = _digests(path)
@@ -66,7 +69,7 @@ def damage(path):
             h5py.File(path, "r").close()
     except PermissionError as error:
         raise UserError(
-            "`run_dir` must hold checkpoints that can be read. "
+            "`run_dir` must have checkpoints that can be read. "
             f"Received: {path} ({reason(error)})"
         ) from error
     except OSError as error:
@@ -75,7 +78,10 @@ def damage(path):
 
 
 def _digests(path):
-    """SHA-256 as written after the weights, and as found; None without one."""
+    """Returns the SHA-256 at the end of a file, and that of its weights.
+
+    Both are None if the file has none at its end.
+    """
     with open(path, "rb") as stream:
         weights = max(0, os.fstat(stream.fileno()).st_size - _DIGEST_BYTES)
         stream.seek(weights)
@@ -92,11 +98,11 @@ def _digests(path):
 
 
 def load_weights(model, path):
-    """Loads a whole file.
+    """Loads an undamaged weights file.
 
     Args:
         model: `UnpairedTranslator` with its optimizers.
-        path: a checkpoint in a run's folder of checkpoints.
+        path: path of a checkpoint in a run's folder of checkpoints.
 
     Raises:
         OtherNetworksError: the weights do not fit the model.
@@ -112,7 +118,7 @@ def load_weights(model, path):
 
 
 def size_of(model):
-    """Size of a checkpoint in bytes, rather over- than underestimated.
+    """Returns an estimate of the bytes of a checkpoint, rather too large.
 
     Args:
         model: `UnpairedTranslator` with its optimizers.
