@@ -1,8 +1,8 @@
-"""The configuration of a run: .gin files read, checked and written.
+"""Reads, checks and writes the configuration of a run, which gin holds.
 
-The only module that imports gin. Every public name that a .gin file may
-use is registered here, once; a module that a file imports may register more.
-gin keeps one configuration for the whole process.
+This is the only module that imports gin. All names that a .gin file may use
+are registered here; a module that a .gin file imports may register more. gin
+has one configuration for the whole process.
 """
 
 import ast
@@ -34,7 +34,8 @@ from tf_i2i.training.devices import PRECISIONS
 from tf_i2i.training.devices import fastest_precision
 from tf_i2i.training.run_config import RunConfig
 
-# What a .gin file may name, by that name; and `train`, which is `RunConfig`.
+# Name in .gin files -> function or class. There is also `train`, which is
+# `RunConfig`.
 REGISTERED = methods() | {
     "teacher": teacher,
     "perceptual": perceptual,
@@ -55,16 +56,19 @@ _run_config = gin.external_configurable(RunConfig, "train")
 
 @gin.register("former")
 def _former(start_size=None, taps=None):
-    """Takes settings in `settings.MOVED` of older files; see `check_moved`."""
+    """Accepts the settings in `settings.MOVED` that older files have.
+
+    They have no effect; see `check_moved`.
+    """
 
 
 # A file may include a shipped one by its name.
 for _folder in FOLDERS:
     gin.add_config_file_search_path(str(_folder))
 
-# Settings of `train` that may differ when a run is resumed: how long, how
-# often, on which devices; and the place of the data, because a run recognizes
-# its images by their contents.
+# Settings of `train` that may be changed when a run is resumed. The sources of
+# the images are among them, because a run recognizes its images by their
+# contents.
 MUTABLE_ON_RESUME = (
     "steps",
     "strategy",
@@ -81,20 +85,21 @@ MUTABLE_ON_RESUME = (
 
 
 def configure(run_dir, files=(), bindings=(), allow_imports=False):
-    """Replaces the configuration by files and then bindings; the last wins.
+    """Replaces gin's configuration by that of files and bindings.
 
-    What they leave open is settled here: the precision "auto" apart (see
-    `choose_precision`), the configuration is then complete.
+    Later files take precedence over earlier ones, and bindings over files.
+    Settings that they do not set are set here, except for the precision
+    "auto", which `choose_precision` replaces.
 
     Args:
         run_dir: folder of the run, which may not exist yet.
         files: paths of .gin files; empty for the run's own config.gin.
-        bindings: "name.parameter = value".
+        bindings: list of "name.parameter = value".
         allow_imports: whether the run's own config.gin may import code or
             include files.
 
     Raises:
-        UserError: for what gin cannot read or does not know.
+        UserError: gin cannot read a file or binding, or does not know a name.
     """
     own = [] if files else [_own_config(run_dir, allow_imports)]
     notes: list[str] = []
@@ -105,7 +110,9 @@ def configure(run_dir, files=(), bindings=(), allow_imports=False):
             for path in [*own, *files]:
                 gin.parse_config_file(str(path))
                 if own:
-                    notes.clear()  # The next training writes it anew.
+                    # The user need not change the run's own config.gin: the
+                    # next training writes it with the present names.
+                    notes.clear()
             for binding in bindings:
                 text, more = settings.rename(binding)
                 gin.parse_config(text)
@@ -116,7 +123,7 @@ def configure(run_dir, files=(), bindings=(), allow_imports=False):
         gin.finalize()
     except UserError:
         raise
-    except Exception as error:  # gin raises whatever its imports do.
+    except Exception as error:  # Imported modules may raise any exception.
         raise _refusal(error) from error
     for note in dict.fromkeys(notes):
         to_stderr(note)
@@ -124,13 +131,14 @@ def configure(run_dir, files=(), bindings=(), allow_imports=False):
 
 @contextlib.contextmanager
 def _reading(notes):
-    """Within this context gin reads files by the names that settings have now.
+    """Context in which gin replaces former names of settings in all files.
 
-    gin takes the first of its readers that can open a file, and
-    `gin.register_file_reader` adds one to the end only.
+    The reader is inserted into gin's private list, because gin uses the first
+    reader that can open a file, and `gin.register_file_reader` can only
+    append to the list.
 
     Args:
-        notes: list to which a sentence for each former name is added.
+        notes: list that a sentence is appended to for each former name.
     """
     opened = []
 
@@ -145,7 +153,7 @@ def _reading(notes):
         text, more = settings.rename(Path(path).read_text())
         notes.extend(more)
         file = io.StringIO(_within_shipped(text, path))
-        file.name = path  # For the messages of gin.
+        file.name = path  # gin's error messages contain it.
         opened.append(path)
         yield file
         opened.pop()
@@ -159,7 +167,18 @@ def _reading(notes):
 
 
 def _within_shipped(text, path):
-    """Makes a shipped config include shipped ones, not files of their names."""
+    """Makes the includes of a shipped config absolute paths of shipped ones.
+
+    Otherwise gin would first look for a file of that name in the current
+    folder.
+
+    Args:
+        text: content of a .gin file.
+        path: path of that file.
+
+    Returns:
+        The new text; `text` itself if the file is not a shipped config.
+    """
     for folder in FOLDERS:
         if Path(path).is_relative_to(folder):
             pattern = r"^(include ['\"])"
@@ -168,17 +187,19 @@ def _within_shipped(text, path):
 
 
 def _bind_optimizer(saved):
-    """Binds those settings of `Adam` that the configuration leaves open.
+    """Binds the settings of `Adam` that the configuration does not set.
 
-    A resumed run keeps its own values; a new one takes those of its method.
+    A resumed run keeps its values; a new run gets the values of its method.
 
     Args:
-        saved: bindings of the run so far, if any.
+        saved: dictionary of the bindings of the run so far; empty for a new
+            run.
     """
     sides = ("translator_optimizer", "critic_optimizer")
     if optimizers.adam not in [_referred(side) for side in sides]:
         return
-    # A function that builds a model states no values.
+    # If the model is built by a function, there is no class with values, and
+    # those of the base class are used.
     values = getattr(_referred("model"), "adam", UnpairedTranslator.adam)
     bound = given_settings()
     for name, value in values.items():
@@ -190,13 +211,13 @@ def _bind_optimizer(saved):
 def _referred(name):
     """The function or class that a setting of `train` refers to, or None."""
     value = given(name)
-    while repr(value).startswith("%"):  # A macro.
+    while repr(value).startswith("%"):  # A reference to a macro.
         value = gin.query_parameter(f"{repr(value)[1:]}/macro.value")
     return getattr(getattr(value, "configurable", None), "wrapped", None)
 
 
 def _literal(text, otherwise):
-    """The Python value that a text stands for, else `otherwise`."""
+    """Returns the Python value of a literal; `otherwise` if it is not one."""
     try:
         return ast.literal_eval(text)
     except (TypeError, ValueError, SyntaxError):
@@ -204,10 +225,14 @@ def _literal(text, otherwise):
 
 
 def _default_references():
-    """Bindings of those defaults of a run that a .gin file may configure.
+    """Returns bindings that set defaults of `RunConfig` as gin references.
 
-    A default is a plain function or class; bindings such as
-    `constant_then_linear.constant_share` reach it through a reference only.
+    The defaults are functions and classes. gin applies bindings such as
+    `constant_then_linear.constant_share` only to those that are set by a
+    reference.
+
+    Returns:
+        List of "train.NAME = @REFERENCE".
     """
     names = {what: name for name, what in REGISTERED.items()}
     return ["train.augmentation = @Augmentation()"] + [
@@ -218,7 +243,12 @@ def _default_references():
 
 
 def given(name, otherwise=None):
-    """The value bound to a setting of `train`, else `otherwise`."""
+    """Returns the value that a setting of `train` is bound to.
+
+    Args:
+        name: name of the setting, without "train.".
+        otherwise: value to return if the setting is not bound.
+    """
     try:
         return gin.query_parameter(f"train.{name}")
     except ValueError:
@@ -226,20 +256,20 @@ def given(name, otherwise=None):
 
 
 def given_settings():
-    """Dictionary of all bindings, "scope/name.parameter" -> value as text."""
+    """Returns all bindings: "scope/name.parameter" -> value as text."""
     return settings.bindings_of(gin.config_str())
 
 
 def resolved_config():
-    """The configuration with every default filled in, as gin text."""
+    """Returns the configuration used so far, with all defaults, as gin text."""
     return gin.operative_config_str()
 
 
 def run_config():
-    """The `RunConfig` of the configuration.
+    """Returns the `RunConfig` of the configuration.
 
     Raises:
-        UserError: for values that are refused.
+        UserError: a value is out of its range.
     """
     return _run_config()
 
@@ -249,38 +279,41 @@ def _config_of(run_dir):
 
 
 def _own_config(run_dir, allow_imports):
-    """Path of a run's config.gin.
+    """Returns the path of a run's config.gin, after checking it.
 
     Args:
         run_dir: folder of a run.
         allow_imports: whether the file may import code or include files.
 
     Raises:
-        UserError: there is none, it is damaged, or it imports or includes.
+        UserError: the file is missing or damaged; or it imports code or
+            includes files, and that is not allowed.
     """
     path = _config_of(run_dir)
     if not settings.saved_bindings(path):
         raise UserError(
-            "`run_dir` must be the folder of a run, with a whole config.gin; "
-            "the command that began the run, --gin_file and all, writes it "
-            f"anew. Received: {path.parent}"
+            "`run_dir` must be the folder of a run, with an undamaged "
+            "config.gin. The command that began the run, with its --gin_file "
+            f"and other flags, writes it again. Received: {path.parent}"
         )
     imports = re.search(
         r"^\s*(import|from|include)\b.*", path.read_text(), re.M
     )
     if imports and not allow_imports:
         raise UserError(
-            "`run_dir` holds a config.gin that runs code; if you trust it, "
-            f"pass --allow_imports. Received: {imports[0].strip()} in {path}"
+            "`run_dir` must have a config.gin that imports and includes "
+            "nothing; if you trust the code in it, add --allow_imports. "
+            f"Received: {imports[0].strip()} in {path}"
         )
     return path
 
 
 def choose_precision(run_dir, workers):
-    """Replaces precision "auto" in the configuration by a choice.
+    """Replaces the precision "auto" in the configuration.
 
-    A resumed run keeps its precision on any machine; a new one takes the
-    faster one. Of several workers, the chief decides.
+    A resumed run keeps its precision, also on another machine. A new run gets
+    the precision that is faster on this machine; with several workers, on
+    that of the chief.
 
     Args:
         run_dir: folder of the run.
@@ -297,27 +330,30 @@ def choose_precision(run_dir, workers):
 
 
 def check_same(run_dir, log):
-    """Refuses to resume a run with another configuration than it began with.
+    """Raises an error if a run is resumed with another configuration.
 
     Args:
         run_dir: folder of the run.
-        log: function that prints a line.
+        log: function that is called with a line if the run's config.gin is
+            missing or damaged.
 
     Raises:
-        UserError: naming the settings that differ.
+        UserError: settings not in `MUTABLE_ON_RESUME` differ from those of
+            the run so far; the message names them.
     """
     path = _config_of(run_dir)
     before = settings.saved_bindings(path)
     now = settings.bindings_of(resolved_config())
     if not before:
         log(
-            f"{path} is missing or damaged: written anew from this command, "
-            "which must be the one that began the run"
+            f"{path} is missing or damaged; it is written again from this "
+            "command, which must be the one that began the run"
         )
         return
-    if before.get("train.augmentation") == "None":  # It meant the default.
+    # In older files None meant the default augmentation.
+    if before.get("train.augmentation") == "None":
         del before["train.augmentation"]
-    # A setting that came with a newer version stood at its default.
+    # Settings that an older file lacks had the values of today's defaults.
     defaults = settings.bindings_of("\n".join(_default_references()))
     for name, parameter in inspect.signature(RunConfig).parameters.items():
         defaults.setdefault(f"train.{name}", repr(parameter.default))
@@ -330,17 +366,17 @@ def check_same(run_dir, log):
     changed = settings.differences(before, now, {*before, *now} - free)
     if changed:
         raise UserError(
-            "`run_dir` holds a run with another configuration. Begin a new "
-            "one with another --run_dir, from these weights with "
-            f"--init_from. Received: {'; '.join(changed)}"
+            "`run_dir` must have a run of the same configuration. Begin a new "
+            "run with another --run_dir; --init_from lets it begin with the "
+            f"weights of this run. Received: {'; '.join(changed)}"
         )
 
 
 def check_unused():
-    """Refuses bindings that were set and never read.
+    """Raises an error if nothing has read a binding.
 
     Raises:
-        UserError: naming the first of them.
+        UserError: there are unread bindings; the message names the first.
     """
     bound = given_settings()
     used = settings.bindings_of(resolved_config())
@@ -351,21 +387,22 @@ def check_unused():
     ]
     if unused:
         near = difflib.get_close_matches(unused[0], used, 1, 0.4)
-        hint = f"; do you mean {near[0]}" if near else ""
+        hint = f"; did you mean {near[0]}?" if near else "."
         raise UserError(
-            f"`{unused[0]}` is set, but nothing in this run reads it{hint}. "
+            f"`{unused[0]}` must be a setting that this run reads{hint} "
             f"Received: {unused[0]} = {bound[unused[0]]}"
         )
 
 
 def check_moved(model):
-    """Refuses former settings of the phases that contradict the model.
+    """Raises an error if former settings of the phases contradict the model.
 
     Args:
         model: the `UnpairedTranslator` of the run.
 
     Raises:
-        UserError: naming the setting.
+        UserError: a setting differs from the attribute of the model that
+            replaces it.
     """
     for name, attribute in settings.MOVED.items():
         found = given_settings().get(f"former.{attribute}")
@@ -375,13 +412,16 @@ def check_moved(model):
         value = _literal(found, own)
         if (tuple(value) if isinstance(value, list) else value) != own:
             raise UserError(
-                f"`{name}` must be removed: the phases follow the model, "
-                f"whose {attribute} is {own}. Received: {found}"
+                f"`{name}` must be removed, because the phases follow the "
+                f"model, whose {attribute} is {own}. Received: {found}"
             )
 
 
 def write_config(run_dir):
     """Writes the resolved configuration to a run's config.gin.
+
+    Args:
+        run_dir: folder of the run, which is made if needed.
 
     Raises:
         OSError: the folder cannot be written.
@@ -393,24 +433,25 @@ def write_config(run_dir):
 
 @contextlib.contextmanager
 def one_line_errors():
-    """Turns errors of configured functions into a `UserError` of one line."""
+    """Context that turns errors of configured functions into `UserError`s."""
     try:
         yield
     except UserError:
         raise
     except (TypeError, ValueError) as error:
         if "In call to configurable" not in str(error):
-            raise  # Not an argument's fault, but ours.
+            raise  # gin did not add its context, so this is a bug.
         raise _refusal(error) from error
 
 
 def _refusal(error):
-    """A `UserError` of one line for an error from within gin."""
+    """Returns a `UserError` of one line for an error from within gin."""
     text = " ".join(str(error).split())
-    text = text.partition(" In call to configurable")[0]  # Where in Python.
+    # gin appends the place in the Python code, which is left out.
+    text = text.partition(" In call to configurable")[0]
     if "No configurable matching" in text:
         text += f" Known names: train, {', '.join(REGISTERED)}."
     return UserError(
-        "`configuration` must be one that gin can read and apply. "
-        f"Received: {text}"
+        "`configuration` must be valid for gin and for the functions that it "
+        f"sets. Received: {text}"
     )
