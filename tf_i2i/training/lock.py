@@ -1,4 +1,4 @@
-"""One trainer at a time in a run directory."""
+"""Locks a run directory, so that only one process trains in it."""
 
 import contextlib
 import errno
@@ -32,10 +32,12 @@ def locked(run_dir, log):
 
     Args:
         run_dir: folder of the run.
-        log: called with a line where the file system locks no files.
+        log: function that is called with a line if the file system cannot
+            lock files.
 
     Raises:
-        UserError: another trainer holds it, or it cannot be written.
+        UserError: another process trains in the run directory, or it cannot
+            be written.
     """
     run_dir = Path(run_dir)
     existed = run_dir.exists()
@@ -55,7 +57,7 @@ def locked(run_dir, log):
             _release(lock)
         if not existed:
             with contextlib.suppress(OSError):
-                run_dir.rmdir()  # Fails, as it should, if the run has begun.
+                run_dir.rmdir()  # It fails, as intended, if the run has begun.
 
 
 def _acquire(lock, run_dir, log):
@@ -63,7 +65,7 @@ def _acquire(lock, run_dir, log):
         lock.acquire()
     except filelock.Timeout as error:
         raise UserError(
-            "`run_dir` must not be in training already: wait for that "
+            "`run_dir` must not be in use by another training: wait for that "
             "process, end it, or choose another --run_dir. "
             f"Received: {run_dir}, in training by {_holder(run_dir)}"
         ) from error
@@ -75,7 +77,8 @@ def _acquire(lock, run_dir, log):
             "sure that no second trainer runs in it"
         )
         return False
-    with contextlib.suppress(OSError):  # A full disk holds the lock as well.
+    # On a full disk the text cannot be written, but the lock is held as well.
+    with contextlib.suppress(OSError):
         Path(lock.lock_file).write_text(
             f"process {os.getpid()} on {socket.gethostname()} since "
             f"{time.strftime('%Y-%m-%d %H:%M')}\n"
@@ -84,6 +87,7 @@ def _acquire(lock, run_dir, log):
 
 
 def _holder(run_dir):
+    """Returns a description of the process that holds the lock."""
     try:
         return (run_dir / NAME).read_text().strip() or "another process"
     except OSError:
@@ -91,7 +95,8 @@ def _holder(run_dir):
 
 
 def _release(lock):
-    # While it is still held: a process that locks a removed file tries again.
+    # The file is removed before the lock is released, because a process that
+    # locks a removed file tries again with a new one.
     with contextlib.suppress(OSError):
         os.unlink(lock.lock_file)
     lock.release()
