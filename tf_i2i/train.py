@@ -59,7 +59,7 @@ def _parser():
     add(
         "--labels_b",
         help="CSV file with the labels of the images of B, which are used for "
-        "validation only",
+        "validation and evaluation only",
     )
     add(
         "--init_from",
