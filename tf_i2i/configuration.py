@@ -436,8 +436,8 @@ def one_line_errors():
     """Context that turns errors of configured functions into `UserError`s."""
     try:
         yield
-    except UserError:
-        raise
+    except UserError as error:
+        raise UserError(_without_place(str(error))) from error
     except (TypeError, ValueError) as error:
         if "In call to configurable" not in str(error):
             raise  # gin did not add its context, so this is a bug.
@@ -446,12 +446,17 @@ def one_line_errors():
 
 def _refusal(error):
     """Returns a `UserError` of one line for an error from within gin."""
-    text = " ".join(str(error).split())
-    # gin appends the place in the Python code, which is left out.
-    text = text.partition(" In call to configurable")[0]
+    text = " ".join(_without_place(str(error)).split())
+    if isinstance(error, SyntaxError) and error.text:
+        text += f": {error.text.strip()}"
     if "No configurable matching" in text:
         text += f" Known names: train, {', '.join(REGISTERED)}."
     return UserError(
         "`configuration` must be valid for gin and for the functions that it "
         f"sets. Received: {text}"
     )
+
+
+def _without_place(text):
+    """Returns an error's text without the place in the code that gin adds."""
+    return re.split(r"\s+In call to configurable", text)[0]
