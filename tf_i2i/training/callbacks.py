@@ -181,7 +181,11 @@ class Evaluate(StateCallback):
 
     def on_train_begin(self, logs=None):
         super().on_train_begin(logs)
-        real = RealImages.of_data(self.data, self.state.phase.size)
+        real = RealImages.of_data(
+            self.data,
+            self.state.phase.size,
+            labels=self.data.label_tables(),
+        )
         self.validation = Validation(
             self.model, real, self.config.evaluation, self.config.seed
         )
