@@ -15,7 +15,7 @@ from tf_i2i.cli import share_cores
 from tf_i2i.errors import UserError
 from tf_i2i.training.devices import make_strategy
 
-share_cores()  # As the verb has it: the bits of runs depend on it.
+share_cores()  # As `train` does, because the bits of runs depend on it.
 # Two devices for `MirroredStrategy`; only possible before the first use.
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0],

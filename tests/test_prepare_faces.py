@@ -1,4 +1,4 @@
-"""What the verb makes, goes on with, lists and refuses."""
+"""What the command writes, continues, lists and refuses."""
 
 import csv
 import importlib.util

@@ -7,8 +7,8 @@
     batches = tf_i2i.data.unpaired("photos/", "drawings/", image_size=32)
     model.fit(batches, steps_per_epoch=500, epochs=10)
 
-Methods and modules are loaded when they are first asked for, and TensorFlow
-with them.
+Methods and modules are imported when they are first used. TensorFlow is
+imported together with the first one that needs it.
 """
 
 import importlib

@@ -33,7 +33,7 @@ _LITE = b"TFL3"  # Bytes 4 to 7 of every .tflite file.
 
 
 def main(argv):
-    """Runs the verb; it serves the page until Ctrl-C.
+    """Runs the command; it serves the page until Ctrl-C.
 
     Args:
         argv: command line, without the program.

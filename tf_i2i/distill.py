@@ -67,7 +67,7 @@ def _parser():
 
 
 def main(argv):
-    """Runs the verb.
+    """Runs the command.
 
     Args:
         argv: command line, without the program.
@@ -217,7 +217,7 @@ def _table(run, models, direction, count):
     """Returns the scores of both models and of the cheats in one direction.
 
     Returns:
-        Dictionary: row -> dictionary, name of a number -> float.
+        Dictionary from each row to a dictionary of its numbers (name -> float).
     """
     from tf_i2i.evaluation.evidence import RealImages
     from tf_i2i.evaluation.judge import Judge

@@ -25,7 +25,7 @@ from tf_i2i.training import settings
 
 
 def main(argv, names=None):
-    """Runs the verb.
+    """Runs the command.
 
     Args:
         argv: command line, without the program.

@@ -273,7 +273,7 @@ def picture(queries, neighbours):
 
 
 def main(argv):
-    """Runs the verb.
+    """Runs the command.
 
     Args:
         argv: command line, without the program.

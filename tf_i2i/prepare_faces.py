@@ -40,7 +40,7 @@ NO_FACE = "no face found"
 
 
 def main(argv):
-    """Runs the verb.
+    """Runs the command.
 
     Args:
         argv: command line, without the program.

@@ -48,7 +48,7 @@ def sample_pairs(model, count, seed=0):
 
 
 def main(argv):
-    """Runs the verb.
+    """Runs the command.
 
     Args:
         argv: command line, without the program.

@@ -1,4 +1,4 @@
-"""The styles that `translate` is asked for by `--style`."""
+"""The styles that `translate --style` selects."""
 
 from pathlib import Path
 
@@ -64,7 +64,7 @@ def count_styles(style, samples, interpolate):
 
 
 def styles_for(model, direction, style, count, seed=0):
-    """Returns the styles that `--style` asks for.
+    """Returns the styles that `--style` selects.
 
     Args:
         model: `UnpairedTranslator`.

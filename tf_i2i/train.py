@@ -87,7 +87,7 @@ def _parser():
 
 
 def main(argv):
-    """Runs the verb.
+    """Runs the command.
 
     Args:
         argv: command line, without the program.

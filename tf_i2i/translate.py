@@ -32,7 +32,7 @@ from tf_i2i.training import settings
 
 
 def main(argv):
-    """Runs the verb.
+    """Runs the command.
 
     Args:
         argv: command line, without the program.

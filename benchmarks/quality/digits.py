@@ -198,7 +198,7 @@ def baselines(source, target, size, width, seed):
 
 
 def call_train(run_dir, folders, gin_file, bindings):
-    """Runs the train verb, and returns the minutes that it took."""
+    """Runs the command `train`, and returns the minutes that it took."""
     flags = [f"--gin_file={gin_file}", f"--run_dir={run_dir}"]
     for domain, folder in zip("ab", folders, strict=True):
         flags.append(f"--data_{domain}={folder}")

@@ -332,8 +332,8 @@ ROWS = {
         )
         for name, without in {"whole": {}, **LEFT_OUT}.items()
     },
-    # One layer translated for itself (Figure 7); of the deepest one, that is
-    # the cascade so far.
+    # One layer translated alone (Figure 7). For the deepest layer, this is also
+    # the first part of the cascade.
     **{
         f"cdft_cats_{tap}": Row(
             "selfie_cats", "cdft.gin", cascade_64((tap,), **CATS)
@@ -414,7 +414,7 @@ def prepare(task, work, data_root):
 
 
 def call(verb, *flags):
-    """Runs a verb of the package, with its output on the terminal."""
+    """Runs a command of the package, with its output on the terminal."""
     subprocess.run([sys.executable, "-m", f"tf_i2i.{verb}", *flags], check=True)
 
 

@@ -1,4 +1,4 @@
-"""Every verb works on a method of one's own, whatever it can do."""
+"""Every command works on a method of one's own, whatever it can do."""
 
 import json
 from types import SimpleNamespace

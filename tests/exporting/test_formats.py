@@ -1,4 +1,4 @@
-"""The table of formats, and what the export verb reads from it."""
+"""The table of formats, and what the command `export` reads from it."""
 
 import json
 import sys

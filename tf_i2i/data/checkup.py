@@ -135,7 +135,7 @@ class Domain:
         return len(self.names)
 
     def summary(self):
-        """Returns a dictionary of counts and sizes, of values for JSON."""
+        """Returns counts and sizes, a dictionary that JSON can represent."""
         sizes = [self._size(share) for share in (0, 0.5, 1)]
         return {
             "source": self.title,

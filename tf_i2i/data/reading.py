@@ -47,7 +47,7 @@ _KINDS = {
 }
 
 
-class BadImage(UserError):  # noqa: N818 (it is also the value of an `Item`)
+class BadImage(UserError):  # noqa: N818 (an `Item` can contain it, unraised)
     """A file that cannot be used as an image.
 
     Attributes:

@@ -211,7 +211,7 @@ class TfdsSource:
         """Returns a dictionary from splits of TFDS to ours."""
         there = self._builder.info.splits
         try:
-            there[split]  # This accepts slices too, which are no keys.
+            there[split]  # Accepts slices such as "train[:10%]" too.
         except (KeyError, ValueError) as error:
             raise UserError(
                 f"`{self.name}` must have one of the splits "

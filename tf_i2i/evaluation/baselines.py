@@ -51,8 +51,9 @@ def baselines(evidence, seed=0):
         Dictionary, row -> uint8 array, in the order of a table. It has all
         rows of `ROWS` except "model" and "best", and except "truth" if there
         are no hidden partners. Each row has one image for each input, except
-        for "floor", whose images belong to no input. For "nearest",
-        thumbnails are compared.
+        for "floor", whose images belong to no input. The images
+        of "nearest" are the target images whose thumbnails are most similar
+        to those of the inputs.
     """
     inputs, target = evidence.inputs, evidence.target_train
     rng = np.random.default_rng(seed)

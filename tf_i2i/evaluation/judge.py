@@ -146,8 +146,8 @@ class Judge:
             cheats: whether to include rows that `score` does not need.
 
         Returns:
-            Dictionary: row -> dictionary, name of a number -> float. The
-            candidates come first.
+            Dictionary from each row to a dictionary of its numbers
+            (name -> float). The candidates come first.
 
         Raises:
             UserError: there is no measure of one of the names.

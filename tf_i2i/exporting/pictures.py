@@ -91,7 +91,7 @@ def one_size(model, direction, size=None, batch=1):
 
     Raises:
         UserError: `size` is not a multiple of `size_multiple`, or it is not
-            the own size of a model of fixed size.
+            the size of a model of fixed size.
     """
     import tensorflow as tf
 

@@ -41,7 +41,7 @@ def saved_model(path, signature=DEFAULT_SIGNATURE):
     model = tf.saved_model.load(str(path))
     if signature not in model.signatures:
         raise UserError(
-            f"`{path}` must have the signature that is asked for; it has "
+            f"`{path}` must have the requested signature; it has "
             f"{sorted(model.signatures)}. Received: {signature!r}"
         )
     function = model.signatures[signature]
@@ -57,11 +57,12 @@ def saved_model(path, signature=DEFAULT_SIGNATURE):
         )
 
     def forward(images):
-        # A reference to the model, so that it lives as long as this function.
         levels = (images + 1) * 127.5
         if spec.dtype == tf.uint8:
             levels = tf.round(levels)
         given = {argument: tf.cast(levels, spec.dtype)}
+        # This refers to `model`, not to `function`, so that the variables
+        # stay in memory.
         results = model.signatures[signature](**given)
         return {name: tf.cast(results[name], tf.float32) for name in taps}
 

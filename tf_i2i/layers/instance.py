@@ -20,7 +20,8 @@ class InstanceNormalization(keras.layers.Layer):
             channel. The networks of CycleGAN and UNIT have none.
     """
 
-    # Export reads this: int8 is inaccurate for statistics of single images.
+    # Export warns if it is true, because int8 is inaccurate for statistics of
+    # single images.
     per_image = True
 
     def __init__(self, epsilon=1e-5, affine=False, name=None):

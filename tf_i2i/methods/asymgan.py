@@ -15,8 +15,8 @@ direction from B to A takes a style. The style is z: it is sampled from
 N(0, I), encoded by E from an image of A, or interpolated between two codes.
 
 By default the weights of the extension losses (eq. 13 to 18) are 0. Then the
-loss is eq. 12, which the paper calls "Ours-w/o-ex". With these weights it is
-eq. 19.
+loss is eq. 12, which the paper calls "Ours-w/o-ex". If they are above 0, the
+loss is eq. 19.
 
 What the paper leaves open, or what differs here:
 - The paper does not give the layers of E and D_Z; `networks.asymgan` has the

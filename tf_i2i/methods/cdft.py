@@ -103,8 +103,8 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
         "width": 0.05,
     }
     tiny_variants = {
-        # The last stage. With one critic update per step, a test can split
-        # the batch over two devices.
+        # Without `stage`, the model is in its last stage. With one critic
+        # update per step, a test can split the batch over two devices.
         "": {"critic_steps": 1},
         "inversion": {"critic_steps": 1, "stage": "inversion"},
     }
@@ -431,8 +431,8 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
     def _inversion_tensors(self, images, layers, training):
         """Returns the tensors of the stage "inversion".
 
-        For each layer these are its reconstructed images, their features,
-        and the scores of its critic.
+        For each layer these are the images reconstructed from it, the
+        features of these images, and the scores of the layer's critic.
         """
         limits = BATCH_NORM if training else None
         routing = NormRouting(("real", "fake"), limits)

@@ -331,8 +331,8 @@ class TwoSidedModel(keras.Model):
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         """Does nothing, because all networks are built already.
 
-        Keras would run a first batch and average it over the replicas, which
-        is not possible with several workers.
+        Keras would run the networks on a first batch and average the results
+        over the replicas, which is not possible with several workers.
         """
 
     # Phases of a run.

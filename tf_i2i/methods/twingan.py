@@ -335,7 +335,10 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
         }
 
     def _scores(self, critic, domain, s):
-        """Returns a critic's logits, and its slope at noisy real images."""
+        """Returns a critic's logits and gradient norms.
+
+        The gradients are taken at real images with added noise.
+        """
         kinds = ("", "fake_", "same_") if self.same_gan else ("", "fake_")
         augmented = [
             self.augment_for_critic(s[kind + domain], kind + domain)

@@ -79,7 +79,7 @@ class UNITAdaptation(
         weight_decay: weight of half the sum of squares of the network
             weights, a loss of translators and of critics (5e-4).
         same_gan: whether critics judge reconstructions too.
-        same_start: whether the layers that each domain has for itself are
+        same_start: whether the layers that exist once for each domain are
             initialized with equal weights, so that the classifiers of A and
             B are equal at the start.
         average_kimg, seed, name: see `UnpairedTranslator`.

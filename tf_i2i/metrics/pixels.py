@@ -303,7 +303,7 @@ def _full_mask(mask, shape):
     if full is None or mask.dtype != bool or not full.any():
         raise UserError(
             f"`mask` must be bool, broadcast to {list(shape)} and be True for "
-            f"some pixel. Received: {mask.dtype} {list(mask.shape)}, "
+            f"at least one pixel. Received: {mask.dtype} {list(mask.shape)}, "
             f"{np.count_nonzero(mask)} True"
         )
     return full

@@ -228,7 +228,7 @@ def _same_length(predicted, labels):
     predicted, labels = np.asarray(predicted), np.asarray(labels)
     if predicted.shape != labels.shape or labels.ndim != 1 or not len(labels):
         raise UserError(
-            "`predicted` and `labels` must be [N] with one N above 0. "
+            "`predicted` and `labels` must have the same shape [N], N above 0. "
             f"Received: {list(predicted.shape)} and {list(labels.shape)}"
         )
     return predicted, labels

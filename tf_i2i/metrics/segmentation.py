@@ -79,7 +79,7 @@ def segmentation_scores(hist, absent="zero"):
     hist = np.asarray(hist, np.float64)
     if not hist.sum():
         raise UserError(
-            "`hist` must count some pixel. Received: "
+            "`hist` must count at least one pixel. Received: "
             f"{list(hist.shape)}, all zero"
         )
     right, true = np.diag(hist), hist.sum(1)

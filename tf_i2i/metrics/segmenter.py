@@ -18,8 +18,8 @@ VOID = 255  # Label of a pixel that belongs to no class.
 # A colour counts as one of the palette's if no channel differs by more than
 # this, in levels of 255. Lossy files change colours by a few levels.
 NEAR = 16
-# Ridge of the least squares for each feature, as a share of its sum of
-# squares.
+# Ridge penalty of each feature in the least squares, as a share of the sum of
+# the feature's squares.
 _RIDGE = 1e-3
 _BATCH = 16
 

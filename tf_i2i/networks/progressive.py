@@ -104,8 +104,8 @@ class ConvolutionBase(Network):
         self.per_image = False
         if norm:
             norm = dict(norm)
-            # Export reads `per_image`: int8 is inaccurate for statistics of
-            # single images.
+            # Export warns if `per_image` is true, because int8 is inaccurate
+            # for statistics of single images.
             self.per_image = norm.pop("pixel_norm", True) and not linear
             self.norm = DomainBatchRenormalization(**norm, name="norm")
 

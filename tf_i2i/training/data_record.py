@@ -27,10 +27,10 @@ def record(store, before=None):
             unchanged file, it is returned, and the images are not read.
 
     Returns:
-        A dictionary for JSON: "store" and "written", path and modification
-        time of the store; "counts", split -> number of images; "order", a
-        hash of all images and splits; and "pictures", name of an image ->
-        hash, in the order of the store.
+        A dictionary that JSON can represent: "store" and "written", path and
+        modification time of the store; "counts", split -> number of images;
+        "order", a hash of all images and splits; and "pictures", name of an
+        image -> hash, in the order of the store.
     """
     written = store.path.stat().st_mtime_ns
     entry = {"store": str(store.path), "written": written}

@@ -67,7 +67,8 @@ class MetricsLog:
         """Appends a line to metrics.jsonl, and scalars to the events.
 
         Args:
-            row: dictionary for JSON; the counters are added before it.
+            row: dictionary that JSON can represent; the counters are added
+                before it.
             scalars: dictionary, name in TensorBoard -> number. In the names,
                 directions such as "a_to_b" are replaced by the run's own
                 names of its domains.
@@ -134,7 +135,7 @@ def _writing_events(path):
         with writing(path):
             yield
     except tf.errors.OpError as error:
-        # "... path; No space left on device\n ..."
+        # The text is, for example, "... path; No space left on device\n ...".
         words = str(error).partition("; ")[2] or str(error)
         words = words.partition("\n")[0].partition(" [Op:")[0]
         raise OSError(errno.EIO, words, str(path)) from error

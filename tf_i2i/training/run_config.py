@@ -136,7 +136,10 @@ class RunConfig:
 
     @property
     def augmentations(self):
-        """Dictionary, domain -> `Augmentation`, which keeps colours of maps."""
+        """Dictionary, domain -> `Augmentation`.
+
+        The augmentation of label maps does not change colours.
+        """
         a = self.augmentation or Augmentation()
         found = {"a": a, "b": self.augmentation_b or a}
         return {

@@ -22,7 +22,7 @@ from tf_i2i.training import data_record
 class RunData:
     """The two domains of a run: images, splits, labels, training batches.
 
-    Nothing is read until `read`, or until images or labels are asked for.
+    Nothing is read until `read` is called, or images or labels are accessed.
 
     Args:
         config: `RunConfig`.

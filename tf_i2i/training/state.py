@@ -80,8 +80,8 @@ class TrainingState:
         """Returns the number of steps of the whole run.
 
         Args:
-            limit: step at which the training ends before the last phase, or
-                None.
+            limit: step at which the training stops even if phases are not
+                finished; None for no limit.
         """
         step, shown = self.step, self.images_shown
         for phase in self.phases:

@@ -31,9 +31,10 @@ def plan(run):
         run: `OpenedRun`.
 
     Returns:
-        Dictionary of values for JSON: settings of the run; sizes in pixels;
-        `checkpoint_bytes`, the size of one checkpoint; and `settings`, a
-        dictionary of the settings that decide how much memory a step needs.
+        Dictionary that JSON can represent: settings of the run; sizes in
+        pixels; `checkpoint_bytes`, the size of one checkpoint; and
+        `settings`, a dictionary of the settings that decide how much memory
+        a step needs.
     """
     config, phase = run.config, largest_phase(run.phases)
     return {
@@ -46,7 +47,7 @@ def plan(run):
         "phase": phase.name,
         "batch_size": phase.batch_size,
         "checkpoint_bytes": size_of(run.model),
-        "checkpoints": config.keep + 1,  # One more while it is written.
+        "checkpoints": config.keep + 1,  # Plus the one being written.
         "settings": {
             name: value
             for name, value in run.bindings.items()

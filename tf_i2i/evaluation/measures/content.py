@@ -47,8 +47,8 @@ MEASURE = Measure(
             "median_rank",
             CONTENT,
             "lower",
-            "Median rank of the own hidden partner; 1 is the nearest. By "
-            "chance it is half the number of images.",
+            "Median rank of an output's own hidden partner; 1 is the nearest. "
+            "By chance it is half the number of images.",
         ),
         Output(
             "input_r@1",
@@ -71,8 +71,8 @@ MEASURE = Measure(
             "input_median_rank",
             CONTENT,
             "lower",
-            "Median rank of the own input; 1 is the nearest. By chance it is "
-            "half the number of images.",
+            "Median rank of an output's own input; 1 is the nearest. By chance "
+            "it is half the number of images.",
         ),
     ),
 )

@@ -78,7 +78,8 @@ MEASURE = Measure(
             "code_median_rank",
             CODES,
             "lower",
-            "Median rank of the own hidden partner's code; 1 is the nearest.",
+            "Median rank of the code of an image's own hidden partner; 1 is "
+            "the nearest.",
             by_features=False,
         ),
         Output(

@@ -33,7 +33,7 @@ MEASURE = Measure(
             ROUND_TRIP,
             "lower",
             "Increase of the error after translating back, in levels of 255, "
-            "if noise of 2 levels is added to the translation before.",
+            "if noise of 2 levels is first added to the translation.",
             by_features=False,
             in_terminal=True,
         ),
@@ -42,7 +42,7 @@ MEASURE = Measure(
             SENSITIVITY,
             "lower",
             "Mean error after translating back, in levels of 255, if the "
-            "translation is disturbed before. If the error jumps at 1 or 2 "
+            "translation is disturbed first. If the error jumps at 1 or 2 "
             "levels of noise, or at rounding to 8 bits, information on the "
             "input is hidden in differences that are invisible.",
             by_features=False,
