@@ -55,7 +55,7 @@ def test_version(capsys, monkeypatch):
 def test_an_unknown_verb_is_refused(capsys, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["tf_i2i", "transalte"])
     assert refuse("transalte") == 2
-    assert capsys.readouterr().err.startswith("error: `verb` ")
+    assert capsys.readouterr().err.startswith("error: `command` ")
 
 
 def test_a_verb_is_run(monkeypatch):

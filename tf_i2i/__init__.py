@@ -8,7 +8,7 @@
     model.fit(batches, steps_per_epoch=500, epochs=10)
 
 Methods and modules are imported when they are first used. TensorFlow is
-imported together with the first one that needs it.
+imported together with the first method or module that needs it.
 """
 
 import importlib
@@ -17,7 +17,9 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name):
-    if name[:1].isupper():  # Methods are classes, all others are modules.
+    # A name with a capital letter is a method, which is a class. All other
+    # names are modules.
+    if name[:1].isupper():
         methods = importlib.import_module("tf_i2i.methods")
         if name in dir(methods):
             return getattr(methods, name)

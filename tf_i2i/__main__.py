@@ -1,4 +1,4 @@
-"""python -m tf_i2i: lists the verbs, runs one of them, or tells the version.
+"""python -m tf_i2i: lists the commands, runs one, or prints the version.
 
 python -m tf_i2i
 python -m tf_i2i --version
@@ -16,10 +16,11 @@ from tf_i2i.verbs import VERBS
 
 
 def main(argv=None):
-    """Runs a verb, or prints the list of verbs.
+    """Runs a command, or prints the list of commands.
 
     Args:
-        argv: command line, without the program; None for the process's own.
+        argv: arguments of the command line, without the program; None for
+            those of the process.
     """
     argv = sys.argv[1:] if argv is None else argv
     if argv and argv[0] in VERBS:
@@ -30,23 +31,24 @@ def main(argv=None):
 
 
 def _print_help(argv):
-    """Prints the help or the version; refuses an unknown verb."""
+    """Prints the help or the version; raises an error for other commands."""
     parser = argparse.ArgumentParser(
         prog="tf_i2i",
         description="Unpaired image-to-image translation. "
-        "python -m tf_i2i VERB --help shows the flags of each.",
-        epilog="verbs:\n"
+        "python -m tf_i2i COMMAND --help shows the flags of each.",
+        epilog="commands:\n"
         + "\n".join(f"  {name:14} {does}" for name, does in VERBS.items()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "--version", action="version", version=f"tf_i2i {tf_i2i.__version__}"
     )
-    parser.add_argument("verb", nargs="?", help="one of those below")
+    parser.add_argument("command", nargs="?", help="one of the commands below")
     flags, _ = parser.parse_known_args(argv)
-    if flags.verb:
+    if flags.command:
         raise UserError(
-            f"`verb` must be one of {', '.join(VERBS)}. Received: {flags.verb}"
+            f"`command` must be one of {', '.join(VERBS)}. "
+            f"Received: {flags.command}"
         )
     parser.print_help()
 

@@ -1,6 +1,6 @@
-"""Command line parts of all verbs: flags, one-line errors, imports.
+"""Parts that all commands share: flags, one-line errors, imports.
 
-TensorFlow is imported so that it prints nothing.
+TensorFlow is imported in such a way that it prints nothing.
 """
 
 import argparse
@@ -18,13 +18,13 @@ from tf_i2i.errors import printable
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message):
-        # The flag in backticks, as in every `UserError`.
+        # Every `UserError` has the name of the argument in backticks.
         message = re.sub(r"(--\w+)", r"`\1`", message, count=1)
         raise UserError(f"{message}. See: python -m {self.prog} --help")
 
 
 class _Model(argparse.Action):
-    """Stores the folder of the shipped model whose name is given."""
+    """Action of `--model`; stores the folder of the shipped model."""
 
     def __call__(self, parser, namespace, values, option_string=None):
         setattr(namespace, self.dest, models.find_model(values))
@@ -33,11 +33,11 @@ class _Model(argparse.Action):
 def parser(verb, description, examples):
     """Returns an argument parser whose help ends with example commands.
 
-    Its errors are raised as `UserError`.
+    The parser raises its errors as `UserError`.
 
     Args:
-        verb: name of the verb, a module of `tf_i2i`.
-        description: one or two sentences that say what the verb does.
+        verb: name of the command, which is a module of `tf_i2i`.
+        description: one or two sentences that say what the command does.
         examples: list of complete command lines.
     """
     return _Parser(
@@ -50,13 +50,13 @@ def parser(verb, description, examples):
 
 
 def run(main):
-    """Runs a verb on the command line's arguments.
+    """Runs a command with the arguments of the command line.
 
     A `UserError` is printed in one line, and the process exits with status 2.
-    After Ctrl-C the status is 130.
+    After Ctrl-C the exit status is 130.
 
     Args:
-        main: function of the verb, which takes a list of arguments.
+        main: function of the command, which takes a list of arguments.
     """
     try:
         main(sys.argv[1:])
@@ -68,14 +68,15 @@ def run(main):
         print("stopped", file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:
-        # The program that reads the output (head, less) has ended.
+        # The program that reads the output, such as head or less, has ended.
+        # What Python still writes to stdout when it exits is discarded.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def add_run_flags(add, required=True):
     """Adds the flags that name a trained run: `--run_dir` and `--model`.
 
-    `--model` also sets `run_dir`, to the folder of the shipped model.
+    `--model` sets `run_dir` to the folder of the shipped model.
 
     Args:
         add: method `add_argument` of a parser.
@@ -135,9 +136,10 @@ def add_direction_flag(add, text="direction of translation (default: a_to_b)"):
 
 
 def check_run_dir(path, flag="run_dir"):
-    """Raises an error unless a folder can be a run.
+    """Raises an error if a folder is not a run directory.
 
-    Verbs call this before TensorFlow is imported, to fail at once.
+    Commands call this before they import TensorFlow, so that an error is
+    reported at once.
 
     Args:
         path: folder of the run.
@@ -161,7 +163,7 @@ def find_run(value, flag):
         flag: name of the flag that gave it, for the error message.
 
     Raises:
-        UserError: it is neither.
+        UserError: `value` is neither of these.
     """
     if value in models.shipped_models():
         return models.find_model(value)
@@ -172,11 +174,11 @@ def find_run(value, flag):
 def import_tensorflow(training=False):
     """Imports TensorFlow without its messages on stderr, and returns it.
 
-    Verbs call this after they have checked their flags, because the import
+    Commands call this after they have checked their flags, because the import
     takes seconds.
 
     Args:
-        training: whether a training follows; `share_cores` is then called.
+        training: whether the command trains; if so, `share_cores` is called.
 
     Raises:
         UserError: Keras is set to another backend, or TensorFlow is not
@@ -200,8 +202,8 @@ def import_tensorflow(training=False):
                 "TensorFlow 2.21 or newer is needed: pip install tensorflow. "
                 f"Received: {error}"
             ) from error
-        # Devices are initialized here, where their messages are hidden. With
-        # TF_CONFIG the workers must be connected first.
+        # Devices are initialized here, because their messages are hidden here.
+        # If TF_CONFIG is set, the workers must be connected before that.
         if "TF_CONFIG" not in os.environ:
             tensorflow.config.list_logical_devices()
     return tensorflow
@@ -210,10 +212,10 @@ def import_tensorflow(training=False):
 def share_cores():
     """Makes TensorFlow run two operations at a time, on half the cores each.
 
-    A training step has enough independent operations for this; on two cores
-    it is a seventh faster. The last bits of the trained weights depend on
-    this setting, so every training uses it. If the user has set TensorFlow's
-    environment variables for threads, they are left as they are.
+    A training step has enough independent operations to keep both halves busy;
+    on two cores, a step becomes a seventh faster. The last bits of the trained
+    weights depend on this setting, so that every training uses it. TensorFlow's
+    environment variables for threads are not changed if the user has set them.
     """
     half = max(1, (os.cpu_count() or 1) // 2)
     os.environ.setdefault("TF_NUM_INTEROP_THREADS", "2")

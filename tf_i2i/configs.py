@@ -8,9 +8,10 @@ from pathlib import Path
 
 from tf_i2i.errors import UserError
 
-_PARTS = "parts"  # Folder of files that others include.
+_PARTS = "parts"  # Folder of .gin files that other .gin files include.
 _PACKAGE = Path(__file__).parent
-# In a wheel the configs are in the package, in a checkout next to it.
+# An installed package contains the configs. In a checkout, the folder of the
+# configs is next to that of the package.
 FOLDERS = (_PACKAGE / "gin_configs", _PACKAGE.parent / "gin_configs")
 
 
@@ -18,7 +19,7 @@ def shipped_configs():
     """Returns the shipped configs.
 
     Returns:
-        Dictionary, name such as "paper/twingan.gin" -> path.
+        Dictionary from names such as "paper/twingan.gin" to paths.
     """
     for folder in FOLDERS:
         if folder.is_dir():
@@ -38,7 +39,7 @@ def find_config(name):
         name: path of a .gin file, or name of a shipped config.
 
     Raises:
-        UserError: it is neither; the message lists the shipped configs.
+        UserError: `name` is neither; the message lists the shipped configs.
     """
     if Path(name).is_file():
         return Path(name)
@@ -52,6 +53,6 @@ def find_config(name):
 
 
 def header(path):
-    """Returns the first comment line of a config, which says what it is."""
+    """Returns the first comment line of a config, which describes it."""
     first = path.read_text().partition("\n")[0]
     return first.lstrip("# ")

@@ -3,9 +3,9 @@
     python -m tf_i2i.demo --model=face.tflite
     python -m tf_i2i.demo --model=face.tflite --model=back.tflite --port=8000
 
-Serves one page to browsers on this machine only. The model runs in the
-visitor's browser by LiteRT.js, which npm must install once. No image leaves
-the browser.
+The page is served to browsers on this machine only. The model runs in the
+visitor's browser with LiteRT.js, which must be installed once by npm. Images
+are not sent anywhere.
 """
 
 import base64
@@ -29,11 +29,11 @@ _TYPES = {
     ".wasm": "application/wasm",
     ".tflite": "application/octet-stream",
 }
-_LITE = b"TFL3"  # Bytes 4 to 7 of every .tflite file.
+_LITE = b"TFL3"  # The content of bytes 4 to 7 of every .tflite file.
 
 
 def main(argv):
-    """Runs the command; it serves the page until Ctrl-C.
+    """Runs the command, which serves the page until Ctrl-C.
 
     Args:
         argv: command line, without the program.
@@ -111,7 +111,7 @@ def find_litert(node_modules=None):
 
 
 def collect(models, litert):
-    """Returns everything that the server serves; it reads no other file.
+    """Returns everything that the server serves; other files are not served.
 
     Args:
         models: paths of .tflite files. A model with styles has a file
@@ -119,7 +119,8 @@ def collect(models, litert):
         litert: folder from `find_litert`.
 
     Returns:
-        Dictionary, path of a URL -> path of a file, or its content as bytes.
+        Dictionary from the path of each URL to the path of a file, or to the
+        content as bytes.
 
     Raises:
         UserError: a file of `models` is missing or is not a .tflite file.
@@ -161,7 +162,7 @@ def _check_model(path):
 
 
 def _styles(path):
-    """Content of the file of a model's styles; None if there is none."""
+    """Returns the content of the file with a model's styles, or None."""
     beside = path.with_suffix(".style.json")
     return json.loads(beside.read_text()) if beside.is_file() else None
 
@@ -192,12 +193,13 @@ def serve(pages, port=0):
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
-    """Answers GET and HEAD for the listed pages; refuses other sites."""
+    """Answers GET and HEAD requests; refuses those from other sites."""
 
     pages: dict[str, Path | bytes]
     protocol_version = "HTTP/1.1"
     server_version, sys_version = "tf_i2i", ""
-    timeout = 60  # A connection without traffic is closed after these seconds.
+    # Seconds without traffic after which a connection is closed.
+    timeout = 60
 
     def do_GET(self):
         self._answer(with_body=True)
@@ -216,7 +218,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         page = self.pages[name]
         try:
             content = page if isinstance(page, bytes) else page.read_bytes()
-        except OSError:  # The file was removed after the server started.
+        except OSError:
+            # The file was removed after the server had started.
             self.send_error(404)
             return
         suffix = Path(name).suffix or ".html"
@@ -228,7 +231,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.write(content)
 
     def _is_ours(self):
-        """Whether the request names this server and comes from its own page.
+        """Returns whether a request names this server and comes from its page.
 
         Without the check of the name, another site could let its own host
         name point to this machine, so that its pages could read the served
@@ -253,7 +256,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 @functools.cache
 def headers():
-    """Headers of every answer: they allow this page's own content only."""
+    """Headers of every answer, which allow this page's own content only."""
     return {
         "Content-Security-Policy": "; ".join(
             [
@@ -280,7 +283,7 @@ def headers():
 
 
 def _import_map_hash():
-    """Hash by which the security policy allows the page's inline script."""
+    """Returns the hash that lets the security policy allow an inline script."""
     page = (_WEB / "index.html").read_text()
     _, _, rest = page.partition('<script type="importmap">')
     script = rest.partition("</script>")[0]

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and sizes on the disk."""
+"""Writing of files, either completely or not at all, and sizes on disk."""
 
 import contextlib
 import os
@@ -12,7 +12,7 @@ def write_whole(path, parts, beside=None):
     writing fails, the temporary file is removed to free its space.
 
     Args:
-        path: the file, a `Path` in an existing folder.
+        path: path of the file, a `Path`; its folder must exist.
         parts: iterable of bytes, which are written one after the other.
         beside: path of the temporary file; None for `path` with the suffix
             `.tmp`.
@@ -25,7 +25,8 @@ def write_whole(path, parts, beside=None):
         with open(beside, "wb") as stream:
             for part in parts:
                 stream.write(part)
-            # Without this, a power failure could leave an empty file.
+            # The content is forced to the disk. Otherwise `path` could be
+            # empty after a power failure.
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(beside, path)
@@ -38,18 +39,20 @@ def _remove(path):
     try:
         path.unlink()
     except OSError:
-        return  # The file does not exist, or the folder is read-only.
+        # The file does not exist, or the folder is read-only.
+        return
 
 
 @contextlib.contextmanager
 def writing(path):
-    """Context in which every `OSError` is raised again with this path.
+    """Context manager that raises every `OSError` again with this path.
 
     Args:
         path: path to name in the error.
 
     Raises:
-        OSError: its `filename` is `path`, its `strerror` the reason.
+        OSError: with `path` as its `filename` and the reason as its
+            `strerror`.
     """
     try:
         yield
@@ -70,7 +73,7 @@ def size_on_disk(path):
 
 
 def format_bytes(count):
-    """Returns a number of bytes as text: "0.2 MB", "37 MB", "1.3 GB"."""
+    """Returns a number of bytes as text, such as "0.2 MB" or "1.3 GB"."""
     if count >= 1e9:
         return f"{count / 1e9:.3g} GB"
     if count >= 1e7:

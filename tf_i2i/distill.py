@@ -4,10 +4,10 @@
     python -m tf_i2i.distill --run_dir=runs/mine --student=runs/small \
         --direction=both --gin_param='Student.width = 0.5'
 
-The small network, the student, learns to give the run's translations of the
-run's own training images; no pairs of real images are needed. The student is
-a run like any other: after an interruption the same command continues it, and
-`translate`, `evaluate` and `export` take its folder.
+The small network, the student, learns to reproduce the run's translations of
+the run's own training images. Pairs of real images are not needed. The student
+is saved as a run. After an interruption the same command continues its
+training, and `translate`, `evaluate` and `export` take its folder.
 """
 
 import json
@@ -22,7 +22,8 @@ from tf_i2i.domains import ends
 from tf_i2i.errors import UserError
 from tf_i2i.methods.capabilities import style_shape
 
-TEACHER = "teacher"  # Folder of the teacher's SavedModel, in the student's run.
+# Name of the folder with the teacher's SavedModel, in the student's folder.
+TEACHER = "teacher"
 REPORT = "distillation.json"
 PARITY_IMAGES = 64
 
@@ -208,16 +209,17 @@ def _compare(run, models, flags, student_dir):
 
 
 def _parameters(model):
-    """Number of network weights that are used at inference."""
+    """Returns the number of network weights that are used at inference."""
     variables = {id(v): v for v in model.averaged_variables}.values()
     return sum(variable.numpy().size for variable in variables)
 
 
 def _table(run, models, direction, count):
-    """Returns the scores of both models and of the cheats in one direction.
+    """Returns the scores of both models and of baselines in one direction.
 
     Returns:
-        Dictionary from each row to a dictionary of its numbers (name -> float).
+        Dictionary from the name of each row to its scores, which are a
+        dictionary from the name of each measure to a float.
     """
     from tf_i2i.evaluation.evidence import RealImages
     from tf_i2i.evaluation.judge import Judge

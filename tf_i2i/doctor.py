@@ -1,4 +1,4 @@
-"""python -m tf_i2i.doctor: checks images, and what a configuration needs.
+"""python -m tf_i2i.doctor: checks images and a configuration's needs.
 
     python -m tf_i2i.doctor --data_a=photos/ --data_b=drawings/
     python -m tf_i2i.doctor --data_a=photos/ --data_b=drawings/ \
@@ -38,8 +38,8 @@ from tf_i2i.errors import printable
 
 _STORED = {"checkpoints": "checkpoints", "store": "stored images"}
 MARKS = {ERROR: "x", WARNING: "!", NOTE: "-"}
-IMAGE_SIZE = 64  # The default of `train.image_size`.
-LONG_HOURS = 7 * 24  # A longer run gets a warning.
+IMAGE_SIZE = 64  # Equal to the default of `train.image_size`.
+LONG_HOURS = 7 * 24  # Duration of a run above which there is a warning.
 FULL = 0.8  # Share of the machine's memory above which there is a warning.
 _WIDTH = 96  # Width of the report in characters.
 
@@ -84,7 +84,8 @@ def _parser():
     )
     cli.add_allow_imports(add)
     add("--json", metavar="FILE", help="JSON file to write all findings to")
-    add("--trial", help=argparse.SUPPRESS)  # Request to the child process.
+    # The parent process passes its request to the child process by this flag.
+    add("--trial", help=argparse.SUPPRESS)
     return parser
 
 
@@ -96,15 +97,15 @@ def main(argv):
 
     Raises:
         UserError: wrong flags.
-        SystemExit: with status 1 where data or machine are not usable.
+        SystemExit: the images or the machine are not usable; the status is 1.
     """
     args = _parser().parse_args(argv)
     if args.trial:
         _trial(**json.loads(args.trial))
         return
     _check_flags(args)
-    # This is done before images are read, because the peak memory of a child
-    # process begins with that of its parent.
+    # The trial runs before images are read, because the measured peak memory of
+    # a child process is at least the peak memory of its parent.
     needs, about_run = _try_out(args)
     sources = (
         _sources({"a": args.data_a, "b": args.data_b})
@@ -153,14 +154,15 @@ def _check_flags(args):
         )
 
 
-# Images.
+# Check of the images.
 
 
 def _sources(specs):
-    """Sources of images by domain, without those that are None.
+    """Returns the sources of images by domain, without those that are None.
 
     Args:
-        specs: dictionary, "a" or "b" -> value of `--data_a` or `--data_b`.
+        specs: dictionary from "a" and "b" to the values of `--data_a` and
+            `--data_b`.
     """
     return {
         letter: source_for(spec, letter)
@@ -187,7 +189,8 @@ def _examine(sources, image_size, needs):
     return domains, findings
 
 
-# The configuration is tried in a child process, which may be killed.
+# Trial of the configuration. It runs in a child process, because the operating
+# system may kill the process if memory runs out.
 
 
 def _try_out(args):
@@ -202,7 +205,8 @@ def _try_out(args):
         return {}, []
     bindings, environment = args.gin_param, dict(os.environ)
     if environment.pop("TF_CONFIG", None):
-        # The other workers do not run, so the trial must not wait for them.
+        # The other workers of the cluster do not run, so that the trial must
+        # not wait for them.
         bindings = [*bindings, "train.strategy = 'auto'"]
     with tempfile.TemporaryDirectory() as blank:
         request = {
@@ -223,28 +227,30 @@ def _try_out(args):
 
 
 def _command(request):
-    """Command that runs this verb as a child process.
+    """Returns the command line that runs `doctor` as a child process.
 
     Args:
-        request: dictionary of the arguments of `_trial`.
+        request: arguments of `_trial`, a dictionary.
     """
     module = ["-m", "tf_i2i.doctor"]
     return [sys.executable, *module, f"--trial={json.dumps(request)}"]
 
 
 def _trial(run_dir, files, bindings, allow_imports):
-    """Tries a configuration; this runs in the child process.
+    """Trains a few steps of a configuration, in the child process.
 
     Prints one line of JSON before the training steps and one after them.
 
     Args:
         run_dir: folder of the run.
         files: paths of .gin files.
-        bindings: list of "name.parameter = value".
+        bindings: gin bindings, a list of texts such as
+            "name.parameter = value".
         allow_imports: whether the run's config.gin may import code.
     """
     with contextlib.suppress(OSError):
-        # If memory runs out, Linux should kill this process and no other.
+        # With this score, Linux kills this process before any other if memory
+        # runs out.
         Path("/proc/self/oom_score_adj").write_text("1000")
     tf = cli.import_tensorflow(training=True)
     from tf_i2i.runs import open_run
@@ -266,7 +272,7 @@ def _understand(child):
         child: `subprocess.CompletedProcess`.
 
     Returns:
-        `(needs, findings)`, as `_try_out`.
+        `(needs, findings)`; see `_try_out`.
 
     Raises:
         UserError: the child ended with a `UserError`.
@@ -301,8 +307,8 @@ def _understand(child):
 def _reason(stderr):
     """Returns the line of a process's stderr that names its error.
 
-    That is the last line that begins with the name of an exception, or else
-    the last line.
+    This is the last line that begins with the name of an exception. If there
+    is no such line, the last line is returned.
     """
     lines = stderr.strip().splitlines() or ["no reason given"]
     errors = [line for line in lines if re.match(r"[\w.]*(E|e)rror\b", line)]
@@ -314,7 +320,7 @@ def _about_run(kind, level, what, advice):
 
 
 def _lower(needs):
-    """Advice to lower the settings that decide how much memory is needed."""
+    """Returns advice to lower the settings that determine the memory needed."""
     settings = needs.get("settings", {})
     now = [f"{name} = {value}" for name, value in settings.items()]
     names = [name for name in settings if name.endswith(".batch_size")]
@@ -362,10 +368,10 @@ def _machine_memory():
 def _disk_findings(args, needs, sources):
     """Checks the free space for checkpoints and for the stored images.
 
-    Adds the key "disk" to `needs`, with the bytes of both.
+    Adds the key "disk" to `needs`; its value has the sizes of both in bytes.
 
     Returns:
-        List of `Finding`, one for each that has too little space.
+        List of `Finding`, one for each of the two that has too little space.
     """
     side = needs["load_size"]
     folders = {
@@ -397,7 +403,7 @@ def _disk_findings(args, needs, sources):
     return findings
 
 
-# The report.
+# Output of the report.
 
 
 def _verdict(findings):
@@ -411,7 +417,7 @@ def _verdict(findings):
 
 
 def _describe(finding):
-    """A finding as text, which begins with its domain if it has one."""
+    """Returns a finding as text; it begins with the domain, if there is one."""
     where = {"a": "A: ", "b": "B: "}.get(finding.where, "")
     return where + finding.what
 
@@ -438,7 +444,7 @@ def _print_report(domains, needs, findings, verdict):
 def _wrap(text):
     """Splits a text into lines, but never within a quoted flag.
 
-    A quoted flag stays in one line so that it can be copied.
+    A quoted flag is kept in one line, so that the user can copy it.
     """
     quoted = re.sub(r"--\w+='[^']*'", lambda m: m[0].replace(" ", "\0"), text)
     lines = textwrap.wrap(quoted, _WIDTH, break_on_hyphens=False)
@@ -454,7 +460,7 @@ def _say(line=""):
 
 
 def _shorten(text):
-    """The text, with its middle left out if it is wider than the report."""
+    """Returns a text; if wider than the report, without its middle part."""
     half = _WIDTH // 2 - 2
     return text if len(text) <= _WIDTH else f"{text[:half]}...{text[-half:]}"
 

@@ -12,11 +12,11 @@ _NAME = re.compile(r"[^\W_]+(?:[-_][^\W_]+)*")
 def check_names(names):
     """Returns the user's names of the two domains as a tuple, checked.
 
-    They appear in logs and file names, and `--direction` accepts them. The
-    code itself calls the domains "a" and "b".
+    The names appear in logs and file names, and `--direction` accepts them.
+    In the code the domains are always called "a" and "b".
 
     Args:
-        names: the names, a pair of strings.
+        names: user's names of the domains, a pair of strings.
 
     Raises:
         UserError: the names are not two different words that are allowed in

@@ -6,23 +6,23 @@ import re
 class UserError(ValueError):
     """A mistake in a flag, a binding or the data.
 
-    The verbs print its text as one line, without a traceback, and exit
+    The commands print its text as one line, without a traceback, and exit
     with status 2. The text begins with the argument in backticks, says what
     was expected, and ends with `Received: ...`.
     """
 
     @property
     def argument(self):
-        """Name of the wrong argument: the first text in backticks, or None."""
+        """Name of the wrong argument, the first text in backticks, or None."""
         found = re.search("`([^`]+)`", str(self))
         return found[1] if found else None
 
 
 def printable(text):
-    """The text in one line, with nothing in it that moves a terminal.
+    """Returns a text in one line, without terminal control characters.
 
-    File names may hold line ends, escape sequences and bytes that are no
-    UTF-8; those become backslash escapes, as in `repr`.
+    File names may contain line breaks, escape sequences and bytes that are not
+    valid UTF-8. They are replaced by backslash escapes, as by `repr`.
     """
     return "".join(
         c if c.isprintable() else c.encode("unicode_escape").decode()

@@ -169,7 +169,8 @@ def main(argv):
 def _check(flags):
     """Raises an error for flags that contradict each other.
 
-    It is called before TensorFlow is imported, to fail at once.
+    This function is called before TensorFlow is imported, so that an error is
+    reported at once.
     """
     if flags.run_dir:
         cli.check_run_dir(flags.run_dir)
@@ -196,7 +197,8 @@ class _Job:
 
     Attributes:
         subject: `TrainedModels` or `ImageFolders`.
-        facts: facts to print in the report, a dictionary, name -> text.
+        facts: facts to print in the report, a dictionary from the name of
+            each fact to its text.
         report: default path of the report.
         run: the `TrainedRun` of `TrainedModels`; None for images in folders.
     """
@@ -237,9 +239,9 @@ def _run_job(flags):
 
 
 def _home(run_dir):
-    """Folder for the results of a run.
+    """Returns the folder for the results of a run.
 
-    It is the run's own folder, or `runs/NAME` for a shipped model.
+    This is the run directory, or `runs/NAME` for a shipped model.
     """
     name = models.name_of(run_dir)
     return Path("runs") / name if name else Path(run_dir)
@@ -281,7 +283,7 @@ def _images_job(flags, real, report):
 
 
 def _known(flags):
-    """Labels, palettes and maps from the flags, for `RealImages`."""
+    """Returns the labels, palettes and maps that the flags give."""
     from tf_i2i.data.labels import read_labels
     from tf_i2i.data.maps import read_palette
 
@@ -303,7 +305,8 @@ def _score(job, direction, features, measures, flags):
         job: `_Job`.
         direction: "a_to_b" or "b_to_a".
         features: `Features`.
-        measures: names of measures; None for those of the job's subject.
+        measures: names of the measures to compute; None for those of
+            `job.subject`.
         flags: parsed flags.
     """
     from tf_i2i.evaluation.judge import Judge

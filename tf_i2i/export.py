@@ -141,7 +141,7 @@ def _check(flags, format, precision):
 
 
 def _forms(is_wanted):
-    """The forms of `--output` of the formats that pass a test."""
+    """Returns the valid forms of `--output` for formats that pass a test."""
     wanted = filter(is_wanted, formats.FORMATS.values())
     return " or ".join(format.form for format in wanted)
 

@@ -30,7 +30,7 @@ def translate_files(
     Args:
         translate_fn: function of uint8 `[N, h, w, 3]`, of a size that the
             model takes, to uint8 of the same shape.
-        outputs: dictionary, input path -> output path.
+        outputs: dictionary from input paths to output paths.
         input_size: `InputSize` of the model.
         batch_size: largest number of images per call of `translate_fn`.
         restore: whether the results are scaled back to the inputs' sizes.
@@ -43,9 +43,9 @@ def translate_files(
         UserError: a result cannot be written.
     """
     skipped = []
-    # One incomplete batch is kept for each padded shape. There are few shapes,
-    # because the padded sides are multiples of `input_size.multiple` and the
-    # aspect ratio is limited.
+    # One incomplete batch is kept in memory for each padded shape. The number
+    # of shapes is small, because the padded sides are multiples of
+    # `input_size.multiple` and the aspect ratio is limited.
     waiting: dict[tuple[int, ...], list[tuple]] = defaultdict(list)
     with tqdm(total=len(outputs), unit="image", disable=None) as bar:
         for path, target in outputs.items():
@@ -70,10 +70,10 @@ def _translate_batch(translate_fn, batch, filters, bar):
     """Translates and saves one batch.
 
     Args:
-        translate_fn: as in `translate_files`.
+        translate_fn: translation of a batch; see `translate_files`.
         batch: list of pairs (`Prepared`, output path) of one padded shape.
         filters: `Filters` that results are scaled with.
-        bar: progress bar, which is moved on.
+        bar: progress bar, which is advanced by the size of the batch.
     """
     images = np.stack([prepared.pixels for prepared, _ in batch])
     translated = np.asarray(translate_fn(images))
@@ -88,12 +88,14 @@ def translate_to_grid(
     """Translates image files in several styles and writes them as one grid.
 
     Args:
-        styled_fn: function of uint8 `[N, size, size, 3]` and of N styles to
-            uint8 of the same shape.
-        outputs: dictionary, input path -> path of the grid.
+        styled_fn: function that takes uint8 images `[N, size, size, 3]` and N
+            styles, and returns uint8 images of the same shape.
+        outputs: dictionary from input paths to the path of the grid.
         size: side of the cells of the grid, in pixels.
-        given: styles, `[K, *style_shape]`, from `styles.styles_for`.
-        references: images of the styles, from `styles.styles_for`.
+        given: the styles to translate in, `[K, *style_shape]`, from
+            `styles.styles_for`.
+        references: reference images of the styles, from
+            `styles.styles_for`.
         filters: `Filters` that inputs are scaled with.
 
     Returns:
@@ -123,17 +125,17 @@ def translate_faces(
     Args:
         translate_fn: function of uint8 `[N, size, size, 3]` to uint8 of the
             same shape.
-        outputs: dictionary, input path -> output path.
+        outputs: dictionary from input paths to output paths.
         size: side of the aligned faces, in pixels.
-        find: function of a photo to a list of its faces, from
-            `faces.detect.detector`; the largest face comes first.
+        find: function from `faces.detect.detector` that takes a photo and
+            returns a list of its faces, the largest first.
         margin: margin around each face; see `faces.align.crop`.
         batch_size: largest number of faces per call of `translate_fn`.
 
     Returns:
-        List of `BadImage`, one for each file that was left out, and list of
-        the paths of images without a face, whose central square was
-        translated.
+        `(skipped, faceless)`: list of `BadImage`, one for each file that was
+        left out; and list of the paths of images without a face, of which the
+        central square was translated.
 
     Raises:
         UserError: a result cannot be written.
@@ -154,8 +156,8 @@ def translate_faces(
             np.asarray(translate_fn(crops[i : i + batch_size]))
             for i in range(0, len(crops), batch_size)
         ]
-        # The largest face is pasted last, because it is likely to be in front
-        # of the others.
+        # The largest face is pasted last, because it is probably in front of
+        # the other faces.
         for (face, around), picture in reversed(
             list(zip(found, np.concatenate(translated), strict=True))
         ):

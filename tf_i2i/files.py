@@ -1,4 +1,4 @@
-"""Input and output files of the verbs, and rules about overwriting them."""
+"""Input and output files of commands, and rules about overwriting files."""
 
 import glob
 import os
@@ -30,8 +30,9 @@ def find_inputs(patterns, output):
             its files are left out, because they are earlier results.
 
     Returns:
-        Dictionary, path of an image -> its relative path. That is relative to
-        the folder, or to the part of the pattern before the first wildcard.
+        Dictionary from the path of each image to a relative path. The latter
+        is relative to the folder, or to the part of the pattern before the
+        first wildcard.
 
     Raises:
         UserError: a pattern matches no image.
@@ -79,9 +80,9 @@ def name_outputs(inputs, output):
         output: value of `--output`: a folder or, for a single input, a file.
 
     Returns:
-        Dictionary, input path -> output path. `me.jpg` becomes `me.png`; if
-        there is another input `me` with a different suffix, it becomes
-        `me.jpg.png`.
+        Dictionary from input paths to output paths. `me.jpg` becomes
+        `me.png`. If another input `me` has a different suffix, `me.jpg`
+        becomes `me.jpg.png`.
 
     Raises:
         UserError: `output` is a file and there are several inputs, or its
@@ -107,7 +108,7 @@ def name_outputs(inputs, output):
 
 
 def _folded(path):
-    """A path as text without upper case.
+    """Returns a path as text in lower case.
 
     Names are compared in this form because on some file systems `Me` and `me`
     are the same file.
@@ -138,7 +139,8 @@ def check_outputs(outputs, kept, overwrite):
         overwrite: whether other existing files may be overwritten.
 
     Raises:
-        UserError: a file would be overwritten; the message names the first.
+        UserError: a file would be overwritten; the message names the first
+            such file.
     """
     read = {_identity(path) for path in kept if path.exists()}
     for path in outputs:

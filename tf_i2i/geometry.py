@@ -24,10 +24,11 @@ class Filters(NamedTuple):
 
     @classmethod
     def of(cls, label_maps, direction):
-        """Filters for a direction.
+        """Returns the filters for a direction.
 
         Args:
-            label_maps: the domains whose images are label maps, such as "a".
+            label_maps: names of the domains whose images are label maps,
+                such as ("b",).
             direction: "a_to_b" or "b_to_a".
         """
         return cls(
@@ -48,7 +49,7 @@ class InputSize(NamedTuple):
 
     Attributes:
         size: side of the images that the model was trained on, in pixels.
-        multiple: sides must be multiples of this, in pixels.
+        multiple: number of pixels that the sides must be multiples of.
         fixed: whether images must have `size` x `size` pixels.
     """
 
@@ -58,7 +59,7 @@ class InputSize(NamedTuple):
 
     @classmethod
     def of(cls, model):
-        """The sizes that an `UnpairedTranslator` takes."""
+        """Returns the sizes that an `UnpairedTranslator` takes."""
         return cls(model.size, model.size_multiple, model.fixed_size)
 
 
@@ -104,16 +105,17 @@ def prepare(
 
     For most models the short side becomes `size`, and both sides are padded
     on the right and below to multiples of `multiple`. A model of fixed size
-    gets the whole image in its square: the long side becomes `size`, and the
-    short side is padded on both ends. (Cutting the image into overlapping
-    squares and blending their translations was tried: XGAN and CDFT draw a
-    whole face into every square, so that one portrait became two heads.)
+    gets the whole image fitted into its square. The long side becomes `size`,
+    and the short side is padded at both ends. (An alternative was tried, which
+    cuts the image into overlapping squares and blends their translations. It
+    fails with XGAN and CDFT, because they generate a whole face in every
+    square, so that one portrait became two heads.)
 
     Args:
         image: uint8 `[height, width, 3]`.
         input_size: `InputSize` of the model.
-        restore: whether the result gets the image's size; otherwise its short
-            side is `size`.
+        restore: whether the result is scaled back to the image's size; if
+            not, its short side is `size`.
         resample: Pillow filter.
 
     Returns:
@@ -151,12 +153,12 @@ def finish(translated, prepared, resample=Image.Resampling.BICUBIC):
 
 
 def _scaled(shape, scale):
-    """(height, width) times `scale`, at least one pixel each."""
+    """Returns (height, width) times `scale`, at least one pixel each."""
     return max(1, round(shape[0] * scale)), max(1, round(shape[1] * scale))
 
 
 def _both_ends(total):
-    """Splits a number of pixels into two halves: (before, after)."""
+    """Splits a number of pixels into two halves, `(before, after)`."""
     return total // 2, total - total // 2
 
 

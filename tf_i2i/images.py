@@ -15,7 +15,7 @@ def to_float(images):
         images: NumPy array or tensor, any shape, values in [0, 255].
 
     Returns:
-        Same kind and shape, float32: `x / 127.5 - 1`.
+        `x / 127.5 - 1` as float32, with the kind and shape of `images`.
     """
     if isinstance(images, np.ndarray):
         return images.astype(np.float32) / 127.5 - 1.0
@@ -34,7 +34,8 @@ def to_uint8(images):
             clipped.
 
     Returns:
-        Same kind and shape, uint8: `round(clip(x, -1, 1) * 127.5 + 127.5)`.
+        `round(clip(x, -1, 1) * 127.5 + 127.5)` as uint8, with the kind and
+        shape of `images`.
     """
     if isinstance(images, np.ndarray):
         levels = np.clip(images, -1.0, 1.0).astype(np.float32) * 127.5 + 127.5

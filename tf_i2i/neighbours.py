@@ -1,4 +1,4 @@
-"""python -m tf_i2i.neighbours: the most similar images of the other domain.
+"""python -m tf_i2i.neighbours: finds the most similar images across domains.
 
     python -m tf_i2i.neighbours --run_dir=runs/mine --output=alike/
     python -m tf_i2i.neighbours --run_dir=runs/mine --images_a=photos/ \
@@ -41,30 +41,31 @@ from tf_i2i.training import settings
 METRICS = ("cosine", "euclidean")
 TABLE = "neighbours.csv"
 HEADER = ("query", "domain", "rank", "neighbour", "distance")
-_BATCH = 32  # Images that are embedded at once.
-_BLOCK = 1024  # Vectors whose distances are computed at once.
+_BATCH = 32  # Number of images that are embedded at once.
+_BLOCK = 1024  # Number of vectors whose distances are computed at once.
 
 
-# Distances.
+# Search for the nearest vectors.
 
 
 def nearest(queries, gallery, k, metric="cosine"):
     """Returns the k nearest vectors of a gallery for each query.
 
-    Both arrays are read in blocks, so memory maps larger than the memory can
-    be given.
+    Both arrays are read in blocks, so that they may be memory maps that are
+    larger than the memory.
 
     Args:
         queries: float32 `[N, D]`.
         gallery: float32 `[M, D]`, M > 0.
-        k: number of neighbours of each query; if M is smaller, M.
-        metric: "euclidean", or "cosine" for 1 - cosine of the angle, which is
-            1 if a vector is zero.
+        k: number of neighbours of each query. If M is smaller than `k`, M
+            neighbours are returned.
+        metric: "euclidean", or "cosine" for 1 - cosine of the angle between
+            the vectors. That distance is 1 if a vector is zero.
 
     Returns:
         Indices into the gallery, int64 `[N, k]`, and distances, float64
-        `[N, k]`. The nearest vector comes first; of vectors at the same
-        distance, the one with the lower index.
+        `[N, k]`. The nearest vector comes first. Vectors at the same distance
+        are in the order of their indices.
     """
     parts = [
         _nearest_of_block(queries[i : i + _BLOCK], gallery, k, metric)
@@ -77,7 +78,7 @@ def nearest(queries, gallery, k, metric="cosine"):
 
 
 def _nearest_of_block(queries, gallery, k, metric):
-    """The same as `nearest`, for as many queries as fit into memory."""
+    """Returns the results of `nearest` for one block of queries."""
     queries = _to_comparable(queries, metric)
     indices = np.empty((len(queries), 0), np.int64)
     distances = np.empty((len(queries), 0))
@@ -96,29 +97,29 @@ def _nearest_of_block(queries, gallery, k, metric):
 
 
 def _to_comparable(vectors, metric):
-    """The vectors in float64, scaled to length 1 for the cosine distance."""
+    """Returns vectors in float64; for the cosine distance, of length 1."""
     vectors = np.asarray(vectors, np.float64)
     return unit(vectors) if metric == "cosine" else vectors
 
 
 def _distances(x, y, metric):
-    """Distances `[N, M]` of vectors `[N, D]` and `[M, D]`."""
+    """Returns the distances `[N, M]` of vectors `[N, D]` and `[M, D]`."""
     if metric == "cosine":
         return np.clip(1 - x @ y.T, 0, 2)
     return np.sqrt(squared_distances(x, y))
 
 
-# Images.
+# Collections of images, and their embeddings.
 
 
 class Folder:
-    """The images of a folder, each of which is read when it is needed.
+    """The images of a folder. Each image is read when it is needed.
 
     Args:
         path: path of the folder.
         flag: name of the flag that gave it, for error messages.
-        output: folder of the results; if it is inside `path`, its images are
-            left out.
+        output: folder of the results. If this folder is inside `path`, the
+            images in it are left out.
 
     Raises:
         UserError: there is no such folder, or no image in it.
@@ -136,7 +137,7 @@ class Folder:
         self.names = [str(f.relative_to(path)) for f in self.files]
 
     def prepare(self, run):
-        """Sets how images are scaled and cropped, from a `TrainedRun`."""
+        """Sets that images are scaled and cropped as by a `TrainedRun`."""
         self.size, self.fit = run.phase.size, run.config.fit
 
     def load(self, i):
@@ -175,13 +176,15 @@ def embed_all(collection, embed, folder):
 
     Args:
         collection: `Folder` or `RunImages`, after its `prepare`.
-        embed: function, float32 `[n, size, size, 3]` in [-1, 1] -> `[n, D]`.
+        embed: function that takes float32 images `[n, size, size, 3]` in
+            [-1, 1] and returns embeddings `[n, D]`.
         folder: folder for the temporary file that holds the vectors.
 
     Returns:
-        List of the indices of the images that could be read; their vectors, a
-        memory map, float32 `[N, D]`, or None if N = 0; and a list of
-        `BadImage`, one for each image that could not be read.
+        `(readable, vectors, bad)`: list of the indices of the N images that
+        could be read; their embeddings, a memory map, float32 `[N, D]`, or
+        None if N = 0; and list of `BadImage`, one for each image that could
+        not be read.
     """
     readable: list[int] = []
     bad: list[BadImage] = []
@@ -201,11 +204,13 @@ def _batches(collection, bad):
     """Yields batches of the images that can be read.
 
     Args:
-        collection: as in `embed_all`.
-        bad: list that a `BadImage` is appended to for each other image.
+        collection: `Folder` or `RunImages`, after its `prepare`.
+        bad: list to which a `BadImage` is appended for each image that cannot
+            be read.
 
     Yields:
-        `(indices, images)`: a list, and uint8 `[n, size, size, 3]`.
+        `(indices, images)`: list of the images' indices in `collection`, and
+        the images, uint8 `[n, size, size, 3]`.
     """
     count = len(collection.names)
     loaded = in_threads(collection.load, range(count))
@@ -223,7 +228,7 @@ def _batches(collection, bad):
         yield indices, np.stack(images)
 
 
-# Results.
+# Result files.
 
 
 def write_table(path, found, names):
@@ -231,9 +236,9 @@ def write_table(path, found, names):
 
     Args:
         path: path of the file.
-        found: dictionary, domain of the queries -> (indices, distances), both
-            `[N, k]`, from `nearest`.
-        names: dictionary, domain -> list of the names of its images.
+        found: dictionary from the domain of the queries to the result of
+            `nearest`, `(indices, distances)`, both `[N, k]`.
+        names: dictionary from each domain to the list of its images' names.
     """
     with open(path, "w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
@@ -269,7 +274,7 @@ def picture(queries, neighbours):
     )
 
 
-# The verb.
+# The command.
 
 
 def main(argv):
@@ -353,17 +358,19 @@ def _reader(collection, readable):
     """Returns a function that reads images again.
 
     Args:
-        collection: as in `embed_all`.
+        collection: `Folder` or `RunImages`, after its `prepare`.
         readable: indices of the images that could be read.
 
     Returns:
-        Function of positions in `readable` to uint8 `[n, size, size, 3]`.
+        Function that takes positions in `readable` and returns their images,
+        uint8 `[n, size, size, 3]`.
     """
 
     def read(indices):
         images = [collection.load(readable[i]) for i in indices]
         for image in images:
-            # The file could be read before, so it was removed or changed.
+            # The file was readable before, so that it has been removed or
+            # changed since then.
             if isinstance(image, BadImage):
                 raise image
         return np.stack(images)
@@ -429,8 +436,9 @@ def _plan(flags):
     """Checks the flags.
 
     Returns:
-        `(collections, outputs)`: dictionary, domain -> `Folder` or
-        `RunImages`; and dictionary, domain or `TABLE` -> path to write.
+        `(collections, outputs)`. `collections` is a dictionary from each
+        domain to its `Folder` or `RunImages`. `outputs` is a dictionary from
+        each domain, and from `TABLE`, to the path to write.
     """
     cli.check_run_dir(flags.run_dir)
     for name in ("k", "count"):

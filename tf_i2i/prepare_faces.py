@@ -34,7 +34,8 @@ DRAWN = "drawn"
 KINDS = (*detect.KINDS, DRAWN)
 SIZE = 256
 SIZES = (16, 4096)
-RECORD = ".prepare_faces.jsonl"  # Readers of images ignore such names.
+# Commands that read a folder of images ignore names that begin with a period.
+RECORD = ".prepare_faces.jsonl"
 LEFT_OUT = "left_out.csv"
 NO_FACE = "no face found"
 
@@ -178,27 +179,29 @@ def _settings(flags):
 class Record:
     """Record of the images that were processed into a folder.
 
-    It is a file of JSON lines: first the settings, then one line for each
-    processed image. The line is written after the image's crops, so that at
-    most one image must be processed again if the program is killed. The key
-    of an image is the name of its first crop. An image is processed again if
-    its size in bytes or its time of modification has changed. Crops that the
-    user has removed are not made again.
+    The record is a file of JSON lines. The first line contains the settings;
+    each further line describes one processed image. That line is written after
+    the image's crops, so that at most one image must be processed again if the
+    program is killed. The key of an image is the name of its first crop. An
+    image is processed again if its size in bytes or its time of modification
+    has changed. Crops that the user has removed are not made again.
 
     Args:
         folder: the folder of `--output`, a `Path`.
-        settings: settings of this call, a dictionary; they must be equal to
-            those in the record.
+        settings: settings of this call, a dictionary. They must be equal to
+            the settings in the record.
         keys: keys of the images of this call.
 
     Attributes:
-        done: dictionary, key -> the image's line as a dictionary.
-        owners: dictionary, path of a crop relative to the folder, in lower
-            case -> key of the image that it belongs to.
+        done: dictionary from the key of each image to its line in the record,
+            which is a dictionary.
+        owners: dictionary from the path of each crop to the key of the image
+            that the crop belongs to. The paths are relative to the folder and
+            in lower case.
 
     Raises:
-        UserError: the folder has other files and no record, or was made with
-            other settings.
+        UserError: the folder contains other files and no record, or its
+            record has other settings.
     """
 
     def __init__(self, folder, settings, keys):
@@ -223,8 +226,8 @@ class Record:
     def _load(self, settings):
         """Reads the complete lines, and returns their size in bytes.
 
-        An incomplete last line is ignored; the program was killed while it
-        wrote that line.
+        The last line may be incomplete, because the program was killed while
+        it wrote that line. An incomplete line is ignored.
         """
         if not self._path.exists():
             if self.folder.exists() and any(self.folder.iterdir()):
@@ -269,7 +272,7 @@ class Record:
 
         Args:
             key: key of the image.
-            count: number of its crops.
+            count: number of crops of the image.
         """
         path, number = PurePosixPath(key), 0
         names: list[str] = []
@@ -288,7 +291,8 @@ class Record:
         Args:
             key: key of the image.
             stamp: result of `_stamp` for the image.
-            faces: list of descriptions of its crops, from `_describe`.
+            faces: list of descriptions of the image's crops, from
+                `_describe`.
         """
         self.done[key] = {"image": key, "stamp": stamp, "faces": faces}
         with self._writing(), open(self._path, "ab") as file:
@@ -298,11 +302,11 @@ class Record:
         """Writes the list of images that were left out.
 
         Args:
-            rows: list of pairs (file, reason); if it is empty, the file is
-                removed.
+            rows: list of pairs (file, reason). If this list is empty, an
+                earlier file is removed.
 
         Returns:
-            Path of the list.
+            Path of the file that contains the list.
         """
         path = self.folder / LEFT_OUT
         with self._writing():
@@ -316,7 +320,7 @@ class Record:
 
     @contextlib.contextmanager
     def _writing(self):
-        """Context that turns errors with the record into `UserError`s."""
+        """Context manager that turns errors of writing into `UserError`s."""
         try:
             yield
         except OSError as error:
@@ -336,7 +340,7 @@ def _line(fields):
 
 
 def _stamp(path):
-    """Returns size and modification time of a file; None if it is missing."""
+    """Returns the size and modification time of a file; None if missing."""
     try:
         status = os.stat(path)
     except OSError:
@@ -344,15 +348,15 @@ def _stamp(path):
     return [status.st_size, status.st_mtime_ns]
 
 
-# Pictures.
+# Detection and cropping of the faces.
 
 
 def _prepare(flags, keys, record):
     """Processes the images that are not in the record yet.
 
     Returns:
-        Number of images that were processed by this call, and dictionary,
-        path of an unreadable image -> `BadImage`.
+        `(done, bad)`: number of images that this call processed; and
+        dictionary from the path of each unreadable image to its `BadImage`.
     """
     stamps = {path: _stamp(path) for path in keys}
     new = [p for p in keys if not record.is_done(keys[p], stamps[p])]
@@ -388,17 +392,18 @@ def _finder(kind):
 
 
 def _crop(photo, face, flags):
-    """The aligned crop of a face, uint8 `[size, size, 3]`."""
+    """Returns the aligned crop of a face, uint8 `[size, size, 3]`."""
     crop = align.crop(photo, face, flags.size, flags.margin)
     return replace_background(crop, flags.background, flags.margin)
 
 
 def _describe(name, face, photo, margin):
-    """Facts about a crop, which the record holds.
+    """Returns the facts about a crop that are written to the record.
 
     Returns:
-        Dictionary: `file`, its name; `pixels`, its side in pixels of the
-        photo; `outside`, the share of it that is outside the photo.
+        Dictionary with the keys `file`, the name of the crop; `pixels`, its
+        side in pixels of the photo; and `outside`, the share of the crop that
+        lies outside the photo.
     """
     outside = align.outside(face, photo.shape, margin)
     return {
@@ -408,7 +413,7 @@ def _describe(name, face, photo, margin):
     }
 
 
-# The report.
+# Output of the report.
 
 
 def _report(flags, keys, record, done, bad):

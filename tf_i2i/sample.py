@@ -23,19 +23,19 @@ from tf_i2i.images import to_uint8
 from tf_i2i.methods.capabilities import Prior
 from tf_i2i.training import settings
 
-_BATCH = 32  # Codes that are decoded at once.
+_BATCH = 32  # Number of codes that are decoded at once.
 
 
 def sample_pairs(model, count, seed=0):
     """Returns pairs of images that are decoded from samples of the prior.
 
     Args:
-        model: a model that is a `Prior`.
+        model: model of a method with the capability `Prior`.
         count: number of pairs.
         seed: integer; the same seed gives the same pairs.
 
     Returns:
-        Dictionary: "a", "b" -> uint8 `[count, S, S, 3]`.
+        Dictionary from "a" and "b" to images, uint8 `[count, S, S, 3]`.
     """
     codes = model.sample_codes(count, seed)
     parts = [

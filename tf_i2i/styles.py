@@ -26,7 +26,8 @@ def images_of(text):
     if text in (None, SAMPLE):
         return []
     if Path(text).exists():
-        return [Path(text)]  # The name of a file may contain a comma.
+        # The whole text is a file whose name may contain a comma.
+        return [Path(text)]
     return [Path(part) for part in text.split(",") if part]
 
 
@@ -102,17 +103,18 @@ def style_grid(translate_fn, images, styles, references):
     """Returns a grid of each image translated in each style.
 
     Args:
-        translate_fn: function of uint8 `[N, S, S, 3]` and of N styles to
-            uint8 of the same shape.
+        translate_fn: function that takes uint8 images `[N, S, S, 3]` and N
+            styles, and returns uint8 images of the same shape.
         images: uint8 `[N, S, S, 3]`.
-        styles: `[K, *style_shape]`.
-        references: reference images, uint8 `[M, S, S, 3]`. With M = K, one is
-            shown above each column of translations; with M = 2, above the
-            first and the last; with M = 0, none.
+        styles: the styles to translate in, `[K, *style_shape]`.
+        references: reference images, uint8 `[M, S, S, 3]`. With M = K, one
+            reference is shown above each column of translations. With M = 2,
+            one is shown above the first column and one above the last. With
+            M = 0, none is shown.
 
     Returns:
-        uint8 `[H, W, 3]`: a row for each image, which comes first, followed
-        by its K translations.
+        Grid, uint8 `[H, W, 3]`. Each row has one image and its K
+        translations.
     """
     rows = [
         np.concatenate(

@@ -137,7 +137,7 @@ def _train(args, run_dir, files, bindings):
 
 
 def _check_joined(workers):
-    """Raises an error if workers of a cluster would train independently."""
+    """Raises an error if workers of a cluster would train separately."""
     cluster = read_cluster()
     if cluster and len(cluster.addresses) > workers.count:
         raise UserError(
@@ -150,7 +150,8 @@ def _check_joined(workers):
 def _run_dir(args):
     """Returns the folder of the run, which may not exist yet.
 
-    Replaces `args.init_from` by the folder of that run or model.
+    Also replaces `args.init_from`, the name of a run or shipped model, by its
+    folder.
 
     Raises:
         UserError: a flag names a folder that is not a run, or neither a
@@ -213,7 +214,7 @@ def _data_bindings(args):
 
 
 def _print_next_steps(run_dir, state):
-    """Prints how far the training came, and commands for what follows."""
+    """Prints how far the training came, and the commands to use next."""
     if state.stopped:
         print(
             f"Stopped and saved at step {state.step}; the same command "
@@ -244,6 +245,7 @@ if __name__ == "__main__":
         status = int(leaving.code or 0)
     if "TF_CONFIG" not in os.environ:
         sys.exit(status)
-    # A normal exit of Python may wait forever for workers that have ended.
+    # A normal exit of Python may wait forever for other workers that have
+    # already ended.
     sys.stdout.flush()
     os._exit(status)

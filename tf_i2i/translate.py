@@ -38,15 +38,16 @@ def main(argv):
         argv: command line, without the program.
 
     Raises:
-        UserError: wrong flags, no trained run, or nothing translated.
+        UserError: wrong flags, no trained run, or no image that could be
+            translated.
     """
     flags = _parser().parse_args(argv)
     outputs = _plan(flags)
     cli.import_tensorflow()
     from tf_i2i.runs import load_translator
 
-    # The detector is built before the run sets the global precision, which
-    # is meant for the run's own networks only.
+    # The detector is built before the run is loaded, because loading sets the
+    # global precision, which is meant for the run's own networks only.
     find = detect.detector(flags.faces) if flags.faces else None
     run = load_translator(flags.run_dir, flags.allow_imports)
     model = run.model
@@ -235,7 +236,7 @@ def _plan(flags):
     number, and `flags.styles` to the number of styles.
 
     Returns:
-        Dictionary, input path -> output path.
+        Dictionary from input paths to output paths.
     """
     cli.check_run_dir(flags.run_dir)
     names = settings.domain_names(flags.run_dir)
@@ -271,7 +272,7 @@ def _plan(flags):
 
 
 def _as_grid(flags):
-    """Whether all results go into one image, a grid."""
+    """Returns whether all results are written into one image, a grid."""
     return (
         flags.styles > 1
         and Path(flags.output).suffix.lower() in WRITABLE_SUFFIXES
@@ -279,7 +280,7 @@ def _as_grid(flags):
 
 
 def _numbered(path, i, count):
-    """Path of the translation in style i of `count` styles."""
+    """Returns the path of the translation in style i of `count` styles."""
     return path if count == 1 else path.with_stem(f"{path.stem}-{i + 1}")
 
 

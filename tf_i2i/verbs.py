@@ -1,6 +1,6 @@
-"""The verbs: the commands of the package, each a module with a `main`."""
+"""List of the commands. Each is a module with a function `main`."""
 
-# Name -> what the verb does. `python -m tf_i2i.NAME` runs its module.
+# What each command does, by its name. `python -m tf_i2i.NAME` runs a command.
 VERBS = {
     "train": "trains a translator, or continues a run that was stopped",
     "translate": "translates image files with a trained run",

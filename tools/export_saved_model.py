@@ -1,4 +1,4 @@
-"""Exports a trained run as a SavedModel, with both directions.
+"""Exports a trained run as a SavedModel, in both directions.
 
 python tools/export_saved_model.py --run_dir=runs/mine --output=export/
 python tools/export_saved_model.py --run_dir=runs/mine --output=serving/1

@@ -1,4 +1,4 @@
-"""Trains and scores UNIT's domain adaptation of digits.
+"""Trains and scores UNIT's domain adaptation on digits.
 
     python benchmarks/quality/digits.py run mnist_usps --data_root=DATA
     python benchmarks/quality/digits.py run svhn_mnist --seed=1 --minutes=20 \
@@ -32,12 +32,15 @@ from PIL import Image
 HERE = Path(__file__).parent
 RESULTS = HERE / "digits.jsonl"
 HELD_OUT = 500  # Number of B's training images held out to choose a checkpoint.
-# Number of A's images held out for sample images during training.
+# Number of A's images that are held out. Sample images during training show
+# translations of them.
 LOOKED_AT = 64
 CLASSES = 10
-# Passes over the data in the training of the two baseline classifiers.
+# Number of passes over the data, and batch size, in the training of the two
+# baseline classifiers.
 EPOCHS, BATCH = 15, 64
-# Steps that are timed to compute how many images fit a budget in minutes.
+# Number of steps that are timed, to compute how many images can be trained on
+# in a number of minutes.
 PROBED = 40
 
 
@@ -46,11 +49,11 @@ class Task(NamedTuple):
 
     Attributes:
         source, target: names of the data sets.
-        size: side of the images, pixels.
+        size: side of the images, in pixels.
         gin_file: name of a shipped config.
         paper: accuracy in Table 2 of the paper.
-        iterations: number of iterations in the authors' code, if it has the
-            task.
+        iterations: number of iterations in the authors' code, if their code
+            has the task.
     """
 
     source: str
@@ -72,7 +75,7 @@ PAPER_IMAGES = {"mnist": 60_000, "usps": 7_291, "svhn": 531_131}
 
 
 class Digits(NamedTuple):
-    """One data set: uint8 `[N, size, size, 3]` and int64 `[N]` by split."""
+    """Images, uint8 `[N, size, size, 3]`, and labels, int64 `[N]`, by split."""
 
     images: dict
     labels: dict
@@ -86,10 +89,10 @@ def read(name, data_root, size, val, trained_on):
         data_root: folder that contains `digits/`.
         size: side of the images, pixels.
         val: number of training images that form the validation split.
-        trained_on: whether these images are also used for training.
+        trained_on: whether the validation images are also used for training.
     """
     arrays = tasks._digits(Path(data_root) / "digits", name)
-    # Shuffled, because some data sets are sorted by class.
+    # The images are shuffled, because some data sets are sorted by class.
     order = np.random.default_rng(0).permutation(len(arrays["train_y"]))
     parts = {
         "train": ("train", order if trained_on else order[val:]),
@@ -111,7 +114,7 @@ def _resized(image, size):
 
 
 def write(digits, folder):
-    """Writes folders of the splits and a table of labels, unless they exist."""
+    """Writes a folder for each split and a table of labels if missing."""
     table = folder / "labels.csv"
     if table.exists():
         return
@@ -122,12 +125,13 @@ def write(digits, folder):
             name = f"{split}_{i:05d}.png"
             Image.fromarray(image).save(folder / split / name)
             lines.append(f"{name},{digits.labels[split][i]}")
-    # Written last, because its existence means that the folder is complete.
+    # The table is written last, because its existence means that the folder is
+    # complete.
     table.write_text("\n".join([*lines, ""]))
 
 
 def train_classifier(digits, size, width, seed):
-    """Trains the critic's and classifier's network; returns `predict`."""
+    """Trains UNIT's critic as a classifier; returns its function `predict`."""
     import keras
     import tensorflow as tf
 
@@ -139,7 +143,8 @@ def train_classifier(digits, size, width, seed):
     keras.utils.set_random_seed(seed)
     network = DigitCritic(size, width, CLASSES)
     network(tf.zeros((1, size, size, 3)), domains="a")
-    # Built together with the network, but not trained here.
+    # These variables are built together with the network, but are not trained
+    # here.
     unused = {id(v) for v in network.own["b"].trainable_variables}
     unused |= {id(v) for v in network.score.trainable_variables}
     variables = [v for v in network.trainable_variables if id(v) not in unused]
@@ -187,7 +192,10 @@ def train_classifier(digits, size, width, seed):
 
 
 def baselines(source, target, size, width, seed):
-    """Returns B's test accuracy of classifiers trained on A, and on B."""
+    """Returns the accuracies on B's test set of two classifiers.
+
+    One is trained on labels of A, the other on labels of B.
+    """
     test, truth = target.images["test"], target.labels["test"]
     found = {}
     for name, digits in (("source_only", source), ("target_trained", target)):
@@ -210,7 +218,7 @@ def call_train(run_dir, folders, gin_file, bindings):
 
 
 def images_in(minutes, run_dir, folders, gin_file, bindings):
-    """Returns how many images of each domain fit a number of minutes."""
+    """Returns the number of images that can be trained on in some minutes."""
     probe = run_dir.with_name(f"{run_dir.name}_probe")
     shutil.rmtree(probe, ignore_errors=True)
     call_train(
@@ -234,7 +242,7 @@ def _lines(path):
 
 
 def accuracy(run_dir, best):
-    """Returns a run's accuracy on B's test set, and the step of its weights."""
+    """Returns a run's accuracy on B's test set and its checkpoint's step."""
     from tf_i2i.evaluation.evidence import RealImages
     from tf_i2i.evaluation.translations import Translations
     from tf_i2i.runs import load_translator
@@ -312,7 +320,7 @@ def _setting(run_dir, name):
 
 
 def table():
-    """Returns a Markdown table: mean and standard deviation over seeds."""
+    """Returns a Markdown table of means and standard deviations over seeds."""
     groups = defaultdict(list)
     for line in map(json.loads, _lines(RESULTS)):
         groups[line["task"], "; ".join(line["settings"])].append(line)

@@ -1,21 +1,23 @@
-"""Trains rows of the lab on an accelerator of a machine without TensorFlow.
+"""Trains rows of the lab on a machine with an accelerator, without TensorFlow.
 
     python benchmarks/quality/elsewhere.py write ROW ... --to=packed/
-    python elsewhere_train.py packed/ trained/ plan.json  # There.
+    python elsewhere_train.py packed/ trained/ plan.json
     python benchmarks/quality/elsewhere.py read ROW ... --trained=trained/
+
+The second command runs on the machine with the accelerator.
 
 `write` compiles the training step of each phase of a row to StableHLO (as
 `train.jit_compile` would, with optimizers and averages), adds the training loop
 with JAX, and packs both with the images and the initial state. `read` writes
-the trained averages into a run directory of the lab, and scores them. It needs
-`pip install jax` in addition to the package.
+the trained averages into a run directory of the lab, and scores them. This
+script needs `pip install jax` in addition to the package.
 
-A run differs from one of the package as follows. The random order, crops and
-mirrors of images come from NumPy and JAX. Large kernels start from other random
-numbers with the same standard deviation. A step that is not finite is not
-prevented, but the training stops when the mean losses are not finite. The plan
-sets the length of a phase. No checkpoints or sample images are written during
-training.
+Such a run differs from a run of the package as follows. The random order,
+crops and mirrors of images come from NumPy and JAX. Large convolution kernels
+are initialized with other random numbers of the same standard deviation. A
+step that is not finite is not prevented, but the training stops when the mean
+losses are not finite. The plan sets the length of a phase. No checkpoints or
+sample images are written during training.
 """
 
 import argparse
@@ -32,10 +34,11 @@ CHUNK = 200  # Number of training steps in one call of a compiled program.
 
 
 def write(name, to, work, data_root, skip):
-    """Packs a row for training, without the phases to skip."""
+    """Packs a row for training, without the phases in `skip`."""
     import jax
 
-    jax.config.update("jax_enable_x64", True)  # Counters have 64 bits.
+    # JAX supports the counters, which have 64 bits, only with this setting.
+    jax.config.update("jax_enable_x64", True)
     run = _opened(name, work, data_root)
     model = run.model
     variables = _variables(model)
@@ -93,7 +96,7 @@ def write(name, to, work, data_root, skip):
 
 
 def _told_of(values, copies):
-    """Returns how to rebuild the initial state, and the values it needs."""
+    """Returns a description of the initial state, and the values it needs."""
     told, given = [], {}
     for i, value in enumerate(values):
         entry = {"shape": value.shape, "dtype": str(value.dtype)}
@@ -115,7 +118,7 @@ def _told_of(values, copies):
 
 
 def _kept(model):
-    """Returns the variables to send back: the averages and two counters."""
+    """Returns the variables to send back, the averages and two counters."""
     return [*model.averages, model.step, model.images_shown]
 
 
@@ -124,7 +127,8 @@ class _Frozen:
 
     def __init__(self, to):
         self.to = to
-        self.shapes: dict = {}  # Tensors by the names of their files.
+        # The frozen tensors, by the names of the files that contain them.
+        self.shapes: dict = {}
 
     def place(self, tensor):
         """Returns the tensor's position among the frozen tensors of a row."""
@@ -180,7 +184,8 @@ def _packed_images(run, domain, to):
     store = run.data.store(domain)
     path = to / f"{store.path.stem[:16]}.npz"
     kind = {"format": "PNG"}
-    # As PNG files, larger images would take many megabytes.
+    # Images of more than 64 px are saved as JPEG, because PNG files would be
+    # too large.
     if store.images.shape[1] > 64:
         kind = {"format": "JPEG", "quality": 95, "subsampling": 0}
     rows = store.split("train")
@@ -202,7 +207,8 @@ def _enter(model, phase):
     import tensorflow as tf
 
     model.enter_phase(**phase.path)
-    # XLA cannot compile strings, which this check needs for its messages.
+    # The check is left out, because its messages are strings, which XLA cannot
+    # compile.
     model._check_finite = lambda losses, gradients: tf.no_op()
 
 
@@ -221,7 +227,7 @@ def _shape(array):
 
 
 def _begin(run, model, variables, phase, images, frozen):
-    """Returns the function state -> state that runs before each phase."""
+    """Returns a function of the state, to run before each phase."""
     import tensorflow as tf
 
     from tf_i2i.optimizers import reset_optimizers
@@ -291,14 +297,15 @@ def _as_jax(function, args, variables, frozen):
     """Converts a TensorFlow function of tensors and variables for JAX.
 
     Args:
-        function: (*args) -> the variables' new values.
-        args: tensors of the shapes to compile for.
+        function: function of `args` that returns the new values of the
+            variables.
+        args: tensors whose shapes the function is compiled for.
         variables: all variables that the function reads or changes.
-        frozen: `_Frozen`, for all other tensors that it reads.
+        frozen: `_Frozen`, for all other tensors that the function reads.
 
     Returns:
-        Function (*args, values of the variables, those of `frozen`) -> new
-        values of the variables.
+        Function that takes `args`, the values of the variables and the tensors
+        of `frozen`, and returns the new values of the variables.
     """
     import tensorflow as tf
     from jax import core
@@ -411,7 +418,7 @@ def _view(run, domain, phase):
 
 
 def write_images(name, to, work, data_root):
-    """Packs only the images, for a row that uses another row's programs."""
+    """Packs only the images of a row that uses another row's programs."""
     run = _opened(name, work, data_root)
     images = {d: _packed_images(run, d, to)[0] for d in "ab"}
     (to / name).mkdir(parents=True, exist_ok=True)
@@ -423,12 +430,12 @@ def read(name, seed, trained, work, data_root, features, cheats, device):
 
     Args:
         name: name of the row.
-        seed: seed of the row; in the plan, the row's name ends with it, unless
-            it is 0.
+        seed: seed of the row. Unless the seed is 0, the name of the row in the
+            plan ends with the seed.
         trained: folder with the results of `elsewhere_train.py`.
-        work, data_root: folders, as for the lab.
+        work, data_root: folders of runs and of data; see `lab.py`.
         features: name of the network that computes features.
-        cheats: value of `--cheats` for evaluate.
+        cheats: value of the flag `--cheats` of the command `evaluate`.
         device: description of the device that trained the row.
     """
     import lab
@@ -447,7 +454,8 @@ def read(name, seed, trained, work, data_root, features, cheats, device):
     lines = (trained / "log.jsonl").read_text().splitlines()
     lines = [x for x in map(json.loads, lines) if x.get("row") == planned]
     (last,) = (line for line in lines if "kept" in line)
-    # The number of images shown depends on the plan; the config is unchanged.
+    # How many images a phase really showed depends on the plan. The run is
+    # recorded as having reached the end of the phase in its config.
     (phase,) = (p for p in run.phases if p.name == last["phase"])
     model.images_shown.assign(phase.end)
     run.write_config()

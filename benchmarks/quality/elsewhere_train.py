@@ -1,4 +1,4 @@
-"""Trains what `elsewhere.py` packed. Needs only JAX, NumPy and Pillow.
+"""Trains rows that `elsewhere.py` packed; needs only JAX, NumPy and Pillow.
 
 python elsewhere_train.py packed/ trained/ plan.json
 """
@@ -17,23 +17,27 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-# That compile, in each process: many would only wait for one another.
+# Number of threads that compile in each process. More threads would only wait
+# for one another.
 THREADS = 1
 
 
 def train(packed, out, plan):
-    """Trains all rows of a plan, with one process for each entry of its list.
+    """Trains all rows of a plan, with one process for each entry of the plan.
 
-    An entry maps names of rows, which are trained one after the other, to
-    dictionaries with these keys:
-    - the name of a phase: {"images": N} or {"seconds": N}, the length of the
-      phase. Phases that are left out have the length of their config.
-    - "from": [row, phase]: start after this phase, with the weights of the same
-      names that the other row had there. The other row needs "shared": [phase].
-    - "as": name of the packed row, if it differs.
-    - "seed": another seed than in the packed row, for kernels, order and
-      mirrors; noise within a step does not change.
-    - "keep": {phase: row}: save the state after a phase as another row.
+    A plan is a list. An entry of the list is a dictionary from the names of
+    rows, which are trained one after the other, to dictionaries with these
+    keys:
+
+    - the name of a phase: length of the phase, {"images": N} or {"seconds": N}.
+      Phases without an entry have the length that is set in their config.
+    - "from": [row, phase]. The training starts after this phase, with the
+      weights that the other row had at that point, matched by name. The other
+      row needs the entry "shared": [phase].
+    - "as": name of the packed row, if that is another name.
+    - "seed": seed for initial kernels, order and mirrors, if it differs from
+      that of the packed row. The noise within a step does not change.
+    - "keep": {phase: row}. The state after a phase is saved as another row.
     """
     out.mkdir(parents=True, exist_ok=True)
     plans = json.loads(plan.read_text())
@@ -53,7 +57,8 @@ def _train_rows(packed, out, plan):
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     import jax
 
-    jax.config.update("jax_enable_x64", True)  # Counters have 64 bits.
+    # JAX supports the counters, which have 64 bits, only with this setting.
+    jax.config.update("jax_enable_x64", True)
     began = time.monotonic()
 
     def tell(**line):
@@ -95,9 +100,9 @@ class _Row:
     Args:
         packed: folder of all packed rows.
         name: name of the row.
-        wanted: dictionary of the row in the plan.
-        compiled: function of a program's path that returns a future of the
-            compiled program.
+        wanted: entry of the row in the plan, a dictionary.
+        compiled: function that takes the path of a program and returns a
+            future of the compiled program.
     """
 
     def __init__(self, packed, name, wanted, compiled):
@@ -115,7 +120,7 @@ class _Row:
         ]
 
     def train(self, tell, out):
-        """Trains the row, and writes the part of the state that is kept."""
+        """Trains the row, and writes the part of its state that is kept."""
         import jax
 
         self.random = np.random.default_rng(self.seed)
@@ -124,7 +129,8 @@ class _Row:
         for domain, path in self._images().items():
             found = _images(self.packed / path)
             self.counts.append(len(found))
-            # The number of images for which the program was compiled.
+            # The program takes this number of images only, because it was
+            # compiled for it.
             count = self.told["counts"][domain]
             found = found[np.arange(count) % len(found)]
             self.images.append(jax.device_put(found))
@@ -132,7 +138,7 @@ class _Row:
             jax.device_put(_frozen(self.packed / f"{key}.npy"))
             for key in self.told["frozen"]
         ]
-        # Compilation is not counted in the seconds.
+        # The time of compilation is not part of `seconds`.
         self.seconds, self.shown = 0.0, 0
         for phase, programs in zip(self.phases, self.compiling, strict=True):
             begin, loop = (program.result() for program in programs)
@@ -158,7 +164,8 @@ class _Row:
             self.shown += steps * phase["batch_size"]
             if "seconds" in wanted:
                 now = (self.seconds - before) / wanted["seconds"]
-                # The next call is expected to take as long as this one.
+                # The next call of the program will probably take as long as
+                # this one.
                 ahead = now - progress
             progress += ahead
             if progress + ahead / 2 > 1.0:
@@ -174,13 +181,13 @@ class _Row:
                 )
 
     def _chunk(self, phase, loop, orders, progress, ahead):
-        """Calls the program once, and returns the means of its metrics.
+        """Calls the training program once; returns the means of its metrics.
 
         Args:
             phase: dictionary of the phase in row.json.
             loop: compiled program of the training steps.
             orders: an `_Order` of images for each domain.
-            progress: share of the phase that is done, 0 to 1.
+            progress: share of the phase that is already done, 0 to 1.
             ahead: share of the phase that these steps will do.
         """
         steps, batch = self.told["chunk"], phase["batch_size"]
@@ -195,7 +202,7 @@ class _Row:
             self.images,
             [order.next((steps, batch)) for order in orders],
             np.interp(now, known, phase["factors"]).astype(np.float32),
-            # Seeds of the random crops and mirrors.
+            # This is the seed of the random crops and mirrors of the call.
             np.int32(self.shown // batch + self.seed * 10_000_000),
             self.frozen[: phase["frozen"]],
         )
@@ -208,7 +215,7 @@ class _Row:
         return means
 
     def _keep(self, phase, tell, out):
-        """Writes weights that other rows wait for, and results to send back."""
+        """Writes weights that other rows need, and results to send back."""
         if phase["name"] in self.wanted.get("shared", ()):
             values = zip(self.told["paths"], self.state, strict=False)
             path = self._shared(out, self.name, phase["name"])
@@ -227,7 +234,7 @@ class _Row:
             )
 
     def _images(self):
-        """Returns the row's own images, even with another row's programs."""
+        """Returns this row's images, also with programs of another row."""
         own = self.packed / self.name / "images.json"
         return (
             json.loads(own.read_text()) if own.exists() else self.told["images"]
@@ -238,7 +245,7 @@ class _Row:
         return out / f"{row}.{phase}.shared"
 
     def _first_state(self, out):
-        """Builds the initial state of packed values and new random ones."""
+        """Builds the initial state from packed values and random numbers."""
         given = np.load(self.folder / "state.npz")
         found: dict = {}
         told_of = self.told["variables"]
@@ -265,7 +272,7 @@ class _Row:
 
 
 class _Order:
-    """Endless order of image numbers: each pass is a new permutation."""
+    """Endless sequence of image numbers; each pass is a new permutation."""
 
     def __init__(self, random, count):
         self.random, self.count = random, count
@@ -281,14 +288,14 @@ class _Order:
 
 
 def _save(path, *arrays, **named):
-    """Writes to a temporary file and renames it, because others wait for it."""
+    """Writes a file completely before other processes can see it."""
     beside = path.with_name(f"unfinished_{path.name}.npz")
     np.savez(beside, *arrays, **named)
     beside.rename(path)
 
 
 def _smaller(x):
-    """Converts to half precision, except vectors and counters."""
+    """Converts arrays to half precision, except vectors and counters."""
     halved = x.dtype == np.float32 and x.ndim > 1
     return x.astype(np.float16) if halved else x
 

@@ -3,11 +3,12 @@
     python benchmarks/quality/inversion.py --run_dir=runs/cdft
     python benchmarks/quality/inversion.py --model=cdft-toy
 
-The features of test images are computed at each layer and decoded to images
-again by the layer's inversion network. The table shows PSNR, a perceptual
-distance (by another network than the backbone), and the share of features that
-are clipped at one standard deviation (Katzir et al. 2019, section 6.1.2). The
-last row of a domain is a baseline: another image of the same domain.
+The features of test images are computed at each layer, and are decoded to
+images again by the layer's inversion network. The table shows PSNR, a
+perceptual distance (computed with another network than the backbone), and the
+share of features that are clipped at one standard deviation (Katzir et al.
+2019, section 6.1.2). The last row of a domain is a baseline, in which the image
+is compared with another image of the same domain.
 """
 
 import argparse
@@ -26,7 +27,7 @@ BATCH = 32
 
 
 def inverted(model, images, domain):
-    """Returns layer -> (images decoded from it, share of clipped features)."""
+    """Returns, by layer, decoded images and the share of clipped features."""
     pictures = {tap: [] for tap in model.taps}
     shares = {tap: [] for tap in model.taps}
     for i in range(0, len(images), BATCH):

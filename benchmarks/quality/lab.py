@@ -1,4 +1,4 @@
-"""The quality lab: one command trains, scores and records a row of results.
+"""The quality lab. One command trains, scores and records a row of results.
 
     python benchmarks/quality/lab.py run twingan --seed=1
     python benchmarks/quality/lab.py run twingan_facades --data_root=DATA
@@ -47,25 +47,27 @@ def of(name, **values):
     return tuple(f"{name}.{key} = {value}" for key, value in values.items())
 
 
-# No colour augmentation, because it would contradict the exact ground truth.
+# These tasks have no colour augmentation, because it would contradict their
+# exact ground truth.
 EXACT = of(
     "Augmentation", contrast=0.0, hue=0.0, brightness=0.0, saturation=0.0
 )
-# Augmentation of all images that critics see, for few training faces.
+# All images that critics see are augmented in the rows with few training faces.
 SEEN = ("train.critic_augmentation = ('color', 'translation', 'cutout')",)
-# Label maps must not be augmented.
+# Label maps must not be cropped or changed in colour.
 MAPS = (
     "train.image_size = 64",
     "Augmentation.crop = None",
     *EXACT,
 )
-# The same for AsymGAN's rows, where a setting names the label maps.
+# The same settings for the rows of AsymGAN, in which `train.label_maps` names
+# the domain of the label maps.
 LABELS = ("train.label_maps = ('b',)", "Augmentation.crop = None", *EXACT)
 AT_64 = (*LABELS, "train.image_size = 64")
 
 
 def shown(images):
-    """Returns the setting for how many images fit a row's minutes."""
+    """Returns the setting for the number of images that a row trains on."""
     return (f"single_phase.images = {images}",)
 
 
@@ -75,7 +77,8 @@ NO_IDENTITY = of("CycleGAN", identity_weight=0.0)
 TWO_BLOCKS = {"residual_blocks": 2, "width": 0.5, "critic_width": 0.5}
 SIX_BLOCKS = TWO_BLOCKS | {"residual_blocks": 6}
 AS_CYCLEGAN = of("AsymGAN", **TWO_BLOCKS)
-# Rows trained on an accelerator by `elsewhere.py`, all for equal seconds.
+# `elsewhere.py` trains these rows on an accelerator, each for the same number
+# of seconds.
 BATCHES = of("single_phase", batch_size=8, images=60000)
 PARTS_32 = (*LABELS, *BATCHES)
 LONG_64 = (*AT_64, *BATCHES)
@@ -84,7 +87,8 @@ CYCLEGAN_64 = (*LONG_64, *NO_IDENTITY, *of("CycleGAN", **SIX_BLOCKS))
 CYCLEGAN_32 = (*PARTS_32, *NO_IDENTITY, *of("CycleGAN", **TWO_BLOCKS))
 NO_SHARING = of("UNIT", shared_blocks=0, likelihood_weight=0.0, kl_weight=0.0)
 NO_CYCLE = of("UNIT", cycle_weight=0.0, cycle_kl_weight=0.0)
-OUTER_NORM = of("CycleGAN", outer_norm=True)  # As in the paper.
+# The normalization around the residual blocks is part of CycleGAN's paper.
+OUTER_NORM = of("CycleGAN", outer_norm=True)
 NARROW = (
     *OUTER_NORM,
     *of("CycleGAN", residual_blocks=6, width=0.25),
@@ -103,7 +107,8 @@ TEACHER = (
     "teacher.name = 'efficientnet-lite0'",
 )
 FACES = ("train.image_size = 64", "Augmentation.crop = None")
-# A face network, in the folder that the error message of `teacher` names.
+# The teacher is a face network. It must be in the folder that the error message
+# of `teacher` names.
 FACE_TEACHER = "teacher.name = 'face'"
 XGAN_FACES = (
     *FACES,
@@ -118,19 +123,19 @@ XGAN_TAUGHT = (
     *shown(58000),
 )
 VGG_TERMS = ("perceptual.name = 'hed-vgg16'",)
-# Loss terms left out (Figure 6).
+# Each of these ablations leaves out one loss term (Figure 6 of the CDFT paper).
 LEFT_OUT = {
     "no_cycle": {"cycle_weight": 0.0},
     "no_identity": {"identity_weight": 0.0},
     "no_adversarial": {"adversarial_weight": 0.0},
 }
-# Layers with the strides of EfficientNet-Lite0's first three stages.
+# These layers have the strides of EfficientNet-Lite0's first three stages.
 VGG_TAPS = ("conv2_1", "conv3_1", "conv4_1")
 CARICATURES = of("cascade_phases", images=70000)
 
 
 def cascade(taps, phases=None, **settings):
-    """Returns settings of CDFT for these taps, with further settings."""
+    """Returns settings of CDFT for the layers `taps`, and further settings."""
     return (
         *of("CDFT", taps=taps, **settings),
         *of("cascade_phases", taps=taps, **(phases or {})),
@@ -138,7 +143,7 @@ def cascade(taps, phases=None, **settings):
 
 
 def cascade_64(taps, **settings):
-    """Returns settings of CDFT at 64 px for these taps."""
+    """Returns settings of CDFT at 64 px for the layers `taps`."""
     return (
         "train.image_size = 64",
         *cascade(taps, {"batch_size": 32}, **settings),
@@ -218,7 +223,7 @@ ROWS = {
     ),
     "unit_negative_wide": Row("negative", "unit.gin", (*EXACT, *WIDE_UNIT)),
     "unit_permutation": Row("permutation", "unit.gin", (*EXACT, *WIDE_UNIT)),
-    # Ablations of Figure 2(d).
+    # These rows are the ablations of Figure 2(d) of the UNIT paper.
     "unit_cityscapes": Row("cityscapes", "unit.gin", UNIT_MAPS),
     "unit_no_sharing": Row("cityscapes", "unit.gin", (*UNIT_MAPS, *NO_SHARING)),
     "unit_no_cycle": Row("cityscapes", "unit.gin", (*UNIT_MAPS, *NO_CYCLE)),
@@ -226,7 +231,8 @@ ROWS = {
     "asymgan_ext": Row("toy", "asymgan_ext.gin"),
     "asymgan_cityscapes": Row("cityscapes", "asymgan.gin", ASYMGAN_64),
     "cyclegan_cityscapes_long": Row("cityscapes", "cyclegan.gin", CYCLEGAN_64),
-    # Critics with a receptive field of the whole 64 px image, not of 34 pixels.
+    # In these rows, the receptive field of the critics is the whole image of 64
+    # px, not 34 pixels.
     "asymgan_cityscapes_far": Row(
         "cityscapes",
         "asymgan.gin",
@@ -241,7 +247,8 @@ ROWS = {
     "unit_cityscapes_32": Row("cityscapes", "unit.gin", PARTS_32),
     "asymgan_facades": Row("facades", "asymgan.gin", (*PARTS_32, *AS_CYCLEGAN)),
     "cyclegan_facades": Row("facades", "cyclegan.gin", CYCLEGAN_32),
-    # Ways in which F receives z (Figure 12).
+    # In each of these rows, F receives z in another way (Figure 12 of the
+    # AsymGAN paper).
     **{
         f"asymgan_z_{path}": Row(
             "cityscapes",
@@ -250,8 +257,8 @@ ROWS = {
         )
         for path in ("map", "beside", "norm")
     },
-    # Each kind of extension losses is left out (Figure 10). Without all of them
-    # it is asymgan_z_norm.
+    # Each of these rows leaves out one kind of extension losses (Figure 10 of
+    # the AsymGAN paper). The row without any of them is asymgan_z_norm.
     **{
         f"asymgan_{name}": Row(
             "cityscapes",
@@ -308,7 +315,7 @@ ROWS = {
         for name, without in LEFT_OUT.items()
     },
     "cdft_one_layer": Row("toy", "cdft.gin", cascade(("stage2",))),
-    # Tasks in which shapes change.
+    # In these tasks the translator must change shapes.
     "cdft_selfie_cats": Row(
         "selfie_cats", "cdft.gin", cascade_64(STAGES_64, **CATS)
     ),
@@ -323,7 +330,8 @@ ROWS = {
             *of("single_phase", batch_size=8),
         ),
     ),
-    # Loss terms left out (Figure 6), and the full method with the same length.
+    # These rows leave out one loss term each (Figure 6 of the CDFT paper). The
+    # row `whole` is the full method, trained for the same length.
     **{
         f"cdft_cats_{name}": Row(
             "selfie_cats",
@@ -332,8 +340,9 @@ ROWS = {
         )
         for name, without in {"whole": {}, **LEFT_OUT}.items()
     },
-    # One layer translated alone (Figure 7). For the deepest layer, this is also
-    # the first part of the cascade.
+    # Each of these rows translates one layer alone (Figure 7 of the CDFT
+    # paper). The row of the deepest layer is also the first part of the
+    # cascade.
     **{
         f"cdft_cats_{tap}": Row(
             "selfie_cats", "cdft.gin", cascade_64((tap,), **CATS)
@@ -379,7 +388,7 @@ ROWS = {
         ),
     ),
 }
-# Measures of each direction that the table shows.
+# The measures of each direction that the table shows.
 COLUMNS = (
     *("score", "called_b", "r@5", "input_r@5", "labels", "label_turn"),
     "copy_rate",
@@ -394,7 +403,7 @@ CHEATS = ("truth", "floor", "copy", "colours", "random")
 
 
 def prepare(task, work, data_root):
-    """Makes a task's data if missing; returns train's and evaluate's flags."""
+    """Makes a task's data if missing; returns flags for train and evaluate."""
     make, paired = TASKS[task]
     if make is None:
         return [], []
@@ -443,9 +452,9 @@ def keep(name, seed, run_dir, minutes, judging, features, cheats, **more):
         name, seed: name and seed of the row.
         run_dir: run directory.
         minutes: duration of the training, or None.
-        judging: flags of evaluate for the task.
+        judging: flags of the command `evaluate` for the task.
         features: name of the network that computes features.
-        cheats: value of `--cheats` for evaluate.
+        cheats: value of the flag `--cheats` of the command `evaluate`.
         more: dictionary of further entries of the line.
     """
     call(
@@ -471,7 +480,7 @@ def keep(name, seed, run_dir, minutes, judging, features, cheats, **more):
 
 
 def table():
-    """Returns a table of all results: mean and standard deviation of seeds."""
+    """Returns a table of means and standard deviations over seeds."""
     groups = defaultdict(list)
     for line in RESULTS.read_text().splitlines():
         result = json.loads(line)
@@ -488,7 +497,7 @@ def table():
 
 
 def _side(result):
-    """Returns the image size of a row: its own setting, or the config's 32."""
+    """Returns the image size of a row; 32 if its settings have none."""
     for setting in result["settings"]:
         name, _, value = setting.partition(" = ")
         if name == "train.image_size":
@@ -511,7 +520,8 @@ def _lines(direction, rows):
     yield "| --- " * (len(known) + 3) + "|"
     for cheat in CHEATS:
         if cheat in every[0]:
-            # Equal in all results, except for measures that some results lack.
+            # The values of a baseline are equal in all results, but some
+            # results lack some measures.
             said = [_value_of_any(every, cheat, n) for n in known]
             cells = [_cell([value]) for value in said]
             yield f"| *{cheat}* | | | {' | '.join(cells)} |"
@@ -528,7 +538,7 @@ def _value_of_any(every, cheat, name):
 
 
 def _value(scores, name):
-    """Returns a measure's score, whatever features it was computed with."""
+    """Returns the score of a measure, computed with any features."""
     for full, value in scores.items():
         if full.partition("[")[0] == name:
             return value

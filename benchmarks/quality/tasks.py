@@ -1,8 +1,8 @@
-"""The lab's tasks: two folders each, some with hidden pairs for testing.
+"""Tasks of the lab. Each has two folders of images.
 
-A task's folders have train/, val/ and test/. The training images of the two
-domains show different objects. If a task is paired, test/NAME in A and
-test/NAME in B show the same object; training does not use this.
+Each folder has the subfolders train/, val/ and test/. The training images of
+the two domains show different objects. If a task is paired, test/NAME in A and
+test/NAME in B show the same object. Pairs are used for testing only.
 """
 
 import csv
@@ -21,15 +21,15 @@ from tf_i2i.data.reading import read_image
 from tf_i2i.data.sources import ToyFacesSource
 
 TEST, VAL, TRAIN = 400, 100, 2000
-SIDE = 40  # Pixels: 32, and a border for random crops.
+SIDE = 40  # Side in pixels, 32 for training and 8 more for random crops.
 
 
 class Task(NamedTuple):
     """A task of the lab.
 
     Attributes:
-        make: function (folder, data_root) that writes `a/` and `b/`; None
-            for the toy faces, which need no folders.
+        make: function of `(folder, data_root)` that writes the folders `a/`
+            and `b/`; None for the toy faces, which need no folders.
         paired: whether test images of the same name form hidden pairs.
     """
 
@@ -43,7 +43,10 @@ def _save(image, path):
 
 
 def _portraits(split, domain, side):
-    """Returns identities and portraits; A and B share the test identities."""
+    """Returns identities and portraits.
+
+    The test identities of A and B are the same.
+    """
     first = {"test": 0, "val": TEST, "train": TEST + 2 * VAL}[split]
     count = {"test": TEST, "val": VAL, "train": TRAIN}[split]
     if split != "test":
@@ -56,10 +59,10 @@ def constructed(change_a, change_b, fineness=1):
     """Returns a task on portraits whose ground truth is given by a formula.
 
     Args:
-        change_a, change_b: functions of an image, which make the images of A
-            and of B.
-        fineness: factor by which images are rendered larger; they are changed
-            at this size and then reduced.
+        change_a, change_b: functions that change a portrait into an image of A
+            or of B.
+        fineness: factor by which portraits are rendered larger than needed.
+            They are changed at the larger size and then reduced.
     """
 
     def make(folder, data_root):
@@ -87,17 +90,18 @@ def _same(image):
 
 
 def _exaggerated(image):
-    """Returns a caricature: larger eyes and nose, wide forehead, narrow chin.
+    """Returns a caricature of a portrait.
 
-    A formula gives the source position of each pixel; the nearest pixel is
-    copied.
+    It has larger eyes, a larger nose, a wide forehead and a narrow chin. A
+    formula gives the source position of each pixel, and the nearest source
+    pixel is copied.
     """
     side = len(image)
     middles = (np.arange(side) + 0.5) * 2 / side - 1
     y, x = np.meshgrid(middles, middles, indexing="ij")
     x = x / (1.1 - 0.35 * y)
-    # Enlarges the eyes: source positions are scaled, to a half at their
-    # centres.
+    # To enlarge the eyes, source positions near them are scaled. The factor is
+    # one half at the centres of the eyes.
     share = np.clip(1 - (x / 0.75) ** 2 - ((y + 0.05) / 0.6) ** 2, 0, 1)
     x, y = x * (1 - 0.5 * share), (y + 0.05) * (1 - 0.5 * share) - 0.05
     rows, columns = (
@@ -159,7 +163,7 @@ def _digits(folder, collection):
     with np.load(folder / "svhn_labels.npz") as labels:
         found = dict(labels)
     for split in ("train", "test"):
-        # The file has tiles of 32 px, fifty in a row.
+        # The file consists of tiles of 32 px, with fifty tiles in each row.
         mosaic = np.asarray(Image.open(folder / f"svhn_{split}.png"))
         tiles = mosaic.reshape(-1, 32, 50, 32, 3).swapaxes(1, 2)
         found[f"{split}_x"] = tiles.reshape(-1, 32, 32, 3)
@@ -172,7 +176,7 @@ def _write_digits(arrays, folder):
     counts = {"train": 2000, "val": 200, "test": 1000}
     for split, count in counts.items():
         part = "test" if split == "test" else "train"
-        # Shuffled, because some data sets are sorted by digit.
+        # The images are shuffled, because some data sets are sorted by digit.
         order = np.random.default_rng(0).permutation(len(arrays[f"{part}_y"]))
         for i in order[starts[split] : starts[split] + count]:
             digit = Image.fromarray(arrays[f"{part}_x"][i]).convert("RGB")
@@ -183,12 +187,13 @@ def _write_digits(arrays, folder):
 
 
 def photos_and_labels(name):
-    """Returns a task on Facades or Cityscapes: photos to label maps, unpaired.
+    """Returns a task on unpaired photos and label maps.
 
-    `pairs.csv` of the data says to which half a training pair belongs. Images
-    are saved at 64 px, the size of the rows, because resizing would mix the
-    colours of label maps. `maps_a` has the label maps of the training photos,
-    on which the segmentation network that scores photos is trained.
+    The data are Facades or Cityscapes. Their file `pairs.csv` says which half
+    each training pair belongs to. Images are saved at 64 px, the image size of
+    the rows, because resizing would mix the colours of label maps. The folder
+    `maps_a` has the label maps of the training photos. The segmentation network
+    that scores photos is trained on them.
     """
 
     def make(folder, data_root):
@@ -196,7 +201,7 @@ def photos_and_labels(name):
         with open(root / "pairs.csv", newline="") as file:
             pairs = list(csv.DictReader(file))
         palette = (root / "palette.csv").read_text().splitlines(keepends=True)
-        # Void is not a class.
+        # The colour of void is left out, because void is not a class.
         palette = [line for line in palette if ",void," not in line]
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "palette_b.csv").write_text("".join(palette))
@@ -236,7 +241,7 @@ def collections(source, target, side=SIDE):
 
 
 def _collect(root, folder, side):
-    """Copies a folder that has test/, and moves some images to val/."""
+    """Copies a folder that has test/, and uses some images as val/."""
     files = sorted(p for p in root.rglob("*") if is_image(p))
     test = [p for p in files if "test" in p.relative_to(root).parts][:TEST]
     rest = [p for p in files if "test" not in p.relative_to(root).parts]
@@ -249,7 +254,7 @@ def _collect(root, folder, side):
 
 
 def faces_and_avatars(folder, data_root):
-    """Writes aligned faces of selfies, and avatars; needs the extra `faces`."""
+    """Writes faces from selfies, and avatars; needs the extra `faces`."""
     for split in ("train", "test"):
         prepare = [sys.executable, "-m", "tf_i2i.prepare_faces", "--size=64"]
         selfies = Path(data_root) / "selfie2anime" / "selfie" / split
@@ -276,7 +281,7 @@ TASKS = {
         paired=False,
     ),
     "faces_avatars": Task(faces_and_avatars, paired=False),
-    # For images of 64 px.
+    # Images have a side of 80 px, from which crops of 64 px are taken.
     "selfie_cats": Task(
         collections("selfie2anime/selfie", "cats/cat", side=80), paired=False
     ),

@@ -31,14 +31,14 @@ PAIRS = 400
 
 
 def labels(identities):
-    """Returns class numbers of each attribute; for the turn, its sign."""
+    """Returns class numbers by attribute; the turn's class is its sign."""
     columns = toy_faces.attributes(identities)
     columns["turn"] = (columns["turn"] > 0).astype(np.int32)
     return {name: columns[name] for name in ATTRIBUTES}
 
 
 def train_classifier(domain, size, epochs):
-    """Trains one small network with an output for each attribute."""
+    """Trains a small network that has an output for each attribute."""
     source = ToyFacesSource(domain)
     people = np.concatenate([source.identities(s) for s in ("val", "train")])
     images = to_float(toy_faces.render(domain, people, size))
@@ -70,7 +70,7 @@ def train_classifier(domain, size, epochs):
 
 
 def agreement(network, images, truth):
-    """Returns the share of images whose attribute is read correctly."""
+    """Returns, by attribute, the share of images that are read correctly."""
     logits = network.predict(to_float(images), batch_size=100, verbose=0)
     return {
         name: float(np.mean(logits[name].argmax(1) == truth[name]))
@@ -87,7 +87,11 @@ def translations(model, direction, images):
 
 
 def score(models, direction, size, epochs):
-    """Returns the table's rows: kind of images -> attribute -> agreement."""
+    """Returns the rows of the table.
+
+    They are a dictionary from each kind of images to a dictionary from each
+    attribute to its agreement.
+    """
     source, target = ends(direction)
     people = np.arange(PAIRS)
     truth = labels(people)
@@ -120,7 +124,8 @@ def main():
         run = load_translator(run_dir)
         models[run_dir] = run.model
         sizes.add(run.phase.size)
-    (size,) = sizes  # The table compares runs of the same image size.
+    # The table compares runs of one image size only.
+    (size,) = sizes
     for direction in ("a_to_b", "b_to_a"):
         rows = score(models, direction, size, args.epochs)
         print(f"\n{direction}, {size} px, {PAIRS} hidden pairs")

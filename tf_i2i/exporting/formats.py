@@ -1,8 +1,8 @@
 """A table of the formats that a trained model can be exported in.
 
 To add a format, write a function that exports and one that loads, and add a
-`Format` that names them to `FORMATS`. The `export` verb reads its help texts,
-its error messages and the functions to call from this table.
+`Format` with these functions to `FORMATS`. The command `export` takes its help
+texts, its error messages and the functions to call from this table.
 """
 
 import os
@@ -23,11 +23,13 @@ class Precision(NamedTuple):
     Attributes:
         tolerance: limits on the difference between the images of the exported
             model and those of the run, a dictionary. Its keys are keys of a
-            result of `parity`; its values are the largest allowed values, in
-            levels of 0 to 255, except that of "ssim", the smallest allowed.
+            result of `parity`. The value of "ssim" is the smallest allowed
+            similarity; all other values are the largest allowed differences,
+            in levels of 0 to 255.
         help: description of the precision, for the help text.
-        instead: advice, for the error message, on what to choose if an export
-            exceeds the tolerance; "" if only a bug can cause that.
+        instead: advice in the error message on what to choose if an export
+            exceeds the tolerance; "" if only a bug can make an export exceed
+            it.
     """
 
     tolerance: dict[str, float]
@@ -61,19 +63,21 @@ class Format(NamedTuple):
 
     Attributes:
         name: key of the format in `FORMATS`, such as "tflite".
-        form: description of a valid `--output`, such as "a name that ends in
-            .tflite".
+        form: description of a valid value of `--output`, such as "a name that
+            ends in .tflite".
         suffix: suffix of the exported file; "" if the export is a folder.
         write: function that takes a `Job` and exports its model.
         load: function that takes a path and a direction and returns the
-            exported functions: a dictionary, direction -> function
+            exported functions, a dictionary from each direction to a function
             `(images, style=None)`.
-        precisions: dictionary, name -> `Precision`; the first is the default.
+        precisions: dictionary from the name of each precision to its
+            `Precision`; the first is the default.
         takes_size: whether the size of the images is fixed at export, so that
             `--size` can choose it.
         sidecars: function that takes the path of an export and returns the
-            files to write next to it: a dictionary, end of the file's name,
-            such as "layers.csv" -> text. It may print.
+            texts of files to write next to the export. They are a dictionary
+            whose keys are the ends of the files' names, such as "layers.csv".
+            The function may also print.
         warn: function that takes the model and the name of a precision and
             returns a warning to print before the export, or None.
     """
@@ -192,10 +196,11 @@ def find_format(output, names=None):
 
 
 def _means_folder(suffix, is_folder):
-    """Whether `--output` is the name of a folder.
+    """Returns whether `--output` is the name of a folder.
 
-    It is if it has no suffix. If it ends in a separator or is an existing
-    folder, any suffix that belongs to no format is allowed as well.
+    A name without a suffix is the name of a folder. A name that ends in a
+    separator, or that of an existing folder, may also have a suffix, if the
+    suffix belongs to no format.
     """
     known = any(suffix == format.suffix for format in FORMATS.values())
     return not suffix or (is_folder and not known)

@@ -18,7 +18,7 @@ from tf_i2i.errors import UserError
 from tf_i2i.exporting.pictures import one_size
 from tf_i2i.extras import optional
 
-# The operations, by LiteRT's names, that are quantized to int8.
+# Operations that each precision quantizes to int8, by their names in LiteRT.
 _QUANTIZED = {
     "int8": ("ALL_SUPPORTED",),
     "mixed": (
@@ -52,22 +52,22 @@ def export_tflite(
         direction: "a_to_b" or "b_to_a".
         size: side of the images in pixels; None for the model's own size.
         precision: a key of `formats.TFLITE.precisions`.
-        calibration: inputs of the model, as `examples` returns them. The
-            activations that they cause set the ranges of the int8 values.
-            Needed for "int8" and "mixed" only.
+        calibration: inputs of the model, as returned by `examples`. The
+            ranges of the int8 values are those of the activations for these
+            inputs. Needed for "int8" and "mixed" only.
 
     Raises:
-        UserError: `size` is not a size that the model takes, an operation is
-            not among TFLite's built-ins, or "int8" or "mixed" is wanted and
-            the packages of the extra `export` are not installed.
+        UserError: `size` is not a size that the model takes; an operation is
+            not among TFLite's built-ins; or `precision` is "int8" or "mixed"
+            and the packages of the extra `export` are not installed.
     """
     import tensorflow as tf
     from tensorflow.lite.python.convert import ConverterError
     from tensorflow.python.framework import convert_to_constants
 
     function, _ = one_size(model, direction, size)
-    # Freeze the weights first: the converter would turn them into variables
-    # without values.
+    # The weights are frozen first, because the converter would otherwise turn
+    # them into variables without values.
     frozen = convert_to_constants.convert_variables_to_constants_v2(
         function.get_concrete_function()
     )
@@ -95,9 +95,9 @@ def export_tflite(
 def _quantize(content, precision, calibration):
     """Returns a float32 flatbuffer with its operations quantized to int8.
 
-    LiteRT's quantizer is used because TensorFlow's finds wrong ranges if an
-    operation overwrites its input in memory: it then takes the ranges of
-    input and output together.
+    LiteRT's quantizer is used because TensorFlow's quantizer finds wrong
+    ranges if an operation overwrites its input in memory. It then measures one
+    range for the input and the output together.
     """
     quantizer, calibrator, manager, ranges, types = (
         optional(f"ai_edge_quantizer.{name}", "export")
@@ -117,9 +117,11 @@ def _quantize(content, precision, calibration):
             ".*", types.TFLOperationName[kind], algorithm_key="no_quantize"
         )
     with cli.silent_stderr(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # The calibrator warns of its memory.
-        # The ranges include every value of the calibration. The calibrator's
-        # default, a moving average of minimum and maximum, would clip some.
+        # The calibrator warns about the memory that it needs.
+        warnings.simplefilter("ignore")
+        # With this function, a range includes every value that occurs during
+        # the calibration. The calibrator's default, a moving average of minimum
+        # and maximum, would clip some values.
         ranges_seen = calibrator.Calibrator(
             content, num_threads=2, qsv_update_func=ranges.min_max_update
         )
@@ -139,10 +141,10 @@ def examples(images, style=None):
         style: styles of the images, float32 `[N, *style_shape]`, or None.
 
     Returns:
-        List of N dictionaries, name of an input of the model -> array with a
-        batch dimension of 1.
+        List of N dictionaries. Each maps the name of an input of the model
+        to an array with a batch dimension of 1.
     """
-    # Inputs are given by name because the converter may change their order.
+    # Inputs are passed by name because the converter may change their order.
     if style is None:
         return [{"images": image[None]} for image in images]
     return [
@@ -152,9 +154,10 @@ def examples(images, style=None):
 
 
 def _culprit(message):
-    """Names of the operations that the converter reports as unsupported.
+    """Returns the names of the operations that the converter cannot convert.
 
-    If it names none, the first 300 characters of the message.
+    If the converter's message names no operation, the first 300 characters of
+    the message are returned.
     """
     named = re.search(r"^(?:TF Select|Custom) ops: (.*)$", message, re.M)
     return named[1] if named else " ".join(message.split())[:300]
@@ -163,9 +166,9 @@ def _culprit(message):
 def count_per_image_norms(model):
     """Returns the number of translator layers that normalize each image alone.
 
-    Such layers have a true attribute `per_image`. They divide by statistics
-    of each image or of each pixel. The quotients are inaccurate in int8,
-    because its ranges are the same for all images.
+    Such layers have an attribute `per_image` that is true. They divide by
+    statistics of each image or of each pixel. The quotients are inaccurate in
+    int8, because one range of int8 values is used for all images.
     """
     networks = [getattr(model, name) for name in model.translators]
     return sum(
@@ -183,7 +186,7 @@ def warning_of_int8(model, precision):
         precision: a key of `formats.TFLITE.precisions`.
 
     Returns:
-        The warning, or None if there is nothing to warn of.
+        The text of the warning, or None if no warning is needed.
     """
     norms = count_per_image_norms(model) if precision == "int8" else 0
     if not norms:
@@ -228,7 +231,8 @@ def load_tflite(path, threads=None):
 def interpreter_of(model, threads=None):
     """Returns an interpreter of a flatbuffer.
 
-    It is LiteRT's if that package is installed, otherwise TensorFlow's.
+    LiteRT's interpreter is used if its package is installed, otherwise
+    TensorFlow's.
 
     Args:
         model: content of a .tflite file, bytes.
@@ -241,7 +245,8 @@ def interpreter_of(model, threads=None):
         import tensorflow as tf
 
         with warnings.catch_warnings():
-            # It is deprecated, but sufficient here.
+            # TensorFlow's interpreter warns that it is deprecated. It is
+            # sufficient here.
             warnings.simplefilter("ignore")
             return tf.lite.Interpreter(model_content=model, num_threads=threads)
     return Interpreter(model_content=model, num_threads=threads)
@@ -256,8 +261,9 @@ def layers(path):
     Returns:
         List of dictionaries, one for each operation: `operation` (its kind),
         `output` (name of its output tensor), `shape` and `type` of that
-        tensor, `weights` (bytes of the constants that the operation reads),
-        and `multiplications` (their number for a convolution, otherwise 0).
+        tensor, `weights` (size in bytes of the constants that the operation
+        reads), and `multiplications` (number of multiplications of a
+        convolution; 0 for other operations).
     """
     return _layers(Path(path).read_bytes())
 
@@ -294,9 +300,10 @@ def _multiplications(operation, given, made):
     kind = operation["op_name"]
     if kind not in _CONVOLUTIONS:
         return 0
-    kernel = given[1]["shape"]  # [out, height, width, in]
+    kernel = given[1]["shape"]  # Axes: out, height, width, in.
     if kind == "TRANSPOSE_CONV":
-        # The inputs are: shape of the output, kernel, feature map.
+        # The inputs of this operation are the shape of its output, the kernel
+        # and the feature map.
         return int(np.prod(kernel) * np.prod(given[2]["shape"][1:3]))
     positions = np.prod(made["shape"][1:3])
     return int(np.prod(kernel) * positions)

@@ -1,4 +1,4 @@
-"""Export to ONNX by Keras' exporter; needs the extra `onnx`."""
+"""Export to ONNX with Keras' exporter; needs the extra `onnx`."""
 
 import warnings
 
@@ -43,7 +43,8 @@ def export_onnx(model, path, direction="a_to_b", size=None):
             return function(inputs)
 
     with warnings.catch_warnings(), cli.silent_stderr():
-        warnings.simplefilter("ignore")  # tf2onnx warns with NumPy 2.
+        # With NumPy 2, tf2onnx gives warnings.
+        warnings.simplefilter("ignore")
         Translation().export(
             str(path),
             format="onnx",

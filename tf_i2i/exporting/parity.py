@@ -4,7 +4,7 @@ import numpy as np
 
 from tf_i2i.errors import UserError
 
-_WINDOW = 11  # Side of SSIM's window, pixels.
+_WINDOW = 11  # Side of the window that SSIM is computed in, in pixels.
 
 
 def parity(reference_fn, exported_fn, images):
@@ -17,10 +17,11 @@ def parity(reference_fn, exported_fn, images):
         images: inputs of both functions, uint8 `[N, height, width, 3]`.
 
     Returns:
-        Dictionary: `images` (N); `max`, `mean` and `p99` (99th percentile) of
-        the absolute differences of all values, in levels of 0 to 255; and
-        `ssim`, the mean structural similarity (Wang et al. 2004; windows of
-        11 pixels, or of the smaller side of smaller images).
+        Dictionary with the keys `images` (N); `max`, `mean` and `p99` (99th
+        percentile) of the absolute differences of all values, in levels of 0
+        to 255; and `ssim`, the mean structural similarity (Wang et al. 2004).
+        Its windows have 11 x 11 pixels; for smaller images, their side is the
+        shorter side of the images.
 
     Raises:
         UserError: the two functions return arrays of different shapes or
@@ -53,10 +54,11 @@ def violations(result, tolerance):
 
     Args:
         result: dictionary from `parity`.
-        tolerance: dictionary; see `formats.Precision`.
+        tolerance: largest or smallest allowed values, a dictionary; see
+            `formats.Precision`.
 
     Returns:
-        List of texts such as "max 3"; empty if the result is acceptable.
+        List of texts such as "max 3"; empty if no value exceeds its limit.
     """
     wrong = {
         name: result[name] < allowed

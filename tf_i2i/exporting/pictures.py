@@ -14,8 +14,9 @@ def photo_to_photo(model, direction):
         direction: "a_to_b" or "b_to_a".
 
     Returns:
-        Function `(images, style=None)` from uint8 `[N, height, width, 3]`, of
-        a size that the model takes, to uint8 of the same shape.
+        Function `(images, style=None)`. `images` are uint8
+        `[N, height, width, 3]`, of a size that the model takes. The function
+        returns uint8 images of the same shape.
     """
 
     def translate(images, style=None):
@@ -34,8 +35,8 @@ def compile_translation(model, direction):
     Returns:
         Function `(images, styles)`. `images` are uint8
         `[N, height, width, 3]`. `styles` is [None] for no style, or an array
-        of one style for all images, or of N styles, one for each. The
-        function returns a uint8 tensor of the shape of `images`.
+        that contains one style for all images or N styles, one for each image.
+        The function returns a uint8 tensor of the shape of `images`.
     """
     import tensorflow as tf
 
@@ -76,8 +77,8 @@ def specs(dtype, shape, style_shape):
 def one_size(model, direction, size=None, batch=1):
     """Returns `photo_to_photo` for images of one size, to be exported.
 
-    It is traced under `layers.portable`, so that it has only operations that
-    other runtimes know.
+    The function is traced under `layers.portable`, so that it contains only
+    operations that other runtimes support.
 
     Args:
         model: `UnpairedTranslator`.

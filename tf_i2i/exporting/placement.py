@@ -1,4 +1,4 @@
-"""Checks an export against its tolerance and moves it to its place."""
+"""Checks an export against its tolerance and moves it to `--output`."""
 
 import json
 import os
@@ -14,7 +14,7 @@ _REPORT = (
 
 
 def make_room(output, suffix):
-    """Makes the parent folder of an export, and checks what is replaced.
+    """Makes the parent folder of an export, and checks what it would replace.
 
     Args:
         output: path of the future export, a `Path`.
@@ -50,20 +50,21 @@ def _may_replace(output, suffix):
 
 
 def accept_or_reject(part, output, report, precision, sidecars=None):
-    """Moves an export to its place and writes its `parity.json`.
+    """Moves an export to its final path and writes its `parity.json`.
 
     Args:
         part: temporary path of the export.
         output: final path of the export; an earlier export there is replaced.
-        report: dictionary, direction -> result of `parity`.
+        report: dictionary from each direction to its result of `parity`.
         precision: the `formats.Precision` of the export, with its tolerance.
-        sidecars: files to write next to the export: a dictionary, end of the
-            file's name, such as "layers.csv" -> text.
+        sidecars: texts of the files to write next to the export, a
+            dictionary. Its keys are the ends of the files' names, such as
+            "layers.csv".
 
     Raises:
-        UserError: the export exceeds the tolerance. It is then moved to
-            `output` with `.rejected` appended, and an earlier export at
-            `output` stays.
+        UserError: the export exceeds the tolerance. In this case the export
+            is moved to `output` with `.rejected` appended, and an earlier
+            export at `output` is kept.
     """
     wrong = [
         f"{direction} {what}"
@@ -98,7 +99,8 @@ def accept_or_reject(part, output, report, precision, sidecars=None):
 def sidecar(place, name):
     """Returns the path of a file that accompanies an export.
 
-    It is in the export if that is a folder, and next to it otherwise.
+    If the export is a folder, the file is in that folder. Otherwise it is
+    next to the export.
 
     Args:
         place: path of the export.

@@ -32,7 +32,7 @@ class RealImages:
         self._size = size or model.size
 
     def _images(self, domain, split, count):
-        """Images of a domain, uint8 `[count or fewer, size, size, 3]`."""
+        """Returns at most `count` images, uint8 `[N, size, size, 3]`."""
         images = self._run.images(domain, split, count)
         if images.shape[1] == self._size:
             return images
@@ -42,11 +42,11 @@ class RealImages:
         return np.uint8(np.clip(np.rint(scaled), 0, 255))
 
     def _styles(self, direction, split, count):
-        """Styles of images of the target domain.
+        """Returns the styles of images of the target domain.
 
         Returns:
-            float32 `[count, *style_shape]`, repeated if there are too few
-            images; None for a direction without styles.
+            float32 `[count, *style_shape]`. Styles are repeated if there are
+            fewer than `count` images. None for a direction without styles.
         """
         if not style_shape(self._model, direction):
             return None
@@ -55,7 +55,7 @@ class RealImages:
         return np.resize(style, (count, *style.shape[1:]))
 
     def parity(self, direction, function):
-        """Returns `parity` of an exported function with the model.
+        """Returns the result of `parity` of the model and an export.
 
         The images are test images of the source domain. Their styles, if the
         direction has any, are those of test images of the target domain.
@@ -73,7 +73,7 @@ class RealImages:
         return parity(reference, function, images)
 
     def calibration(self, direction):
-        """Returns training images as calibration for `export_tflite`.
+        """Returns training images as calibration examples for `export_tflite`.
 
         Args:
             direction: "a_to_b" or "b_to_a".

@@ -13,8 +13,8 @@ from tf_i2i.methods.capabilities import style_shape
 def export_saved_model(model, path, direction="a_to_b"):
     """Writes a SavedModel that can be loaded with TensorFlow alone.
 
-    Every model has these signatures for each of its directions; the names
-    below are those of `a_to_b`:
+    Every model has the following signatures for each of its directions. The
+    names below are those for `a_to_b`.
 
     - `a_to_b` takes `images`, uint8, and returns the translated `images`,
       uint8.
@@ -40,7 +40,8 @@ def export_saved_model(model, path, direction="a_to_b"):
     Args:
         model: `UnpairedTranslator`.
         path: folder to write.
-        direction: "a_to_b" or "b_to_a", for the names without a direction.
+        direction: "a_to_b" or "b_to_a"; the direction of the signatures that
+            have no direction in their names.
     """
     import tensorflow as tf
 
@@ -57,8 +58,8 @@ def export_saved_model(model, path, direction="a_to_b"):
             "embedding",
         )
     module = tf.Module()
-    # Only the variables that the signatures use are saved: no critics, no
-    # averages of the weights, no optimizers.
+    # Only the variables that the signatures use are saved. These do not
+    # include critics, averages of the weights and optimizers.
     module.translators = list(
         {
             id(variable): variable
@@ -95,7 +96,7 @@ def _translations(model, way):
 
 
 def _image_shape(model):
-    """Shape of a batch of images, with None for dimensions that may vary."""
+    """Returns the shape of a batch of images; None for varying dimensions."""
     side = model.size if model.fixed_size else None
     return None, side, side, 3
 
@@ -149,16 +150,16 @@ def load_saved_model(path):
         path: folder of the SavedModel.
 
     Returns:
-        Dictionary, direction -> function `(images, style=None)` of uint8
-        images.
+        Dictionary from each direction to its translation, a function
+        `(images, style=None)` of uint8 images.
     """
     import tensorflow as tf
 
     loaded = tf.saved_model.load(str(path))
 
     def translation(direction):
-        # `loaded` is used inside the function to keep it alive: a signature
-        # has only a weak reference to its model.
+        # The function refers to `loaded`, so that the model stays in memory. A
+        # signature has only a weak reference to its model.
         def translate(images, style=None):
             arguments = {"images": tf.constant(images)}
             if style is not None:
