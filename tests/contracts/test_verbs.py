@@ -1,12 +1,16 @@
 """Every command works on a method of one's own, whatever it can do."""
 
+import contextlib
 import json
+import os
+import sys
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from tf_i2i import doctor
 from tf_i2i import evaluate
 from tf_i2i import export
 from tf_i2i import neighbours
@@ -68,6 +72,17 @@ def run(request, data, tmp_path_factory):
         train.main([*flags, *data.flags])
         flags = [f"--run_dir={folder / 'run'}", "--allow_imports"]
         yield SimpleNamespace(name=name, folder=folder / "run", flags=flags)
+
+
+@pytest.mark.slow
+def test_doctor(run, tmp_path, monkeypatch):
+    # It trains in a child process, which must find the module, too.
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+    flags = [*run.flags, f"--json={tmp_path / 'found.json'}"]
+    with contextlib.suppress(SystemExit):  # Eight images are too few.
+        doctor.main(flags)
+    report = json.loads((tmp_path / "found.json").read_text())
+    assert report["needs"]["step"] > 0
 
 
 def test_train(run):
