@@ -1,13 +1,13 @@
-"""Published methods, one file each, derived from one base class.
+"""The implementations of published methods, one file for each method.
 
 `tf_i2i.methods.CycleGAN` and the other classes are looked up in
-`methods.registry`. TensorFlow is imported at the first look-up only.
+`methods.registry`. TensorFlow is not imported before the first look-up.
 """
 
 
 def __getattr__(name):
-    # Names of methods are capitalized, because they are classes. Modules and
-    # Python's own attributes, which are not, need no look-up.
+    # Only names of classes begin with a capital letter. Names of modules and
+    # Python's own attributes do not, so they are not looked up.
     if name[:1].isupper() and name in _public():
         return _public()[name]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

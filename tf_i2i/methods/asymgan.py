@@ -1,6 +1,6 @@
 r"""Asymmetric GAN for Unpaired Image-to-image Translation.
 
-The paper: Li, Tang, Zhang, Zhang, Li and Yan, 2019, IEEE Transactions on Image
+Source: Li, Tang, Zhang, Zhang, Li and Yan, 2019, IEEE Transactions on Image
 Processing.
 
     a --G--> fake_b --F( , fake_z)--> cycled_a     b --F( , z)--> fake_a
@@ -10,32 +10,33 @@ Processing.
 
 A is the paper's domain X, which has more information (photos), and B is its
 domain Y (label maps, drawings). The auxiliary variable z contains the
-information that images of A have and images of B have not. Therefore only the
-direction from B to A takes a style. The style is z: it is sampled from
-N(0, I), encoded by E from an image of A, or interpolated between two codes.
+information that images of A have and images of B lack. Therefore only the
+direction from B to A takes a style. The style is z. A value of z is sampled
+from N(0, I), encoded by E from an image of A, or interpolated between two
+other values.
 
 By default the weights of the extension losses (eq. 13 to 18) are 0. Then the
-loss is eq. 12, which the paper calls "Ours-w/o-ex". If they are above 0, the
-loss is eq. 19.
+loss is eq. 12, which the paper calls "Ours-w/o-ex". If these weights are above
+0, the loss is eq. 19.
 
 What the paper leaves open, or what differs here:
 - The paper does not give the layers of E and D_Z; `networks.asymgan` has the
   layers that are used here. D_Z has no normalization, and E has none if z is
   one vector.
 - All terms of a training step use the same z, as in the equations.
-- The critic of A has one loss term of real images for each kind of fakes,
-  with the same weight as that of the fakes. The fakes of eq. 13 and 14 are
-  F(G(x), z) and F(y, E(x)). Section IV-E mentions F(G(x), E(x)) instead,
+- In the loss of the critic of A, each kind of fakes has a term of real images
+  with the same weight as the term of these fakes. The fakes of eq. 13 and 14
+  are F(G(x), z) and F(y, E(x)). Section IV-E mentions F(G(x), E(x)) instead,
   which the cycle loss already compares with x.
 - Critics are trained on pools of earlier fakes, and their loss is halved, as
   in CycleGAN, whose settings the paper adopts. There is no pool for z.
-- The paper does not give the layers of the perceptual losses; here they are
-  those of Johnson et al. 2016. Their feature maps are divided by their
+- The paper does not give the layers of the perceptual losses. The layers of
+  Johnson et al. 2016 are used here. Each feature map is divided by its
   standard deviation over the first real images of A, so that loss weights
   have a similar effect for every feature network.
 - The squared variation (eq. 18) is printed with a minus between the two axes,
-  and as a sum over pixels. Here it is the mean square along one axis plus
-  that along the other.
+  and as a sum over pixels. Here it is the mean squared difference along one
+  axis plus the mean squared difference along the other axis.
 - Averages of the weights are kept for inference; the paper has none.
 """
 
@@ -88,7 +89,7 @@ class AsymGAN(Styled, UnpairedTranslator):
             `width`.
         code_gan_weight: weight of the adversarial losses of z, lambda 1.
         cycle_a_weight, cycle_b_weight: weights of L1 between an image and
-            its cycle, lambda 2 and 3.
+            the image at the end of its cycle, lambda 2 and 3.
         cycle_z_weight: weight of L1 between z and E(F(b, z)), lambda 4.
         remade_gan_weight: weight of the adversarial losses of F(G(a), z),
             lambda 5 (eq. 13).
@@ -101,11 +102,11 @@ class AsymGAN(Styled, UnpairedTranslator):
         variation_weight: weight of the squared variation of all six
             generated images, lambda 9 (eq. 18).
         features: function without arguments that returns a frozen network,
-            such as `features.perceptual`. The network is a function from
-            images to feature maps. It is needed if `content_weight` or
+            such as `features.perceptual`. The network takes images and
+            returns feature maps. It is needed if `content_weight` or
             `style_weight` is not 0.
         pool_size: number of images in each pool (50). With 0, critics are
-            trained on the newest fakes only.
+            trained on the fakes of the current step only.
         average_kimg, seed, name: see `UnpairedTranslator`.
 
     Raises:
@@ -129,7 +130,7 @@ class AsymGAN(Styled, UnpairedTranslator):
         "critic_layers": 1,
     }
     tiny_variants = {
-        # A variant with all losses.
+        # A variant in which the weights of all losses are above 0.
         "": {
             "style_path": "norm",
             "remade_gan_weight": 1.0,
@@ -190,7 +191,7 @@ class AsymGAN(Styled, UnpairedTranslator):
             "b": cycle_b_weight,
             "z": cycle_z_weight,
         }
-        # Kind of fakes of A -> weight of their adversarial losses.
+        # The weights of the adversarial losses, for each kind of fakes of A.
         gan_weights = {
             "fake_a": 1.0,
             "remade_a": remade_gan_weight,
@@ -236,7 +237,7 @@ class AsymGAN(Styled, UnpairedTranslator):
         self.build_networks()
 
     def _feature_maps(self, make):
-        """Returns the frozen network, and adds a layer that scales its maps.
+        """Returns the frozen network, and adds a layer that scales its outputs.
 
         Args:
             make: the argument `features` of the constructor.
@@ -246,7 +247,7 @@ class AsymGAN(Styled, UnpairedTranslator):
         """
         compared = self.content_weight or self.style_weight
         # The network is made even if no loss needs it. Otherwise gin would
-        # report its bindings as unused.
+        # report that the settings of the network are unused.
         network = make and make()
         if not compared:
             return None
@@ -335,12 +336,14 @@ class AsymGAN(Styled, UnpairedTranslator):
         Args:
             o: "a" or "b", the domain of the critic.
             kinds: kinds of fakes, such as "fake_a".
-            s: the tensors of the step.
-            training: whether to normalize by the batch and to use the pools.
+            s: dictionary of the tensors of the step.
+            training: whether to normalize by the statistics of the batch and
+                to use the pools.
 
         Returns:
-            Scores of real images, of new fakes (for the translators' loss)
-            and of pooled fakes (for the critic's loss), and the pooled fakes.
+            Dictionary of the scores of real images, of new fakes (for the
+            translators' loss) and of pooled fakes (for the critic's loss),
+            and of the pooled fakes.
         """
         critic = getattr(self, f"critic_{o}")
         pooled = {
@@ -364,7 +367,7 @@ class AsymGAN(Styled, UnpairedTranslator):
         return scores | pooled
 
     def _exchange(self, kind, fakes, training):
-        """Returns fakes, some of them replaced by earlier ones of a pool."""
+        """Returns fakes, some of them replaced by earlier fakes in a pool."""
         if not (self.pool_size and training):
             return tf.stop_gradient(fakes)
         pool, batch = getattr(self, f"pool_{kind}"), self.global_batch(fakes)
@@ -373,7 +376,7 @@ class AsymGAN(Styled, UnpairedTranslator):
         return pool(fakes, order, coins)
 
     def _perceive(self, s, training):
-        """Returns the content distance of F(b, E(a)) to b, and style to a."""
+        """Returns two distances of F(b, E(a)): content to b, and style to a."""
         images = tf.concat([s["styled_a"], s["b"], s["a"]], 0)
         content, style = self.maps(tf.cast(images, tf.float32))
         thirds = [tf.split(maps, 3) for maps in (*content, *style)]
@@ -432,7 +435,10 @@ class AsymGAN(Styled, UnpairedTranslator):
         return terms
 
     def observations(self, s):
-        """Returns the standard deviation of E's codes; it should become 1."""
+        """Returns the standard deviation of the outputs of E.
+
+        It should become 1, the standard deviation of the prior.
+        """
         return {"code_deviation": tf.math.reduce_std(s["fake_z"])}
 
 

@@ -23,26 +23,28 @@ class UnpairedTranslator(TwoSidedModel):
     A method defines:
 
     - `translators`, `critics`: names of the attributes that hold its
-      networks. The networks' variables are updated by the optimizer of
-      translators or of critics accordingly.
+      networks. One optimizer updates the variables of all translators, and a
+      second one updates those of all critics.
     - `updates`: the updates of one training step, in the paper's order:
       "both" (one forward pass and an optimizer step of both sides), "critic",
       "translator", or "neither" (a forward pass without an optimizer step).
       The n-th update of a side takes the n-th slice of the batch.
-    - `size_multiple` or `fixed_size`: the sizes of images that it translates.
+    - `size_multiple` or `fixed_size`: the sizes of the images that
+      `translate` supports.
     - `translate`, `forward`, `translator_losses`, `critic_losses`.
-    - `measures`: names of the measures by which `evaluate` scores a run. It
-      is only needed if the paper claims more than the default ones measure.
+    - `measures`: names of the measures by which `evaluate` scores a run. A
+      method defines them only if its paper makes claims that the default
+      measures do not test.
 
-    Its constructor ends with `self.build_networks()`. A method states its
-    further abilities by capabilities, classes that it inherits before this
-    one: see `methods.capabilities`. The training step is implemented in
+    The constructor of a method ends with `self.build_networks()`. For each
+    further ability, a method inherits a capability class before this class;
+    see `methods.capabilities`. The training step is implemented in
     `methods.training_step`.
 
     Args:
         image_size: side of the largest images in pixels.
-        average_kimg: half-life of the averages of the weights, in thousands
-            of images.
+        average_kimg: half-life of the moving averages of the network weights,
+            in thousands of images.
         seed: seed of all random numbers in training steps.
         name: name of the Keras model.
     """
@@ -57,20 +59,21 @@ class UnpairedTranslator(TwoSidedModel):
     # Arguments of `optimizers.adam`, from the method's paper. They are used
     # unless `compile` or a .gin file gives others.
     adam = {"learning_rate": 1e-3, "beta_1": 0.5, "beta_2": 0.99}
-    # Whether the inputs of critics are images. If not, `compile` refuses an
-    # augmentation for critics.
+    # Whether the inputs of critics are images. If they are not, `compile`
+    # raises an error when an augmentation for critics is given.
     critics_take_images = True
-    # Names of the measures by which a run is scored; see
-    # `tf_i2i.evaluation.measures`.
+    # Names of the measures by which `evaluate` scores a run. The measures are
+    # defined in `tf_i2i.evaluation.measures`.
     measures: tuple[str, ...] = (
         *("score", "style", "content", "copying", "checks"),
         *("labels", "paired", "round_trip", "outlines"),
     )
-    # Arguments of the constructor that make the model small and fast, for
-    # tests.
+    # Arguments with which tests call the constructor. They make the model
+    # small and fast.
     tiny: dict = {}
-    # Name of a variant to test -> further arguments. "stage" is an argument
-    # of `enter_phase`, all others are arguments of the constructor.
+    # Variants of the model that are tested. A key is the name of a variant,
+    # and its value is a dictionary of further arguments. The argument "stage"
+    # is passed to `enter_phase`, and all others to the constructor.
     tiny_variants: dict = {"": {}}
 
     # What a method defines.
@@ -84,7 +87,7 @@ class UnpairedTranslator(TwoSidedModel):
 
     @property
     def sizes(self):
-        """Sizes of images that phases of training may have, ascending."""
+        """Sizes of images that a phase of training may have, ascending."""
         return (self.image_size,)
 
     @abc.abstractmethod
@@ -118,22 +121,22 @@ class UnpairedTranslator(TwoSidedModel):
             training: whether to normalize by the statistics of the batch.
 
         Returns:
-            A flat dictionary, name -> tensor.
+            A flat dictionary. Its keys are names, its values are tensors.
         """
 
     @abc.abstractmethod
     def translator_losses(self, tensors):
-        """Returns the translators' weighted losses, name -> scalar."""
+        """Returns a dictionary of the translators' weighted scalar losses."""
 
     @abc.abstractmethod
     def critic_losses(self, tensors):
-        """Returns the critics' weighted losses, name -> scalar."""
+        """Returns a dictionary of the critics' weighted scalar losses."""
 
     def observations(self, tensors):
         """Returns scalars that are logged and not optimized, by name.
 
-        They are computed in updates of the translators. Their names must
-        differ from those of losses.
+        Observations are computed in updates of the translators. Their names
+        must differ from the names of losses.
         """
         return {}
 
@@ -141,8 +144,8 @@ class UnpairedTranslator(TwoSidedModel):
         """Returns warnings, a list of sentences; each is printed once.
 
         Args:
-            means: dictionary, name of a loss or observation -> its mean over
-                some thousands of images.
+            means: dictionary of mean values over some thousands of images.
+                The keys are names of losses and observations.
         """
         return []
 
@@ -178,15 +181,15 @@ class UnpairedTranslator(TwoSidedModel):
 
         The first row holds the translations. The second row holds the
         reconstructions or, for methods that are not `Reconstructing`, the
-        result of `cycle`. If a direction takes styles, a style is sampled for
-        each image; it is the same in all grids.
+        result of `cycle`. If a direction takes styles, one style is sampled
+        for each column. The same styles are used in every grid of a run.
 
         Args:
             images: `[N, size, size, 3]`, float in [-1, 1].
             domain: "a" or "b", the domain of the images.
 
         Returns:
-            List of batches of the shape of `images`.
+            List of batches, each with the shape of `images`.
         """
         rows = []
         direction = DIRECTIONS["ab".index(domain)]

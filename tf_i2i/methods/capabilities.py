@@ -1,12 +1,13 @@
-"""Capabilities: what a method can do besides translating images.
+"""Capabilities: base classes for what a method does besides translation.
 
 A method inherits a class for each of its capabilities:
 
     class UNIT(Embedding, Prior, UnpairedTranslator):
 
-Callers check `isinstance(model, Embedding)`. A capability has abstract methods
-and attributes without a value. A method must define all of them; otherwise
-its construction ends with an error (see `check_parts`).
+Callers check `isinstance(model, Embedding)`. A capability declares abstract
+methods and attributes without a value. A class that inherits the capability
+must define all of them; otherwise its constructor raises an error (see
+`check_parts`).
 """
 
 import abc
@@ -16,12 +17,12 @@ from tf_i2i.errors import UserError
 
 
 class Styled:
-    """A method whose translations take a style.
+    """A method whose `translate` takes a style.
 
     A style is one float32 tensor for each image. It determines those
-    properties of the translation that the input leaves open. Styles have a
-    prior distribution whose mean is zero. `style=None` stands for this mean;
-    `style_or_mean` replaces it by zeros.
+    properties of the translation that the input image does not determine.
+    Styles have a prior distribution whose mean is zero. `style=None` stands
+    for this mean, so `style_or_mean` replaces None by zeros.
 
     A method defines:
 
@@ -85,11 +86,12 @@ class Styled:
 
         Args:
             style: `[N, *style_shape]`, or None.
-            images: `[N, ...]`; they give the number of styles.
+            images: `[N, ...]`, the batch that determines the number of
+                styles.
 
         Returns:
-            `[N, *style_shape]`, zeros if `style` is None. None for a model
-            without styles.
+            `[N, *style_shape]`, zeros if `style` is None. If the model has no
+            styles, the result is None.
         """
         if style is not None or self.style_shape is None:
             return style
@@ -99,7 +101,7 @@ class Styled:
 
 
 class Embedding:
-    """A method with an encoder that both domains share."""
+    """A method with one encoder for the images of both domains."""
 
     @abc.abstractmethod
     def embed(self, images, domain):
@@ -156,15 +158,16 @@ class Prior:
             codes: `[N, ...]`, for example from `sample_codes`.
 
         Returns:
-            Dictionary: "a", "b" -> float32 `[N, S, S, 3]` in [-1, 1].
+            Dictionary with the keys "a" and "b"; its values are float32
+            `[N, S, S, 3]` in [-1, 1].
         """
 
 
 class Classifying:
     """A method that learns from labels of A to classify images of A and B.
 
-    Training batches are `(a, b, labels of a)`. `forward` takes `labels`, int32
-    `[N]` or None, as its fourth argument.
+    Training batches are tuples `(a, b, labels of a)`. The fourth argument of
+    `forward` is `labels`, int32 `[N]` or None.
 
     A method defines `classes`, the number of classes, and `classify`.
     """
@@ -187,17 +190,18 @@ class Classifying:
 class Staged:
     """A method that trains its networks in several stages.
 
-    `self.stage` is the stage that is being trained; `enter_phase` sets it.
+    `self.stage` is the name of the stage that is being trained. `enter_phase`
+    sets it.
 
     A method defines `updates_in` and `stages`, the names of the stages in the
-    order of training. After the last stage the translator is complete.
+    order of training. All networks are trained after the last stage.
     """
 
     stages: tuple[str, ...]
 
     @abc.abstractmethod
     def updates_in(self, stage):
-        """Returns the value of `updates` in a stage, one of `stages`."""
+        """Returns the value of `updates` during one of the `stages`."""
 
 
 def style_shape(model, direction):
@@ -258,7 +262,8 @@ def _parts(kind):
 
 def _is_missing(model, part):
     if part not in dir(type(model)):
-        # The class does not have it, but the constructor may have set it.
+        # The class does not define the part, but the constructor may have set
+        # it as an attribute of the instance.
         return not hasattr(model, part)
     found = getattr(type(model), part)
     return getattr(found, "__isabstractmethod__", False)

@@ -1,6 +1,6 @@
 r"""Cross-Domain Cascaded Deep Feature Translation.
 
-The paper: Katzir, Lischinski and Cohen-Or, 2019, arXiv:1906.01526. Its authors
+Source: Katzir, Lischinski and Cohen-Or, 2019, arXiv:1906.01526. The authors
 published no code.
 
     a --V--> a_5 --G_b--> b~_5          V: a frozen backbone
@@ -11,24 +11,26 @@ published no code.
 
 A tap is a layer of the backbone whose features are translated. Features are
 normalized channel by channel with the statistics of their own domain, and
-clipped to [-1, 1]. A run has several stages. First it measures the
-statistics. Then it trains the inversion networks I, which reconstruct an
-image from a layer. Then it trains the translators of one layer after the
-other, beginning with the deepest. The networks of earlier stages stay fixed.
+clipped to [-1, 1]. A run has several stages. In the first stage the statistics
+are measured. In the second stage the inversion networks I are trained, which
+reconstruct an image from a layer. In each of the following stages the
+translators of one layer are trained, beginning with the deepest layer. The
+networks of earlier stages are not changed.
 
 What the paper leaves open, or what differs here:
-- With the channel counts of Table S3, layer 4 cannot be generated; see
-  `networks.cdft` for those that are used.
+- With the channel counts of Table S3, layer 4 cannot be generated. The channel
+  counts that are used here are given in `networks.cdft`.
 - The paper does not specify the critic of features. Here it has strided
   convolutions and a dense layer, and is the same for every layer.
-- Features are taken before the ReLU (`conv5_1`); the name for those after it
-  would be `relu5_1`.
+- Features are taken before the ReLU, so that a tap is called `conv5_1` and
+  not `relu5_1`.
 - The scale of AdaIN is one plus the output of the style network.
 - All inversion networks are trained at the same time, so that one pass of the
   backbone serves all of them. Their inputs are normalized and clipped, like
   the outputs of translators. Their loss is that of Dosovitskiy and Brox 2016
-  (arXiv:1602.02644) with means instead of sums. Its comparator network is the
-  backbone; its features are measured in units of their standard deviation.
+  (arXiv:1602.02644) with means instead of sums. The comparator network of this
+  loss is the backbone. The features that the loss compares are divided by
+  their standard deviation.
 - The translators of a layer are trained with the averaged weights of the
   deeper layers' translators.
 - Averages of the weights are kept for inference; the paper has none.
@@ -62,27 +64,28 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
         image_size: side of images in pixels.
         backbone: name of the frozen network; see `load_backbone`.
         taps: names of the backbone's layers to translate, from the shallowest
-            to the deepest. Each must have half the side of the one before.
-            The image is reconstructed from the first. With a single tap
-            there is no cascade (Figure 7).
+            to the deepest. The feature map of each layer must have half the
+            side of the one before. The image is reconstructed from the first
+            layer. With a single tap there is no cascade (Figure 7).
         width: factor on the channels inside translators and inversion
             networks.
-        style_width: factor on the channels of AdaIN's networks (Table S2);
-            None for `width`.
+        style_width: factor on the channels of the networks that compute the
+            parameters of AdaIN (Table S2); None for `width`.
         inverter_channels: number of channels of the first layers of inversion
             networks, before the factor `width`. None for the channels of
             each tap, as in the paper.
         critic_width: factor on the channels of critics; None for `width`.
         cycle_weight, identity_weight: weights of the cycle and identity
-            losses (100, 100). A loss with weight 0 is left out (Figure 6).
+            losses (100, 100). A loss with weight 0 is not computed (Figure
+            6).
         adversarial_weight: weight of the adversarial losses (1). With 0 there
             are no critics of features.
-        penalty_weight: weight of the critics' slope penalty (10).
+        penalty_weight: weight of the critics' gradient penalty (10).
         critic_steps: critic updates per translator update (4).
         image_weight, perceptual_weight, inversion_weight: weights of the
-            losses of inversion networks: of squared differences of pixels,
-            of squared differences of normalized features, and of the
-            adversarial loss.
+            three losses of inversion networks, which are the squared
+            differences of pixels, the squared differences of normalized
+            features, and the adversarial loss.
         perceptual_taps: those of `taps` whose features the perceptual loss
             compares; None for all.
         average_kimg, seed, name: see `UnpairedTranslator`.
@@ -94,7 +97,8 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
 
     fixed_size = True
     adam = {"learning_rate": 1e-4, "beta_1": 0.5, "beta_2": 0.999}
-    # The inputs of the translators' critics are features.
+    # The inputs of the translators' critics are features, which cannot be
+    # augmented as images are.
     critics_take_images = False
     tiny = {
         "image_size": 32,
@@ -103,8 +107,9 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
         "width": 0.05,
     }
     tiny_variants = {
-        # Without `stage`, the model is in its last stage. With one critic
-        # update per step, a test can split the batch over two devices.
+        # If `stage` is not given, the model is in its last stage. There is
+        # one critic update per step, so that a test can divide the batch
+        # between two devices.
         "": {"critic_steps": 1},
         "inversion": {"critic_steps": 1, "stage": "inversion"},
     }
@@ -149,10 +154,12 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
         self.backbone = load_backbone(
             backbone, self.taps, keras.config.dtype_policy().compute_dtype
         )
-        # As a `tf.function`, it is traced once for all updates of a step.
+        # The backbone is wrapped in a `tf.function`, so that it is traced once
+        # for all updates of a step.
         self._extract = tf.function(self.backbone, autograph=False)
         # The first digits of the hash of the backbone's weights are saved
-        # with the run, so that `enter_phase` detects another backbone.
+        # with the run, so that `enter_phase` can detect that a run is
+        # continued with a different backbone.
         self._fingerprint = int(self.backbone.weights_sha256[:12], 16)
         self.backbone_mark = self._counter("backbone_mark")
         self.backbone_mark.assign(self._fingerprint)
@@ -172,7 +179,7 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
         """Checks the sizes of the taps' feature maps.
 
         Returns:
-            Dictionary, tap -> (side, channels).
+            Dictionary with a pair `(side, channels)` for each tap.
 
         Raises:
             UserError: a tap does not have half the side of the one before.
@@ -271,10 +278,10 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
             )
 
     def begin_phase(self):
-        """Sets trained weights to their averages.
+        """Sets trained weights to their moving averages.
 
-        The statistics of features are not averaged; their averages are set
-        to their values.
+        The statistics of features need no averaging. Therefore their moving
+        averages are set to their current values.
         """
         for average, variable in self.average_pairs:
             if variable.trainable:
@@ -284,7 +291,7 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
 
     @property
     def reached(self):
-        """The taps that this stage translates, beginning with the deepest."""
+        """The taps translated in this stage, beginning with the deepest."""
         if self.stage not in self.taps:
             return self.depth_first[:1]
         return self.depth_first[: self.depth_first.index(self.stage) + 1]
@@ -301,7 +308,8 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
     def reconstruct(self, images, domain):
         """Returns images reconstructed from their own shallowest layer.
 
-        Until all layers are trained, it is the shallowest trained one.
+        Before the last stage, they are reconstructed from the last layer in
+        `reached`.
         """
         tap = self.reached[-1]
         layers = self.normalize(self.require_size(images), domain)
@@ -310,10 +318,11 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
     def sample_rows(self, images, domain):
         """Returns images reconstructed from each layer, as in Figure S15.
 
-        Before translators are trained, these are reconstructions from the
-        images' own layers. Afterwards they are the result of `reconstruct`,
-        and reconstructions from the translated layers. The deepest layer
-        comes first.
+        In the stages before translators are trained, the rows are
+        reconstructions from the images' own layers. In later stages, the first
+        row is the result of `reconstruct`, and the other rows are
+        reconstructions from the translated layers. The rows are ordered from
+        the deepest layer to the shallowest.
         """
         layers = self.normalize(self.require_size(images), domain)
         if self.stage not in self.taps:
@@ -329,7 +338,7 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
         ]
 
     def embed(self, images, domain):
-        """Returns means over positions of the normalized deepest layer."""
+        """Returns the normalized deepest layer, averaged over its positions."""
         layer = self.normalize(self.require_size(images), domain)[self.taps[-1]]
         return tf.reduce_mean(layer, [1, 2])
 
@@ -341,7 +350,8 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
             domain: "a" or "b", the domain of the images.
 
         Returns:
-            Dictionary: tap -> float32 `[N, h, w, C]` in [-1, 1].
+            Dictionary with a float32 tensor `[N, h, w, C]` in [-1, 1] for
+            each tap.
         """
         return self._clip(self._standardize(self.backbone(images), domain))
 
@@ -372,12 +382,13 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
         """Returns the translations of `taps`, beginning with the deepest.
 
         Args:
-            layers: dictionary, tap -> normalized features of the source.
+            layers: dictionary of the normalized features of the source, by
+                tap.
             target: "a" or "b", the domain to translate to.
             taps: names of the layers to translate, the deepest first.
 
         Returns:
-            Dictionary: tap -> translated features.
+            Dictionary of the translated features, by tap.
         """
         made = {}
         deeper = None
@@ -431,8 +442,9 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
     def _inversion_tensors(self, images, layers, training):
         """Returns the tensors of the stage "inversion".
 
-        For each layer these are the images reconstructed from it, the
-        features of these images, and the scores of the layer's critic.
+        For each layer, the tensors are the images that are reconstructed from
+        the layer, the features of these images, and the scores of the layer's
+        critic.
         """
         limits = BATCH_NORM if training else None
         routing = NormRouting(("real", "fake"), limits)
@@ -481,11 +493,13 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
         """Returns the translation of the deeper layer, without a gradient.
 
         Args:
-            clipped: normalized features, domain -> (tap -> tensor).
-            i, o: domain to translate from, and to.
+            clipped: normalized and clipped features; a dictionary with one
+                dictionary of tensors, by tap, for each domain.
+            i, o: domain to translate from, and domain to translate to.
 
         Returns:
-            Features of the deeper layer; None for the deepest stage.
+            Features of the deeper layer; None if the stage trains the deepest
+            layer.
         """
         *below, _ = self.reached
         if not below:
@@ -523,8 +537,8 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
     def _score(self, clipped, s):
         """Returns the scores of fakes.
 
-        In critic updates it returns those of real layers, too, and the slopes
-        for the penalty.
+        In critic updates, the result also contains the scores of real layers,
+        and the gradient norms for the gradient penalty.
         """
         tap = self.reached[-1]
         scored = {}
@@ -625,9 +639,9 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
         }
 
     def observations(self, s):
-        """Returns PSNR and the fraction of clipped features in inversion.
+        """Returns PSNR and the fraction of clipped features, for each tap.
 
-        There are no observations in other stages.
+        There are observations in the stage "inversion" only.
         """
         if self.stage != "inversion":
             return {}
@@ -639,7 +653,8 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
                 errors.append(losses.mean_square(s[o], made))
                 beyond = tf.abs(s[f"layer_{tap}_{o}"]) > 1.0
                 clipped.append(tf.reduce_mean(tf.cast(beyond, tf.float32)))
-            # The range of images is 2, which gives the 4 below.
+            # PSNR needs the squared range of the images. Their range is 2, so
+            # the numerator below is 4.
             error = tf.add_n(errors) / 2.0
             observed[f"psnr_{tap}"] = 10.0 * _log10(4.0 / (error + 1e-9))
             observed[f"clamped_{tap}"] = tf.add_n(clipped) / 2.0

@@ -1,20 +1,21 @@
 r"""Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial
 Networks.
 
-The paper: Zhu, Park, Isola and Efros, 2017, arXiv:1703.10593.
+Source: Zhu, Park, Isola and Efros, 2017, arXiv:1703.10593.
 
     a --G_b--> fake_b --G_a--> cycled_a        a --G_a--> same_a
     b --G_a--> fake_a --G_b--> cycled_b        b --G_b--> same_b
 
 A generator is named after the domain of its outputs. Generators and critics
 are trained with the tensors of one forward pass. The critics are trained on
-fakes from a pool of earlier ones.
+fakes from a pool, which holds fakes of earlier steps.
 
 What the paper leaves open, or what differs here:
 - The paper uses the identity loss for paintings and photos only (section
   5.2). Here it is used by default, with half the weight of the cycle loss, as
   in the authors' code.
-- The critics' loss is halved (appendix 7.1) instead of their learning rate.
+- The critics' loss is divided by 2, as in appendix 7.1. Their learning rate
+  is not halved.
 - The images of one batch are exchanged with different entries of the pool.
   This makes no difference at batch size 1, which the paper uses.
 - Convolutions of stride 2 have the "same" padding of TensorFlow.
@@ -42,15 +43,16 @@ class CycleGAN(UnpairedTranslator):
         width: factor on the channel counts of the generators.
         outer_norm: whether all layers of the generators are normalized, as in
             the paper, or only the residual blocks; see `ResnetGenerator`.
-        critic_layers: number of strided convolutions of a critic; 3 for the
-            70x70 PatchGAN.
+        critic_layers: number of strided convolutions of a critic. With 3, the
+            critic is the 70x70 PatchGAN.
         critic_width: factor on the channel counts of the critics; None for
             `width`.
         cycle_weight: weight of the cycle loss, lambda of eq. 3 (10).
-        identity_weight: weight of L1 between an image and the output of its
-            own domain's generator (5). With 0 that output is not computed.
+        identity_weight: weight of L1 between an image and the output for it
+            of the generator of its own domain (5). With 0 this output is not
+            computed.
         pool_size: number of images in each pool (50). With 0, critics are
-            trained on the newest fakes only.
+            trained on the fakes of the current step only.
         average_kimg, seed, name: see `UnpairedTranslator`.
 
     Raises:
@@ -66,8 +68,9 @@ class CycleGAN(UnpairedTranslator):
         *("swd", "segmentation", "segmenter", "sensitivity"),
     )
     tiny = {
-        # With images of 8 x 8 pixels, the maps of the residual blocks would
-        # have 2 x 2 pixels, too few for instance normalization.
+        # With images of 8 x 8 pixels, the feature maps of the residual blocks
+        # would have 2 x 2 pixels, which is too small for instance
+        # normalization.
         "image_size": 16,
         "residual_blocks": 1,
         "width": 0.05,
@@ -145,8 +148,8 @@ class CycleGAN(UnpairedTranslator):
     def _scores(self, o, s, training):
         """Returns scores of new fakes, of pooled fakes and of real images.
 
-        The translators' loss uses those of new fakes, the critics' loss those
-        of pooled fakes.
+        The translators' loss uses the scores of new fakes. The critics' loss
+        uses the scores of pooled fakes and of real images.
         """
         critic = getattr(self, f"critic_{o}")
         fake = s[f"fake_{o}"]
@@ -169,7 +172,7 @@ class CycleGAN(UnpairedTranslator):
         }
 
     def _exchange(self, o, fake):
-        """Returns fakes, some of them replaced by earlier ones of the pool."""
+        """Returns fakes, some of them replaced by earlier fakes in the pool."""
         pool, batch = getattr(self, f"pool_{o}"), self.global_batch(fake)
         order = self.draw((self.pool_size,), f"pool_{o}/order", "uniform")
         coins = self.draw((batch,), f"pool_{o}/coins", "uniform")

@@ -1,7 +1,7 @@
 r"""DTN: Unsupervised Cross-Domain Image Generation.
 
-The paper: Taigman, Polyak and Wolf, 2016, arXiv:1611.02200. XGAN's paper uses
-this method as its baseline.
+Source: Taigman, Polyak and Wolf, 2016, arXiv:1611.02200. The paper of XGAN
+uses this method as its baseline.
 
     a --f--> code_a --g--> fake_b --f--> again_b
     b --f--> code_b --g--> same_b
@@ -12,11 +12,12 @@ B, so there is no translation from B to A.
 
 What the paper leaves open, or what differs here:
 - Codes are the vectors of f scaled to length 1. The f-constancy loss is one
-  minus their cosine, as in the comparison of embeddings in XGAN.
+  minus the cosine between the codes of an image and of its translation, as in
+  the semantic loss of XGAN.
 - g and D are the decoder and the critic of XGAN (Table 1 of its paper), so
   that the two methods can be compared.
 - Distances are means over elements, so that loss weights have the same effect
-  at every size. Total variation is computed from absolute differences.
+  at every image size. Total variation is computed from absolute differences.
 - With `finetune` (XGAN's appendix 7.2), f is trained by f-constancy alone,
   because no gradient flows from g to the codes.
 - Averages of the weights are kept for inference; the paper has none.
@@ -40,7 +41,8 @@ from tf_i2i.networks.xgan import STRIDE
 from tf_i2i.networks.xgan import XganCritic
 from tf_i2i.networks.xgan import XganDecoder
 
-KINDS = ("ab", "bb", "real")  # The classes of D, in the order of logits.
+# The classes of D, in the order of its logits.
+KINDS = ("ab", "bb", "real")
 
 
 class DTN(Embedding, Reconstructing, UnpairedTranslator):
@@ -48,13 +50,15 @@ class DTN(Embedding, Reconstructing, UnpairedTranslator):
 
     Args:
         image_size: side of images, a multiple of 16 pixels.
-        encoder: function without arguments that returns f: a differentiable
-            function, images `[N, S, S, 3]` in [-1, 1] -> vectors `[N, D]`.
+        encoder: function without arguments that returns f. f is a
+            differentiable function that takes images `[N, S, S, 3]` in
+            [-1, 1] and returns vectors `[N, D]`.
         width: factor on the channel counts of g and D.
         constancy_weight: weight of f-constancy, alpha in the paper (100).
         identity_weight: weight of the mean squared difference between an
-            image of B and its reconstruction by g, beta (1).
-        variation_weight: weight of the total variation, gamma (.05).
+            image of B and its reconstruction by g, beta in the paper (1).
+        variation_weight: weight of the total variation of generated images,
+            gamma in the paper (.05).
         gan_weight: weight of the adversarial losses (1).
         finetune: whether f is trained too.
         average_kimg, seed, name: see `UnpairedTranslator`.
@@ -129,11 +133,15 @@ class DTN(Embedding, Reconstructing, UnpairedTranslator):
         return self._make(self.embed(images, "a"), ("ab",))
 
     def reconstruct(self, images, domain):
-        """Returns `g(f(x))`, which is an image of B for images of A, too."""
+        """Returns `g(f(x))`, which is always an image of B.
+
+        It is an image of B for images of A, too, because g generates no other
+        images.
+        """
         return self._make(self.embed(images, domain), (f"{domain}b",))
 
     def embed(self, images, domain):
-        """Returns the vectors of f, scaled to length 1, in both domains."""
+        """Returns the vectors of f, scaled to length 1, for either domain."""
         del domain
         return self._code(self.require_size(images))
 

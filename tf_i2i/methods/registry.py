@@ -1,4 +1,4 @@
-"""The registry of methods, which finds all classes in this folder."""
+"""The registry of methods, which finds all method classes in this folder."""
 
 import functools
 import importlib
@@ -12,7 +12,7 @@ from tf_i2i import configs
 
 @functools.cache
 def methods():
-    """Returns all methods as a dictionary, class name -> class, sorted.
+    """Returns a dictionary of all method classes, sorted by class name.
 
     A method is a public class derived from `UnpairedTranslator` and defined
     in a module of `tf_i2i.methods`. A new module is found by scanning the
@@ -49,7 +49,7 @@ def recipes(name):
 
 
 def _read(path):
-    """Returns the text of a .gin file, after those that it includes."""
+    """Returns the texts of the files that a .gin file includes, and its own."""
     text = path.read_text()
     included = [
         _read(folder / name)

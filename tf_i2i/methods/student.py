@@ -1,14 +1,15 @@
 r"""Distillation: a small network is trained to imitate a trained translator.
 
-Distillation is due to Hinton, Vinyals and Dean, 2015, arXiv:1503.02531. The
-loss is the first one of Aguinaldo et al., 2019, arXiv:1902.00159, who distil
-GANs.
+Distillation was introduced by Hinton, Vinyals and Dean, 2015,
+arXiv:1503.02531. The loss is the first of the losses of Aguinaldo et al.,
+2019, arXiv:1902.00159, who distil GANs.
 
     a --teacher--> wanted_b
     a --student--> fake_b
 
-The translations of the teacher are the targets, so neither pairs nor critics
-are needed. The teacher translates the same augmented images as the student.
+The translations of the teacher are the targets, so neither paired images nor
+critics are needed. The teacher translates the same augmented images as the
+student.
 """
 
 import tensorflow as tf
@@ -27,9 +28,10 @@ class Student(UnpairedTranslator):
 
     Args:
         image_size: side of images, a multiple of 8 pixels.
-        teacher: function without arguments that returns the teacher: a
-            function (images `[N, S, S, 3]` in [-1, 1], direction) ->
-            translations. The teacher is called in training only.
+        teacher: function without arguments that returns the teacher. The
+            teacher is a function that takes images `[N, S, S, 3]` in [-1, 1]
+            and a direction, and returns translations. It is called in
+            training only.
         ways: tuple of the directions to learn.
         width: factor on the channel counts.
         blocks: number of residual blocks.
@@ -42,7 +44,8 @@ class Student(UnpairedTranslator):
 
     updates = ("translator",)
     measures = (*UnpairedTranslator.measures, "swd", "sensitivity")
-    critics_take_images = False  # There are no critics.
+    # There are no critics, so images cannot be augmented for them.
+    critics_take_images = False
     tiny = {"image_size": 16, "width": 0.05, "blocks": 1}
     tiny_variants = {"": {"teacher": lambda: _negate}}
 
@@ -113,5 +116,5 @@ class Student(UnpairedTranslator):
 
 
 def _negate(images, direction):
-    """Returns negatives of images; a teacher for tests."""
+    """Returns the negatives of images. Tests use it as a teacher."""
     return -tf.cast(images, tf.float32)

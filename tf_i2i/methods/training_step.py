@@ -21,9 +21,11 @@ from tf_i2i.methods.capabilities import check_parts
 from tf_i2i.methods.capabilities import stages
 from tf_i2i.optimizers import adam
 
-NOT_FINITE = "not finite:"  # Start of the message of a failed check.
+# The text with which the error message about a value that is not finite starts.
+NOT_FINITE = "not finite:"
 SIDES = ("translator", "critic")
-_SIDES_OF = {  # Name of an update -> sides that it trains.
+# The sides that each kind of update trains.
+_SIDES_OF = {
     "translator": ("translator",),
     "critic": ("critic",),
     "both": SIDES,
@@ -34,13 +36,14 @@ _SIDES_OF = {  # Name of an update -> sides that it trains.
 class TwoSidedModel(keras.Model):
     """A Keras model with one optimizer for translators and one for critics.
 
-    `tf_i2i.UnpairedTranslator` derives from this class and adds what a method
-    must define. It has the same arguments.
+    `tf_i2i.UnpairedTranslator` derives from this class and declares what a
+    method must define. Its constructor has the same arguments.
     """
 
-    # The sides that the current update trains; see `forward`.
+    # The sides that the current update trains. `forward` may read them.
     active_sides: tuple[str, ...] = SIDES
-    critic_augmentation: tuple[str, ...] = ()  # See `compile`.
+    # The argument of `compile` with this name.
+    critic_augmentation: tuple[str, ...] = ()
 
     def __init__(self, image_size, average_kimg=10.0, seed=0, name=None):
         super().__init__(name=name)
@@ -49,17 +52,18 @@ class TwoSidedModel(keras.Model):
         self.seed = seed
         self.step = self._counter("step")
         self.images_shown = self._counter("images_shown")
-        # The current phase of a run; see `enter_phase`.
+        # These attributes describe the current phase of a run. `enter_phase`
+        # sets them.
         self.size = image_size
         self.stage = None
         self.fading = False
         self.phase_start = 0
         self.phase_images = None
 
-    # Construction.
+    # How the networks are built.
 
     def build_networks(self):
-        """Builds all networks, and the averages of their weights.
+        """Builds all networks, and the variables that average their weights.
 
         The networks are built by one forward pass with blank images.
 
@@ -69,8 +73,8 @@ class TwoSidedModel(keras.Model):
             ValueError: a trainable variable belongs to no side, or to both.
         """
         check_parts(self)
-        # Stages are converted to text, because SavedModels support no other
-        # keys.
+        # The keys of this dictionary are converted to text, because a
+        # SavedModel supports only text as keys.
         self._loss_names_in = {}
         for stage in stages(self):
             self.stage = stage
@@ -88,7 +92,7 @@ class TwoSidedModel(keras.Model):
         """Runs a forward pass with blank images of each size.
 
         Returns:
-            Losses and observations by name, of the last size.
+            Dictionary of the losses and observations at the last size.
         """
         for size in self.sizes:
             self.size = size
@@ -143,13 +147,14 @@ class TwoSidedModel(keras.Model):
         """
         names = self.translators if side == "translator" else self.critics
         variables = {
-            id(variable): variable  # Networks may share layers.
+            # The key is the identity, because networks may share layers.
+            id(variable): variable
             for name in names
             for variable in getattr(self, name).trainable_variables
         }
         return list(variables.values())
 
-    # Averaged weights.
+    # Moving averages of the network weights.
 
     @property
     def averaged_networks(self):
@@ -158,7 +163,8 @@ class TwoSidedModel(keras.Model):
 
     def _make_averages(self):
         averaged = {
-            id(variable): variable  # Networks may share layers.
+            # The key is the identity, because networks may share layers.
+            id(variable): variable
             for name in self.averaged_networks
             for variable in getattr(self, name).variables
         }
@@ -168,7 +174,8 @@ class TwoSidedModel(keras.Model):
                 shape=variable.shape,
                 dtype="float32",
                 trainable=False,
-                # The path is unique; several layers have the same name.
+                # The name is made from the path, because several layers have
+                # the same name, and paths are unique.
                 name="average_" + variable.path.replace("/", "."),
             )
             for variable in self.averaged_variables
@@ -182,10 +189,11 @@ class TwoSidedModel(keras.Model):
         return zip(self.averages, self.averaged_variables, strict=True)
 
     def _update_averages(self, images):
-        """Updates the moving averages of the weights, after a step.
+        """Updates the moving averages of the network weights after a step.
 
-        Their decay is min(0.5 ** (images / half-life), (1 + n) / (10 + n)),
-        where n is the number of the step.
+        The decay of the averages is
+        min(0.5 ** (images / half-life), (1 + n) / (10 + n)), where n is the
+        number of the step.
 
         Args:
             images: number of images of each domain in the step.
@@ -199,7 +207,7 @@ class TwoSidedModel(keras.Model):
 
     @contextlib.contextmanager
     def averaged(self):
-        """A context in which the networks have their averaged weights."""
+        """Context manager in which the networks have their averaged weights."""
         live = [variable.numpy() for _, variable in self.average_pairs]
         for average, variable in self.average_pairs:
             variable.assign(average)
@@ -211,7 +219,7 @@ class TwoSidedModel(keras.Model):
             ):
                 variable.assign(value)
 
-    # As a Keras model.
+    # Methods of `keras.Model`.
 
     def compile(
         self,
@@ -224,10 +232,10 @@ class TwoSidedModel(keras.Model):
 
         Args:
             translator_optimizer, critic_optimizer: two different instances of
-                Keras optimizers, or names of optimizers. None for Adam with
-                the settings of the method's paper.
-            jit_compile: whether XLA compiles the steps. On CPUs this makes
-                convolutions slower.
+                Keras optimizers, or names of optimizers. None selects Adam
+                with the settings of the method's paper.
+            jit_compile: whether XLA compiles the training steps. On CPUs,
+                XLA's convolutions are slower.
             critic_augmentation: tuple with some of "color", "translation" and
                 "cutout". All input images of critics are augmented in these
                 ways (see `layers.augment`), which improves results for small
@@ -272,7 +280,9 @@ class TwoSidedModel(keras.Model):
 
     def _check_batches(self, x, steps):
         if not isinstance(x, tf.data.Dataset):
-            return  # It is a distributed dataset of a strategy.
+            # `x` is a dataset that a strategy has distributed. Such datasets
+            # are not checked here.
+            return
         if steps is None and x.cardinality() == tf.data.INFINITE_CARDINALITY:
             raise UserError(
                 "`steps_per_epoch` must be given, because the dataset is "
@@ -287,7 +297,7 @@ class TwoSidedModel(keras.Model):
 
     @property
     def optimizers(self):
-        """Dictionary, side -> its optimizer."""
+        """Dictionary of the optimizers; its keys are the two `SIDES`."""
         return {
             "translator": self.optimizer,
             "critic": self.critic_optimizer,
@@ -303,9 +313,10 @@ class TwoSidedModel(keras.Model):
         ]
 
     def _get_metrics_result_or_logs(self, logs):
-        """Returns the metrics for Keras' callbacks.
+        """Returns the metrics that Keras passes to callbacks.
 
-        Keras would pass on what the training step returns, which is nothing.
+        Keras' own implementation passes the return value of the training
+        step, which is an empty dictionary here.
         """
         return self.get_metrics_result()
 
@@ -313,8 +324,8 @@ class TwoSidedModel(keras.Model):
         """Returns the training step as a graph that runs in every strategy.
 
         Keras' own implementation reduces the outputs of a step over the
-        replicas, which is not possible with several workers. This function
-        has no outputs, because losses are read from `metrics`.
+        replicas, which is not possible with several workers. The step needs
+        no outputs here, because losses are read from `metrics`.
         """
         if self.train_function is not None and not force:
             return self.train_function
@@ -351,15 +362,16 @@ class TwoSidedModel(keras.Model):
         return _count_batches(self.updates)
 
     def enter_phase(self, size, start=0, images=None, fading=False, stage=None):
-        """Sets the size and stage to train, and the length of the phase.
+        """Sets the image size, the stage and the length of the next phase.
 
         Args:
             size: side of the images, one of `sizes`.
             start: value of `images_shown` at the beginning of the phase.
-            images: number of images of each domain in the phase; None if it
-                has no given end.
+            images: number of images of each domain in the phase; None if the
+                length of the phase is not fixed.
             fading: whether the block at `size` is being faded in.
-            stage: one of the stages of a `Staged` method; None for the last.
+            stage: one of the stages of a `Staged` method; None for the last
+                stage.
 
         Raises:
             UserError: the model was not built for this size or stage.
@@ -379,10 +391,11 @@ class TwoSidedModel(keras.Model):
         self.stage = stage or known[-1]
         self.updates = self.updates_in(self.stage)
         self.phase_start, self.phase_images = start, images
-        self.train_function = None  # It was traced for the previous phase.
+        # The function was traced for the previous phase, so it is not reused.
+        self.train_function = None
 
     def begin_phase(self):
-        """Prepares a phase; called once, before its first step."""
+        """Prepares a phase. It is called once, before the first step."""
 
     @property
     def images_in_phase(self):
@@ -392,7 +405,7 @@ class TwoSidedModel(keras.Model):
 
     @property
     def phase_progress(self):
-        """Fraction of the phase that is done; 1 if it has no given end."""
+        """Completed fraction of the phase; 1 if its length is not fixed."""
         if self.phase_images is None:
             return tf.constant(1.0)
         return tf.clip_by_value(
@@ -401,7 +414,10 @@ class TwoSidedModel(keras.Model):
 
     @property
     def fade(self):
-        """Weight of the block at `size`, in [0, 1]; None unless it fades in."""
+        """Blending weight in [0, 1] of the block at `size`.
+
+        The weight is None if the block is not being faded in.
+        """
         return self.phase_progress if self.fading else None
 
     # Random numbers.
@@ -409,9 +425,9 @@ class TwoSidedModel(keras.Model):
     def noise(self, shape, name, distribution="normal"):
         """Returns random numbers for each image of a batch.
 
-        They depend on the seed, the step and the name only. Each replica
-        samples numbers for the whole batch and uses those of its own images.
-        Therefore two devices use the same numbers as one device would.
+        The numbers depend only on the seed, the step and the name. Each
+        replica samples numbers for the whole batch and uses those of its own
+        images. Therefore the numbers are the same on one device and on two.
 
         Args:
             shape: tuple; the first entry is the batch size on this replica.
@@ -441,9 +457,10 @@ class TwoSidedModel(keras.Model):
         return draw(shape, tf.stack([seed, tf.convert_to_tensor(self.step)]))
 
     def augment_for_critic(self, images, name):
-        """Returns images with the augmentation for critics; see `compile`.
+        """Returns images, augmented by `critic_augmentation` of `compile`.
 
-        It must be applied to all input images of critics, real and fake.
+        The method must be applied to all input images of critics, real and
+        fake.
 
         Args:
             images: `[N, S, S, 3]`.
@@ -480,7 +497,7 @@ class TwoSidedModel(keras.Model):
         return {}
 
     def global_batch(self, images):
-        """Returns the batch size over all replicas.
+        """Returns the number of images in the batches of all replicas.
 
         Args:
             images: `[N, ...]`, the part of the batch on this replica.
@@ -500,7 +517,8 @@ class TwoSidedModel(keras.Model):
             gradients are finite.
         """
         sides = _SIDES_OF[update]
-        trained = {}  # Side -> its variables that have a gradient.
+        # For each side, the variables that have a gradient.
+        trained = {}
 
         def compute(*batch):
             losses, gradients = self._losses_and_gradients(sides, *batch)
@@ -512,7 +530,8 @@ class TwoSidedModel(keras.Model):
             }
 
         if self.jit_compile:
-            # XLA would remove assertions, so only this part is compiled.
+            # Only this part is compiled, because XLA removes assertions, and
+            # the check below is one.
             compute = tf.function(compute, jit_compile=True, autograph=False)
         losses, gradients = compute(*batch)
         check = self._check_finite(losses, gradients)
@@ -526,8 +545,9 @@ class TwoSidedModel(keras.Model):
         """Returns the losses, and the gradients of each side.
 
         Returns:
-            Losses and observations by name, and a dictionary, side -> list
-            of pairs `(gradient, variable)`.
+            Two dictionaries. The first holds losses and observations by name.
+            The second holds a list of pairs `(gradient, variable)` for each
+            side.
         """
         losses: dict[str, dict[str, tf.Tensor]] = {}
         with tf.GradientTape(persistent=True) as tape:
@@ -536,7 +556,8 @@ class TwoSidedModel(keras.Model):
             self.active_sides = SIDES
             for side in sides:
                 losses[side] = getattr(self, f"{side}_losses")(tensors)
-            # Optimizers sum gradients over replicas; this makes it a mean.
+            # Losses are divided by the number of replicas, because optimizers
+            # sum the gradients of all replicas, and the mean is needed.
             _, replicas = replica_position()
             totals = {
                 side: tf.add_n(list(losses[side].values())) / replicas
@@ -553,7 +574,7 @@ class TwoSidedModel(keras.Model):
     def _gradients(self, tape, total, side):
         """Returns pairs `(gradient, variable)` of a side.
 
-        Variables on which its losses do not depend are left out.
+        Variables on which the losses of the side do not depend are left out.
         """
         variables = self.owned(side)
         pairs = zip(tape.gradient(total, variables), variables, strict=True)
@@ -584,12 +605,12 @@ class TwoSidedModel(keras.Model):
                 tf.convert_to_tensor(self.step),
             ],
         )
-        # In eager mode `Assert` checks at once and returns None.
+        # In eager mode `Assert` has already checked, and returns None.
         return tf.no_op() if check is None else check
 
 
 def _count_batches(updates):
-    """Returns how often the most frequent one of the updates occurs."""
+    """Returns the number of occurrences of the most frequent update."""
     return max(updates.count(update) for update in updates)
 
 

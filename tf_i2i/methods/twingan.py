@@ -1,6 +1,6 @@
 r"""Twin-GAN: Unpaired Cross-Domain Image Translation with Weight-Sharing GANs.
 
-The paper: Jerry Li, 2018, arXiv:1809.00946.
+Source: Jerry Li, 2018, arXiv:1809.00946.
 
     a --E--> content_a --G_a--> same_a
                       \--G_b--> fake_b --E--> again_b
@@ -9,21 +9,22 @@ The paper: Jerry Li, 2018, arXiv:1809.00946.
 
 One encoder E and one generator G process both domains. The domains share all
 weights except the scales and offsets of normalizations. G_a and G_b are the
-generator with the scales and offsets of A and of B. It has skip connections
-from the encoder's features of the source image.
+generator with the scales and offsets of A and of B. The generator has skip
+connections from the encoder's features of the source image.
 
 What the paper leaves open, and what is done here:
 - Moving statistics are kept for each route (see
-  `DomainBatchRenormalization`). The paper does not mention this; one set would
-  mix the statistics of `a -> b` with those of `b -> b`.
-- The paper does not give the noise, the weight and the target slope of
-  DRAGAN. Here the weight is .25, the slope is 1, and the noise is uniform with
-  half a standard deviation of the images as its scale, as in the author's
-  code. With `dragan_noise="normal"` it is normal noise of that scale, as in
-  the paper.
-- By default, kernels are initialized from He's normal distribution, which
-  suits narrow networks. `kernel_stddev=.02` selects N(0, .02), which was
-  common in 2018.
+  `DomainBatchRenormalization`), which the paper does not mention. If there
+  were one set only, it would mix the statistics of the route from A to B with
+  those of the route from B to B.
+- The paper does not give the noise, the weight and the target gradient norm
+  of DRAGAN. Here the weight is .25 and the target is 1. The noise is uniform,
+  and its scale is half a standard deviation of the images, as in the author's
+  code. With `dragan_noise="normal"` the noise is normal with the same scale,
+  as in the paper.
+- By default, convolution kernels are initialized from He's normal
+  distribution, which suits narrow networks. `kernel_stddev=.02` selects
+  N(0, .02), which was common in 2018.
 - Translators and critics are trained with the tensors of one forward pass.
   The author's code takes another batch for each.
 - Each adversarial term of a critic has its own term of real images, as in the
@@ -56,9 +57,9 @@ from tf_i2i.networks.progressive import ProgressiveGenerator
 from tf_i2i.networks.progressive import StyleEncoder
 from tf_i2i.networks.progressive import blend
 
-# Route -> index of the domain whose scales and offsets it uses (0 for A, 1 for
-# B): the domain of the input in the encoder, and of the output in the
-# generator.
+# For each route, the index of the domain whose scales and offsets are used (0
+# for A, 1 for B). In the encoder this is the domain of the input. In the
+# generator it is the domain of the output.
 ENCODER_ROUTES = {"a": 0, "b": 1, "fake_a": 0, "fake_b": 1}
 GENERATOR_ROUTES = {"aa": 0, "ab": 1, "ba": 0, "bb": 1}
 RENORM_LIMITS = ((1.1, 0.1), (1.5, 0.3), (2.0, 0.5), (4.0, 1.0))
@@ -69,8 +70,8 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
 
     Args:
         image_size: side of the largest images, 4, 8, ... or 1024 pixels.
-        start_size: side of the images in the first phase. None for
-            `image_size`; then the networks do not grow.
+        start_size: side of the images in the first phase. If it is None, the
+            side is `image_size` in all phases, and the networks do not grow.
         width: factor on the channel counts of Table 4.
         gan_weight: weight of the adversarial losses, section 3.3 (1 in the
             paper).
@@ -78,26 +79,28 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
             within its domain (1). 0 is the ablation "No L_cyc" of Table 2.
         semantic_weight: weight of L1 between the 4x4 content maps of an image
             and of its translation (.1). 0 is the ablation "No L_sem".
-        same_gan: whether critics also judge reconstructions, which are the
-            `i -> i` terms of the sum over i and o.
+        same_gan: whether critics also judge reconstructions. In the paper,
+            these are the terms with i = o of the sum over i and o.
         skips: whether there are skip connections, as in a U-Net. False is the
             ablation "No UNet".
         style_size: length of the style vectors; None for no styles.
         style_weight: weight of L1 between a sampled style and the style of
             the translation with that style (.1, as in the author's code).
-        dragan_weight: weight of the slope penalty at real images (.25).
-        dragan_noise: "uniform" (author's code) or "normal" (paper).
+        dragan_weight: weight of the critics' gradient penalty at real images
+            (.25).
+        dragan_noise: distribution of DRAGAN's noise, "uniform" (author's
+            code) or "normal" (paper).
         renorm_boundaries: three times in a phase at which renormalization
             gets wider clipping ranges. A number up to 1 is a fraction of the
             phase; a number above 1 is a number of steps (10k, 20k and 30k in
             the paper's implementation).
         output_norm: whether the last convolution is normalized too.
         pixel_norm: whether pixel normalization follows each leaky ReLU of
-            encoder and generator; False for the ablation.
+            encoder and generator. False is the ablation without it.
         convs_at_8: number of convolutions at 8 px in encoder and critics, 1
             or 2.
         kernel_stddev: standard deviation of the normal initializer of
-            kernels; None for He's initializer.
+            convolution kernels; None for He's initializer.
         average_kimg, seed, name: see `UnpairedTranslator`.
 
     Raises:
@@ -241,14 +244,14 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
         return self._convert(images, source, target, style)
 
     def reconstruct(self, images, domain):
-        """Returns `G_i(E_i(x_i))`, with each image's own style if any."""
+        """Returns `G_i(E_i(x_i))`; if there are styles, with its own style."""
         style = None
         if self.style_size:
             style = self._style(images, (domain,), None)
         return self._convert(images, domain, domain, style)
 
     def embed(self, images, domain):
-        """Returns 4x4 content maps of E, as vectors (section 4.4)."""
+        """Returns the 4x4 content maps of E as vectors (section 4.4)."""
         content, _ = self.encoder(
             images,
             size=self.size,
@@ -337,7 +340,7 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
     def _scores(self, critic, domain, s):
         """Returns a critic's logits and gradient norms.
 
-        The gradients are taken at real images with added noise.
+        The gradient norms are computed at real images with added noise.
         """
         kinds = ("", "fake_", "same_") if self.same_gan else ("", "fake_")
         augmented = [
@@ -409,10 +412,10 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
         return RenormLimits(limits[0], limits[1])
 
     def _fade_in(self, images):
-        """Returns real images, blended as the outputs of fading networks are.
+        """Returns real images, blended in the same way as generated images.
 
-        While a block fades in, details at the newest size have the weight
-        `fade`.
+        While a block is being faded in, details that only the newest size can
+        represent have the weight `fade`.
         """
         if not self.fading:
             return images
@@ -421,7 +424,7 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
     def _add_noise(self, images, name):
         """Returns images with DRAGAN's noise.
 
-        Its scale is half the standard deviation of the batch.
+        The scale of the noise is half the standard deviation of the batch.
         """
         (mean,) = across_replicas([tf.reduce_mean(images)])
         (variance,) = across_replicas(
@@ -445,7 +448,7 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
         return tf.math.l2_normalize(style, axis=1)
 
     def _styles(self, a, b, limits):
-        """Returns the styles of images, and sampled styles for translations."""
+        """Returns the images' own styles, and sampled ones for translations."""
         if not self.style_size:
             return {}
         own = self._style(tf.concat([a, b], 0), ("a", "b"), limits)

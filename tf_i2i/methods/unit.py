@@ -1,6 +1,6 @@
 r"""Unsupervised Image-to-Image Translation Networks (UNIT).
 
-The paper: Liu, Breuel and Kautz, 2017, arXiv:1703.00848.
+Source: Liu, Breuel and Kautz, 2017, arXiv:1703.00848.
 
     a --E_a--> code_a --G_a--> same_a
                      \--G_b--> fake_b --E_b--> again_a --G_a--> cycled_a
@@ -8,22 +8,22 @@ The paper: Liu, Breuel and Kautz, 2017, arXiv:1703.00848.
                      \--G_a--> fake_a --E_a--> again_b --G_b--> cycled_b
 
 The encoders share their last residual blocks, and the generators share their
-first. An encoder returns the mean of a code, to which noise is added before
-it is decoded. The means are `mean_a` for images of A, and `again_a` in the
-cycle that starts with images of A.
+first residual blocks. An encoder returns the mean of a code. Noise is added to
+the mean before it is decoded. The mean is called `mean_a` for images of A, and
+`again_a` for the translations in the cycle that starts with images of A.
 
 What the paper leaves open, or what differs here:
 - `translate` decodes the mean of a code. The paper decodes a sample of
-  q(z|x), which is done with `sample=True`.
+  q(z|x), which `sample=True` selects.
 - Likelihoods and divergences are means over elements, so that loss weights
-  have the same effect at every size.
+  have the same effect at every image size.
 - Eq. 3 and eq. 7 both contain KL(q(z|x) || p). Therefore its weight is
   lambda_1 + lambda_3.
-- The second half of the cycle samples new noise (eq. 7: z_2 ~
+- New noise is sampled in the second half of the cycle (eq. 7: z_2 ~
   q_2(z_2|x_1->2)).
 - Kernels of the residual blocks are 3x3, although Table 3 prints 1x1.
-- Instance normalization in the residual blocks and a slope of .01 are taken
-  from the authors' code.
+- Two choices are taken from the authors' code: instance normalization in the
+  residual blocks, and leaky ReLUs with a factor of .01 below 0.
 - Averages of the weights are kept for inference; the paper has none.
 """
 
@@ -50,12 +50,13 @@ class UNIT(Embedding, Prior, Reconstructing, UnpairedTranslator):
         image_size: side of images, a multiple of `2 ** halvings` pixels.
         width: factor on the channel counts of Table 3.
         shared_blocks: number of residual blocks that the two encoders share,
-            and that the two generators share, 0 to 4 (1). The ablation "no
-            weight-sharing" of Figure 2(d) is 0, with `likelihood_weight` and
-            `kl_weight` 0, too.
+            and that the two generators share, 0 to 4 (1). For the ablation
+            "no weight-sharing" of Figure 2(d), it is 0, and so are
+            `likelihood_weight` and `kl_weight`.
         critic_layers: number of strided convolutions of a critic, 1 to 5
             (5).
-        critic_width: factor on the critics' channels; None for `width`.
+        critic_width: factor on the channel counts of the critics; None for
+            `width`.
         halvings: number of strided convolutions of an encoder, 3, or 2 as in
             the authors' code.
         block_channels: number of channels of the residual blocks (512; 256
@@ -69,8 +70,9 @@ class UNIT(Embedding, Prior, Reconstructing, UnpairedTranslator):
         cycle_kl_weight: weight of the KL divergence in the cycle, lambda_3
             (.1).
         cycle_weight: weight of L1 between an image and the image at the end
-            of its cycle, lambda_4 (100). The ablation "no cycle-consistency"
-            of Figure 2(d) is 0, with `cycle_kl_weight` 0, too.
+            of its cycle, lambda_4 (100). For the ablation "no
+            cycle-consistency" of Figure 2(d), it is 0, and so is
+            `cycle_kl_weight`.
         sample: whether `translate` adds noise to codes. The noise is the same
             for all images.
         average_kimg, seed, name: see `UnpairedTranslator`.
@@ -176,7 +178,7 @@ class UNIT(Embedding, Prior, Reconstructing, UnpairedTranslator):
     def sample_codes(self, count, seed):
         """Returns samples of N(0, I), `[count, h, w, channels]`.
 
-        They decode to images of `image_size`.
+        `decode` makes images of size `image_size` from them.
         """
         side = self.image_size // self.size_multiple
         shape = (count, side, side, self.encoder_a.blocks[-1].filters)
@@ -190,8 +192,8 @@ class UNIT(Embedding, Prior, Reconstructing, UnpairedTranslator):
         mean = self._encode(images, domain)
         if not self.sample:
             return mean
-        # All images get the same noise, because a translation must not depend
-        # on the other images of its batch.
+        # The same noise is added to all codes, because the translation of an
+        # image must not depend on the other images of its batch.
         return mean + tf.random.stateless_normal(
             tf.shape(mean[:1]), (self.seed, 0)
         )
@@ -221,8 +223,8 @@ class UNIT(Embedding, Prior, Reconstructing, UnpairedTranslator):
                 s[f"cycled_{o}"] = self._decode(again, o, training)
         for o in "ab":
             critic = getattr(self, f"critic_{o}")
-            # Real and fake images are scored by two calls, because updates of
-            # the translators do not need the first.
+            # Real and fake images are scored by two separate calls, because
+            # updates of the translators do not need the scores of real images.
             s[f"score_{o}"] = critic(self.augment_for_critic(s[o], o))
             s[f"fake_score_{o}"] = critic(
                 self.augment_for_critic(s[f"fake_{o}"], f"fake_{o}")
@@ -230,7 +232,10 @@ class UNIT(Embedding, Prior, Reconstructing, UnpairedTranslator):
         return s
 
     def _sample(self, mean, name, training):
-        """Returns z ~ q(z|x) = N(mean, I); the mean unless `training`."""
+        """Returns a sample of q(z|x) = N(mean, I) in training.
+
+        At inference it returns the mean.
+        """
         return mean + self.noise(mean.shape, name) if training else mean
 
     def translator_losses(self, s):

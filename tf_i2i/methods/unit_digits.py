@@ -1,7 +1,6 @@
 r"""UNIT's domain adaptation: a classifier for images without labels.
 
-The paper: Liu, Breuel and Kautz, 2017, arXiv:1703.00848, section 4 and appendix
-B.
+Source: Liu, Breuel and Kautz, 2017, arXiv:1703.00848, section 4 and appendix B.
 
     a --E--> mean_a + noise --G--> same_a, fake_b
     b --E--> mean_b + noise --G--> fake_a, same_b
@@ -14,16 +13,17 @@ of A also applies to B.
 
 What the paper leaves open, or what differs here:
 - Loss weights are taken from the authors' code, which has an experiment for
-  SVHN to MNIST only: GAN 1, divergence 1e-4, likelihood 1e-3, features 1e-4,
-  classes 10; weight decay 5e-4. Divergence, likelihood and features are sums
-  over an image. Unlike the authors' code, which uses squared differences, this
-  one uses absolute differences, as the paper does.
-- Images of 28 px are padded by 2 black pixels on each side before E, and G's
-  outputs are cropped back, because the networks of Table 4 reduce images to
-  one position only if they have 32 px.
+  SVHN to MNIST only: adversarial losses 1, KL divergence 1e-4, likelihood
+  1e-3, features 1e-4, classes 10, weight decay 5e-4. The losses of divergence,
+  likelihood and features are sums over an image. They use absolute
+  differences, as in the paper, whereas the authors' code uses squared
+  differences.
+- Images of 28 px are padded by 2 black pixels on each side before E, and the
+  outputs of G are cropped to 28 px. The reason is that the networks of Table 4
+  reduce images to one pixel position only if they have 32 px.
 - Dropout removes the same features from images that are compared.
-- As fakes, critics judge translations only (section 3). The authors' code also
-  uses reconstructions, which is done here with `same_gan`.
+- The fakes that critics judge are translations only (section 3). In the
+  authors' code they are also reconstructions, which `same_gan` selects here.
 - The standard deviation of codes is 1, as in the paper; it is learned in the
   authors' code.
 - Averages of the weights, including those of C, are kept for inference; the
@@ -45,9 +45,10 @@ from tf_i2i.networks.digits import DigitCritic
 from tf_i2i.networks.digits import DigitEncoder
 from tf_i2i.networks.digits import DigitGenerator
 
-# Prefix of the names of input images of critics -> names of their augmentation,
-# in A and in B. Images that are generated from one code are compared, so they
-# must be augmented in the same way.
+# The names of the augmentations of the critics' input images. Keys are
+# prefixes of the images' names, and values are the names for A and for B.
+# Images that are generated from the same code are compared, so they must be
+# augmented in the same way.
 _AUGMENTATIONS = {
     "": ("a", "b"),
     "fake_": ("code_b", "code_a"),
@@ -66,8 +67,8 @@ class UNITAdaptation(
         width: factor on the channel counts of Table 4.
         critic_width: factor on the channel counts of Tables 5 and 6.
         classes: number of classes of the labels of A.
-        coordinates: whether each pixel's x and y are further inputs of the
-            encoder.
+        coordinates: whether the x and y coordinates of each pixel are further
+            inputs of the encoder.
         gan_weight: weight of the adversarial losses (1).
         kl_weight: weight of the KL divergence, summed over a code (1e-4).
         likelihood_weight: weight of L1 between images and reconstructions,
@@ -79,9 +80,9 @@ class UNITAdaptation(
         weight_decay: weight of half the sum of squares of the network
             weights, a loss of translators and of critics (5e-4).
         same_gan: whether critics judge reconstructions too.
-        same_start: whether the layers that exist once for each domain are
-            initialized with equal weights, so that the classifiers of A and
-            B are equal at the start.
+        same_start: whether the layers that exist once for each domain have
+            equal initial weights, so that the classifiers of A and B are
+            equal before training.
         average_kimg, seed, name: see `UnpairedTranslator`.
 
     Raises:
@@ -166,12 +167,12 @@ class UNITAdaptation(
         return self._convert(images, domain, domain)
 
     def embed(self, images, domain):
-        """Returns the means of codes."""
+        """Returns the means of the codes of images."""
         mean = self.encoder(self.require_size(images), domains=domain)
         return tf.reshape(mean, [-1, mean.shape[3]])
 
     def classify(self, images, domain):
-        """Returns the logits of classes, by the critic C."""
+        """Returns the logits of classes, which the critic C computes."""
         _, _, classes = self.critic(self.require_size(images), domains=domain)
         return classes
 
@@ -191,8 +192,8 @@ class UNITAdaptation(
         s["mean_a"], s["mean_b"] = tf.split(mean, 2)
         s["same_a"], s["fake_a"], s["fake_b"], s["same_b"] = tf.split(made, 4)
         drop = self._dropout() if training else None
-        # Each kind of images has a separate call, so that an update computes
-        # only those that its losses need.
+        # The critic is called separately for each kind of images, so that an
+        # update computes only the outputs that its losses need.
         for kind, names in _AUGMENTATIONS.items():
             images = [
                 self.augment_for_critic(s[kind + o], name)
@@ -257,9 +258,10 @@ class UNITAdaptation(
         return terms | self._decay("critic")
 
     def _decay(self, side):
-        """Returns the weight decay: an L2 loss with gradient `factor * w`.
+        """Returns a dictionary with the loss of weight decay of a side.
 
-        The factor is `weight_decay`. The dictionary is empty if it is 0.
+        It is an L2 loss whose gradient is `weight_decay` times the weight.
+        The dictionary is empty if `weight_decay` is 0.
         """
         if not self.weight_decay:
             return {}

@@ -1,6 +1,6 @@
 r"""XGAN: Unsupervised Image-to-Image Translation for Many-to-Many Mappings.
 
-The paper: Royer, Bousmalis, Gouws, Bertsch, Mosseri, Cole and Murphy, 2017,
+Source: Royer, Bousmalis, Gouws, Bertsch, Mosseri, Cole and Murphy, 2017,
 arXiv:1711.05139, in the version that was submitted to ICLR 2018.
 
     a --e_a--> code_a --d_a--> same_a
@@ -14,22 +14,25 @@ classifier of domains. The gradient of its loss is reversed before it reaches
 the encoders. T is a frozen teacher network.
 
 What the paper leaves open, or what differs here:
-- The paper does not give the loss weights. The weights here have the order of
-  magnitude of public implementations. Like this one, those compute means
-  instead of sums.
+- The paper does not give the loss weights. The weights here have the same
+  order of magnitude as those of public implementations, which also compute
+  means instead of sums.
 - The reconstruction loss is a mean of squares. The paper prints the norm of
-  the difference, which is `reconstruction="norm"`. At 64 px it is 111 times
-  the root mean square, so that the other losses have hardly any effect.
+  the difference, which `reconstruction="norm"` selects. At 64 px the norm is
+  111 times the root mean square, so that the other losses have hardly any
+  effect.
 - The translators' adversarial loss is the non-saturating one.
 - Moving statistics are kept for each route (see `networks.xgan`).
 - In the semantic loss, the gradient flows into both embeddings, because the
   paper prints no `stop_gradient` there.
-- If the teacher's vectors do not have the length of the embedding, they are
-  compared with a learned linear map of it.
+- If the teacher's vectors and the embedding have different numbers of
+  elements, the vectors are compared with a learned linear map of the
+  embedding.
 - If a teacher network ends in a ReLU, all its vectors have similar
-  directions. Then their mean alone has nearly the lowest loss, and the
-  encoder learns only the mean. With `teacher_centred`, the mean over the batch
-  is subtracted from vectors before they are compared.
+  directions. Then an encoder that returns their mean for every image has
+  nearly the lowest loss, so that the encoder learns only the mean. With
+  `teacher_centred`, the mean over the batch is subtracted from vectors before
+  they are compared.
 - Averages of the weights are kept for inference; the paper has none.
 """
 
@@ -57,8 +60,8 @@ from tf_i2i.networks.xgan import XganCritic
 from tf_i2i.networks.xgan import XganDecoder
 from tf_i2i.networks.xgan import XganEncoder
 
-# If the accuracy of the domain classifier is at least this, there is a warning
-# that the domains do not overlap in the embedding.
+# A warning that the domains do not overlap in the embedding is given if the
+# domain classifier has at least this accuracy.
 _TOO_GOOD = 0.98
 
 
@@ -72,7 +75,8 @@ class XGAN(Embedding, Reconstructing, UnpairedTranslator):
             `width`.
         shared_blocks: number of convolutions next to the embedding that the
             encoders share, and of transposed convolutions that the decoders
-            share, 0 to 4 (2). 0 is "sharing only the middle layer".
+            share, 0 to 4 (2). 0 is the paper's "sharing only the middle
+            layer".
         reconstruction: "squares" for a mean of squares, or "norm" for the
             norm that the paper prints.
         reconstruction_weight: weight of the reconstruction loss (1).
@@ -82,20 +86,21 @@ class XGAN(Embedding, Reconstructing, UnpairedTranslator):
             of an image and of its translation. With 0 the loss is left out.
         gan_weight: weight of the adversarial losses.
         gan_directions: tuple of the directions whose translations a critic
-            judges. It is ("a_to_b",) in the paper; () for no critics.
+            judges. It is ("a_to_b",) in the paper. With (), there are no
+            critics.
         variation_weight: weight of the total variation of translations (0).
             In Figure 13 this loss replaces the critics.
-        teacher: function without arguments that returns a frozen network: a
-            function, images `[N, S, S, 3]` in [-1, 1] -> vectors `[N, D]`.
-            None for no teacher.
+        teacher: function without arguments that returns a frozen network.
+            The network takes images `[N, S, S, 3]` in [-1, 1] and returns
+            vectors `[N, D]`. None for no teacher.
         teacher_weight: weight of the cosine distance to the teacher's
             vectors.
         teacher_domain: "a" or "b", the domain on which the teacher was
             trained.
         teacher_centred: whether the mean over the batch is subtracted from
             the teacher's vectors, after they are scaled to length 1, and
-            from the vectors that are compared with them. It needs batches
-            of more than one image.
+            from the vectors that are compared with them. If it is True,
+            batches must have more than one image.
         average_kimg, seed, name: see `UnpairedTranslator`.
 
     Raises:
@@ -185,7 +190,7 @@ class XGAN(Embedding, Reconstructing, UnpairedTranslator):
         return self._convert(images, domain, domain)
 
     def embed(self, images, domain):
-        """Returns embeddings, vectors of length 1."""
+        """Returns the embeddings of images, which are vectors of length 1."""
         return self.encoder(
             self.require_size(images), routing=NormRouting((domain,))
         )
@@ -226,7 +231,7 @@ class XGAN(Embedding, Reconstructing, UnpairedTranslator):
 
         Args:
             s: the tensors of the step, with images "a" and "b".
-            limits: `RenormLimits`.
+            limits: `RenormLimits`, or None at inference.
             sources: domains of the images to encode.
             ways: routes of the decoder, such as "ab", which is from A to B.
         """
@@ -333,7 +338,7 @@ class XGAN(Embedding, Reconstructing, UnpairedTranslator):
     def alarms(self, means):
         """Returns a warning if the domains do not overlap in the embedding.
 
-        The failure and its possible causes are those of the paper's section 5
+        The paper describes this failure and its possible causes in section 5
         and appendix 7.4.
         """
         if means.get("domain_accuracy", 0.0) < _TOO_GOOD:
@@ -359,10 +364,10 @@ class XGAN(Embedding, Reconstructing, UnpairedTranslator):
     # The teacher.
 
     def _teacher(self, make):
-        """Returns the frozen network; adds a projection if it needs one.
+        """Returns the frozen network; adds a projection if one is needed.
 
-        A learned projection is needed if the network's vectors have another
-        length than the embedding.
+        A learned projection is needed if the network's vectors and the
+        embedding have different numbers of elements.
         """
         if make is None or not self.teacher_weight:
             return None
@@ -383,7 +388,10 @@ class XGAN(Embedding, Reconstructing, UnpairedTranslator):
 
 
 class Untracked:
-    """Calls a function whose weights Keras shall not track as the model's."""
+    """A wrapper of a function, which hides the function's weights from Keras.
+
+    Without it, Keras would track them as weights of the model.
+    """
 
     def __init__(self, function):
         self._function = function
@@ -417,7 +425,7 @@ def _check_teacher_domain(domain):
     if domain not in ("a", "b"):
         raise UserError(
             "`teacher_domain` must be 'a' or 'b'. The teacher was trained on "
-            "one domain; used for both, its vectors would separate the "
-            "domains in the embedding (section 3 of the paper). "
+            "one domain. If it were used for both, its vectors would separate "
+            "the domains in the embedding (section 3 of the paper). "
             f"Received: {domain!r}"
         )

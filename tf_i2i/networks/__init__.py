@@ -1,1 +1,1 @@
-"""The networks of all methods, built from layers."""
+"""The networks of all methods, which are built from `tf_i2i.layers`."""

@@ -1,9 +1,9 @@
-"""Networks of AsymGAN (Li et al. 2019): F, E and D_Z, section IV-A.
+"""The networks F, E and D_Z of AsymGAN (Li et al. 2019, section IV-A).
 
-G and the critics of images are those of CycleGAN (`networks.resnet`,
-`networks.patch`). This module has the other networks: the generator F, which
-takes an image and an auxiliary variable z (in one of three ways, section IV-E
-b), the encoder E that computes z, and critics of z.
+AsymGAN's generator G and its critics of images are those of CycleGAN
+(`networks.resnet`, `networks.patch`). This module has the other networks: the
+generator F, which takes an image and an auxiliary variable z (in one of three
+ways, section IV-E b), the encoder E that computes z, and critics of z.
 """
 
 import keras
@@ -19,12 +19,14 @@ from tf_i2i.networks.blocks import widen
 from tf_i2i.networks.resnet import ResnetGenerator
 from tf_i2i.networks.resnet import downsample_stem
 
-# How F takes z. "map": z is a feature map, concatenated with the middle one.
-# "concat": z is a vector, concatenated with every feature map from the middle
-# on. "norm": z is a vector from which the scales and offsets of the middle
-# blocks' normalizations are computed.
+# The ways in which F takes z. With "map", z is a feature map, which is
+# concatenated with the middle feature map of F. With "concat", z is a vector,
+# which is concatenated with every feature map from the middle on. With "norm",
+# z is a vector from which the scales and offsets of the middle blocks'
+# normalizations are computed.
 STYLE_PATHS = ("map", "concat", "norm")
-STYLE_PATH_ALIASES = {"beside": "concat"}  # Names in earlier versions.
+# Names of these ways in earlier versions, which are still accepted.
+STYLE_PATH_ALIASES = {"beside": "concat"}
 
 
 class ConcatBlock(ResidualBlock):
@@ -39,9 +41,9 @@ class ConcatBlock(ResidualBlock):
 class ConditionedBlock(ResidualBlock):
     """A residual block with conditional instance normalization.
 
-    Both normalizations are followed by a scale, 1 + W z + w, and an offset,
-    V z + v, computed from a vector z (Dumoulin et al. 2017,
-    arXiv:1610.07629).
+    The output of each of the two normalizations is multiplied by a scale,
+    1 + W z + w, and an offset, V z + v, is added. Both are computed from a
+    vector z (Dumoulin et al. 2017, arXiv:1610.07629).
     """
 
     def __init__(self, filters, width=1.0, name=None):
@@ -114,8 +116,9 @@ class StyledGenerator(ResnetGenerator):
         Args:
             x: images `[N, H, W, 3]` in [-1, 1]; H and W are multiples of
                 `STRIDE`.
-            style: z, `[N, h, w, C]` if `style_path` is "map"; it is resized
-                to the middle feature map. `[N, C]` otherwise.
+            style: z. If `style_path` is "map", its shape is `[N, h, w, C]`,
+                and it is resized to the size of the middle feature map.
+                Otherwise its shape is `[N, C]`.
             training: see `InstanceNormalization`.
 
         Returns:
@@ -152,8 +155,8 @@ def concat_style(x, style):
         shape = tf.concat([tf.shape(x)[:3], [style.shape[1]]], 0)
         style = tf.broadcast_to(style[:, None, None], shape)
     elif all(side and side % own == 0 for side, own in sides):
-        # The values equal those of `tf.image.resize`, whose gradient XLA does
-        # not support.
+        # `tf.image.resize` would give the same values, but XLA does not
+        # support its gradient.
         for axis, (side, own) in enumerate(sides, 1):
             style = tf.repeat(style, side // own, axis)
     else:
@@ -167,8 +170,9 @@ class AuxEncoder(Network):
     It has strided convolutions, three residual blocks and a 1x1 convolution,
     with instance normalization as in G. If z is pooled there is no
     normalization, as in the style encoder of MUNIT (Huang et al. 2018,
-    arXiv:1804.04732). Normalization would remove the channel means that
-    pooling computes, and with them information on colours.
+    arXiv:1804.04732). The reason is that pooling computes the channel means,
+    which contain information about colours and which a normalization would
+    remove.
 
     Args:
         halvings: number of strided convolutions, each of which doubles the
@@ -216,7 +220,8 @@ class AuxEncoder(Network):
 
         Returns:
             float32 `[N, h, w, C]`; h and w are H and W divided by
-            `2 ** halvings`. If `pooled`, the means over positions, `[N, C]`.
+            `2 ** halvings`. If `pooled`, the mean over pixel positions,
+            `[N, C]`.
         """
         x = downsample_stem(self, x, training)
         for block in self.blocks:
@@ -229,11 +234,12 @@ class MapCritic(Network):
     """The critic D_Z if z is a map.
 
     Each score has a receptive field of 20x20 positions of z, as in the paper.
-    No stack of 4x4 convolutions has exactly that field. Three of them, the
-    first with stride 2, followed by a 3x3 convolution, have it. There is no
-    normalization, because the critic needs the mean and standard deviation
-    of z to distinguish it from N(0, I). All convolutions use "same" padding,
-    so that the output of small maps is not empty.
+    This field cannot be obtained with 4x4 convolutions only. Therefore there
+    are three 4x4 convolutions, the first of which has stride 2, followed by a
+    3x3 convolution. There is no normalization, because the critic needs the
+    mean and standard deviation of z to distinguish z from N(0, I). All
+    convolutions use "same" padding, so that the output for a small map is not
+    empty.
 
     Args:
         width: factor on the channel counts, which are 64, 128 and 256.
@@ -256,7 +262,7 @@ class MapCritic(Network):
         self.last = Conv2D(1, 3, padding="same", **kernels, name="last")
 
     def call(self, z):
-        """Returns scores `[N, h / 2, w / 2, 1]` of `[N, h, w, C]`."""
+        """Returns scores `[N, h / 2, w / 2, 1]` of maps `[N, h, w, C]`."""
         for convolution in self.convolutions:
             z = tf.nn.leaky_relu(convolution(z), 0.2)
         return self.last(z)
@@ -278,7 +284,7 @@ class VectorCritic(Network):
         self.last = keras.layers.Dense(1, name="last")
 
     def call(self, z):
-        """Returns scores `[N, 1]` of `[N, C]`."""
+        """Returns scores `[N, 1]` of vectors `[N, C]`."""
         for dense in self.inner:
             z = tf.nn.leaky_relu(dense(z), 0.2)
         return self.last(z)

@@ -4,11 +4,15 @@ import keras
 
 
 class Network(keras.layers.Layer):
-    """A layer that consists of layers, which are built at their first call."""
+    """A layer that consists of other layers.
+
+    The inner layers are built when they are called for the first time.
+    """
 
     def __init__(self, name=None, dtype=None):
-        # The inner layers cast their own inputs. This layer does not, so that
-        # fading weights and clipping ranges stay float32.
+        # The inner layers cast their own inputs. This layer does not cast its
+        # inputs, so that weights of fading blocks and clipping ranges stay
+        # float32.
         super().__init__(name=name, dtype=dtype, autocast=False)
 
     def build(self, *shapes, **named_shapes):

@@ -10,7 +10,7 @@ from tf_i2i.networks.base import normal
 
 
 def widen(channels, width):
-    """Returns the number of channels times `width`, rounded, at least 4."""
+    """Returns `channels * width`, rounded to an integer of at least 4."""
     return max(4, round(channels * width))
 
 
@@ -29,7 +29,10 @@ def normal_kernels(width=1.0):
 
 
 def norm_relu(norms, i, x, training):
-    """Returns the ReLU of `x`, normalized by `norms[i]` if there are norms."""
+    """Returns the ReLU of `x`.
+
+    If the list `norms` is not empty, `norms[i]` normalizes `x` before.
+    """
     if norms:
         x = norms[i](x, training=training)
     return tf.nn.relu(x)
@@ -46,7 +49,7 @@ class ResidualBlock(Network):
     Args:
         filters: number of output channels.
         kernel_size: side of both kernels in pixels, odd.
-        activation: function of a tensor.
+        activation: activation function, which takes and returns a tensor.
         width: factor on the published channel counts; see `normal_kernels`.
         reflect: whether feature maps are padded by reflection; otherwise
             they are padded with zeros.

@@ -2,8 +2,8 @@
 
 They follow sections 3, 4 and 6.1 of the paper. Their inputs are normalized
 feature maps of a backbone network, `[N, h, w, C]` in [-1, 1]. `width` is a
-factor on the channel counts inside a network; its input and output have as
-many channels as the backbone's maps.
+factor on the channel counts inside a network. It does not change the channel
+counts of inputs and outputs, which are those of the backbone's feature maps.
 """
 
 import math
@@ -19,25 +19,31 @@ from tf_i2i.layers import modulate
 from tf_i2i.networks.base import Network
 from tf_i2i.networks.blocks import widen
 
-SLOPE = 0.2  # Slope of leaky ReLUs.
-GROUPS = 32  # Groups of group normalization; the paper does not say.
-NARROWEST, WIDEST = 64, 512  # Limits for the channels of feature critics.
-HIDDEN = 1000  # Units of the hidden dense layer in Table S2.
-LEAST_SIDE = 4  # Strided convolutions follow until a side is at most this.
-# Smallest standard deviation of a channel, as a fraction of the mean over all
-# channels.
+# The factor with which leaky ReLUs multiply values below 0.
+SLOPE = 0.2
+# The number of groups of group normalization, which the paper does not give.
+GROUPS = 32
+# The smallest and the largest number of channels in feature critics.
+NARROWEST, WIDEST = 64, 512
+# The number of units of the hidden dense layer in Table S2.
+HIDDEN = 1000
+# Strided convolutions reduce a feature map until its side is at most this.
+LEAST_SIDE = 4
+# The smallest standard deviation of a channel by which features are divided,
+# as a fraction of the mean standard deviation of all channels.
 _LEAST_DEVIATION = 0.01
 
 
 def leaky(x):
-    """Returns the leaky ReLU of slope .2."""
+    """Returns the leaky ReLU of `x`, with the factor .2 below 0."""
     return tf.nn.leaky_relu(x, SLOPE)
 
 
 def strided_sides(side):
-    """Returns sides of maps, each half of the one before, down to 4 or less.
+    """Returns the sides of feature maps between strided convolutions.
 
-    For example, `strided_sides(28)` is `[28, 14, 7, 4]`.
+    Each side is half of the one before, rounded up. The last is at most 4. For
+    example, `strided_sides(28)` is `[28, 14, 7, 4]`.
 
     Args:
         side: side of the first map.
@@ -51,8 +57,8 @@ def strided_sides(side):
 def _convolution(filters, kernel=3, stride=1, slope=SLOPE, name=None):
     """Returns a convolution with the initializer of He et al. 2015.
 
-    Its output has the same mean square as its input if a leaky ReLU of slope
-    `slope` follows.
+    If a leaky ReLU with the factor `slope` below 0 follows, the mean square of
+    its output equals that of the convolution's input.
     """
     scale = 2.0 / (1.0 + slope**2)
     initializer = keras.initializers.VarianceScaling(scale, "fan_in")
@@ -81,8 +87,8 @@ def _transposed(filters, kernel=4, output_padding=None, name=None):
 class FeatureStatistics(Network):
     """Normalizes raw features of one layer in one domain, channel by channel.
 
-    `measure` computes means and standard deviations from batches. In training
-    these stay constant.
+    `measure` computes the means and standard deviations from batches. They
+    are not changed by the training of other networks.
     """
 
     def __init__(self, name=None):
@@ -99,8 +105,9 @@ class FeatureStatistics(Network):
     def call(self, x):
         """Returns raw features with mean 0 and standard deviation 1."""
         deviation = tf.convert_to_tensor(self.deviation)
-        # Without this lower limit, the rounding errors of a channel that is
-        # always 0 would be scaled up to standard deviation 1.
+        # The standard deviation has a lower limit. Otherwise the rounding
+        # errors of a channel that is always 0 would be scaled to a standard
+        # deviation of 1.
         least = _LEAST_DEVIATION * tf.reduce_mean(deviation)
         deviation = tf.maximum(deviation, tf.maximum(least, 1e-6))
         return (
@@ -140,9 +147,9 @@ def _finite(new, old):
 class DeepTranslator(Network):
     """Translates the deepest feature map to the other domain (Table S1).
 
-    Its layers have C, C/2, C, C/2, C/2, C, C channels if `width` is 1. Two
-    strided convolutions reduce the map, and two transposed ones restore its
-    size.
+    The layers have C, C/2, C, C/2, C/2, C, C channels if `width` is 1. Two
+    strided convolutions reduce the size of the map, and two transposed
+    convolutions restore it.
 
     Args:
         channels: C, the number of channels of the map.
@@ -179,9 +186,9 @@ class DeepTranslator(Network):
     def build(self, shape):
         super().build(shape)
         sides = [shape[1], -(-shape[1] // 2)]
-        # For example, a map of side 14 is reduced to 7 and then to 4. Without
-        # the right output padding, the transposed convolutions would enlarge
-        # it to 8 and 16 instead of 7 and 14.
+        # For example, the side of a map is reduced from 14 to 7 and then to
+        # 4. The output padding below makes the transposed convolutions
+        # enlarge it to 7 and 14 again, and not to 8 and 16.
         self.doublings = [
             _transposed(n, 3, 1 - side % 2, name=f"transposed_{i}")
             for i, (n, side) in enumerate(
@@ -203,7 +210,7 @@ class DeepTranslator(Network):
 
 
 class StyleOfLayer(Network):
-    """Computes parameters of AdaIN from a source's feature map (Table S2).
+    """Computes AdaIN's parameters from a feature map of the source (Table S2).
 
     Args:
         parameters: number of parameters to compute.
@@ -236,11 +243,11 @@ class StyleOfLayer(Network):
 
 
 class LayerTranslator(Network):
-    """Computes a layer's translation from that of the deeper layer (Table S3).
+    """Translates a layer, given the translated deeper layer (Table S3).
 
     In the paper, the last two convolutions have half as many channels as the
     deeper layer, for example 256 although the layer conv_4_1 has 512. Here
-    they have as many channels as the layer.
+    they have as many channels as the layer that is translated.
 
     Args:
         deeper_channels: number of channels of the deeper layer.
@@ -276,10 +283,10 @@ class LayerTranslator(Network):
         """Returns the translation of a layer's feature map.
 
         Args:
-            deeper: translation of the deeper layer, `[N, h, w, D]`, which
-                gives the content.
-            layer: the source's map of this layer, `[N, 2h, 2w, C]`, which
-                gives the style.
+            deeper: translation of the deeper layer, `[N, h, w, D]`. It
+                determines the content.
+            layer: feature map of this layer of the source image,
+                `[N, 2h, 2w, C]`. It determines the style.
 
         Returns:
             `[N, 2h, 2w, C]`, float32 in [-1, 1].
@@ -299,9 +306,9 @@ class LayerTranslator(Network):
 class Inverter(Network):
     """Reconstructs images from a layer's features (section 6.1.2).
 
-    It has three convolutions, transposed convolutions that double the side
-    and halve the channels up to the size of the image, a last convolution
-    and tanh.
+    It has three convolutions, several transposed convolutions, a last
+    convolution and tanh. Each transposed convolution doubles the side and
+    halves the number of channels.
 
     Args:
         channels: number of channels of the first three convolutions.
@@ -398,7 +405,8 @@ class FeatureCritic(Network):
     def __init__(self, channels, width=1.0, name=None):
         super().__init__(name)
         self.channels, self.width = max(NARROWEST, channels), width
-        # The loss is a difference of scores, in which a bias would cancel.
+        # There is no bias, because it would cancel in the loss, which is a
+        # difference of scores.
         self.last = keras.layers.Dense(1, use_bias=False, name="dense")
 
     def build(self, shape):

@@ -18,7 +18,8 @@ from tf_i2i.networks.blocks import normal_kernels
 from tf_i2i.networks.blocks import widen
 from tf_i2i.networks.unit import leaky_relu
 
-# Side in pixels of the images that the networks of Table 4 map to one position.
+# The networks of Table 4 reduce images to one pixel position if their side has
+# this number of pixels.
 FRAME = 32
 SIZES = (28, 32)
 _ROUTE = "all"
@@ -48,7 +49,7 @@ def _doubling(filters, padding="same"):
 
 
 class _Block(Network):
-    """A convolution, batch normalization over all replicas, leaky ReLU."""
+    """A convolution, batch normalization over all replicas and a leaky ReLU."""
 
     def __init__(self, convolution, name=None):
         super().__init__(name)
@@ -66,8 +67,8 @@ class DigitEncoder(Network):
 
     Args:
         width: factor on the channel counts.
-        coordinates: whether each pixel's x and y in [-1, 1) are two more
-            channels of the images.
+        coordinates: whether the x and y coordinates of each pixel, in
+            [-1, 1), are two more channels of the images.
     """
 
     def __init__(self, width=1.0, coordinates=False, name=None):
@@ -138,7 +139,7 @@ class DigitGenerator(Network):
         self.last = {d: _convolution(3, 1, name=f"last_{d}") for d in "ab"}
 
     def call(self, codes, domains, training=False):
-        """Returns an image of each code in each of the domains.
+        """Returns the images that are generated from codes in `domains`.
 
         Args:
             codes: `[N, 1, 1, channels]`.
@@ -161,11 +162,11 @@ class DigitGenerator(Network):
 
 
 class DigitCritic(Network):
-    """Computes features of images, a logit of real, and logits of classes.
+    """Computes features of images, a real-or-fake logit, and class logits.
 
-    At 28 px it is the network of Table 5, with "valid" convolutions and one
-    hidden dense layer; at 32 px that of Table 6. As in these tables, max
-    pooling is the only nonlinear operation between convolutions.
+    At 28 px it is the network of Table 5, which has "valid" convolutions and
+    one hidden dense layer. At 32 px it is the network of Table 6. As in these
+    tables, max pooling is the only nonlinear operation between convolutions.
 
     Args:
         image_size: side of the images in pixels, one of `SIZES`.
@@ -192,8 +193,8 @@ class DigitCritic(Network):
         self.shared = [
             convolution(filters, f"shared_{filters}") for filters in others
         ]
-        # Dropout rates after each layer; those for 32 px are from the
-        # authors' code.
+        # These are the dropout rates after each layer. The rates for 32 px are
+        # taken from the authors' code.
         self.rates: tuple[float, ...] = (0.1, 0.3, 0.5, 0.5)
         self.dense = None
         if small:
@@ -209,15 +210,15 @@ class DigitCritic(Network):
             images: `[len(domains) * N, S, S, 3]`, float in [-1, 1], one
                 domain after the other.
             domains: domains of the images, "a", "b" or "ab".
-            dropout: function (shape, index of a layer) -> random numbers of
-                that shape, `[N, ...]`, uniform in [0, 1). Dropout removes
-                the same features from image i of each domain. None for no
-                dropout.
+            dropout: function that takes a shape `[N, ...]` and the index of a
+                layer, and returns random numbers of that shape, uniform in
+                [0, 1). Dropout removes the same features from image i of
+                each domain. None for no dropout.
 
         Returns:
-            Features `[len(domains) * N, D]` before dropout, logits of being
-            real `[len(domains) * N, 1]`, and logits of classes
-            `[len(domains) * N, classes]`; all float32.
+            Three float32 tensors: features `[len(domains) * N, D]` before
+            dropout, real-or-fake logits `[len(domains) * N, 1]`, and class
+            logits `[len(domains) * N, classes]`.
         """
         groups = len(domains)
         x = _pool(_each(self.own, images, domains))
@@ -251,7 +252,14 @@ def _pool(x):
 
 
 def _each(layers, x, domains, **options):
-    """Applies to each domain's part of a batch the layer of that domain."""
+    """Returns a batch to whose parts the layers of their domains are applied.
+
+    Args:
+        layers: dictionary of one layer for each domain.
+        x: `[len(domains) * N, ...]`, one domain after the other.
+        domains: domains of the parts of `x`, "a", "b" or "ab".
+        **options: further arguments of the layers.
+    """
     parts = tf.split(x, len(domains))
     return tf.concat(
         [
@@ -263,7 +271,7 @@ def _each(layers, x, domains, **options):
 
 
 def _border(image_size):
-    """Returns the pixels of padding on each side that give side `FRAME`."""
+    """Returns the padding in pixels that makes the side of images `FRAME`."""
     if image_size not in SIZES:
         raise UserError(
             f"`image_size` must be one of {', '.join(map(str, SIZES))} for "

@@ -5,8 +5,8 @@ from tensorflow.python.framework import convert_to_constants
 
 from tf_i2i.networks.base import Network
 
-# Constants with fewer elements are not network weights, but colour means or
-# scales.
+# Constants with fewer elements than this are not trained, because they are not
+# network weights but, for example, colour means or scales.
 _FEWEST = 4
 
 
@@ -15,16 +15,18 @@ class Lifted(Network):
 
     The function is traced and frozen. In the frozen graph all weights of the
     network are constants, whether they were variables or constants before, or
-    were written by a converter. Those of four or more elements become weights
-    of this layer, with the same values.
+    were written by a converter. The constants of four or more elements become
+    weights of this layer, with the same values.
 
     Args:
-        function: function, images `[N, S, S, 3]` in [-1, 1] -> `[N, D]`.
+        function: function that takes images `[N, S, S, 3]` in [-1, 1] and
+            returns vectors `[N, D]`.
         image_size: S, the side of the images in pixels.
     """
 
     def __init__(self, function, image_size, name=None):
-        # The types of all tensors are given by the graph.
+        # The layer has no dtype policy, because the graph determines the types
+        # of all tensors.
         super().__init__(name, dtype="float32")
         spec = tf.TensorSpec([None, image_size, image_size, 3])
         traced = tf.function(function, autograph=False)
@@ -57,9 +59,9 @@ class Lifted(Network):
         return f"{node.name}:0", weight
 
     def call(self, images):
-        """Returns float32 `[N, D]` of images `[N, S, S, 3]` in [-1, 1]."""
-        # `import_graph_def` works within another graph only, so it is called
-        # by a `tf.function`.
+        """Returns vectors, float32 `[N, D]`, of images `[N, S, S, 3]`."""
+        # `import_graph_def` is called within a `tf.function`, because it works
+        # only while another graph is being built.
         return tf.function(self._run_graph, autograph=False)(
             tf.cast(images, tf.float32)
         )

@@ -3,7 +3,7 @@
 It consists of depthwise 3x3 and pointwise convolutions (Howard et al. 2017,
 arXiv:1704.04861), batch normalization, which converters fold into the
 convolutions, and ReLU6, whose fixed range suits int8. Only the input of the
-first convolution and the output of the last have full resolution.
+first convolution and the output of the network have full resolution.
 """
 
 import keras
@@ -17,12 +17,13 @@ from tf_i2i.layers import upsample
 from tf_i2i.networks.base import Network
 from tf_i2i.networks.blocks import widen
 
-STRIDE = 8  # Sides of images are multiples of this.
+# The sides of images must be multiples of this number of pixels.
+STRIDE = 8
 _ROUTE = "images"
 
 
 class _NormalizedConvolution(Network):
-    """A convolution, batch normalization and, unless `linear`, ReLU6."""
+    """A convolution, batch normalization and, if not `linear`, ReLU6."""
 
     def __init__(self, convolution, linear=False, name=None):
         super().__init__(name)
@@ -66,8 +67,8 @@ class _Separable(Network):
 class MobileGenerator(Network):
     """Translates images by a small U-Net with added skip connections.
 
-    Three convolutions halve the side, residual blocks follow, and three steps
-    double it again.
+    Three convolutions halve the side of the images. Residual blocks follow.
+    Then the side is doubled three times.
 
     Args:
         width: factor on the channel counts, which are 32, 64 and 128.
@@ -95,7 +96,7 @@ class MobileGenerator(Network):
             for i in range(2 * blocks)
         ]
         self.ups = [_Separable(n, name=f"up_{n}") for n in (some, few)]
-        # 12 channels are the three colours of 2x2 pixels.
+        # The 12 channels are the three colours of 2x2 pixels.
         self.last = Conv2D(12, 3, padding="same", name="last")
 
     def call(self, x, training=False):
@@ -107,7 +108,8 @@ class MobileGenerator(Network):
             training: whether to normalize by the statistics of the batch.
 
         Returns:
-            float32, shape of `x`; values are about [-1, 1], not clipped.
+            float32, shape of `x`. The values are approximately in [-1, 1], and
+            are not clipped.
         """
         routing = NormRouting((_ROUTE,), BATCH_NORM if training else None)
         x = self.first(x, routing=routing)

@@ -13,11 +13,11 @@ from tf_i2i.networks.blocks import widen
 class PatchCritic(Network):
     """Scores overlapping patches: C64-C128-C256-C512 and a last convolution.
 
-    The structure is that of CycleGAN (arXiv:1703.10593), appendix 7.2. All
-    convolutions are 4x4, the first `layers` of them have stride 2, all but
-    the first and the last are normalized, and the leaky ReLU has slope .2.
-    The receptive field of a score is 70x70 pixels if `layers` is 3, 34x34 if
-    it is 2, and 16x16 if it is 1.
+    The structure is that of CycleGAN's critic (arXiv:1703.10593, appendix
+    7.2). All convolutions are 4x4. The first `layers` of them have stride 2.
+    All except the first and the last are normalized. The leaky ReLU has the
+    factor .2 below 0. The receptive field of a score is 70x70 pixels if
+    `layers` is 3, 34x34 if it is 2, and 16x16 if it is 1.
 
     Args:
         layers: number of convolutions of stride 2.

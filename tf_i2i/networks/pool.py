@@ -12,12 +12,12 @@ class ImagePool(keras.layers.Layer):
     """The image pool of Shrivastava et al. 2017 (arXiv:1612.07828).
 
     Until the pool is full, images are stored and returned. Afterwards each
-    image is exchanged with probability one half: it replaces a stored image,
-    which is returned instead.
+    image is exchanged with probability one half. An exchanged image replaces
+    a stored image, which is returned in its place.
 
-    All replicas hold the same pool, which stores the images of all replicas.
-    Therefore several devices train as one device does, and a saved pool is
-    complete.
+    Each replica holds a copy of the same pool, which stores the images of all
+    replicas. Therefore training on several devices equals training on one
+    device, and a saved pool is complete.
 
     Args:
         images: number of images in the pool.
@@ -38,11 +38,12 @@ class ImagePool(keras.layers.Layer):
         Args:
             images: `[N, S, S, 3]`, float; the images on this replica.
             order: random numbers `[images in the pool]`, uniform in [0, 1).
-                The indices of its smallest values are the entries of the
-                pool that may be exchanged. Equal on all replicas.
-            coins: random numbers `[replicas * N]`, uniform in [0, 1). An
-                image is exchanged if its number is below .5. Equal on all
+                The indices of the smallest numbers are the entries of the
+                pool that may be exchanged. The numbers must be equal on all
                 replicas.
+            coins: random numbers `[replicas * N]`, uniform in [0, 1). An
+                image is exchanged if its number is below .5. The numbers must
+                be equal on all replicas.
 
         Returns:
             `[N, S, S, 3]`, float32, without a gradient.
@@ -67,7 +68,8 @@ class ImagePool(keras.layers.Layer):
         )
         older = tf.gather(held, slots)
         swapped = _for_images(~filling & (coins < 0.5))
-        # Pixels that are not finite must not be stored.
+        # Pixels that are not finite are not stored, because later steps would
+        # train the critics on them.
         kept = (filling | swapped) & tf.math.is_finite(new)
         update = tf.where(kept, new, older)
         self.held.assign(

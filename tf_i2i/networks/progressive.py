@@ -1,9 +1,9 @@
 """Progressively grown encoder, generator and critic (TwinGAN, Table 4).
 
 Every network has the layers for all image sizes. In a call, `size` selects
-the layers for images of that size, and `fade` (a scalar in [0, 1], or None
-for 1) is the weight with which the largest block enters the output. A block
-at size s has `channels(s, width)` channels:
+the layers for images of that size. `fade` (a scalar in [0, 1], or None for 1)
+is the weight of the block at `size` when its output is blended with the output
+without this block. A block at size s has `channels(s, width)` channels:
 
     size      4    8    16   32   64   128  256
     channels  256  256  256  128  64   32   16     (width = 1)
@@ -34,7 +34,7 @@ def channels(size, width):
 
 
 def blend(new, old, fade):
-    """Returns `fade * new + (1 - fade) * old`; `new` if `fade` is None."""
+    """Returns `fade * new + (1 - fade) * old`, or `new` if `fade` is None."""
     if fade is None:
         return new
     fade = tf.cast(fade, new.dtype)
@@ -42,7 +42,7 @@ def blend(new, old, fade):
 
 
 def _between(smallest, largest):
-    """Returns 2, 4, 8 ... times `smallest`, up to `largest`."""
+    """Returns a list of 2, 4, 8 ... times `smallest`, up to `largest`."""
     sizes = []
     while smallest < largest:
         smallest *= 2
@@ -53,11 +53,11 @@ def _between(smallest, largest):
 def _block(blocks, size):
     """Returns the list of convolutions at a size.
 
-    The blocks are not stored as lists in a dictionary, because Keras would
-    silently not save the layers in these lists.
+    The blocks are not stored as a dictionary of lists, because Keras would
+    not save the layers in such lists, without any error.
 
     Args:
-        blocks: dictionary, "SIZE_INDEX" -> convolution.
+        blocks: dictionary of convolutions; the keys are "SIZE_INDEX".
         size: size of the block.
     """
     return [blocks[f"{size}_{i}"] for i in range(2) if f"{size}_{i}" in blocks]
@@ -66,14 +66,15 @@ def _block(blocks, size):
 class ConvolutionBase(Network):
     """A convolution, batch renormalization, leaky ReLU and pixel normalization.
 
-    The slope of the leaky ReLU is 0.2.
+    The leaky ReLU has the factor 0.2 below 0.
 
     Args:
         filters: number of output channels.
         kernel_size: side of the kernel in pixels.
-        norm: dictionary of arguments of `DomainBatchRenormalization`, and of
-            "pixel_norm", whether to apply pixel normalization. None, as in
-            critics, for a bias and no normalization.
+        norm: dictionary of arguments of `DomainBatchRenormalization`. A further
+            entry "pixel_norm" says whether pixel normalization is applied.
+            If `norm` is None, as in critics, there is a bias and no
+            normalization.
         linear: whether to leave out the leaky ReLU and the pixel
             normalization.
         padding: "same" or "valid".
@@ -104,8 +105,8 @@ class ConvolutionBase(Network):
         self.per_image = False
         if norm:
             norm = dict(norm)
-            # Export warns if `per_image` is true, because int8 is inaccurate
-            # for statistics of single images.
+            # `export` prints a warning if `per_image` is True, because int8 is
+            # too inaccurate for the statistics of single images.
             self.per_image = norm.pop("pixel_norm", True) and not linear
             self.norm = DomainBatchRenormalization(**norm, name="norm")
 
@@ -129,9 +130,11 @@ class Convolution(ConvolutionBase):
 
         Args:
             x: `[N, H, W, C]`.
-            routing: `NormRouting` for the normalization; None without one.
-            shared: whether `x` holds each source once, although several
-                routes start from it; the result is repeated for these.
+            routing: `NormRouting` for the normalization; None if there is no
+                normalization.
+            shared: whether `x` contains each source only once, although
+                several routes start from it. If so, the convolution of a
+                source is repeated for each of its routes.
         """
         x = self.convolution(x)
         return self.activate(
@@ -142,11 +145,11 @@ class Convolution(ConvolutionBase):
 class UpConvolution(ConvolutionBase):
     """A normalized 3x3 convolution of an upsampled map and a skip connection.
 
-    It is computed as the sum of two convolutions, one of each map, which is
-    equal to a convolution of the concatenated maps. The convolution of the
-    upsampled map is a transposed convolution (the fused upscaling of Karras et
-    al. 2018), which needs 4 multiplications instead of 9. The convolution of
-    the skip connection is computed once for all routes that share it.
+    The convolution of the concatenated maps is computed as the sum of two
+    convolutions, one of each map. The convolution of the upsampled map is a
+    transposed convolution (the fused upscaling of Karras et al. 2018), which
+    needs 4 multiplications instead of 9. The convolution of the skip
+    connection is computed once for all routes from the same source.
     """
 
     def call(self, x, skip, routing):
@@ -173,13 +176,13 @@ class UpConvolution(ConvolutionBase):
 
 
 class ProgressiveEncoder(Network):
-    """Encodes images to a 4x4 map, and to the features before each pooling.
+    """Computes a 4x4 content map of images, and the features at each size.
 
     Args:
         sizes: sizes of the images in training, ascending, for example
             `(8, 16, 32)`.
         width: factor on all channel counts.
-        norm: arguments of the normalization, see `ConvolutionBase`; None in
+        norm: arguments of the normalization (see `ConvolutionBase`); None in
             a critic.
         convs_at_8: number of convolutions at 8 px, 1 (Table 4) or 2 (authors'
             code).
@@ -228,11 +231,13 @@ class ProgressiveEncoder(Network):
                 training.
             size: one of `sizes`.
             fade: weight of the block at `size`, in [0, 1]; None for 1.
-            routing: `NormRouting` for the normalizations; None without any.
+            routing: `NormRouting` for the normalizations; None if there are
+                no normalizations.
 
         Returns:
-            `(content, skips)`: the map `[N, 4*k, 4*l, C]`, and a dictionary,
-            size -> features at that size before pooling.
+            Pair `(content, skips)`. `content` is a map `[N, 4*k, 4*l, C]`.
+            `skips` is a dictionary that holds the features before pooling for
+            each size.
         """
         x = self.from_rgb[str(size)](images, routing=routing)
         skips = {}
@@ -295,8 +300,9 @@ class ProgressiveGenerator(Network):
                 1,
                 norm=norm if output_norm else None,
                 linear=True,
-                # The first outputs are almost grey, because the network
-                # increases contrast faster than it reduces it.
+                # The standard deviation is small, so that the first outputs
+                # are almost grey. The reason is that training increases the
+                # contrast of outputs faster than it reduces the contrast.
                 kernel_initializer=keras.initializers.RandomNormal(stddev=0.02),
                 name=f"to_rgb_{size}",
             )
@@ -308,7 +314,7 @@ class ProgressiveGenerator(Network):
 
         Args:
             content: output of the encoder, `[sources * N, 4*k, 4*l, C]`.
-            skips: dictionary, size -> features of the source images.
+            skips: dictionary of features of the source images, for each size.
             size, fade: see `ProgressiveEncoder.call`.
             routing: `NormRouting` for the normalizations, with
                 `routes_per_source` routes for each source.
@@ -330,7 +336,7 @@ class ProgressiveGenerator(Network):
 
 
 class CriticTail(Network):
-    """Computes `[N, outputs]` from the map of a `ProgressiveEncoder`.
+    """Computes `[N, outputs]` from the 4x4 map of a `ProgressiveEncoder`.
 
     It has a 3x3 convolution, a 4x4 convolution and a dense layer.
 
@@ -364,13 +370,14 @@ class CriticTail(Network):
 
     def call(self, x):
         x = self.valid(self.same(x))
-        # Larger images than in training give several positions; the mean is
-        # over these. Images of the training size give one.
+        # The feature map has one pixel position if the images have the
+        # training size, and several positions if they are larger. The mean
+        # over the positions is taken.
         return self.dense(tf.reduce_mean(x, axis=[1, 2]))
 
 
 class ProgressiveCritic(Network):
-    """Computes one logit for each image, by an encoder without normalization.
+    """A critic, which is an encoder without normalization and a `CriticTail`.
 
     Args:
         sizes, width, convs_at_8, kernel_initializer: see
@@ -401,11 +408,11 @@ class ProgressiveCritic(Network):
         """Returns a logit for each image.
 
         Args:
-            images: `[groups * N, size, size, 3]`, float, one group, such as
-                the real images, after the other.
+            images: `[groups * N, size, size, 3]`, float, one group after the
+                other. A group is, for example, all real images.
             size, fade: see `ProgressiveEncoder.call`.
-            groups: number of groups; the minibatch standard deviation is
-                computed within each.
+            groups: number of groups. The minibatch standard deviation is
+                computed separately for each group.
 
         Returns:
             `[groups * N, 1]`, float32 logits.

@@ -16,24 +16,26 @@ from tf_i2i.networks.blocks import norm_relu
 from tf_i2i.networks.blocks import normal_kernels
 from tf_i2i.networks.blocks import widen
 
-STRIDE = 4  # Sides of images are multiples of this.
+# The sides of images must be multiples of this number of pixels.
+STRIDE = 4
 
 
 def downsample_stem(network, x, training):
-    """Returns the input of a network's residual blocks.
+    """Returns a feature map of images, the input of residual blocks.
 
     It is computed by a 7x7 convolution and convolutions of stride 2, each
     followed by a normalization and ReLU.
 
     Args:
-        network: a network with the attributes `first`, a convolution,
-            `downs`, a list of convolutions of stride 2, and `norms`, a list
-            of normalizations, one for each of these convolutions, or empty.
+        network: a network with three attributes. `first` is a convolution,
+            and `downs` is a list of convolutions of stride 2. `norms` is a
+            list of one normalization for each of these convolutions; it may
+            be empty.
         x: images `[N, H, W, 3]` in [-1, 1].
         training: see `InstanceNormalization`.
 
     Returns:
-        Feature map `[N, h, w, C]`, no value below 0.
+        Feature map `[N, h, w, C]` without values below 0.
     """
     x = network.first(reflect_pad(x, 3, training))
     x = norm_relu(network.norms, 0, x, training)
@@ -43,7 +45,7 @@ def downsample_stem(network, x, training):
 
 
 class ResnetGenerator(Network):
-    """Translates images by residual blocks at a quarter of their side.
+    """Translates images by residual blocks, at a quarter of the images' side.
 
     Two convolutions halve the side before the blocks, and two transposed
     convolutions double it afterwards.
@@ -54,8 +56,9 @@ class ResnetGenerator(Network):
         outer_norm: whether the layers outside the residual blocks are
             normalized too, as in the paper. This normalization removes the
             overall colour and contrast of an image.
-        make_block: function (index, channels, name) -> the residual block
-            with that index; None for blocks of `ResidualBlock`.
+        make_block: function that takes an index, a number of channels and a
+            name, and returns the residual block with that index. None for
+            blocks of the class `ResidualBlock`.
     """
 
     def __init__(

@@ -9,11 +9,15 @@ from tf_i2i.networks.blocks import ResidualBlock
 from tf_i2i.networks.blocks import normal_kernels
 from tf_i2i.networks.blocks import widen
 
-BLOCKS = 4  # Number of residual blocks in an encoder, and in a generator.
+# The number of residual blocks in each encoder and in each generator.
+BLOCKS = 4
 
 
 def leaky_relu(x):
-    """Returns the leaky ReLU with the slope of the authors' code, .01."""
+    """Returns the leaky ReLU of `x` with the factor .01 below 0.
+
+    The factor is taken from the authors' code.
+    """
     return tf.nn.leaky_relu(x, 0.01)
 
 
@@ -25,9 +29,9 @@ def residual_blocks(
     Args:
         count: number of blocks.
         channels: number of channels at width 1.
-        kernel_size: side of the kernels in pixels. It is 3 in "basic residual
-            blocks", which the paper uses. Table 3 prints 1, but then a code
-            would have a receptive field of 19 pixels only.
+        kernel_size: side of the kernels in pixels. It is 3 in the "basic
+            residual blocks" that the paper mentions. Table 3 prints 1, but
+            then a code would have a receptive field of 19 pixels only.
         width: factor on the channels.
         name: name of the blocks, to which a number is added.
 
@@ -102,8 +106,8 @@ class UnitGenerator(Network):
     Args:
         blocks: list of `ResidualBlock`; some may be shared with another
             generator.
-        halvings: number of transposed convolutions; the same number as
-            `halvings` of the encoder.
+        halvings: number of transposed convolutions. It must equal `halvings`
+            of the encoder.
         width: factor on the channel counts.
     """
 
@@ -172,7 +176,10 @@ class UnitCritic(Network):
         )
 
     def call(self, x):
-        """Returns logits `[N, h, w, 1]`; h = w = 7 for 256x256 pixels."""
+        """Returns logits `[N, h, w, 1]` of images `[N, H, W, 3]`.
+
+        For images of 256x256 pixels and 5 convolutions, h and w are 7.
+        """
         for convolution in self.convolutions:
             x = leaky_relu(convolution(x))
         return self.head(x)

@@ -3,12 +3,12 @@
 Encoder and decoder process both domains. The layers next to the images exist
 once for each domain. The layers next to the embedding are shared, and process
 both domains as one batch. Moving statistics are kept for each *route*
-(combination of domains). With one set for both domains, embeddings would be
-aligned in training, where each domain is normalized by its own batch, but not
-at inference.
+(combination of domains). If there were one set of statistics for both domains,
+embeddings would be aligned in training, where each domain is normalized by the
+statistics of its own batch, but not at inference.
 
-Kernels are 4x4 with stride 2; the paper does not give their size. The last
-map of the convolutions has a side of `image_size / 16` pixels.
+Kernels are 4x4 with stride 2, because the paper does not give their size. The
+last feature map of the convolutions has a side of `image_size / 16` pixels.
 """
 
 import keras
@@ -20,7 +20,8 @@ from tf_i2i.layers import NormRouting
 from tf_i2i.networks.base import Network
 from tf_i2i.networks.blocks import widen
 
-BLOCKS = 4  # Number of convolutional blocks in an encoder, and in a decoder.
+# The number of convolutional blocks in the encoder and in the decoder.
+BLOCKS = 4
 STRIDE = 2**BLOCKS
 EMBEDDING = 1024
 _KERNEL = 4
@@ -32,7 +33,8 @@ class _Block(Network):
     def __init__(self, convolution, routes, name=None):
         super().__init__(name)
         self.convolution = convolution
-        # All routes have the same scale and offset.
+        # The scale and offset have index 0 for every route, so that all routes
+        # share them.
         self.norm = DomainBatchRenormalization(
             dict.fromkeys(routes, 0), name="norm"
         )
@@ -59,8 +61,9 @@ class XganEncoder(Network):
     Args:
         image_size: side of the images, a multiple of 16 pixels.
         width: factor on the channel counts.
-        shared_blocks: number of the last of the four convolutions that the
-            domains share. They always share the two dense layers.
+        shared_blocks: number of convolutions that the domains share. The
+            shared convolutions are the last ones of the four. The two dense
+            layers are always shared.
 
     Attributes:
         size: length of the embedding vectors.
@@ -86,7 +89,8 @@ class XganEncoder(Network):
         # of lists, because Keras would not save the layers in these lists.
         self.own_a = blocks(range(own), ("a", "fake_a"), "own_a")
         self.own_b = blocks(range(own), ("b", "fake_b"), "own_b")
-        # A convolution whose kernel covers the whole map is a dense layer.
+        # A convolution whose kernel covers the whole feature map computes the
+        # same as a dense layer.
         dense = Conv2D(
             self.size,
             image_size // STRIDE,
@@ -105,9 +109,9 @@ class XganEncoder(Network):
         Args:
             images: `[len(routing.routes) * N, S, S, 3]`, one route after the
                 other.
-            routing: `NormRouting` with some of the routes "a" and "b" (images
-                of these domains), "fake_a" and "fake_b" (translations to
-                these domains).
+            routing: `NormRouting` with some of the routes "a", "b", "fake_a"
+                and "fake_b". The first two are for images of these domains,
+                the other two for translations to these domains.
 
         Returns:
             float32 `[len(routing.routes) * N, size]`, vectors of length 1.
@@ -132,9 +136,9 @@ class XganDecoder(Network):
     Args:
         image_size: side of the images, a multiple of 16 pixels.
         width: factor on the channel counts.
-        shared_blocks: number of the first four transposed convolutions that
-            the domains share.
-        targets: domains of the images that it can generate: "ab", "a" or "b".
+        shared_blocks: number of transposed convolutions that the domains
+            share. The shared ones are the first of the four.
+        targets: domains of the images to generate, "ab", "a" or "b".
     """
 
     def __init__(
@@ -158,8 +162,8 @@ class XganDecoder(Network):
                 found.append(_Block(layer, routes, f"{owner}_{i}"))
             return found
 
-        # In shared blocks, statistics depend on the source only, because
-        # their outputs are the same for both targets.
+        # The routes of shared blocks are the source domains, because the
+        # outputs of these blocks are the same for both target domains.
         self.shared = blocks(range(shared_blocks), ("a", "b"), "shared")
         for target in targets:
             own = blocks(
@@ -255,11 +259,11 @@ class XganCritic(Network):
 class DomainClassifier(Network):
     """Classifies the domain of embeddings by three dense layers.
 
-    Its logit is above 0 for domain A.
+    A logit above 0 means domain A.
 
     Args:
-        width: factor on the 1024 channels, a number that the paper does not
-            give.
+        width: factor on the number of channels, which is 1024. The paper does
+            not give this number.
     """
 
     def __init__(self, width=1.0, name=None):
@@ -276,7 +280,7 @@ class DomainClassifier(Network):
         self.last = keras.layers.Dense(1, name="dense_2")
 
     def call(self, codes):
-        """Returns logits `[N, 1]` of embeddings `[N, D]`, of length 1."""
+        """Returns logits `[N, 1]` of embeddings `[N, D]` of length 1."""
         x = scale_to_unit_variance(codes)
         for dense in self.hidden:
             x = dense(x)
@@ -286,8 +290,8 @@ class DomainClassifier(Network):
 def scale_to_unit_variance(codes):
     """Returns vectors of length 1, multiplied so that their mean square is 1.
 
-    Otherwise the inputs of the first layer would be about 1/32 in each of
-    1024 channels. Their variance would be smaller than the epsilon of the
-    normalization.
+    Without this factor, the inputs of the first layer would be about 1/32 in
+    each of 1024 channels. Their variance would be smaller than the epsilon of
+    the normalization.
     """
     return codes * codes.shape[1] ** 0.5
