@@ -25,8 +25,8 @@ class Lifted(Network):
     """
 
     def __init__(self, function, image_size, name=None):
-        # The layer has no dtype policy, because the graph determines the types
-        # of all tensors.
+        # The dtype is fixed, whatever the precision of the run, because the
+        # graph determines the types of all tensors.
         super().__init__(name, dtype="float32")
         spec = tf.TensorSpec([None, image_size, image_size, 3])
         traced = tf.function(function, autograph=False)
