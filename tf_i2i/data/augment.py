@@ -1,7 +1,8 @@
 """Random augmentation of an image, as a function of a seed.
 
-It has no state: the same image and seed always give the same result. A run
-that is stopped and resumed therefore sees the same images as one that was not.
+Augmentation has no state, so that the same image and seed always give the same
+result. A run that was stopped and resumed therefore sees the same images as a
+run that was not stopped.
 """
 
 import math
@@ -13,10 +14,11 @@ import numpy as np
 from tf_i2i.errors import UserError
 from tf_i2i.images import to_float
 
-# Matrices on RGB colours: the projection on the grey axis, the rest, and the
-# rotation of the rest by 90 degrees about the grey axis (the cross product
-# with (1, 1, 1) / sqrt 3). Hue is an angle about that axis, and saturation is
-# the distance from it.
+# Three matrices that act on RGB colours. `_GREY` projects a colour on the grey
+# axis. `_CHROMA` returns the remaining part of the colour. `_QUARTER_TURN`
+# rotates that part by 90 degrees about the grey axis (the cross product with
+# (1, 1, 1) / sqrt 3). The hue of a colour is its angle about the grey axis, and
+# the saturation is its distance from the axis.
 _GREY = np.full((3, 3), 1 / 3, np.float32)
 _CHROMA = np.eye(3, dtype=np.float32) - _GREY
 _QUARTER_TURN = np.float32(3**-0.5) * np.array(
@@ -28,26 +30,27 @@ _QUARTER_TURN = np.float32(3**-0.5) * np.array(
 class Augmentation:
     """Random crops, flips and changes of colour, each of which is optional.
 
-    Every random number is sampled uniformly and independently. Switching one
-    part off does not change the random numbers of the others.
+    Every random number is sampled uniformly and independently. Switching off
+    one kind of change does not alter the random numbers of the others.
 
     Attributes:
         crop: (low, high), range of the side of a random square crop as a
             share of the image's side, 0 < low <= high <= 1; None for the
             whole image.
         flip: whether to flip left and right with probability 1/2.
-        contrast: values are moved away from their mean over the image, or
-            towards it, by a factor in [1 - contrast, 1 + contrast]; in
-            [0, 1].
-        hue: colours are rotated about the grey axis by at most this share of
-            a full turn, in either direction; in [0, 0.5].
-        brightness: at most this share of the width of the range [-1, 1] is
-            added to all values or subtracted from them; in [0, 1].
-        saturation: distances of colours from grey are multiplied by a factor
-            in [1 - saturation, 1 + saturation]; in [0, 1].
+        contrast: strength of the contrast change, in [0, 1]. The difference of
+            each value from the image's mean is multiplied by a factor in
+            [1 - contrast, 1 + contrast].
+        hue: largest rotation of the colours about the grey axis, in either
+            direction, as a share of a full turn; in [0, 0.5].
+        brightness: largest amount that is added to all values or subtracted
+            from them, as a share of the width of the range [-1, 1]; in [0, 1].
+        saturation: strength of the saturation change, in [0, 1]. The distance
+            of each colour from grey is multiplied by a factor in
+            [1 - saturation, 1 + saturation].
         invert: whether to negate all values with probability 1/2.
-        maps: whether images are label maps, whose pixels must not be mixed;
-            crops then take the nearest pixels. See `of_maps`.
+        maps: whether the images are label maps, whose pixels must not be mixed.
+            If so, crops take the nearest pixels. See `of_maps`.
 
     Raises:
         UserError: a value is outside its range.
@@ -105,7 +108,7 @@ class Augmentation:
         samples = tf.unstack(tf.random.stateless_uniform([9], seed))
         view = to_float(self._crop(image, samples[:3], size))
         if self.flip:
-            # `tf.where` would take six times as long.
+            # `tf.cond` is used because `tf.where` would take six times as long.
             view = tf.cond(
                 samples[3] < 0.5, lambda: view, lambda: tf.reverse(view, [1])
             )
@@ -145,9 +148,9 @@ class Augmentation:
     def _recolour(self, view, samples):
         """Returns contrast * (M x - mean) + mean + brightness.
 
-        M changes hue and saturation and keeps grey as it is. The mean is one
-        number for the whole image, so all changes together are one 3x3 matrix
-        and one added number.
+        M is a 3x3 matrix that changes hue and saturation and does not change
+        grey. The mean is one number for the whole image. Therefore all changes
+        together are one product with a 3x3 matrix and one added number.
 
         Args:
             view: float32 tensor `[size, size, 3]`.

@@ -23,24 +23,28 @@ from tf_i2i.errors import UserError
 
 ERROR, WARNING, NOTE = LEVELS = ("error", "warning", "note")
 
-# Limits of the findings. "Levels" are levels of 255.
-SOME = 0.01  # A finding about a smaller share of the images is only a note.
-# An image is flat if the standard deviation of every channel is smaller, in
-# levels.
+# Limits at which findings are reported. Pixel values are in levels from 0 to
+# 255.
+# If a smaller share of the images is concerned, the finding is only a note.
+SOME = 0.01
+# An image is flat if the standard deviation of every channel is below this
+# number of levels.
 FLAT = 2.0
 # An image is grey if the difference between the largest and the smallest
-# channel of a pixel, averaged over the image, is smaller, in levels.
+# channel of a pixel, averaged over the image, is below this number of levels.
 GREY = 2.0
-# An image is blank if at least this share of its pixels is white, or black.
+# An image is blank if at least this share of its pixels is white, or at least
+# this share is black.
 BLANK = 0.95
 # An image is small if its short side is below this share of the training size.
 SMALL = 0.75
 # An image is oblong if its long side is more than this many times its short
 # side.
 OBLONG = 2.0
-# A domain has few images if it has fewer to train on.
+# A domain has few images if it has fewer training images than this.
 FEW = 200
-# Two domains are uneven if one has more than this many times as many images.
+# Two domains are uneven if one has more than this many times as many images as
+# the other.
 UNEVEN = 5
 # Two images are nearly the same if the root mean square difference of their
 # thumbnails is at most this, in levels.
@@ -49,26 +53,31 @@ NEAR = 4.0
 # than both ODD_LEVELS and ODD times the 90th percentile of that distance.
 ODD = 3.0
 ODD_LEVELS = 60
-# An image is transparent if a larger share of it is transparent.
+# An image counts as transparent if more than this share of its area is
+# transparent.
 CLEAR = 0.5
-# Two domains are alike if a linear probe assigns a smaller share of their
+# Two domains are alike if a linear probe assigns less than this share of their
 # images to the right domain.
 ALIKE = 0.6
 
-_READ = 32  # Size in pixels at which images are read.
-_THUMBNAIL = 16  # Size of the thumbnails in pixels.
-_PROBED = 1000  # Largest number of images of a domain for the linear probe.
-_FEWEST_PROBED = 40  # Smallest number of images of a domain for the probe.
+_READ = 32  # Side in pixels to which images are resized when they are read.
+_THUMBNAIL = 16  # Side of the thumbnails in pixels.
+# Largest number of images per domain that the linear probe uses.
+_PROBED = 1000
+_FEWEST_PROBED = 40  # The linear probe is omitted if a domain has fewer images.
 _STATISTICS = np.dtype(
     [
-        ("width", "i4"),  # Of the file, in pixels; 0 if there is no file.
+        # Width of the file's image in pixels; 0 if the source has no files.
+        ("width", "i4"),
         ("height", "i4"),
         ("clear", "f4"),  # Share of the image that is transparent.
-        ("contrast", "f4"),  # Largest standard deviation of a channel, levels.
-        ("chroma", "f4"),  # Mean of the largest minus smallest channel.
+        # Largest standard deviation of a channel, in levels.
+        ("contrast", "f4"),
+        # Mean over pixels of the largest minus the smallest channel, in levels.
+        ("chroma", "f4"),
         ("white", "f4"),  # Share of white pixels.
         ("black", "f4"),  # Share of black pixels.
-        ("mean", "f4", 3),  # Mean colour, levels.
+        ("mean", "f4", 3),  # Mean colour, in levels.
         ("thumbnail", "u1", (_THUMBNAIL, _THUMBNAIL, 3)),
     ]
 )
@@ -83,9 +92,9 @@ class Finding:
             so that scripts can rely on it.
         where: "a", "b", "ab" for both domains, or "run".
         level: "error" (the data cannot be used), "warning" or "note".
-        what: description of the finding, with the number of images.
+        what: description of the finding, including the number of images.
         count: number of images concerned.
-        examples: names of up to three of them, as in the file system.
+        examples: names of up to three of these images, as in the file system.
         advice: what the user can do.
     """
 
@@ -112,8 +121,8 @@ class Domain:
             source has no files.
         digests: N hashes; equal images have equal hashes.
         given: split of each of the N images in the source, or None.
-        splits: dictionary from a split to ascending indices, as training
-            will use them.
+        splits: dictionary from the name of a split to the ascending indices of
+            its images, as in training.
         bad: list of (name, reason) of unreadable files.
         notes: list of messages for the user.
         problem: reason why the images cannot be split, or "".
@@ -135,7 +144,7 @@ class Domain:
         return len(self.names)
 
     def summary(self):
-        """Returns counts and sizes, a dictionary that JSON can represent."""
+        """Returns a dictionary of counts and sizes that JSON can represent."""
         sizes = [self._size(share) for share in (0, 0.5, 1)]
         return {
             "source": self.title,
@@ -149,7 +158,7 @@ class Domain:
         }
 
     def _size(self, share):
-        """[width, height] of the image at a quantile of the short sides."""
+        """[width, height] of the image whose short side is a given quantile."""
         sides = _short_sides(self)
         known = np.flatnonzero(sides)
         if not len(known):
@@ -168,8 +177,8 @@ def examine(source, letter, fit="crop"):
     Args:
         source: source of the images; see `tf_i2i.data.sources`.
         letter: "a" or "b", the domain.
-        fit: how images are fitted to a square, as in training; parts that
-            are cropped away are not examined.
+        fit: how images are fitted to a square, which should be as in training.
+            Parts that are cropped away are not examined.
 
     Returns:
         A `Domain`, which takes about a kilobyte per image.
@@ -218,23 +227,25 @@ def _splits(name, given, contents):
 
 
 def _describe_file(path, row):
-    """Stores a file's size and transparency; returns its format and mode."""
+    """Sets a file's size and transparency in `row`; returns format and mode."""
     try:
         with open(path, "rb") as stream, open_image(stream) as image:
             row["width"], row["height"] = image.size
             kind = f"{image.format} {image.mode}"
-            # On the white background transparent pixels were read as white,
-            # so only images with much white are decoded again.
+            # Transparent pixels were placed on a white background and are
+            # therefore white here. Only images with much white are decoded
+            # again.
             if row["white"] >= 0.5 and image.has_transparency_data:
                 alpha = np.asarray(image.convert("RGBA").getchannel("A"))
                 row["clear"] = 1 - alpha.mean() / 255
-    except Exception:  # The image itself is readable, so this is no fault.
+    # The image itself was read, so an unknown format is no fault of the data.
+    except Exception:
         return "unknown"
     return kind
 
 
 def describe(image, row):
-    """Stores the statistics of an image's pixels.
+    """Computes the statistics of an image's pixels and writes them into a row.
 
     Args:
         image: uint8 `[32, 32, 3]`.
@@ -286,7 +297,7 @@ def _sorted(found):
 
 
 def _finding(domain, kind, which, what, advice, level=None):
-    """A finding about some images, or None if there are no such images.
+    """Returns a finding about some images, or None if there are none.
 
     Args:
         domain: the `Domain`.
@@ -391,16 +402,17 @@ def _is_blank(domain):
     which = np.zeros(len(domain), bool)
     for shade in ("white", "black"):
         share = domain.rows[shade]
-        # If most images have much of this shade, it belongs to the domain.
+        # If large parts of most images have this shade, it is typical of the
+        # domain and no fault.
         if np.median(share) < BLANK - 0.15:
             which |= share >= BLANK
     return which
 
 
 def _is_empty(domain):
-    """Mask of flat, blank or transparent images.
+    """Returns the mask of flat, blank or transparent images.
 
-    The colour checks skip them, so that each is reported once.
+    The colour checks skip these images, so that each image is reported once.
     """
     return _is_flat(domain) | _is_blank(domain) | _is_clear(domain)
 
@@ -486,7 +498,7 @@ def _odd(domain):
 
 
 def _copies(domain):
-    """Findings about images that are in a domain more than once."""
+    """Returns findings about images that are in a domain more than once."""
     first: dict[bytes, int] = {}
     originals = np.array(
         [first.setdefault(key, i) for i, key in enumerate(domain.digests)]
@@ -520,7 +532,7 @@ def _copies(domain):
 
 
 def _pairs_finding(domain, kind, pairs, what, advice, level=None):
-    """A finding about copies, with pairs of names as examples.
+    """Returns a finding about copies, with pairs of names as examples.
 
     Args:
         pairs: dictionary from the index of an image to that of its original.
@@ -537,7 +549,7 @@ def _pairs_finding(domain, kind, pairs, what, advice, level=None):
 
 
 def _leaks(domain, unique):
-    """A finding about validation or test images that are also trained on."""
+    """Returns a finding about validation or test images that are trained on."""
     given = np.array([split or "" for split in domain.given])
     training = np.flatnonzero(given == "train")
     held = np.flatnonzero((given != "train") & (given != ""))
@@ -565,18 +577,19 @@ def _leaks(domain, unique):
 
 
 def near(thumbnails, others=None):
-    """Finds for each thumbnail another one that is nearly the same.
+    """Returns for each thumbnail the index of another, nearly equal one.
 
-    The root mean square difference of two images is never smaller than that
-    of their means, or of the images averaged down to fewer pixels. Therefore
-    only images with similar means are compared, first at 8x8 pixels; the
-    nearest one is then confirmed at 16x16. 100,000 photographs take 6 s on
-    two cores.
+    The root mean square difference of two images is never smaller than the
+    difference of their means, nor than the root mean square difference of the
+    images averaged down to fewer pixels. Therefore only images with similar
+    means are compared, first at 8x8 pixels. The nearest image is then confirmed
+    at 16x16 pixels. This takes 6 s for 100,000 photographs on two cores.
 
     Args:
         thumbnails: uint8 `[N, 16, 16, 3]`.
         others: uint8 `[M, 16, 16, 3]`; None to compare the N thumbnails with
-            each other, where each pair is reported for one of the two only.
+            each other. Each pair is then reported for one of its two images
+            only.
 
     Returns:
         Integers `[N]`: index into `others`, or -1 if there is none.
@@ -600,10 +613,11 @@ def near(thumbnails, others=None):
 
 
 def _same(one, other):
-    """Mask of pairs whose differences look like those of copies.
+    """Returns the mask of pairs that differ only as copies of an image do.
 
-    Encoding or resizing changes all pixels a little. A drawn face with
-    another mouth differs much in one place, and is no copy.
+    Encoding or resizing an image changes all pixels a little. Two drawn faces
+    that differ only in the mouth have large differences at a few pixel
+    positions, and are no copies.
     """
     difference = np.abs(one.astype(np.float32) - other)
     mean = np.sqrt((difference**2).mean((1, 2, 3)))
@@ -631,13 +645,13 @@ class _Coarse:
 
 
 def _nearest(mine, theirs, start, stop, within):
-    """Finds the nearest image among those with a similar mean.
+    """Finds for each image the nearest one among those with a similar mean.
 
     Args:
         mine, theirs: `_Coarse`.
         start, stop: range of images of `mine`.
-        within: whether both are the same images; an image is then compared
-            only with those before it.
+        within: whether `mine` and `theirs` are the same images. If so, an image
+            is compared only with the images before it.
 
     Returns:
         Indices into `theirs`, and mean squared differences.
@@ -751,17 +765,18 @@ def _not_separable(a, b):
 
 
 def separability(a, b):
-    """Returns how well a linear classifier separates two sets of thumbnails.
+    """Returns the accuracy of a linear classifier of two sets of thumbnails.
 
-    The classifier is a ridge regression on the pixels of every second
-    thumbnail; its threshold is midway between the means of the two sets.
+    The classifier is a ridge regression that is trained on the pixels of every
+    second thumbnail. Its threshold is midway between the means of its outputs
+    for the two sets.
 
     Args:
         a, b: uint8 `[N, 16, 16, 3]`; at most 1,000 of each are used.
 
     Returns:
-        Share of the remaining thumbnails that are classified correctly, the
-        mean over the two sets; 0.5 is guessing.
+        Share of the remaining thumbnails that are classified correctly,
+        averaged over the two sets; 0.5 corresponds to guessing.
     """
     a, b = _features(a), _features(b)
     x = np.concatenate([a[::2], b[::2]])

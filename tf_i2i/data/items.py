@@ -20,10 +20,11 @@ from tf_i2i.errors import UserError
 
 SPLITS = ("train", "val", "test")
 _AHEAD = 64  # Number of items that are loaded before they are needed.
-# Threads mostly wait for the disk, so that 8 read three times as fast as 2.
+# Number of threads that read files. They mostly wait for the disk, so that 8
+# threads are three times as fast as 2.
 _THREADS = 8
-# Fewer threads may decode at the same time, because decoding a very large
-# image takes gigabytes.
+# At most as many threads as there are cores decode at the same time, because
+# decoding a very large image takes gigabytes.
 _DECODERS = threading.Semaphore(min(_THREADS, os.cpu_count() or 1))
 
 
@@ -31,17 +32,21 @@ class Source(NamedTuple):
     """One kind of source, as users write it after `--data_a=`.
 
     Attributes:
-        form: how it is written, for help texts and errors, such as
-            "tfds:NAME/SPLIT[:LABEL]".
-        prefix: text by which it is recognized. With a colon at the end it
-            begins the value; otherwise it is the whole value. "" matches
-            every value.
-        locate: function of the value to the value that a config keeps, in
-            which paths are absolute. It imports no TensorFlow, and raises
-            `UserError` where the value cannot be used.
-        open: function of the value and the domain, "a" or "b", to an object
-            with the attributes that `tf_i2i.data.sources` describes.
-        help: what it reads, in one sentence for the documentation.
+        form: form in which users write a source of this kind, for help texts
+            and errors, such as "tfds:NAME/SPLIT[:LABEL]".
+        prefix: text by which a value is recognized as a source of this kind. If
+            the prefix ends with a colon, the value must begin with the prefix;
+            otherwise the value must be equal to the prefix. The prefix ""
+            matches every value.
+        locate: function from the user's value to the value that is stored in
+            the config, in which paths are absolute. The function does not
+            import TensorFlow, and raises `UserError` if the value cannot be
+            used.
+        open: function of the value and the domain, "a" or "b", that returns a
+            source, an object with the attributes that `tf_i2i.data.sources`
+            describes.
+        help: sentence for the documentation that says what a source of this
+            kind reads.
     """
 
     form: str
@@ -51,7 +56,7 @@ class Source(NamedTuple):
     help: str
 
     def matches(self, value):
-        """Whether a value is of this kind."""
+        """Returns whether a value is a source of this kind."""
         if not self.prefix or self.prefix.endswith(":"):
             return value.startswith(self.prefix)
         return value == self.prefix
@@ -75,12 +80,12 @@ class Item(NamedTuple):
 
 
 def read_square(file, size, fit):
-    """Reads an image file and fits it to a square.
+    """Returns the image in a file, fitted to a square.
 
-    At most as many threads as there are cores do this at the same time.
+    At most as many threads as there are cores read images at the same time.
 
     Args:
-        file: path or seekable binary stream, as in `read_image`.
+        file: path of the file, or a seekable binary stream, as in `read_image`.
         size: side of the result in pixels.
         fit: as in `fit_image`.
 
@@ -117,10 +122,10 @@ def bad_item(name, reason, split):
 
 
 def in_threads(load, things):
-    """Yields `load(thing)` for each of `things`, in order, by several threads.
+    """Yields `load(thing)` for each thing in order, by several threads.
 
-    At most 64 results are computed before they are consumed, which limits the
-    memory that they take.
+    At most 64 results are computed in advance, which limits the memory that
+    they take.
 
     Args:
         load: function of one thing.
@@ -140,7 +145,7 @@ def in_threads(load, things):
 
 
 def with_bar(source, size, fit):
-    """Returns `source.items(size, fit)`, with a progress bar on a terminal."""
+    """Returns `source.items(size, fit)`, on a terminal with a progress bar."""
     return tqdm(
         source.items(size, fit),
         desc=source.name,

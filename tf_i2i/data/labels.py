@@ -1,4 +1,4 @@
-"""Labels of images from CSV files and folders, and numbers of classes."""
+"""Labels of images from CSV files and folders, and class numbers for them."""
 
 import csv
 from pathlib import Path
@@ -65,11 +65,11 @@ def folder_labels(names):
 
 
 def class_names(*columns):
-    """Returns a list of all different labels; their index is the class number.
+    """Returns all different labels; the index of a label is its class number.
 
     Args:
-        *columns: dictionaries from file names to labels. The labels of the
-            first dictionary come first, sorted; then follow, sorted, the new
+        *columns: dictionaries from file names to labels. The sorted labels of
+            the first dictionary come first. They are followed by the sorted new
             labels of each further dictionary.
     """
     known: list = []

@@ -9,7 +9,7 @@ from tf_i2i.errors import UserError
 from tf_i2i.errors import printable
 
 MOST = 256  # Largest number of colours of a palette.
-_LOOKED_AT = 200  # Number of images that the palette is read from.
+_LOOKED_AT = 200  # Number of images from which the palette is read.
 
 
 def colours_of(store):

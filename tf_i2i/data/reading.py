@@ -1,6 +1,6 @@
-"""Reading image files of all usual kinds as uint8 RGB arrays.
+"""Reads image files of all usual formats as uint8 RGB arrays.
 
-A file that cannot be used raises `BadImage` with the reason.
+If a file cannot be used, a `BadImage` with the reason is raised.
 """
 
 import os
@@ -22,20 +22,22 @@ IMAGE_SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 )
 FITS = ("crop", "pad", "stretch")
-MAPS = " maps"  # After a fit: label maps, whose pixels must not be mixed.
+# Suffix of a fit for label maps, whose pixels must not be mixed.
+MAPS = " maps"
 
-# 16384 x 16384 pixels. Phone cameras have up to 200 million pixels, which take
-# 2 GB to decode. Pillow's own limit for WebP and TIFF is 179 million.
+# Largest number of pixels of an image, 16384 x 16384. Phone cameras have up to
+# 200 million pixels, and decoding these takes 2 GB. Pillow's own limit for WebP
+# and TIFF is 179 million pixels.
 MAX_PIXELS = 2**28
 
-# Pillow warns about unusual metadata and large sizes, so that a folder from
-# the web prints pages of warnings. They are useless here, because a file is
-# either read or reported as bad with a reason. The filter is global, because
-# threads cannot have filters of their own.
+# Pillow warns about unusual metadata and large sizes. A folder of images from
+# the web would cause pages of warnings. The warnings are useless here, because
+# each file is either read or reported as bad with a reason. The filter is
+# global, because Python has no separate filters for threads.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
-# Only these formats are read. Otherwise Pillow could start Ghostscript for an
-# EPS file that is named .png.
+# Only these formats are read. Without this restriction Pillow could start
+# Ghostscript for an EPS file that is named .png.
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 
 _KINDS = {
@@ -65,15 +67,15 @@ class BadImage(UserError):  # noqa: N818 (an `Item` can contain it, unraised)
 
     @property
     def left_out(self):
-        """Message for the user: the file is left out, and the reason."""
+        """Message for the user that the file is left out, with the reason."""
         return f"left out {printable(self.name)}: {self.reason}"
 
 
 def list_files(folder):
     """Lists all visible files below a folder, also in linked folders.
 
-    Files and folders whose name starts with a dot are skipped. A folder that
-    links reach twice is read once.
+    Files and folders whose names start with a dot are skipped. A folder that
+    can be reached by several links is read once.
 
     Args:
         folder: path of the folder.
@@ -82,7 +84,7 @@ def list_files(folder):
         List of paths that begin with `folder`, sorted by their path below it.
 
     Raises:
-        UserError: `folder` is not a folder, or one in it cannot be read.
+        UserError: `folder` is not a folder, or a folder in it cannot be read.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -129,7 +131,7 @@ def describe_others(name, files):
 
 
 def list_images(folder, results=None, name=None):
-    """Lists the image files below a folder, judged by their suffixes.
+    """Lists the files below a folder whose suffixes are those of images.
 
     Args:
         folder: path of the folder, as for `list_files`.
@@ -138,8 +140,8 @@ def list_images(folder, results=None, name=None):
         name: name of the folder for messages; None for `folder`.
 
     Returns:
-        List of paths as from `list_files`, and a list of messages for the
-        user, which is empty or has one about files that are no images.
+        List of paths as from `list_files`; and a list of messages for the user,
+        which has one message if there are files that are no images.
 
     Raises:
         UserError: `folder` is not a folder.
@@ -155,18 +157,18 @@ def list_images(folder, results=None, name=None):
 
 
 def _real(path):
-    """The resolved path; unlike `Path.resolve`, it allows circular links."""
+    """Returns the resolved path, for which links may be circular."""
     return Path(os.path.realpath(path))
 
 
 def read_image(path):
     """Reads one image file as RGB, upright.
 
-    It reads JPEG, PNG, WebP, BMP, GIF and TIFF in all modes; the content
-    decides about the format, not the suffix. Of an animation the first frame
-    is read. Transparent images are placed on a white background. 16-bit grey
-    values in [0, 65535] are divided by 257. The EXIF orientation is applied;
-    colour profiles and gamma values are ignored.
+    The formats JPEG, PNG, WebP, BMP, GIF and TIFF are read in all modes. The
+    format is recognized by the content and not by the suffix. If the file is an
+    animation, its first frame is read. Transparent images are placed on a white
+    background. 16-bit grey values in [0, 65535] are divided by 257. The EXIF
+    orientation is applied; colour profiles and gamma values are ignored.
 
     Args:
         path: path of the file or of a link to it, or a seekable binary
@@ -176,9 +178,9 @@ def read_image(path):
         uint8 array `[height, width, 3]` in [0, 255].
 
     Raises:
-        BadImage: the file is missing, no regular file or truncated, it has
-            more than `MAX_PIXELS` pixels, or its pixels have no known range
-            (float, signed or 32-bit integers).
+        BadImage: the file is missing, truncated or no regular file, the image
+            has more than `MAX_PIXELS` pixels, or its pixel values have no known
+            range (floats, signed integers or 32-bit integers).
     """
     try:
         if hasattr(path, "seek"):
@@ -248,7 +250,7 @@ def open_image(stream):
 
 
 def _to_rgb(image):
-    """Decodes to uint8 `[height, width, 3]`."""
+    """Decodes a PIL image to uint8 `[height, width, 3]`."""
     _mend_transparent_key(image)
     _refuse_unknown_pixels(image)
     if image.mode.startswith("I;16"):
@@ -258,7 +260,8 @@ def _to_rgb(image):
     if image.has_transparency_data:
         white = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(white, image.convert("RGBA"))
-    if image.mode != "RGB":  # For RGB `convert` would only make a copy.
+    # For an RGB image `convert` would only make a copy.
+    if image.mode != "RGB":
         image = image.convert("RGB")
     return np.array(image)
 
@@ -291,7 +294,7 @@ def _refuse_unknown_pixels(image):
         and tags.get(ExifTags.Base.Compression, 1) == 1
     )
     if raw_planes and len(bits) > 1 and max(bits) > 8:
-        # Pillow would read every byte as a pixel.
+        # Pillow would wrongly read every byte as a pixel.
         raise ValueError(
             "16-bit colours in separate planes are read only if compressed."
         )
@@ -321,7 +324,7 @@ def _orientation(image):
 
 
 def _upright(pixels, orientation):
-    """Rotates or flips pixels so that the EXIF orientation is undone."""
+    """Rotates or flips an image until it is upright, by its EXIF value."""
     if orientation in (5, 6, 7, 8):
         pixels = pixels.swapaxes(0, 1)
     if orientation in (2, 3, 6, 7):
@@ -332,7 +335,7 @@ def _upright(pixels, orientation):
 
 
 def _reason(error):
-    """Message of an error in one line."""
+    """Returns the message of an error in one line."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return " ".join(str(error).split()) or type(error).__name__
@@ -353,8 +356,9 @@ def fit_image(image, size, fit="crop", resample=Image.Resampling.BICUBIC):
         image: uint8 `[height, width, 3]`.
         size: side of the result in pixels.
         fit: "crop" takes the central square, "pad" adds white on two sides,
-            "stretch" changes the aspect ratio. For label maps append " maps":
-            pixels are then not mixed, so that their colours stay exact.
+            "stretch" changes the aspect ratio. For label maps " maps" must be
+            appended. Pixels are then not mixed, so that their colours stay
+            exact.
         resample: Pillow's resampling filter; label maps always use `NEAREST`.
 
     Returns:

@@ -1,16 +1,16 @@
-"""Where images come from: a folder, an array, the toy faces, a data set.
+"""Sources of images: folders, arrays, the toy faces, data sets.
 
-`SOURCES` lists the kinds of sources that users can write after `--data_a=`.
-To add a kind, write its class in a module of its own, describe it by a
-`Source` there, and add that to the table.
+`SOURCES` lists the kinds of sources that users can write after `--data_a=`. To
+add a kind, write its class in a separate module, describe it by a `Source`
+there, and add the `Source` to the table.
 
 A source itself is any object with
 
-    name                its name in messages
-    notes               lines worth telling the user
-    key()               a string that changes when its images may have
-    len(source)         how many images it will try to read
-    items(size, fit)    yields one `Item` for each, always in the same order
+    name                name of the source in messages
+    notes               list of messages for the user
+    key()               returns a string that changes if the images may have
+    len(source)         number of images that the source will try to read
+    items(size, fit)    yields an `Item` per image, always in the same order
 """
 
 import hashlib
@@ -39,16 +39,17 @@ _DRAWN_AT_ONCE = 64
 
 
 class FolderSource:
-    """The images below a folder.
+    """A source of the images below a folder.
 
-    Where there is a `train/` in the folder, it and `val/` and `test/` are
-    the splits, and images outside the three are left out.
+    If the folder contains a folder `train/`, the folders `train/`, `val/` and
+    `test/` are the splits, and images outside these three are left out.
 
     Args:
-        path: the folder.
+        path: path of the folder.
 
     Raises:
-        UserError: no such folder; `val/` or `test/` without `train/`.
+        UserError: the folder does not exist, or has `val/` or `test/` but not
+            `train/`.
     """
 
     def __init__(self, path):
@@ -65,7 +66,7 @@ class FolderSource:
         return len(self._files)
 
     def key(self):
-        """The folder, and every file's name, size and time of change."""
+        """Returns a text of the folder and each file's name, size and time."""
         lines = [f"folder {self.path}"]
         for file in self._files:
             lines.append(f"{file.as_posix()} {_state(self.path / file)}")
@@ -84,12 +85,15 @@ class FolderSource:
         split = file.parts[0] if self._has_splits else None
         path = self.path / file
         try:
-            # First, since it fetches the file: decoders shall not wait.
+            # The hash is computed before decoding, because this reads the file
+            # from the disk. Threads that decode then need not wait for the
+            # disk.
             content = _digest(path) if path.is_file() else ""
             image = read_square(path, size, fit)
         except BadImage as error:
             return bad_item(name, error.reason, split)
-        except OSError as error:  # It was there a moment ago.
+        # The file was removed, or became unreadable, after it had been listed.
+        except OSError as error:
             return bad_item(name, error.strerror, split)
         return Item(name, image, split, content)
 
@@ -102,20 +106,20 @@ def _digest(path):
 def _state(path):
     try:
         stat = path.stat()
-    except OSError:  # A link that leads nowhere.
+    except OSError:  # The file is a link whose target does not exist.
         return "missing"
     return f"{stat.st_size} {stat.st_mtime_ns}"
 
 
 class ArraySource:
-    """Images in memory.
+    """A source of images in memory.
 
     Args:
         images: uint8 `[N, height, width, 3]` in [0, 255].
-        name: what messages call it.
+        name: name of the source in messages.
 
     Raises:
-        UserError: another type or shape.
+        UserError: `images` has another dtype or shape.
     """
 
     notes = ()
@@ -134,14 +138,14 @@ class ArraySource:
         return len(self._images)
 
     def key(self):
-        """The shape and a hash of all bytes."""
+        """Returns a text of the shape and a hash of all bytes."""
         digest = hashlib.sha256()
         for image in self._images:
             digest.update(image.tobytes())
         return f"array {self._images.shape} {digest.hexdigest()}"
 
     def items(self, size, fit):
-        """Yields an `Item` for each image, named by its number."""
+        """Yields an `Item` for each image; its name is the image's number."""
         for index, image in enumerate(self._images):
             content = hashlib.sha256(image.tobytes()).hexdigest()
             yield Item(
@@ -150,18 +154,19 @@ class ArraySource:
 
 
 class ToyFacesSource:
-    """Drawn faces: domain "a" has portraits, "b" cartoons.
+    """A source of drawn faces: domain "a" has portraits, "b" cartoons.
 
     Identity i of the test split is the same person in both domains (a hidden
-    pair). After those, "a" takes every even identity and "b" every odd one,
-    so that training and validation never show a person in both.
+    pair). Of the identities after those of the test split, "a" has the even
+    ones and "b" the odd ones, so that no person is in both domains in the
+    splits for training and validation.
 
     Args:
         domain: "a" or "b".
         train, val, test: number of images in each split.
 
     Raises:
-        UserError: another domain, or an empty split.
+        UserError: `domain` is unknown, or a split is empty.
     """
 
     notes = ()
@@ -182,11 +187,11 @@ class ToyFacesSource:
         return sum(self._counts.values())
 
     def key(self):
-        """The drawing's version, the domain and the counts."""
+        """Returns a text of the drawings' version, domain and counts."""
         return f"toy {toy_faces.VERSION} {self.domain} {self._counts}"
 
     def identities(self, split):
-        """int64 `[count]`: who is shown, in the order of the store's split."""
+        """Returns the numbers of the people in a split, int64 `[count]`."""
         if split == "test":
             return np.arange(self._counts["test"])
         first = 0 if split == "val" else self._counts["val"]
@@ -194,7 +199,7 @@ class ToyFacesSource:
         return self._counts["test"] + 2 * own + (self.domain == "b")
 
     def items(self, size, fit):
-        """Yields an `Item` for each face, drawn at `size`; they are square."""
+        """Yields an `Item` for each face, drawn as a square of side `size`."""
         del fit
         for split in self._counts:
             everyone = self.identities(split)
@@ -207,12 +212,12 @@ class ToyFacesSource:
 
 
 def means_toy_faces(spec):
-    """Whether `source_for` makes the toy faces of a user's value."""
+    """Returns whether a user's value means the toy faces in `source_for`."""
     return spec is None or (isinstance(spec, str) and TOY_FACES.matches(spec))
 
 
 def source_for(spec, domain):
-    """The source that a user's value means.
+    """Returns the source that a user's value means.
 
     Args:
         spec: None for the toy faces, a string as in `SOURCES`, the path of a
@@ -220,7 +225,7 @@ def source_for(spec, domain):
         domain: "a" or "b".
 
     Raises:
-        UserError: `spec` is nothing of the kind, or unusable.
+        UserError: `spec` is none of these, or cannot be used.
     """
     if spec is None:
         return TOY_FACES.open(spec, domain)
@@ -239,7 +244,7 @@ def source_for(spec, domain):
 
 
 def locate(spec, flag):
-    """The value of a flag as a config keeps it: paths are absolute.
+    """Returns the value of a flag for a config, with absolute paths.
 
     No image is read and TensorFlow is not imported.
 
@@ -248,7 +253,8 @@ def locate(spec, flag):
         flag: name of the flag, for messages.
 
     Raises:
-        UserError: it is none of these, or there is nothing at that place.
+        UserError: `spec` has none of these forms, or nothing exists at its
+            path.
     """
     kind = _kind_of(spec)
     if kind is FOLDER and not Path(spec).is_dir():
@@ -257,12 +263,12 @@ def locate(spec, flag):
 
 
 def forms():
-    """How each kind of source is written, for help texts and errors."""
+    """Returns the forms of all kinds of sources, for help texts and errors."""
     return ", ".join(kind.form for kind in SOURCES)
 
 
 def _kind_of(value):
-    """The kind whose prefix matches; of several, the longest prefix."""
+    """Returns the `Source` with the longest prefix that matches a value."""
     matching = (kind for kind in SOURCES if kind.matches(value))
     return max(matching, key=lambda kind: len(kind.prefix))
 
@@ -272,7 +278,8 @@ def _locate_folder(value):
 
 
 def _locate_toy_faces(value):
-    # A folder of that name comes first, as on the command line.
+    # If there is a folder with this name, the folder is used, as on the command
+    # line.
     return _locate_folder(value) if Path(value).is_dir() else value
 
 

@@ -28,17 +28,20 @@ from tf_i2i.disk import format_bytes
 from tf_i2i.errors import UserError
 from tf_i2i.errors import printable
 
-# Part of the name of every store. Raise it when the code that reads, fits or
-# splits images changes its results.
+# This number is part of the name of every store. It must be raised when the
+# code that reads, fits or splits images changes its results.
 _VERSION = 2
-_SHARE = 0.05  # Share of the images for validation, and for test.
-_DAY = 24 * 60 * 60  # Seconds.
-_NAMED = 5  # Number of bad files that are reported by name; others are counted.
+# Share of the images that is used for validation. The same share is used for
+# test.
+_SHARE = 0.05
+_DAY = 24 * 60 * 60  # Length of a day in seconds.
+# Number of bad files that are reported by name. The others are only counted.
+_NAMED = 5
 
 
 @dataclass(frozen=True)
 class Store:
-    """The usable images of one domain at one size.
+    """The images of one domain that can be used, at one size.
 
     Attributes:
         images: read-only uint8 `[N, size, size, 3]`, memory-mapped.
@@ -76,7 +79,7 @@ class Store:
 
 
 def to_stderr(line):
-    """Prints a message to stderr, apart from a verb's output on stdout."""
+    """Prints a message to stderr, since a command's results go to stdout."""
     print(line, file=sys.stderr, flush=True)
 
 
@@ -88,17 +91,18 @@ def open_store(
     max_bad_fraction=0.01,
     progress=to_stderr,
 ):
-    """Opens the store of a source, and creates it first if it does not exist.
+    """Returns the store of a source, and creates it first if necessary.
 
     A store is identified by its source's key, `size` and `fit`. A damaged
     store is created anew. Two processes can create the same store at the same
     time.
 
-    If the source has splits, they are used. If it has none, the hash of an
-    image's content decides: 5 % each are for validation and test, and at
-    least 50 each if there are 500 images or more. If the source has "train"
-    and only one of the others, the missing one is taken from "train" by the
-    same rule. Images of equal content are always in the same split.
+    If the source has splits, they are used. If the source has no splits, they
+    are chosen by the hashes of the images' contents: 5 % of the images are for
+    validation and 5 % for test, but at least 50 each if there are 500 images or
+    more. If the source has "train" and only one of the other two splits, the
+    missing split is taken from "train" by the same rule. Images with equal
+    contents are always in the same split.
 
     Args:
         source: source of the images; see `tf_i2i.data.sources`.
@@ -118,7 +122,8 @@ def open_store(
     """
     check_fit(fit)
     text = f"{_VERSION}\n{size}\n{fit}\n{source.key()}"
-    # File names may contain bytes that are not UTF-8.
+    # File names may contain bytes that are not UTF-8, which `surrogatepass`
+    # accepts.
     encoded = text.encode(errors="surrogatepass")
     key = hashlib.sha256(encoded).hexdigest()[:32]
     path = Path(cache_dir or default_cache_dir()) / f"{key}.npy"
@@ -152,7 +157,7 @@ def _refuse_bad(source, bad, count, max_bad_fraction):
 
 
 def _open_entry(path):
-    """The store at `path`, or None where it is missing or damaged."""
+    """Returns the store at `path`, or None if it is missing or damaged."""
     try:
         index = json.loads(path.with_suffix(".json").read_text())
         images = np.load(path, mmap_mode="r")
@@ -167,8 +172,8 @@ def _open_entry(path):
 
 
 def _make_entry(source, size, fit, path, max_bad_fraction, progress):
-    # This is checked only now, because some sources read all their files to
-    # count the images.
+    # The number of images is checked only when a store is created, because some
+    # sources read all their files to count the images.
     if not len(source):
         raise UserError(
             f"`{source.name}` must hold images. Received: none"
@@ -218,19 +223,19 @@ def _prepare_folder(folder, source, size, progress):
 def _remove_stale(folder):
     """Removes temporary files of processes that were killed.
 
-    They are recognized by their age, because a running process changes its
-    file all the time.
+    Such files are recognized by the time of their last change, because a
+    running process changes its file all the time.
     """
     for file in folder.glob("*.tmp"):
         try:
             if time.time() - file.stat().st_mtime > _DAY:
                 file.unlink()
         except OSError:
-            continue  # Another process has removed it already.
+            continue  # Another process has removed the file already.
 
 
 def _write_images(file, source, size, fit, max_bad_fraction, progress):
-    """Writes the .npy file, and returns the content of the index."""
+    """Writes the .npy file of a store, and returns the content of the index."""
     names, given, contents, bad = [], [], [], []
     bar = with_bar(source, size, fit)
     with open(file, "wb") as stream:
@@ -271,7 +276,7 @@ def _write_header(stream, count, size):
 
 
 def assign_splits(name, given, contents):
-    """Decides which images are used for training, validation and test.
+    """Returns the images that are used for training, validation and test.
 
     The rule is described in `open_store`.
 
@@ -281,8 +286,8 @@ def assign_splits(name, given, contents):
         contents: list of a hexadecimal hash of each image's content.
 
     Returns:
-        Dictionary from each split to ascending indices; and a message about
-        the splits that were chosen here, or None if the source has all.
+        Dictionary from each split to ascending indices; and a message about the
+        splits that were chosen here, or None if the source has all splits.
 
     Raises:
         UserError: there are too few different images for the splits.
@@ -307,8 +312,8 @@ def assign_splits(name, given, contents):
 def _by_content(name, pool, contents, wanted):
     """Takes the images of the wanted splits from `pool` by their hashes.
 
-    Images with the smallest hashes are for validation, those with the largest
-    for test.
+    Images with the smallest hashes are used for validation, and those with the
+    largest hashes for test.
     """
     groups: dict[str, list[int]] = {}
     for i in pool:
@@ -335,6 +340,6 @@ def _by_content(name, pool, contents, wanted):
 
 
 def _in_share(content, split):
-    """Whether a hash is among the smallest 5 % (val) or the largest (test)."""
+    """Returns whether a hash is in the smallest 5 % (val) or largest (test)."""
     position = int(content[:12], 16) / 16**12
     return position < _SHARE if split == "val" else position >= 1 - _SHARE

@@ -31,13 +31,14 @@ _SPEC = re.compile(
     r"/(?P<split>([^][:/]|\[[^]]*\])+)"
     r"(:(?P<label>.+))?"
 )
-# Names that data sets give to the other splits, if they have one named train.
+# Names that the validation split and the test split can have in a data set that
+# has a split named train.
 _SIBLINGS = {"val": ("validation", "val"), "test": ("test",)}
 _RETRIES = 3
 
 
 def parse(spec):
-    """Splits `tfds:NAME/SPLIT[:LABEL]` into its parts.
+    """Returns the parts of `tfds:NAME/SPLIT[:LABEL]`.
 
     Returns:
         Name (with config and version if given), split, and label or None.
@@ -63,8 +64,8 @@ class TfdsSource:
 
     For a split whose name begins with `train`, the corresponding splits for
     validation and test are used if they exist: for `trainA` these are
-    `validationA` and `testA`. Any other split, or a slice, is itself split by
-    the content of the images.
+    `validationA` and `testA`. The images of any other split, or of a slice, are
+    divided among training, validation and test by their contents.
 
     Args:
         spec: text of the form that `parse` takes.
@@ -103,7 +104,7 @@ class TfdsSource:
                 f"prepared in TFDS_DATA_DIR. Received: {name}"
                 + (f"; similar names: {', '.join(near)}" if near else "")
             ) from error
-        except Exception as error:  # TFDS raises a dozen kinds here.
+        except Exception as error:  # TFDS raises a dozen kinds of errors here.
             raise UserError(
                 f"`{self.name}` must name a version and, if any, a config of "
                 f"{name} (configs: {self._configs(name)}). "
@@ -119,8 +120,8 @@ class TfdsSource:
         return ", ".join(self._tfds.builder_cls(name).builder_configs) or "none"
 
     def _features(self):
-        # Sorted, because their order in the code can differ from that in the
-        # prepared files.
+        # The features are sorted, because their order in the code can differ
+        # from that in the prepared files.
         return dict(sorted(self._builder.info.features.items()))
 
     def _kinds(self):
@@ -136,8 +137,8 @@ class TfdsSource:
             for name, feature in self._features().items()
             if isinstance(feature, kinds.Image)
             and not isinstance(feature, kinds.LabeledImage)
-            # Float images are left out, because their bytes are no encoded
-            # pixels of 8 bits.
+            # Features with float images are left out, because they are not
+            # stored as encoded images of 8 bits.
             and np.dtype(feature.np_dtype).kind == "u"
         ]
         if not found:
@@ -192,8 +193,8 @@ class TfdsSource:
         downloader = optional(
             "tensorflow_datasets.core.download.downloader", "tfds"
         )
-        # TFDS would try ten times, which takes four minutes if there is no
-        # network.
+        # By default TFDS tries to download ten times, which takes four minutes
+        # if there is no network.
         downloader.MAX_RETRIES = _RETRIES
         if not sys.stderr.isatty():
             self._tfds.disable_progress_bar()
@@ -208,10 +209,10 @@ class TfdsSource:
             ) from error
 
     def _with_siblings(self, split):
-        """Returns a dictionary from splits of TFDS to ours."""
+        """Returns a dictionary from TFDS splits to "train", "val" and "test"."""
         there = self._builder.info.splits
         try:
-            there[split]  # Accepts slices such as "train[:10%]" too.
+            there[split]  # This also accepts slices such as "train[:10%]".
         except (KeyError, ValueError) as error:
             raise UserError(
                 f"`{self.name}` must have one of the splits "
@@ -257,7 +258,7 @@ class TfdsSource:
         return "\n".join([*lines, f"{self._label} {self._class}"])
 
     def items(self, size, fit):
-        """Yields an `Item` for each image; its name is split and number."""
+        """Yields an `Item` for each image, named by its split and number."""
 
         def load(found):
             name, encoded, split = found
@@ -277,9 +278,9 @@ class TfdsSource:
                 yield f"{theirs}/{number:06d}", example[self._image], ours
 
     def _read(self, split, wanted):
-        """Yields dictionaries of the wanted features of each example.
+        """Yields a dictionary of the wanted features of each example.
 
-        Images are not decoded.
+        The images in the dictionaries are not decoded.
         """
         import tensorflow as tf
 
@@ -290,8 +291,8 @@ class TfdsSource:
             decoders=decode.PartialDecoding(
                 wanted, {k: v for k, v in encoded.items() if k in wanted}
             ),
-            # Files are read one after the other, to keep their order, without
-            # a cache and without reading ahead.
+            # Files are read one after the other, so that the order of the
+            # examples is kept. There is no cache and no reading ahead.
             read_config=self._tfds.ReadConfig(
                 try_autocache=False,
                 interleave_cycle_length=1,
@@ -309,7 +310,7 @@ class TfdsSource:
 
 
 def _line(error):
-    """Message of an error in one line of at most 300 characters."""
+    """Returns the message of an error in one line of at most 300 characters."""
     text = " ".join(str(error).split())
     return text if len(text) <= 300 else f"{text[:300]}..."
 

@@ -51,7 +51,8 @@ def _find(spec):
     """Returns the absolute pattern, the feature or None, and the files."""
     text = spec.removeprefix(PREFIX)
     pattern, _, feature = text.rpartition(":")
-    # The pattern itself may contain a colon, so the whole text is tried first.
+    # The pattern itself may contain a colon. Therefore the whole text is tried
+    # as a pattern first.
     for one, its_feature in ((text, None), (pattern, feature)):
         if not one:
             continue
@@ -75,9 +76,9 @@ class TFRecordSource:
     `image` is used, or else the only feature of the first record that can be
     decoded as an image.
 
-    TensorFlow verifies the checksums of each record. After a damaged record
-    the rest of its file cannot be read. All records from the damaged one on
-    are then reported as bad images.
+    TensorFlow verifies the checksums of each record. If a record is damaged,
+    the rest of its file cannot be read. The damaged record and all records
+    after it are then reported as bad images.
 
     Args:
         spec: text of the form `tfrecord:PATTERN[:FEATURE]`.
@@ -119,7 +120,7 @@ class TFRecordSource:
         return "\n".join(lines)
 
     def items(self, size, fit):
-        """Yields an `Item` for each record; its name is file and number."""
+        """Yields an `Item` for each record, named by its file and number."""
         feature = self._feature or self._only_image()
 
         def load(found):
@@ -143,7 +144,7 @@ class TFRecordSource:
                 yield f"{file.as_posix()}/{number:06d}", record, split
 
     def _whole_or_bad(self, file):
-        """Yields the records of a file; `BadImage`s from a damaged one on."""
+        """Yields records of a file, but `BadImage`s from a damaged one on."""
         import tensorflow as tf
 
         number = 0
@@ -179,7 +180,8 @@ class TFRecordSource:
     def _first_features(self):
         """Returns the features of the first record that can be read.
 
-        They are a dictionary from names to bytes or None, as in `_features`.
+        The result is a dictionary from names to bytes or None, as in
+        `_features`.
         """
         import tensorflow as tf
 
@@ -209,7 +211,7 @@ def _read(path):
 
 
 def _count(path):
-    """Number of records of a file, including an incomplete last one."""
+    """Returns the number of records of a file, with an incomplete last one."""
     count = 0
     with gzip.open(path) if _is_gzip(path) else open(path, "rb") as stream:
         try:
@@ -220,7 +222,9 @@ def _count(path):
                 if not stream.read(1):
                     break
         except (OSError, OverflowError, EOFError, zlib.error):
-            return max(count, 1)  # The file is damaged; so many were found.
+            # The file is damaged, so that only the records that were found
+            # are counted.
+            return max(count, 1)
     return count
 
 
@@ -235,9 +239,9 @@ def _example(record):
 
 
 def _features(record):
-    """Dictionary from the features of a record to bytes.
+    """Returns a dictionary from the names of a record's features to bytes.
 
-    The value is None for a feature that is not a single byte string.
+    The value of a feature that is not a single byte string is None.
     """
     features = _example(record).features.feature
     return {

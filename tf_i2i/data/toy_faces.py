@@ -3,16 +3,17 @@
 Domain "a" has lit portraits. Domain "b" has flat cartoons with outlines and
 other proportions. Person i has the same attributes in both (see `attributes`).
 Light, background, position, clothes and texture are chosen independently for
-each domain and person. It is therefore known what a translation should keep,
-which can be measured although training uses no pairs.
+each domain and person. It is therefore known which attributes a translation
+should keep. This can be measured although training uses no pairs.
 
 The images are drawn by signed distance functions on a grid of twice the wanted
-size, and then averaged down. They need no files and have any size. An index
-always gives the same image, bit for bit, whatever other indices are drawn.
-The coordinates of an image are [-1, 1] x [-1, 1], with y pointing down. A head
-has coordinates of its own (`_Head`), in units of half its height. The features
-of a face are placed by their angle around the head, so that they move when the
-head turns. Portraits are painted in linear light, cartoons in display values.
+size, and then averaged down. The images need no files and can have any size. A
+person's number always gives the same image, bit for bit, regardless of which
+other people are drawn. The coordinates of an image are [-1, 1] x [-1, 1], with
+y pointing down. Each head has its own coordinates (`_Head`), in units of half
+its height. The features of a face are placed by their angle around the head, so
+that they move when the head turns. Portraits are painted in linear light.
+Cartoons are painted in display values.
 """
 
 import functools
@@ -77,7 +78,8 @@ def render(domain, indices, size):
         uint8 array `[N, size, size, 3]`, values in [0, 255].
 
     Raises:
-        UserError: another domain, a smaller size or a negative index.
+        UserError: `domain` is unknown, `size` is too small, or an index is
+            negative.
     """
     if domain not in ("a", "b"):
         raise UserError(
@@ -114,7 +116,7 @@ def _traits(index):
         name: int(dice.uniform(0, len(names)))
         for name, names in ATTRIBUTES.items()
     }
-    # Half of the people have no beard, so that their mouth can be seen.
+    # Half of the people have no beard, so that their mouths are fully visible.
     traits["beard"] = dice.among((0, 0, 1, 2))
     side = -1.0 if dice.uniform() < 0.5 else 1.0
     traits["turn"] = side * dice.uniform(_SMALLEST_TURN, 1.0)
@@ -131,7 +133,8 @@ def _name(traits, attribute):
 class _Dice:
     """A random number generator for one person and one purpose.
 
-    The seeds are the purpose, a value of `_STREAMS`, and the person's number.
+    The seeds are a number for the purpose, which is a value of `_STREAMS`, and
+    the person's number.
     """
 
     def __init__(self, *seeds):
@@ -141,7 +144,7 @@ class _Dice:
         ).random
 
     def part(self, number):
-        """Returns a separate generator, for parts that not everyone has.
+        """Returns a separate generator for a part that not every person has.
 
         The random numbers of all other parts then do not depend on whether a
         person has, for example, glasses.
@@ -192,10 +195,10 @@ class _Canvas:
         return _cover(distance, max(self.pitch, soft))
 
     def wave(self, phase, frequency):
-        """Returns sin(frequency * phase), weaker for high frequencies.
+        """Returns sin(frequency * phase), fading out at high frequencies.
 
-        It fades out as the frequency nears the one that the grid of samples
-        can no longer represent.
+        The amplitude falls to 0 as the frequency approaches the frequency that
+        the grid of samples can no longer represent.
         """
         strength = max(0.0, float(np.sinc(frequency * self.pitch / np.pi)))
         return strength * np.sin(frequency * phase)
@@ -250,7 +253,7 @@ def _both(*distances):
 
 
 def _ellipse(x, y, cx, cy, rx, ry):
-    """Signed distance to an ellipse, exact near its edge to first order."""
+    """Signed distance to an ellipse, exact to first order near its edge."""
     dx, dy = (x - cx) / rx, (y - cy) / ry
     radius = np.sqrt(dx * dx + dy * dy)
     slope = np.sqrt((dx / rx) ** 2 + (dy / ry) ** 2)
@@ -280,9 +283,9 @@ class _Head:
     Attributes:
         u, v: distances to the right of the head's center and below it, in
             units of half its height.
-        p: distance to the right of the nose of the point of the skin that is
-            seen, measured around the head. For a head that faces the viewer
-            it equals `u` near the nose.
+        p: distance of the visible point of the skin from the nose, measured
+            around the head and positive to the right. For a head that faces the
+            viewer `p` equals `u` near the nose.
         q: absolute value of `p`.
         s: -1 at the left outline of the face, 1 at the right one.
         edge: signed distance to the outline of the face, negative inside.
@@ -371,7 +374,7 @@ def _portrait(canvas, traits, dice):
 
 
 class _Light:
-    """The light of a portrait: a lamp from above and a side, and soft light."""
+    """The light of a portrait: a lamp above and at one side, and soft light."""
 
     def __init__(self, dice):
         side = dice.among((-1, 1)) * dice.uniform(0.2, 0.75)
@@ -401,7 +404,7 @@ class _Light:
 
 
 def _round(s, t):
-    """Surface normals of a ball, which face the viewer even at the edge."""
+    """Surface normals of a ball, bent so that none faces away at the edge."""
     nz = np.sqrt(np.maximum(1 - 0.9 * (s * s + t * t), 0.04))
     length = np.sqrt(s * s + t * t + nz * nz)
     return s / length, t / length, nz / length
@@ -456,7 +459,7 @@ def _backdrop(canvas, dice):
 def _strands(canvas, head, style, dice):
     """Texture of the hair, values of about [-1, 1].
 
-    The strands run down from the parting; an afro has curls.
+    The strands run down from the parting. An afro has curls instead of strands.
     """
     if style == "afro":
         u, v = head.u, head.v
@@ -568,7 +571,7 @@ def _neck_and_clothes(canvas, head, skin, light, dice):
 
 
 def _opening_a(head, style, dice):
-    """Signed distance to the part of face and throat that hair leaves free."""
+    """Signed distance to the part of face and throat that is free of hair."""
     p, q, v = head.p, head.q, head.v
     part = dice.among((-1, 1)) * dice.uniform(0.1, 0.3)
     if style == "bald":
@@ -874,7 +877,7 @@ def _cartoon(canvas, traits, dice):
 
 
 class _Pen:
-    """Paints flat shapes and outlines of one ink, on the canvas of a head."""
+    """Paints flat shapes and outlines in one ink colour on a head's canvas."""
 
     def __init__(self, canvas, head, dice):
         self.paint, self.cover = canvas.paint, head.cover

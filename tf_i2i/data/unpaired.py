@@ -6,10 +6,10 @@ run, is the one at index
     index_shuffle(i mod N, seed=[2 * seed + domain, i div N], N - 1)
 
 of the domain's split of N images, and [2 * seed + domain, i] is the seed of its
-augmentation. The order therefore depends on i alone, and a resumed run needs
-no other state. Every pass over a domain is a permutation. The domain (0 or 1)
-is part of the seed, because two domains with equally many images would
-otherwise always show the same pairs.
+augmentation. Apart from the seed the order therefore depends on i alone, so
+that a resumed run needs no other state. Every pass over a domain is a
+permutation. The domain (0 or 1) is part of the seed, because two domains with
+equally many images would otherwise always show the same pairs.
 """
 
 import functools
@@ -55,22 +55,22 @@ def unpaired(
     Args:
         data_a: images of domain A: a `Store`, or anything that `source_for`
             takes (a folder, "toy", a uint8 array, ...).
-        data_b: images of domain B, likewise.
+        data_b: images of domain B, in the same forms.
         image_size: side of the images in a batch, in pixels.
         batch_size: number of images of each domain in a batch.
         split: "train", "val" or "test".
         seed: seed of the order and of the augmentation, an integer.
         start: number of images of each domain that the run has shown already.
-        augmentation: function (uint8 image, seed, size) -> float image, such
-            as an `Augmentation`.
-        augmentation_b: the same for domain B; None for `augmentation`.
+        augmentation: function of (uint8 image, seed, size) that returns a float
+            image, such as an `Augmentation`.
+        augmentation_b: augmentation of domain B; None for `augmentation`.
         labels_a: an integer label for each image of A's store, or None.
         full_size: image size of the run in pixels, if `image_size` is the
             smaller size of one of its phases. Images are augmented at
             `full_size` and then averaged down to `image_size`. None for
             `image_size`.
         load_size: side of the stored images in pixels. None for
-            `default_load_size` of each domain, so that even the smallest
+            `default_load_size` of each domain, at which even the smallest
             random crop need not be enlarged.
         fit, cache_dir, max_bad_fraction: see `open_store`.
         context: `tf.distribute.InputContext` if several replicas share each
@@ -136,8 +136,8 @@ def default_load_size(image_size, augmentation):
             result is `image_size`.
     """
     crop = getattr(augmentation, "crop", None)
-    # 1e-6 is subtracted because a quotient that should be an integer can be
-    # slightly larger.
+    # 1e-6 is subtracted because rounding errors can make a quotient slightly
+    # larger than the integer that it should be.
     return math.ceil(image_size / crop[0] - 1e-6) if crop else image_size
 
 
@@ -161,9 +161,9 @@ def domain_dataset(
         split: "train", "val" or "test".
         domain: "a" or "b".
         image_size, seed, start, augmentation, full_size: see `unpaired`.
-        share: (first, count, step): of every `step` images, the dataset
-            yields the `count` images from number `first` on. The default
-            yields all.
+        share: (first, count, step). Of every `step` images, the dataset yields
+            the `count` images from number `first` on. The default yields all
+            images.
         labels: an integer label for each image of the store, or None.
 
     Returns:
@@ -209,21 +209,22 @@ def domain_dataset(
 def _mapped(path, changed):
     """Returns the images of a store as a tensor on the memory-mapped file.
 
-    The simpler ways do not work. `tf.numpy_function` needs Python's global
-    lock, and waits for ever if the thread that holds it waits for the
-    pipeline to end. `tf.constant` and `tf.raw_ops.ImmutableConst` copy the
-    file into memory. The result is cached and never released, because
-    releasing it would need Python's lock too.
+    Simpler solutions do not work. `tf.numpy_function` needs Python's global
+    interpreter lock, and waits for ever if the thread that holds the lock waits
+    for the pipeline to end. `tf.constant` and `tf.raw_ops.ImmutableConst` copy
+    the file into memory. The result is cached and never released, because
+    releasing it would need Python's global interpreter lock, too.
 
     Args:
         path: path of the store's `.npy` file.
-        changed: time of the file's last change, so that the cache
+        changed: time of the file's last change, by which the cache
             distinguishes a new file at the same path.
     """
     import tensorflow as tf
 
     del changed
-    # DLPack needs a writable array; mode "c" would keep changes in memory.
+    # DLPack needs a writable array. In mode "c" the array is writable, but
+    # changes would stay in memory and not reach the file.
     images = np.load(path, mmap_mode="c")
     return tf.experimental.dlpack.from_dlpack(images.__dlpack__())
 
@@ -237,8 +238,8 @@ def position(shown, count, domain_seed):
         domain_seed: 2 * seed + domain, the first part of the seed.
 
     Returns:
-        int64 scalar in [0, count). For `shown` from a multiple of `count` to
-        the next one, the results are a permutation.
+        int64 scalar in [0, count). For all `shown` from one multiple of `count`
+        up to the next, the results are a permutation of [0, count).
     """
     import tensorflow as tf
 
@@ -250,7 +251,7 @@ def position(shown, count, domain_seed):
 def _smaller(image, size, maps):
     """Shrinks an image by averaging blocks of pixels.
 
-    Of a label map the middle pixel of each block is taken.
+    For a label map the middle pixel of each block is taken instead.
     """
     import tensorflow as tf
 
@@ -271,9 +272,11 @@ def _options():
     options.experimental_distribute.auto_shard_policy = (
         tf.data.experimental.AutoShardPolicy.OFF
     )
-    # The default optimizations would copy the memory-mapped store.
+    # TensorFlow's default optimizations of the pipeline would copy the
+    # memory-mapped store.
     options.experimental_optimization.apply_default_optimizations = False
-    # Few input threads: loading is cheap, and the model needs the cores.
+    # A few input threads are enough, because loading images is cheap and the
+    # model needs the cores.
     options.threading.private_threadpool_size = min(4, os.cpu_count() or 1)
     options.threading.max_intra_op_parallelism = 1
     return options
@@ -300,8 +303,8 @@ def images_at(store, rows, image_size):
     Args:
         store: `Store` of the domain.
         rows: indices of the images in the store.
-        image_size: side that the images are resized to, in pixels. They are
-            antialiased; label maps take the nearest pixels.
+        image_size: side that the images are resized to, in pixels. Resizing is
+            antialiased, except that label maps take the nearest pixels.
 
     Returns:
         uint8 array `[len(rows), image_size, image_size, 3]`.

@@ -1,4 +1,4 @@
-"""The rows with which a model's row is compared: truth, cheats and floor.
+"""Images for the rows with which a model is compared: truth, cheats, floor.
 
 A cheat is a baseline that needs no translator, such as a copy of the input.
 The truth and the floor are real images.
@@ -30,12 +30,13 @@ ROWS = {
     "real test images: the best value of a distance between two sets of this "
     "size",
 }
-# Rows of translations, and rows of real target images.
+# `OWN` has the rows of translations, `REAL` those of real target images.
 OWN = ("model", "best")
 REAL = ("truth", "floor")
 # Rows from which `score` is computed.
 NEEDED = ("truth", "copy", "random")
-THUMBNAIL = 16  # Side of thumbnails in pixels.
+# Side in pixels of the thumbnails by which the row "nearest" is chosen.
+THUMBNAIL = 16
 # Standard deviation of the Gaussian blur, as a fraction of the image's height.
 BLUR = 1 / 32
 
@@ -48,12 +49,12 @@ def baselines(evidence, seed=0):
         seed: seed of the random choices.
 
     Returns:
-        Dictionary, row -> uint8 array, in the order of a table. It has all
-        rows of `ROWS` except "model" and "best", and except "truth" if there
-        are no hidden partners. Each row has one image for each input, except
-        for "floor", whose images belong to no input. The images
-        of "nearest" are the target images whose thumbnails are most similar
-        to those of the inputs.
+        Dictionary from the name of a row to a uint8 array, in the order of a
+        table. The dictionary has all rows of `ROWS` except "model" and "best",
+        and except "truth" if there are no hidden partners. Each row has one
+        image for each input, except for "floor", whose images belong to no
+        input. The images of "nearest" are the target images whose thumbnails
+        are most similar to those of the inputs.
     """
     inputs, target = evidence.inputs, evidence.target_train
     rng = np.random.default_rng(seed)

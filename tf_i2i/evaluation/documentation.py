@@ -1,4 +1,4 @@
-"""Writes the page docs/measures.md from the measures' own descriptions.
+"""Prints the page docs/measures.md, made from the descriptions of measures.
 
 python -m tf_i2i.evaluation.documentation > docs/measures.md
 """

@@ -28,17 +28,18 @@ class RealImages:
     """The real images of both domains, from which `Evidence` is selected.
 
     Attributes:
-        stores: dictionary, "a" and "b" -> `Store`.
+        stores: dictionary with the `Store` of each domain, "a" and "b".
         size: side of the images in pixels.
         paired: whether test images of A and B with the same name are hidden
             partners. Their folders and suffixes may differ.
-        labels: dictionary, "a" and "b" -> (name of a column -> (stem of a
-            file name -> label)).
-        palettes: dictionary, "a" or "b" -> integers `[K, 3]`, the colours of
-            the classes. It has the domains whose images are label maps.
-        maps: dictionary, "a" or "b" -> folder with label maps of that
-            domain's photos. The maps have the names of the photos and the
-            colours of the other domain.
+        labels: dictionary with the labels of each domain, "a" and "b". The
+            labels of a domain are a dictionary from the name of a column to a
+            dictionary from stems of file names to labels.
+        palettes: dictionary with the colours of the classes, integers `[K, 3]`,
+            for each domain ("a" or "b") whose images are label maps.
+        maps: dictionary from a domain, "a" or "b", to the folder with label
+            maps of that domain's photos. The maps have the names of the photos
+            and the colours of the other domain.
     """
 
     stores: dict[str, Store]
@@ -55,8 +56,8 @@ class RealImages:
         """Returns the real images of a run.
 
         For the toy faces, pairs and labels are known and need not be given.
-        The same holds for the palettes of domains that the run declares as
-        label maps.
+        Palettes need not be given for domains that the run declares as label
+        maps.
 
         Args:
             data: `RunData`.
@@ -112,7 +113,7 @@ class RealImages:
         )
 
     def _maps_of(self, domain, rows):
-        """Returns rows, those with a label map first, and the label maps."""
+        """Returns image indices, those with a label map first, and the maps."""
         folder = self.maps[domain]
         files = {path.stem: path for path in list_images(folder)[0]}
         stems = [stem(self.stores[domain].names[row]) for row in rows]
@@ -129,7 +130,7 @@ class RealImages:
         return np.asarray(rows)[order], np.stack(maps)
 
     def names(self, domain, split="test"):
-        """Returns stems of file names, in the order of `evidence`.
+        """Returns the stems of images' file names, in the order of `evidence`.
 
         Args:
             domain: "a" or "b".

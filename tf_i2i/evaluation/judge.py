@@ -1,4 +1,4 @@
-"""Scores one direction of a translator, and cheats for comparison.
+"""Scores one direction of a translator and, for comparison, cheats.
 
     evidence = Evidence(inputs, target_test, target_train, source_train, truth)
     judge = Judge(evidence, load_features("random-conv"))
@@ -25,7 +25,7 @@ from tf_i2i.evaluation.registry import find_measures
 # positions matter, as for finding the partner of an image. Distances between
 # sets of images use features averaged over the whole image.
 PLACES = 4
-# The smallest number of images in a set.
+# Smallest allowed number of images in each set of the evidence.
 FEWEST = 8
 _REAL = ("inputs", "target_test", "target_train", "source_train")
 
@@ -43,10 +43,10 @@ class Evidence:
         source_train: training images of the source domain.
         truth: the hidden partners of the inputs, which are the correct
             translations. None if they are not known.
-        labels: dictionary, name of an attribute -> integers, one for each of
-            `inputs`.
-        target_labels: dictionary, name of an attribute -> (integers for
-            `target_train`, integers for `target_test`).
+        labels: dictionary from the name of an attribute to integers, one for
+            each of `inputs`.
+        target_labels: dictionary from the name of an attribute to a pair:
+            integers for `target_train`, and integers for `target_test`.
         palette: integers `[K, 3]`, the colours of the classes, if the target
             images are label maps; otherwise None.
         source_palette: integers `[K, 3]`, the colours of the classes, if the
@@ -79,8 +79,8 @@ class Candidate:
         exact: float32 in [-1, 1], the first translations before rounding to
             uint8; or None.
         back: function that translates float images back to the domain of the
-            inputs; image i must be translation i, which may be disturbed. Or
-            None.
+            inputs, or None. Image i of its argument must be translation i,
+            which may be disturbed.
         codes: tuple of the shared encoder's codes `[N, D]` of the inputs, of
             their translations, and of `target_test`; or None.
         several: uint8 `[K, N, S, S, 3]`, translations of the first N inputs
@@ -110,9 +110,9 @@ class Judge:
         evidence: `Evidence`.
         features: `Features` of `tf_i2i.features`.
         seed: seed of all random choices.
-        embed_real: function (features, images, grid) -> vectors, which embeds
-            the images of the evidence, such as `cached_embeddings`. None for
-            `features.embed`.
+        embed_real: function of (features, images, grid) that returns feature
+            vectors of the images of the evidence, such as `cached_embeddings`;
+            None for `features.embed`.
 
     Raises:
         UserError: a set of images of the evidence has fewer than `FEWEST`.
@@ -132,8 +132,8 @@ class Judge:
         self._embed_real = embed_real or _embed
         self._once: dict[Callable, object] = {}
         self._real: dict[tuple, np.ndarray] = {}
-        # Vectors of outputs are kept for the last table only; those of a
-        # whole run would fill the memory.
+        # Feature vectors of outputs are kept for the last table only, because
+        # those of all tables of a run would fill the memory.
         self._made: dict[tuple, tuple] = {}
         self._cheats: dict[tuple, dict] = {}
 
@@ -141,13 +141,14 @@ class Judge:
         """Returns scores of candidates, the truth, cheats and the floor.
 
         Args:
-            candidates: dictionary, name of a row -> `Candidate`.
+            candidates: dictionary from the name of a row to a `Candidate`.
             measures: names of measures.
             cheats: whether to include rows that `score` does not need.
 
         Returns:
-            Dictionary from each row to a dictionary of its numbers
-            (name -> float). The candidates come first.
+            Dictionary from the name of each row to the row's scores, which are
+            a dictionary from names of numbers to floats. The candidates come
+            first.
 
         Raises:
             UserError: there is no measure of one of the names.
@@ -166,7 +167,7 @@ class Judge:
     def score(self, candidate, measures):
         """Returns the scores of one candidate.
 
-        Numbers of `Measure.combine` are not included.
+        Numbers that `Measure.combine` computes are not included.
 
         Args:
             candidate: `Candidate`.
@@ -174,7 +175,7 @@ class Judge:
                 candidate or the evidence lacks a field that it needs.
 
         Returns:
-            Dictionary, name of a number -> float.
+            Dictionary from names of numbers to floats.
 
         Raises:
             UserError: there is no measure of one of the names.
@@ -194,7 +195,8 @@ class Judge:
         if (measures, cheats) not in self._cheats:
             rows = {}
             with warnings.catch_warnings():
-                # Sets such as "white", whose images are equal, cause warnings.
+                # Cheats such as "white", whose images are all equal, cause
+                # warnings.
                 warnings.simplefilter("ignore")
                 for name, made in baselines(self.evidence, self.seed).items():
                     if cheats or name in NEEDED:
@@ -222,16 +224,16 @@ class Judge:
                 self._real[key] = vectors
             return self._real[key]
         if key not in self._made:
-            # The images are kept, too. Otherwise another array could get the
-            # same id.
+            # The array of images is stored too, because otherwise the memory
+            # could be reused and another array could get the same id.
             self._made[key] = images, _embed(self.features, images, grid)
         return self._made[key][1]
 
     def once(self, function):
         """Returns `function(self)`, computed at the first call only.
 
-        Measures use it for values that depend on the evidence only, and are
-        the same for all candidates.
+        Measures use this method for values that depend on the evidence only and
+        are therefore the same for all candidates.
         """
         if function not in self._once:
             self._once[function] = function(self)

@@ -16,10 +16,11 @@ def round_numbers(numbers):
 
 
 def full_names(table, features):
-    """Returns a table for the log, with rounded numbers and full names.
+    """Returns a table for the log, with rounded values and full names.
 
     Args:
-        table: dictionary, row -> (name of a number -> float).
+        table: dictionary from rows to dictionaries from names of numbers to
+            floats.
         features: label of the feature network; see `full_name`.
     """
     return {
@@ -56,7 +57,8 @@ def read_curves(path):
         path: path of metrics.jsonl, which need not exist.
 
     Returns:
-        Dictionary, name -> list of (number of images shown, value).
+        Dictionary from the name of a number to a list of pairs (number of
+        images shown, value).
     """
     curves: dict[str, list] = {}
     if not path.exists():
@@ -65,7 +67,7 @@ def read_curves(path):
         try:
             row = json.loads(line)
         except ValueError:
-            continue  # A run that was killed may leave an incomplete line.
+            continue  # A run that was killed may have left an incomplete line.
         if "evaluation" in row:
             continue
         for name in (n for n in row if n not in _NO_CURVES):

@@ -10,8 +10,8 @@ import fnmatch
 from collections.abc import Callable
 from typing import Literal
 
-# Headings of the report, in the order of its tables. A heading of a measure
-# that is not in this list comes after these.
+# Headings of the report, in the order of its tables. If a measure has a heading
+# that is not in `GROUPS`, this heading comes after all others.
 SUMMARY = "Summary"
 STYLE = "Do the outputs look like the target domain?"
 PATCHES = "Sliced Wasserstein distance of image patches"
@@ -69,15 +69,15 @@ class Measure:
     Attributes:
         name: name of the measure in recipes and in methods.
         outputs: an `Output` for each number, in the order of the tables.
-        compute: function (judge, candidate) -> dictionary, name of a number
-            -> float. See `Judge` and `Candidate`.
+        compute: function of a `Judge` and a `Candidate` that returns a
+            dictionary from names of numbers to floats.
         needs: names of the fields of `Candidate` and `Evidence` that the
             measure needs. If one of them is None, False or empty, the measure
             gives no numbers. `Translations` computes only those fields of a
             candidate that a measure of the recipe needs.
-        combine: function (judge, scores, table) -> dictionary of further
-            numbers of one row. They are computed from the row's scores and
-            from those of all rows. It is not called for the row "floor".
+        combine: function of a `Judge`, the scores of one row and the table of
+            all rows' scores, which returns a dictionary of further numbers of
+            the row. The function is not called for the row "floor".
         quick: whether the recipe "quick" includes the measure.
         automatic: whether every recipe includes the measure, provided that
             the evidence has the fields that it needs.
@@ -97,7 +97,8 @@ def has_field(name, *holders):
 
     Args:
         name: name of the field.
-        *holders: objects; the first that has the field counts.
+        *holders: objects that may have the field. The first that has the field
+            counts.
 
     Raises:
         AttributeError: none of the objects has such a field.

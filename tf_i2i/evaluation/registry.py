@@ -10,15 +10,15 @@ from tf_i2i.evaluation.measure import GROUPS
 from tf_i2i.evaluation.measure import Output
 from tf_i2i.evaluation.measure import has_field
 
-# Describes numbers that no measure describes.
+# `UNKNOWN` is the description of numbers that no measure describes.
 UNKNOWN = Output("*", "Others", "", "")
 
 
 @functools.cache
 def all_measures():
-    """Returns all measures, a dictionary: name -> `Measure`.
+    """Returns a dictionary from names of measures to `Measure` objects.
 
-    There is one for each file of `evaluation/measures/`.
+    There is one measure for each file of `evaluation/measures/`.
     """
     modules = [
         importlib.import_module(f"{folder.__name__}.{file.name}")
@@ -28,7 +28,7 @@ def all_measures():
 
 
 def find_measures(names):
-    """Returns the measures of the given names, in this order, each once.
+    """Returns the measures with the given names, in this order, each once.
 
     Args:
         names: names of measures.
@@ -130,8 +130,8 @@ def explain(name):
         name: name of the number.
     """
     found = [output for output in all_outputs() if output.matches(name)]
-    # An equal name has priority over patterns, and a long pattern has
-    # priority over a short one.
+    # An `Output` with exactly this name has priority over patterns, and a long
+    # pattern has priority over a short one.
     return max(
         found, key=lambda o: (o.name == name, len(o.name)), default=UNKNOWN
     )
@@ -166,9 +166,9 @@ def lower_is_better(name):
 def full_name(name, features):
     """Returns a number's name with the feature network on which it depends.
 
-    Numbers with equal full names are comparable. For example, `fd` becomes
-    `fd[random-conv-0/native/1a2b3c4d]`. The name of a number that does not
-    depend on the feature network stays as it is.
+    Two numbers are comparable if their full names are equal. For example, the
+    full name of `fd` is `fd[random-conv-0/native/1a2b3c4d]`. If a number does
+    not depend on the feature network, its full name is its name.
 
     Args:
         name: name of the number.

@@ -20,8 +20,8 @@ class TrainedModels:
 
     Args:
         real: `RealImages`.
-        models: dictionary, row of the table -> `UnpairedTranslator`. The
-            directions, the measures and the images of the report are those
+        models: dictionary from a row of the table to an `UnpairedTranslator`.
+            The directions, the measures and the images of the report are those
             of the first model.
         seed: seed of sampled styles.
     """
@@ -36,7 +36,7 @@ class TrainedModels:
         self.measures = type(first).measures
 
     def candidates(self, evidence, direction, measures):
-        """Returns the models' outputs, a dictionary: row -> `Candidate`.
+        """Returns a dictionary from rows to the models' outputs as `Candidate`.
 
         Args:
             evidence: `Evidence` of the direction.
@@ -60,7 +60,7 @@ class ImageFolders:
 
     Args:
         real: `RealImages`.
-        folders: dictionary, direction -> folder of its translations.
+        folders: dictionary from a direction to the folder of its translations.
         count: largest number of test images; None for all.
     """
 
@@ -72,10 +72,10 @@ class ImageFolders:
         self.measures = find_recipe("full")
 
     def candidates(self, evidence, direction, measures):
-        """Returns the images, a dictionary: "model" -> `Candidate`.
+        """Returns a dictionary from "model" to the images as a `Candidate`.
 
         See `TrainedModels.candidates` for the arguments. The measures are
-        ignored, because there are only the images.
+        ignored, because no other outputs than the images exist.
         """
         del measures
         names = self.real.names(ends(direction)[0])[: self.count]
@@ -87,10 +87,10 @@ class ImageFolders:
         del inputs, direction
 
     def _read(self, folder, names, fit):
-        """Returns the images with the names of the inputs as a `Candidate`.
+        """Returns a `Candidate` of the images with the names of the inputs.
 
-        If an input has no such image, all images of the folder are returned,
-        and `aligned` is False.
+        If an input has no image of its name, all images of the folder are
+        returned, and `aligned` is False.
         """
         files = {path.stem: path for path in list_images(folder)[0]}
         if not files:

@@ -1,4 +1,4 @@
-"""Computes a model's outputs for test images, which measures score."""
+"""Computes the outputs of a model for test images, to be scored by measures."""
 
 import functools
 
@@ -16,7 +16,8 @@ from tf_i2i.methods.capabilities import Embedding
 from tf_i2i.methods.capabilities import style_shape
 
 STYLES = 5  # Number of styles for each input in `Candidate.several`.
-STYLED_INPUTS = 32  # Number of inputs in `Candidate.several`.
+# Number of inputs that `Candidate.several` has translations of.
+STYLED_INPUTS = 32
 EXACT_INPUTS = 64  # Number of images in `Candidate.exact`.
 STEPS_BETWEEN = 7  # Number of images in an interpolation.
 _BATCH = 32
@@ -27,8 +28,8 @@ class Translations:
 
     Args:
         model: `UnpairedTranslator`; its phase is not changed.
-        seed: seed of sampled styles, for methods with styles. The style of an
-            image depends on the seed and on the image's index.
+        seed: seed of sampled styles, for methods with styles. The sampled style
+            of an image depends on the seed and on the image's index.
     """
 
     def __init__(self, model, seed=0):
@@ -140,8 +141,8 @@ class Translations:
             direction: the direction back.
 
         Returns:
-            Function, translations of the first inputs -> images; None for a
-            model that cannot translate in that direction.
+            Function from translations of the first inputs to images. None if
+            the model cannot translate in that direction.
         """
         if direction not in self.model.directions:
             return None
@@ -159,8 +160,8 @@ class Translations:
             images: `[N, S, S, 3]`, uint8 or float in [-1, 1].
             direction: "a_to_b" or "b_to_a".
             seed: seed of sampled styles; None for the seed of this object.
-            style: `[N, *style_shape]`. If it is None and the direction takes
-                a style, styles are sampled.
+            style: styles `[N, *style_shape]`. If it is None and the direction
+                takes a style, styles are sampled.
             rounded: whether to return uint8 instead of float32 in [-1, 1].
 
         Returns:

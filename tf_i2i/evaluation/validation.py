@@ -24,9 +24,9 @@ class Evaluation:
             also an evaluation at the end of each phase.
         recipe: measures to compute: "quick", "full", or the name of a method.
         features: name of the feature network; see `load_features`.
-        best: name of the number by which the best checkpoint is chosen. It is
-            averaged over the directions that have it. Note that "accuracy"
-            uses labels of B to choose the checkpoint.
+        best: name of the number by which the best checkpoint is chosen. The
+            number is averaged over the directions that have it. With "accuracy"
+            the checkpoint is chosen by labels of B.
         count: largest number of validation images of each domain.
 
     Raises:
@@ -89,8 +89,8 @@ class Validation:
         """Returns scores of the model with its current weights.
 
         Returns:
-            Dictionary, direction -> (name of a number -> float), and a list
-            of warnings; see `metrics.checks.verdict`.
+            Dictionary from directions to dictionaries from names of numbers to
+            floats; and a list of warnings, see `metrics.checks.verdict`.
         """
         scores, alarms = {}, []
         for direction, judge in self.judges.items():

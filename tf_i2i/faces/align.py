@@ -17,7 +17,7 @@ from tf_i2i.errors import UserError
 
 # Default margin: the eyes are then about a quarter of the crop's side apart.
 MARGIN = 0.15
-MARGINS = (-0.25, 2.0)  # Allowed range.
+MARGINS = (-0.25, 2.0)  # Smallest and largest allowed margin.
 
 # Positions in the face square of the left eye, the right eye, and the left and
 # the right corner of the mouth, left and right as seen in the image. The
@@ -28,8 +28,9 @@ EYES_AND_MOUTH = np.array(
 )
 CORNERS = np.array([(0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)])
 
-# Width over which the mirrored surroundings of a photo become blurred, and the
-# standard deviation of the blur, both as fractions of the crop's side.
+# Beyond the border of a photo its mirror image is shown, and becomes blurred
+# with growing distance. `_FADE` is the distance at which the blur is complete,
+# and `_BLUR` is its standard deviation, both as fractions of the crop's side.
 _FADE = 0.08
 _BLUR = 0.06
 
@@ -238,20 +239,21 @@ def warp(image, matrix, shape):
     """
     inverse = invert(matrix)
     scale = _scale(matrix)
-    # Takes only the region that is needed, and a few pixels more for the
-    # filters.
+    # Only the region that is needed is resampled, with a few more pixels on
+    # each side for the filters.
     seen = apply(inverse, CORNERS * shape[::-1])
     slack = 3 / min(1, scale)
     low = np.floor(seen.min(0) - slack).astype(int)
     high = np.ceil(seen.max(0) + slack).astype(int)
     region = Image.fromarray(_mirror(image, low, high))
-    # Pillow's `transform` aliases when it shrinks an image. `resize` does not,
-    # so it changes the scale first.
+    # Pillow's `transform` causes aliasing when it shrinks an image, and
+    # `resize` does not. Therefore the scale is changed by `resize` first.
     sides = np.maximum(1, np.rint(scale * (high - low))).astype(int)
     region = region.resize(tuple(sides), Image.Resampling.BICUBIC)
     inverse[:, 2] -= low
     inverse *= (sides / (high - low))[:, None]
-    # `transform` rounds bytes down, so it is given floats.
+    # `transform` rounds down if its input is uint8. Therefore its input is
+    # converted to floats.
     planes = [
         np.asarray(
             Image.fromarray(plane).transform(

@@ -14,16 +14,18 @@ from tf_i2i.faces.align import in_box
 KINDS = ("people", "cats")
 _PACKAGES = {"people": "mtcnn", "cats": "cv2"}
 _EXTRA = "faces"
-# Photos are shrunk to this long side first. Faces of at least 20 pixels are
-# then found.
+# Larger photos are shrunk until their long side has this many pixels. Faces of
+# at least 20 pixels in the shrunken photo are found.
 _SIDE = 1024
-# Least confidence of mtcnn. People's faces score higher; drawings and cats
-# score lower.
+# A detection of mtcnn counts as a face if its confidence is at least this
+# number. Faces of people have a higher confidence; drawings and cats have a
+# lower one.
 _CONFIDENCE = 0.9
-# Long sides that a photo is resized to, one after the other, until a cat is
-# found -> number of overlapping boxes that must agree. Close-ups are found best
-# in small images. In larger ones patterns of the fur are sometimes mistaken for
-# faces, so more boxes must agree.
+# A photo is resized to the long sides that are the keys, one after the other,
+# until a cat is found. The values are the numbers of overlapping boxes that
+# must agree. Close-ups are found best in small images. In larger images
+# patterns of the fur are sometimes mistaken for faces, so that more boxes must
+# agree.
 _CAT_VOTES = {128: 8, 256: 20, 512: 40}
 
 
@@ -66,14 +68,15 @@ def _sort_key(face):
 
 
 def _people_finder():
-    # Keras' dtype policy at this moment is the precision of its networks.
+    # The networks of mtcnn get the precision of Keras' dtype policy at the time
+    # when they are built.
     network = optional("mtcnn", _EXTRA).MTCNN()
 
     def find(photo):
         shrunk, scale = _shrink(Image.fromarray(photo), _SIDE)
         rows = network.detect_faces(np.array(shrunk), output_type="numpy")
-        # The columns are: image, 4 of the box, confidence, x of 5 points, y
-        # of 5 points.
+        # The columns are: number of the image, 4 numbers of the box,
+        # confidence, x of 5 points, y of 5 points.
         rows = rows[rows[:, 5] >= _CONFIDENCE]
         if not len(rows):  # The columns of the points may be missing then.
             return []

@@ -11,8 +11,8 @@ from tf_i2i.faces import align
 
 BACKGROUNDS = ("keep", "white", "blur")
 
-# Centre and half axes of the oval in the face square: it reaches from above
-# the hairline to below the chin.
+# Centre and half axes of the oval in the face square. The oval reaches from
+# above the hairline to below the chin.
 _CENTRE = (0.5, 0.45)
 _AXES = (0.52, 0.64)
 _FEATHER = 0.15  # Width of the soft edge, as a share of the face square's side.

@@ -11,7 +11,8 @@ import numpy as np
 from tf_i2i.errors import UserError
 from tf_i2i.images import to_float
 
-LEVELS = (0.0, 255.0)  # Default range of the images that files' networks take.
+# Default range of the images that networks in files take.
+LEVELS = (0.0, 255.0)
 _NUMBER = r"(-?\d*\.?\d+)"
 _RANGED_FILE = re.compile(
     rf"((?:savedmodel|kerasfile|tflite):.+):{_NUMBER}:{_NUMBER}"
@@ -136,7 +137,9 @@ class Features:
             )
 
         def forward(images):
-            # `self.forward` scales [-1, 1] to [0, 255]; undo that here.
+            # `self.forward` scales images from [-1, 1] to [0, 255]. The values
+            # that the network shall receive are therefore scaled back to
+            # [-1, 1] first.
             wanted = low + (images + 1) / 2 * (high - low)
             return self.forward(wanted / 127.5 - 1)
 

@@ -38,8 +38,8 @@ def cached_embeddings(features, images, grid):
         vectors = features.embed(images, grid=grid)
     memory = io.BytesIO()
     np.save(memory, vectors)
-    # Errors are ignored, because without the file only the next evaluation
-    # takes longer.
+    # Errors are ignored, because a missing cache file only makes the next
+    # evaluation slower.
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         beside = path.with_suffix(f".{os.getpid()}.tmp")

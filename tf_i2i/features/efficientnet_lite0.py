@@ -13,10 +13,11 @@ from tf_i2i.features.base import Features
 from tf_i2i.features.base import weights_hash
 from tf_i2i.features.torch_file import read_tensors
 
-# Number of blocks of each stage, and the stride of its first block.
+# Number of blocks in each stage, and stride of the stage's first block.
 STAGES = ((1, 1), (2, 2), (2, 2), (3, 2), (3, 1), (4, 2), (1, 1))
 EPSILON = 1e-3
-# Feature maps: the last stage of each resolution, then the last convolution.
+# The feature maps are the outputs of the last stage at each resolution and the
+# output of the last convolution.
 TAPS = ("stage1", "stage2", "stage3", "stage5", "stage7", "head")
 
 
@@ -66,7 +67,8 @@ def _forward(tensors):
         return convolve(tf.nn.relu6(y), f"{name}._project_conv")
 
     def forward(images):
-        # The network takes (level - 127) / 128, level in [0, 255].
+        # The inputs of the network are (level - 127) / 128, where level is in
+        # [0, 255].
         x = ((images + 1) * 127.5 - 127.0) / 128.0
         x = tf.nn.relu6(convolve(x, "_conv_stem", 2))
         maps = {}
@@ -95,7 +97,8 @@ def _fold_norms(tensors):
             norms[f"_blocks.{block}._{kind}_conv"] = f"_blocks.{block}._bn{i}"
     layers = {}
     for name, norm in norms.items():
-        if f"{name}.weight" not in tensors:  # The first block does not expand.
+        # The first block has no expanding convolution.
+        if f"{name}.weight" not in tensors:
             continue
         kernel = tensors[f"{name}.weight"].astype(np.float64)
         gamma, beta, mean, variance = (

@@ -17,10 +17,11 @@ from tf_i2i.features.base import weights_hash
 from tf_i2i.features.vgg import check_taps
 from tf_i2i.features.vgg import vgg_forward
 
-# Means of the channels blue, green and red that are subtracted, in levels.
+# Means that are subtracted from the channels blue, green and red, in levels of
+# 255.
 MEANS = (104.00699, 116.66877, 122.67892)
 CONVOLUTIONS = (2, 2, 3, 3, 3)
-# The last feature maps of the blocks, the layers that LPIPS uses.
+# The last feature map of each block. LPIPS uses these layers.
 TAPS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3")
 
 

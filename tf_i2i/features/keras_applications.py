@@ -11,11 +11,13 @@ from tf_i2i.features.vgg import check_taps
 from tf_i2i.features.vgg import vgg_forward
 
 _URL = "https://storage.googleapis.com/tensorflow/"
-# Means of blue, green and red that Keras subtracts from images for VGG, in
-# levels of 255.
+# Means that Keras subtracts from the channels blue, green and red of images for
+# VGG, in levels of 255.
 _VGG_MEANS = (103.939, 116.779, 123.68)
-# Name -> folder below `_URL` and file name of the ImageNet weights, default
-# feature maps, input size (None: any), smallest side of an image in pixels.
+# The keys are names of networks. The values are: the folder below `_URL` and
+# the file name of the ImageNet weights, the default feature maps, the input
+# size in pixels (None for any size), and the smallest allowed side of an image
+# in pixels.
 _NETWORKS = {
     "InceptionV3": (
         "keras-applications/inception_v3",
@@ -143,7 +145,7 @@ def _imagenet_file(name):
         keras.utils.get_file(
             file, url, cache_dir=path.parent.parent, cache_subdir="models"
         )
-    except Exception as error:  # Keras raises no narrower class.
+    except Exception as error:  # Keras raises a plain `Exception`.
         raise UserError(
             f"`keras:{name}` needs ImageNet weights that could not be "
             f"downloaded. On a machine with internet access, download {url}. "

@@ -61,8 +61,9 @@ def saved_model(path, signature=DEFAULT_SIGNATURE):
         if spec.dtype == tf.uint8:
             levels = tf.round(levels)
         given = {argument: tf.cast(levels, spec.dtype)}
-        # This refers to `model`, not to `function`, so that the variables
-        # stay in memory.
+        # The inner function refers to `model` and not to `function`, because
+        # the variables stay in memory only as long as something refers to
+        # `model`.
         results = model.signatures[signature](**given)
         return {name: tf.cast(results[name], tf.float32) for name in taps}
 

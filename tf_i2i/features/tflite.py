@@ -58,8 +58,8 @@ def tflite(path):
         rows = []
         for i in range(0, len(levels), shape[0]):
             part = levels[i : i + shape[0]]
-            # Fills the last batch up with repeated images; their results are
-            # dropped below.
+            # The last batch is filled up with repeated images, whose results
+            # are dropped below.
             part = np.resize(part, shape) if len(part) < shape[0] else part
             interpreter.set_tensor(given, part.astype(inputs[0]["dtype"]))
             interpreter.invoke()
@@ -95,7 +95,8 @@ def _interpreter(path, content):
         from tensorflow import lite as litert
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # TensorFlow's own is deprecated.
+            # TensorFlow's own interpreter warns that it is deprecated.
+            warnings.simplefilter("ignore")
             return litert.Interpreter(model_content=content)
     except ValueError as error:
         raise UserError(

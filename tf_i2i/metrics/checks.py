@@ -1,9 +1,9 @@
-"""Three numbers that reveal failures of training which losses do not show.
+"""Three numbers that reveal failures of training that the losses do not show.
 
 Each function takes some dozens of translations and their inputs, uint8 images
 `[N, H, W, 3]`, and returns one number. `verdict` turns the numbers into
-sentences that say what to try. The numbers are alarms and no scores: a good
-one does not prove that a translation is good.
+sentences that say what to try. The numbers are alarms and not scores, because a
+normal value does not prove that a translation is good.
 """
 
 import numpy as np
@@ -11,15 +11,17 @@ import numpy as np
 from tf_i2i.metrics.arrays import blocks
 from tf_i2i.metrics.arrays import check_pairs
 
-# Outputs with less than this share of the inputs' diversity count as all
-# alike. Domains differ in diversity, but seldom by a factor of five.
+# The translator counts as collapsed if the outputs' diversity is below this
+# share of the inputs' diversity. The diversities of two domains differ, but
+# seldom by a factor of five.
 COLLAPSED_BELOW = 0.2
 # Mean change of a pixel, in levels of 255, below which a translation counts
 # as a copy. Rounding, blur and a slight tint change pixels about as much.
 IDENTITY_BELOW = 4.0
-# A translation either keeps the luminance or loses it. A clearly negative
-# correlation means that training has settled on a negative of the input: the
-# start of training is bistable.
+# In a good translation the luminance correlates positively with that of the
+# input, or not at all. A clearly negative correlation means that training has
+# settled on the negative of the input, because at the start of training both
+# solutions are possible.
 INVERTED_BELOW = -0.3
 
 _LUMINANCE = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
@@ -36,7 +38,7 @@ def collapsed(outputs, inputs):
 
     Returns:
         Float: 0 if all outputs are the same image, 1 if they vary as much as
-        the inputs. If the inputs do not vary at all it is 1 and has no
+        the inputs. If all inputs are the same image, the result is 1 and has no
         meaning.
 
     Raises:
@@ -48,7 +50,7 @@ def collapsed(outputs, inputs):
 
 
 def identity(outputs, inputs):
-    """Returns the mean absolute change of a pixel, in levels; 0 for a copy.
+    """Returns the mean absolute change of the pixel values, in levels of 255.
 
     Args:
         outputs: uint8 `[N, H, W, 3]`, translations.
@@ -129,7 +131,7 @@ def verdict(outputs, inputs):
 
 
 def _spread(images):
-    """Root mean square difference of all values to the mean image's, levels."""
+    """Root mean square distance of images to their mean image, in levels."""
     mean = images.mean(axis=0, dtype=np.float64)
     squares = [
         ((images[part] - mean) ** 2).sum() for part in blocks(len(images), 32)
@@ -141,5 +143,6 @@ def _correlation(x, y):
     x, y = (image.astype(np.float64) @ _LUMINANCE for image in (x, y))
     x, y = x - x.mean(), y - y.mean()
     scale = np.sqrt((x**2).sum() * (y**2).sum())
-    # For a flat image `scale` is not exactly 0, because of rounding errors.
+    # The limit is above 0, because rounding errors keep `scale` from being
+    # exactly 0 for a flat image.
     return float((x * y).sum() / scale) if scale > 1e-6 else 0.0

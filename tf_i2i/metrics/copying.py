@@ -1,7 +1,8 @@
 """Measures of whether a translator returns copies of its training images.
 
-Random training images of the target domain get the best sliced Wasserstein,
-Frechet and coverage numbers of all. Only the functions here expose them.
+Random training images of the target domain get better sliced Wasserstein,
+Frechet and coverage scores than any translator. Only the functions in this
+module show that they are copies.
 """
 
 import numpy as np
@@ -28,8 +29,8 @@ def nearest(x, y):
         (within the precision of float64) the first is taken.
 
     Raises:
-        UserError: the elements differ in size, an array is empty, or a dtype
-            is another.
+        UserError: the elements differ in size, an array is empty, or an array
+            has another dtype.
     """
     x, y = _flat("x", x), _flat("y", y)
     if x.shape[1] != y.shape[1]:
@@ -71,7 +72,7 @@ def copy_rate(outputs, train, test):
 
 
 def copying_scores(outputs, train, test, real=None):
-    """Returns `copy_rate` and the mean distances that it is based on.
+    """Returns the result of `copy_rate`, and mean distances to real images.
 
     CDFT (Katzir et al. 2020, section 6.5) reports such distances.
 
@@ -82,11 +83,11 @@ def copying_scores(outputs, train, test, real=None):
 
     Returns:
         Dictionary of floats: `copy_rate`; `to_train`, the mean distance of an
-        output to its nearest training image, where a value far below `real`
-        means memorization; `to_test`, the mean distance of an output to its
-        nearest test image, where a small value means a likeness to real
-        images; and `real`, the mean distance of a test image to its nearest
-        training image, with which the other two are to be compared.
+        output to its nearest training image; `to_test`, the mean distance of an
+        output to its nearest test image; and `real`, the mean distance of a
+        test image to its nearest training image. A `to_train` far below `real`
+        means that training images were memorized. A small `to_test` means that
+        the outputs resemble real images.
 
     Raises:
         UserError: as `nearest`.
@@ -103,8 +104,9 @@ def copying_scores(outputs, train, test, real=None):
 
 
 def _rate(to_train, real):
-    # If test images repeat training images, the threshold can be 0, and a
-    # copy is not below it.
+    # If test images repeat training images, the threshold can be 0, and the
+    # distance 0 of a copy is not below it. Distances of 0 are therefore counted
+    # separately.
     near = to_train < np.percentile(real, _PERCENTILE)
     return float(np.mean(near | (to_train == 0)))
 
@@ -125,13 +127,14 @@ def _nearest_of_block(x, y):
     index = np.zeros(len(x), np.int64)
     for part in blocks(len(y), _BLOCK):
         candidates = y[part].astype(np.float64)
-        # Squared distance less |x|^2, which is the same for all candidates.
+        # This is the squared distance minus |x|^2. The order of the candidates
+        # is the same, because |x|^2 is equal for all of them.
         gaps = (candidates**2).sum(1) - 2 * x @ candidates.T
         near = gaps.argmin(1)
         gap = gaps[np.arange(len(x)), near]
         better = gap < best
         best[better] = gap[better]
         index[better] = near[better] + part.start
-    # Computed from differences, because the expansion above loses the digits
-    # of small distances.
+    # The distance is computed from differences, because the expansion above
+    # loses the digits of small distances.
     return np.sqrt(((x - y[index]) ** 2).sum(1)), index

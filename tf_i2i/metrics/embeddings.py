@@ -6,18 +6,19 @@ import numpy as np
 
 from tf_i2i.errors import UserError
 
-# Dimensions whose standard deviation is below this share of the largest one
-# are dropped.
+# Dimensions whose standard deviation is below this share of the largest
+# standard deviation are dropped.
 DEAD = 1e-3
-# Least divisor of a dimension, as a share of the median standard deviation.
+# Smallest number by which a dimension is divided, as a share of the median
+# standard deviation.
 FLOOR = 0.1
 
 
 def as_features(name, features, least=2):
     """Returns checked feature vectors in float64.
 
-    It warns if all vectors are the same and the estimator needs more than
-    one.
+    A warning is printed if all vectors are the same although the estimator
+    needs more than one vector.
 
     Args:
         name: name of the argument, for error messages.
@@ -28,8 +29,9 @@ def as_features(name, features, least=2):
         float64 `[N, D]`.
 
     Raises:
-        UserError: another dtype (float16 has only three digits) or shape, too
-            few vectors, or a value that is not finite.
+        UserError: `features` has another dtype (float16 has only three digits)
+            or shape, has too few vectors, or contains a value that is not
+            finite.
     """
     features = np.asarray(features)
     if features.dtype not in (np.float32, np.float64) or features.ndim != 2:
@@ -65,18 +67,18 @@ def standardizer(reference):
     """Returns a function that standardizes features dimension by dimension.
 
     Dividing by the standard deviation alone would amplify the noise of
-    dimensions that hardly vary, a fifth of the channels in some networks.
-    Dimensions whose standard deviation is below a thousandth of the largest
-    one are therefore dropped. The others are divided by their standard
-    deviation, or by a tenth of the median standard deviation of the
-    dimensions that are kept if that is larger.
+    dimensions that hardly vary. In some networks these are a fifth of the
+    channels. Dimensions whose standard deviation is below a thousandth of the
+    largest one are therefore dropped. The other dimensions are divided by their
+    standard deviation, or by a tenth of the median of these standard
+    deviations, whichever is larger.
 
     Args:
         reference: float64 `[N, D]`, the features whose mean and standard
             deviations are used.
 
     Returns:
-        Function: float64 `[M, D]` -> `[M, K]`, K <= D.
+        Function that maps float64 `[M, D]` to float64 `[M, K]`, K <= D.
     """
     mean, deviation = reference.mean(0), reference.std(0)
     alive = deviation >= DEAD * deviation.max()
@@ -87,7 +89,7 @@ def standardizer(reference):
 
 
 def principal(reference, count):
-    """Returns a projection on the first principal components of a set.
+    """Returns a function that projects on the first principal components.
 
     Args:
         reference: `[N, D]`, the features whose components are computed.
@@ -95,8 +97,8 @@ def principal(reference, count):
             most D.
 
     Returns:
-        Function: `[M, D]` -> float64 `[M, count]`. It subtracts the mean of
-        `reference` first.
+        Function that maps `[M, D]` to float64 `[M, count]`. The function
+        subtracts the mean of `reference` first.
     """
     reference = np.asarray(reference, np.float64)
     mean = reference.mean(0)
@@ -115,7 +117,7 @@ def principal(reference, count):
 
 
 def squared_distances(x, y):
-    """Returns squared Euclidean distances by one product of matrices.
+    """Returns squared Euclidean distances, computed by one matrix product.
 
     The distance of equal vectors is set to exactly 0, which rounding errors
     would otherwise prevent.
@@ -134,6 +136,6 @@ def squared_distances(x, y):
 
 
 def unit(vectors):
-    """Returns the vectors `[N, D]` scaled to length 1; zeros stay zeros."""
+    """Returns vectors `[N, D]` scaled to length 1; zero vectors stay zero."""
     norm = np.linalg.norm(vectors, axis=1, keepdims=True)
     return vectors / np.where(norm == 0, 1.0, norm)

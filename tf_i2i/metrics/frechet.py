@@ -6,9 +6,9 @@ Local Nash Equilibrium", 2017, arXiv 1706.08500, eq. 6: the squared
 covariances. It equals FID only for features of that paper's Inception
 network.
 
-With few images, and above all with fewer images than dimensions, most of the
-number is bias. Print N and the distance between two real sets beside it, use
-`pca`, or use the kernel distance instead.
+If there are few images, and above all if there are fewer images than
+dimensions, most of the distance is bias. In that case report N and the distance
+between two real sets as well, use `pca`, or use the kernel distance instead.
 """
 
 import numpy as np
@@ -22,10 +22,10 @@ from tf_i2i.metrics.embeddings import standardizer
 def frechet_distance(real, fake, pca=None, standardize=False):
     """Returns `|m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2))`, in float64.
 
-    m and S are the mean and the covariance (divided by N - 1) of a set. With
-    S = F'F the trace of the matrix root equals the nuclear norm of F1 F2'.
-    The norm needs no root of a matrix, and it is exact even for fewer images
-    than dimensions.
+    m and S are the mean and the covariance of a set (with the divisor N - 1).
+    If S = F'F, the trace of the matrix root equals the nuclear norm of F1 F2'.
+    Computing this norm needs no root of a matrix, and is exact even if there
+    are fewer images than dimensions.
 
     Args:
         real: `[N, D]`, float32 or float64: the reference.
@@ -57,7 +57,7 @@ def frechet_distance(real, fake, pca=None, standardize=False):
 def frechet_statistics(features):
     """Returns the statistics of a set that `frechet_from_statistics` takes.
 
-    They can be stored in place of the features.
+    The statistics can be stored instead of the features.
 
     Args:
         features: `[N, D]`, float32 or float64.
@@ -78,13 +78,13 @@ def frechet_statistics(features):
 def frechet_from_statistics(real, fake):
     """Returns the Frechet distance of two sets from their statistics.
 
-    It is a little less exact than `frechet_distance`, because eigenvalues
-    below 1e-16 of the largest one are lost.
+    The result is a little less exact than that of `frechet_distance`, because
+    eigenvalues below 1e-16 of the largest one are lost.
 
     Args:
         real: mean `[D]`, covariance `[D, D]` and N, from
             `frechet_statistics`; N is not used.
-        fake: the same of the other set.
+        fake: the same statistics of the other set.
 
     Returns:
         Float, 0 for equal statistics.
@@ -113,7 +113,7 @@ def _distance(x_mean, x_root, y_mean, y_root):
     cross = np.linalg.svd(x_root @ y_root.T, compute_uv=False).sum()
     traces = (x_root**2).sum() + (y_root**2).sum()
     gap = ((x_mean - y_mean) ** 2).sum()
-    # Only rounding errors could make it negative.
+    # Only rounding errors could make the distance negative.
     return float(max(gap + traces - 2 * cross, 0.0))
 
 

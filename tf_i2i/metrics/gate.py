@@ -1,15 +1,17 @@
-"""One score that every cheat fails.
+"""One score of style and content, which is low for every cheat.
 
-Scores of style alone reward a translator that returns training images of the
-target domain. Scores of content alone reward one that copies the input. The
-harmonic mean of the two is high only where both are.
+A cheat is a baseline without a translator. A score of style alone rewards a
+translator that returns training images of the target domain. A score of content
+alone rewards a translator that copies the input. The harmonic mean of the two
+scores is high only if both are high.
 """
 
 import warnings
 
 from tf_i2i.errors import UserError
 
-# Copy rate above which the score is 0; real test images have .05.
+# Copy rate above which the score is 0. Real test images have a copy rate of
+# .05.
 MOST_COPIES = 0.10
 
 
@@ -28,12 +30,12 @@ def gate(
     Args:
         called_b: share of translations that a probe classifies as the target
             domain (`share_called_b`).
-        called_b_copy: that share of the inputs themselves.
-        called_b_truth: that share of the ground truth, which the translator
-            never saw.
+        called_b_copy: the same share, of the inputs themselves.
+        called_b_truth: the same share, of the ground truth, which the
+            translator never saw.
         recall: `retrieval(...)["r@5"]` of the translations.
-        recall_copy: that recall of the inputs themselves.
-        recall_random: that recall of random images of the target domain.
+        recall_copy: the same recall, of the inputs themselves.
+        recall_random: the same recall, of random images of the target domain.
         copy_rate: `copy_rate` of the translations.
 
     Returns:

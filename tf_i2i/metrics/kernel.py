@@ -1,9 +1,9 @@
 """Kernel distance between two sets of features.
 
+The squared maximum mean discrepancy with the kernel `(x'y / D + 1)^3`; see
 Binkowski, Sutherland, Arbel, Gretton, "Demystifying MMD GANs", 2018, arXiv
-1801.01401, section 4: squared maximum mean discrepancy with the kernel
-`(x'y / D + 1)^3`. The estimate is unbiased for every N. It equals KID only for
-features of the FID Inception network.
+1801.01401, section 4. The estimate is unbiased for every N. The distance equals
+KID only for features of the FID Inception network.
 """
 
 import numpy as np
@@ -16,7 +16,7 @@ _BLOCK = 1024
 
 
 def kernel_distance(x, y, subset_size=1000, subsets=100, seed=2020):
-    """Returns the mean and standard deviation over random subsets.
+    """Returns mean and standard deviation of the distance of random subsets.
 
     The random number generator, the order of the samples and the defaults are
     those of torch-fidelity, so that the numbers are the same if `x` is its
@@ -35,8 +35,8 @@ def kernel_distance(x, y, subset_size=1000, subsets=100, seed=2020):
         Mean and population standard deviation over the subsets.
 
     Raises:
-        UserError: the features have another dtype or shape, or are fewer than
-            `subset_size`.
+        UserError: the features have another dtype or shape, or there are fewer
+            than `subset_size` of them.
     """
     if subset_size < 2:
         raise UserError(
@@ -66,8 +66,8 @@ def kernel_distance_full(x, y):
         y: `[M, D]`; N and M may differ.
 
     Returns:
-        Float. For two sets of the same distribution it scatters around 0, so
-        it can be slightly negative.
+        Float. For two sets from the same distribution the value varies around 0
+        and can therefore be slightly negative.
 
     Raises:
         UserError: the features have another dtype or shape.
@@ -83,7 +83,7 @@ def _unbiased(x, y):
 
 
 def _within(x):
-    """Mean of the kernel over all pairs of a vector and another one."""
+    """Mean of the kernel over all pairs of two different vectors."""
     itself = (((x * x).sum(1) / x.shape[1] + 1) ** 3).sum()
     return (_kernel_sum(x, x) - itself) / (len(x) * (len(x) - 1))
 

@@ -6,7 +6,8 @@ and Diversity Metrics for Generative Models", 2020, arXiv 2002.09797. Each
 vector of a set is the centre of a ball that reaches to its k-th nearest
 neighbour in the same set.
 
-One good image repeated has precision 1, so read coverage and recall as well.
+A set that repeats one good image has precision 1. Therefore coverage and recall
+must be read as well.
 """
 
 import numpy as np
@@ -16,7 +17,7 @@ from tf_i2i.metrics.embeddings import as_features
 from tf_i2i.metrics.embeddings import check_width
 from tf_i2i.metrics.embeddings import squared_distances
 
-# Number of distances that are computed at once: 64 MB.
+# Number of distances that are computed at once. They take 64 MB.
 _BLOCK = 2**23
 # Squared distances count as equal if they differ by less than this share.
 _TIE = 1e-10
@@ -44,8 +45,8 @@ def precision_recall_density_coverage(real, fake, k=5, inclusive=False):
         vector.
 
     Raises:
-        UserError: the features have another dtype or shape, or are too few
-            for `k`.
+        UserError: the features have another dtype or shape, or there are too
+            few of them for `k`.
     """
     if k < 1:
         raise UserError(f"`k` must be 1 or more. Received: {k}")
@@ -78,7 +79,7 @@ def precision_recall_density_coverage(real, fake, k=5, inclusive=False):
 
 
 def _radii(x, k):
-    """Squared distances `[N]` of the vectors to their k-th neighbours."""
+    """Squared distances `[N]` of vectors to their k-th nearest neighbours."""
     # Index 0 is the vector itself, so index k is its k-th neighbour.
     return np.concatenate(
         [np.partition(gaps, k, axis=1)[:, k] for _, gaps in _blocks(x, x)]
@@ -86,7 +87,7 @@ def _radii(x, k):
 
 
 def _blocks(x, y):
-    """Yields slices of `x` and the squared distances of each to all of `y`."""
+    """Yields slices of `x`, each with its squared distances to all of `y`."""
     rows = max(_BLOCK // len(y), 1)
     for start in range(0, len(x), rows):
         part = slice(start, start + rows)

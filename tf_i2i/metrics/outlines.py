@@ -1,7 +1,7 @@
 """A measure of whether two images have outlines at the same pixel positions.
 
-It shows what a translation does to shapes: a translation that changes only
-colours and texture keeps the outlines of its input.
+The measure shows whether a translation changes shapes. A translation that
+changes only colours and texture keeps the outlines of its input.
 """
 
 import numpy as np
@@ -9,8 +9,9 @@ import numpy as np
 from tf_i2i.extras import optional
 from tf_i2i.metrics.arrays import check_pairs
 
-_SHARE = 0.1  # Share of the pixels that count as outlines: the steepest.
-# Standard deviation of the blur in pixels, for images of 64 pixels: it
+# Share of the pixels that count as outlines, those with the largest gradient.
+_SHARE = 0.1
+# Standard deviation of the blur in pixels, for images of 64 pixels. The blur
 # removes texture, which is finer than outlines.
 _SIGMA = 1.0
 _SIDE = 64
@@ -22,11 +23,12 @@ def outline_overlap(x, y, per_image=False):
     The outlines of an image are the tenth of its pixels where brightness
     changes most, after a Gaussian blur whose standard deviation is 1 pixel in
     images of 64 pixels. The score is the F-measure of boundaries (Martin,
-    Fowlkes and Malik 2004): an outline pixel counts as found if the other
-    image has one within 1 pixel, again in images of 64 pixels. Blur and
-    tolerance grow in proportion in larger images. In smaller images both stay
-    1 pixel, so that these score higher: compare only numbers of one size.
-    Colours, contrast and the sign of a step of brightness do not matter.
+    Fowlkes and Malik 2004): an outline pixel counts as found if the other image
+    has one within 1 pixel, again in images of 64 pixels. Blur and tolerance
+    grow in proportion in larger images. In smaller images both stay 1 pixel, so
+    that smaller images have higher scores. Therefore compare only scores of
+    images of one size. Colours, contrast and the sign of a change of brightness
+    do not matter.
 
     Args:
         x: uint8 `[N, H, W, 3]`.
@@ -35,9 +37,9 @@ def outline_overlap(x, y, per_image=False):
 
     Returns:
         Float in [0, 1], the mean over pairs; float64 `[N]` if `per_image`. A
-        copy scores 1, and a pair of which an image has no outlines scores 0.
-        Images of different content score what chance gives, which is above 0,
-        above all where all images show a face at the same place.
+        copy has the score 1. A pair has the score 0 if one of its images has no
+        outlines. Two unrelated images have a score above 0 by chance, above all
+        if all images show a face at the same position.
 
     Raises:
         UserError: not uint8 images, or the shapes differ.
@@ -68,5 +70,6 @@ def _outlines(image, ndimage, sigma):
     """Boolean mask `[H, W]` of the pixels where brightness changes most."""
     grey = image.astype(np.float64).mean(-1)
     steep = ndimage.gaussian_gradient_magnitude(grey, sigma, mode="nearest")
-    # In flat images the gradient is not exactly 0, because of rounding errors.
+    # The limit is above 0, because rounding errors keep the gradient of a flat
+    # image from being exactly 0.
     return (steep > 1e-6) & (steep >= np.quantile(steep, 1 - _SHARE))

@@ -2,8 +2,8 @@
 
 Zhang et al. 2018, "The Unreasonable Effectiveness of Deep Features as a
 Perceptual Metric", equation 1. The feature maps come from any network of
-`tf_i2i.features`. The result equals LPIPS only for the networks and the
-weights of that paper, so name it after the network that was used.
+`tf_i2i.features`. The result equals LPIPS only for the networks and the weights
+of that paper. For other networks it should be named after the network.
 """
 
 from itertools import combinations
@@ -14,8 +14,8 @@ from tf_i2i.errors import UserError
 from tf_i2i.metrics.arrays import blocks
 from tf_i2i.metrics.arrays import check_floats
 
-# Added to the norm, as in the authors' code, so that a position whose features
-# are all zero stays zero.
+# This number is added to the norm, as in the authors' code, so that a position
+# whose features are all zero stays zero.
 _EPSILON = 1e-10
 _BLOCK = 16
 
@@ -23,17 +23,17 @@ _BLOCK = 16
 def perceptual_distance(taps_x, taps_y, weights=None, per_image=False):
     """Returns the distance of image i of one set to image i of the other.
 
-    At each layer the feature vector of every position is scaled to unit
-    length. The squared differences are multiplied by the weights and summed
-    over the channels; the mean is taken over positions, and the results are
-    summed over the layers.
+    At each layer the feature vector of every position is scaled to unit length.
+    The squared differences are multiplied by the weights, summed over channels
+    and averaged over positions. The results of all layers are summed.
 
     Args:
         taps_x: dictionary or list of feature maps, float32 or float64
             `[N, h, w, C]`, one for each layer.
-        taps_y: feature maps of the other images, same layers and shapes.
-        weights: C non-negative weights for each layer, in a dictionary or
-            list like the taps (called "lin" in LPIPS); None for weights of 1.
+        taps_y: feature maps of the other images, with the same layers and
+            shapes.
+        weights: dictionary or list like the taps, with C non-negative weights
+            for each layer, which LPIPS calls "lin"; None for weights of 1.
         per_image: whether to return the values of all images.
 
     Returns:
@@ -59,8 +59,8 @@ def perceptual_distance(taps_x, taps_y, weights=None, per_image=False):
 def diversity(outputs, weights=None):
     """Returns the mean distance between several translations of one input.
 
-    StarGAN v2 (with K = 10) and MUNIT report this number. Noise scores well
-    too, so print a content score beside it.
+    StarGAN v2 (with K = 10) and MUNIT report this number. Noise also has a high
+    diversity. Therefore a score of content must be reported as well.
 
     Args:
         outputs: K sets of feature maps, each as `perceptual_distance` takes
@@ -71,7 +71,8 @@ def diversity(outputs, weights=None):
         Float, the mean over all pairs of the K translations and over inputs.
 
     Raises:
-        UserError: fewer than two sets, or as `perceptual_distance`.
+        UserError: there are fewer than two sets, or an error of
+            `perceptual_distance` occurs.
     """
     if len(outputs) < 2:
         raise UserError(

@@ -3,9 +3,10 @@
 Every function takes uint8 images `[N, H, W, 3]`. Sums are computed in float64
 or in integers, so that no result depends on how images are batched.
 
-None of these scores is meaningful by itself. A blurred copy of the input beats
-the input in PSNR and SSIM, and a white image can have the best accuracy within
-16 levels. Print `constant_baselines` and the copied input in the same table.
+None of these scores is meaningful by itself. A blurred copy of the input has a
+better PSNR and SSIM than the input, and a white image can have the best
+accuracy within 16 levels. Therefore report the scores of `constant_baselines`
+and of the copied input in the same table.
 """
 
 import numpy as np
@@ -16,11 +17,12 @@ from tf_i2i.metrics.arrays import blocks
 from tf_i2i.metrics.arrays import check_images
 from tf_i2i.metrics.arrays import check_pairs
 
-# PSNR that identical images get, in dB; theirs would be infinite. One value of
-# a 128-pixel image that is wrong by one level gives 95 dB.
+# Largest PSNR in dB, which identical images get instead of infinity. If one
+# value of a 128-pixel image is wrong by one level, the PSNR is 95 dB.
 PSNR_CAP = 100.0
 
-# Wang, Simoncelli, Bovik (2003), "Multiscale structural similarity".
+# Weights of the five scales, from Wang, Simoncelli, Bovik (2003), "Multiscale
+# structural similarity".
 _SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 _WINDOW = 11
 _SIGMA = 1.5
@@ -56,11 +58,11 @@ def ssim(x, y, per_image=False):
     """Returns the structural similarity (Wang et al. 2004) of pairs.
 
     It is computed by scikit-image with the settings of the paper: a Gaussian
-    window of 11 pixels with a standard deviation of 1.5, population
-    covariances, and each channel by itself.
+    window of 11 pixels with a standard deviation of 1.5, and population
+    covariances. Each channel is compared separately.
 
     Args:
-        x: uint8 `[N, H, W, 3]`, sides of at least 11 pixels.
+        x: uint8 `[N, H, W, 3]`, with sides of at least 11 pixels.
         y: uint8, same shape.
         per_image: whether to return the values of all images.
 
@@ -93,15 +95,15 @@ def ssim(x, y, per_image=False):
 def ms_ssim(x, y, per_image=False):
     """Returns the multi-scale structural similarity of pairs.
 
-    This is the variant of Karras et al. (2018). It has five scales for every
-    image size; each scale is the 2x2 mean of the one before. Where an image
-    is smaller than the window of 11 pixels, the window shrinks to the image,
-    and its standard deviation shrinks in proportion. Common packages refuse
-    images below 161 pixels, so numbers at 32 or 64 pixels cannot be compared
-    with those of other packages.
+    This is the variant of Karras et al. (2018). It uses five scales for every
+    image size. Each scale consists of the means of 2x2 pixels of the scale
+    before. Where an image is smaller than the window of 11 pixels, the window
+    shrinks to the image, and its standard deviation shrinks in proportion.
+    Common packages refuse images below 161 pixels, so numbers at 32 or 64
+    pixels cannot be compared with those of other packages.
 
     Args:
-        x: uint8 `[N, H, W, 3]`, sides of at least 16 pixels.
+        x: uint8 `[N, H, W, 3]`, with sides of at least 16 pixels.
         y: uint8, same shape.
         per_image: whether to return the values of all images.
 
@@ -121,8 +123,9 @@ def ms_ssim(x, y, per_image=False):
 def ms_ssim_within(images):
     """Returns the mean `ms_ssim` of the pairs (0, 1), (2, 3), ... of one set.
 
-    Karras et al. (2018) measure diversity by it, over 10,000 pairs: it is
-    high where the images of a set resemble one another.
+    Karras et al. (2018) measure diversity by this number, computed over 10,000
+    pairs. A high value means that the images of a set resemble one another, so
+    that their diversity is low.
 
     Args:
         images: uint8 `[N, H, W, 3]` in random order, at least two. If N is
@@ -155,8 +158,8 @@ def accuracy_within(output, truth, levels=16, norm="max", mask=None):
             largest difference of the three channels, or "euclidean", the
             distance in RGB. The paper does not say which it uses.
         mask: bool, `[N, H, W]` or a shape that broadcasts to it: True for the
-            pixels that are counted. Where the background is flat, count only
-            the foreground.
+            pixels that are counted. If the background is flat, only the
+            foreground should be counted.
 
     Returns:
         Float in [0, 1], over the counted pixels of all images together.
@@ -190,8 +193,8 @@ def constant_baselines(images):
 
     Returns:
         Dictionary of uint8 `[H, W, 3]`: `mean` and `median`, the rounded mean
-        and median over the images at each pixel; `commonest`, the most
-        frequent colour of all pixels, everywhere; and `white`.
+        and median over the images at each pixel; `commonest`, an image in the
+        most frequent colour of all pixels; and `white`.
 
     Raises:
         UserError: not uint8 images.
@@ -207,7 +210,8 @@ def constant_baselines(images):
         counts[found] += times
     code = int(counts.argmax())
     colour = np.array([code >> 16, code >> 8 & 255, code & 255], np.uint8)
-    # Row by row, because the median copies its argument.
+    # The median is computed row by row, because `np.median` copies its
+    # argument.
     rows = [np.median(images[:, r], axis=0) for r in range(shape[0])]
     return {
         "mean": np.rint(total / len(images)).astype(np.uint8),
@@ -245,11 +249,11 @@ def colour_distance(x, y):
 
 
 def round_trip_error(images, returned, per_image=False):
-    """Returns the mean absolute error of a translation there and back.
+    """Returns the mean absolute error of a round trip to the other domain.
 
-    The caller must round the translation in between to uint8 as well:
-    differences below one level can carry a hidden message that makes the way
-    back easy (`robustness.sensitivity` measures that).
+    The caller must also round the intermediate translation to uint8. Otherwise
+    differences below one level can carry hidden information that makes the
+    translation back easy (see `robustness.sensitivity`).
 
     Args:
         images: uint8 `[N, H, W, 3]`, the inputs.
@@ -272,7 +276,7 @@ def round_trip_error(images, returned, per_image=False):
 
 
 def _in_blocks(x, y, function):
-    """Values `[N]` of a function that takes blocks of both in float64."""
+    """Values `[N]` of a function that is applied to blocks in float64."""
     parts = [
         function(x[part].astype(np.float64), y[part].astype(np.float64))
         for part in blocks(len(x), _BLOCK)
@@ -319,8 +323,8 @@ def _colour(images):
         squares += (values**2).sum(0)
     count = images.size // 3
     mean = total / count
-    # The difference is computed in integers, so that it is exactly 0 for one
-    # flat colour.
+    # The difference is computed in integers, so that the variance is exactly 0
+    # if all pixels have the same colour.
     variance = (count * squares.astype(object) - total.astype(object) ** 2) / (
         count**2
     )
@@ -361,7 +365,7 @@ def _gaussian(size, sigma):
 
 
 def _filter(images, window):
-    """Filters rows and columns with a window, without padding."""
+    """Filters rows and columns of images with a window, without padding."""
     size = len(window)
     height, width = (side - size + 1 for side in images.shape[1:3])
     rows = sum(w * images[:, k : k + height] for k, w in enumerate(window))

@@ -1,4 +1,4 @@
-"""Scores by newly trained linear classifiers ("probes") of frozen features.
+"""Scores that newly trained linear classifiers ("probes") of features give.
 
 The critic or classifier of the trained model itself cannot serve as a judge,
 because it was trained against or together with the translator. The probes here
@@ -29,9 +29,10 @@ class Probe:
     """A trained linear classifier of features.
 
     Attributes:
-        predict: function, features `[N, D]` -> labels `[N]`.
-        accuracy: share of held-out features that it classifies correctly.
-        balanced: mean over the classes of the accuracy on each class.
+        predict: function that maps features `[N, D]` to labels `[N]`.
+        accuracy: share of held-out features that the probe classifies
+            correctly.
+        balanced: mean of the accuracies of all classes.
     """
 
     predict: Callable
@@ -56,8 +57,8 @@ def linear_probe(features, labels, seed=0, held_out=None):
         A `Probe`.
 
     Raises:
-        UserError: features or labels have another dtype or shape, or a class
-            has fewer than two features; or scikit-learn is missing.
+        UserError: features or labels have another dtype or shape, a class has
+            fewer than two feature vectors, or scikit-learn is missing.
     """
     features, labels = _labelled("features", features, labels)
     if held_out is None:
@@ -87,15 +88,16 @@ def share_called_b(probe, features, b=1):
 def proxy_a_distance(a, b, seed=0):
     """Returns how well a new probe distinguishes the embeddings of two domains.
 
-    Ben-David et al., "Analysis of Representations for Domain Adaptation",
-    2007: `2 (1 - 2 e)`. Here e is the balanced error on the held-out half of
-    each set, or 1 minus the error if it is above one half; the smallest over
-    `STRENGTHS` is taken. Choosing by the test error is part of the common
-    definition; it makes small sets look a little more separable than they
-    are.
+    The distance is `2 (1 - 2 e)` (Ben-David et al., "Analysis of
+    Representations for Domain Adaptation", 2007). Here e is the balanced error
+    on the held-out half of each set, or 1 minus this error if the error is
+    above one half. Of the errors for all values of `STRENGTHS` the smallest is
+    taken. This choice by the test error is part of the common definition. It
+    makes small sets look a little more separable than they are.
 
-    An encoder that maps all images to one point scores 0 as well. Print the
-    accuracy of a class probe on the same embeddings to exclude that.
+    An encoder that maps all images to one point has the distance 0 as well. To
+    exclude this case, report the accuracy of a class probe on the same
+    embeddings.
 
     Args:
         a: `[N, D]`, float32 or float64: embeddings of domain A.
@@ -103,12 +105,12 @@ def proxy_a_distance(a, b, seed=0):
         seed: seed of the random split into halves.
 
     Returns:
-        Dictionary of floats: `distance`, in [0, 2], 0 for domains that cannot
-        be distinguished; `error`, e above, in [0, 0.5].
+        Dictionary of floats: `distance`, in [0, 2], which is 0 for domains that
+        cannot be distinguished; and `error`, the error e, in [0, 0.5].
 
     Raises:
-        UserError: the features have another dtype or shape, or a domain has
-            fewer than two; or scikit-learn is missing.
+        UserError: the features have another dtype or shape, a domain has fewer
+            than two vectors, or scikit-learn is missing.
     """
     a, b = as_features("a", a), as_features("b", b)
     check_width("b", b, a.shape[1])
@@ -124,15 +126,16 @@ def proxy_a_distance(a, b, seed=0):
 
 
 def agreement(predicted, labels):
-    """Returns the accuracy of predictions.
+    """Returns the accuracy and the balanced accuracy of predictions.
 
     Args:
         predicted: predicted labels `[N]`.
         labels: true labels `[N]`.
 
     Returns:
-        Dictionary of floats in [0, 1]: `accuracy`; `balanced`, the mean over
-        the classes of `labels` of the accuracy on each class.
+        Dictionary of floats in [0, 1]: `accuracy`, the share of correct
+        predictions; and `balanced`, the mean of the accuracies of all classes
+        of `labels`.
 
     Raises:
         UserError: the numbers of labels differ; or scikit-learn is missing.
@@ -155,8 +158,8 @@ def agreement(predicted, labels):
 def hungarian_accuracy(predicted, labels):
     """Returns the accuracy under the best one-to-one renaming of the classes.
 
-    If it is far above the plain accuracy, classes are kept apart but
-    exchanged.
+    If this accuracy is far above the plain accuracy, the classes are kept apart
+    but exchanged.
 
     Args:
         predicted: predicted labels `[N]`.
@@ -177,7 +180,7 @@ def hungarian_accuracy(predicted, labels):
 
 
 def _fit(features, labels, strength):
-    """Trains a logistic regression; returns its function features -> labels."""
+    """Returns the prediction function of a trained logistic regression."""
     models = optional("sklearn.linear_model", "eval")
     exceptions = optional("sklearn.exceptions", "eval")
     scaled = standardizer(features)
@@ -185,8 +188,9 @@ def _fit(features, labels, strength):
         C=strength, class_weight="balanced", max_iter=_ITERATIONS
     )
     with warnings.catch_warnings():
-        # On separable data the last digits of the weights need very many
-        # iterations, so this warning is expected.
+        # If the data are separable, the last digits of the weights need very
+        # many iterations, so that a warning about missing convergence is
+        # expected.
         warnings.simplefilter("ignore", exceptions.ConvergenceWarning)
         model.fit(scaled(features), labels)
 
@@ -199,7 +203,7 @@ def _fit(features, labels, strength):
 
 
 def _halves(features, labels, seed):
-    """Returns training features, test features, training and test labels."""
+    """Returns training and test features, and training and test labels."""
     names, counts = np.unique(labels, return_counts=True)
     if counts.min() < 2:
         raise UserError(

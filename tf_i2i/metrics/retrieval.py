@@ -1,7 +1,8 @@
 """Measures of whether translations stay nearest to their own inputs.
 
-They take two sets of embeddings that correspond one to one: vector i of one
-set is the partner of vector i of the other. Training does not use these pairs.
+The functions take two sets of embeddings that correspond one to one. Vector i
+of one set is the partner of vector i of the other set. Training does not use
+these pairs.
 """
 
 import warnings
@@ -23,9 +24,9 @@ _TIE = 1e-10
 def retrieval(queries, gallery, metric="cosine"):
     """Returns how well each query retrieves its own partner from the gallery.
 
-    The rank of a partner is 1 plus the number of other vectors that are
-    nearer to the query. A vector at the same distance as the partner counts
-    one half, so that constant embeddings get the median rank of chance,
+    The rank of a partner is 1 plus the number of other vectors that are nearer
+    to the query. A vector at the same distance as the partner counts as one
+    half. Therefore constant embeddings have the median rank that chance gives,
     (N + 1) / 2, and retrieve no partner.
 
     Args:
@@ -34,9 +35,9 @@ def retrieval(queries, gallery, metric="cosine"):
         metric: "cosine" or "euclidean", the distance that is used.
 
     Returns:
-        Dictionary of floats: `r@1` and `r@5`, the shares of queries whose
-        partner has rank 1, and at most 5; `median_rank`, the median of the
-        ranks, 1 at best.
+        Dictionary of floats: `r@1`, the share of queries whose partner has rank
+        1; `r@5`, the share of queries whose partner has rank 5 or better; and
+        `median_rank`, the median of the ranks, which is 1 at best.
 
     Raises:
         UserError: the features have another dtype or shape, their numbers
@@ -48,7 +49,8 @@ def retrieval(queries, gallery, metric="cosine"):
     for part, gaps in _blocks(queries, gallery, metric):
         own = gaps[np.arange(len(gaps)), np.arange(part.start, part.stop)]
         nearer = (gaps < (own - slack[part])[:, None]).sum(1)
-        # The partner itself is among the vectors that are as near.
+        # The partner itself is also counted among these vectors, so that 1 is
+        # subtracted.
         as_near = (gaps <= (own + slack[part])[:, None]).sum(1) - 1
         found.append(1 + (nearer + as_near) / 2)
     ranks = np.concatenate(found)
@@ -60,14 +62,13 @@ def retrieval(queries, gallery, metric="cosine"):
 
 
 def semantic_consistency(x, y, metric="euclidean"):
-    """Returns the mean distance of partners relative to that of strangers.
+    """Returns the mean distance of partners, divided by that of other pairs.
 
-    If `x` are the embeddings of images by the encoder of their own domain,
-    and `y` the embeddings of their translations by the other encoder, the
-    distance of partners is what XGAN's semantic loss minimizes (Royer et al.
-    2017, arXiv 1711.05139, section 3). Dividing by the distance of strangers
-    (vectors that are no partners) makes the number independent of the scale
-    of the embeddings.
+    If `x` are the embeddings of images by the encoder of their own domain, and
+    `y` the embeddings of their translations by the other encoder, the distance
+    of partners is what XGAN's semantic loss minimizes (Royer et al. 2017, arXiv
+    1711.05139, section 3). Dividing by the mean distance of vectors that are no
+    partners makes the number independent of the scale of the embeddings.
 
     Args:
         x: `[N, D]`, float32 or float64.
@@ -75,8 +76,8 @@ def semantic_consistency(x, y, metric="euclidean"):
         metric: "cosine" or "euclidean", the distance that is used.
 
     Returns:
-        Float: 0 if partners are equal, 1 if they are no nearer than
-        strangers. If all vectors are the same it is 1 too.
+        Float: 0 if partners are equal, 1 if they are no nearer than other
+        pairs. If all vectors are the same, the result is also 1.
 
     Raises:
         UserError: as `retrieval`.
@@ -99,7 +100,7 @@ def semantic_consistency(x, y, metric="euclidean"):
 
 
 def _blocks(x, y, metric):
-    """Yields slices of `x` and the distances of each to all of `y`.
+    """Yields slices of `x`, each with its distances to all of `y`.
 
     Euclidean distances are squared.
     """

@@ -2,10 +2,10 @@
 
 A pair of translators with a cycle loss can hide the input in faint high
 frequencies of the translation (Chu et al. 2017, "CycleGAN, a Master of
-Steganography"). The translation back then fails as soon as the image is
-rounded to bytes, saved as JPEG, shifted or resized. Its error as a function of
-the disturbance (Almahairi et al. 2018, "Augmented CycleGAN", section 5) shows
-this.
+Steganography"). The translation back then fails as soon as the image is rounded
+to bytes, saved as JPEG, shifted or resized. The error of the translation back
+as a function of the disturbance shows this (Almahairi et al. 2018, "Augmented
+CycleGAN", section 5).
 """
 
 import io
@@ -20,7 +20,7 @@ from tf_i2i.metrics.arrays import blocks
 
 # Standard deviations of the noise, in levels of 255.
 NOISE = (0, 0.1, 0.2, 0.5, 1, 2, 3, 5)
-# Shifts in pixels.
+# Numbers of pixels by which images are shifted.
 SHIFTS = tuple(range(1, 9))
 JPEG_QUALITY = 75
 RESIZE = 0.9
@@ -29,37 +29,38 @@ RESIZE = 0.9
 def sensitivity(translate_back, images, truth=None, seed=0, batch_size=16):
     """Returns the error of the translation back for growing disturbances.
 
-    Read the values as a curve: a hidden signal shows as a jump at noise of 1
-    to 2 levels, or already at `rounding`.
+    The values should be read as a curve. If there is a hidden signal, the error
+    jumps at noise of 1 to 2 levels, or already at `rounding`.
 
     Args:
         translate_back: function from float32 images in [-1, 1]
             `[n, H, W, 3]` to their translations, float in [-1, 1] or uint8,
             same shape. A translation must depend on its own image only.
         images: translations as the network returned them, float32 in [-1, 1]
-            `[N, H, W, 3]`, sides of at least 32 pixels. uint8 is accepted,
-            but then no signal below one level is left to find.
-        truth: the images that `images` are translations of, float in
-            [-1, 1] or uint8. None compares with the translation back of the
-            undisturbed images, so that the curve starts at 0.
+            `[N, H, W, 3]`, sides of at least 32 pixels. uint8 is accepted, but
+            rounding has then removed every hidden signal below one level.
+        truth: the images that `images` are translations of, float in [-1, 1] or
+            uint8. If it is None, the results are compared with the translation
+            back of the undisturbed images, so that the curve starts at 0.
         seed: seed of the noise. Each image has one noise image, which is
             scaled to the different strengths.
         batch_size: number of images per call; the result does not depend on
             it.
 
     Returns:
-        Dictionary, in the order of the curve, from the disturbance to the
-        mean absolute error in levels of 255: `noise_0`, `noise_0.1`, ...,
-        Gaussian noise with that standard deviation in levels, clipped;
-        `rounding`, rounding to uint8; `jpeg_75`, JPEG by Pillow with quality
-        75 and halved chroma resolution; `shift_1` to `shift_8`, the content
-        shifted left and up by so many pixels, with the error taken over the
-        part that both images show; `resize_0.9`, resizing by that factor and
-        back, bilinear.
+        Dictionary, in the order of the curve, from the name of a disturbance to
+        the mean absolute error in levels of 255. The names `noise_0`,
+        `noise_0.1`, ... stand for added Gaussian noise with this standard
+        deviation in levels, followed by clipping; `rounding` for rounding to
+        uint8; `jpeg_75` for JPEG compression by Pillow with quality 75 and
+        halved chroma resolution; `shift_1` to `shift_8` for shifting the
+        content left and up by this number of pixels, where the error is
+        computed over the part that both images show; `resize_0.9` for bilinear
+        resizing by this factor and back.
 
     Raises:
-        UserError: not images, `truth` has another shape, or `translate_back`
-            changes the shape.
+        UserError: `images` are no images, `truth` has another shape, or
+            `translate_back` changes the shape.
     """
     images = _floats("images", images)
     if min(images.shape[1:3]) < 4 * max(SHIFTS):
@@ -125,7 +126,7 @@ def _floats(name, images):
 
 
 def _noise(shape, seed):
-    """Standard normal noise of a shape, float32.
+    """Standard normal noise of a given shape, float32.
 
     Image i has a random number generator of its own, so that its noise does
     not depend on the number of images.

@@ -14,15 +14,15 @@ from tf_i2i.metrics.arrays import check_images
 
 
 def confusion(truth, predicted, classes, ignore=()):
-    """Counts pixels by true and predicted class.
+    """Returns the numbers of pixels by true and predicted class.
 
     Args:
         truth: true labels, integers of any shape, in [0, classes) or ignored.
         predicted: predicted labels, integers of the same shape, in
             [0, classes) wherever the true label is not ignored.
         classes: number of classes.
-        ignore: true label or labels whose pixels are not counted (255 or -1
-            for Cityscapes' void).
+        ignore: true label, or several true labels, whose pixels are not counted
+            (for the void class of Cityscapes 255 or -1).
 
     Returns:
         int64 `[classes, classes]`: rows are true classes, columns predicted
@@ -57,17 +57,18 @@ def segmentation_scores(hist, absent="zero"):
 
     Args:
         hist: counts `[C, C]` from `confusion`.
-        absent: treatment of classes without pixels. "zero" counts them as 0,
-            for comparison with published tables: the evaluation code of
-            pix2pix and CycleGAN does so, because it adds a small number to
-            each denominator and `nanmean` then finds no NaN to skip. "skip"
-            leaves out classes without a true pixel (from the accuracy) or
-            without a true or predicted pixel (from the IoU).
+        absent: treatment of classes without pixels. With "zero" their accuracy
+            and IoU count as 0. This is for comparison with published tables,
+            because the evaluation code of pix2pix and CycleGAN does the same:
+            it adds a small number to each denominator, so that `nanmean` finds
+            no NaN to skip. With "skip" classes without a true pixel are left
+            out of the accuracy, and classes without a true or predicted pixel
+            are left out of the IoU.
 
     Returns:
         Dictionary of floats in [0, 1]: `pixel`, the share of pixels that are
         predicted correctly; `class`, the mean of that share over the true
-        classes; `iou`, the mean intersection over union of the classes.
+        classes; and `iou`, the mean intersection over union of the classes.
 
     Raises:
         UserError: `absent` is unknown, or no pixel was counted.
@@ -95,8 +96,8 @@ def matched_accuracy(hist):
     """Returns the accuracy under the best one-to-one renaming of classes.
 
     An unpaired translator cannot know which colour stands for which class. If
-    this number is far above the plain accuracy, it keeps the classes apart
-    but exchanges their colours.
+    this accuracy is far above the plain accuracy, the translator keeps the
+    classes apart but exchanges their colours.
 
     Args:
         hist: `[C, D]`, counts of true and predicted classes as from
@@ -123,8 +124,8 @@ def nearest_colour(images, palette):
             without void, at most 256.
 
     Returns:
-        uint8 `[N, H, W]`: index into the palette; the first if several
-        colours are equally near.
+        uint8 `[N, H, W]`: index into the palette. If several colours are
+        equally near, the first of them counts.
 
     Raises:
         UserError: not uint8 images, or not a palette.

@@ -1,10 +1,11 @@
 """A segmenter trained on real photos, which tests translated photos.
 
-It takes the place of the FCN of pix2pix and CycleGAN (Isola et al. 2017,
-section 4.1), which needs Caffe and a download. A linear classifier of each
-pixel is fitted by least squares to the feature maps of a frozen network, from
-real training photos and their label maps alone. Its score on translated photos
-must be compared with its score on real test photos, which is an upper limit.
+The segmenter replaces the FCN that pix2pix and CycleGAN use (Isola et al. 2017,
+section 4.1), because that network needs Caffe and a download. A linear
+classifier of each pixel is fitted by least squares to the feature maps of a
+frozen network, from real training photos and their label maps alone. The
+segmenter's score on translated photos must be compared with its score on real
+test photos, which is an upper limit.
 """
 
 import numpy as np
@@ -15,8 +16,9 @@ from tf_i2i.metrics.arrays import check_images
 from tf_i2i.metrics.segmentation import nearest_colour
 
 VOID = 255  # Label of a pixel that belongs to no class.
-# A colour counts as one of the palette's if no channel differs by more than
-# this, in levels of 255. Lossy files change colours by a few levels.
+# A pixel counts as having a colour of the palette if no channel differs from
+# that colour by more than this number of levels of 255. Lossy compression
+# changes colours by a few levels.
 NEAR = 16
 # Ridge penalty of each feature in the least squares, as a share of the sum of
 # the feature's squares.
@@ -55,15 +57,15 @@ class PixelProbe:
             gram = gram + (x.T @ x).astype(np.float64)
             wanted = np.eye(classes, dtype=np.float32)[labels[part][known]]
             right = right + (x.T @ wanted).astype(np.float64)
-        # The ridge is relative to each feature, because networks scale their
-        # features differently.
+        # The ridge penalty is relative to the squares of each feature, because
+        # networks scale their features differently.
         ridge = _RIDGE * np.diag(gram) + np.finfo(np.float32).tiny
         self._weights = np.linalg.solve(gram + np.diag(ridge), right).astype(
             np.float32
         )
 
     def __call__(self, images):
-        """Classifies pixels: uint8 `[N, H, W, 3]` -> uint8 `[N, H, W]`."""
+        """Returns classes `[N, H, W]` of the pixels of images, both uint8."""
         parts = [
             (self._pixels(images[part]) @ self._weights).argmax(-1)
             for part in blocks(len(images), _BATCH)
@@ -73,8 +75,8 @@ class PixelProbe:
     def _pixels(self, images):
         """Inputs of the classifier for every pixel, float32 `[N, H, W, C]`.
 
-        They are its colour, the feature maps enlarged to the size of the
-        image, and polynomials of its position.
+        The inputs for a pixel are its colour, the features at its position in
+        the enlarged feature maps, and polynomials of its position.
         """
         n, height, width, _ = images.shape
         maps = [images.astype(np.float32) / 127.5 - 1.0]
@@ -93,7 +95,7 @@ class PixelProbe:
 
 
 def map_labels(images, palette):
-    """Returns the classes of label maps, those of the nearest colours.
+    """Returns the class of each pixel of label maps, by the nearest colour.
 
     Args:
         images: uint8 `[N, H, W, 3]`, label maps.

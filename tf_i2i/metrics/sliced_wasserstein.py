@@ -3,13 +3,14 @@
 Karras, Aila, Laine, Lehtinen, "Progressive Growing of GANs for Improved
 Quality, Stability, and Variation", 2018, arXiv 1710.10196, section 5; the
 TwinGAN paper reports it. The patches of two sets are compared at each level of
-a Laplacian pyramid, which gives one number for each scale, from texture to
+a Laplacian pyramid. This gives one number for each scale, from texture to
 outlines.
 
-Real and fake patches are normalized separately, so the distance ignores the
-brightness and the contrast of each channel: print a colour distance beside it.
-The distance becomes smaller with more images. Therefore compare only numbers
-for the same N, and print the distance between two real sets beside them.
+Real and fake patches are normalized separately, so that the distance ignores
+the brightness and the contrast of each channel. Therefore report a colour
+distance as well. The distance becomes smaller with more images. Therefore
+compare only distances for the same N, and report the distance between two real
+sets as well.
 """
 
 import os
@@ -22,16 +23,17 @@ from numpy.lib.stride_tricks import sliding_window_view
 from tf_i2i.errors import UserError
 
 PATCH = 7
-# Least size of the coarsest level, in pixels. That level is the blurred image
-# itself and not a difference of two.
+# Smallest allowed size of the coarsest level, in pixels. That level is the
+# blurred image itself and not a difference of two images.
 SMALLEST = 16
-# A channel with a smaller standard deviation counts as constant and is set to
-# 0 by the normalization.
+# A channel with a standard deviation below this number counts as constant and
+# is set to 0 by the normalization.
 LEAST_DEVIATION = 1e-8
-# Number of directions that patches are projected on at once. A larger number
-# makes the product faster and takes more memory.
+# Number of directions on which patches are projected at once. With a larger
+# number the matrix product is faster and takes more memory.
 _BLOCK = 32
-# Number of pixels that are filtered at once; so many fit into a core's cache.
+# Number of pixels that are filtered at once. This many fit into the cache of a
+# processor core.
 _CACHED = 2**18
 
 
@@ -47,24 +49,26 @@ def sliced_wasserstein(
 ):
     """Returns the distance of the patches of two sets at each pyramid level.
 
-    If the sets differ in size, images of the larger one are sampled, as many
-    as the smaller one has. One level at a time is held in memory; together
-    with its projections it takes `1432 * N * patches` bytes, which is 3 GB
-    for 16,384 images.
+    If the sets differ in size, as many images as the smaller set has are
+    sampled from the larger set. One level at a time is held in memory. A level
+    and its projections take `1432 * N * patches` bytes, which is 3 GB for
+    16,384 images.
 
     Args:
         real: uint8 `[N, S, S, 3]`: an array, a memory map, or any object that
-            has a length and returns an array for a slice. S must be divisible
-            by 2 again and again until it is below 32 (16, 48, 64, 256).
-        fake: the same; the number of images may differ.
+            has a length and returns an array for a slice. S must be at least
+            16, and halving it must give integers until the result is below 32
+            (as for 16, 48, 64, 256).
+        fake: images to be compared with `real`, in the same form; the number of
+            images may differ.
         seed: seed of all random choices.
         patches: number of patches of 7 x 7 pixels per image and level.
         repeats: number of times that new directions are sampled.
         directions: number of directions (unit vectors) that patches are
             projected on, each time.
-        paired: whether to take the patches of image i at the same positions
-            in both sets. This is for sets that correspond one to one; equal
-            sets then score 0.
+        paired: whether to take the patches of image i at the same positions in
+            both sets. This is for sets that correspond one to one. The distance
+            of equal sets is then 0.
         batch_size: number of images read at once; the result does not depend
             on it.
 
@@ -111,9 +115,9 @@ def sliced_wasserstein(
 class _Cloud:
     """The patches of one set at one level, and their normalization.
 
-    The patches are stored as they are. Subtracting the mean of each channel
-    and dividing by its standard deviation is done on the directions instead,
-    which gives the same projections.
+    The patches are stored without normalization. Instead of subtracting the
+    mean of each channel and dividing by its standard deviation, the directions
+    are changed such that the projections are the same.
 
     Attributes:
         points: float32 `[N * patches, 3 * 7 * 7]`, channel first.
@@ -161,7 +165,7 @@ class _Cloud:
 
 
 def _distance(x, y, vectors, pool):
-    """Mean over directions of the 1-D Wasserstein distances."""
+    """Mean of the 1-D Wasserstein distances over all directions."""
     x_vectors, y_vectors = vectors * x.scale, vectors * y.scale
     shifts = x_vectors @ x.mean - y_vectors @ y.mean
     kind = x.points.dtype
@@ -179,7 +183,7 @@ def _distance(x, y, vectors, pool):
 def _line_distance(a, b, shift):
     """1-D Wasserstein distance of `a - shift` and `b`.
 
-    It overwrites both arrays, to save memory.
+    Both arrays are overwritten, to save memory.
     """
     a.sort()
     b.sort()
@@ -277,7 +281,8 @@ def _subset(size, count, seed):
 def _read(images, rows):
     """Reads the images of ascending indices by one slice.
 
-    Not every container of images accepts a list of indices.
+    A slice is used because not every container of images accepts a list of
+    indices.
     """
     return np.asarray(images[rows[0] : rows[-1] + 1])[rows - rows[0]]
 

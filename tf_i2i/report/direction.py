@@ -14,19 +14,18 @@ from tf_i2i.report.pictures import examples
 from tf_i2i.report.pictures import interpolations
 from tf_i2i.report.pictures import training_neighbours
 
-STYLED_INPUTS = 6  # Rows of the picture of several styles.
+STYLED_INPUTS = 6  # Number of inputs in the image of several styles.
 
 
 def report_direction(name, judge, candidate, table, between=None):
     """Collects what a report shows of one direction.
 
     Args:
-        name: of the direction.
+        name: name of the direction, "a_to_b" or "b_to_a".
         judge: `Judge` that has scored the candidate.
-        candidate: `Candidate` of which pictures are made.
-        table: of `Judge.table`.
-        between: frames between two inputs, of `Translations.interpolate`;
-            or None.
+        candidate: `Candidate` whose outputs are shown.
+        table: table of scores from `Judge.table`.
+        between: rows of images from `Translations.interpolate`, or None.
 
     Returns:
         A `DirectionReport`.
@@ -63,7 +62,7 @@ def report_direction(name, judge, candidate, table, between=None):
 
 
 def _examples(judge, outputs, distances):
-    """Best, median and worst by each number that single images have."""
+    """Images of the best, median and worst outputs, for several scores."""
     e = judge.evidence
     by: dict[str, tuple] = {
         "distance to the nearest training image": (distances, None)

@@ -46,7 +46,7 @@ def line_chart(pairs, end):
 
 
 def sensitivity_chart(rows):
-    """Returns a chart of the errors for all disturbances, a curve per row.
+    """Returns a chart of the errors for all disturbances, with a curve per row.
 
     Args:
         rows: dictionary from rows of a table to dictionaries from measures,
@@ -130,7 +130,7 @@ def _with_colours(things):
 
 
 class _Plot:
-    """The area of a chart with axes; `at` converts values to its pixels."""
+    """The area of a chart with axes; `at` converts values to positions."""
 
     left, right, top = 48, 18, 8
 
@@ -241,7 +241,7 @@ def _ticks(low, high, count=4):
 
 
 def _short(value):
-    """Label of a value on an axis: 50k, 1.5M, 0.2."""
+    """Label of a value on an axis, such as 50k, 1.5M or 0.2."""
     for size, letter in ((1e6, "M"), (1e3, "k")):
         if abs(value) >= size:
             return f"{value / size:g}{letter}"

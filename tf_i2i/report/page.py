@@ -1,4 +1,4 @@
-"""The HTML page: facts, and alarms, tables and images of each direction."""
+"""Writes the HTML page with facts, alarms, tables and images."""
 
 import base64
 import dataclasses
@@ -35,7 +35,8 @@ class DirectionReport:
             floats; the row "model" comes first. See
             `evaluation.baselines.ROWS` and `evaluation.registry.explain`.
             Numbers of the group `SENSITIVITY` are shown as a curve.
-        verdicts: sentences from `metrics.checks.verdict` on what looks wrong.
+        verdicts: sentences from `metrics.checks.verdict` that say what looks
+            wrong.
         pictures: list of (caption, image), uint8 `[H, W, 3]`.
         maps: dictionary from names of sets to floats `[N, 2]`, from
             `embedding_map`.
@@ -88,7 +89,7 @@ def write_report(path, title, facts, directions, curves):
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # File names may contain bytes that are not UTF-8.
+        # File names in the text may contain bytes that are not UTF-8.
         path.write_text("\n".join(page), "utf-8", "backslashreplace")
     except OSError as error:
         raise UserError(
@@ -232,7 +233,7 @@ def _sentences(output):
 
 
 def _legend(measures):
-    """HTML list of the explanations; a family of names has one."""
+    """HTML list of explanations, with one entry for several similar numbers."""
     names: dict[Output, list] = {}
     for measure in measures:
         names.setdefault(explain(measure), []).append(measure)

@@ -10,8 +10,8 @@ from PIL import Image
 from tf_i2i.extras import optional
 from tf_i2i.images import grid
 
-MAPPED = 200  # Largest number of vectors of a set in a map.
-LEAST_SIDE, LARGEST_SIDE = 64, 128  # Approximate sides of images, in pixels.
+MAPPED = 200  # Largest number of vectors per set in a map.
+LEAST_SIDE, LARGEST_SIDE = 64, 128  # Limits of `enlarged`, in pixels.
 
 
 def examples(
@@ -102,10 +102,10 @@ def interpolations(
 def embedding_map(vectors_by_name):
     """Returns two-dimensional coordinates for several sets of vectors.
 
-    All sets are mapped together by t-SNE (van der Maaten and Hinton 2008,
-    JMLR 9): neighbours stay neighbours; the sizes of gaps and groups have no
-    meaning. CDFT (Katzir et al. 2020, Figure 9) compares translations with
-    real images in such a map.
+    All sets are mapped together by t-SNE (van der Maaten and Hinton 2008, JMLR
+    9). Vectors that are neighbours stay neighbours, but the sizes of gaps and
+    of groups have no meaning. CDFT (Katzir et al. 2020, Figure 9) compares
+    translations with real images in such a map.
 
     Args:
         vectors_by_name: dictionary from names to floats `[N, D]`, the same D

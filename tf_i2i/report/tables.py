@@ -89,7 +89,7 @@ def cells_of(table, measure):
         if measure in scores
     }
     decimals = _decimals(list(values.values()))
-    # Adding 0 turns -0 into 0.
+    # Adding 0.0 converts -0.0 to 0.0, so that no minus sign is shown.
     return {
         row: f"{round(value, decimals) + 0.0:.{decimals}f}"
         for row, value in values.items()
@@ -99,7 +99,7 @@ def cells_of(table, measure):
 def _decimals(values):
     """Number of decimals that gives the median three significant digits.
 
-    It is above three only if the largest value needs so many.
+    The number is above three only if the largest value needs more decimals.
     """
     sizes = [abs(v) for v in values if math.isfinite(v) and v]
     if not sizes:

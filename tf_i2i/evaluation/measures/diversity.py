@@ -11,7 +11,7 @@ from tf_i2i.metrics.retrieval import retrieval
 
 
 def compute(judge, candidate):
-    """Returns the diversity, and the recall of the hidden partners."""
+    """Returns the diversity of outputs, and their recall of the partners."""
     e = judge.evidence
     taps = [judge.features.taps(outputs) for outputs in candidate.several]
     partners = e.truth if e.truth is not None else e.inputs

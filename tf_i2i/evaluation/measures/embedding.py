@@ -12,7 +12,7 @@ from tf_i2i.metrics.retrieval import semantic_consistency
 
 
 def compute(judge, candidate):
-    """Returns proxy A-distance, consistency, retrieval and attributes."""
+    """Returns proxy A-distance, consistency, retrieval and attribute scores."""
     inputs, again, target = candidate.codes
     apart = proxy_a_distance(inputs, target, judge.seed)
     scores = {
@@ -20,7 +20,7 @@ def compute(judge, candidate):
         "code_consistency": semantic_consistency(inputs, again),
     }
     if judge.evidence.truth is not None:
-        # With hidden partners, test image i of A is the partner of test
+        # If hidden partners are known, test image i of A is the partner of test
         # image i of B.
         for name, value in retrieval(inputs, target).items():
             scores[f"code_{name}"] = value

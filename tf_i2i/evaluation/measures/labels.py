@@ -11,7 +11,7 @@ from tf_i2i.metrics.probes import agreement
 from tf_i2i.metrics.probes import hungarian_accuracy
 from tf_i2i.metrics.probes import linear_probe
 
-# Number of principal components of the features that probes take.
+# Number of principal components of the features that are the inputs of probes.
 COMPONENTS = 256
 
 
@@ -34,7 +34,8 @@ def label_probes(judge):
     """Returns probes that are trained on real images of the target domain.
 
     Returns:
-        Dictionary: name of an attribute -> probe that predicts it.
+        Dictionary from the name of an attribute to a probe that predicts the
+        attribute.
     """
     e = judge.evidence
     train = _vectors(judge, e.target_train)

@@ -13,8 +13,8 @@ def combine(judge, scores, table):
     found = "r@5" if judge.evidence.truth is not None else "input_r@5"
     if not {"called_b", "copy_rate", found} <= scores.keys():
         return {}
-    # Without hidden partners, real images of the target domain give the
-    # reference for style.
+    # If hidden partners are not known, other real images of the target domain
+    # give the reference for style.
     truth = table.get("truth", table.get("floor", table["random"]))
     full, none = table["copy"][found], table["random"][found]
     if full <= none and "truth" in table:

@@ -8,14 +8,14 @@ from tf_i2i.metrics.robustness import sensitivity
 
 
 def compute(judge, candidate):
-    """Returns errors of translating disturbed translations back."""
+    """Returns the errors after disturbed translations are translated back."""
     images = candidate.exact
     curve = sensitivity(
         candidate.back,
         images,
         truth=judge.evidence.inputs[: len(images)],
-        # All images are in one batch, because `back` uses the style of image
-        # i for the i-th image of a batch.
+        # All images are in one batch, because `back` translates the i-th image
+        # of a batch with the style of input i.
         batch_size=len(images),
         seed=judge.seed,
     )

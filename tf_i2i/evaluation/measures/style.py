@@ -39,9 +39,10 @@ def compute(judge, candidate):
 def style_probe(judge):
     """Returns a probe that distinguishes the domains.
 
-    It is trained on real images. Images of the source domain are also used
-    with the colours of the target domain, and blurred. Otherwise the probe
-    might distinguish the domains by their mean colour only.
+    The probe is trained on real images. Its training images also include
+    blurred images of the source domain, and images of the source domain with
+    the colours of the target domain. Otherwise the probe might distinguish the
+    domains by their mean colour only.
     """
     e = judge.evidence
     cheats = recolour(e.source_train, e.target_train), blur(e.source_train)
