@@ -1,10 +1,11 @@
 """Aligned square crops of faces, and the affine maps and warps they need.
 
-Coordinates are x to the right and y down, in pixels from the photo's upper
-left corner; pixel i covers [i, i + 1). The *face square* is a square around
-the face, from hairline to chin, which is tilted like the face; in coordinates
-of its own it is the unit square. A crop shows it upright, with a margin on
-every side that is given as a fraction of the face square's side.
+Coordinates are x to the right and y down, in pixels from the photo's upper left
+corner; pixel i covers [i, i + 1). The *face square* is a square around the
+face, from hairline to chin, which is tilted like the face. In the face square's
+own coordinates it is the unit square. A crop shows the face square upright,
+with a margin on every side, which is given as a fraction of the face square's
+side.
 """
 
 from typing import NamedTuple
@@ -63,7 +64,7 @@ def in_box(left, top, side):
 
 
 def central(shape):
-    """Returns the `Face` whose face square is the center of a photo.
+    """Returns the `Face` whose face square is the central square of a photo.
 
     Args:
         shape: shape of the photo, (height, width, ...).
@@ -92,16 +93,17 @@ def check_margin(margin):
 def similarity(points, targets):
     """Returns the rotation, scale and shift that map points best to targets.
 
-    This is the least squares solution in closed form. With points and targets
-    as complex numbers whose means are subtracted, `target = a * point`, so
-    that `a = <point, target> / <point, point>`.
+    This is the least squares solution in closed form. If points and targets are
+    complex numbers whose means have been subtracted, the map is
+    `target = a * point` with `a = <point, target> / <point, point>`.
 
     Args:
         points: `[K, 2]`, at least two of them different.
         targets: `[K, 2]`.
 
     Returns:
-        float64 `[2, 3]`: `target = matrix[:, :2] @ point + matrix[:, 2]`.
+        Matrix, float64 `[2, 3]`, such that `target = matrix[:, :2] @ point +
+        matrix[:, 2]`.
     """
     z, w = (np.asarray(p, np.float64) @ (1, 1j) for p in (points, targets))
     centred = z - z.mean()
@@ -124,11 +126,11 @@ def crop_matrix(face, size, margin):
 
 
 def crop(photo, face, size, margin=MARGIN):
-    """Cuts a face out of a photo, upright.
+    """Returns an upright square crop of a face in a photo.
 
-    Beyond the borders of the photo the crop shows its mirror image. The
-    mirror image is blurred with growing distance, so that no second mouth
-    appears beside the face.
+    Beyond the borders of the photo the crop shows the photo's mirror image,
+    which becomes blurred with growing distance, so that no second mouth appears
+    beside the face.
 
     Args:
         photo: uint8 `[height, width, 3]`.
@@ -162,9 +164,10 @@ def outside(face, shape, margin):
 
 
 def _beyond(matrix, size, shape):
-    """Distances `[size, size]` of a crop's pixels from the photo's borders.
+    """Distances `[size, size]` of a crop's pixels to the photo, outside it.
 
-    They are 0 inside the photo, and given as a share of the crop's side.
+    The distances are shares of the crop's side. They are 0 for pixels inside
+    the photo.
     """
     x, y = grid(invert(matrix), (size, size))
     far = np.maximum.reduce([-x, -y, x - shape[1], y - shape[0]])
@@ -172,7 +175,7 @@ def _beyond(matrix, size, shape):
 
 
 def blur(picture):
-    """Returns a crop, blurred so much that only its colours are left."""
+    """Returns a crop, blurred until only its colours can be recognized."""
     gaussian = ImageFilter.GaussianBlur(_BLUR * len(picture))
     return np.array(Image.fromarray(picture).filter(gaussian))
 
@@ -226,12 +229,12 @@ def grid(matrix, shape):
 def warp(image, matrix, shape):
     """Resamples an image by an affine map, antialiased.
 
-    Beyond its borders the image is continued by its mirror images.
+    Beyond the image's borders its mirror images are used.
 
     Args:
         image: uint8 `[height, width, 3]`.
-        matrix: affine map `[2, 3]` from its pixels to those of the result, of
-            a rotation, a scale and a shift.
+        matrix: affine map `[2, 3]` from the image's pixels to those of the
+            result, which consists of a rotation, a scale and a shift.
         shape: (height, width) of the result.
 
     Returns:
@@ -269,7 +272,7 @@ def warp(image, matrix, shape):
 
 
 def _mirror(image, low, high):
-    """Pixels from `low` to `high` (x, y) of an image continued by mirroring."""
+    """Returns pixels `low` to `high` (x, y) of an image continued by mirroring."""
     columns, rows = (
         _reflect(np.arange(first, last), length)
         for first, last, length in zip(
@@ -280,11 +283,11 @@ def _mirror(image, low, high):
 
 
 def _reflect(index, length):
-    """Indices into `range(length)` of the pixels that mirroring repeats."""
+    """Maps indices to `range(length)` by mirroring at both ends."""
     index = index % (2 * length)
     return np.where(index < length, index, 2 * length - 1 - index)
 
 
 def _scale(matrix):
-    """Scale of an affine map of rotation, scale and shift."""
+    """Returns the scale of a map of rotation, scale and shift."""
     return np.hypot(matrix[0, 0], matrix[1, 0])

@@ -1,4 +1,4 @@
-"""Detection of faces: of people by mtcnn, of cats by OpenCV's cascade."""
+"""Detection of people's faces by mtcnn, and of cats' by OpenCV's cascade."""
 
 import importlib.util
 
@@ -32,7 +32,7 @@ _CAT_VOTES = {128: 8, 256: 20, 512: 40}
 def check_installed(kind):
     """Raises an error at once if the package for a kind of face is missing.
 
-    `detector` would raise it too, but only after seconds.
+    `detector` would raise the same error, but only after some seconds.
 
     Args:
         kind: one of `KINDS`.
@@ -118,7 +118,7 @@ def _cat_finder():
 
 
 def _include_ears(box):
-    """The `Face` of a cascade's box, enlarged so that it includes the ears.
+    """Returns the `Face` of a cascade's box, enlarged to include the ears.
 
     The box itself ends just above the eyes.
     """
@@ -127,12 +127,12 @@ def _include_ears(box):
 
 
 def _shrink(picture, side):
-    """`_scale` for photos that are larger; others keep their size."""
+    """Returns `_scale` of a photo, which is not enlarged if it is small."""
     return _scale(picture, min(side, max(picture.size)))
 
 
 def _scale(picture, side):
-    """The image resized so that its long side is `side`, and the scale."""
+    """Returns the image resized to the long side `side`, and the scale."""
     scale = side / max(picture.size)
     shape = [max(1, round(length * scale)) for length in picture.size]
     return picture.resize(shape, Image.Resampling.BICUBIC), scale

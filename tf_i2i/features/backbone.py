@@ -11,8 +11,8 @@ from tf_i2i.features.base import split_range
 def load_backbone(name, taps, dtype="float32"):
     """Loads a network whose features are to be translated.
 
-    The weights are never random, unless the network is `random-conv`. If the
-    weights of `keras:VGG19` are missing, the error says where to get them.
+    The weights are pretrained, except those of `random-conv`. If the weights of
+    `keras:VGG19` are missing, the error says where to get them.
 
     Args:
         name: name of the network as in `load_features`; `tflite:` is not
@@ -20,8 +20,8 @@ def load_backbone(name, taps, dtype="float32"):
         taps: names of the feature maps. VGG networks (`hed-vgg16`,
             `keras:VGG16`, `keras:VGG19`) have `conv1_1` (before the ReLU),
             `relu1_1` (after it) and so on. Other `keras:` networks and
-            `kerasfile:` networks have the names of their layers. All others
-            have the feature maps of `load_features`.
+            `kerasfile:` networks have the names of their layers. All other
+            networks have the feature maps of `load_features`.
         dtype: dtype of the computation in VGG networks, "float32" or
             "bfloat16".
 

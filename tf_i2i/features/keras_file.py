@@ -21,7 +21,7 @@ def keras_file(path, taps=None):
 
     Returns:
         A `Features` with these feature maps; its embedding is made of all of
-        them. For images of another range see `load_features`.
+        them. If the model takes images of another range, see `load_features`.
 
     Raises:
         UserError: the file is missing or damaged, the model does not map

@@ -7,10 +7,10 @@ from tf_i2i.features import load_features
 def perceptual(name="hed-vgg16", content=None, style=None):
     """Loads a network whose feature maps a perceptual loss compares.
 
-    Johnson et al. 2016 (arXiv:1603.08155) use relu3_3 of VGG-16 for content
-    and relu1_2, relu2_2, relu3_3, relu4_3 for style. These are the third and
-    the first four of the default feature maps of `hed-vgg16` and
-    `keras:VGG16`.
+    Johnson et al. 2016 (arXiv:1603.08155) use relu3_3 of VGG-16 for content and
+    relu1_2, relu2_2, relu3_3, relu4_3 for style. In the default feature maps of
+    `hed-vgg16` and `keras:VGG16`, relu3_3 is the third, and the layers for
+    style are the first four.
 
     Args:
         name: name of the network as in `load_features`.
@@ -23,7 +23,7 @@ def perceptual(name="hed-vgg16", content=None, style=None):
 
     Raises:
         UserError: the name of the network or of a feature map is unknown. The
-            returned function raises it if a feature map is a vector.
+            returned function raises it too, if a feature map is a vector.
     """
     features = load_features(name)
     known = features.tap_names
@@ -45,7 +45,7 @@ def perceptual(name="hed-vgg16", content=None, style=None):
 
 
 def _choose(kind, given, known, default):
-    """Checked names of feature maps: the given ones, or the default."""
+    """Returns checked names of feature maps, or the default names."""
     chosen = default if given is None else tuple(given)
     if not chosen or not {*chosen} <= {*known}:
         raise UserError(

@@ -1,9 +1,9 @@
 """A convolutional network with fixed random weights, which needs no file.
 
-Random networks rank generative models much as trained ones do (Lee, Kim,
-Lee 2022, arXiv 2208.09218; Naeem et al. 2020 use one too). They hardly see
-sharpness and style. Use this network where nothing can be downloaded, or as a
-second opinion beside a trained one.
+Random networks rank generative models much as trained ones do (Lee, Kim, Lee
+2022, arXiv 2208.09218; Naeem et al. 2020 use one too). Their features depend
+little on sharpness and style. Use this network if nothing can be downloaded, or
+in addition to a trained network.
 """
 
 import numpy as np
@@ -25,7 +25,7 @@ def random_conv(seed=0):
     is the same in all layers.
 
     Args:
-        seed: seed of the weights; it becomes part of the name.
+        seed: seed of the weights, which becomes part of the network's name.
 
     Returns:
         A `Features` with the feature maps `conv1` (full size, 32 channels) to
@@ -45,7 +45,7 @@ def random_conv(seed=0):
 
 
 def _kernels(seed):
-    """List of kernels, float32 `[3, 3, in, out]`, two per resolution."""
+    """Returns the kernels, float32 `[3, 3, in, out]`, two per resolution."""
     rng = np.random.default_rng(seed)
     kernels = []
     below = 3

@@ -15,11 +15,11 @@ def saved_model(path, signature=DEFAULT_SIGNATURE):
 
     Args:
         path: folder of the SavedModel.
-        signature: name of the signature that is called. It must take one
-            tensor of square RGB images in [0, 255], `[N, H, W, 3]`, float or
-            uint8. If H and W are fixed, images are resized to them. There
-            are no gradients through a signature that takes uint8. For floats
-            of another range see `load_features`.
+        signature: name of the signature that is called. It must take one tensor
+            of square RGB images in [0, 255], `[N, H, W, 3]`, float or uint8. If
+            H and W are fixed, images are resized to them. There are no
+            gradients through a signature that takes uint8. If the signature
+            takes floats of another range, see `load_features`.
 
     Returns:
         A `Features` whose feature maps are all outputs of two or four
@@ -90,7 +90,7 @@ def _only_input(path, function):
 
 
 def _hash(path):
-    """SHA-256 of the graph and the variables.
+    """Returns the SHA-256 of the graph and the variables.
 
     The file `fingerprint.pb` is left out, because it differs between two
     SavedModels of the same network.

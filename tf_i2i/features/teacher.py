@@ -18,8 +18,8 @@ def teacher(name="face", input_size=None, value_range=LEVELS):
             network in the folder `face_path()`.
         input_size: side in pixels that images are resized to; None for the
             size that the network takes.
-        value_range: smallest and largest value of the images that the network
-            in a file takes, if `name` does not give them.
+        value_range: smallest and largest value of the images that a network in
+            a file takes; used if `name` does not contain a range.
 
     Returns:
         Function from images `[N, S, S, 3]`, float in [-1, 1], to float32
@@ -47,7 +47,7 @@ def face_path():
 
 
 def _face():
-    """`face_path()`, checked to be a SavedModel."""
+    """Returns `face_path()` if a SavedModel is there."""
     path = face_path()
     if not (path / "saved_model.pb").is_file():
         raise UserError(

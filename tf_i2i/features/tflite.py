@@ -21,8 +21,8 @@ def tflite(path):
             processed n at a time.
 
     Returns:
-        A `Features` with one feature map, `embedding`, the model's output.
-        For floats of another range see `load_features`.
+        A `Features` with one feature map, `embedding`, the model's output. If
+        the model takes floats of another range, see `load_features`.
 
     Raises:
         UserError: the file is missing or damaged, or the model has other

@@ -1,10 +1,10 @@
-"""Reads tensors from a PyTorch file in the old format, without PyTorch.
+"""Reads tensors from PyTorch files in the old format, without PyTorch.
 
 `torch.save` wrote this format before version 1.6: five pickles in a row (magic
 number, protocol version, system information, the object, names of the
-storages), and then the length and the bytes of each storage. A pickle can run
-code when it is loaded. This reader therefore refuses everything but the few
-functions that build tensors and dictionaries.
+storages), and then the length and the bytes of each storage. Loading a pickle
+can execute code. This reader therefore allows only the few functions that build
+tensors and dictionaries, and raises an error for everything else.
 """
 
 import collections
@@ -29,8 +29,8 @@ def read_tensors(path):
         Dictionary from names to NumPy arrays.
 
     Raises:
-        UserError: the file has another format, or its pickle asks for
-            anything but tensors and dictionaries.
+        UserError: the file has another format, or its pickle contains other
+            objects than tensors and dictionaries.
     """
     try:
         with open(path, "rb") as file:
@@ -66,7 +66,7 @@ _Storage = collections.namedtuple("_Storage", ["key", "dtype"])
 class _Tensors(pickle.Unpickler):
     """An unpickler that returns tensors as (storage, offset, shape, strides).
 
-    It raises an error for every other class or function.
+    For every other class or function the unpickler raises an error.
     """
 
     def find_class(self, module, name):
@@ -86,9 +86,9 @@ class _Tensors(pickle.Unpickler):
 
 
 def _view(storage, offset, shape, strides):
-    """Copies a tensor out of its storage.
+    """Returns a tensor, copied out of its storage.
 
-    It raises an error if the tensor would reach beyond the storage.
+    An error is raised if the tensor would reach beyond the storage.
     """
     last = offset + sum(
         (n - 1) * s for n, s in zip(shape, strides, strict=True)

@@ -13,10 +13,9 @@ def exported(folder=None):
 
     Returns:
         Function of images `[N, S, S, 3]`, float in [-1, 1], and a direction,
-        "a_to_b" or "b_to_a", that returns their translations. If the folder
-        is missing, the function raises a `UserError` when it is called, and
-        not before, so that a trained student can be loaded without its
-        teacher.
+        "a_to_b" or "b_to_a", that returns their translations. If the folder is
+        missing, a `UserError` is raised only when the function is called, so
+        that a trained student can be loaded without its teacher.
     """
     import tensorflow as tf
 

@@ -1,7 +1,8 @@
 """The convolutions of VGG networks (Simonyan, Zisserman 2015).
 
-Feature maps have the names of the literature: `conv3_1` is the output of the
-first convolution of the third block, and `relu3_1` is the same after the ReLU.
+Feature maps have the names that are common in the literature. `conv3_1` is the
+output of the first convolution of the third block, before the ReLU, and
+`relu3_1` is that output after the ReLU.
 """
 
 import re
@@ -31,16 +32,16 @@ def check_taps(taps, weights):
 
 
 def vgg_forward(weights, means, taps, padding="SAME", dtype="float32"):
-    """Returns a function that computes feature maps, up to the deepest one.
+    """Returns a function that computes the given feature maps of images.
 
     Args:
         weights: dictionary from the name of a convolution, `relu1_1` onward
             in order, to its kernel `[3, 3, in, out]` and bias `[out]`.
-        means: means of blue, green and red that are subtracted, in levels of
-            255.
+        means: means that are subtracted from the channels blue, green and red,
+            in levels of 255.
         taps: names of the feature maps.
-        padding: padding of the pooling, "SAME" or "VALID"; it matters for odd
-            sides.
+        padding: padding of the pooling layers, "SAME" or "VALID", which differ
+            only for images or feature maps with odd sides.
         dtype: dtype of the computation, "float32" or "bfloat16".
 
     Returns:
