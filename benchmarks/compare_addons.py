@@ -1,6 +1,6 @@
 """Compares instance and group normalization with TensorFlow Addons.
 
-TensorFlow Addons supports TensorFlow up to 2.15, so it needs a separate
+TensorFlow Addons supports TensorFlow up to 2.15, so that it needs a separate
 environment.
 
     python3.11 -m venv addons
@@ -8,10 +8,10 @@ environment.
     addons/bin/python benchmarks/compare_addons.py make
     python benchmarks/compare_addons.py time --addons_python=addons/bin/python
 
-`make` runs in that environment and writes tests/layers/addons_golden.npz: the
-outputs and gradients of the Addons layers for fixed inputs. The test of
-instance normalization compares our layer, and Keras' group normalization, with
-them.
+`make` runs in that environment and writes tests/layers/addons_golden.npz, which
+contains the outputs and gradients of the Addons layers for fixed inputs. The
+test of instance normalization compares our layer, and Keras' group
+normalization, with these.
 
 `time` runs in the environment of this package. A step is the forward and
 backward pass of one instance normalization. The layers take turns in one run,
@@ -35,9 +35,9 @@ import numpy as np
 GOLDEN = Path(__file__).parents[1] / "tests/layers/addons_golden.npz"
 PLAIN = {"epsilon": 1e-5, "center": False, "scale": False}
 AFFINE = {"epsilon": 1e-5}
-# Layers of Addons: name, arguments, input shape. Inputs have at least three
-# pixels, because with two the gradient cancels almost completely, and few
-# significant digits remain.
+# Layers of Addons, each with its name, its arguments and the shape of its
+# input. Inputs have at least three pixels, because with two the gradient
+# cancels almost completely, and few significant digits remain.
 CASES = [
     *(
         ("InstanceNormalization", arguments, shape)
@@ -54,7 +54,7 @@ CASES = [
 
 SHAPES = ((1, 32, 32, 256), (8, 32, 32, 64), (1, 128, 128, 64))
 DTYPES = ("float32", "bfloat16")
-STEPS = 20  # Number of steps in a turn.
+STEPS = 20  # Number of steps that a layer does before the next layer's turn.
 
 
 def make(_):
@@ -99,7 +99,7 @@ class Turns:
     """The layers to be timed, compiled once for each input shape and type."""
 
     def __init__(self, makers):
-        # Name -> function that makes a layer for a dtype policy.
+        # Functions that make a layer for a dtype policy, by name.
         self._makers = makers
         self._ready = {}
 
@@ -128,8 +128,8 @@ class Turns:
             with tf.GradientTape() as tape:
                 tape.watch(x)
                 y = layer(x)
-            # Inputs that are normalized already cost the same, so all steps use
-            # one.
+            # All steps use the same input, because normalizing an output again
+            # takes as long.
             return y, tape.gradient(y, x, gradient)
 
         @tf.function
@@ -142,7 +142,7 @@ class Turns:
                 maximum_iterations=STEPS,
             )
 
-        # The first call traces the function, so it is not timed.
+        # The first call is not timed, because it traces the function.
         function(*inputs)
         return function, inputs, float(error)
 
@@ -160,7 +160,9 @@ def our_turns():
 
     from tf_i2i.layers import InstanceNormalization
 
-    def ours(_):  # The output has the type of the input, whatever the policy.
+    # This layer needs no dtype policy, because its output has the type of its
+    # input.
+    def ours(_):
         return functools.partial(InstanceNormalization(1e-5), training=True)
 
     def of_keras(policy):
@@ -189,7 +191,7 @@ def serve(_):
 
 
 class Elsewhere:
-    """`Turns` in a process of another environment, which waits for its turn."""
+    """`Turns` in a process of another environment."""
 
     def __init__(self, python):
         self._process = subprocess.Popen(
@@ -229,8 +231,8 @@ def compare_case(turns, dtype, shape, rounds):
             took, errors[name] = own.take(name, dtype, shape)
             seconds[name].append(took)
     for name, took in seconds.items():
-        # The first round is left out, because other layers were still
-        # compiling.
+        # The first round is left out, because some layers were still being
+        # compiled.
         pairs = zip(took[1:], seconds["tf_i2i"][1:], strict=True)
         ratio = statistics.median(one / ours for one, ours in pairs)
         print(

@@ -26,10 +26,10 @@ the best one is also slightly favoured by chance.
 
 Each variant runs in a separate process. All start from the same weights, and
 before anything is timed they must give the same losses for two steps and the
-same translation. PyTorch's convolutions of stride 2 pad on the opposite side,
-so its images and kernels are rotated by 180 degrees, which gives the same
-results. Then the variants of one precision take turns, first in one order,
-then in the reverse order.
+same translation. PyTorch's convolutions of stride 2 pad on the opposite side.
+Therefore PyTorch's images and kernels are rotated by 180 degrees, which gives
+the same results. Then the variants of one precision take turns, first in one
+order, then in the reverse order.
 """
 
 import argparse
@@ -60,15 +60,17 @@ NETWORKS = ("generator_a", "generator_b", "critic_a", "critic_b")
 CYCLE, IDENTITY, POOL = 10.0, 5.0, 50
 RATE, BETAS, EPSILON = 2e-4, (0.5, 0.999), 1e-8
 STEPS_COMPARED = 2
-# Largest allowed differences: absolute for a translation, relative for losses.
+# Largest allowed differences. Those of a translation are absolute, and those of
+# losses are relative.
 TOLERANCES = {
     "float32": {"translation": 1e-3, "losses": 1e-3},
     "bfloat16": {"translation": 0.2, "losses": 0.05},
 }
-CALLS = {"training step": 3, "inference": 15}  # Number of calls in one turn.
+# Number of calls that a variant does before the next variant's turn.
+CALLS = {"training step": 3, "inference": 15}
 
 
-# tf_i2i.
+# The side of tf_i2i.
 
 
 def tf_i2i_worker(spec, record):
@@ -82,7 +84,8 @@ def tf_i2i_worker(spec, record):
 
     mixed = spec["precision"] == "bfloat16"
     keras.config.set_dtype_policy("mixed_bfloat16" if mixed else "float32")
-    keras.utils.set_random_seed(0)  # The same weights in each process.
+    # With this seed, each process has the same initial weights.
+    keras.utils.set_random_seed(0)
     model = CycleGAN(image_size=spec["size"], residual_blocks=BLOCKS)
     weights = {n: getattr(model, n).trainable_variables for n in NETWORKS}
     for name, variables in weights.items():
@@ -100,7 +103,7 @@ def tf_i2i_worker(spec, record):
 
     def step():
         train(data)
-        # Reading the values waits until the device has finished.
+        # Reading a value waits until the device has finished the step.
         model.step.numpy()
 
     def infer():
@@ -131,11 +134,11 @@ def tf_i2i_worker(spec, record):
     return {"inference": infer}, differences
 
 
-# PyTorch.
+# The side of PyTorch.
 
 
 def networks(torch, norm):
-    """Returns two functions, which make a new generator and a new critic."""
+    """Returns two functions, which make a generator and a critic."""
     nn = torch.nn
     functional = nn.functional
 
@@ -252,7 +255,8 @@ class PyTorchCycleGAN:
             network.to(memory_format=self.layout)
             check_parameters(name, sum(p.numel() for p in network.parameters()))
             setattr(self, name, network)
-        # At inference, weights in bfloat16 need not be cast for each image.
+        # The weights are stored in bfloat16, so that they need not be cast for
+        # each image at inference.
         self.translator = copy.deepcopy(self.generator_b).eval()
         self.translator.to(torch.bfloat16 if self.mixed else torch.float32)
         self.translators = {"inference": self.translator}
@@ -262,8 +266,8 @@ class PyTorchCycleGAN:
         self.images = {domain: self.tensor(image) for domain, image in images}
 
     def compile(self):
-        # Batches of one and two images, and first and second passes, need a
-        # graph each.
+        # Batches of one image and of two images need separate graphs, and so
+        # do first and second passes.
         self.torch._dynamo.config.recompile_limit = 64
         for name in NETWORKS:
             getattr(self, name).compile(dynamic=False)
@@ -292,7 +296,7 @@ class PyTorchCycleGAN:
         self.critic_optimizer = self.adam(self.critic_a, self.critic_b)
 
     def tensor(self, images):
-        """Converts NHWC to NCHW and rotates by 180 degrees; see the module."""
+        """Converts NHWC to NCHW and rotates by 180 degrees."""
         turned = images[:, ::-1, ::-1].transpose(0, 3, 1, 2).copy()
         turned = self.torch.from_numpy(turned)
         return turned.contiguous(memory_format=self.layout)
@@ -396,7 +400,7 @@ def pytorch_worker(spec, record):
     return tasks, differences
 
 
-# Both.
+# Functions for both sides.
 
 
 def random_images(size):
@@ -431,13 +435,15 @@ def name_of(spec):
 
 
 def work(spec, record):
-    """Runs a worker, which does tasks on request and measures their time.
+    """Runs a worker process, which does tasks on request and times them.
 
-    Reads requests as lines of JSON, each with a task and a number of calls, and
-    answers with the seconds of one call.
+    Requests are lines of JSON with a task and a number of calls. The answer is
+    the mean number of seconds of a call.
     """
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # Output of libraries must not be mistaken for an answer.
+    # What libraries print to stdout goes to stderr, so that it cannot be
+    # mistaken for an answer.
+    os.dup2(2, 1)
 
     def answer(value):
         print(json.dumps(value), file=answers, flush=True)
@@ -460,8 +466,8 @@ def work(spec, record):
     for line in sys.stdin:
         name, calls = json.loads(line)
         task = tasks[name]
-        # A first call that is not timed, because another process used the
-        # caches.
+        # The first call is not timed, because another process has used the
+        # processor's caches meanwhile.
         task()
         began = time.perf_counter()
         for _ in range(calls):
@@ -470,7 +476,7 @@ def work(spec, record):
 
 
 class Worker:
-    """A process that runs one variant, seen from the parent process."""
+    """The parent process's access to a process that runs one variant."""
 
     def __init__(self, spec, record):
         self.spec = spec
@@ -553,7 +559,7 @@ def too_different(worker):
 
 
 def race(specs, record, rounds):
-    """Returns milliseconds of each round, by kind of task, side and variant."""
+    """Returns the milliseconds of each round by task, side and variant."""
     with contextlib.ExitStack() as end:
         workers = []
         for spec in specs:
@@ -606,9 +612,11 @@ def main(argv):
     cores = os.cpu_count() or 1
     add = parser.add_argument
     add("--rounds", type=int, default=9)
-    add("--size", type=int, default=128, help="pixels")
-    add("--quick", action="store_true", help="64 px and two rounds: a trial")
-    add("--no_compile", action="store_true", help="without torch.compile")
+    add("--size", type=int, default=128, help="side of the images in pixels")
+    add(
+        "--quick", action="store_true", help="measure 64 px and two rounds only"
+    )
+    add("--no_compile", action="store_true", help="leave torch.compile out")
     add(
         "--torch_threads",
         type=int,

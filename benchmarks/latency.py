@@ -5,7 +5,8 @@
     python benchmarks/latency.py --published --threads=2 --rounds=9
 
 The candidates are TensorFlow, SavedModel, TFLite, ONNX Runtime and PyTorch. A
-call takes and returns one uint8 image (PyTorch: floats), after a warm-up.
+call takes and returns one uint8 image (for PyTorch, a float image). The first
+calls are not measured.
 `--published` measures the generator of the CycleGAN paper at 128 px (6 blocks,
 full width, random weights), and also the eager PyTorch generator of
 benchmarks/compare_pytorch.py. Each number of threads has its own process, in
@@ -56,18 +57,23 @@ def _parser():
     )
     add = parser.add_argument
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--run_dir", help="a trained run, or a packed one")
+    what.add_argument("--run_dir", help="folder of a trained or packed run")
     what.add_argument("--published", action="store_true")
     add("--direction", default="a_to_b")
-    add("--threads", type=int, action="append", help="(default: 1 and 2)")
+    add(
+        "--threads",
+        type=int,
+        action="append",
+        help="number of threads (default: 1 and 2)",
+    )
     add("--rounds", type=int, default=5)
-    add("--calls", type=int, default=20, help="of each in a round")
+    add("--calls", type=int, default=20, help="calls per round")
     add("--worker", action="store_true", help=argparse.SUPPRESS)
     return parser
 
 
 def measure(args):
-    """Returns a dictionary: name -> milliseconds and megabytes, or an error."""
+    """Returns the time and file size, or an error message, by candidate."""
     threads = args.threads[-1]
     os.environ["TF_NUM_INTRAOP_THREADS"] = str(threads)
     os.environ["TF_NUM_INTEROP_THREADS"] = "1"
@@ -93,7 +99,7 @@ def measure(args):
 
 
 def _subject(args):
-    """Returns the model, and training images for it."""
+    """Returns the model and training images for it."""
     if args.published:
         from tf_i2i.methods import CycleGAN
 
@@ -108,7 +114,7 @@ def _subject(args):
 
 
 def candidates(model, images, direction, folder, threads):
-    """Returns a dictionary: name -> (function or error message, megabytes)."""
+    """Returns the function or error message, and file size, by candidate."""
     import tensorflow as tf
 
     from tf_i2i import exporting
@@ -190,12 +196,13 @@ def race(calls, rounds, repeats):
     """Calls functions in turns, and returns the seconds of each call.
 
     Args:
-        calls: dictionary, name -> function without arguments.
-        rounds: number of turns of each function, after one that is not counted.
+        calls: dictionary from names to functions without arguments.
+        rounds: number of turns of each function, after a first turn that is
+            not counted.
         repeats: number of calls in a turn.
 
     Returns:
-        Dictionary: name -> list of seconds.
+        Dictionary from names to lists of seconds.
     """
     seconds = {name: [] for name in calls}
     for i in range(rounds + 1):

@@ -4,9 +4,9 @@
     python benchmarks/metrics.py --images=512 --features 256
 
 The metrics are the sliced Wasserstein distance of two sets of random images,
-and the Frechet distance of two sets of random features of each width. Images
-per second count both sets. Each row is measured in a separate process; its peak
-memory includes the interpreter and the two sets.
+and the Frechet distance of two sets of random features of each width. The
+number of images per second counts both sets. Each row is measured in a separate
+process. Its peak memory includes the interpreter and the two sets.
 """
 
 import argparse
@@ -37,7 +37,7 @@ def measure_features(count, width):
 
 
 def measure(metric, sets):
-    """Returns the seconds, and the peak memory of the process in MiB."""
+    """Returns a function's seconds and the process's peak memory in MiB."""
     began = time.perf_counter()
     metric(*sets)
     seconds = time.perf_counter() - began
@@ -48,7 +48,7 @@ def measure(metric, sets):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--images", type=int, default=8192, help="of a set")
+    parser.add_argument("--images", type=int, default=8192, help="per set")
     parser.add_argument("--size", type=int, default=64)
     parser.add_argument(
         "--features", type=int, nargs="*", default=[256, 512, 2048]

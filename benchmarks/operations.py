@@ -6,9 +6,9 @@
 The operations are those of the CycleGAN paper's generator at 128 px (6 blocks),
 float32, batch size 1. For each kind of operation one file is exported for each
 runtime, and its time is multiplied by the number of times that the generator
-has it. The two runtimes take turns. For short operations the call itself takes
-a large part of the time; the sum can be compared with
-benchmarks/latency.py --published.
+has it. The two runtimes take turns. For short operations, a large part of the
+time is that of the call itself. The sum can be compared with the time of
+`benchmarks/latency.py --published`.
 """
 
 import argparse
@@ -30,7 +30,7 @@ class Operation(NamedTuple):
     Attributes:
         name: name in the table.
         count: number of times that the generator has the operation.
-        shape: shape of its input, `(height, width, channels)`.
+        shape: shape of the operation's input, `(height, width, channels)`.
         make: function of the TensorFlow module and the input tensor that
             applies the operation.
     """
@@ -110,7 +110,7 @@ def main():
     )
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--calls", type=int, default=20, help="in a round")
+    parser.add_argument("--calls", type=int, default=20, help="calls per round")
     args = parser.parse_args()
     tf = cli.import_tensorflow()
     sums = {"TFLite": 0.0, "ONNX Runtime": 0.0}
@@ -131,7 +131,7 @@ def main():
 
 
 def both(tf, operation, threads):
-    """Returns one function per runtime, after comparing their outputs."""
+    """Returns a function for each runtime, after comparing their outputs."""
     x = np.random.default_rng(0).normal(size=(1, *operation.shape))
     x = np.float32(x)
 
@@ -174,7 +174,7 @@ def _onnx(function, x, threads):
     from tf_i2i.exporting import load_onnx
 
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        # tf2onnx still uses names that NumPy 2 removed.
+        # tf2onnx gives warnings, because it uses names that NumPy 2 removed.
         warnings.simplefilter("ignore")
         path = Path(folder) / "operation.onnx"
         with cli.silent_stderr():

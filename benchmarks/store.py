@@ -4,10 +4,11 @@
 
 The store's rate counts augmented and batched images of both domains. Its
 images are random bytes, so that nothing has to be decoded or rendered. Pillow's
-rate is measured on JPEGs with a side of --photo pixels, which are decoded to
-the same size with one thread per core. With --files, that many tiny JPEGs are
-written and read into a store, once with their content removed from the page
-cache and once with the content in it.
+rate is measured on JPEG files with a side of `--photo` pixels. They are decoded
+to the size of the store with one thread per core. `--files` is a number of tiny
+JPEG files that are written and read into a store. They are read once after
+their content was removed from the page cache, and once with their content in
+it.
 """
 
 import argparse
@@ -45,8 +46,8 @@ def write_files(folder, count):
         if i % 1000 == 0:
             (folder / f"{i:07d}").mkdir()
         path = folder / f"{i - i % 1000:07d}" / f"{i:07d}.jpg"
-        # Decoders ignore bytes after the end of the image, which make files
-        # differ.
+        # Decoders ignore bytes after the end of the image. These bytes make the
+        # contents of all files different.
         path.write_bytes(contents[i % 100] + i.to_bytes(4))
 
 
@@ -119,14 +120,15 @@ def main():
     parser.add_argument("--batch_size", type=int, default=8)
     parser.add_argument("--batches", type=int, default=300)
     parser.add_argument("--photo", type=int, default=256)
-    parser.add_argument("--files", type=int, help="read as many into a store")
+    parser.add_argument("--files", type=int, help="number of files to read")
     parser.add_argument(
         "--needed",
         type=float,
-        help="images/s of both domains together that training takes",
+        help="images/s of both domains together that training needs",
     )
     args = parser.parse_args()
-    # This comes first, because TensorFlow's memory would hide that of reading.
+    # Reading is measured first, because later the memory that TensorFlow uses
+    # would hide that of reading.
     if args.files:
         many_files(args.files, args.size)
     decoded = pillow_rate(args.photo, args.size)

@@ -4,9 +4,10 @@
     python benchmarks/train_step.py --gin_file=twingan.gin --before=OLD_CHECKOUT
     python benchmarks/train_step.py --gin_file=twingan.gin --profile=/tmp/trace
 
-Images are random. The time of a step is the median of `--steps` steps after the
-first. `--before` also measures the same config in another checkout, alternating
-`--rounds` times. Compare the ratio, not milliseconds of different days.
+The images are random. The time of a step is the median of `--steps` steps after
+the first step. `--before` also measures the same config in another checkout,
+alternating `--rounds` times. Compare the ratio, not milliseconds of different
+days.
 `--profile` writes a trace of the last phase for TensorBoard and prints the
 processor time of each kind of operation.
 """
@@ -27,7 +28,7 @@ STEPS_PROFILED = 10
 
 
 def measure(args):
-    """Returns one dictionary, a row of the table, for each phase."""
+    """Returns a row of the table, a dictionary, for each phase."""
     from tf_i2i import cli
 
     tensorflow = _import(cli)
@@ -82,12 +83,12 @@ def prepare(tf, model, phase):
 
 
 def time_steps(model, step, iterator, steps):
-    """Returns the seconds of the first step, and medians of the others."""
+    """Returns the time of the first step and medians of the other steps."""
     took, worked = [], []
     for _ in range(steps + 2):
         began, worked_before = time.perf_counter(), time.process_time()
         step(iterator)
-        # Reading a value waits until the device has finished.
+        # Reading a value waits until the device has finished the step.
         model.step.numpy()
         took.append(time.perf_counter() - began)
         worked.append(time.process_time() - worked_before)
@@ -99,12 +100,12 @@ def time_steps(model, step, iterator, steps):
 
 
 def step_flops(tf, step, iterator):
-    """Returns floating point operations of a step, by TensorFlow's profiler.
+    """Returns the number of floating point operations of a step.
 
-    Operations whose results are not used are not counted, because TensorFlow
-    removes them.
+    TensorFlow's profiler counts them. Operations whose results are not used are
+    not counted, because TensorFlow removes these.
     """
-    # The profiler has only an API of TensorFlow 1.
+    # The profiler exists only in the API of TensorFlow 1, which gives warnings.
     tf.get_logger().setLevel("ERROR")
     graph = step.get_concrete_function(iterator).graph
     wanted = [op.name for op in graph.control_outputs]
@@ -127,7 +128,8 @@ def matrix_peak(tf, precision, side=4096, products=2):
 
     @tf.function
     def multiply(*factors):
-        # Independent products share the cores, as the operations of a step do.
+        # The products are independent, so that they share the cores, as the
+        # operations of a step do.
         return tf.add_n([tf.reduce_sum(tf.matmul(x, x)) for x in factors])
 
     took = []
@@ -226,7 +228,7 @@ def main():
     parser.add_argument("--gin_file", required=True)
     parser.add_argument("--gin_param", action="append", default=[])
     parser.add_argument("--steps", type=int, default=30)
-    parser.add_argument("--last", action="store_true", help="the last phase")
+    parser.add_argument("--last", action="store_true", help="last phase only")
     parser.add_argument("--before", help="another checkout")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--profile", metavar="FOLDER")

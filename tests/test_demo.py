@@ -144,7 +144,7 @@ def test_what_is_missing_is_named(tmp_path, model, litert, monkeypatch):
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="npm install @litertjs/core"):
         demo.find_litert(tmp_path / "empty")
-    with pytest.raises(UserError, match="which is something else"):
+    with pytest.raises(UserError, match=r"which is not a \.tflite file"):
         demo.collect([__file__], litert)
     with pytest.raises(UserError, match="No such file"):
         demo.collect([str(tmp_path / "no.tflite")], litert)

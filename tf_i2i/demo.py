@@ -157,7 +157,7 @@ def _check_model(path):
     if head[4:] != _LITE:
         raise UserError(
             "`--model` must be a .tflite file from python -m tf_i2i.export. "
-            f"Received: {path}, which is something else"
+            f"Received: {path}, which is not a .tflite file"
         )
 
 

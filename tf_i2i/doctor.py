@@ -63,7 +63,7 @@ def _parser():
         help=f"images of domain A: {forms()} (default: those of the "
         "configuration, otherwise toy)",
     )
-    add("--data_b", help="images of domain B, as for --data_a")
+    add("--data_b", help="images of domain B, in the same forms as --data_a")
     add(
         "--image_size",
         type=int,

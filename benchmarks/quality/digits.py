@@ -382,9 +382,11 @@ def main():
     parser.add_argument("task", nargs="?", choices=TASKS)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
-        "--minutes", type=float, help="of training (default: the config's)"
+        "--minutes",
+        type=float,
+        help="minutes of training (default: as long as the config says)",
     )
-    parser.add_argument("--data_root", type=Path, help="has digits/")
+    parser.add_argument("--data_root", type=Path, help="folder with digits/")
     parser.add_argument("--work", type=Path, default=Path("runs/digits"))
     parser.add_argument("--gin_param", action="append", default=[])
     args = parser.parse_args()

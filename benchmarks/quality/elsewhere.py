@@ -486,20 +486,24 @@ def main():
     what = parser.add_subparsers(dest="what", required=True)
     writing, reading = what.add_parser("write"), what.add_parser("read")
     for one in (writing, reading):
-        one.add_argument("names", nargs="+", help="rows")
+        one.add_argument("names", nargs="+", help="names of rows")
         one.add_argument("--work", type=Path, default=Path("runs/lab"))
-        one.add_argument("--data_root", type=Path, help="real images")
+        one.add_argument("--data_root", type=Path, help="folder of real images")
     writing.add_argument("--to", type=Path, default=Path("packed"))
-    writing.add_argument("--skip", nargs="*", default=(), help="phases")
+    writing.add_argument(
+        "--skip", nargs="*", default=(), help="names of phases to skip"
+    )
     writing.add_argument(
         "--images_alone",
         action="store_true",
-        help='for rows that take the programs of another, "as" in the plan',
+        help='pack images only, for a row with "as" in the plan',
     )
     reading.add_argument("--seed", type=int, default=0)
     reading.add_argument("--trained", type=Path, default=Path("trained"))
-    reading.add_argument("--device", help="what they were trained on")
-    reading.add_argument("--cheats", default="all", help="as of evaluate")
+    reading.add_argument("--device", help="device that trained the rows")
+    reading.add_argument(
+        "--cheats", default="all", help="value for the flag of evaluate"
+    )
     reading.add_argument("--features", default="random-conv")
     args = parser.parse_args()
     for name in args.names:

@@ -563,11 +563,15 @@ def main():
     parser.add_argument("row", nargs="?", choices=ROWS)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--work", type=Path, default=Path("runs/lab"))
-    parser.add_argument("--data_root", type=Path, help="real images")
+    parser.add_argument("--data_root", type=Path, help="folder of real images")
     parser.add_argument("--features", default="random-conv")
-    parser.add_argument("--cheats", default="all", help="as of evaluate")
-    parser.add_argument("--run_dir", type=Path, help="for score: a trained run")
-    parser.add_argument("--minutes", type=float, help="for score: it took")
+    parser.add_argument(
+        "--cheats", default="all", help="value for the flag of evaluate"
+    )
+    parser.add_argument("--run_dir", type=Path, help="trained run to score")
+    parser.add_argument(
+        "--minutes", type=float, help="duration of its training"
+    )
     args = parser.parse_args()
     if args.what == "rows":
         for name, row in ROWS.items():

@@ -27,7 +27,7 @@ def make_room(output, suffix):
     if not _may_replace(output, suffix):
         raise UserError(
             "`--output` must be a new path, or an earlier export that is to "
-            f"be replaced. Received: {output}, which is something else"
+            f"be replaced. Received: {output}, which is neither"
         )
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
