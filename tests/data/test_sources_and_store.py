@@ -370,7 +370,7 @@ def test_too_many_bad_files_stop_the_run(tmp_path, cache, refuses):
 
 def test_an_empty_folder(tmp_path, cache):
     (tmp_path / "notes.txt").touch()
-    with pytest.raises(UserError, match=r"must hold images.*\.txt"):
+    with pytest.raises(UserError, match=r"must contain images.*\.txt"):
         open_store(FolderSource(tmp_path), 8, cache_dir=cache)
 
 

@@ -176,7 +176,7 @@ def _make_entry(source, size, fit, path, max_bad_fraction, progress):
     # sources read all their files to count the images.
     if not len(source):
         raise UserError(
-            f"`{source.name}` must hold images. Received: none"
+            f"`{source.name}` must contain images. Received: none"
             + "".join(f"; {note}" for note in source.notes)
         )
     _prepare_folder(path.parent, source, size, progress)
@@ -296,7 +296,9 @@ def assign_splits(name, given, contents):
     pool = splits["train"] if any(given) else list(range(len(given)))
     missing = [s for s in ("val", "test") if not splits[s]]
     if not pool:
-        raise UserError(f"`{name}` must hold images in train/. Received: none")
+        raise UserError(
+            f"`{name}` must contain images in train/. Received: none"
+        )
     if not missing:
         return splits, None
     taken = _by_content(name, pool, contents, missing)
@@ -320,8 +322,8 @@ def _by_content(name, pool, contents, wanted):
         groups.setdefault(contents[i], []).append(i)
     if len(groups) <= len(wanted):
         raise UserError(
-            f"`{name}` must hold at least {len(wanted) + 1} different images "
-            f"to be split. Received: {len(groups)}"
+            f"`{name}` must contain at least {len(wanted) + 1} different "
+            f"images, one for each split. Received: {len(groups)}"
         )
     least = 50 if len(pool) >= 500 else max(1, len(pool) // 20)
     order = deque(sorted(groups))

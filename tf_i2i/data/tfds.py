@@ -209,7 +209,7 @@ class TfdsSource:
             ) from error
 
     def _with_siblings(self, split):
-        """Returns a dictionary from names of TFDS splits to those of `SPLITS`."""
+        """Returns a dictionary from names of TFDS splits to our names."""
         there = self._builder.info.splits
         try:
             there[split]  # This also accepts slices such as "train[:10%]".

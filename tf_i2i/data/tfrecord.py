@@ -159,7 +159,10 @@ class TFRecordSource:
                 f"The record is damaged, so the {after} records after it in "
                 "this file cannot be read.",
             )
-            lost = BadImage(file, "It comes after a damaged record.")
+            lost = BadImage(
+                file,
+                "The record comes after a damaged record of the same file.",
+            )
             yield from itertools.repeat(lost, after)
 
     def _only_image(self):
@@ -192,7 +195,7 @@ class TFRecordSource:
             except (tf.errors.OpError, ValueError):
                 continue
         raise UserError(
-            f"`{self.name}` must hold records of tf.train.Example. "
+            f"`{self.name}` must contain records of tf.train.Example. "
             f"Received: none in {len(self._files)} files"
         )
 

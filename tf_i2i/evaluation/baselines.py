@@ -19,15 +19,16 @@ ROWS = {
     "copy": "the inputs themselves",
     "colours": "the inputs, with the mean and the standard deviation of each "
     "colour channel as in the target domain",
-    "blur": "the inputs, blurred",
+    "blur": "blurred inputs",
     "nearest": "for each input, the most similar training image of the target "
     "domain",
     "random": "random training images of the target domain",
     "mean": "the mean image of the target domain",
-    "commonest": "images of one colour, the most frequent of the target domain",
+    "commonest": "images of one colour, the most frequent one of the target "
+    "domain",
     "white": "white images",
     "floor": "real training images of the target domain, compared with its "
-    "real test images: the best value of a distance between two sets of this "
+    "real test images; their distance is the best value for two sets of this "
     "size",
 }
 # `OWN` has the rows of translations, `REAL` those of real target images.

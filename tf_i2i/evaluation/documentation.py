@@ -15,17 +15,17 @@ _HEAD = """\
 This page is written by `python -m tf_i2i.evaluation.documentation`.
 
 `python -m tf_i2i.evaluate --run_dir=runs/mine` prints the numbers in **bold**
-and writes all of them into `report.html` and `metrics.jsonl`. By default a run
+and writes all numbers into `report.html` and `metrics.jsonl`. By default a run
 is scored by the measures of its method (the class attribute `measures`).
-`--recipe=full` selects all measures, `--recipe=quick` those marked with \\*.
-Some measures need hidden partners (`--paired`), labels, label maps, styles, a
-shared encoder, or a translator in the other direction. They are left out if
-these are missing. If a number depends on the feature network, its name in
-`metrics.jsonl` ends with `[...]`, and it is comparable only with numbers of the
-same network.
+`--recipe=full` selects all measures, and `--recipe=quick` selects the measures
+that are marked with \\*. Some measures need hidden partners (`--paired`),
+labels, label maps, styles, a shared encoder, or a translator in the other
+direction. A measure is left out if something that it needs is missing. If a
+number depends on the feature network, its name in `metrics.jsonl` ends with
+`[...]`. Such a number is comparable only with numbers of the same network.
 
 A hidden partner is the test image of the other domain that shows what an input
-should become; it is used in evaluation only. A cheat is a baseline without a
+should become. Hidden partners are used in evaluation only. A cheat is a baseline without a
 translator, such as a copy of the input. Each number is computed for the model
 and, for comparison, for other images:
 

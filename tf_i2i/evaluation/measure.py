@@ -19,14 +19,14 @@ CONTENT = "Does each output belong to its input?"
 LABELS = "Are the attributes of the inputs kept?"
 COPYING = "Are outputs copies of training images?"
 PAIRED = "Difference to the hidden partners"
-MAPS = "Label maps as outputs; the nearest colour gives a pixel's class"
+MAPS = "Label maps as outputs, each pixel classified by its nearest colour"
 SEEN = "Photos translated from label maps, segmented by a trained probe"
 ROUND_TRIP = "Translation to the other domain and back"
 STYLES = "Outputs of one input with several styles"
 CODES = "Codes of the translator's shared encoder"
 CLASSES = "The translator's own classifier"
 ALARMS = "Signs of a failed training"
-SENSITIVITY = "Error after translating disturbed translations back"
+SENSITIVITY = "Error of the translation back after a disturbance"
 GROUPS = (
     *(SUMMARY, STYLE, PATCHES, CONTENT, LABELS, COPYING, PAIRED, MAPS, SEEN),
     *(ROUND_TRIP, STYLES, CODES, CLASSES, ALARMS, SENSITIVITY),

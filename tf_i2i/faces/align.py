@@ -272,7 +272,7 @@ def warp(image, matrix, shape):
 
 
 def _mirror(image, low, high):
-    """Returns pixels `low` to `high` (x, y) of an image continued by mirroring."""
+    """Returns pixels from `low` to `high` (x, y) of an image, mirrored."""
     columns, rows = (
         _reflect(np.arange(first, last), length)
         for first, last, length in zip(

@@ -173,8 +173,9 @@ def _build(name, path):
         network.load_weights(path)
     except (ValueError, OSError, KeyError) as error:
         raise UserError(
-            f"`{path}` must hold weights of keras.applications.{name} without "
-            f"its top. Received: {_first_line(error)}"
+            f"`{path}` must contain weights of keras.applications.{name} "
+            "without its classifier (include_top=False). Received: "
+            f"{_first_line(error)}"
         ) from error
     finally:
         keras.config.set_dtype_policy(policy)

@@ -50,7 +50,7 @@ def keras_file(path, taps=None):
     }
     if not outputs:
         raise UserError(
-            f"`{path}` must give features [N, h, w, C] or [N, C]. Received: "
+            f"`{path}` must return features [N, h, w, C] or [N, C]. Received: "
             f"{[list(output.shape) for output in model.outputs]}"
         )
     if taps:

@@ -37,8 +37,8 @@ def read_tensors(path):
             return _read(file)
     except (pickle.UnpicklingError, EOFError, ValueError, TypeError) as error:
         raise UserError(
-            f"`{path}` must be a state dictionary of tensors as PyTorch saved "
-            f"it before 1.6. Received: {error}"
+            f"`{path}` must be a state dictionary of tensors in the file "
+            f"format of PyTorch before 1.6. Received: {error}"
         ) from error
 
 

@@ -46,8 +46,8 @@ def check_pairs(**named):
     if len({tuple(shape) for shape in shapes.values()}) > 1:
         names = " and ".join(f"`{name}`" for name in shapes)
         raise UserError(
-            f"{names} are compared image by image and must have one shape. "
-            f"Received: {shapes}"
+            f"{names} must have the same shape, because they are compared "
+            f"image by image. Received: {shapes}"
         )
 
 

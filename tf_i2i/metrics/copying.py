@@ -35,8 +35,8 @@ def nearest(x, y):
     x, y = _flat("x", x), _flat("y", y)
     if x.shape[1] != y.shape[1]:
         raise UserError(
-            "`x` and `y` must be of one size. Received: "
-            f"{x.shape[1]} and {y.shape[1]} numbers each"
+            "`x` and `y` must have elements of the same size. Received: "
+            f"elements of {x.shape[1]} and {y.shape[1]} numbers"
         )
     found = [_nearest_of_block(x[part], y) for part in blocks(len(x), _BLOCK)]
     distances, indices = zip(*found, strict=True)

@@ -41,7 +41,7 @@ def as_features(name, features, least=2):
         )
     if len(features) < least or not features.shape[1]:
         raise UserError(
-            f"`{name}` must hold {least} feature vectors or more. "
+            f"`{name}` must contain {least} feature vectors or more. "
             f"Received: {list(features.shape)}"
         )
     if not np.isfinite(features).all():

@@ -76,7 +76,8 @@ def diversity(outputs, weights=None):
     """
     if len(outputs) < 2:
         raise UserError(
-            f"`outputs` must be two sets or more. Received: {len(outputs)}"
+            "`outputs` must contain at least two sets. Received: "
+            f"{len(outputs)}"
         )
     pairs = combinations(outputs, 2)
     return float(
@@ -123,7 +124,7 @@ def _check_weights(weights, taps):
     wanted = {name: [np.shape(tap)[-1]] for name, tap in taps.items()}
     if shapes != wanted:
         raise UserError(
-            f"`weights` must be of shapes {wanted}. Received: {shapes}"
+            f"`weights` must have the shapes {wanted}. Received: {shapes}"
         )
     for name, w in weights.items():
         if np.min(w) < 0:

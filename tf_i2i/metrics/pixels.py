@@ -140,7 +140,9 @@ def ms_ssim_within(images):
     check_images(images=images)
     pairs = len(images) // 2
     if not pairs:
-        raise UserError("`images` must be two at least. Received: 1")
+        raise UserError(
+            "`images` must contain at least two images. Received: 1"
+        )
     return ms_ssim(images[: 2 * pairs : 2], images[1 : 2 * pairs : 2])
 
 

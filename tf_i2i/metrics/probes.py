@@ -207,8 +207,8 @@ def _halves(features, labels, seed):
     names, counts = np.unique(labels, return_counts=True)
     if counts.min() < 2:
         raise UserError(
-            "`labels` must name every class twice or more, once to train on "
-            f"and once to test. Received: one of class {names[counts.argmin()]}"
+            "`labels` must contain every class at least twice, for training "
+            f"and for testing. Received: class {names[counts.argmin()]} once"
         )
     selection = optional("sklearn.model_selection", "eval")
     return selection.train_test_split(

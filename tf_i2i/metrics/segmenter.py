@@ -45,9 +45,9 @@ class PixelProbe:
         check_images(images=images)
         if labels.shape != images.shape[:3] or not (labels != VOID).any():
             raise UserError(
-                "`labels` must hold classes and be [N, H, W] like `images`. "
-                f"Received: {list(labels.shape)}, of which "
-                f"{np.mean(labels != VOID):.0%} have a class"
+                "`labels` must have the shape [N, H, W] of `images`, and "
+                f"must not all be void. Received: {list(labels.shape)}, of "
+                f"which {np.mean(labels != VOID):.0%} have a class"
             )
         self.features = features
         gram = right = 0.0

@@ -82,8 +82,8 @@ def sliced_wasserstein(
     size = _size("real", real)
     if _size("fake", fake) != size:
         raise UserError(
-            f"`fake` must be of the size of `real`, {size} pixels. "
-            f"Received: {_size('fake', fake)}"
+            f"`fake` must have images of the same size as `real`, {size} "
+            f"pixels. Received: {_size('fake', fake)}"
         )
     count = min(len(real), len(fake))
     batch_size = batch_size or min(max(_CACHED // size**2, 1), 256)
@@ -289,7 +289,9 @@ def _read(images, rows):
 
 def _size(name, images):
     if not len(images):
-        raise UserError(f"`{name}` must hold at least one image. Received: 0")
+        raise UserError(
+            f"`{name}` must contain at least one image. Received: 0"
+        )
     first = np.asarray(images[:1])
     if first.dtype != np.uint8 or first.ndim != 4 or first.shape[3] != 3:
         raise UserError(
@@ -300,8 +302,8 @@ def _size(name, images):
     halvings = len(_resolutions(width)) - 1
     if height != width or width < SMALLEST or width % 2**halvings:
         raise UserError(
-            f"`{name}` must be square, with sides of at least {SMALLEST} "
-            "pixels that halve evenly for as long as they are 32 or more. "
-            f"Received: {height} x {width}"
+            f"`{name}` must be square images with sides of at least "
+            f"{SMALLEST} pixels, whose repeated halves are integers until "
+            f"they are below 32. Received: {height} x {width}"
         )
     return width

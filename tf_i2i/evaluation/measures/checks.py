@@ -31,24 +31,27 @@ MEASURE = Measure(
             "spread",
             ALARMS,
             "",
-            "Diversity of the outputs, divided by that of the inputs. If it "
-            f"is below {COLLAPSED_BELOW}, the translator has collapsed.",
+            "Diversity of the outputs, divided by the diversity of the "
+            f"inputs. If the quotient is below {COLLAPSED_BELOW}, the "
+            "translator has collapsed.",
             by_features=False,
         ),
         Output(
             "change",
             ALARMS,
             "",
-            "Mean absolute change of a pixel, in levels of 255. If it is "
-            f"below {IDENTITY_BELOW:g}, the translator copies its input.",
+            "Mean absolute change of the pixel values, in levels of 255. If "
+            f"the change is below {IDENTITY_BELOW:g}, the translator copies "
+            "its input.",
             by_features=False,
         ),
         Output(
             "light",
             ALARMS,
             "",
-            "Correlation of the outputs' luminance with the inputs'. If it "
-            f"is below {INVERTED_BELOW}, light and dark are exchanged.",
+            "Correlation of the outputs' luminance with that of the inputs. "
+            f"If the correlation is below {INVERTED_BELOW}, light and dark "
+            "are exchanged.",
             by_features=False,
         ),
     ),

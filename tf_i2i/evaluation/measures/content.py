@@ -30,33 +30,34 @@ MEASURE = Measure(
             "r@1",
             CONTENT,
             "higher",
-            "Share of the outputs whose own hidden partner is nearer to them "
-            "than those of all other inputs. Features are averaged in a grid "
-            "of 4 x 4 cells.",
+            "Share of the outputs whose nearest hidden partner is that of "
+            "their own input. Distances are computed between features that "
+            "are averaged in a grid of 4 x 4 cells.",
             in_terminal=True,
         ),
         Output(
             "r@5",
             CONTENT,
             "higher",
-            "Share of the outputs whose hidden partner is among the five "
-            "nearest ones.",
+            "Share of the outputs for which the hidden partner of their own "
+            "input is among the five nearest hidden partners.",
             in_terminal=True,
         ),
         Output(
             "median_rank",
             CONTENT,
             "lower",
-            "Median rank of an output's own hidden partner; 1 is the nearest. "
-            "By chance it is half the number of images.",
+            "Median rank of the hidden partner of an output's own input "
+            "among all hidden partners; the nearest has rank 1. Chance gives "
+            "half the number of images.",
         ),
         Output(
             "input_r@1",
             CONTENT,
             "higher",
-            "Share of the outputs whose own input is nearer to them than all "
-            "other inputs. It is 1 for copies of the inputs, so it must be "
-            "read together with the style.",
+            "Share of the outputs whose nearest input is their own. This "
+            "share is 1 for copies of the inputs, so that it must be read "
+            "together with the style.",
             in_terminal=True,
         ),
         Output(
@@ -64,15 +65,15 @@ MEASURE = Measure(
             CONTENT,
             "higher",
             "Share of the outputs whose own input is among the five nearest "
-            "ones.",
+            "inputs.",
             in_terminal=True,
         ),
         Output(
             "input_median_rank",
             CONTENT,
             "lower",
-            "Median rank of an output's own input; 1 is the nearest. By chance "
-            "it is half the number of images.",
+            "Median rank of an output's own input among all inputs; the "
+            "nearest has rank 1. Chance gives half the number of images.",
         ),
     ),
 )

@@ -40,23 +40,25 @@ MEASURE = Measure(
             COPYING,
             "lower",
             "Share of the outputs that are nearer to a training image than "
-            "95 % of the real test images are. It is 0.05 for real images.",
+            "95 % of the real test images are. Real test images have a share "
+            "of 0.05.",
             in_terminal=True,
         ),
         Output(
             "to_train",
             COPYING,
             "",
-            "Mean distance to the nearest training image of the target "
-            "domain. If it is smaller than that of the truth, outputs may be "
-            "copies. If it is much larger, outputs do not look like the "
-            "target domain.",
+            "Mean distance of the outputs to the nearest training image of "
+            "the target domain. If this distance is smaller than that of the "
+            "row truth, outputs may be copies. If it is much larger, outputs "
+            "do not look like the target domain.",
         ),
         Output(
             "to_test",
             COPYING,
             "lower",
-            "Mean distance to the nearest test image of the target domain.",
+            "Mean distance of the outputs to the nearest test image of the "
+            "target domain.",
         ),
     ),
 )

@@ -33,16 +33,17 @@ MEASURE = Measure(
             STYLES,
             "higher",
             "Mean distance between outputs of one input with several styles. "
-            "It is high for noise, too.",
+            "This distance is also high for noise.",
             in_terminal=True,
         ),
         Output(
             "styled_r@5",
             STYLES,
             "higher",
-            "Share of these outputs whose hidden partner is among the five "
-            "nearest ones. It measures whether content is kept while the "
-            "style changes. Without hidden partners, the inputs are used.",
+            "Share of these outputs for which the hidden partner of their "
+            "own input is among the five nearest hidden partners. This share "
+            "measures whether content is kept when the style changes. If "
+            "hidden partners are not known, the inputs are used instead.",
             in_terminal=True,
         ),
     ),

@@ -42,10 +42,10 @@ MEASURE = Measure(
             "code_a_distance",
             CODES,
             "lower",
-            "Proxy A-distance: how well a newly trained probe distinguishes "
-            "the codes of the two domains, from 0 (not at all) to 2. It is 0 "
-            "for constant codes, so it must be read together with "
-            "code_labels.",
+            "Proxy A-distance, which measures how well a newly trained probe "
+            "distinguishes the codes of the two domains, from 0 (not at all) "
+            "to 2. The distance is 0 for constant codes, so that it must be "
+            "read together with code_labels.",
             by_features=False,
             in_terminal=True,
         ),
@@ -61,8 +61,9 @@ MEASURE = Measure(
             "code_r@1",
             CODES,
             "higher",
-            "Share of the inputs whose code is nearer to that of their own "
-            "hidden partner than to those of all others.",
+            "Share of the inputs whose code is nearer to the code of their "
+            "own hidden partner than to the codes of all other hidden "
+            "partners.",
             by_features=False,
         ),
         Output(
@@ -70,7 +71,7 @@ MEASURE = Measure(
             CODES,
             "higher",
             "Share of the inputs for which the code of their own hidden "
-            "partner is among the five nearest ones.",
+            "partner is among the five nearest codes of hidden partners.",
             by_features=False,
             in_terminal=True,
         ),
@@ -78,15 +79,15 @@ MEASURE = Measure(
             "code_median_rank",
             CODES,
             "lower",
-            "Median rank of the code of an image's own hidden partner; 1 is "
-            "the nearest.",
+            "Median rank of the code of an input's own hidden partner; the "
+            "nearest code has rank 1.",
             by_features=False,
         ),
         Output(
             "code_labels",
             CODES,
             "higher",
-            "Mean of the numbers code_label_*.",
+            "Mean of the numbers code_label_* of all attributes.",
             by_features=False,
             in_terminal=True,
         ),
@@ -94,8 +95,8 @@ MEASURE = Measure(
             "code_label_*",
             CODES,
             "higher",
-            "Balanced accuracy with which a newly trained probe predicts the "
-            "attribute from codes.",
+            "Balanced accuracy with which a newly trained probe predicts an "
+            "attribute of the images from their codes.",
             by_features=False,
         ),
     ),

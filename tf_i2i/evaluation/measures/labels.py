@@ -68,7 +68,7 @@ MEASURE = Measure(
             "labels",
             LABELS,
             "higher",
-            "Mean of the numbers label_*.",
+            "Mean of the numbers label_* of all attributes.",
             in_terminal=True,
         ),
         Output(
@@ -84,8 +84,8 @@ MEASURE = Measure(
             LABELS,
             "higher",
             "Accuracy of the same probe after the best permutation of "
-            "classes. If it is far above label_*, classes are kept but "
-            "exchanged.",
+            "classes. If this accuracy is far above label_*, outputs keep "
+            "the classes apart but exchange them.",
         ),
     ),
 )

@@ -21,9 +21,9 @@ MEASURE = Measure(
             "outlines_kept",
             CONTENT,
             "",
-            "Overlap of the outlines of an output with those of its input. "
-            "It is 1 if only colours change. The row of random images shows "
-            "the overlap by chance.",
+            "Overlap of the outlines of an output with the outlines of its "
+            "input. The overlap is 1 if only colours change. The row random "
+            "shows the overlap that chance gives.",
             by_features=False,
             in_terminal=True,
         ),

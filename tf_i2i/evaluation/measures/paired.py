@@ -36,8 +36,9 @@ MEASURE = Measure(
             "acc16",
             PAIRED,
             "higher",
-            "Share of pixels that differ from the truth by at most 16 levels. "
-            "If backgrounds are flat, a constant image has a high share.",
+            "Share of pixels that differ from the hidden partner by at most "
+            "16 levels. If backgrounds are flat, a constant image also has a "
+            "high share.",
             by_features=False,
             in_terminal=True,
         ),
@@ -45,8 +46,8 @@ MEASURE = Measure(
             "psnr",
             PAIRED,
             "higher",
-            "Peak signal-to-noise ratio to the truth, in dB. It favours "
-            "blurred images.",
+            "Peak signal-to-noise ratio of the output to the hidden partner, "
+            "in dB. This ratio favours blurred images.",
             by_features=False,
             in_terminal=True,
         ),
@@ -54,7 +55,8 @@ MEASURE = Measure(
             "ssim",
             PAIRED,
             "higher",
-            "Structural similarity to the truth, at most 1.",
+            "Structural similarity (SSIM) of the output and the hidden "
+            "partner, at most 1.",
             by_features=False,
             in_terminal=True,
         ),
@@ -62,8 +64,8 @@ MEASURE = Measure(
             "perceptual",
             PAIRED,
             "lower",
-            "Distance between feature maps of the output and of the truth, "
-            "compared position by position.",
+            "Distance between feature maps of the output and of the hidden "
+            "partner, compared position by position.",
             in_terminal=True,
         ),
     ),

@@ -33,7 +33,7 @@ MEASURE = Measure(
             "lower",
             "Mean absolute difference between an input and the result of "
             "translating it to the other domain and back, in levels of 255. "
-            "The translation is rounded to 8 bits in between.",
+            "The intermediate translation is rounded to 8 bits.",
             by_features=False,
             in_terminal=True,
         ),
@@ -41,16 +41,17 @@ MEASURE = Measure(
             "returned_r@1",
             ROUND_TRIP,
             "higher",
-            "Share of the images, translated there and back, whose own input "
-            "is nearer to them than all other inputs. With a face network as "
-            "--features, it measures whether the person is still the same.",
+            "Share of the images, translated to the other domain and back, "
+            "whose nearest input is their own. With a face network as "
+            "--features, this share measures whether the person is still the "
+            "same.",
         ),
         Output(
             "returned_r@5",
             ROUND_TRIP,
             "higher",
             "Share of these images whose own input is among the five nearest "
-            "ones.",
+            "inputs.",
             in_terminal=True,
         ),
     ),

@@ -44,24 +44,26 @@ MEASURE = Measure(
             "score",
             SUMMARY,
             "higher",
-            "Harmonic mean of style and content, in [0, 1]. It is 0 if more "
-            "than a tenth of the outputs are copies of training images.",
+            "Harmonic mean of style and content, in [0, 1]. The score is 0 "
+            "if more than a tenth of the outputs are copies of training "
+            "images.",
             in_terminal=True,
         ),
         Output(
             "style",
             SUMMARY,
             "higher",
-            "The number called_b, scaled so that it is 0 for the inputs and 1 "
-            "for the truth.",
+            "The number called_b, rescaled so that the inputs have the value "
+            "0 and the truth has the value 1.",
             in_terminal=True,
         ),
         Output(
             "content",
             SUMMARY,
             "higher",
-            "The number r@5 (input_r@5 without hidden partners), scaled so "
-            "that it is 0 for random images and 1 for the inputs.",
+            "The number r@5 (or input_r@5 if hidden partners are not known), "
+            "rescaled so that random images have the value 0 and the inputs "
+            "have the value 1.",
             in_terminal=True,
         ),
     ),

@@ -44,8 +44,8 @@ MEASURE = Measure(
             "map_class",
             MAPS,
             "higher",
-            "Share of the pixels of a class that have the correct class, "
-            "averaged over classes.",
+            "Share of the pixels of each class that are assigned to this "
+            "class, averaged over classes.",
             by_features=False,
             in_terminal=True,
         ),
@@ -53,8 +53,8 @@ MEASURE = Measure(
             "map_iou",
             MAPS,
             "higher",
-            "Intersection over union, averaged over all classes; it is 0 for "
-            "classes that are absent.",
+            "Intersection over union of true and predicted pixels, averaged "
+            "over all classes. Classes that are absent count as 0.",
             by_features=False,
             in_terminal=True,
         ),
@@ -62,8 +62,8 @@ MEASURE = Measure(
             "map_iou_present",
             MAPS,
             "higher",
-            "Intersection over union, averaged over the classes that are "
-            "present.",
+            "Intersection over union of true and predicted pixels, averaged "
+            "over the classes that are present.",
             by_features=False,
         ),
         Output(
@@ -71,8 +71,8 @@ MEASURE = Measure(
             MAPS,
             "higher",
             "Share of pixels with the correct class after the best "
-            "permutation of classes. If it is far above map_pixel, classes "
-            "are kept but exchanged.",
+            "permutation of classes. If this share is far above map_pixel, "
+            "outputs keep the classes apart but exchange their colours.",
             by_features=False,
             in_terminal=True,
         ),

@@ -60,16 +60,16 @@ MEASURE = Measure(
             "seen_pixel",
             SEEN,
             "higher",
-            "Share of pixels whose class, by a segmenter that was trained on "
-            "real photos, is that of the input. The score of real photos (row "
-            "truth) is the upper limit.",
+            "Share of pixels of the output to which a segmenter, trained on "
+            "real photos, assigns the class that they have in the input. The "
+            "score of real photos (row truth) is the upper limit.",
             in_terminal=True,
         ),
         Output(
             "seen_class",
             SEEN,
             "higher",
-            "The share of correct pixels of each class, averaged over classes.",
+            "Share of correct pixels of each class, averaged over classes.",
             in_terminal=True,
         ),
         Output(

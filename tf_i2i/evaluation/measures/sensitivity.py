@@ -32,8 +32,9 @@ MEASURE = Measure(
             "hidden",
             ROUND_TRIP,
             "lower",
-            "Increase of the error after translating back, in levels of 255, "
-            "if noise of 2 levels is first added to the translation.",
+            "Increase of the error of the translation back, in levels of "
+            "255, if noise with a standard deviation of 2 levels is first "
+            "added to the translation.",
             by_features=False,
             in_terminal=True,
         ),
@@ -41,10 +42,10 @@ MEASURE = Measure(
             "back_*",
             SENSITIVITY,
             "lower",
-            "Mean error after translating back, in levels of 255, if the "
-            "translation is disturbed first. If the error jumps at 1 or 2 "
-            "levels of noise, or at rounding to 8 bits, information on the "
-            "input is hidden in differences that are invisible.",
+            "Mean error of the translation back, in levels of 255, if the "
+            "translation is disturbed first. If the error jumps at noise of "
+            "1 or 2 levels, or at rounding to 8 bits, the translation hides "
+            "information about the input in invisible differences.",
             by_features=False,
         ),
     ),

@@ -68,9 +68,10 @@ MEASURE = Measure(
             STYLE,
             "higher",
             "Share of the outputs that a probe (a linear classifier of "
-            "features) assigns to the target domain. It is trained on real "
-            "images. Those of the source domain are also used blurred, and "
-            "with the colours of the target domain.",
+            "features) assigns to the target domain. The probe is trained on "
+            "real images of both domains, on blurred images of the source "
+            "domain, and on images of the source domain with the colours of "
+            "the target domain.",
             in_terminal=True,
         ),
         Output(

@@ -25,10 +25,10 @@ MEASURE = Measure(
             "swd_*",
             PATCHES,
             "lower",
-            "Sliced Wasserstein distance of patches, times 1000, at a level "
-            "of the image pyramid, which is given by its side in pixels. It "
-            "ignores brightness and contrast, and decreases with the number "
-            "of images.",
+            "Sliced Wasserstein distance of patches, times 1000, at one "
+            "level of the image pyramid. The name ends with the side of that "
+            "level in pixels. The distance ignores brightness and contrast, "
+            "and decreases with the number of images.",
             by_features=False,
             in_terminal=True,
         ),
