@@ -125,7 +125,7 @@ def test_not_usable(photos, capsys):
     assert status == 1
     verdict = printed.splitlines()[-1]
     assert verdict == (
-        "not usable: 60 images of B like one of A, exactly or nearly"
+        "not usable: 60 images of B equal, or nearly equal, to one of A"
     )
 
 

@@ -323,7 +323,7 @@ def test_training_neighbours_begin_with_the_nearest():
 
 def test_interpolations_and_sizes():
     caption, picture = report.interpolations([levels(0, 5), levels(9, 7)])
-    assert caption.startswith("Between two inputs")
+    assert caption.startswith("Interpolations between two inputs")
     assert picture[[2, 2, 68, 68], [2, 68, 2, 68], 0].tolist() == [0, 5, 9, 7]
     sides = {4: 64, 16: 64, 28: 56, 48: 48, 64: 64, 128: 128, 256: 128}
     for side, shown in sides.items():

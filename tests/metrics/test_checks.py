@@ -53,7 +53,7 @@ def test_a_copy(inputs):
     assert checks.identity(inputs, inputs) == 0.0
     assert checks.identity(inputs // 2, inputs // 2 + np.uint8(7)) == 7.0
     (sentence,) = checks.verdict(trembling(inputs), inputs)
-    assert "nearly the inputs (1." in sentence
+    assert "nearly equal to the inputs (mean change of 1." in sentence
     assert "identity" in sentence
 
 

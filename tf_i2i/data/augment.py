@@ -118,7 +118,7 @@ class Augmentation:
         return tf.clip_by_value(view, -1.0, 1.0)
 
     def _crop(self, image, samples, size):
-        """Crops and resizes an image in one antialiased step.
+        """Crops an image at random and resizes it, antialiased, in one step.
 
         Args:
             image: uint8 tensor `[S, S, 3]`.

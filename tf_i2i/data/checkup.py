@@ -49,8 +49,9 @@ UNEVEN = 5
 # Two images are nearly the same if the root mean square difference of their
 # thumbnails is at most this, in levels.
 NEAR = 4.0
-# An image is odd if its mean colour is farther from the median of all images
-# than both ODD_LEVELS and ODD times the 90th percentile of that distance.
+# An image is odd if the distance between its mean colour and the median of all
+# mean colours is larger than ODD_LEVELS, and larger than ODD times the 90th
+# percentile of these distances.
 ODD = 3.0
 ODD_LEVELS = 60
 # An image counts as transparent if more than this share of its area is
@@ -95,7 +96,7 @@ class Finding:
         what: description of the finding, including the number of images.
         count: number of images concerned.
         examples: names of up to three of these images, as in the file system.
-        advice: what the user can do.
+        advice: sentences that say what the user can do.
     """
 
     kind: str
@@ -303,7 +304,7 @@ def _finding(domain, kind, which, what, advice, level=None):
         domain: the `Domain`.
         kind: see `Finding`.
         which: boolean mask `[N]` of the images.
-        what: description that continues "12 images ".
+        what: text that continues a description such as "12 images ...".
         advice: see `Finding`.
         level: see `Finding`; None to choose it by the share of images.
     """
@@ -332,13 +333,14 @@ def _unreadable(domain, allowed):
     if not domain.bad:
         return None
     count, total = len(domain.bad), len(domain.bad) + len(domain)
-    advice = "Repair or remove them; training leaves them out."
+    advice = "Repair or remove these files. Training leaves them out."
     level = WARNING
     if count > allowed * total:
         level = ERROR
         advice = (
-            "Repair or remove them: training refuses to begin with more than "
-            f"train.max_bad_fraction = {allowed:g} of the files."
+            "Repair or remove these files. Training does not begin if more "
+            f"than train.max_bad_fraction = {allowed:g} of the files cannot "
+            "be read."
         )
     return Finding(
         "unreadable",
@@ -358,15 +360,15 @@ def _too_few(domain):
         if not len(domain):
             what = "there are no images"
         advice = (
-            "Name a folder with at least some hundreds of images; thousands "
+            "Use a folder with at least some hundreds of images. Thousands "
             "are better."
         )
     elif count < FEW:
         level = WARNING
         what = f"there are only {_images(count)} to train on"
         advice = (
-            "Find more: a few images are memorized. Some hundreds are the "
-            "minimum, and thousands are better."
+            "Find more images, because a few images are memorized. Some "
+            "hundreds are the minimum, and thousands are better."
         )
     else:
         return None
@@ -379,7 +381,7 @@ def _flat(domain):
         "flat",
         _is_flat(domain),
         "of one flat colour",
-        "Remove them: there is nothing in them to learn.",
+        "Remove these images, because nothing can be learned from them.",
         WARNING,
     )
 
@@ -394,7 +396,7 @@ def _blank(domain):
         "blank",
         _is_blank(domain) & ~_is_flat(domain) & ~_is_clear(domain),
         "nearly all white or all black",
-        "Look at them, and remove what is empty.",
+        "Look at these images, and remove those that are empty.",
     )
 
 
@@ -429,11 +431,14 @@ def _aspects(domain):
 def _small(domain, image_size):
     sides = _short_sides(domain)
     which = (sides > 0) & (sides < SMALL * image_size)
-    advice = "Remove them, or find larger ones: enlarged images are blurred."
+    advice = (
+        "Remove these images, or find larger ones, because enlarged images "
+        "are blurred."
+    )
     if which.mean() > 0.5:
         fitting = 2 ** int(np.log2(np.median(sides)))
         advice = (
-            "Most of the domain will be blurred: train at the images' size, "
+            "Most images of the domain will be blurred. Train at their size, "
             f"--gin_param='train.image_size = {fitting}', or find larger ones."
         )
     what = f"much smaller than the training size of {image_size} px"
@@ -447,7 +452,7 @@ def _oblong(domain):
         _aspects(domain) > OBLONG,
         f"more than {OBLONG:g} times as long as wide: only the central "
         "square is used, which leaves out most of the image",
-        "Crop them to the important part, or set train.fit = 'pad'.",
+        "Crop these images to the important part, or set train.fit = 'pad'.",
     )
 
 
@@ -461,8 +466,8 @@ def _grey(domain):
         "grey" if few is grey else "coloured",
         few & ~_is_empty(domain),
         what,
-        "Remove them, or make them a domain of their own. Otherwise some "
-        "translations would be grey and some coloured.",
+        "Remove these images, or use them as a separate domain. Otherwise "
+        "some translations would be grey and some coloured.",
     )
 
 
@@ -472,8 +477,8 @@ def _clear(domain):
         "transparent",
         _is_clear(domain) & ~_is_flat(domain),
         "more than half transparent",
-        "They are placed on a white background. Put them on the background "
-        "that you want, or crop them.",
+        "Transparent images are placed on a white background. Put them on "
+        "the background that you want, or crop them.",
     )
 
 
@@ -490,7 +495,8 @@ def _odd(domain):
         "odd",
         (distance > limit) & ~_is_empty(domain),
         "with a mean colour far from that of all others",
-        "Look at them, and remove those that do not belong here.",
+        "Look at these images, and remove those that do not belong to the "
+        "domain.",
     )
 
 
@@ -517,15 +523,15 @@ def _copies(domain):
             "duplicates",
             pairs,
             "exactly like others",
-            "Remove the copies, because an image that is there twice counts "
-            "twice.",
+            "Remove the copies, because an image that occurs twice has twice "
+            "the weight in training.",
         ),
         _pairs_finding(
             domain,
             "near_duplicates",
             alike,
             "nearly like others (re-encoded or resized copies)",
-            "Keep one of each, if you can.",
+            "Keep only one image of each group of copies, if possible.",
         ),
         _leaks(domain, unique),
     ]
@@ -570,8 +576,9 @@ def _leaks(domain, unique):
         domain,
         "leak",
         pairs,
-        "of val/ or test/ like one in train/, exactly or nearly",
-        "Remove them from one of the two, or scores will be too good.",
+        "of val/ or test/ equal, or nearly equal, to one in train/",
+        "Remove these images from one of the splits. Otherwise scores will be "
+        "too good.",
         WARNING if len(pairs) >= SOME * len(held) else level,
     )
 
@@ -713,14 +720,17 @@ def _shared(a, b):
     if not len(rows):
         return None
     half = len(rows) >= min(len(a), len(b)) / 2
-    advice = "Remove them from one domain: an image belongs to only one."
+    advice = (
+        "Remove these images from one of the domains, because an image can "
+        "belong to only one domain."
+    )
     if half:
-        advice = "Give two folders of different kinds of images."
+        advice = "Use two folders with different kinds of images."
     return Finding(
         "shared",
         "ab",
         ERROR if half else WARNING,
-        f"{_images(len(rows))} of B like one of A, exactly or nearly",
+        f"{_images(len(rows))} of B equal, or nearly equal, to one of A",
         len(rows),
         [f"{b.names[i]} = {a.names[partner[i]]}" for i in rows[:3]],
         advice,
@@ -740,7 +750,7 @@ def _uneven(a, b):
         len(few),
         [],
         f"Find more images for {few.letter.upper()}, because the same few "
-        "will be shown again and again.",
+        "images will be repeated very often.",
     )
 
 
@@ -759,7 +769,7 @@ def _not_separable(a, b):
         "assign 50%",
         0,
         [],
-        "Check that they are two kinds of images. If they are not, there is "
+        "Check that A and B are two kinds of images. If they are not, there is "
         "nothing to translate.",
     )
 

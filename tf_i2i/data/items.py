@@ -87,7 +87,7 @@ def read_square(file, size, fit):
     Args:
         file: path of the file, or a seekable binary stream, as in `read_image`.
         size: side of the result in pixels.
-        fit: as in `fit_image`.
+        fit: how the image is fitted to a square; see `fit_image`.
 
     Returns:
         uint8 `[size, size, 3]`.
@@ -107,7 +107,7 @@ def encoded_item(name, encoded, split, size, fit):
         encoded: bytes of the image file.
         split: its split, or None.
         size: side of the result in pixels.
-        fit: as in `fit_image`.
+        fit: how the image is fitted to a square; see `fit_image`.
     """
     try:
         image = read_square(io.BytesIO(encoded), size, fit)

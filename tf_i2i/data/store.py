@@ -312,7 +312,7 @@ def assign_splits(name, given, contents):
 
 
 def _by_content(name, pool, contents, wanted):
-    """Takes the images of the wanted splits from `pool` by their hashes.
+    """Returns images of `pool` for the wanted splits, chosen by their hashes.
 
     Images with the smallest hashes are used for validation, and those with the
     largest hashes for test.

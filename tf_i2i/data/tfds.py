@@ -56,7 +56,7 @@ def parse(spec):
 
 
 class TfdsSource:
-    """The images of one split of a data set, or of one class in it.
+    """A source of the images of one split of a data set, or of one class in it.
 
     Prepared data are read from `$TFDS_DATA_DIR` (by default
     `~/tensorflow_datasets`). If a data set is not there, TFDS downloads and

@@ -69,7 +69,7 @@ def _find(spec):
 
 
 class TFRecordSource:
-    """The images in TFRecord files of `tf.train.Example`, plain or GZIP.
+    """A source of the images in TFRecord files, uncompressed or GZIP.
 
     If the files lie in folders `train/`, `val/` and `test/` side by side,
     these are the splits. If `spec` names no feature, `image/encoded` or

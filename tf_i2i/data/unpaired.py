@@ -54,7 +54,7 @@ def unpaired(
 
     Args:
         data_a: images of domain A: a `Store`, or anything that `source_for`
-            takes (a folder, "toy", a uint8 array, ...).
+            takes (such as a folder, "toy" or a uint8 array).
         data_b: images of domain B, in the same forms.
         image_size: side of the images in a batch, in pixels.
         batch_size: number of images of each domain in a batch.
@@ -230,7 +230,7 @@ def _mapped(path, changed):
 
 
 def position(shown, count, domain_seed):
-    """Returns the index within its split of the image that a run shows next.
+    """Returns the index, within its split, of the image that a run shows next.
 
     Args:
         shown: int64 scalar, number of images of the domain shown before.

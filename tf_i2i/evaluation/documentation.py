@@ -25,9 +25,9 @@ number depends on the feature network, its name in `metrics.jsonl` ends with
 `[...]`. Such a number is comparable only with numbers of the same network.
 
 A hidden partner is the test image of the other domain that shows what an input
-should become. Hidden partners are used in evaluation only. A cheat is a baseline without a
-translator, such as a copy of the input. Each number is computed for the model
-and, for comparison, for other images:
+should become. Hidden partners are used in evaluation only. A cheat is a
+baseline without a translator, such as a copy of the input. Each number is
+computed for the model and, for comparison, for other images:
 
 | row | images |
 | --- | --- |

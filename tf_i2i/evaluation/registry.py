@@ -85,7 +85,7 @@ def find_recipe(name, argument="recipe"):
 
 
 def add_automatic(names, evidence):
-    """Adds the automatic measures whose fields the evidence has.
+    """Returns names with the automatic measures that the evidence allows.
 
     Args:
         names: names of measures.

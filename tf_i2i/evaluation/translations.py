@@ -97,7 +97,7 @@ class Translations:
         return made
 
     def _codes(self, evidence, outputs, direction):
-        """Returns `Candidate.codes`; None without a shared encoder."""
+        """Returns `Candidate.codes`, or None if there is no shared encoder."""
         if not isinstance(self.model, Embedding):
             return None
         source, target = ends(direction)
@@ -118,7 +118,7 @@ class Translations:
         return self.classify(evidence.target_test, "b")
 
     def _several(self, inputs, direction):
-        """Returns `Candidate.several`; None for a direction without styles."""
+        """Returns `Candidate.several`; None if the direction has no styles."""
         if style_shape(self.model, direction) is None:
             return None
         few = inputs[:STYLED_INPUTS]

@@ -164,7 +164,7 @@ def outside(face, shape, margin):
 
 
 def _beyond(matrix, size, shape):
-    """Distances `[size, size]` of a crop's pixels to the photo, outside it.
+    """Returns distances `[size, size]` of a crop's pixels from the photo.
 
     The distances are shares of the crop's side. They are 0 for pixels inside
     the photo.

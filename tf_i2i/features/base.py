@@ -37,7 +37,7 @@ def split_range(name):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Features:
-    """A frozen network that maps images to named feature maps ("taps").
+    """A frozen network that maps images to named feature maps, called "taps".
 
     This class is not a Keras layer. A Keras model that has a `Features` as an
     attribute therefore neither counts its weights nor saves them in

@@ -1,8 +1,8 @@
 """Estimators of the quality of translations: pure functions of arrays.
 
-Each takes NumPy arrays (features `[N, D]` in float32 or float64, or images
-uint8 `[N, H, W, 3]`), computes in float64 where rounding would matter, and
-returns Python numbers. No module here imports TensorFlow. SciPy and
+Each estimator takes NumPy arrays (features `[N, D]` in float32 or float64, or
+images uint8 `[N, H, W, 3]`), computes in float64 if rounding errors would
+matter, and returns Python numbers. No module here imports TensorFlow. SciPy and
 scikit-learn come with the extra `eval` and are imported only by the functions
 that need them.
 """

@@ -38,7 +38,7 @@ def check_pairs(**named):
         **named: arrays, as in `check_images`.
 
     Raises:
-        UserError: as `check_images`, or the shapes or the numbers of images
+        UserError: see `check_images`; or the shapes or the numbers of images
             differ.
     """
     check_images(**named)

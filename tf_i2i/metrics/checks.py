@@ -42,7 +42,7 @@ def collapsed(outputs, inputs):
         meaning.
 
     Raises:
-        UserError: not uint8 images, or the shapes differ.
+        UserError: an array is not uint8 images, or shapes differ.
     """
     check_pairs(outputs=outputs, inputs=inputs)
     base = _spread(inputs)
@@ -57,7 +57,7 @@ def identity(outputs, inputs):
         inputs: uint8, same shape.
 
     Raises:
-        UserError: not uint8 images, or the shapes differ.
+        UserError: an array is not uint8 images, or shapes differ.
     """
     check_pairs(outputs=outputs, inputs=inputs)
     gaps = [
@@ -76,11 +76,11 @@ def inverted(outputs, inputs):
 
     Returns:
         Float in [-1, 1], the mean over images of the correlation within each
-        image: -1 for a negative of the input. An image counts as 0 if its
-        input or its output is flat.
+        image: -1 for a negative of the input. The correlation of a pair counts
+        as 0 if its input or its output is flat.
 
     Raises:
-        UserError: not uint8 images, or the shapes differ.
+        UserError: an array is not uint8 images, or shapes differ.
     """
     check_pairs(outputs=outputs, inputs=inputs)
     values = [_correlation(o, i) for o, i in zip(outputs, inputs, strict=True)]
@@ -98,7 +98,7 @@ def verdict(outputs, inputs):
         List of strings; empty if none of the three numbers passes its limit.
 
     Raises:
-        UserError: not uint8 images, or the shapes differ.
+        UserError: an array is not uint8 images, or shapes differ.
     """
     share = collapsed(outputs, inputs)
     change = identity(outputs, inputs)
@@ -107,25 +107,25 @@ def verdict(outputs, inputs):
     if share < COLLAPSED_BELOW:
         sentences.append(
             f"The outputs are nearly all alike ({share:.0%} of the inputs' "
-            "diversity): the critic has become too strong, or the translator "
-            "has collapsed to one image. Lower the learning rate, raise the "
-            "weight of the gradient penalty or of the cycle loss, or train "
-            "longer if training has only begun."
+            "diversity). Either the critic has become too strong, or the "
+            "translator has collapsed to one image. Lower the learning rate, "
+            "raise the weight of the gradient penalty or of the cycle loss, "
+            "or train longer if training has only begun."
         )
     if change < IDENTITY_BELOW:
         sentences.append(
-            f"The outputs are nearly the inputs ({change:.1f} levels of "
-            "change): the translator copies. Lower the weights of the cycle, "
-            "identity and reconstruction losses or raise that of the "
-            "adversarial loss, and remove connections that skip the "
-            "bottleneck."
+            "The outputs are nearly equal to the inputs (mean change of "
+            f"{change:.1f} levels), because the translator copies its input. "
+            "Lower the weights of the cycle, identity and reconstruction "
+            "losses or raise the weight of the adversarial loss, and remove "
+            "connections that skip the bottleneck."
         )
     if correlation < INVERTED_BELOW:
         sentences.append(
             f"Light and dark are exchanged (correlation {correlation:.2f}). "
             "Unless a negative is wanted, the translator has learnt the "
-            "wrong contrast: try another seed, or an identity loss for the "
-            "first part of training."
+            "wrong contrast. In that case try another seed, or use an "
+            "identity loss in the first part of training."
         )
     return sentences
 

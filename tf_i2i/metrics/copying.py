@@ -64,7 +64,7 @@ def copy_rate(outputs, train, test):
         images 1.
 
     Raises:
-        UserError: as `nearest`.
+        UserError: see `nearest`.
     """
     return _rate(
         nearest_distance(outputs, train), nearest_distance(test, train)
@@ -90,7 +90,7 @@ def copying_scores(outputs, train, test, real=None):
         the outputs resemble real images.
 
     Raises:
-        UserError: as `nearest`.
+        UserError: see `nearest`.
     """
     to_train = nearest_distance(outputs, train)
     if real is None:

@@ -32,8 +32,8 @@ def precision_recall_density_coverage(real, fake, k=5, inclusive=False):
     Args:
         real: `[N, D]`, float32 or float64, N > k.
         fake: `[M, D]`, M > k.
-        k: number of the neighbour that a ball reaches to; the centre itself
-            is not counted.
+        k: number of the neighbour to which a ball reaches; the centre itself is
+            not counted as a neighbour.
         inclusive: whether a vector on the surface counts as inside the ball.
 
     Returns:

@@ -33,7 +33,7 @@ def outline_overlap(x, y, per_image=False):
     Args:
         x: uint8 `[N, H, W, 3]`.
         y: uint8, same shape.
-        per_image: whether to return the values of all images.
+        per_image: whether to return one value per image, not the mean.
 
     Returns:
         Float in [0, 1], the mean over pairs; float64 `[N]` if `per_image`. A
@@ -42,7 +42,7 @@ def outline_overlap(x, y, per_image=False):
         if all images show a face at the same position.
 
     Raises:
-        UserError: not uint8 images, or the shapes differ.
+        UserError: an array is not uint8 images, or shapes differ.
     """
     check_pairs(x=x, y=y)
     ndimage = optional("scipy.ndimage", "eval")

@@ -34,7 +34,7 @@ def perceptual_distance(taps_x, taps_y, weights=None, per_image=False):
             shapes.
         weights: dictionary or list like the taps, with C non-negative weights
             for each layer, which LPIPS calls "lin"; None for weights of 1.
-        per_image: whether to return the values of all images.
+        per_image: whether to return one value per image, not the mean.
 
     Returns:
         Float, the mean over images; float64 `[N]` if `per_image`. With
@@ -42,7 +42,7 @@ def perceptual_distance(taps_x, taps_y, weights=None, per_image=False):
         features are not negative.
 
     Raises:
-        UserError: layers or shapes differ, or a map is float16.
+        UserError: layers or shapes differ, or a feature map is float16.
     """
     taps_x, taps_y = _named(taps_x), _named(taps_y)
     _check_layers(taps_x, taps_y)

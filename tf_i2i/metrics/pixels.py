@@ -34,19 +34,19 @@ _BLOCK = 32
 def psnr(x, y, per_image=False):
     """Returns the peak signal-to-noise ratio of pairs, in dB.
 
-    It is `10 log10(255^2 / mean squared difference)` of each pair, clipped at
-    `PSNR_CAP`.
+    The ratio of each pair is `10 log10(255^2 / mean squared difference)`,
+    clipped at `PSNR_CAP`.
 
     Args:
         x: uint8 `[N, H, W, 3]`.
         y: uint8, same shape.
-        per_image: whether to return the values of all images.
+        per_image: whether to return one value per image, not the mean.
 
     Returns:
         Float, the mean over pairs; float64 `[N]` if `per_image`.
 
     Raises:
-        UserError: not uint8 images, or the shapes differ.
+        UserError: an array is not uint8 images, or shapes differ.
     """
     check_pairs(x=x, y=y)
     error = _in_blocks(x, y, lambda a, b: np.mean((a - b) ** 2, axis=(1, 2, 3)))
@@ -64,7 +64,7 @@ def ssim(x, y, per_image=False):
     Args:
         x: uint8 `[N, H, W, 3]`, with sides of at least 11 pixels.
         y: uint8, same shape.
-        per_image: whether to return the values of all images.
+        per_image: whether to return one value per image, not the mean.
 
     Returns:
         Float in [-1, 1], the mean over pairs, 1 for equal images; float64
@@ -97,15 +97,15 @@ def ms_ssim(x, y, per_image=False):
 
     This is the variant of Karras et al. (2018). It uses five scales for every
     image size. Each scale consists of the means of 2x2 pixels of the scale
-    before. Where an image is smaller than the window of 11 pixels, the window
-    shrinks to the image, and its standard deviation shrinks in proportion.
-    Common packages refuse images below 161 pixels, so numbers at 32 or 64
-    pixels cannot be compared with those of other packages.
+    before. If an image is smaller than the window of 11 pixels, the window
+    shrinks to the size of the image, and the standard deviation of the window
+    shrinks in proportion. Common packages refuse images below 161 pixels, so
+    numbers at 32 or 64 pixels cannot be compared with those of other packages.
 
     Args:
         x: uint8 `[N, H, W, 3]`, with sides of at least 16 pixels.
         y: uint8, same shape.
-        per_image: whether to return the values of all images.
+        per_image: whether to return one value per image, not the mean.
 
     Returns:
         Float in [0, 1], the mean over pairs, 1 for equal images; float64
@@ -135,7 +135,7 @@ def ms_ssim_within(images):
         Float in [0, 1].
 
     Raises:
-        UserError: as `ms_ssim`, or fewer than two images.
+        UserError: see `ms_ssim`; or there are fewer than two images.
     """
     check_images(images=images)
     pairs = len(images) // 2
@@ -156,9 +156,9 @@ def accuracy_within(output, truth, levels=16, norm="max", mask=None):
         output: uint8 `[N, H, W, 3]`.
         truth: uint8, same shape.
         levels: largest difference that counts as near, in levels of 255.
-        norm: how the difference of two colours is measured: "max", the
-            largest difference of the three channels, or "euclidean", the
-            distance in RGB. The paper does not say which it uses.
+        norm: how the difference of two colours is measured: "max", the largest
+            difference of the three channels, or "euclidean", the distance in
+            RGB. The paper does not say which norm it uses.
         mask: bool, `[N, H, W]` or a shape that broadcasts to it: True for the
             pixels that are counted. If the background is flat, only the
             foreground should be counted.
@@ -199,7 +199,7 @@ def constant_baselines(images):
         most frequent colour of all pixels; and `white`.
 
     Raises:
-        UserError: not uint8 images.
+        UserError: an array is not uint8 images.
     """
     check_images(images=images)
     shape = images.shape[1:]
@@ -226,8 +226,8 @@ def constant_baselines(images):
 def colour_distance(x, y):
     """Returns how much two sets differ in brightness, tint and contrast.
 
-    The sliced Wasserstein distance normalizes each set separately, so it does
-    not see these differences.
+    The sliced Wasserstein distance normalizes each set separately, so that it
+    is not affected by these differences.
 
     Args:
         x: uint8 `[N, H, W, 3]`.
@@ -239,7 +239,7 @@ def colour_distance(x, y):
         same for their standard deviations over all pixels.
 
     Raises:
-        UserError: not uint8 images.
+        UserError: an array is not uint8 images.
     """
     check_images(x=x, y=y)
     mean_x, std_x = _colour(x)
@@ -260,14 +260,14 @@ def round_trip_error(images, returned, per_image=False):
     Args:
         images: uint8 `[N, H, W, 3]`, the inputs.
         returned: uint8, same shape: the inputs translated there and back.
-        per_image: whether to return the values of all images.
+        per_image: whether to return one value per image, not the mean.
 
     Returns:
         Float in [0, 255], in levels, the mean over images; float64 `[N]` if
         `per_image`.
 
     Raises:
-        UserError: not uint8 images, or the shapes differ.
+        UserError: an array is not uint8 images, or shapes differ.
     """
     check_pairs(images=images, returned=returned)
 

@@ -80,7 +80,7 @@ def semantic_consistency(x, y, metric="euclidean"):
         pairs. If all vectors are the same, the result is also 1.
 
     Raises:
-        UserError: as `retrieval`.
+        UserError: see `retrieval`.
     """
     x, y = _pairs("x", x, "y", y, metric)
     partners = total = 0.0

@@ -18,7 +18,7 @@ STYLED_INPUTS = 6  # Number of inputs in the image of several styles.
 
 
 def report_direction(name, judge, candidate, table, between=None):
-    """Collects what a report shows of one direction.
+    """Returns the content of a report for one direction.
 
     Args:
         name: name of the direction, "a_to_b" or "b_to_a".

@@ -59,8 +59,8 @@ def write_report(path, title, facts, directions, curves):
     Args:
         path: path of the file; its folder is created if necessary.
         title: title of the page.
-        facts: dictionary of texts by their names: run, method, step, images
-            shown, command, ... The fact `features` is the label of the
+        facts: dictionary from names (run, method, step, images shown, command
+            and others) to texts. The fact `features` is the label of the
             feature network, which becomes part of the names of scores.
         directions: list of `DirectionReport`.
         curves: dictionary from names to lists of (images shown, value), for
@@ -218,7 +218,7 @@ _ARROWS = {"higher": "&nbsp;↑", "lower": "&nbsp;↓"}
 
 
 def _head(measure, label):
-    """Head of a column; its tooltip has the full name and the explanation."""
+    """HTML of a column's head, whose tooltip has full name and explanation."""
     named = full_name(measure, label) if label else measure
     title = f"{named}: {_sentences(explain(measure))}"
     arrow = _ARROWS.get(explain(measure).better, "")
@@ -321,6 +321,6 @@ def _training(curves):
         f'<div class="curves">{"".join(charts)}</div>\n'
         "<p><small>Horizontal axis: images of each domain shown in training. "
         "Points of long curves are means of neighbouring values, and the "
-        "shaded area reaches from the lowest to the highest of them."
+        "shaded area reaches from the lowest to the highest of these values."
         "</small></p>"
     )

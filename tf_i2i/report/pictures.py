@@ -77,15 +77,16 @@ def training_neighbours(outputs, target_train, distances, indices, count=12):
     rows = outputs[some], target_train[np.asarray(indices)[some]]
     low, high = (f"{distances[i]:.3g}" for i in (some[0], some[-1]))
     return (
-        f"Above: the outputs that are nearest to a training image of the "
-        f"target domain. Below: these images, at distances {low} to {high}.",
+        "Above: the outputs that are nearest to a training image of the "
+        "target domain. Below: these training images, at distances from "
+        f"{low} to {high}.",
         grid([enlarged(images) for images in rows]),
     )
 
 
 def interpolations(
     frames,
-    caption="Between two inputs: the steps, and the translation of each.",
+    caption="Interpolations between two inputs, and their translations.",
 ):
     """Returns rows of images as one image.
 
@@ -140,10 +141,9 @@ def enlarged(images):
         images: uint8 `[N, H, W, 3]`.
 
     Returns:
-        uint8 `[N, H', W', 3]`. Images smaller than `LEAST_SIDE` are enlarged
-        to about that side by repeating pixels. Those of at least
-        `LARGEST_SIDE` are shrunk by averaging pixels, to less than twice
-        that side.
+        uint8 `[N, H', W', 3]`. Images smaller than `LEAST_SIDE` are enlarged to
+        about that side by repeating pixels. Images of at least `LARGEST_SIDE`
+        are shrunk by averaging pixels, to less than twice that side.
     """
     side = max(images.shape[1:3])
     if factor := side // LARGEST_SIDE:

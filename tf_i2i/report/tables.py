@@ -97,7 +97,7 @@ def cells_of(table, measure):
 
 
 def _decimals(values):
-    """Number of decimals that gives the median three significant digits.
+    """Returns the number of decimals that gives the median three digits.
 
     The number is above three only if the largest value needs more decimals.
     """

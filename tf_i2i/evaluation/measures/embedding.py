@@ -1,4 +1,4 @@
-"""Scores of the shared encoder's codes, by newly trained probes."""
+"""Scores of the shared encoder's codes, with newly trained probes."""
 
 import numpy as np
 

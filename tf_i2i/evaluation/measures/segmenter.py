@@ -16,8 +16,9 @@ from tf_i2i.metrics.segmenter import map_labels
 def compute(judge, candidate):
     """Returns segmentation scores of outputs.
 
-    A segmenter, trained on real photos, segments the outputs. Its classes are
-    compared with those of the inputs, which are label maps.
+    A segmenter, trained on real photos, assigns classes to the pixels of the
+    outputs. These classes are compared with those of the inputs, which are
+    label maps.
     """
     segmenter, labels = judge.once(fit_segmenter), judge.once(_input_labels)
     classes = len(judge.evidence.source_palette)
