@@ -70,7 +70,7 @@ TOLERANCES = {
 CALLS = {"training step": 3, "inference": 15}
 
 
-# The side of tf_i2i.
+# This function is the worker of tf_i2i.
 
 
 def tf_i2i_worker(spec, record):
@@ -134,7 +134,7 @@ def tf_i2i_worker(spec, record):
     return {"inference": infer}, differences
 
 
-# The side of PyTorch.
+# These functions and classes are the worker of PyTorch.
 
 
 def networks(torch, norm):
@@ -400,7 +400,7 @@ def pytorch_worker(spec, record):
     return tasks, differences
 
 
-# Functions for both sides.
+# These functions are used for tf_i2i and for PyTorch.
 
 
 def random_images(size):

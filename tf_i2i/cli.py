@@ -143,7 +143,7 @@ def check_run_dir(path, flag="run_dir"):
 
     Args:
         path: folder of the run.
-        flag: name of the flag that gave it, for the error message.
+        flag: name of the flag, for the error message.
 
     Raises:
         UserError: the folder has no config.gin.
@@ -160,7 +160,7 @@ def find_run(value, flag):
 
     Args:
         value: folder of a run, or name of a shipped model.
-        flag: name of the flag that gave it, for the error message.
+        flag: name of the flag, for the error message.
 
     Raises:
         UserError: `value` is neither of these.

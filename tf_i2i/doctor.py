@@ -154,7 +154,7 @@ def _check_flags(args):
         )
 
 
-# Check of the images.
+# These functions check the images.
 
 
 def _sources(specs):
@@ -189,8 +189,8 @@ def _examine(sources, image_size, needs):
     return domains, findings
 
 
-# Trial of the configuration. It runs in a child process, because the operating
-# system may kill the process if memory runs out.
+# These functions try the configuration. The trial runs in a child process,
+# because the operating system may kill the process if memory runs out.
 
 
 def _try_out(args):
@@ -403,7 +403,7 @@ def _disk_findings(args, needs, sources):
     return findings
 
 
-# Output of the report.
+# These functions write the report.
 
 
 def _verdict(findings):

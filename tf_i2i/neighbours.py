@@ -45,7 +45,7 @@ _BATCH = 32  # Number of images that are embedded at once.
 _BLOCK = 1024  # Number of vectors whose distances are computed at once.
 
 
-# Search for the nearest vectors.
+# These functions find the nearest vectors.
 
 
 def nearest(queries, gallery, k, metric="cosine"):
@@ -109,7 +109,7 @@ def _distances(x, y, metric):
     return np.sqrt(squared_distances(x, y))
 
 
-# Collections of images, and their embeddings.
+# These are collections of images. Functions compute their embeddings.
 
 
 class Folder:
@@ -117,7 +117,7 @@ class Folder:
 
     Args:
         path: path of the folder.
-        flag: name of the flag that gave it, for error messages.
+        flag: name of the flag whose value is `path`, for error messages.
         output: folder of the results. If this folder is inside `path`, the
             images in it are left out.
 
@@ -228,7 +228,7 @@ def _batches(collection, bad):
         yield indices, np.stack(images)
 
 
-# Result files.
+# These functions make the result files.
 
 
 def write_table(path, found, names):
@@ -274,7 +274,7 @@ def picture(queries, neighbours):
     )
 
 
-# The command.
+# These functions are the command.
 
 
 def main(argv):

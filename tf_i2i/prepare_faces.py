@@ -173,7 +173,7 @@ def _settings(flags):
     return {name: getattr(flags, name) for name in names}
 
 
-# Record of the images that have been processed.
+# This class records which images have been processed.
 
 
 class Record:
@@ -348,7 +348,7 @@ def _stamp(path):
     return [status.st_size, status.st_mtime_ns]
 
 
-# Detection and cropping of the faces.
+# These functions detect and crop the faces.
 
 
 def _prepare(flags, keys, record):
@@ -413,7 +413,7 @@ def _describe(name, face, photo, margin):
     }
 
 
-# Output of the report.
+# This function prints the report.
 
 
 def _report(flags, keys, record, done, bad):

@@ -227,7 +227,7 @@ def _shape(array):
 
 
 def _begin(run, model, variables, phase, images, frozen):
-    """Returns a function of the state, to run before each phase."""
+    """Returns a function that prepares the state for a phase."""
     import tensorflow as tf
 
     from tf_i2i.optimizers import reset_optimizers

@@ -506,7 +506,7 @@ def _side(result):
 
 
 def _lines(direction, rows):
-    """Returns the table of one direction, with all rows that have it."""
+    """Returns the table of one direction, with all rows that have results."""
     rows = {n: [r for r in rs if direction in r] for n, rs in rows.items()}
     rows = {name: results for name, results in rows.items() if results}
     if not rows:

@@ -8,7 +8,7 @@ _WINDOW = 11  # Side of the window that SSIM is computed in, in pixels.
 
 
 def parity(reference_fn, exported_fn, images):
-    """Returns how much the images of an exported model differ from the run's.
+    """Returns the differences between images of an exported model and its run.
 
     Args:
         reference_fn: translation by the run, a function from uint8 images to
