@@ -47,7 +47,7 @@ FEW = 200
 # the other.
 UNEVEN = 5
 # Two images are nearly the same if the root mean square difference of their
-# thumbnails is at most this, in levels.
+# thumbnails is at most this number of levels.
 NEAR = 4.0
 # An image is odd if the distance between its mean colour and the median of all
 # mean colours is larger than ODD_LEVELS, and larger than ODD times the 90th
@@ -173,7 +173,7 @@ class Domain:
 
 
 def examine(source, letter, fit="crop"):
-    """Reads every image of a source once, and returns their statistics.
+    """Reads every image of a source once, and returns statistics of all images.
 
     Args:
         source: source of the images; see `tf_i2i.data.sources`.

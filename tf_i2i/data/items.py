@@ -157,7 +157,7 @@ def with_bar(source, size, fit):
 
 
 def in_splits(name, files, there):
-    """Selects the files that lie in the folders train/, val/ and test/.
+    """Returns the files that lie in the folders train/, val/ and test/.
 
     Args:
         name: name of the source, for messages.

@@ -53,9 +53,9 @@ def folder_labels(names):
             label is "7".
 
     Returns:
-        A dictionary as from `read_labels` with the column "folder". It is
-        empty if an image is not in a folder of a class, or if two images have
-        the same file name.
+        A dictionary as from `read_labels` with the column "folder". The
+        dictionary is empty if an image is not in a folder of a class, or if two
+        images have the same file name.
     """
     folders = [Path(name).parent.name for name in names]
     stems = list(map(stem, names))

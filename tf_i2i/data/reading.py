@@ -135,8 +135,8 @@ def list_images(folder, results=None, name=None):
 
     Args:
         folder: path of the folder, as for `list_files`.
-        results: folder of earlier results; if it is below `folder`, its files
-            are left out.
+        results: folder of earlier results. If this folder is below `folder`,
+            its files are left out.
         name: name of the folder for messages; None for `folder`.
 
     Returns:
@@ -201,7 +201,7 @@ def _decode(stream):
 def _refuse_special_files(path):
     """Raises an error unless a path is a regular file.
 
-    Opening a pipe, for example, would wait until a program writes to it.
+    Opening a pipe, for example, would block until a program writes to the pipe.
     """
     kind = stat.S_IFMT(os.stat(path).st_mode)
     if kind != stat.S_IFREG:
@@ -213,8 +213,8 @@ def _refuse_special_files(path):
 def open_image(stream):
     """Opens an image like `Image.open`, but with the limit `MAX_PIXELS`.
 
-    Pillow's own limit is lower, and it is a global setting, which a library
-    should not change.
+    Pillow's own limit is lower. It is a global setting, so that a library
+    should not change it.
 
     Args:
         stream: seekable binary stream.

@@ -4,11 +4,11 @@
 add a kind, write its class in a separate module, describe it by a `Source`
 there, and add the `Source` to the table.
 
-A source itself is any object with
+A source is any object with these attributes:
 
     name                name of the source in messages
     notes               list of messages for the user
-    key()               returns a string that changes if the images may have
+    key()               returns a string that changes if an image changes
     len(source)         number of images that the source will try to read
     items(size, fit)    yields an `Item` per image, always in the same order
 """

@@ -68,7 +68,7 @@ class Store:
             name: "train", "val" or "test".
 
         Raises:
-            UserError: another name.
+            UserError: `name` is not the name of a split.
         """
         if name not in self.splits:
             raise UserError(

@@ -49,10 +49,10 @@ def attributes(indices):
         indices: numbers of the people, non-negative integers `[N]`.
 
     Returns:
-        Dictionary: for each key of `ATTRIBUTES` an int32 array `[N]` of
-        indices into its names; and "turn", float32 `[N]`, how far the head
-        is turned, from -1 (to the left of the image) to 1 (to the right).
-        Its absolute value is at least 0.25.
+        Dictionary: for each key of `ATTRIBUTES` an int32 array `[N]` of indices
+        into its names; and "turn", float32 `[N]`, how far the head is turned,
+        from -1 (to the left of the image) to 1 (to the right). The absolute
+        value of "turn" is at least 0.25.
 
     Raises:
         UserError: an index is negative or no integer.
@@ -483,7 +483,7 @@ def _strands(canvas, head, style, dice):
 def _hair_color(head, hair, strands, light, center, radii, gloss=0.5):
     """Colour of hair with streaks and a band of reflected light.
 
-    The hair is lit like an ellipsoid of the given center and radii.
+    The hair is lit like an ellipsoid with the given center and radii.
     """
     s = (head.u - center[0]) / radii[0]
     t = (head.v - center[1]) / radii[1]
@@ -589,8 +589,8 @@ def _opening_a(head, style, dice):
         sweep = 0.47 * part * p
         face = _ellipse(p, np.minimum(v + sweep, 0.35), 0, 0.35, 0.74, 0.90)
     throat = _box(head.u, v, 0.2 * head.yaw, 1.6, 0.44, 0.9, 0.2)
-    # Hair beside the face overlaps its outline. Otherwise the background would
-    # be visible between the two.
+    # The hair beside the face overlaps the outline of the face. Otherwise the
+    # background would be visible between the two.
     return np.minimum(np.maximum(face, head.edge + 0.04), throat)
 
 

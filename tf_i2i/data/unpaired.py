@@ -84,7 +84,7 @@ def unpaired(
         given. With `context` an element has the batch size of one replica.
 
     Raises:
-        UserError: the data or the sizes cannot be used.
+        UserError: the data cannot be used, or the sizes are not allowed.
         ValueError: `batch_size` is not a multiple of the number of replicas.
     """
     import tensorflow as tf

@@ -191,7 +191,7 @@ class Judge:
         return {name: float(value) for name, value in scores.items()}
 
     def _score_cheats(self, measures, cheats):
-        """Returns scores of the rows that are the same in every table."""
+        """Returns the scores of the truth, the cheats and the floor."""
         if (measures, cheats) not in self._cheats:
             rows = {}
             with warnings.catch_warnings():

@@ -40,8 +40,8 @@ class Output:
     Attributes:
         name: name of the number in tables. A pattern such as `swd_*` stands
             for all names that match it.
-        group: heading of the table of the report that has the number: one of
-            `GROUPS`, or a new one.
+        group: heading of the report's table that contains the number; one of
+            `GROUPS`, or a new heading.
         better: "higher" or "lower", whichever is better, or "" if neither is.
         text: sentences that explain the number in the report.
         by_features: whether the number depends on the feature network. Such

@@ -1,4 +1,4 @@
-"""The registry of measures, which finds them by scanning a folder."""
+"""The registry of all measures, which are found by scanning a folder."""
 
 import functools
 import importlib
@@ -164,7 +164,7 @@ def lower_is_better(name):
 
 
 def full_name(name, features):
-    """Returns a number's name with the feature network on which it depends.
+    """Returns the full name of a number, which contains its feature network.
 
     Two numbers are comparable if their full names are equal. For example, the
     full name of `fd` is `fd[random-conv-0/native/1a2b3c4d]`. If a number does

@@ -41,8 +41,8 @@ class TrainedModels:
         Args:
             evidence: `Evidence` of the direction.
             direction: "a_to_b" or "b_to_a".
-            measures: names of measures; the candidates have the fields that
-                these need.
+            measures: names of measures. The candidates have the fields that
+                these measures need.
         """
         return {
             name: translations.candidate(evidence, direction, measures)

@@ -16,14 +16,16 @@ from PIL import ImageFilter
 
 from tf_i2i.errors import UserError
 
-# Default margin: the eyes are then about a quarter of the crop's side apart.
+# Default margin. With this margin the distance between the eyes is about a
+# quarter of the crop's side.
 MARGIN = 0.15
 MARGINS = (-0.25, 2.0)  # Smallest and largest allowed margin.
 
 # Positions in the face square of the left eye, the right eye, and the left and
 # the right corner of the mouth, left and right as seen in the image. The
 # distance from the eyes to the mouth is 1.09 times the distance between the
-# eyes, and the width of the mouth is 0.87 times, as on average in 118 photos.
+# eyes, and the width of the mouth is 0.87 times that distance. These are
+# averages over 118 photos.
 EYES_AND_MOUTH = np.array(
     [(1 / 3, 0.38), (2 / 3, 0.38), (0.355, 0.743), (0.645, 0.743)]
 )

@@ -78,7 +78,8 @@ def _people_finder():
         # The columns are: number of the image, 4 numbers of the box,
         # confidence, x of 5 points, y of 5 points.
         rows = rows[rows[:, 5] >= _CONFIDENCE]
-        if not len(rows):  # The columns of the points may be missing then.
+        # Without a face the columns of the points may be missing.
+        if not len(rows):
             return []
         points = np.stack([rows[:, 6:11], rows[:, 11:16]], -1) / scale
         # The points are the eyes, the nose and the corners of the mouth. The

@@ -17,7 +17,7 @@ _PERCENTILE = 5
 
 
 def nearest(x, y):
-    """Finds the nearest neighbour in `y` of each element of `x`.
+    """Returns distance and index of the nearest neighbour of each element.
 
     Args:
         x: uint8, float32 or float64 `[N, ...]`: images or features.

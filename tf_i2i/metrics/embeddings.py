@@ -17,8 +17,8 @@ FLOOR = 0.1
 def as_features(name, features, least=2):
     """Returns checked feature vectors in float64.
 
-    A warning is printed if all vectors are the same although the estimator
-    needs more than one vector.
+    A warning is issued if all vectors are the same although the estimator needs
+    more than one vector.
 
     Args:
         name: name of the argument, for error messages.

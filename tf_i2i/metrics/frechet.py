@@ -118,7 +118,7 @@ def _distance(x_mean, x_root, y_mean, y_root):
 
 
 def _root(features):
-    """A matrix F of min(N, D) rows such that F'F is the covariance."""
+    """Returns a matrix F of min(N, D) rows such that F'F is the covariance."""
     root = (features - features.mean(0)) / np.sqrt(len(features) - 1)
     if len(root) > root.shape[1]:
         return np.linalg.qr(root, mode="r")

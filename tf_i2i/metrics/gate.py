@@ -59,7 +59,7 @@ def gate(
 
 
 def _part(name, value, none, full):
-    """`value` rescaled so that `none` is 0 and `full` is 1, then clipped."""
+    """Returns `value` rescaled so that `none` is 0 and `full` is 1, clipped."""
     if full <= none:
         warnings.warn(
             f"gate: {name} cannot be measured, because its worst value, "

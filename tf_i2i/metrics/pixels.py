@@ -71,8 +71,9 @@ def ssim(x, y, per_image=False):
         `[N]` if `per_image`.
 
     Raises:
-        UserError: not uint8 images, a side is smaller than 11 pixels, or the
-            shapes differ; or scikit-image (the extra `eval`) is missing.
+        UserError: an array is not uint8 images, a side is smaller than 11
+            pixels, or the shapes differ; or scikit-image (the extra `eval`) is
+            missing.
     """
     check_pairs(x=x, y=y)
     _check_side(x, _WINDOW)
@@ -112,8 +113,8 @@ def ms_ssim(x, y, per_image=False):
         `[N]` if `per_image`.
 
     Raises:
-        UserError: not uint8 images, a side is smaller than 16 pixels, or the
-            shapes differ.
+        UserError: an array is not uint8 images, a side is smaller than 16
+            pixels, or the shapes differ.
     """
     check_pairs(x=x, y=y)
     _check_side(x, 2 ** (len(_SCALE_WEIGHTS) - 1))
@@ -167,8 +168,8 @@ def accuracy_within(output, truth, levels=16, norm="max", mask=None):
         Float in [0, 1], over the counted pixels of all images together.
 
     Raises:
-        UserError: not uint8 images, the shapes differ, `norm` is unknown, or
-            no pixel is counted.
+        UserError: an array is not uint8 images, the shapes differ, `norm` is
+            unknown, or no pixel is counted.
     """
     check_pairs(output=output, truth=truth)
     if norm not in ("max", "euclidean"):

@@ -1,8 +1,9 @@
 """Scores of label maps, as defined by Cityscapes and by CycleGAN's authors.
 
 `nearest_colour` converts a translated image of label colours into labels.
-`confusion` counts them in a matrix; the matrices of several batches can be
-added. `segmentation_scores` computes the scores from the counts.
+`confusion` counts pairs of true and predicted labels in a matrix. The matrices
+of several batches can be added. `segmentation_scores` computes the scores from
+the counts.
 """
 
 import numpy as np
@@ -128,7 +129,7 @@ def nearest_colour(images, palette):
         equally near, the first of them counts.
 
     Raises:
-        UserError: not uint8 images, or not a palette.
+        UserError: an array is not uint8 images, or not a palette.
     """
     check_images(images=images)
     colours = np.asarray(palette)

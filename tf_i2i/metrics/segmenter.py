@@ -37,8 +37,8 @@ class PixelProbe:
         classes: number of classes.
 
     Raises:
-        UserError: not uint8 images, the labels have another shape, or all
-            labels are `VOID`.
+        UserError: `images` are not uint8 images, the labels have another shape,
+            or all labels are `VOID`.
     """
 
     def __init__(self, features, images, labels, classes):

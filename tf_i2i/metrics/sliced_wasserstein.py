@@ -1,10 +1,10 @@
 """Sliced Wasserstein distance of image pyramids.
 
 Karras, Aila, Laine, Lehtinen, "Progressive Growing of GANs for Improved
-Quality, Stability, and Variation", 2018, arXiv 1710.10196, section 5; the
-TwinGAN paper reports it. The patches of two sets are compared at each level of
-a Laplacian pyramid. This gives one number for each scale, from texture to
-outlines.
+Quality, Stability, and Variation", 2018, arXiv 1710.10196, section 5. The
+TwinGAN paper reports this distance. The patches of two sets are compared at
+each level of a Laplacian pyramid. This gives one number for each scale, from
+texture to outlines.
 
 Real and fake patches are normalized separately, so that the distance ignores
 the brightness and the contrast of each channel. Therefore report a colour
@@ -64,8 +64,8 @@ def sliced_wasserstein(
         seed: seed of all random choices.
         patches: number of patches of 7 x 7 pixels per image and level.
         repeats: number of times that new directions are sampled.
-        directions: number of directions (unit vectors) that patches are
-            projected on, each time.
+        directions: number of directions (unit vectors) that are sampled each
+            time, on which patches are projected.
         paired: whether to take the patches of image i at the same positions in
             both sets. This is for sets that correspond one to one. The distance
             of equal sets is then 0.
@@ -165,7 +165,7 @@ class _Cloud:
 
 
 def _distance(x, y, vectors, pool):
-    """Mean of the 1-D Wasserstein distances over all directions."""
+    """Returns the mean of the 1-D Wasserstein distances of all directions."""
     x_vectors, y_vectors = vectors * x.scale, vectors * y.scale
     shifts = x_vectors @ x.mean - y_vectors @ y.mean
     kind = x.points.dtype
@@ -211,7 +211,7 @@ def _level(images, level):
 
 
 def _shrink(x):
-    """Blurs rows and columns with [1, 4, 6, 4, 1] / 16 and halves the size.
+    """Returns images blurred with [1, 4, 6, 4, 1] / 16 and halved in size.
 
     Borders are mirrored without repeating the edge. The blur is computed by
     slices and not by matrix products, whose threads occupy the cores while
@@ -233,9 +233,9 @@ def _shrink(x):
 def _grow(x):
     """Doubles the size: puts zeros between pixels and blurs as `_shrink`.
 
-    The values are doubled in each direction to make up for the zeros. Pixels
-    of the result are therefore sums of their neighbours with the weights
-    [1, 6, 1] / 8 or, for every second one, [4, 4] / 8.
+    The values are doubled in each direction to make up for the zeros. Pixels of
+    the result are therefore weighted sums of their neighbours, alternately with
+    the weights [1, 6, 1] / 8 and [4, 4] / 8.
     """
     for _ in range(2):
         x = x.swapaxes(2, 3)

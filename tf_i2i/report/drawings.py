@@ -201,7 +201,7 @@ def _dot(point, colour, title="", radius=3):
 
 
 def _thin(points):
-    """Summarizes a curve by at most `_MOST_POINTS` groups of points.
+    """Returns a summary of a curve by at most `_MOST_POINTS` groups of points.
 
     Args:
         points: `[N, 2]`, sorted by the first column.
@@ -220,9 +220,9 @@ def _thin(points):
 
 
 def _span(low, high):
-    """Range of an axis for values from `low` to `high`, with some margin.
+    """Returns the range of an axis for values `low` to `high`, with a margin.
 
-    It starts at 0 if `low` is positive and less than half of `high`.
+    The range starts at 0 if `low` is positive and less than half of `high`.
     """
     if low == high:
         low, high = low - (abs(low) / 2 or 1), high + (abs(high) / 2 or 1)

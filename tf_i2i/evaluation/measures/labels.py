@@ -18,7 +18,8 @@ COMPONENTS = 256
 def compute(judge, candidate):
     """Returns the agreement of the probes' predictions with the labels.
 
-    The probes predict from the outputs; the labels are those of the inputs.
+    The probes predict attributes from the outputs. The labels are those of the
+    inputs.
     """
     made = _vectors(judge, candidate.outputs)
     scores, matched = {}, {}
