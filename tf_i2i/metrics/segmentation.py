@@ -129,7 +129,7 @@ def nearest_colour(images, palette):
         equally near, the first of them counts.
 
     Raises:
-        UserError: an array is not uint8 images, or not a palette.
+        UserError: `images` are not uint8, or `palette` is not a palette.
     """
     check_images(images=images)
     colours = np.asarray(palette)
