@@ -109,7 +109,7 @@ def _distances(x, y, metric):
     return np.sqrt(squared_distances(x, y))
 
 
-# These are collections of images. Functions compute their embeddings.
+# These classes and functions read images and compute their embeddings.
 
 
 class Folder:

@@ -413,7 +413,7 @@ def _describe(name, face, photo, margin):
     }
 
 
-# This function prints the report.
+# These functions write the report.
 
 
 def _report(flags, keys, record, done, bad):
