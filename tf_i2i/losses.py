@@ -42,8 +42,8 @@ def total_variation(images):
         images: `[N, H, W, C]`.
 
     Returns:
-        The mean absolute difference of vertical neighbours, plus that of
-        horizontal neighbours.
+        The mean absolute difference of vertically adjacent pixels, plus the
+        mean absolute difference of horizontally adjacent pixels.
     """
     x = tf.cast(images, tf.float32)
     return l1(x[:, 1:], x[:, :-1]) + l1(x[:, :, 1:], x[:, :, :-1])
@@ -52,15 +52,15 @@ def total_variation(images):
 def squared_variation(images):
     """Returns the squared variation of images (Li et al. 2019, eq. 18).
 
-    The paper prints a sum over pixels instead of a mean, and a minus between
-    the two directions.
+    The paper prints a sum over pixels instead of a mean, and a minus sign
+    between the vertical and the horizontal term.
 
     Args:
         images: `[N, H, W, C]`.
 
     Returns:
-        The mean squared difference of vertical neighbours, plus that of
-        horizontal neighbours.
+        The mean squared difference of vertically adjacent pixels, plus the
+        mean squared difference of horizontally adjacent pixels.
     """
     x = tf.cast(images, tf.float32)
     return mean_square(x[:, 1:], x[:, :-1]) + mean_square(
@@ -75,7 +75,7 @@ def gram(maps):
         maps: `[N, H, W, C]`.
 
     Returns:
-        `[N, C, C]`, float32: sums over pixel positions, divided by
+        `[N, C, C]`, float32. The sums over pixel positions are divided by
         C * H * W.
     """
     x = tf.cast(maps, tf.float32)
@@ -85,13 +85,14 @@ def gram(maps):
 
 
 def style_distance(x, y):
-    """Returns the squared Frobenius distance of Gram matrices, over images.
+    """Returns the mean squared Frobenius distance of Gram matrices.
 
     Args:
         x, y: feature maps `[N, H, W, C]`.
 
     Returns:
-        The mean over images.
+        The squared distance of each image's Gram matrices, averaged over
+        images.
     """
     apart = tf.square(gram(x) - gram(y))
     return tf.reduce_mean(tf.reduce_sum(apart, [1, 2]))
@@ -101,8 +102,8 @@ def gan_critic(real, fake):
     """Returns a critic's cross-entropy (Goodfellow et al. 2014, eq. 1).
 
     Args:
-        real: logits of real images, any shape.
-        fake: logits of translations, any shape.
+        real: logits of real images; a tensor of any shape.
+        fake: logits of translations; a tensor of any shape.
 
     Returns:
         `mean(softplus(-real)) + mean(softplus(fake))`, which is 2 log 2 if
@@ -172,10 +173,12 @@ def wgan_translator(fake):
 def kl_unit(mean):
     """Returns the KL divergence of N(mean, 1) from N(0, 1).
 
-    It is `mean(mean^2) / 2`, the mean over all elements.
+    The divergence of each element is `mean^2 / 2`. The result is the mean over
+    all elements.
 
     Args:
-        mean: means of codes whose standard deviation is 1, any shape.
+        mean: means of codes whose standard deviation is 1; a tensor of any
+            shape.
     """
     return 0.5 * tf.reduce_mean(tf.square(tf.cast(mean, tf.float32)))
 
@@ -184,13 +187,15 @@ def slope(critic, images):
     """Returns the norm of a critic's gradient with respect to each image.
 
     Args:
-        critic: function, images -> logits `[N, 1]`. Each logit must depend on
-            its own image only, except through statistics of the batch.
+        critic: function that takes images and returns logits `[N, 1]`. Each
+            logit must depend only on its own image and on statistics of the
+            batch.
         images: `[N, H, W, C]`, float.
 
     Returns:
-        `[N]`, float32: Euclidean norms over pixels and channels. 1e-12 is
-        added under the root, which keeps the second derivative finite at 0.
+        float32 `[N]`, the Euclidean norms over pixels and channels. 1e-12 is
+        added to the sum of squares, so that the second derivative is finite
+        at 0.
     """
     with tf.GradientTape() as tape:
         tape.watch(images)
@@ -200,10 +205,12 @@ def slope(critic, images):
 
 
 def slope_penalty(slopes, target=1.0):
-    """Returns `mean((slopes - target)^2)`, the penalty of WGAN-GP and DRAGAN.
+    """Returns the gradient penalty of WGAN-GP and DRAGAN.
+
+    It is `mean((slopes - target)^2)`.
 
     Args:
-        slopes: norms of gradients; see `slope`.
-        target: norm at which the penalty is 0.
+        slopes: gradient norms `[N]`; see `slope`.
+        target: gradient norm at which the penalty is 0.
     """
     return tf.reduce_mean(tf.square(slopes - target))

@@ -1,15 +1,15 @@
-"""The Adam optimizer, by one operation for each variable."""
+"""An Adam optimizer that updates each variable by one operation."""
 
 import keras
 import tensorflow as tf
 
 
 class Adam(keras.optimizers.Adam):
-    """A `keras.optimizers.Adam` with one operation for each variable.
+    """A `keras.optimizers.Adam` that updates each variable by one operation.
 
-    It is faster, because Keras uses about fifteen operations, each of which
-    reads and writes the variables in memory. Arguments and state are those of
-    Keras, but `amsgrad` is not supported.
+    This is faster than the update of Keras, which uses about fifteen
+    operations, each of which reads and writes the variables in memory. The
+    arguments and the state are those of Keras, but `amsgrad` is not supported.
     """
 
     def update_step(self, gradient, variable, learning_rate):
@@ -30,23 +30,23 @@ class Adam(keras.optimizers.Adam):
 
 
 def adam(learning_rate, beta_1, beta_2, epsilon=1e-8):
-    """Returns a new Adam (Kingma and Ba 2015, arXiv:1412.6980).
+    """Returns a new Adam optimizer (Kingma and Ba 2015, arXiv:1412.6980).
 
     Args:
         learning_rate: learning rate, above 0.
         beta_1, beta_2: decay of the moving averages of the gradient and of
             its square, from 0 to 1. The class attribute `adam` of each
-            method has the values of its paper.
-        epsilon: small number that is added to the root of the averaged
-            square.
+            method holds the values of the method's paper.
+        epsilon: small number that is added to the square root of the moving
+            average of the squared gradient.
     """
     return Adam(learning_rate, beta_1, beta_2, epsilon)
 
 
 def _handle(variable):
-    """Returns the handle of a variable on this device.
+    """Returns the resource handle of a variable on this device.
 
-    Keras and `tf.distribute` strategies wrap variables.
+    The variable may be wrapped by Keras and by a `tf.distribute` strategy.
     """
     if isinstance(variable, keras.Variable):
         variable = variable.value
@@ -54,7 +54,7 @@ def _handle(variable):
 
 
 def reset_optimizers(model):
-    """Sets all state of both optimizers, except learning rates, to zero.
+    """Sets the state of both optimizers to zero, except the learning rates.
 
     Args:
         model: `UnpairedTranslator`.

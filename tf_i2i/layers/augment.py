@@ -1,6 +1,6 @@
 """Differentiable augmentation of the input images of critics.
 
-Zhao, Liu, Lin, Zhu and Han, 2020, "Differentiable Augmentation for
+Source: Zhao, Liu, Lin, Zhu and Han, 2020, "Differentiable Augmentation for
 Data-Efficient GAN Training", arXiv:2006.10738.
 """
 
@@ -9,9 +9,12 @@ import tensorflow as tf
 from tf_i2i.errors import UserError
 
 KINDS = ("color", "translation", "cutout")
-DRAWS = 7  # Number of random numbers that each image needs.
-_SHIFT = 1 / 8  # Largest shift, as a fraction of the image's side.
-_CUT = 1 / 2  # Side of the cutout square, as a fraction of the image's side.
+# The number of random numbers that are needed for each image.
+DRAWS = 7
+# The largest shift of an image, as a fraction of its side.
+_SHIFT = 1 / 8
+# The side of the cutout square, as a fraction of the image's side.
+_CUT = 1 / 2
 
 
 def check_kinds(kinds):
@@ -30,19 +33,18 @@ def check_kinds(kinds):
 
 
 def augment(images, draws, kinds):
-    """Returns images, each augmented at random and independently.
+    """Returns images, each of which is randomly augmented independently.
 
-    - "color": a number in [-.5, .5) is added to the brightness, then the
-      saturation is multiplied by a factor in [0, 2) and the contrast by one
-      in [.5, 1.5).
-    - "translation": the image is shifted by up to an eighth of its side; 0
-      fills the pixels without a source.
-    - "cutout": a square whose side is half that of the image is set to 0.
-      Its centre may be any pixel.
+    - "color": a number in [-.5, .5) is added to the brightness. Then the
+      saturation is multiplied by a factor in [0, 2), and the contrast by a
+      factor in [.5, 1.5).
+    - "translation": the image is shifted by up to an eighth of its side. The
+      pixels that the shift leaves empty are set to 0.
+    - "cutout": a square whose side is half the image's side is set to 0. The
+      centre of the square may be any pixel.
 
     Args:
-        images: `[N, H, W, 3]`, float; the value 0 is the grey in the middle
-            of the range [-1, 1].
+        images: `[N, H, W, 3]`, float in [-1, 1]. The value 0 is grey.
         draws: `[N, DRAWS]`, random numbers, uniform in [0, 1).
         kinds: tuple of some of `KINDS`.
 
@@ -76,8 +78,8 @@ def _shift(x, draws):
         most = round(size * _SHIFT)
         padding = [[most, most] if i == axis else [0, 0] for i in range(4)]
         first = _whole(draws[:, axis - 1], 2 * most + 1)
-        # Each index occurs at most once, so the gradient of `gather` needs no
-        # sums.
+        # The pixels are selected by `gather`, in which each index occurs at
+        # most once, so that computing the gradient needs no sums.
         places = first[:, None] + tf.range(size)
         x = tf.gather(tf.pad(x, padding), places, axis=axis, batch_dims=1)
     return x
@@ -97,5 +99,5 @@ def _cut(x, draws):
 
 
 def _whole(draws, count):
-    """Maps random numbers in [0, 1) to integers from 0 to `count - 1`."""
+    """Returns integers from 0 to `count - 1` for random numbers in [0, 1)."""
     return tf.cast(draws * count, tf.int32)

@@ -1,4 +1,4 @@
-"""Keras' convolution, computed by operations that are faster on CPUs."""
+"""A convolution layer like that of Keras, but faster on CPUs."""
 
 import keras
 import numpy as np
@@ -17,15 +17,17 @@ _MANY, _WIDE = 128, 24
 class Conv2D(keras.layers.Conv2D):
     """A `keras.layers.Conv2D` that is faster on CPUs.
 
-    Its values differ from those of Keras by rounding only.
+    The outputs differ from those of Keras by rounding only.
 
     `convolve_by_rows` computes convolutions with large kernels whose input or
-    output has few channels, such as RGB. `convolve` computes those between
-    many channels in bfloat16: its gradient with respect to the kernel consists
-    of matrix products, which are faster in oneDNN.
+    output has few channels, such as RGB. `convolve` computes convolutions in
+    bfloat16 whose input and output have many channels. It computes the
+    gradient with respect to the kernel by matrix products, which are faster
+    in oneDNN.
 
-    On accelerators, in TFLite and in ONNX the plain operation is used. A
-    SavedModel contains the operations that suit the machine that wrote it.
+    On accelerators, in TFLite and in ONNX the operation of Keras is used. A
+    SavedModel contains the operations that are fastest on the machine that
+    wrote it.
     """
 
     def convolution_op(self, inputs, kernel):
@@ -51,9 +53,9 @@ class Conv2D(keras.layers.Conv2D):
 def convolve_by_rows(x, kernel):
     """Returns a "valid" convolution of stride 1, computed as two convolutions.
 
-    One has a kernel that is one pixel high: the rows of the given kernel are
-    stacked as its channels. The other has fixed weights of 0 and 1: it shifts
-    the results of the rows and adds them.
+    The kernel of one of them is one pixel high, and its channels are the
+    stacked rows of the given kernel. The kernel of the other consists of 0
+    and 1. It shifts the results of the rows and adds them.
 
     Args:
         x: `[N, H, W, C]`.
@@ -80,7 +82,7 @@ def _valid(x, kernel):
 def _row_kernel(side, channels):
     """Returns a kernel of 0 and 1 that stacks `side` rows as channels.
 
-    Its shape is `[side, 1, C, side * C]`.
+    The shape of the kernel is `[side, 1, C, side * C]`.
     """
     kernel = np.eye(side * channels, dtype=np.float32)
     return kernel.reshape(side, 1, channels, side * channels)
@@ -122,10 +124,11 @@ def convolve(x, kernel, padding="valid"):
 def _by_kernel(x, upstream, shape):
     """Returns the gradient with respect to a kernel of shape `shape`.
 
-    The gradient of one pixel of the kernel is a matrix product of the input
-    pixels that it is multiplied with and the upstream gradient. The upstream
-    gradient is padded to the width of the input. Then these input pixels are
-    one contiguous range of the flattened input, so that nothing is copied.
+    The gradient with respect to one pixel of the kernel is a matrix product of
+    the upstream gradient and the input pixels with which the kernel pixel is
+    multiplied. Here the upstream gradient is first padded to the width of the
+    input. Then the input pixels are one contiguous range of the flattened
+    input, so that they need not be copied.
     """
     height, width, channels, filters = shape
     line = x.shape[2]

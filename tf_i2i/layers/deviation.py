@@ -11,8 +11,8 @@ class FirstStandardDeviations(keras.layers.Layer):
     """Returns standard deviations of tensors over the first training images.
 
     Until `images` training images have been measured, a standard deviation is
-    taken over all images so far. Afterwards it is constant. The measured
-    moments are saved with the model.
+    computed over all training images so far. Afterwards it is constant. The
+    measured moments are saved with the model.
 
     Args:
         tensors: number of tensors in each call.
@@ -27,7 +27,7 @@ class FirstStandardDeviations(keras.layers.Layer):
         self.moments = self.add_weight((tensors, 2), name="moments", **kept)
 
     def call(self, tensors, training=False):
-        """Updates the statistics in training; returns standard deviations.
+        """Returns standard deviations, after updating them in training.
 
         Args:
             tensors: list of float tensors `[N, ...]`, the part of the batch
@@ -36,8 +36,8 @@ class FirstStandardDeviations(keras.layers.Layer):
                 long as fewer than `images` images have been measured.
 
         Returns:
-            List of float32 scalars, one for each tensor, without a gradient;
-            1 before the first measurement.
+            List of float32 scalars, one for each tensor, without a gradient.
+            They are 1 before the first measurement.
         """
         seen = tf.convert_to_tensor(self.seen)
         moments = tf.convert_to_tensor(self.moments)
@@ -58,7 +58,8 @@ class FirstStandardDeviations(keras.layers.Layer):
         (new,) = across_replicas([new])
         _, replicas = replica_position()
         count = float(replicas * tensors[0].shape[0])
-        # A batch with values that are not finite must not be stored.
+        # A batch with values that are not finite is left out, because it would
+        # make the statistics not finite.
         counts = (seen < self.images) & tf.reduce_all(tf.math.is_finite(new))
         share = tf.where(counts, count / (seen + count), 0.0)
         moments += tf.where(counts, share * (new - moments), 0.0)

@@ -10,9 +10,9 @@ from tf_i2i.layers.portable import is_portable
 class InstanceNormalization(keras.layers.Layer):
     """Instance normalization (Ulyanov et al. 2016, arXiv:1607.08022).
 
-    `keras.layers.GroupNormalization(groups=-1)` computes the same values. For
-    small batches, this layer takes half of its training time or less
-    (benchmarks/compare_addons.py).
+    `keras.layers.GroupNormalization(groups=-1)` computes the same values. In
+    training with small batches, this layer needs at most half of the time of
+    that layer (benchmarks/compare_addons.py).
 
     Args:
         epsilon: small number that is added to the variance.
@@ -20,8 +20,8 @@ class InstanceNormalization(keras.layers.Layer):
             channel. The networks of CycleGAN and UNIT have none.
     """
 
-    # Export warns if it is true, because int8 is inaccurate for statistics of
-    # single images.
+    # `export` prints a warning if `per_image` is True, because int8 is too
+    # inaccurate for the statistics of single images.
     per_image = True
 
     def __init__(self, epsilon=1e-5, affine=False, name=None):
@@ -38,14 +38,14 @@ class InstanceNormalization(keras.layers.Layer):
             self.beta = self.add_weight(shape, "zeros", name="beta")
 
     def call(self, x, training=False):
-        """Normalizes each image and channel over its pixels.
+        """Returns `x`, each channel of each image normalized over its pixels.
 
         Args:
             x: `[N, H, W, C]`, float; N must be static if `training`.
             training: whether to normalize each image by TensorFlow's fused
-                batch normalization, which is faster to differentiate. It is
-                also used for a batch of one image, but never within
-                `portable`. The values are the same.
+                batch normalization, whose gradient is faster. The fused
+                operation is also used for a batch of one image. It is never
+                used within `portable`. The outputs are the same.
 
         Returns:
             A tensor of the shape and dtype of `x`, computed in float32.
@@ -63,7 +63,7 @@ class InstanceNormalization(keras.layers.Layer):
         return tf.cast(y + offset if self.affine else y, x.dtype)
 
     def _fused(self, image, scale, offset):
-        """Returns one normalized image, by fused batch normalization."""
+        """Returns one image, normalized by fused batch normalization."""
         return tf.raw_ops.FusedBatchNormV3(
             x=image,
             scale=scale,

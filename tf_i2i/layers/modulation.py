@@ -1,15 +1,14 @@
-"""Scale and offset of feature maps that depend on a style, as in AdaIN."""
+"""Scaling and shifting of feature maps that depends on a style (AdaIN)."""
 
 import tensorflow as tf
 
 
 def modulate(x, scale, offset):
-    """Returns `x * (1 + scale) + offset`, per image and channel.
+    """Returns `x * (1 + scale) + offset` for each image and channel.
 
     This is the affine part of conditional instance normalization (Dumoulin et
     al. 2017, arXiv:1610.07629) and of AdaIN (Huang and Belongie 2017,
-    arXiv:1703.06868). It is applied to feature maps that were normalized
-    before.
+    arXiv:1703.06868). Its input must already be normalized.
 
     Args:
         x: `[N, H, W, C]`, normalized feature maps.

@@ -1,4 +1,4 @@
-"""Batch renormalization with domains, and pixel normalization."""
+"""Batch renormalization for several domains, and pixel normalization."""
 
 import dataclasses
 from typing import NamedTuple
@@ -11,18 +11,22 @@ from tf_i2i.layers.portable import is_portable
 from tf_i2i.layers.replicas import across_replicas
 from tf_i2i.layers.replicas import replica_position
 
-_SLOPE = 0.2  # Slope of the leaky ReLU below zero.
-_EPSILON = 1e-8  # Added to the mean square of a pixel's features.
+# The factor with which the leaky ReLU multiplies values below 0.
+_SLOPE = 0.2
+# The number that pixel normalization adds to the mean square of a pixel's
+# features, which avoids a division by 0.
+_EPSILON = 1e-8
 
 
 def leaky_relu(x):
-    """Returns the leaky ReLU of slope 0.2 of any float tensor.
+    """Returns the leaky ReLU of a float tensor, with the factor 0.2 below 0.
 
-    It can be differentiated twice. The gradient is computed from the output.
-    So TensorFlow need not keep the input, and can fuse the activation with
-    the convolution and the bias before it.
+    The function can be differentiated twice. The gradient is computed from
+    the output. Therefore TensorFlow need not keep the input, and can fuse the
+    activation with the preceding convolution and bias.
     """
-    # Converters do not support custom gradients.
+    # The custom gradient is not used here, because converters do not support
+    # it.
     if is_portable():
         return tf.nn.leaky_relu(x, _SLOPE)
     return _leaky_relu(x)
@@ -41,7 +45,7 @@ def _leaky_relu(x):
 
 
 def leaky_pixel_norm(x, training=False):
-    """Returns the pixel normalization of the leaky ReLU, in float32.
+    """Returns the leaky ReLU of `x`, pixel-normalized in float32.
 
     Args:
         x: `[N, H, W, C]`, float.
@@ -55,9 +59,9 @@ def leaky_pixel_norm(x, training=False):
         y = tf.nn.leaky_relu(tf.cast(x, tf.float32), _SLOPE)
         return tf.cast(pixel_norm(y), x.dtype)
 
-    # The gradient is written out because that halves the number of passes
-    # over memory. The tensors are two-dimensional because broadcasting is
-    # faster in two dimensions.
+    # The gradient is defined here and not by TensorFlow, because that halves
+    # the number of passes over memory. The tensors are two-dimensional,
+    # because broadcasting is faster in two dimensions.
     @tf.custom_gradient
     def forward(x):
         shape, dtype = tf.shape(x), x.dtype
@@ -99,7 +103,8 @@ class RenormLimits(NamedTuple):
     """The ranges to which batch renormalization clips `r` and `d`.
 
     `r` is clipped to [1 / r_max, r_max] and `d` to [-d_max, d_max]. With
-    `BATCH_NORM`, which is (1, 0), it becomes batch normalization.
+    `BATCH_NORM`, which is (1, 0), batch renormalization is the same as batch
+    normalization.
     """
 
     r_max: float | tf.Tensor
@@ -113,20 +118,20 @@ BATCH_NORM = RenormLimits(1.0, 0.0)
 class NormRouting:
     """The statistics and the style by which one batch is normalized.
 
-    This is not a tuple or a dictionary, because Keras would cast the tensors
-    in those when it passes them through nested layers.
+    This class is not a tuple or a dictionary, because Keras would cast the
+    tensors in a tuple or dictionary when it passes them through nested layers.
 
     Args:
         routes: names of the routes in the batch, each at most once. The batch
             holds the same number of images for each route, one route after
             the other.
-        limits: `RenormLimits` in training. None at inference: then the moving
-            statistics are used and not updated.
+        limits: `RenormLimits` in training. If it is None, as at inference, the
+            moving statistics are used and not updated.
         style: `[len(routes) * N, style_size]`, for layers that take a style;
             None otherwise.
         routes_per_source: number of consecutive entries of `routes` that
-            start from the same images. Layers before the routes part are
-            computed once for these images.
+            start from the same images. Layers whose output is the same for
+            all of these routes are computed once.
     """
 
     routes: tuple[str, ...]
@@ -135,7 +140,7 @@ class NormRouting:
     routes_per_source: int = 1
 
     def repeat_per_route(self, x):
-        """Repeats features of sources for each route that starts there.
+        """Returns the features of each source, repeated for each of its routes.
 
         Args:
             x: `[sources * N, ...]`.
@@ -152,7 +157,7 @@ class NormRouting:
 
 
 class Moments(NamedTuple):
-    """Mean and standard deviation of each route, each `[routes, C]`."""
+    """The mean and the standard deviation of each route, both `[routes, C]`."""
 
     mean: tf.Tensor
     deviation: tf.Tensor
@@ -162,25 +167,25 @@ class DomainBatchRenormalization(keras.layers.Layer):
     """Batch renormalization with a scale and offset for each domain.
 
     Batch renormalization is algorithm 1 of Ioffe 2017 (arXiv:1702.03275). One
-    pair (gamma, beta) for each domain is section 3.2 of Li 2018
+    pair (gamma, beta) for each domain is used in section 3.2 of Li 2018
     (arXiv:1809.00946). Unlike in both papers, separate moving statistics are
     kept for each *route*, which is a combination of source and target domain.
-    If a generator that computes `a -> b` and `b -> b` kept one set of
-    statistics, these would be an average of both routes, and would be wrong
-    for each of them at inference.
+    If a generator for the routes from A to B and from B to B kept one set of
+    statistics, these statistics would be an average of both routes, and would
+    be wrong for each of them at inference.
 
-    One call may hold several routes, as groups of one batch. Statistics are
-    computed within each group, while the convolutions around this layer
-    process one large batch.
+    A batch may contain several routes, one after the other. Statistics are
+    computed separately for each route, while the other layers process the
+    whole batch at once.
 
     Args:
-        routes: dictionary, name of a route -> index of its domain.
+        routes: dictionary of the index of the domain for each route name.
         decay: decay of the moving means and standard deviations.
         epsilon: small number that is added to the variance of a batch.
-        style_size: length of the style vectors from which gamma and beta are
-            computed, as `1 + FC(style)` and `FC(style)`, by one pair of dense
-            layers for each domain. None if gamma and beta are learned
-            constants.
+        style_size: length of the style vectors, or None. If it is given,
+            gamma is `1 + FC(style)` and beta is `FC(style)`, with one pair of
+            dense layers FC for each domain. If it is None, gamma and beta are
+            learned constants.
 
     Raises:
         UserError: `routes` is empty.
@@ -204,7 +209,8 @@ class DomainBatchRenormalization(keras.layers.Layer):
         channels = input_shape[-1]
         domains = 1 + max(self.routes.values())
         if self.style_size:
-            # Kernels of dense layers, with the bias as the last row.
+            # These are the kernels of the dense layers. Their last row is the
+            # bias.
             shape: tuple[int, ...] = (domains, self.style_size + 1, channels)
             gamma = beta = keras.initializers.RandomNormal(stddev=0.02)
         else:
@@ -231,14 +237,14 @@ class DomainBatchRenormalization(keras.layers.Layer):
         )
 
     def call(self, x, routing):
-        """Normalizes each route's part of the batch by itself.
+        """Returns `x`, with each route's part normalized separately.
 
         Args:
-            x: `[len(routes) * N, H, W, C]`, float; route after route.
+            x: `[len(routes) * N, H, W, C]`, float, one route after the other.
             routing: `NormRouting`.
 
         Returns:
-            The shape and dtype of `x`; computed in float32.
+            A tensor of the shape and dtype of `x`, computed in float32.
         """
         rows = [list(self.routes).index(route) for route in routing.routes]
         moving = Moments(
@@ -265,8 +271,8 @@ class DomainBatchRenormalization(keras.layers.Layer):
         offset = gamma * offset[:, None] + beta
         h = tf.cast(x, tf.float32)
         if len(routing.routes) == 1 and routing.style is None:
-            # All images have one scale and offset: converters can fold these
-            # into the convolution.
+            # The scale and offset are the same for all images. Without a batch
+            # dimension, converters can fold them into the convolution.
             return tf.cast(h * scale[0, 0] + offset[0, 0], x.dtype)
         h = _by_route(h, len(routing.routes))
         y = h * scale[:, :, None] + offset[:, :, None]
@@ -276,10 +282,11 @@ class DomainBatchRenormalization(keras.layers.Layer):
         """Returns `x` normalized in training, by fused batch normalization.
 
         TensorFlow's fused batch normalization is twice as fast as separate
-        operations. It reads and writes `x` in its own precision, but supports
-        neither styles nor several replicas. `r` and `d` have no gradient.
-        Therefore renormalization equals batch normalization with the scale
-        `gamma * r` and the offset `gamma * d + beta`.
+        operations, and needs no conversion of `x` to float32. It supports
+        neither styles nor several replicas. It can be used because `r` and `d`
+        have no gradient, so that batch renormalization equals batch
+        normalization with the scale `gamma * r` and the offset
+        `gamma * d + beta`.
         """
         fused = [
             _batch_norm(part, self.epsilon)
@@ -318,7 +325,8 @@ class DomainBatchRenormalization(keras.layers.Layer):
         variables = (self.moving_mean, self.moving_deviation)
         for variable, old, new in zip(variables, moving, batch, strict=True):
             new = self.decay * old + (1.0 - self.decay) * new
-            # A batch that is not finite must not enter the statistics.
+            # Values that are not finite are left out, because they would stay
+            # in the moving statistics.
             new = tf.where(tf.math.is_finite(new), new, old)
             variable.assign(
                 tf.tensor_scatter_nd_update(
@@ -328,7 +336,7 @@ class DomainBatchRenormalization(keras.layers.Layer):
 
 
 def _by_route(x, routes):
-    """Reshapes `[routes * N, H, W, C]` to `[routes, N, H * W, C]`."""
+    """Returns `[routes * N, H, W, C]`, reshaped to `[routes, N, H * W, C]`."""
     shape = tf.shape(x)
     return tf.reshape(
         x, [routes, shape[0] // routes, shape[1] * shape[2], x.shape[3]]
@@ -348,7 +356,7 @@ def _corrections(batch, moving, limits):
 def _batch_norm(x, epsilon):
     """Returns the outputs of fused batch normalization in training.
 
-    They hold the normalized batch `y` and its statistics.
+    The outputs are the normalized batch `y` and the statistics of `x`.
     """
     channels = x.shape[3]
     return tf.raw_ops.FusedBatchNormV3(
@@ -365,8 +373,8 @@ def _batch_norm(x, epsilon):
 def _variance(fused):
     """Returns the variance of the batch, `[C]`.
 
-    Fused batch normalization returns an unbiased estimate instead, which is
-    larger by n / (n - 1).
+    It is computed from the unbiased estimate that fused batch normalization
+    returns. That estimate is larger by the factor n / (n - 1).
     """
     channels = fused.y.shape[3]
     count = tf.cast(tf.size(fused.y) // channels, tf.float32)

@@ -1,4 +1,4 @@
-"""A context in which layers use only operations that converters support."""
+"""A context manager for the export of models; see `portable`."""
 
 import contextlib
 import contextvars
@@ -8,10 +8,10 @@ _portable = contextvars.ContextVar("portable", default=False)
 
 @contextlib.contextmanager
 def portable():
-    """A context in which layers use only operations that converters support.
+    """Context in which layers use only operations that converters support.
 
     Outside this context, layers use the operations that are fastest in
-    TensorFlow. The values are equal up to rounding.
+    TensorFlow. The outputs are equal except for rounding.
     """
     token = _portable.set(True)
     try:
@@ -21,5 +21,5 @@ def portable():
 
 
 def is_portable():
-    """Returns whether the caller runs or is traced within `portable`."""
+    """Returns whether the code is executed or traced within `portable`."""
     return _portable.get()

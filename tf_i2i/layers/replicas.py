@@ -4,9 +4,9 @@ import tensorflow as tf
 
 
 def replica_position():
-    """Returns `(replica id, number of replicas)`.
+    """Returns the pair `(replica id, number of replicas)`.
 
-    Outside a replica context this is `(0, 1)`.
+    Outside a replica context, the pair is `(0, 1)`.
     """
     context = tf.distribute.get_replica_context()
     if context is None:
@@ -21,7 +21,7 @@ def across_replicas(tensors):
     would not train the same model as one device.
 
     Args:
-        tensors: list of float tensors, of the same shapes on each replica.
+        tensors: list of float tensors with the same shapes on each replica.
 
     Returns:
         List of the means; `tensors` itself if there is only one replica.

@@ -1,4 +1,4 @@
-"""Resampling by two, padding, and the minibatch standard deviation."""
+"""Upsampling, downsampling, padding, and the minibatch standard deviation."""
 
 import numpy as np
 import tensorflow as tf
@@ -6,9 +6,9 @@ import tensorflow as tf
 from tf_i2i.layers.portable import is_portable
 from tf_i2i.layers.replicas import across_replicas
 
-# `_SUM` expresses each row of a 4x4 kernel as a sum of rows of a 3x3 kernel,
-# in reversed order because transposed convolutions flip their kernel. `_SUMS`
-# does this for rows and columns at once.
+# The matrix `_SUM` computes each row of a 4x4 kernel as a sum of rows of a 3x3
+# kernel. The rows are in reversed order, because transposed convolutions flip
+# their kernel. `_SUMS` computes the sums over rows and columns at once.
 _SUM = np.array([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]])
 _SUMS = np.kron(_SUM, _SUM)
 
@@ -22,19 +22,22 @@ def upsample(x):
     Returns:
         `[N, 2H, 2W, C]`.
     """
-    x = tf.concat([x, x], axis=3)  # Repeats each pixel within its row.
+    # This repeats each pixel within its row.
+    x = tf.concat([x, x], axis=3)
     shape = tf.shape(x)
     channels = x.shape[3] // 2
     x = tf.reshape(x, [shape[0], shape[1], 1, 2 * shape[2] * channels])
-    x = tf.concat([x, x], axis=2)  # Repeats each row.
+    # This repeats each row.
+    x = tf.concat([x, x], axis=2)
     return tf.reshape(x, [shape[0], 2 * shape[1], 2 * shape[2], channels])
 
 
 def upsample_convolve(x, kernel):
     """Returns the 3x3 "same" convolution of `upsample(x)`, without upsampling.
 
-    Where the kernel covers several copies of one pixel, its weights can be
-    added first. The result is a transposed 4x4 convolution of stride 2.
+    Where the kernel covers several copies of the same pixel, the weights for
+    these copies are added. Then the convolution is a transposed 4x4
+    convolution of stride 2.
 
     Args:
         x: `[N, H, W, C]`, float.
@@ -44,7 +47,8 @@ def upsample_convolve(x, kernel):
         `[N, 2H, 2W, D]`, of the dtype of `x`.
     """
     channels, filters = kernel.shape[2:]
-    # Kernels of transposed convolutions have the filters before the channels.
+    # In kernels of transposed convolutions, the axis of output channels comes
+    # before the axis of input channels.
     kernel = tf.transpose(kernel, [0, 1, 3, 2])
     kernel = tf.reshape(kernel, [9, filters * channels])
     kernel = tf.matmul(tf.constant(_SUMS, kernel.dtype), kernel)
@@ -59,7 +63,7 @@ def upsample_convolve(x, kernel):
 
 
 def downsample(x):
-    """Returns `x` at half its size, `[N, H/2, W/2, C]`, by 2x2 means."""
+    """Returns the means of 2x2 pixels of `x`, `[N, H/2, W/2, C]`."""
     return tf.nn.avg_pool2d(x, 2, 2, "VALID")
 
 
@@ -70,16 +74,17 @@ def reflect_pad(x, pixels, training=False):
         x: `[N, H, W, C]`; H, W and C must be static if `training`, and within
             `portable`.
         pixels: width of the padding in pixels, less than H and W.
-        training: whether to gather the pixels by their indices. The values
-            are the same, and the gradient is three times as fast.
+        training: whether to use an implementation whose gradient is three
+            times as fast. It gathers the pixels by their indices. The outputs
+            are the same.
 
     Returns:
         `[N, H + 2 * pixels, W + 2 * pixels, C]`.
     """
     if is_portable() and pixels < min(x.shape[1:3]):
         return _reflect(_reflect(x, pixels, 1), pixels, 2)
-    # The fast gradient does not support smaller images, in which the
-    # reflections of opposite edges overlap.
+    # The fast gradient is not used for smaller images, because it does not
+    # support reflections of opposite edges that overlap.
     if not training or min(x.shape[1:3]) < 2 * pixels + 2:
         sides = [pixels, pixels]
         return tf.pad(x, [[0, 0], sides, sides, [0, 0]], "REFLECT")
@@ -112,7 +117,8 @@ def _part(x, axis, start, stop):
 def _reflect(x, pixels, axis):
     """Returns `x` padded by reflection along one axis, by concatenation.
 
-    In TFLite this is much faster than its operation for reflection.
+    In TFLite, concatenation is much faster than the operation for reflection
+    padding.
     """
     last = x.shape[axis] - 1
     beyond = range(1, pixels + 1)
@@ -124,10 +130,12 @@ def _reflect(x, pixels, axis):
 def _fold(x, pixels, axis):
     """Returns the gradient of reflection padding along one axis.
 
-    The padding is removed, and its gradient is added to that of the pixels
-    from which it was copied.
+    The padding is removed. The gradient of each padded pixel is added to the
+    gradient of the pixel from which it was copied.
     """
-    last = x.shape[axis] - pixels - 1  # The edge itself is not reflected.
+    # This is the index of the last pixel before the padding. The pixels at the
+    # two edges are not reflected.
+    last = x.shape[axis] - pixels - 1
 
     def part(start, stop):
         return _part(x, axis, start, stop)
@@ -145,9 +153,10 @@ def _fold(x, pixels, axis):
 def minibatch_deviation(x, groups, epsilon=1e-8):
     """Returns `x` with the minibatch standard deviation as one more channel.
 
-    It is the standard deviation of each position and channel over the batch,
-    averaged to one number (Karras et al. 2018, arXiv:1710.10196, section 3).
-    It is computed within each group, such as real and fake images: a number
+    The standard deviation over the batch is computed for each pixel position
+    and channel. The mean of these standard deviations is the value of the new
+    channel (Karras et al. 2018, arXiv:1710.10196, section 3). It is computed
+    separately for each group, such as real and fake images, because a number
     that is equal for both would not help the critic to distinguish them.
 
     Args:
