@@ -1,8 +1,8 @@
-"""Reads, checks and writes the configuration of a run, which gin holds.
+"""Reads, checks and writes the gin configuration of a run.
 
 This is the only module that imports gin. All names that a .gin file may use
-are registered here; a module that a .gin file imports may register more. gin
-has one configuration for the whole process.
+are registered here. A module that a .gin file imports may register further
+names. gin has one configuration for the whole process.
 """
 
 import ast
@@ -34,8 +34,8 @@ from tf_i2i.training.devices import PRECISIONS
 from tf_i2i.training.devices import fastest_precision
 from tf_i2i.training.run_config import RunConfig
 
-# Name in .gin files -> function or class. There is also `train`, which is
-# `RunConfig`.
+# The functions and classes that .gin files may use, by their names there. The
+# name `train`, which stands for `RunConfig`, is registered below.
 REGISTERED = methods() | {
     "teacher": teacher,
     "perceptual": perceptual,
@@ -46,7 +46,8 @@ REGISTERED = methods() | {
     "single_phase": phases.single_phase,
     "growing_phases": phases.growing_phases,
     "cascade_phases": phases.cascade_phases,
-    "constant_rate": phases.constant,  # gin has a `constant` of its own.
+    # The name is not `constant`, because gin itself defines that name.
+    "constant_rate": phases.constant,
     "constant_then_linear": phases.constant_then_linear,
 }
 for _name, _what in REGISTERED.items():
@@ -56,19 +57,20 @@ _run_config = gin.external_configurable(RunConfig, "train")
 
 @gin.register("former")
 def _former(start_size=None, taps=None):
-    """Accepts the settings in `settings.MOVED` that older files have.
+    """Accepts the former settings in `settings.MOVED`, and does nothing.
 
-    They have no effect; see `check_moved`.
+    Older .gin files have these settings. `check_moved` checks their values.
     """
 
 
-# A file may include a shipped one by its name.
+# gin searches these folders too, so that a .gin file can include a shipped
+# config by its name alone.
 for _folder in FOLDERS:
     gin.add_config_file_search_path(str(_folder))
 
-# Settings of `train` that may be changed when a run is resumed. The sources of
-# the images are among them, because a run recognizes its images by their
-# contents.
+# The settings of `train` that may be changed when a run is resumed. The sources
+# of the images may be changed, because the contents of the images are checked
+# separately; see `training.data_record`.
 MUTABLE_ON_RESUME = (
     "steps",
     "strategy",
@@ -85,21 +87,22 @@ MUTABLE_ON_RESUME = (
 
 
 def configure(run_dir, files=(), bindings=(), allow_imports=False):
-    """Replaces gin's configuration by that of files and bindings.
+    """Replaces gin's configuration by the settings in files and bindings.
 
-    Later files take precedence over earlier ones, and bindings over files.
-    Settings that they do not set are set here, except for the precision
-    "auto", which `choose_precision` replaces.
+    Later files take precedence over earlier files, and bindings take
+    precedence over all files. The augmentation and the settings of `Adam` get
+    default values if they are not set. A precision of "auto" is replaced
+    later, by `choose_precision`.
 
     Args:
         run_dir: folder of the run, which may not exist yet.
         files: paths of .gin files; empty for the run's own config.gin.
-        bindings: list of "name.parameter = value".
+        bindings: list of texts of the form "name.parameter = value".
         allow_imports: whether the run's own config.gin may import code or
             include files.
 
     Raises:
-        UserError: gin cannot read a file or binding, or does not know a name.
+        UserError: gin cannot read a file or a binding, or a name is unknown.
     """
     own = [] if files else [_own_config(run_dir, allow_imports)]
     notes: list[str] = []
@@ -110,8 +113,9 @@ def configure(run_dir, files=(), bindings=(), allow_imports=False):
             for path in [*own, *files]:
                 gin.parse_config_file(str(path))
                 if own:
-                    # The user need not change the run's own config.gin: the
-                    # next training writes it with the present names.
+                    # Former names in the run's own config.gin are not
+                    # reported, because the next training writes the file with
+                    # the present names.
                     notes.clear()
             for binding in bindings:
                 text, more = settings.rename(binding)
@@ -131,14 +135,14 @@ def configure(run_dir, files=(), bindings=(), allow_imports=False):
 
 @contextlib.contextmanager
 def _reading(notes):
-    """Context in which gin replaces former names of settings in all files.
+    """Context in which former names of settings are replaced in all files.
 
-    The reader is inserted into gin's private list, because gin uses the first
-    reader that can open a file, and `gin.register_file_reader` can only
-    append to the list.
+    A file reader is inserted at the beginning of gin's private list of
+    readers. gin uses the first reader that can open a file, and
+    `gin.register_file_reader` can only append to the list.
 
     Args:
-        notes: list that a sentence is appended to for each former name.
+        notes: list to which a sentence is appended for each former name.
     """
     opened = []
 
@@ -153,7 +157,8 @@ def _reading(notes):
         text, more = settings.rename(Path(path).read_text())
         notes.extend(more)
         file = io.StringIO(_within_shipped(text, path))
-        file.name = path  # gin's error messages contain it.
+        # gin's error messages contain the name of the file.
+        file.name = path
         opened.append(path)
         yield file
         opened.pop()
@@ -167,10 +172,10 @@ def _reading(notes):
 
 
 def _within_shipped(text, path):
-    """Makes the includes of a shipped config absolute paths of shipped ones.
+    """Returns the text of a config whose includes have absolute paths.
 
-    Otherwise gin would first look for a file of that name in the current
-    folder.
+    Only the text of a shipped config is changed. With a relative path, gin
+    would look for the included file in the current folder first.
 
     Args:
         text: content of a .gin file.
@@ -189,17 +194,17 @@ def _within_shipped(text, path):
 def _bind_optimizer(saved):
     """Binds the settings of `Adam` that the configuration does not set.
 
-    A resumed run keeps its values; a new run gets the values of its method.
+    A resumed run keeps its values. A new run gets the values of its method.
 
     Args:
-        saved: dictionary of the bindings of the run so far; empty for a new
-            run.
+        saved: dictionary of the bindings in the run's config.gin; empty for a
+            new run.
     """
     sides = ("translator_optimizer", "critic_optimizer")
     if optimizers.adam not in [_referred(side) for side in sides]:
         return
-    # If the model is built by a function, there is no class with values, and
-    # those of the base class are used.
+    # If the model is built by a function, the method's class is unknown, so
+    # the values of the base class are used.
     values = getattr(_referred("model"), "adam", UnpairedTranslator.adam)
     bound = given_settings()
     for name, value in values.items():
@@ -209,15 +214,19 @@ def _bind_optimizer(saved):
 
 
 def _referred(name):
-    """The function or class that a setting of `train` refers to, or None."""
+    """Returns the function or class that a setting of `train` refers to.
+
+    If the setting is not a reference, the result is None.
+    """
     value = given(name)
-    while repr(value).startswith("%"):  # A reference to a macro.
+    # The value may be a reference to a macro, whose value may again be a macro.
+    while repr(value).startswith("%"):
         value = gin.query_parameter(f"{repr(value)[1:]}/macro.value")
     return getattr(getattr(value, "configurable", None), "wrapped", None)
 
 
 def _literal(text, otherwise):
-    """Returns the Python value of a literal; `otherwise` if it is not one."""
+    """Returns the Python value of a text; `otherwise` if it is no literal."""
     try:
         return ast.literal_eval(text)
     except (TypeError, ValueError, SyntaxError):
@@ -227,12 +236,12 @@ def _literal(text, otherwise):
 def _default_references():
     """Returns bindings that set defaults of `RunConfig` as gin references.
 
-    The defaults are functions and classes. gin applies bindings such as
-    `constant_then_linear.constant_share` only to those that are set by a
-    reference.
+    These defaults are functions and classes. gin applies bindings such as
+    `constant_then_linear.constant_share` only to functions and classes that
+    are set by a reference.
 
     Returns:
-        List of "train.NAME = @REFERENCE".
+        List of texts of the form "train.NAME = @REFERENCE".
     """
     names = {what: name for name, what in REGISTERED.items()}
     return ["train.augmentation = @Augmentation()"] + [
@@ -256,12 +265,15 @@ def given(name, otherwise=None):
 
 
 def given_settings():
-    """Returns all bindings: "scope/name.parameter" -> value as text."""
+    """Returns a dictionary of all bindings.
+
+    The keys are names "scope/name.parameter", the values are texts.
+    """
     return settings.bindings_of(gin.config_str())
 
 
 def resolved_config():
-    """Returns the configuration used so far, with all defaults, as gin text."""
+    """Returns all settings used so far, including defaults, as gin text."""
     return gin.operative_config_str()
 
 
@@ -286,23 +298,24 @@ def _own_config(run_dir, allow_imports):
         allow_imports: whether the file may import code or include files.
 
     Raises:
-        UserError: the file is missing or damaged; or it imports code or
-            includes files, and that is not allowed.
+        UserError: the file is missing or damaged, or it imports code or
+            includes files although `allow_imports` is False.
     """
     path = _config_of(run_dir)
     if not settings.saved_bindings(path):
         raise UserError(
             "`run_dir` must be the folder of a run, with an undamaged "
-            "config.gin. The command that began the run, with its --gin_file "
-            f"and other flags, writes it again. Received: {path.parent}"
+            "config.gin. To write config.gin again, repeat the command that "
+            "began the run, with its --gin_file and other flags. "
+            f"Received: {path.parent}"
         )
     imports = re.search(
         r"^\s*(import|from|include)\b.*", path.read_text(), re.M
     )
     if imports and not allow_imports:
         raise UserError(
-            "`run_dir` must have a config.gin that imports and includes "
-            "nothing; if you trust the code in it, add --allow_imports. "
+            "`run_dir` must have a config.gin that does not import code or "
+            "include files. If you trust its code, add --allow_imports. "
             f"Received: {imports[0].strip()} in {path}"
         )
     return path
@@ -312,8 +325,8 @@ def choose_precision(run_dir, workers):
     """Replaces the precision "auto" in the configuration.
 
     A resumed run keeps its precision, also on another machine. A new run gets
-    the precision that is faster on this machine; with several workers, on
-    that of the chief.
+    the precision that is faster on this machine. If there are several workers,
+    it is the precision that is faster on the machine of the chief.
 
     Args:
         run_dir: folder of the run.
@@ -338,22 +351,25 @@ def check_same(run_dir, log):
             missing or damaged.
 
     Raises:
-        UserError: settings not in `MUTABLE_ON_RESUME` differ from those of
-            the run so far; the message names them.
+        UserError: settings that are not in `MUTABLE_ON_RESUME` differ from
+            those in the run's config.gin. The message names them.
     """
     path = _config_of(run_dir)
     before = settings.saved_bindings(path)
     now = settings.bindings_of(resolved_config())
     if not before:
         log(
-            f"{path} is missing or damaged; it is written again from this "
-            "command, which must be the one that began the run"
+            f"{path} is missing or damaged. It is written again from the "
+            "settings of this command, which must be the same as when the run "
+            "began"
         )
         return
-    # In older files None meant the default augmentation.
+    # In config.gin files of earlier versions, None stands for the default
+    # augmentation, so the value is not compared.
     if before.get("train.augmentation") == "None":
         del before["train.augmentation"]
-    # Settings that an older file lacks had the values of today's defaults.
+    # A setting that is missing in a config.gin of an earlier version is
+    # compared as if it had the present default value.
     defaults = settings.bindings_of("\n".join(_default_references()))
     for name, parameter in inspect.signature(RunConfig).parameters.items():
         defaults.setdefault(f"train.{name}", repr(parameter.default))
@@ -367,16 +383,16 @@ def check_same(run_dir, log):
     if changed:
         raise UserError(
             "`run_dir` must have a run of the same configuration. Begin a new "
-            "run with another --run_dir; --init_from lets it begin with the "
+            "run with another --run_dir. With --init_from, it begins with the "
             f"weights of this run. Received: {'; '.join(changed)}"
         )
 
 
 def check_unused():
-    """Raises an error if nothing has read a binding.
+    """Raises an error if there is a binding that no function has used.
 
     Raises:
-        UserError: there are unread bindings; the message names the first.
+        UserError: there are unused bindings. The message names the first.
     """
     bound = given_settings()
     used = settings.bindings_of(resolved_config())
@@ -395,7 +411,7 @@ def check_unused():
 
 
 def check_moved(model):
-    """Raises an error if former settings of the phases contradict the model.
+    """Raises an error if a former setting of the phases contradicts the model.
 
     Args:
         model: the `UnpairedTranslator` of the run.
@@ -440,12 +456,14 @@ def one_line_errors():
         raise UserError(_without_place(str(error))) from error
     except (TypeError, ValueError) as error:
         if "In call to configurable" not in str(error):
-            raise  # gin did not add its context, so this is a bug.
+            # The error is raised unchanged, because gin did not add its text.
+            # Therefore the error is a bug, and not an error of the user.
+            raise
         raise _refusal(error) from error
 
 
 def _refusal(error):
-    """Returns a `UserError` of one line for an error from within gin."""
+    """Returns a `UserError` of one line for an error that gin raised."""
     text = " ".join(_without_place(str(error)).split())
     if isinstance(error, SyntaxError) and error.text:
         text += f": {error.text.strip()}"
@@ -458,5 +476,5 @@ def _refusal(error):
 
 
 def _without_place(text):
-    """Returns an error's text without the place in the code that gin adds."""
+    """Returns an error message without the code location that gin adds."""
     return re.split(r"\s+In call to configurable", text)[0]

@@ -1,4 +1,4 @@
-"""Opens runs for the verbs: to be trained, or after training."""
+"""Opens runs for the commands, either for training or after training."""
 
 import dataclasses
 from pathlib import Path
@@ -28,13 +28,13 @@ class OpenedRun:
 
     Attributes:
         run_dir: folder of the run, which may not exist yet.
-        config: its settings.
-        model: the model, with new weights.
-        phases: its phases, in order.
-        data: its images, a `RunData` that has not read them yet.
-        workers: the processes that train it.
-        bindings: the resolved configuration, a dictionary,
-            "name.parameter" -> value as text.
+        config: settings of the run.
+        model: model of the run, with new weights.
+        phases: phases of the run, in order.
+        data: images of the run, as a `RunData` that has not read them yet.
+        workers: processes that train the run.
+        bindings: resolved configuration, a dictionary. The keys are names
+            "name.parameter", and the values are texts.
     """
 
     run_dir: Path
@@ -62,7 +62,7 @@ class OpenedRun:
             raise checkpoints.unwritable(self.run_dir, error) from error
 
     def describe(self):
-        """Returns a description of phases and networks, as text."""
+        """Returns a text that describes the phases and the networks."""
         lines = ["Phases"]
         lines += [
             f"  {phase.name:14} batch {phase.batch_size:3}  images "
@@ -88,13 +88,13 @@ class TrainedRun:
 
     Attributes:
         run_dir: folder of the run, or of a packed model.
-        config: its settings.
-        model: the model, with the averaged weights in its networks.
-        phase: the phase that the last training image was shown in.
+        config: settings of the run.
+        model: model of the run, with the averaged weights in its networks.
+        phase: phase in which the last training image was shown.
         step: number of training steps done.
         images_shown: number of training images of each domain shown so far.
-        data: its images, a `RunData` that has not read them yet.
-        checkpoints: its checkpoints.
+        data: images of the run, as a `RunData` that has not read them yet.
+        checkpoints: checkpoints of the run.
     """
 
     run_dir: Path
@@ -121,21 +121,22 @@ class TrainedRun:
 
 
 def open_run(run_dir, files=(), bindings=(), allow_imports=False):
-    """Returns a run that can be trained, new or resumed; writes nothing.
+    """Returns a new or resumed run that can be trained, and writes no file.
 
     Args:
         run_dir: folder of the run, which may not exist yet.
         files: paths of .gin files; empty for the run's own config.gin.
-        bindings: list of "name.parameter = value"; they take precedence over
-            the files.
-        allow_imports: whether the run's own config.gin may import code.
+        bindings: list of texts of the form "name.parameter = value". They
+            take precedence over the files.
+        allow_imports: whether the run's own config.gin may import code or
+            include files.
 
     Returns:
         `OpenedRun`.
 
     Raises:
-        UserError: the configuration is invalid, has a binding that nothing
-            reads, or differs from that of the run so far.
+        UserError: the configuration is invalid, has a binding that no
+            function uses, or differs from the run's config.gin.
     """
     run_dir = Path(run_dir)
     configuration.configure(run_dir, files, bindings, allow_imports)
@@ -153,7 +154,8 @@ def open_run(run_dir, files=(), bindings=(), allow_imports=False):
     elif (run_dir / PACKED).exists():
         raise UserError(
             "`run_dir` must be a run that can be continued. A packed model "
-            "cannot; begin a new run with its weights by --init_from. "
+            "cannot be continued. Begin a new run with its weights by "
+            "--init_from. "
             f"Received: {run_dir}, a packed model"
         )
     return OpenedRun(
@@ -171,12 +173,13 @@ def load_translator(run_dir, allow_imports=False, best=False):
     """Returns a trained run with its model, for inference.
 
     The networks of the model have the *averaged* weights. They compute in
-    float32, also if the run was trained in another precision. The model is in
-    the phase of the last image that it was trained on.
+    float32, even if the run was trained in another precision. The phase of the
+    model is the phase of the last image on which it was trained.
 
     Args:
         run_dir: folder of a run, or of a packed model.
-        allow_imports: whether its config.gin may import code.
+        allow_imports: whether the run's config.gin may import code or include
+            files.
         best: whether to load the best checkpoint instead of the last one.
 
     Returns:
@@ -201,7 +204,7 @@ def load_translator(run_dir, allow_imports=False, best=False):
         found = checkpoints.restore(model, to_stderr)
     if not found:
         raise UserError(
-            "`run_dir` must hold a checkpoint; train first. "
+            "`run_dir` must hold a checkpoint, so train the run first. "
             f"Received: {run_dir}"
         )
     state = TrainingState(phases)
@@ -226,18 +229,23 @@ def _build(config, strategy):
     """Returns the phases and the model of a configuration.
 
     Raises:
-        UserError: phases and model do not fit together.
+        UserError: a phase has a size or stage that the model does not have,
+            or its batch cannot be divided equally.
     """
     model = build_model(config, strategy)
     phases = config.phases(model)
-    # Called so that gin marks its bindings as read; unread ones are refused.
+    # The schedule is called once, so that gin counts its bindings as used.
+    # Otherwise `configuration.check_unused` would raise an error for them.
     config.schedule(0, phases[0])
     check_phases(phases, model, strategy.num_replicas_in_sync)
     return phases, model
 
 
 def _data(config, model, log):
-    """`RunData` of a run, with the classes that its model learns, if any."""
+    """Returns the `RunData` of a run.
+
+    It knows the number of classes if the model is `Classifying`.
+    """
     classes = model.classes if isinstance(model, Classifying) else None
     return RunData(config, classes, log)
 
@@ -268,9 +276,9 @@ def _join_workers():
 
 
 def _log_of(workers):
-    """Returns the function that logs a line; only the chief logs."""
+    """Returns a function that logs a line if this worker is the chief."""
     return to_stderr if workers.chief else _silent
 
 
 def _silent(line):
-    """Does nothing; used where no lines are logged."""
+    """Does nothing. It is used where no lines are to be logged."""

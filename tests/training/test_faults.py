@@ -483,8 +483,8 @@ def test_init_from_is_for_new_runs(
     argv = flags(folders, begun, "train.steps = 10")
     train.main([*argv, f"--init_from={stopped_at_10}"])
     assert (
-        f"{begun} has a checkpoint of step 10 and continues from it; "
-        "--init_from is for a new run"
+        f"{begun} has a checkpoint of step 10 and continues from it. "
+        "--init_from has no effect, because it is for a new run"
     ) in capsys.readouterr().err
     same = f"--init_from={begun.parent}/./{begun.name}"
     refused("--init_from", [*argv, same])
@@ -569,7 +569,7 @@ def test_config_gin_is_lost(folders, begun, content, capsys, refused):
         config.write_bytes(content)
     assert "config.gin" in refused("run_dir", [f"--run_dir={begun}"])
     train.main(flags(folders, begun, "train.steps = 10"))
-    assert "it is written again" in capsys.readouterr().err
+    assert "It is written again" in capsys.readouterr().err
     assert config.read_text() == before
 
 

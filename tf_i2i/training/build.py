@@ -7,9 +7,10 @@ from tf_i2i.methods.capabilities import stages
 
 
 def build_model(config, strategy):
-    """Returns the model with its optimizers, built in the strategy's scope.
+    """Returns a run's model with its optimizers.
 
-    It also sets Keras' random seed and dtype policy.
+    The model is built in the scope of the strategy. The function also sets
+    Keras' random seed and dtype policy.
 
     Args:
         config: `RunConfig`, with a precision other than "auto".
@@ -32,7 +33,7 @@ def build_model(config, strategy):
 
 
 def check_phases(phases, model, replicas):
-    """Raises an error for phases that would fail later in the run.
+    """Raises an error if a phase would fail later in the run.
 
     Args:
         phases: list of `Phase`.

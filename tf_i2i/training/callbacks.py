@@ -1,4 +1,4 @@
-"""Keras callbacks of a run: counters, learning rates, logs, scores, saving."""
+"""Keras callbacks of a run: counters, learning rates, logs and checkpoints."""
 
 import collections
 import time
@@ -10,11 +10,12 @@ from tf_i2i.evaluation.evidence import RealImages
 from tf_i2i.evaluation.log import round_numbers
 from tf_i2i.evaluation.validation import Validation
 
-LINES = 5  # Number of log lines whose mean losses a method's alarms judge.
+# The number of log lines over which losses are averaged for a method's alarms.
+LINES = 5
 
 
 class Every:
-    """A counter that tells when another `images` images have been shown.
+    """A counter that is due each time another `images` images were shown.
 
     Args:
         images: number of images of each domain.
@@ -25,11 +26,14 @@ class Every:
         self.last = None
 
     def start(self, images_shown):
-        """Starts to count at a number of images shown."""
+        """Starts counting when `images_shown` images have been shown."""
         self.last = images_shown // self.images
 
     def due(self, images_shown):
-        """Whether a multiple of `images` was reached since the last call."""
+        """Returns whether a multiple of `images` was reached since last call.
+
+        The last call is the last call of `due` or of `start`.
+        """
         now = images_shown // self.images
         due = now > self.last
         self.last = now
@@ -53,25 +57,28 @@ class StateCallback(keras.callbacks.Callback):
         self.every.start(self.state.images_shown)
 
     def due(self):
-        """Whether it is time to act; to be called once in each step."""
+        """Returns whether the callback must act after this step.
+
+        The method must be called exactly once in each step.
+        """
         return self.every.due(self.state.images_shown)
 
     def phase_done(self):
-        """Whether the last step was the last one of the phase."""
+        """Returns whether the phase has ended with the latest step."""
         return self.state.images_shown >= self.state.phase.end
 
 
 class Clock(keras.callbacks.Callback):
     """A callback that counts steps and images, and sets the learning rates.
 
-    It must be the first callback, because the others read the counters.
+    This callback must be the first one, because the others read the counters.
 
     Args:
         state: `TrainingState`.
-        schedule: function, (images shown, phase) -> factor on both learning
-            rates.
-        learning_rates: dictionary, name of an optimizer -> its learning rate
-            before it is multiplied by the factor.
+        schedule: function that takes the number of images shown and the phase,
+            and returns a factor on both learning rates.
+        learning_rates: dictionary of the learning rates before they are
+            multiplied by the factor, for each of the model's `optimizers`.
     """
 
     def __init__(self, state, schedule, learning_rates):
@@ -96,13 +103,13 @@ class Clock(keras.callbacks.Callback):
 class Log(StateCallback):
     """A callback that logs mean losses, and prints each alarm once.
 
-    The model decides on alarms by the mean of the last `LINES` lines, because
-    the losses of one line are too noisy.
+    The model decides on alarms by the mean losses of the last `LINES` lines,
+    because the losses of one line are too noisy.
 
     Args:
         state: `TrainingState`.
         images: number of images of each domain between two lines.
-        metrics: the `MetricsLog` that lines are written to.
+        metrics: `MetricsLog` to which the lines are written.
         log: function that is called with each alarm, a line of text.
     """
 
@@ -134,8 +141,8 @@ class Log(StateCallback):
         seconds = time.monotonic() - self.began
         phase = self.state.phase
         images = (self.state.step - self.since) * phase.batch_size
-        # Every worker must read the results, although only one writes them,
-        # because reading them sums over all workers.
+        # Only one worker writes the results, but every worker must read them,
+        # because the read operation computes sums over all workers.
         losses = {m.name: float(m.result()) for m in self.model.metrics}
         rate = {"images_per_second": images / seconds}
         self.metrics.record(
@@ -159,11 +166,11 @@ class Log(StateCallback):
 class Evaluate(StateCallback):
     """A callback that scores validation images, and saves the best weights.
 
-    The scores are those of the networks with averaged weights.
+    The networks have their averaged weights when they are scored.
 
     Args:
         state: `TrainingState`.
-        metrics: the `MetricsLog` that scores are written to.
+        metrics: `MetricsLog` to which the scores are written.
         data: `RunData`.
         config: `RunConfig` whose `evaluation` is not None.
         checkpoints: `Checkpoints` of the run.
@@ -205,8 +212,9 @@ class Evaluate(StateCallback):
 
     def _warn(self, alarms):
         for sentence in alarms:
-            # An alarm is recognized by its first words, because the numbers
-            # in it differ each time.
+            # Each alarm is printed once. Two alarms are considered equal if
+            # their first 40 characters are equal, because the numbers in an
+            # alarm differ each time.
             if sentence[:40] not in self.logged:
                 self.logged.add(sentence[:40])
                 self.log(f"! {sentence}")
@@ -229,14 +237,14 @@ class Evaluate(StateCallback):
 class Save(StateCallback):
     """A callback that saves checkpoints.
 
-    It saves each time N images were shown, at the end of a phase, and when
-    the training is stopped.
+    A checkpoint is saved each time N images were shown, at the end of a phase,
+    and when the training is stopped.
 
     Args:
         state: `TrainingState`.
         images: N, the number of images of each domain between two
             checkpoints.
-        workers: `Workers`, all of which stop at the same step.
+        workers: the `Workers` of the run. All of them stop at the same step.
         signals: `StopSignals` of this process.
         save: function that takes the model and writes a checkpoint.
     """

@@ -1,4 +1,4 @@
-"""The checkpoints of a run: weights files of which the newest are kept."""
+"""The checkpoints of a run, of which the newest are kept."""
 
 import json
 import os
@@ -23,8 +23,8 @@ _NAME = re.compile(r"step-\d{9}\.weights\.h5")
 class Checkpoints:
     """The checkpoints in a run's folder.
 
-    A checkpoint has the weights of the networks, their averages, the state of
-    the optimizers, and the counters.
+    A checkpoint contains the weights of the networks, the moving averages of
+    these weights, the state of the optimizers, and the counters.
 
     Args:
         run_dir: folder of the run.
@@ -39,14 +39,14 @@ class Checkpoints:
         """Returns the paths of the checkpoints, the oldest first."""
         if not self.folder.is_dir():
             return []
-        # The steps in the names have leading zeros, so that the order of the
-        # names is that of the steps.
+        # The steps in the names have leading zeros, so that sorting by name
+        # is the same as sorting by step.
         return sorted(
             path for path in self.folder.iterdir() if _NAME.fullmatch(path.name)
         )
 
     def last_step(self):
-        """Returns the step of the newest checkpoint; None without any."""
+        """Returns the step of the newest checkpoint, or None if none exists."""
         paths = self.paths()
         return _step(paths[-1]) if paths else None
 
@@ -60,8 +60,8 @@ class Checkpoints:
             Path of the checkpoint.
 
         Raises:
-            UserError: it cannot be written. The older checkpoints are not
-                changed.
+            UserError: the checkpoint cannot be written. The older checkpoints
+                are not changed.
         """
         path = self.folder / f"step-{int(model.step.numpy()):09d}.weights.h5"
         return self._write(model, path)
@@ -90,15 +90,15 @@ class Checkpoints:
         return self.folder / "best.weights.h5", self.folder / "best.json"
 
     def is_best(self, model, value):
-        """Whether a value is higher than that of the best checkpoint.
+        """Returns whether a value is higher than the best checkpoint's value.
 
-        A best checkpoint of this step or of a later one is disregarded,
-        because it was written before the run was stopped and went back to an
-        earlier checkpoint.
+        If the best checkpoint is from this step or from a later step, the
+        result is True. Such a checkpoint was written before the run was
+        stopped and resumed from an earlier checkpoint.
 
         Args:
             model: `UnpairedTranslator`, whose counter of steps is read.
-            value: value of its weights, a float.
+            value: value of the model's weights, a float.
         """
         try:
             known = json.loads(self.best[1].read_text())
@@ -113,11 +113,11 @@ class Checkpoints:
 
         Args:
             model: `UnpairedTranslator` with its optimizers.
-            value: value of its weights, a float.
+            value: value of the model's weights, a float.
 
         Raises:
-            UserError: it cannot be written. The other checkpoints are not
-                changed.
+            UserError: the checkpoint cannot be written. The other checkpoints
+                are not changed.
         """
         weights, about = self.best
         self._write(model, weights)
@@ -149,7 +149,7 @@ class Checkpoints:
         return path
 
     def saved_so_far(self):
-        """Returns a sentence on what is saved and how the run continues."""
+        """Returns a text on what is saved and how to continue the run."""
         step = self.last_step()
         if step is None:
             return (
@@ -181,9 +181,10 @@ class Checkpoints:
             log: function that is called with the line.
 
         Raises:
-            UserError: there is less free space.
+            UserError: there is not enough free space.
         """
-        # One more, because the newest is written before the oldest is removed.
+        # Space is needed for one more checkpoint than are kept, because the
+        # newest checkpoint is written before the oldest one is removed.
         count = self.keep + 1
         size = size_of(model)
         there = sum(path.stat().st_size for path in self.paths())
@@ -193,8 +194,9 @@ class Checkpoints:
             raise UserError(
                 f"`run_dir` must have {format_bytes(need)} free for {count} "
                 f"checkpoints of {format_bytes(size)} "
-                f"(train.keep = {self.keep}, and the one being written); "
-                "free some space, or keep fewer. "
+                f"(train.keep = {self.keep}, and one more, because a new "
+                "checkpoint is written before the oldest is removed). Free "
+                "some space, or keep fewer checkpoints. "
                 f"Received: {self.folder.parent} with {format_bytes(free)}"
             )
         log(
@@ -203,7 +205,9 @@ class Checkpoints:
         )
 
     def restore(self, model, log, set_aside=False):
-        """Loads the newest undamaged checkpoint, or else a packed model.
+        """Loads the newest undamaged checkpoint, or a packed model.
+
+        The packed model is loaded if there are no checkpoints.
 
         Args:
             model: `UnpairedTranslator` with its optimizers.
@@ -216,7 +220,7 @@ class Checkpoints:
             Path of what was loaded, or None if there was nothing to load.
 
         Raises:
-            UserError: there are checkpoints, and all are damaged.
+            UserError: there are checkpoints, and all of them are damaged.
             OtherNetworksError: the weights do not fit the model.
         """
         damaged = {}
@@ -230,7 +234,7 @@ class Checkpoints:
             return path
         if damaged:
             raise UserError(
-                "`run_dir` must have an undamaged checkpoint; restore a copy "
+                "`run_dir` must have an undamaged checkpoint. Restore a copy "
                 "of one, or begin a new run with another --run_dir. Received: "
                 f"{self.folder} with {_list_damage(damaged)}"
             )
@@ -242,11 +246,12 @@ class Checkpoints:
 
 
 def _report_damage(path, damaged, set_aside):
-    """Returns a line on damaged checkpoints, and may rename them.
+    """Returns a line of text about damaged checkpoints, and may rename them.
 
     Args:
-        path: the older checkpoint that was loaded instead.
-        damaged: dictionary, path of a damaged checkpoint -> description.
+        path: path of the older checkpoint that was loaded instead.
+        damaged: dictionary of descriptions of the damage. The keys are the
+            paths of the damaged checkpoints.
         set_aside: whether the damaged checkpoints are renamed.
     """
     text = f"{_list_damage(damaged)}: using that of step {_step(path)}"

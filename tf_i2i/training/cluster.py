@@ -1,7 +1,7 @@
-"""The processes that train together, from the environment's `TF_CONFIG`.
+"""The processes that train together, as the variable `TF_CONFIG` names them.
 
-It is read before TensorFlow is imported, because only one of the processes
-locks the run directory.
+The environment variable is read before TensorFlow is imported, because only
+one of the processes locks the run directory.
 """
 
 import dataclasses
@@ -22,8 +22,8 @@ class Cluster:
     """The workers that `TF_CONFIG` names.
 
     Attributes:
-        addresses: dictionary, name of a worker, such as "worker 0" ->
-            "host:port"; the first worker is the chief.
+        addresses: dictionary of the addresses, "host:port". The keys are names
+            of workers, such as "worker 0". The first worker is the chief.
         own: name of the worker that this process is.
     """
 
@@ -32,7 +32,7 @@ class Cluster:
 
     @property
     def chief(self):
-        """Whether this process is the one that writes the run's files."""
+        """Whether this process is the chief, which writes the run's files."""
         return self.own == next(iter(self.addresses))
 
 

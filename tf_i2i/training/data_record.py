@@ -1,9 +1,9 @@
 """A record of the images of a run and of their order.
 
-The order in which a run reads its images follows from their positions in the
-store. If the images changed, a resumed run would silently use another order.
-The record, which is kept in the run's folder, makes it possible to detect
-that.
+The order in which a run reads its images is determined by their positions in
+the store. If the images were changed, a resumed run would use another order
+without any message. A record in the run's folder makes it possible to detect
+such a change.
 """
 
 import hashlib
@@ -15,7 +15,8 @@ from tf_i2i.disk import writing
 from tf_i2i.errors import UserError
 from tf_i2i.errors import printable
 
-_NAMED = 3  # Number of images that a message names for each kind of change.
+# The largest number of images that a message names for each kind of change.
+_NAMED = 3
 
 
 def record(store, before=None):
@@ -23,14 +24,15 @@ def record(store, before=None):
 
     Args:
         store: an open `Store`.
-        before: an earlier record, or None. If it was made from the same
-            unchanged file, it is returned, and the images are not read.
+        before: an earlier record, or None. If the record was made from the
+            same unchanged store, it is returned, and the images are not read.
 
     Returns:
-        A dictionary that JSON can represent: "store" and "written", path and
-        modification time of the store; "counts", split -> number of images;
-        "order", a hash of all images and splits; and "pictures", name of an
-        image -> hash, in the order of the store.
+        A dictionary that JSON can represent. "store" and "written" are the
+        path and the modification time of the store. "counts" is a dictionary
+        of the number of images in each split. "order" is a hash of all images
+        and splits. "pictures" is a dictionary of a hash for each image name,
+        in the order of the store.
     """
     written = store.path.stat().st_mtime_ns
     entry = {"store": str(store.path), "written": written}
@@ -52,10 +54,10 @@ def record(store, before=None):
 
 
 def difference(before, now):
-    """Returns the differences of two records as text; None without any.
+    """Returns a text on the differences of two records, or None.
 
-    Names and folders of the files may differ if the images and their order
-    are the same.
+    The result is None if the images and their order are the same. Names and
+    folders of the image files may differ.
     """
     if before["order"] == now["order"]:
         return None
@@ -79,7 +81,7 @@ def check(path, stores, resumed, log, write=True):
 
     Args:
         path: path of the run's data.json.
-        stores: dictionary, domain -> open `Store`.
+        stores: dictionary of an open `Store` for each domain.
         resumed: whether the run has shown images before.
         log: function that is called with a line if the record is missing or
             damaged.
@@ -93,7 +95,7 @@ def check(path, stores, resumed, log, write=True):
     before = _read_record(path) if path.exists() else {}
     if resumed and not before:
         log(
-            f"{path} is missing or damaged; it is assumed that the run began "
+            f"{path} is missing or damaged. It is assumed that the run began "
             "with the images that are there now"
         )
     now = {d: record(store, before.get(d)) for d, store in stores.items()}
@@ -118,7 +120,7 @@ def _refuse_other(path, before, now):
 
 
 def _read_record(path):
-    """Returns the content of a data.json; {} if it is damaged."""
+    """Returns the content of a data.json, or {} if the file is damaged."""
     try:
         found = json.loads(path.read_text())
         whole = all(found[d]["order"] and found[d]["pictures"] for d in "ab")

@@ -20,11 +20,12 @@ PRECISIONS = ("auto", "float32", "mixed_bfloat16")
 
 @functools.cache
 def make_strategy(name):
-    """Returns the `tf.distribute` strategy of a name in `STRATEGIES`.
+    """Returns the `tf.distribute` strategy with a given name.
 
-    It is cached, so that a process has only one of each name. A second
-    strategy over the same devices would number its collective operations like
-    the first, and TensorFlow would confuse them.
+    The strategy is cached, so that a process has at most one strategy of each
+    name. A second strategy over the same devices would give its collective
+    operations the same numbers as the first, and TensorFlow would confuse the
+    operations.
 
     Args:
         name: one of `STRATEGIES`.
@@ -41,7 +42,7 @@ def make_strategy(name):
     return tf.distribute.MirroredStrategy([d.name for d in devices])
 
 
-# Several processes.
+# Functions for training with several processes.
 
 
 def _join(cluster):
@@ -54,8 +55,8 @@ def _join(cluster):
         file=sys.stderr,
         flush=True,
     )
-    # Ctrl-C must end the process directly: while TensorFlow waits, Python
-    # cannot run its own handler.
+    # The default handler of the system is set, so that Ctrl-C ends the process
+    # directly. While TensorFlow waits, Python cannot run its own handler.
     before = signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         strategy = tf.distribute.MultiWorkerMirroredStrategy()
@@ -72,8 +73,9 @@ def _join(cluster):
         ) from error
     finally:
         signal.signal(signal.SIGINT, before)
-    # This pass of TensorFlow's graph optimizer fails on collective operations:
-    # it changes nothing and prints an error.
+    # This pass of TensorFlow's graph optimizer is switched off, because it
+    # fails on collective operations. It would print an error and change
+    # nothing.
     tf.config.optimizer.set_experimental_options({"remapping": False})
     return strategy
 
@@ -83,18 +85,18 @@ def _first_line(error):
 
 
 class Workers:
-    """The processes that train a run together; usually only this one.
+    """The processes that train a run together, or the only process.
 
-    Each process must call the methods of this class that communicate, and the
-    training step, in the same order as the others, because they wait for each
-    other there.
+    Some methods of this class and the training step exchange data with the
+    other processes, and wait for them. Therefore all processes must call these
+    methods and the training step in the same order.
 
     Args:
         strategy: strategy from `make_strategy`.
 
     Attributes:
         names: list of the names of all workers.
-        chief: whether this process is the one that writes the run's files.
+        chief: whether this process is the chief, which writes the run's files.
     """
 
     def __init__(self, strategy):
@@ -111,7 +113,7 @@ class Workers:
         return len(self.names)
 
     def gather(self, *numbers):
-        """Returns the numbers that each worker passed, int64 `[workers, N]`.
+        """Returns the numbers of all workers, int64 `[workers, N]`.
 
         Args:
             *numbers: N whole numbers of this worker.
@@ -123,20 +125,21 @@ class Workers:
         return self.strategy.reduce("SUM", rows, axis=None).numpy()
 
     def any(self, flag):
-        """Whether at least one worker passed a true value."""
+        """Returns whether `flag` is true on at least one worker."""
         return bool(self.gather(bool(flag)).any())
 
     def check_same(self, name, expected, **numbers):
         """Raises an error if numbers differ between the workers.
 
         Args:
-            name: name of the setting, for the message.
-            expected: what the setting must be, for the message.
+            name: name of the setting in the error message.
+            expected: text in the error message that says what the setting
+                must be.
             **numbers: whole numbers that must be the same on all workers.
 
         Raises:
-            UserError: the numbers differ. It is raised on every worker and
-                names the first one that differs.
+            UserError: the numbers differ. The error is raised on every worker
+                and names the first worker whose numbers differ.
         """
         rows = self.gather(*numbers.values())
         others = np.flatnonzero((rows != rows[0]).any(1))
@@ -155,13 +158,14 @@ class Workers:
 
     @contextlib.contextmanager
     def watched(self):
-        """Context that reports the loss of a worker as a `UserError`.
+        """Context in which a lost worker causes a `UserError`.
 
-        TensorFlow notices a broken connection at once, and a worker that no
-        longer answers after ten seconds.
+        TensorFlow detects a broken connection immediately. It detects a worker
+        that no longer answers after ten seconds.
 
         Raises:
-            UserError: another worker is lost; it replaces TensorFlow's error.
+            UserError: another worker is lost. This error replaces
+                TensorFlow's error.
         """
         try:
             yield
@@ -175,14 +179,18 @@ class Workers:
                 raise
             raise UserError(
                 f"{self._lost(str(error))} stopped answering. The checkpoints "
-                "are undamaged: see the output of that worker, and start all "
+                "are undamaged. Read the output of that worker, and start all "
                 "workers again with the same command"
             ) from error
 
     def _lost(self, text):
-        """Returns the name of the worker that an error is about, as text.
+        """Returns a text that names the worker that was lost.
 
-        If the coordination service failed, that is the chief, which runs it.
+        If the coordination service failed, it is the chief, because the chief
+        runs that service.
+
+        Args:
+            text: message of TensorFlow's error.
         """
         job = r"/job:(chief|worker)(?:/replica:\d+)?/task:(\d+)"
         named = [f"{kind} {index}" for kind, index in re.findall(job, text)]
@@ -201,9 +209,10 @@ def fastest_precision(side=1024, products=4, times=5, gain=1.2):
     Args:
         side: side of the square matrices that are multiplied.
         products: number of matrix products in a measurement.
-        times: number of measurements, of which the shortest counts.
-        gain: least ratio of the times of float32 and bfloat16 for which
-            bfloat16 is chosen.
+        times: number of measurements for each precision. The shortest time is
+            used.
+        gain: bfloat16 is chosen if the time of float32 is longer than the
+            time of bfloat16, multiplied by this number.
 
     Returns:
         "mixed_bfloat16" or "float32".
@@ -217,7 +226,8 @@ def fastest_precision(side=1024, products=4, times=5, gain=1.2):
             y = x
             for _ in range(products):
                 y = tf.matmul(y, x)
-            # Copying one number waits until the products are computed.
+            # One number is copied from the device, which waits until the
+            # products are computed.
             tf.reduce_sum(y).numpy()
             took.append(time.perf_counter() - began)
         seconds[dtype] = min(took[1:])

@@ -1,4 +1,4 @@
-"""Loads the weights of another run, with which a new run begins."""
+"""Loads the weights of another run as the initial weights of a new run."""
 
 from tf_i2i.errors import UserError
 from tf_i2i.optimizers import reset_optimizers
@@ -8,13 +8,13 @@ from tf_i2i.training.weights_file import OtherNetworksError
 
 
 def load_initial_weights(run_dir, model, bindings, log):
-    """Loads another run's weights; counters and optimizers start at zero.
+    """Loads another run's weights, and sets counters and optimizers to zero.
 
     Args:
         run_dir: folder of the other run, a `Path`.
         model: `UnpairedTranslator` with its optimizers.
-        bindings: dictionary of the new run's configuration,
-            "name.parameter" -> value as text, for messages.
+        bindings: dictionary of the new run's configuration, which is used in
+            error messages. The keys are "name.parameter", the values texts.
         log: function that is called with a line if the newest checkpoint is
             damaged.
 
@@ -42,7 +42,8 @@ def _explain(run_dir, ours, error):
     Args:
         run_dir: folder of the other run.
         ours: bindings of the new run, as in `load_initial_weights`.
-        error: the `OtherNetworksError`, which is used if no setting differs.
+        error: the `OtherNetworksError`, whose message is used if no setting
+            differs.
     """
     theirs = settings.saved_bindings(run_dir / "config.gin")
     models = {b.get("train.model", "").lstrip("@") for b in (theirs, ours)}

@@ -13,7 +13,8 @@ from tf_i2i.disk import reason
 from tf_i2i.errors import UserError
 
 NAME = "trainer.lock"
-# Errors of file systems that cannot lock files, such as some network ones.
+# The error numbers of file systems that cannot lock files. Some network file
+# systems are among these.
 UNSUPPORTED = {
     errno.ENOSYS,
     errno.ENOTSUP,
@@ -25,10 +26,11 @@ UNSUPPORTED = {
 
 @contextlib.contextmanager
 def locked(run_dir, log):
-    """Context that locks a run directory, which is made if it is missing.
+    """Context in which a run directory is locked.
 
-    The system releases the lock when the process ends, however it ends. A
-    killed process leaves the lock file behind, but the file blocks nobody.
+    The directory is made if it is missing. The operating system releases the
+    lock when the process ends, even if the process is killed. A killed process
+    leaves the lock file behind, but other processes can lock the file again.
 
     Args:
         run_dir: folder of the run.
@@ -57,7 +59,9 @@ def locked(run_dir, log):
             _release(lock)
         if not existed:
             with contextlib.suppress(OSError):
-                run_dir.rmdir()  # It fails, as intended, if the run has begun.
+                # If the run has begun, the directory is not empty, so this
+                # fails and the directory is kept.
+                run_dir.rmdir()
 
 
 def _acquire(lock, run_dir, log):
@@ -77,7 +81,8 @@ def _acquire(lock, run_dir, log):
             "sure that no second trainer runs in it"
         )
         return False
-    # On a full disk the text cannot be written, but the lock is held as well.
+    # If the disk is full, the text cannot be written. This does not matter,
+    # because the lock is held nevertheless.
     with contextlib.suppress(OSError):
         Path(lock.lock_file).write_text(
             f"process {os.getpid()} on {socket.gethostname()} since "
@@ -95,8 +100,8 @@ def _holder(run_dir):
 
 
 def _release(lock):
-    # The file is removed before the lock is released, because a process that
-    # locks a removed file tries again with a new one.
+    # The file is removed before the lock is released. A process that locks the
+    # removed file in the meantime tries again with a new file.
     with contextlib.suppress(OSError):
         os.unlink(lock.lock_file)
     lock.release()

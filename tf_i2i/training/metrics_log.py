@@ -1,4 +1,4 @@
-"""Logs of a run: the file metrics.jsonl, and TensorBoard."""
+"""The logs of a run: the file metrics.jsonl, and events for TensorBoard."""
 
 import contextlib
 import errno
@@ -18,7 +18,7 @@ class MetricsLog:
 
     Args:
         run_dir: folder of the run, with its config.gin.
-        domains: the run's names of its two domains, for TensorBoard.
+        domains: names of the two domains in TensorBoard.
         state: `TrainingState`, whose counters are added to each entry.
         enabled: whether anything is written; False for all workers except
             the chief.
@@ -34,9 +34,9 @@ class MetricsLog:
         self._writer = tf.summary.create_noop_writer()
 
     def open(self):
-        """Opens the log, to continue it after the state's step.
+        """Opens the log, so that it is continued after the current step.
 
-        Lines of later steps are removed, because a resumed run repeats those
+        Lines of later steps are removed, because a resumed run repeats these
         steps.
 
         Raises:
@@ -67,11 +67,10 @@ class MetricsLog:
         """Appends a line to metrics.jsonl, and scalars to the events.
 
         Args:
-            row: dictionary that JSON can represent; the counters are added
-                before it.
-            scalars: dictionary, name in TensorBoard -> number. In the names,
-                directions such as "a_to_b" are replaced by the run's own
-                names of its domains.
+            row: dictionary that JSON can represent. In the line, the counters
+                are written before the entries of the dictionary.
+            scalars: dictionary of numbers. The keys are names in TensorBoard,
+                in which directions such as "a_to_b" are replaced by `domains`.
 
         Raises:
             OSError: a file cannot be written; its path is in the error.
@@ -113,8 +112,8 @@ class MetricsLog:
     def _remove_later_steps(self):
         """Removes the lines of later steps, and an incomplete last line.
 
-        The file is truncated, which also works if the disk is full. That is
-        enough because the steps in the file ascend.
+        The file is truncated, which also works if the disk is full. Truncating
+        is sufficient, because the lines are in the order of the steps.
         """
         if not self.path.exists():
             return
@@ -135,7 +134,8 @@ def _writing_events(path):
         with writing(path):
             yield
     except tf.errors.OpError as error:
-        # The text is, for example, "... path; No space left on device\n ...".
+        # The message of the error is, for example, "... path; No space left on
+        # device\n ...". Only the part that gives the reason is used.
         words = str(error).partition("; ")[2] or str(error)
         words = words.partition("\n")[0].partition(" [Op:")[0]
         raise OSError(errno.EIO, words, str(path)) from error

@@ -1,4 +1,4 @@
-"""Packed models: small files of only the averaged translator weights."""
+"""Packed models, small files with only the averaged translator weights."""
 
 import zipfile
 import zlib
@@ -12,7 +12,7 @@ PACKED = "translator.npz"
 
 
 def pack_translator(model, path):
-    """Writes the averaged weights of the translators in float16.
+    """Writes the averaged weights of the translators to a file, in float16.
 
     Args:
         model: `UnpairedTranslator`.
@@ -52,9 +52,9 @@ def unpack_translator(model, path):
 
 
 def _read_packed(path):
-    """Returns a dictionary, name -> array, with the weights in their order.
+    """Returns a dictionary of the arrays in a packed file, in their order.
 
-    Damage is detected, because zip archives contain checksums.
+    Damage of the file is detected, because zip archives contain checksums.
     """
     try:
         with np.load(path) as arrays:
@@ -69,6 +69,6 @@ def _read_packed(path):
         zlib.error,
     ) as error:
         raise UserError(
-            f"`run_dir` must have an undamaged {PACKED}; use another copy. "
+            f"`run_dir` must have an undamaged {PACKED}. Use another copy. "
             f"Received: {path} ({' '.join(str(error).split())[:100]})"
         ) from error

@@ -1,7 +1,7 @@
-"""Phases of a run, and learning rates over images shown.
+"""Functions that define the phases of a run and its learning rates.
 
-A function of phases takes the model and reads the sizes or stages that it
-trains from there, so that they are given once.
+The functions that return phases take the model as an argument. They read its
+sizes or stages, so that these need not be set a second time.
 """
 
 import dataclasses
@@ -20,7 +20,7 @@ class Phase:
         batch_size: number of images of each domain in a step, over all
             replicas.
         images: number of images of each domain that the phase shows.
-        fading: whether the newest block is being faded in.
+        fading: whether the block at `size` is being faded in.
         reset_optimizers: whether the state of both optimizers is set to zero
             when the phase begins.
         stage: one of the model's `stages`; None for a model without stages.
@@ -39,21 +39,22 @@ class Phase:
 
     @property
     def end(self):
-        """Number of images of each domain shown at the end of the phase."""
+        """Number of images of each domain shown up to the end of the phase."""
         return self.start + self.images
 
     @property
     def path(self):
-        """Arguments for the model's `enter_phase`."""
+        """Dictionary of arguments for the model's `enter_phase`."""
         names = ("size", "start", "images", "fading", "stage")
         return {name: getattr(self, name) for name in names}
 
     @staticmethod
     def sequence(phases):
-        """Returns phases that are rounded to whole batches and have a start.
+        """Returns consecutive phases of whole batches.
 
-        The images of each phase are rounded up to a multiple of its batch
-        size. Phases without images are left out.
+        The number of images of each phase is rounded up to a multiple of its
+        batch size. Each phase starts where the one before it ends. Phases
+        without images are left out.
 
         Args:
             phases: iterable of `Phase`, in order.
@@ -96,7 +97,7 @@ def single_phase(model, batch_size=8, images=300_000):
         List of one `Phase`.
 
     Raises:
-        UserError: a number below its range.
+        UserError: a number is below its range.
     """
     size = model.image_size
     return Phase.sequence([Phase(f"{size}px", size, batch_size, images)])
@@ -119,20 +120,21 @@ def growing_phases(
 
     Args:
         model: the `UnpairedTranslator` to train.
-        images: number of images of each domain at each size after its fade.
-        fade_images: number of images of each domain in each fade; None for
-            `images`.
-        last_images: number of images of each domain at the last size after
-            its fade; None for `images`.
+        images: number of images of each domain in a phase in which all blocks
+            are trained.
+        fade_images: number of images of each domain in a phase in which a
+            block is faded in; None for `images`.
+        last_images: number of images of each domain in the last phase; None
+            for `images`.
         batch_size: number of images of each domain in a step.
-        batch_sizes: dictionary, size -> batch size, for the sizes whose batch
-            size is not `batch_size`.
+        batch_sizes: dictionary of the batch sizes that differ from
+            `batch_size`. The keys are image sizes.
 
     Returns:
         List of `Phase`.
 
     Raises:
-        UserError: a number below its range.
+        UserError: a number is below its range.
     """
     batch_sizes = batch_sizes or {}
     fade_images = images if fade_images is None else fade_images
@@ -175,14 +177,14 @@ def cascade_phases(
         images: number of images of each domain that the translators and
             critics of each layer are trained on.
         batch_size: number of images of each domain in a step of the other
-            stages. Each critic update of the step uses its own part of the
-            batch: with 4 updates of 10 images it is 40.
+            stages. The batch is divided between the critic updates of the
+            step. For example, it must be 40 for 4 updates of 10 images each.
 
     Returns:
         List of `Phase`.
 
     Raises:
-        UserError: a model without stages, or a number below its range.
+        UserError: the model has no stages, or a number is below its range.
     """
     size = model.image_size
     if not isinstance(model, Staged):
@@ -203,26 +205,26 @@ def cascade_phases(
 
 
 def constant(images_shown, phase):
-    """Returns the factor 1, for constant learning rates.
+    """Returns the factor 1, which keeps learning rates constant.
 
     Args:
-        images_shown: number of images of each domain shown; not used.
-        phase: the current `Phase`; not used.
+        images_shown: number of images of each domain shown; it has no effect.
+        phase: the current `Phase`; it has no effect.
     """
     return 1.0
 
 
 def constant_then_linear(images_shown, phase, constant_share=0.5):
-    """Returns a factor that is 1 first, then falls linearly to 0.
+    """Returns a factor on learning rates that is 1, then decreases linearly.
 
-    It is 0 at the end of the phase.
+    The factor is 0 at the end of the phase.
 
     Args:
         images_shown: number of images of each domain shown since the run
             began.
         phase: the current `Phase`.
-        constant_share: share of the phase in which the factor is 1, from 0
-            to below 1.
+        constant_share: fraction of the phase in which the factor is 1, at
+            least 0 and below 1.
     """
     progress = (images_shown - phase.start) / phase.images
     return min(1.0, (1.0 - progress) / (1.0 - constant_share))

@@ -10,12 +10,12 @@ from tqdm import tqdm
 class Progress(keras.callbacks.Callback):
     """A callback that shows phase, images shown, speed and remaining time.
 
-    On a terminal it is a progress bar. If stderr is not a terminal, it prints
-    a line every few seconds.
+    On a terminal it shows a progress bar. If stderr is not a terminal, it
+    prints a line every few seconds.
 
     Args:
         state: `TrainingState`.
-        seconds: least time between two lines, in seconds.
+        seconds: shortest time between two lines, in seconds.
     """
 
     def __init__(self, state, seconds=15.0):
@@ -44,8 +44,8 @@ class Progress(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         now = time.monotonic()
         if self.began is None:
-            # The speed is measured from the end of the first step, because
-            # that step traces the graph, which takes seconds.
+            # The measurement of speed starts at the end of the first step,
+            # because the graph is traced in that step, which takes seconds.
             self.began = self.last_line = now
             self.began_at = self.state.images_shown
             self.bar.update(self.state.phase.batch_size)
@@ -64,7 +64,7 @@ class Progress(keras.callbacks.Callback):
             self._print(self._rate(time.monotonic()))
 
     def _rate(self, now):
-        """Returns the images per second since the end of the first step."""
+        """Returns the images per second since the first step ended."""
         shown = self.state.images_shown - self.began_at
         return shown / max(now - self.began, 1e-9)
 
@@ -79,9 +79,9 @@ class Progress(keras.callbacks.Callback):
         )
 
     def _left(self, rate):
-        """Returns an estimate of the seconds to the end of the run.
+        """Returns an estimate of the seconds until the end of the run.
 
-        It assumes that the time per image is proportional to its side.
+        It assumes that the time per image is proportional to the image's side.
 
         Args:
             rate: images per second in the current phase.
@@ -94,7 +94,7 @@ class Progress(keras.callbacks.Callback):
 
 
 def _clock(seconds):
-    """Returns seconds as text: "h:mm:ss", or "m:ss" below an hour."""
+    """Returns a time as text, "h:mm:ss", or "m:ss" if it is below an hour."""
     minutes, seconds = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:

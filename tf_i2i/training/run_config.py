@@ -1,4 +1,4 @@
-"""The settings of a run."""
+"""The settings of a run, as a class whose values are checked."""
 
 import dataclasses
 from collections.abc import Callable
@@ -20,16 +20,16 @@ from tf_i2i.training.phases import single_phase
 
 @dataclasses.dataclass(frozen=True)
 class RunConfig:
-    """The settings of a run; `train` in .gin files.
+    """The settings of a run, which are called `train.NAME` in .gin files.
 
     Args:
         model: class or function that builds an `UnpairedTranslator` from
             `image_size` and `seed`.
-        phases: function, model -> list of `Phase`.
+        phases: function that takes the model and returns a list of `Phase`.
         image_size: side of the largest images, in pixels.
-        data_a, data_b: source of the images of A and of B, in one of the
-            forms that `tf_i2i.data.sources.SOURCES` lists; None for the toy
-            faces.
+        data_a, data_b: sources of the images of A and of B, in one of the
+            forms that `tf_i2i.data.sources.SOURCES` lists. None selects the
+            generated toy faces.
         labels_a, labels_b: paths of CSV files with the labels of the images
             of A and of B, or None. If a method learns classes and the path is
             None, the label of an image is the name of its folder. The labels
@@ -38,36 +38,36 @@ class RunConfig:
             such as ("selfie", "anime").
         fit: how an image is made square: "crop", "pad" or "stretch".
         label_maps: the domains whose images are label maps, such as ('b',).
-            Each colour of a label map stands for a class, so colours are not
-            changed: maps are resized to the nearest pixel, and augmented
-            without changes of colour.
-        max_bad_fraction: largest share of the files that may be unreadable,
-            from 0 to 1.
+            The colours of a label map stand for classes and must not change.
+            Therefore label maps are resized by nearest neighbour, and
+            augmented without changes of colour.
+        max_bad_fraction: largest fraction of the files that may be
+            unreadable, from 0 to 1.
         augmentation: `Augmentation` of the training images; None for the
-            default.
+            default augmentation.
         augmentation_b: `Augmentation` of the training images of B; None for
-            the same as A.
+            the augmentation of A.
         translator_optimizer, critic_optimizer: functions without arguments
-            that return a new optimizer. If a .gin file does not set them,
-            they are Adam with the values of the method's paper.
-        schedule: function, (images shown, `Phase`) -> factor on both
-            learning rates.
+            that return a new optimizer. The default is Adam with the values
+            of the method's paper.
+        schedule: function that takes the number of images shown and the
+            `Phase`, and returns a factor on both learning rates.
         steps: step at which the training ends; None for the end of the last
             phase.
         seed: seed of the initial weights, the order of the images, the
             augmentation and the noise; an integer.
-        strategy: "auto" (all GPUs if there are several, otherwise one
-            device), "none" (one device), "mirrored" (all GPUs or, without
-            any, all logical CPUs), or "multi_worker" (the processes that
-            `TF_CONFIG` names, all with the same configuration and run
-            directory).
+        strategy: devices on which the run computes. "auto" selects all GPUs
+            if there are several, otherwise one device. "none" selects one
+            device. "mirrored" selects all GPUs, or all logical CPUs if there
+            is no GPU. "multi_worker" selects the processes that `TF_CONFIG`
+            names, which must have the same configuration and run directory.
         precision: "float32", "mixed_bfloat16", or "auto" for the faster of
             the two.
-        jit_compile: whether XLA compiles the training step; that is slower
-            on CPUs.
+        jit_compile: whether XLA compiles the training step. On CPUs the step
+            is then slower.
         critic_augmentation: tuple of some of "color", "translation" and
-            "cutout": the augmentations of the critics' inputs, which help
-            with small data sets.
+            "cutout", the augmentations of the critics' input images. They
+            improve results for small data sets.
         log_kimg, sample_kimg, save_kimg: thousands of images of each domain
             between two lines of the log, two sample grids, and two
             checkpoints.
@@ -126,19 +126,19 @@ class RunConfig:
 
     @property
     def data(self):
-        """Dictionary, domain -> source of its images, or None."""
+        """Dictionary of the source of images, or None, for each domain."""
         return {"a": self.data_a, "b": self.data_b}
 
     @property
     def labels(self):
-        """Dictionary, domain -> path of its labels, or None."""
+        """Dictionary of the path of the labels, or None, for each domain."""
         return {"a": self.labels_a, "b": self.labels_b}
 
     @property
     def augmentations(self):
-        """Dictionary, domain -> `Augmentation`.
+        """Dictionary of the `Augmentation` for each domain.
 
-        The augmentation of label maps does not change colours.
+        The augmentation of a domain of label maps does not change colours.
         """
         a = self.augmentation or Augmentation()
         found = {"a": a, "b": self.augmentation_b or a}

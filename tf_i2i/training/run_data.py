@@ -1,4 +1,4 @@
-"""The real images of a run, with their labels."""
+"""The real images of a run and their labels."""
 
 import contextlib
 
@@ -20,9 +20,9 @@ from tf_i2i.training import data_record
 
 
 class RunData:
-    """The two domains of a run: images, splits, labels, training batches.
+    """The images, labels and training batches of a run's two domains.
 
-    Nothing is read until `read` is called, or images or labels are accessed.
+    No data is read before `read` is called, or images or labels are accessed.
 
     Args:
         config: `RunConfig`.
@@ -45,14 +45,15 @@ class RunData:
         """
         for domain in DOMAINS:
             self.store(domain)
-        # Called so that missing labels are reported before the first step.
+        # This is called so that an error about missing labels is raised before
+        # the first step.
         self.class_numbers()
 
     def read_removed(self):
-        """Makes the stores again that were removed from the cache.
+        """Makes stores again if they were removed from the cache.
 
         Returns:
-            Whether there were any.
+            Whether at least one store had been removed.
         """
         removed = [d for d in self._stores if not self.store(d).path.exists()]
         for domain in removed:
@@ -61,10 +62,10 @@ class RunData:
         return bool(removed)
 
     def store(self, domain):
-        """The domain's `Store`, which is opened at the first call.
+        """Returns the domain's `Store`, which is opened at the first call.
 
         Raises:
-            UserError: the data cannot be read, or the store not written.
+            UserError: the data cannot be read, or the store cannot be written.
         """
         if domain not in self._stores:
             self._stores[domain] = self._open_store(domain)
@@ -82,7 +83,8 @@ class RunData:
                 progress=self.log,
             )
             if maps:
-                # Called so that images that are not label maps are reported.
+                # This is called so that an error is raised if the images are
+                # not label maps.
                 colours_of(store)
         return store
 
@@ -115,10 +117,11 @@ class RunData:
         return evaluation_images(self.store(domain), split, size, count)
 
     def label_tables(self):
-        """Returns the labels of the domains that have any.
+        """Returns the labels of the domains that have labels.
 
         Returns:
-            Dictionary, domain -> labels as `read_labels` returns them.
+            Dictionary of the labels, as `read_labels` returns them, for each
+            domain that has labels.
         """
         tables = {domain: self._label_table(domain) for domain in DOMAINS}
         return {domain: table for domain, table in tables.items() if table}
@@ -145,7 +148,7 @@ class RunData:
         return class_numbers(self._label_table("a"), names, self.classes)
 
     def batches(self, phase, start, strategy):
-        """Returns the training batches of a phase, without end.
+        """Returns an endless dataset of the training batches of a phase.
 
         Args:
             phase: `Phase`.

@@ -1,4 +1,4 @@
-"""Sample grids: validation images and what the model makes of them."""
+"""Sample grids, which show validation images and their translations."""
 
 import io
 from pathlib import Path
@@ -14,19 +14,21 @@ from tf_i2i.images import to_float
 from tf_i2i.images import to_uint8
 from tf_i2i.training.callbacks import StateCallback
 
-SHOWN_SIDE = 64  # Images with a shorter side (pixels) are enlarged in grids.
+# In grids, images whose side has fewer pixels than this are enlarged.
+SHOWN_SIDE = 64
 
 
 class Samples(StateCallback):
-    """A callback that writes sample grids, by the networks' averaged weights.
+    """A callback that writes sample grids of networks with averaged weights.
 
-    The rows of a grid are images of A, their translations, and what else the
-    method shows, such as their reconstructions; then the same for B.
+    The first rows of a grid are images of A, their translations and, depending
+    on the method, their reconstructions or cycles. The other rows are the same
+    for images of B.
 
     Args:
         state: `TrainingState`.
         images: number of images of each domain between two grids.
-        metrics: `MetricsLog`; grids are written to its run directory.
+        metrics: `MetricsLog`, to whose run directory the grids are written.
         data: `RunData`.
         count: largest number of images of each domain in a grid.
     """
@@ -63,10 +65,11 @@ def _png(picture):
 
 
 def sample_grid(model, images_a, images_b):
-    """Returns a grid of images of both domains and what a model makes of them.
+    """Returns a grid of images of both domains and of a model's outputs.
 
     Args:
-        model: `UnpairedTranslator`; its `sample_rows` gives the rows.
+        model: `UnpairedTranslator`, whose `sample_rows` returns the rows below
+            the images.
         images_a, images_b: uint8 `[N, size, size, 3]`.
 
     Returns:

@@ -1,7 +1,7 @@
 """Reads and compares gin configurations as text.
 
-Settings that were renamed are also read by their former names: in the files
-and flags of users, and in the config.gin of older runs.
+Settings that were renamed can also be given by their former names, in files
+and flags of users and in the config.gin of older runs.
 """
 
 import ast
@@ -12,9 +12,10 @@ from pathlib import Path
 from tf_i2i.domains import DOMAINS
 from tf_i2i.domains import check_names
 
-# Former name of a setting -> its name.
+# The present names of renamed settings, by their former names.
 RENAMED = {"train.learning_rate": "train.schedule"}
-# Former setting of the phases -> attribute of the model that replaces it.
+# Former settings of the phases, and the attributes of the model that replace
+# them.
 MOVED = {
     "growing_phases.start_size": "start_size",
     "cascade_phases.taps": "taps",
@@ -22,7 +23,7 @@ MOVED = {
 
 
 def rename(text):
-    """Replaces former names of settings in gin text.
+    """Returns gin text in which former names of settings are replaced.
 
     A setting in `MOVED` becomes a setting of `former`, which has no effect.
 
@@ -30,8 +31,8 @@ def rename(text):
         text: lines of a .gin file, or one binding.
 
     Returns:
-        `(text, notes)`: the new text, and a list with a sentence for each
-        name that was replaced.
+        Pair `(text, notes)`. `text` is the new text, and `notes` is a list
+        with a sentence for each name that was replaced.
     """
     notes = []
     names = RENAMED | {old: f"former.{new}" for old, new in MOVED.items()}
@@ -52,7 +53,8 @@ def bindings_of(text):
     """Returns the bindings in gin text.
 
     Returns:
-        Dictionary, "scope/name.parameter" -> value as text.
+        Dictionary of the values as texts. The keys are
+        "scope/name.parameter".
     """
     text = re.sub(r"\\\n\s*", "", text)
     lines = [line for line in text.splitlines() if not line.startswith("#")]
@@ -84,7 +86,7 @@ def saved_bindings(path):
 
 
 def domain_names(run_dir):
-    """Returns a run's names of its domains, `train.domains` of its config.gin.
+    """Returns the names of a run's domains, from the run's config.gin.
 
     Args:
         run_dir: folder of the run.
@@ -100,12 +102,12 @@ def domain_names(run_dir):
 
 
 def differences(before, now, names, what="was"):
-    """Returns texts on the settings in which two configurations differ.
+    """Returns texts about the settings in which two configurations differ.
 
     Args:
         before, now: dictionaries as `bindings_of` returns them.
         names: names of the settings to compare.
-        what: word to put before the value in `before`.
+        what: word that is put in front of the value in `before`.
 
     Returns:
         List of texts such as "train.seed = 1 (was 0)".

@@ -7,15 +7,15 @@ _NUMBERS = (signal.SIGTERM, signal.SIGINT)
 
 
 class StopSignals:
-    """Context in which the first signal only requests a stop.
+    """Context in which the first signal is only a request to stop.
 
-    The earlier handlers are restored after the first signal, so that a second
-    one ends the process at once, and at the end of the context. Outside the
-    main thread the context does nothing, because Python allows handlers in
-    the main thread only.
+    The earlier signal handlers are restored after the first signal, so that a
+    second signal ends the process at once. They are also restored at the end
+    of the context. Outside the main thread the context does nothing, because
+    Python allows signal handlers in the main thread only.
 
     Attributes:
-        received: whether this process was asked to stop.
+        received: whether this process has received a signal.
     """
 
     def __init__(self):
@@ -26,8 +26,8 @@ class StopSignals:
         if threading.current_thread() is not threading.main_thread():
             return self
         for number in _NUMBERS:
-            # None means that the handler was not set by Python; it could not
-            # be restored.
+            # If the handler is None, it was not set by Python and could not be
+            # restored. Therefore such a handler is not replaced.
             if signal.getsignal(number) is not None:
                 self._before[number] = signal.signal(number, self._note)
         return self

@@ -1,4 +1,4 @@
-"""The state of a run: the steps and images so far, and the phase."""
+"""The state of a run: its counters of steps and images, and its phase."""
 
 import dataclasses
 from pathlib import Path
@@ -10,9 +10,9 @@ from tf_i2i.training.phases import Phase
 class TrainingState:
     """The counters of a run, as plain Python numbers.
 
-    They repeat variables of the model, because reading those at each step
-    would wait for the device. The trainer owns the state; callbacks read it,
-    and the callback `Clock` counts.
+    The counters repeat variables of the model, because reading a variable at
+    each step would have to wait for the device. The trainer holds the state.
+    The callback `Clock` updates the counters, and other callbacks read them.
 
     Attributes:
         phases: all phases of the run, in order.
@@ -20,7 +20,7 @@ class TrainingState:
         images_shown: number of images of each domain shown.
         phase: the current phase.
         last_sample: path of the newest sample grid that this process wrote.
-        stopped: whether all workers have agreed to stop after this step.
+        stopped: whether all workers stop after this step.
     """
 
     phases: list[Phase]
@@ -33,20 +33,26 @@ class TrainingState:
         self.phase = self.next_phase()
 
     def read_counters(self, model):
-        """Sets the counters to those of a model whose weights were loaded."""
+        """Sets the counters to those of a model, after loading its weights."""
         self.step = int(model.step.numpy())
         self.images_shown = int(model.images_shown.numpy())
         self.phase = self.next_phase()
 
     def next_phase(self):
-        """Returns the phase of the next image, or the last phase at the end."""
+        """Returns the phase in which the next image will be shown.
+
+        If all phases are finished, the result is the last phase.
+        """
         for phase in self.phases:
             if self.images_shown < phase.end:
                 return phase
         return self.phases[-1]
 
     def last_phase(self):
-        """Returns the phase of the last image shown, or the first phase."""
+        """Returns the phase in which the last image was shown.
+
+        Before the first image, the result is the first phase.
+        """
         for phase in self.phases:
             if self.images_shown <= phase.end:
                 return phase
@@ -64,7 +70,7 @@ class TrainingState:
 
     @property
     def finished(self):
-        """Whether all phases are done."""
+        """Whether all phases are finished."""
         return self.images_shown >= self.total_images
 
     def count_step(self):

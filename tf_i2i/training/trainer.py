@@ -23,7 +23,7 @@ from tf_i2i.training.state import TrainingState
 
 
 class Trainer:
-    """Trains a model to the end of its phases.
+    """A trainer, which trains the model of a run until its last phase ends.
 
     Args:
         run_dir: folder of the run, with its config.gin.
@@ -32,12 +32,13 @@ class Trainer:
         phases: list of `Phase`.
         data: `RunData`.
         workers: `Workers` that train together.
-        bindings: dictionary of the run's resolved configuration,
-            "name.parameter" -> value as text, for messages.
+        bindings: dictionary of the run's resolved configuration, which is
+            used in error messages. The keys are "name.parameter", the values
+            texts.
         log: function that is called with each line for the user.
 
     Attributes:
-        state: `TrainingState`.
+        state: `TrainingState` of the run.
     """
 
     def __init__(
@@ -63,20 +64,21 @@ class Trainer:
         self.metrics = MetricsLog(
             run_dir, config.domains, self.state, enabled=workers.chief
         )
-        # Read now, because a checkpoint also has the learning rates of its
-        # step, which replace these when it is loaded.
+        # The learning rates are read before a checkpoint is loaded, because a
+        # checkpoint contains the learning rates of its step, which replace
+        # these.
         self.learning_rates = {
             side: float(optimizer.learning_rate.numpy())
             for side, optimizer in model.optimizers.items()
         }
 
     def run(self, init_from=None, skip_step=None):
-        """Trains to the end of the last phase, or until a request to stop.
+        """Trains until the last phase ends, or until a request to stop.
 
         Args:
             init_from: folder of another run of the same model, whose weights
-                a new run begins with; None for random weights.
-            skip_step: number of a step whose batch is left out, or None.
+                are the initial weights of a new run. None for random weights.
+            skip_step: number of a step whose batch is not used, or None.
 
         Raises:
             UserError: a loss or a gradient is not finite, the data cannot be
@@ -95,17 +97,19 @@ class Trainer:
                 self._train_phases(skip_step, signals)
             self.metrics.close()
         except BrokenPipeError:
-            raise  # The output was closed; no file is at fault.
+            # The error is raised unchanged, because it means that stdout or
+            # stderr was closed. It is not an error of a file.
+            raise
         except OSError as error:
             raise self._save_after(error) from error
 
-    # Where the run begins.
+    # Methods that prepare the training.
 
     def _load(self, init_from):
-        """Loads the run's own state, or another run's weights.
+        """Loads the run's own checkpoint, or another run's weights.
 
         Returns:
-            Whether the run had a state of its own.
+            A value that is true if the run had a checkpoint of its own.
         """
         chief = self.workers.chief
         resumed = self.checkpoints.restore(
@@ -116,7 +120,8 @@ class Trainer:
         if init_from and resumed:
             self.log(
                 f"{self.run_dir} has a checkpoint of step {self.state.step} "
-                "and continues from it; --init_from is for a new run"
+                "and continues from it. --init_from has no effect, because it "
+                "is for a new run"
             )
         elif init_from:
             load_initial_weights(
@@ -128,7 +133,7 @@ class Trainer:
         return self.state.last_step(self.config.steps)
 
     def _check_skip(self, number):
-        """Returns the step to leave out, or None.
+        """Returns the number of the step to skip, or None.
 
         Args:
             number: value of `--skip_step`, or None.
@@ -155,15 +160,15 @@ class Trainer:
         return number
 
     def _check_data(self, resumed):
-        """Raises an error if the images are not those the run began with."""
+        """Raises an error if the run began with different images."""
         path = self.run_dir / "data.json"
         self.data.check_record(path, resumed, write=self.workers.chief)
 
     def _check_workers(self):
         """Raises an error if the workers would not train the same run.
 
-        It also waits until all workers have read the run directory, before
-        any of them changes the run by a step.
+        The method also waits until all workers have read the run directory, so
+        that no worker changes the directory before.
         """
         if self.workers.count == 1:
             return
@@ -185,7 +190,7 @@ class Trainer:
                     names=settings.checksum(names),
                 )
 
-    # Training steps.
+    # Methods that make the training steps.
 
     def _train_phases(self, skip_step, signals):
         state = self.state
@@ -206,7 +211,10 @@ class Trainer:
                 return
 
     def _enter_phase(self):
-        """Enters the phase of the next image, and begins it if it is new."""
+        """Enters the phase of the next image.
+
+        If no image of the phase was shown before, the phase is also prepared.
+        """
         phase = self.state.phase = self.state.next_phase()
         self.model.enter_phase(**phase.path)
         if self.state.images_shown > phase.start:
@@ -216,7 +224,7 @@ class Trainer:
             reset_optimizers(self.model)
 
     def _skip(self):
-        """Counts a step without training, and saves that in a checkpoint."""
+        """Counts a step without training, and saves a checkpoint."""
         self.model.step.assign_add(1)
         self.model.images_shown.assign_add(self.state.phase.batch_size)
         self.state.count_step()
@@ -261,10 +269,11 @@ class Trainer:
         return found
 
     def _explain_not_finite(self, text):
-        """Returns a `UserError` that advises how to continue.
+        """Returns a `UserError` that tells the user how to continue.
 
         Args:
-            text: message of TensorFlow's error, which names loss and step.
+            text: message of TensorFlow's error. It names the step, and the
+                loss or gradient that is not finite.
         """
         found = re.search(rf"{NOT_FINITE}\W*(.+?)\W*step\W*(\d+)", text, re.S)
         name, step = found.groups() if found else ("a loss", self.state.step)
@@ -282,7 +291,7 @@ class Trainer:
             f"--skip_step={step}"
         )
 
-    # Saving.
+    # Methods that save checkpoints.
 
     def _save(self, model):
         """Writes a checkpoint if this worker is the chief."""
@@ -293,10 +302,10 @@ class Trainer:
         """Tries to save a checkpoint after another file could not be written.
 
         Args:
-            error: the `OSError` of that file.
+            error: `OSError` about the other file.
 
         Returns:
-            A `UserError` about that file.
+            A `UserError` about the other file.
         """
         if self.state.step > (self.checkpoints.last_step() or 0):
             with contextlib.suppress(UserError):

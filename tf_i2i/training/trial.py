@@ -1,4 +1,4 @@
-"""Measures what a run will need, by a few steps of its largest phase."""
+"""Measures the memory and time of a run by a few steps of its largest phase."""
 
 import math
 import statistics
@@ -9,17 +9,18 @@ import tensorflow as tf
 
 from tf_i2i.training.weights_file import size_of
 
-# Limits of the measurement: it ends after this many steps, or after the step
-# in which this many seconds have passed.
+# The measurement ends after this number of steps, or after the step in which
+# this number of seconds has passed.
 _STEPS, _SECONDS = 5, 10
-# Ends of the names of settings that decide how much memory a step needs.
+# The memory that a step needs depends on the settings whose names end with
+# these texts.
 _MATTER = (".batch_size", ".batch_sizes", ".width", "train.image_size")
 
 
 def largest_phase(phases):
-    """Returns the phase of the largest images.
+    """Returns the phase with the largest images.
 
-    Of several, it is the one with the largest batch.
+    If several phases have these images, it is the one with the largest batch.
     """
     return max(phases, key=lambda phase: (phase.size, phase.batch_size))
 
@@ -31,10 +32,10 @@ def plan(run):
         run: `OpenedRun`.
 
     Returns:
-        Dictionary that JSON can represent: settings of the run; sizes in
-        pixels; `checkpoint_bytes`, the size of one checkpoint; and
-        `settings`, a dictionary of the settings that decide how much memory
-        a step needs.
+        Dictionary that JSON can represent. It contains settings of the run and
+        sizes in pixels. `checkpoint_bytes` is the size of one checkpoint.
+        `settings` is a dictionary of the settings on which the memory of a
+        step depends.
     """
     config, phase = run.config, largest_phase(run.phases)
     return {
@@ -47,7 +48,8 @@ def plan(run):
         "phase": phase.name,
         "batch_size": phase.batch_size,
         "checkpoint_bytes": size_of(run.model),
-        "checkpoints": config.keep + 1,  # Plus the one being written.
+        # While a new checkpoint is written, there is one more than are kept.
+        "checkpoints": config.keep + 1,
         "settings": {
             name: value
             for name, value in run.bindings.items()
@@ -57,19 +59,20 @@ def plan(run):
 
 
 def measure(run):
-    """Trains a few steps of the largest phase on random images, and measures.
+    """Returns the memory and time of training steps of the largest phase.
 
-    It should run in a process of its own, because it returns the peak memory
-    of the whole process.
+    The steps are made on random images. The function should run in a separate
+    process, because it returns the peak memory of the whole process.
 
     Args:
-        run: `OpenedRun`; its model's weights are changed.
+        run: `OpenedRun`, whose model's weights are changed.
 
     Returns:
-        Dictionary: `first_step` and `step`, seconds of the first step, which
-        includes tracing, and of a later one; `memory` and `gpu_memory`, the
-        peak memory in bytes of the process and of one GPU, None if unknown;
-        `hours`, an estimate for the whole run.
+        Dictionary. `first_step` is the time in seconds of the first step,
+        which includes tracing, and `step` is the time of a later step.
+        `memory` and `gpu_memory` are the peak memory in bytes of the process
+        and of one GPU, or None if unknown. `hours` is an estimate of the time
+        of the whole run.
     """
     model = run.model
     phase = largest_phase(run.phases)
@@ -84,7 +87,8 @@ def measure(run):
     def timed():
         began = time.perf_counter()
         train_step(iterator)
-        model.step.numpy()  # Waits for the device.
+        # Reading the counter waits until the device has finished the step.
+        model.step.numpy()
         return time.perf_counter() - began
 
     first, took = timed(), [timed()]
@@ -103,14 +107,16 @@ def measure(run):
 def estimated_seconds(phases, step, steps=None):
     """Returns an estimate of the seconds for all phases.
 
-    It assumes that the time per image is proportional to its side, because
-    networks that grow have few channels where feature maps are large. TwinGAN
-    on two CPU cores took 78, 169 and 317 ms at 16, 32 and 64 px.
+    It assumes that the time per image is proportional to the image's side,
+    because networks that grow have few channels where feature maps are large.
+    For example, TwinGAN took 78, 169 and 317 ms at 16, 32 and 64 px on two CPU
+    cores.
 
     Args:
         phases: list of `Phase`.
-        step: seconds of a step of the largest phase.
-        steps: step at which the run ends before the last phase, or None.
+        step: time in seconds of a step of the largest phase.
+        steps: step at which the run ends, or None for the end of the last
+            phase.
     """
     largest = largest_phase(phases)
     side_batch = step / (largest.size * largest.batch_size)

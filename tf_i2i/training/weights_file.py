@@ -1,7 +1,8 @@
 """Weights files with a checksum, which are written completely or not at all.
 
-A file is what Keras' `save_weights` writes, followed by a line with its
-SHA-256. HDF5 ignores the line, so Keras can load the file as well.
+A file consists of the output of Keras' `save_weights` and a line with the
+SHA-256 of that output. HDF5 ignores the line, so that Keras can also load the
+file.
 """
 
 import hashlib
@@ -16,13 +17,14 @@ from tf_i2i.errors import UserError
 
 _DIGEST = re.compile(rb"\nsha256 ([0-9a-f]{64})\n")
 _DIGEST_BYTES = 73
-# What Keras and HDF5 add to the size of a variable, as measured: a factor for
-# alignment, and a number of bytes for names and groups.
+# In a file, a variable needs more bytes than in memory. According to
+# measurements, the number of bytes is multiplied by a factor, because of
+# alignment, and a number of bytes is added for names and groups.
 _SHARE, _HEADER_BYTES = 1.15, 1200
 
 
 class OtherNetworksError(UserError):
-    """The weights are undamaged, but belong to other networks."""
+    """An error about undamaged weights that belong to other networks."""
 
 
 class _InMemory(io.BytesIO):
@@ -39,7 +41,7 @@ class _InMemory(io.BytesIO):
 def content_of(model):
     """Returns the content of a weights file, in two parts.
 
-    The whole content is in memory.
+    The parts are the weights and the line with the checksum, both in memory.
 
     Args:
         model: `UnpairedTranslator` with its optimizers.
@@ -52,10 +54,10 @@ def content_of(model):
 
 
 def damage(path):
-    """Returns what is wrong with a weights file, as text; None if nothing is.
+    """Returns a text that describes the damage of a weights file, or None.
 
-    A file without a checksum, which older versions wrote, counts as undamaged
-    if HDF5 can open it.
+    The result is None if the file is undamaged. A file without a checksum,
+    which older versions wrote, counts as undamaged if HDF5 can open it.
 
     Args:
         path: path of the file.
@@ -78,9 +80,9 @@ def damage(path):
 
 
 def _digests(path):
-    """Returns the SHA-256 at the end of a file, and that of its weights.
+    """Returns the SHA-256 at the end of a file, and the SHA-256 of its weights.
 
-    Both are None if the file has none at its end.
+    Both are None if there is no SHA-256 at the end of the file.
     """
     with open(path, "rb") as stream:
         weights = max(0, os.fstat(stream.fileno()).st_size - _DIGEST_BYTES)
@@ -118,7 +120,9 @@ def load_weights(model, path):
 
 
 def size_of(model):
-    """Returns an estimate of the bytes of a checkpoint, rather too large.
+    """Returns an estimate of the size of a checkpoint in bytes.
+
+    The estimate should be too large rather than too small.
 
     Args:
         model: `UnpairedTranslator` with its optimizers.
