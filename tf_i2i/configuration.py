@@ -365,7 +365,7 @@ def check_same(run_dir, log):
         )
         return
     # In config.gin files of earlier versions, None stands for the default
-    # augmentation, so the value is not compared.
+    # augmentation, so the value is replaced by the default below.
     if before.get("train.augmentation") == "None":
         del before["train.augmentation"]
     # A setting that is missing in a config.gin of an earlier version is

@@ -59,9 +59,9 @@ def leaky_pixel_norm(x, training=False):
         y = tf.nn.leaky_relu(tf.cast(x, tf.float32), _SLOPE)
         return tf.cast(pixel_norm(y), x.dtype)
 
-    # The gradient is defined here and not by TensorFlow, because that halves
-    # the number of passes over memory. The tensors are two-dimensional,
-    # because broadcasting is faster in two dimensions.
+    # A custom gradient is used, because it halves the number of passes over
+    # memory. The tensors are two-dimensional, because broadcasting is faster in
+    # two dimensions.
     @tf.custom_gradient
     def forward(x):
         shape, dtype = tf.shape(x), x.dtype
@@ -271,8 +271,9 @@ class DomainBatchRenormalization(keras.layers.Layer):
         offset = gamma * offset[:, None] + beta
         h = tf.cast(x, tf.float32)
         if len(routing.routes) == 1 and routing.style is None:
-            # The scale and offset are the same for all images. Without a batch
-            # dimension, converters can fold them into the convolution.
+            # The scale and offset are the same for all images, so they need no
+            # batch dimension. Converters can fold such a scale and offset into
+            # the convolution.
             return tf.cast(h * scale[0, 0] + offset[0, 0], x.dtype)
         h = _by_route(h, len(routing.routes))
         y = h * scale[:, :, None] + offset[:, :, None]

@@ -22,12 +22,12 @@ def upsample(x):
     Returns:
         `[N, 2H, 2W, C]`.
     """
-    # This repeats each pixel within its row.
+    # Each pixel is repeated within its row.
     x = tf.concat([x, x], axis=3)
     shape = tf.shape(x)
     channels = x.shape[3] // 2
     x = tf.reshape(x, [shape[0], shape[1], 1, 2 * shape[2] * channels])
-    # This repeats each row.
+    # Each row is repeated.
     x = tf.concat([x, x], axis=2)
     return tf.reshape(x, [shape[0], 2 * shape[1], 2 * shape[2], channels])
 
@@ -133,8 +133,8 @@ def _fold(x, pixels, axis):
     The padding is removed. The gradient of each padded pixel is added to the
     gradient of the pixel from which it was copied.
     """
-    # This is the index of the last pixel before the padding. The pixels at the
-    # two edges are not reflected.
+    # The index of the last pixel before the padding at the end. The pixels at
+    # the two edges are not reflected.
     last = x.shape[axis] - pixels - 1
 
     def part(start, stop):

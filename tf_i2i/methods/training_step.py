@@ -21,7 +21,7 @@ from tf_i2i.methods.capabilities import check_parts
 from tf_i2i.methods.capabilities import stages
 from tf_i2i.optimizers import adam
 
-# The text with which the error message about a value that is not finite starts.
+# The beginning of the error message about a value that is not finite.
 NOT_FINITE = "not finite:"
 SIDES = ("translator", "critic")
 # The sides that each kind of update trains.
@@ -42,7 +42,7 @@ class TwoSidedModel(keras.Model):
 
     # The sides that the current update trains. `forward` may read them.
     active_sides: tuple[str, ...] = SIDES
-    # The argument of `compile` with this name.
+    # The argument `critic_augmentation` of `compile`.
     critic_augmentation: tuple[str, ...] = ()
 
     def __init__(self, image_size, average_kimg=10.0, seed=0, name=None):
@@ -517,7 +517,7 @@ class TwoSidedModel(keras.Model):
             gradients are finite.
         """
         sides = _SIDES_OF[update]
-        # For each side, the variables that have a gradient.
+        # The variables that have a gradient, for each side.
         trained = {}
 
         def compute(*batch):
@@ -530,8 +530,8 @@ class TwoSidedModel(keras.Model):
             }
 
         if self.jit_compile:
-            # Only this part is compiled, because XLA removes assertions, and
-            # the check below is one.
+            # Only `compute` is compiled. XLA removes assertions, so it must not
+            # compile the check below.
             compute = tf.function(compute, jit_compile=True, autograph=False)
         losses, gradients = compute(*batch)
         check = self._check_finite(losses, gradients)
@@ -605,7 +605,8 @@ class TwoSidedModel(keras.Model):
                 tf.convert_to_tensor(self.step),
             ],
         )
-        # In eager mode `Assert` has already checked, and returns None.
+        # In eager mode, `Assert` checks immediately and returns None instead of
+        # an operation.
         return tf.no_op() if check is None else check
 
 

@@ -60,8 +60,8 @@ from tf_i2i.networks.xgan import XganCritic
 from tf_i2i.networks.xgan import XganDecoder
 from tf_i2i.networks.xgan import XganEncoder
 
-# A warning that the domains do not overlap in the embedding is given if the
-# domain classifier has at least this accuracy.
+# If the domain classifier has at least this accuracy, `alarms` warns that the
+# domains do not overlap in the embedding.
 _TOO_GOOD = 0.98
 
 

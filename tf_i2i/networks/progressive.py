@@ -301,8 +301,8 @@ class ProgressiveGenerator(Network):
                 norm=norm if output_norm else None,
                 linear=True,
                 # The standard deviation is small, so that the first outputs
-                # are almost grey. The reason is that training increases the
-                # contrast of outputs faster than it reduces the contrast.
+                # are almost grey. In training, the contrast of outputs
+                # increases faster than it decreases.
                 kernel_initializer=keras.initializers.RandomNormal(stddev=0.02),
                 name=f"to_rgb_{size}",
             )

@@ -59,8 +59,8 @@ def locked(run_dir, log):
             _release(lock)
         if not existed:
             with contextlib.suppress(OSError):
-                # If the run has begun, the directory is not empty, so this
-                # fails and the directory is kept.
+                # The directory is removed only if it is empty. It is not empty
+                # if the run has begun.
                 run_dir.rmdir()
 
 
@@ -100,8 +100,8 @@ def _holder(run_dir):
 
 
 def _release(lock):
-    # The file is removed before the lock is released. A process that locks the
-    # removed file in the meantime tries again with a new file.
+    # The file is removed before the lock is released. If another process locks
+    # the removed file, it notices that and tries again with a new file.
     with contextlib.suppress(OSError):
         os.unlink(lock.lock_file)
     lock.release()

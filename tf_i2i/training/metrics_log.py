@@ -134,8 +134,8 @@ def _writing_events(path):
         with writing(path):
             yield
     except tf.errors.OpError as error:
-        # The message of the error is, for example, "... path; No space left on
-        # device\n ...". Only the part that gives the reason is used.
+        # TensorFlow's message has the form "... path; No space left on
+        # device\n ...". Only the reason, which follows the path, is used.
         words = str(error).partition("; ")[2] or str(error)
         words = words.partition("\n")[0].partition(" [Op:")[0]
         raise OSError(errno.EIO, words, str(path)) from error

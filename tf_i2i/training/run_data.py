@@ -45,8 +45,8 @@ class RunData:
         """
         for domain in DOMAINS:
             self.store(domain)
-        # This is called so that an error about missing labels is raised before
-        # the first step.
+        # The classes are read here, so that an error about missing labels is
+        # raised before the first step.
         self.class_numbers()
 
     def read_removed(self):
@@ -83,8 +83,8 @@ class RunData:
                 progress=self.log,
             )
             if maps:
-                # This is called so that an error is raised if the images are
-                # not label maps.
+                # The palette is read here, so that an error is raised if the
+                # images are not label maps.
                 colours_of(store)
         return store
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from tf_i2i.domains import DOMAINS
 from tf_i2i.domains import check_names
 
-# The present names of renamed settings, by their former names.
+# Renamed settings. The keys are the former names, the values the present ones.
 RENAMED = {"train.learning_rate": "train.schedule"}
-# Former settings of the phases, and the attributes of the model that replace
-# them.
+# Settings of the phases that no longer exist. The values are the attributes of
+# the model that replace them.
 MOVED = {
     "growing_phases.start_size": "start_size",
     "cascade_phases.taps": "taps",

@@ -64,9 +64,9 @@ class Trainer:
         self.metrics = MetricsLog(
             run_dir, config.domains, self.state, enabled=workers.chief
         )
-        # The learning rates are read before a checkpoint is loaded, because a
-        # checkpoint contains the learning rates of its step, which replace
-        # these.
+        # The learning rates are read here, before a checkpoint is loaded. A
+        # checkpoint contains the learning rates of its step, and loading it
+        # overwrites those of the optimizers.
         self.learning_rates = {
             side: float(optimizer.learning_rate.numpy())
             for side, optimizer in model.optimizers.items()

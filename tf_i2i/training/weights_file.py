@@ -17,9 +17,8 @@ from tf_i2i.errors import UserError
 
 _DIGEST = re.compile(rb"\nsha256 ([0-9a-f]{64})\n")
 _DIGEST_BYTES = 73
-# In a file, a variable needs more bytes than in memory. According to
-# measurements, the number of bytes is multiplied by a factor, because of
-# alignment, and a number of bytes is added for names and groups.
+# A variable needs more bytes in a file than in memory: the factor `_SHARE` for
+# alignment, and `_HEADER_BYTES` more for names and groups. Both were measured.
 _SHARE, _HEADER_BYTES = 1.15, 1200
 
 
