@@ -8,7 +8,7 @@ from tf_i2i.layers.replicas import replica_position
 
 
 class FirstStandardDeviations(keras.layers.Layer):
-    """Returns standard deviations of tensors over the first training images.
+    """A layer that returns standard deviations over the first training images.
 
     Until `images` training images have been measured, a standard deviation is
     computed over all training images so far. Afterwards it is constant. The

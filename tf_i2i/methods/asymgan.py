@@ -276,7 +276,7 @@ class AsymGAN(Styled, UnpairedTranslator):
         return self.generator_a(images, self.style_or_mean(style, images))
 
     def encode_style(self, images, direction):
-        """Returns E(images) for images of A.
+        """Returns the codes E(a) of images a of domain A.
 
         If z is a map, the side of the images must be `image_size`.
         """
@@ -376,7 +376,7 @@ class AsymGAN(Styled, UnpairedTranslator):
         return pool(fakes, order, coins)
 
     def _perceive(self, s, training):
-        """Returns two distances of F(b, E(a)): content to b, and style to a."""
+        """Returns the distances of F(b, E(a)) to b (content) and a (style)."""
         images = tf.concat([s["styled_a"], s["b"], s["a"]], 0)
         content, style = self.maps(tf.cast(images, tf.float32))
         thirds = [tf.split(maps, 3) for maps in (*content, *style)]

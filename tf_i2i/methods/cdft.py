@@ -176,7 +176,7 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
         self.build_networks()
 
     def _shapes(self):
-        """Checks the sizes of the taps' feature maps.
+        """Returns the sizes of the taps' feature maps, after checking them.
 
         Returns:
             Dictionary with a pair `(side, channels)` for each tap.

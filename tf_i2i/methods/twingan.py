@@ -244,7 +244,10 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
         return self._convert(images, source, target, style)
 
     def reconstruct(self, images, domain):
-        """Returns `G_i(E_i(x_i))`; if there are styles, with its own style."""
+        """Returns the reconstructions of images, `G_i(E_i(x_i))`.
+
+        If the model has styles, each image is decoded with its own style.
+        """
         style = None
         if self.style_size:
             style = self._style(images, (domain,), None)

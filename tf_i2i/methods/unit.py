@@ -166,7 +166,7 @@ class UNIT(Embedding, Prior, Reconstructing, UnpairedTranslator):
         return self._decode(self._code(images, source), target)
 
     def reconstruct(self, images, domain):
-        """Returns `G_i(E_i(x_i))`."""
+        """Returns the reconstructions of images, `G_i(E_i(x_i))`."""
         return self._decode(self._code(images, domain), domain)
 
     def embed(self, images, domain):
@@ -185,7 +185,7 @@ class UNIT(Embedding, Prior, Reconstructing, UnpairedTranslator):
         return tf.random.stateless_normal(shape, (seed, 0))
 
     def decode(self, codes):
-        """Returns the images of each code in both domains (eq. 1)."""
+        """Returns the images that each code gives in both domains (eq. 1)."""
         return {domain: self._decode(codes, domain) for domain in "ab"}
 
     def _code(self, images, domain):

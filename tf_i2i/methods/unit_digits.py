@@ -163,7 +163,7 @@ class UNITAdaptation(
         return self._convert(images, source, target)
 
     def reconstruct(self, images, domain):
-        """Returns `G_i(E_i(x_i))`."""
+        """Returns the reconstructions of images, `G_i(E_i(x_i))`."""
         return self._convert(images, domain, domain)
 
     def embed(self, images, domain):
@@ -277,5 +277,5 @@ def _elements(x):
 
 
 def _l1_sum(x, y):
-    """Returns L1 differences, summed over a sample, averaged over a batch."""
+    """Returns the sum of absolute differences in a sample, batch-averaged."""
     return losses.l1(x, y) * _elements(x)

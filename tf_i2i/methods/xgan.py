@@ -186,7 +186,7 @@ class XGAN(Embedding, Reconstructing, UnpairedTranslator):
         return self._convert(images, source, target)
 
     def reconstruct(self, images, domain):
-        """Returns `d_i(e_i(x_i))`."""
+        """Returns the reconstructions of images, `d_i(e_i(x_i))`."""
         return self._convert(images, domain, domain)
 
     def embed(self, images, domain):
@@ -271,7 +271,7 @@ class XGAN(Embedding, Reconstructing, UnpairedTranslator):
         return compared
 
     def _ask_teacher(self, s, i):
-        """Returns the teacher's vectors, and the vectors to match them.
+        """Returns the teacher's vectors, and the vectors compared with them.
 
         Args:
             s: the tensors of the step.

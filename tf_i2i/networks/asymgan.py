@@ -212,7 +212,7 @@ class AuxEncoder(Network):
         self.last = Conv2D(channels, 1, name="last")
 
     def call(self, x, training=False):
-        """Returns z.
+        """Returns the auxiliary variables z of images.
 
         Args:
             x: images `[N, H, W, 3]` in [-1, 1].

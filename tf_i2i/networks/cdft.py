@@ -235,7 +235,11 @@ class StyleOfLayer(Network):
         ]
 
     def call(self, x):
-        """Returns float32 `[N, parameters]` for maps `[N, h, w, C]`."""
+        """Returns parameters, float32 `[N, parameters]`.
+
+        Args:
+            x: feature maps `[N, h, w, C]`.
+        """
         for convolution in self.convolutions:
             x = leaky(convolution(x))
         x = tf.reshape(x, [-1, math.prod(x.shape[1:])])
@@ -332,7 +336,7 @@ class Inverter(Network):
         self.last = _convolution(3, slope=1.0, name="last")
 
     def call(self, x):
-        """Returns images, float32 `[N, S, S, 3]` in [-1, 1].
+        """Returns reconstructed images, float32 `[N, S, S, 3]` in [-1, 1].
 
         Args:
             x: feature maps `[N, h, w, C]`.
@@ -375,7 +379,7 @@ class InversionCritic(Network):
         ]
 
     def call(self, images, routing):
-        """Returns scores, `[len(routing.routes) * N, s, s, 1]`.
+        """Returns maps of scores, `[len(routing.routes) * N, s, s, 1]`.
 
         Args:
             images: `[len(routing.routes) * N, S, S, 3]`, one route after the

@@ -204,7 +204,7 @@ class DigitCritic(Network):
         self.classifier = _dense(classes, "classifier", "float32")
 
     def call(self, images, domains, dropout=None):
-        """Returns features and logits.
+        """Returns the features and logits of images.
 
         Args:
             images: `[len(domains) * N, S, S, 3]`, float in [-1, 1], one
@@ -252,7 +252,7 @@ def _pool(x):
 
 
 def _each(layers, x, domains, **options):
-    """Returns a batch to whose parts the layers of their domains are applied.
+    """Applies the layer of each domain to that domain's part of a batch.
 
     Args:
         layers: dictionary of one layer for each domain.

@@ -33,7 +33,7 @@ class ImagePool(keras.layers.Layer):
         self.stored = self.add_weight((), dtype="int64", name="stored", **kept)
 
     def call(self, images, order, coins):
-        """Returns each given image, or an earlier one in its place.
+        """Returns the given images, some of them replaced by stored images.
 
         Args:
             images: `[N, S, S, 3]`, float; the images on this replica.

@@ -310,7 +310,7 @@ class ProgressiveGenerator(Network):
         }
 
     def call(self, content, skips, size, fade=None, routing=None):
-        """Returns images.
+        """Returns generated images.
 
         Args:
             content: output of the encoder, `[sources * N, 4*k, 4*l, C]`.
@@ -336,7 +336,7 @@ class ProgressiveGenerator(Network):
 
 
 class CriticTail(Network):
-    """Computes `[N, outputs]` from the 4x4 map of a `ProgressiveEncoder`.
+    """Computes a vector from the 4x4 map of a `ProgressiveEncoder`.
 
     It has a 3x3 convolution, a 4x4 convolution and a dense layer.
 

@@ -80,7 +80,7 @@ class UnitEncoder(Network):
         self.blocks = blocks
 
     def call(self, x, training=False):
-        """Returns the means of codes.
+        """Returns the means of the codes of images.
 
         Args:
             x: images `[N, H, W, 3]`; H and W are multiples of
@@ -130,7 +130,7 @@ class UnitGenerator(Network):
         )
 
     def call(self, code, training=False):
-        """Returns images.
+        """Returns the images that are generated from codes.
 
         Args:
             code: codes `[N, h, w, channels]`.

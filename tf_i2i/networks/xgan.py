@@ -104,7 +104,7 @@ class XganEncoder(Network):
         self.last = Conv2D(self.size, 1, name="dense_1")
 
     def call(self, images, routing):
-        """Returns embeddings.
+        """Returns the embeddings of images.
 
         Args:
             images: `[len(routing.routes) * N, S, S, 3]`, one route after the
@@ -178,7 +178,7 @@ class XganDecoder(Network):
             setattr(self, f"last_{target}", last)
 
     def call(self, codes, routing):
-        """Returns images.
+        """Returns the images that are decoded from embeddings.
 
         Args:
             codes: embeddings `[sources * N, D]`, vectors of length 1, one
@@ -243,7 +243,7 @@ class XganCritic(Network):
         self.last = Conv2D(logits, image_size // STRIDE, name="dense")
 
     def call(self, images, routing):
-        """Returns logits, `[len(routing.routes) * N, logits]`.
+        """Returns the logits of images, `[len(routing.routes) * N, logits]`.
 
         Args:
             images: `[len(routing.routes) * N, S, S, 3]`, one route after the

@@ -30,7 +30,10 @@ class Every:
         self.last = images_shown // self.images
 
     def due(self, images_shown):
-        """Returns whether a multiple of `images` was reached since last call.
+        """Returns whether `images` more images were shown since the last call.
+
+        More precisely, it returns whether the number of images shown has
+        reached another multiple of `images`.
 
         The last call is the last call of `due` or of `start`.
         """
