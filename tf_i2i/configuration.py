@@ -46,7 +46,8 @@ REGISTERED = methods() | {
     "single_phase": phases.single_phase,
     "growing_phases": phases.growing_phases,
     "cascade_phases": phases.cascade_phases,
-    # The name is not `constant`, because gin itself defines that name.
+    # This function is not called `constant` here, because gin itself defines a
+    # function of that name.
     "constant_rate": phases.constant,
     "constant_then_linear": phases.constant_then_linear,
 }
@@ -456,8 +457,8 @@ def one_line_errors():
         raise UserError(_without_place(str(error))) from error
     except (TypeError, ValueError) as error:
         if "In call to configurable" not in str(error):
-            # The error is raised unchanged, because gin did not add its text.
-            # Therefore the error is a bug, and not an error of the user.
+            # gin did not add its text to this error. Therefore the error is a
+            # bug and not a mistake in the configuration, and is not changed.
             raise
         raise _refusal(error) from error
 

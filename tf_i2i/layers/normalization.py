@@ -209,8 +209,8 @@ class DomainBatchRenormalization(keras.layers.Layer):
         channels = input_shape[-1]
         domains = 1 + max(self.routes.values())
         if self.style_size:
-            # These are the kernels of the dense layers. Their last row is the
-            # bias.
+            # Gamma and beta are the kernels of the dense layers, whose last row
+            # is the bias.
             shape: tuple[int, ...] = (domains, self.style_size + 1, channels)
             gamma = beta = keras.initializers.RandomNormal(stddev=0.02)
         else:

@@ -37,7 +37,8 @@ What the paper leaves open, or what differs here:
 - The squared variation (eq. 18) is printed with a minus between the two axes,
   and as a sum over pixels. Here it is the mean squared difference along one
   axis plus the mean squared difference along the other axis.
-- Averages of the weights are kept for inference; the paper has none.
+- Moving averages of the network weights are used at inference. The paper has
+  no such averages.
 """
 
 import functools

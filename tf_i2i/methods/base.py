@@ -76,7 +76,7 @@ class UnpairedTranslator(TwoSidedModel):
     # is passed to `enter_phase`, and all others to the constructor.
     tiny_variants: dict = {"": {}}
 
-    # What a method defines.
+    # A method defines or overrides the following members.
 
     @property
     def size_multiple(self):
@@ -149,7 +149,7 @@ class UnpairedTranslator(TwoSidedModel):
         """
         return []
 
-    # What a method inherits.
+    # A method inherits the following members.
 
     def call(self, images):
         return self.translate(images, "a_to_b")

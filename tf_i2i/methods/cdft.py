@@ -33,7 +33,8 @@ What the paper leaves open, or what differs here:
   their standard deviation.
 - The translators of a layer are trained with the averaged weights of the
   deeper layers' translators.
-- Averages of the weights are kept for inference; the paper has none.
+- Moving averages of the network weights are used at inference. The paper has
+  no such averages.
 """
 
 import math

@@ -19,7 +19,8 @@ What the paper leaves open, or what differs here:
 - The images of one batch are exchanged with different entries of the pool.
   This makes no difference at batch size 1, which the paper uses.
 - Convolutions of stride 2 have the "same" padding of TensorFlow.
-- Averages of the weights are kept for inference; the paper has none.
+- Moving averages of the network weights are used at inference. The paper has
+  no such averages.
 """
 
 import tensorflow as tf
@@ -48,9 +49,9 @@ class CycleGAN(UnpairedTranslator):
         critic_width: factor on the channel counts of the critics; None for
             `width`.
         cycle_weight: weight of the cycle loss, lambda of eq. 3 (10).
-        identity_weight: weight of L1 between an image and the output for it
-            of the generator of its own domain (5). With 0 this output is not
-            computed.
+        identity_weight: weight of L1 between an image and the output that the
+            generator of the image's own domain computes from it (5). With 0
+            this output is not computed.
         pool_size: number of images in each pool (50). With 0, critics are
             trained on the fakes of the current step only.
         average_kimg, seed, name: see `UnpairedTranslator`.

@@ -20,7 +20,8 @@ What the paper leaves open, or what differs here:
   at every image size. Total variation is computed from absolute differences.
 - With `finetune` (XGAN's appendix 7.2), f is trained by f-constancy alone,
   because no gradient flows from g to the codes.
-- Averages of the weights are kept for inference; the paper has none.
+- Moving averages of the network weights are used at inference. The paper has
+  no such averages.
 """
 
 import functools

@@ -60,7 +60,7 @@ class TwoSidedModel(keras.Model):
         self.phase_start = 0
         self.phase_images = None
 
-    # How the networks are built.
+    # The following methods build the networks.
 
     def build_networks(self):
         """Builds all networks, and the variables that average their weights.
@@ -147,14 +147,14 @@ class TwoSidedModel(keras.Model):
         """
         names = self.translators if side == "translator" else self.critics
         variables = {
-            # The key is the identity, because networks may share layers.
+            # Variables that several networks share are included only once.
             id(variable): variable
             for name in names
             for variable in getattr(self, name).trainable_variables
         }
         return list(variables.values())
 
-    # Moving averages of the network weights.
+    # The following methods keep moving averages of the network weights.
 
     @property
     def averaged_networks(self):
@@ -163,7 +163,7 @@ class TwoSidedModel(keras.Model):
 
     def _make_averages(self):
         averaged = {
-            # The key is the identity, because networks may share layers.
+            # Variables that several networks share are included only once.
             id(variable): variable
             for name in self.averaged_networks
             for variable in getattr(self, name).variables
@@ -219,7 +219,7 @@ class TwoSidedModel(keras.Model):
             ):
                 variable.assign(value)
 
-    # Methods of `keras.Model`.
+    # The following methods override methods of `keras.Model`.
 
     def compile(
         self,
@@ -346,7 +346,7 @@ class TwoSidedModel(keras.Model):
         over the replicas, which is not possible with several workers.
         """
 
-    # Phases of a run.
+    # The following methods are about the phases of a run.
 
     def updates_in(self, stage):
         """Returns the value of `updates` in a stage; see `Staged`."""
@@ -420,7 +420,7 @@ class TwoSidedModel(keras.Model):
         """
         return self.phase_progress if self.fading else None
 
-    # Random numbers.
+    # The following methods sample random numbers.
 
     def noise(self, shape, name, distribution="normal"):
         """Returns random numbers for each image of a batch.
@@ -473,7 +473,7 @@ class TwoSidedModel(keras.Model):
         draws = self.noise(shape, f"augment/{name}", "uniform")
         return augment.augment(images, draws, self.critic_augmentation)
 
-    # The training step.
+    # The following methods make a training step.
 
     def train_step(self, batch):
         slices = self.batches_per_step

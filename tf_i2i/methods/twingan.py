@@ -32,7 +32,8 @@ What the paper leaves open, and what is done here:
 - The 1x1 convolutions to RGB are initialized from N(0, .02), so that the
   first images are almost grey.
 - All styles are scaled to length 1.
-- Averages of the weights are kept for inference; the paper has none.
+- Moving averages of the network weights are used at inference. The paper has
+  no such averages.
 """
 
 import tensorflow as tf
@@ -57,9 +58,9 @@ from tf_i2i.networks.progressive import ProgressiveGenerator
 from tf_i2i.networks.progressive import StyleEncoder
 from tf_i2i.networks.progressive import blend
 
-# For each route, the index of the domain whose scales and offsets are used (0
-# for A, 1 for B). In the encoder this is the domain of the input. In the
-# generator it is the domain of the output.
+# The values are indices of domains, 0 for A and 1 for B. A route uses the
+# scales and offsets of this domain. In the encoder it is the domain of the
+# input, and in the generator it is the domain of the output.
 ENCODER_ROUTES = {"a": 0, "b": 1, "fake_a": 0, "fake_b": 1}
 GENERATOR_ROUTES = {"aa": 0, "ab": 1, "ba": 0, "bb": 1}
 RENORM_LIMITS = ((1.1, 0.1), (1.5, 0.3), (2.0, 0.5), (4.0, 1.0))

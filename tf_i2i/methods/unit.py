@@ -24,7 +24,8 @@ What the paper leaves open, or what differs here:
 - Kernels of the residual blocks are 3x3, although Table 3 prints 1x1.
 - Two choices are taken from the authors' code: instance normalization in the
   residual blocks, and leaky ReLUs with a factor of .01 below 0.
-- Averages of the weights are kept for inference; the paper has none.
+- Moving averages of the network weights are used at inference. The paper has
+  no such averages.
 """
 
 import tensorflow as tf

@@ -26,8 +26,8 @@ What the paper leaves open, or what differs here:
   authors' code they are also reconstructions, which `same_gan` selects here.
 - The standard deviation of codes is 1, as in the paper; it is learned in the
   authors' code.
-- Averages of the weights, including those of C, are kept for inference; the
-  paper has none.
+- Moving averages of the network weights, including those of C, are used at
+  inference. The paper has no such averages.
 """
 
 import functools

@@ -33,7 +33,8 @@ What the paper leaves open, or what differs here:
   nearly the lowest loss, so that the encoder learns only the mean. With
   `teacher_centred`, the mean over the batch is subtracted from vectors before
   they are compared.
-- Averages of the weights are kept for inference; the paper has none.
+- Moving averages of the network weights are used at inference. The paper has
+  no such averages.
 """
 
 import functools
@@ -361,7 +362,7 @@ class XGAN(Embedding, Reconstructing, UnpairedTranslator):
             tf.sqrt(tf.reduce_sum(tf.square(difference), [1, 2, 3]) + 1e-12)
         )
 
-    # The teacher.
+    # The following methods are about the teacher.
 
     def _teacher(self, make):
         """Returns the frozen network; adds a projection if one is needed.

@@ -42,7 +42,7 @@ def make_strategy(name):
     return tf.distribute.MirroredStrategy([d.name for d in devices])
 
 
-# Functions for training with several processes.
+# The following functions and classes are for training with several processes.
 
 
 def _join(cluster):

@@ -103,7 +103,7 @@ class Trainer:
         except OSError as error:
             raise self._save_after(error) from error
 
-    # Methods that prepare the training.
+    # The following methods prepare the training.
 
     def _load(self, init_from):
         """Loads the run's own checkpoint, or another run's weights.
@@ -190,7 +190,7 @@ class Trainer:
                     names=settings.checksum(names),
                 )
 
-    # Methods that make the training steps.
+    # The following methods make the training steps.
 
     def _train_phases(self, skip_step, signals):
         state = self.state
@@ -291,7 +291,7 @@ class Trainer:
             f"--skip_step={step}"
         )
 
-    # Methods that save checkpoints.
+    # The following methods save checkpoints.
 
     def _save(self, model):
         """Writes a checkpoint if this worker is the chief."""

@@ -131,7 +131,7 @@ def estimated_seconds(phases, step, steps=None):
 def _peak_memory():
     try:
         import resource
-    except ImportError:  # The module does not exist on Windows.
+    except ImportError:  # The module `resource` does not exist on Windows.
         return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else 1024 * peak
