@@ -191,7 +191,7 @@ def serve(_):
 
 
 class Elsewhere:
-    """`Turns` in a process of another environment."""
+    """Runs `Turns` in a process that uses another Python environment."""
 
     def __init__(self, python):
         self._process = subprocess.Popen(

@@ -266,8 +266,8 @@ class PyTorchCycleGAN:
         self.images = {domain: self.tensor(image) for domain, image in images}
 
     def compile(self):
-        # Batches of one image and of two images need separate graphs, and so
-        # do first and second passes.
+        # A network needs separate graphs for batches of one image and of two
+        # images, and for inputs with and without a gradient.
         self.torch._dynamo.config.recompile_limit = 64
         for name in NETWORKS:
             getattr(self, name).compile(dynamic=False)

@@ -85,14 +85,14 @@ def gram(maps):
 
 
 def style_distance(x, y):
-    """Returns the mean squared Frobenius distance of Gram matrices.
+    """Returns the mean squared Frobenius distance between Gram matrices.
 
     Args:
         x, y: feature maps `[N, H, W, C]`.
 
     Returns:
-        The squared distance of each image's Gram matrices, averaged over
-        images.
+        The squared distance between the Gram matrices of `x[i]` and `y[i]`,
+        averaged over i.
     """
     apart = tf.square(gram(x) - gram(y))
     return tf.reduce_mean(tf.reduce_sum(apart, [1, 2]))

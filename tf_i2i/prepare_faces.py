@@ -268,7 +268,7 @@ class Record:
         )
 
     def names(self, key, count):
-        """Returns names for the crops of an image that no other image has.
+        """Returns unused names for the crops of an image.
 
         Args:
             key: key of the image.

@@ -131,7 +131,7 @@ class _Frozen:
         self.shapes: dict = {}
 
     def place(self, tensor):
-        """Returns the tensor's position among the frozen tensors of a row."""
+        """Writes a tensor if it is new, and returns its index in `shapes`."""
         value = tensor.numpy()
         key = hashlib.sha256(value.tobytes()).hexdigest()[:16]
         if key not in self.shapes:

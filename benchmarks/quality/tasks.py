@@ -193,7 +193,7 @@ def photos_and_labels(name):
     each training pair belongs to. Images are saved at 64 px, the image size of
     the rows, because resizing would mix the colours of label maps. The folder
     `maps_a` has the label maps of the training photos. The segmentation network
-    that scores photos is trained on them.
+    that scores photos is trained on these photos and maps.
     """
 
     def make(folder, data_root):

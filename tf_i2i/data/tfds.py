@@ -143,7 +143,7 @@ class TfdsSource:
         ]
         if not found:
             raise UserError(
-                f"`{self.name}` must have a feature of images. "
+                f"`{self.name}` must have an image feature. "
                 f"Received: {self._kinds()}"
             )
         chosen = "image" if "image" in found else found[0]

@@ -14,10 +14,10 @@ of A also applies to B.
 What the paper leaves open, or what differs here:
 - Loss weights are taken from the authors' code, which has an experiment for
   SVHN to MNIST only: adversarial losses 1, KL divergence 1e-4, likelihood
-  1e-3, features 1e-4, classes 10, weight decay 5e-4. The losses of divergence,
-  likelihood and features are sums over an image. They use absolute
-  differences, as in the paper, whereas the authors' code uses squared
-  differences.
+  1e-3, features 1e-4, classes 10, weight decay 5e-4. The KL divergence, the
+  likelihood loss and the feature loss are summed over the elements of a sample.
+  The likelihood loss and the feature loss use absolute differences, as in the
+  paper, whereas the authors' code uses squared differences.
 - Images of 28 px are padded by 2 black pixels on each side before E, and the
   outputs of G are cropped to 28 px. The reason is that the networks of Table 4
   reduce images to one pixel position only if they have 32 px.

@@ -27,9 +27,10 @@ RESIZE = 0.9
 
 
 def sensitivity(translate_back, images, truth=None, seed=0, batch_size=16):
-    """Returns the error of the translation back for growing disturbances.
+    """Returns the errors of translating disturbed translations back.
 
-    The values should be read as a curve. If there is a hidden signal, the error
+    There is one error for each kind and strength of disturbance. The errors
+    should be read as a curve. If there is a hidden signal, the error
     jumps at noise of 1 to 2 levels, or already at `rounding`.
 
     Args:

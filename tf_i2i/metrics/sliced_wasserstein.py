@@ -64,8 +64,8 @@ def sliced_wasserstein(
         seed: seed of all random choices.
         patches: number of patches of 7 x 7 pixels per image and level.
         repeats: number of times that new directions are sampled.
-        directions: number of directions (unit vectors) that are sampled each
-            time, on which patches are projected.
+        directions: number of directions that are sampled each time. These are
+            unit vectors, on which the patches are projected.
         paired: whether to take the patches of image i at the same positions in
             both sets. This is for sets that correspond one to one. The distance
             of equal sets is then 0.
@@ -303,7 +303,7 @@ def _size(name, images):
     if height != width or width < SMALLEST or width % 2**halvings:
         raise UserError(
             f"`{name}` must be square images with sides of at least "
-            f"{SMALLEST} pixels, whose repeated halves are integers until "
-            f"they are below 32. Received: {height} x {width}"
+            f"{SMALLEST} pixels, and halving the side must give integers until "
+            f"it is below 32. Received: {height} x {width}"
         )
     return width

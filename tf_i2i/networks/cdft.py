@@ -384,7 +384,7 @@ class InversionCritic(Network):
         Args:
             images: `[len(routing.routes) * N, S, S, 3]`, one route after the
                 other.
-            routing: `NormRouting` by the routes "real" and "fake".
+            routing: a `NormRouting` with the routes "real" and "fake".
         """
         first, *middle, last = self.convolutions
         x = leaky(first(self.pad(images)))
