@@ -96,7 +96,7 @@ def golden(rng, layer, shape):
 
 
 class Turns:
-    """The layers to be timed, compiled once for each input shape and type."""
+    """Times layers, each compiled once for each input shape and data type."""
 
     def __init__(self, makers):
         # Functions that make a layer for a dtype policy, by name.

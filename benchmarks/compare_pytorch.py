@@ -74,7 +74,7 @@ CALLS = {"training step": 3, "inference": 15}
 
 
 def tf_i2i_worker(spec, record):
-    """Returns the tasks of tf_i2i, and differences from recorded results."""
+    """Returns tf_i2i's tasks, and how its results differ from the record."""
     training = spec["work"] == "training step"
     tf = cli.import_tensorflow(training=training)
     import keras
@@ -221,7 +221,7 @@ def networks(torch, norm):
 
 
 class ImagePool:
-    """Returns the newest fake, or, with probability 1/2, an older one."""
+    """A pool of fakes, which returns the new fake or an older one."""
 
     def __init__(self):
         self.images = []
@@ -376,7 +376,7 @@ class PyTorchCycleGAN:
 
 
 def pytorch_worker(spec, record):
-    """Returns the tasks of PyTorch, and differences from recorded results."""
+    """Returns PyTorch's tasks, and how its results differ from the record."""
     torch = optional("torch", "pytorch")
     torch.set_num_threads(spec["threads"])
     torch.set_flush_denormal(True)

@@ -73,7 +73,7 @@ def _parser():
 
 
 def measure(args):
-    """Returns the time and file size, or an error message, by candidate."""
+    """Returns each candidate's time and file size, or its error message."""
     threads = args.threads[-1]
     os.environ["TF_NUM_INTRAOP_THREADS"] = str(threads)
     os.environ["TF_NUM_INTEROP_THREADS"] = "1"
@@ -114,7 +114,7 @@ def _subject(args):
 
 
 def candidates(model, images, direction, folder, threads):
-    """Returns the function or error message, and file size, by candidate."""
+    """Returns each candidate's function or error message, and file size."""
     import tensorflow as tf
 
     from tf_i2i import exporting

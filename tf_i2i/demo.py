@@ -256,7 +256,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 @functools.cache
 def headers():
-    """Headers of every answer, which allow this page's own content only."""
+    """Headers of every response; they forbid content from other servers."""
     return {
         "Content-Security-Policy": "; ".join(
             [

@@ -153,7 +153,7 @@ def _write_teacher(teacher, folder):
 
 
 def _bindings(teacher, run, folder, ways):
-    """Returns the gin bindings of the student that the teacher determines."""
+    """Returns the student's gin bindings that follow from the teacher."""
     bindings = [
         f"train.image_size = {teacher.size}",
         f"train.fit = {run.config.fit!r}",

@@ -368,10 +368,11 @@ def _machine_memory():
 def _disk_findings(args, needs, sources):
     """Checks the free space for checkpoints and for the stored images.
 
-    Adds the key "disk" to `needs`; its value has the sizes of both in bytes.
+    Adds the key "disk" to `needs`; its value has the two sizes in bytes.
 
     Returns:
-        List of `Finding`, one for each of the two that has too little space.
+        List of `Finding`: one if the checkpoints have too little space, and
+        one if the stored images have too little space.
     """
     side = needs["load_size"]
     folders = {
@@ -460,7 +461,7 @@ def _say(line=""):
 
 
 def _shorten(text):
-    """Returns a text; if wider than the report, without its middle part."""
+    """Returns a text, without its middle if it is wider than the report."""
     half = _WIDTH // 2 - 2
     return text if len(text) <= _WIDTH else f"{text[:half]}...{text[-half:]}"
 

@@ -12,7 +12,7 @@ class Filters(NamedTuple):
     """The Pillow filters that inputs and results are scaled with.
 
     Label maps need NEAREST, because each of their colours stands for a class
-    and a mixture of two would stand for another.
+    and a mixture of two colours would stand for another class.
 
     Attributes:
         source: filter for inputs.

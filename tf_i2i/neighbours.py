@@ -137,7 +137,7 @@ class Folder:
         self.names = [str(f.relative_to(path)) for f in self.files]
 
     def prepare(self, run):
-        """Sets that images are scaled and cropped as by a `TrainedRun`."""
+        """Sets the size and the fit of images to those of a `TrainedRun`."""
         self.size, self.fit = run.phase.size, run.config.fit
 
     def load(self, i):

@@ -192,9 +192,9 @@ def train_classifier(digits, size, width, seed):
 
 
 def baselines(source, target, size, width, seed):
-    """Returns the accuracies on B's test set of two classifiers.
+    """Trains two classifiers; returns their accuracies on B's test set.
 
-    One is trained on labels of A, the other on labels of B.
+    The first is trained on labels of A, the second on labels of B.
     """
     test, truth = target.images["test"], target.labels["test"]
     found = {}
@@ -218,7 +218,7 @@ def call_train(run_dir, folders, gin_file, bindings):
 
 
 def images_in(minutes, run_dir, folders, gin_file, bindings):
-    """Returns the number of images that can be trained on in some minutes."""
+    """Measures how many images a training of `minutes` minutes can process."""
     probe = run_dir.with_name(f"{run_dir.name}_probe")
     shutil.rmtree(probe, ignore_errors=True)
     call_train(

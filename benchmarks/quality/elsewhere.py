@@ -96,7 +96,7 @@ def write(name, to, work, data_root, skip):
 
 
 def _told_of(values, copies):
-    """Returns a description of the initial state, and the values it needs."""
+    """Returns how to build the initial state, and the values this needs."""
     told, given = [], {}
     for i, value in enumerate(values):
         entry = {"shape": value.shape, "dtype": str(value.dtype)}
@@ -118,12 +118,12 @@ def _told_of(values, copies):
 
 
 def _kept(model):
-    """Returns the variables to send back, the averages and two counters."""
+    """Returns the variables to send back: the averages and two counters."""
     return [*model.averages, model.step, model.images_shown]
 
 
 class _Frozen:
-    """Tensors of frozen networks; each is written once and used by all rows."""
+    """Tensors of frozen networks; all rows share one file of each tensor."""
 
     def __init__(self, to):
         self.to = to

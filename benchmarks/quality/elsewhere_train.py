@@ -188,7 +188,7 @@ class _Row:
             loop: compiled program of the training steps.
             orders: an `_Order` of images for each domain.
             progress: share of the phase that is already done, 0 to 1.
-            ahead: share of the phase that these steps will do.
+            ahead: share of the phase that these steps will complete.
         """
         steps, batch = self.told["chunk"], phase["batch_size"]
         places = self.told["metrics"]
@@ -234,7 +234,7 @@ class _Row:
             )
 
     def _images(self):
-        """Returns this row's images, also with programs of another row."""
+        """Returns the paths of this row's images, else of the packed row's."""
         own = self.packed / self.name / "images.json"
         return (
             json.loads(own.read_text()) if own.exists() else self.told["images"]

@@ -506,7 +506,7 @@ def _side(result):
 
 
 def _lines(direction, rows):
-    """Returns the table of one direction, with all rows that have results."""
+    """Yields the lines of a direction's table, for all rows with results."""
     rows = {n: [r for r in rs if direction in r] for n, rs in rows.items()}
     rows = {name: results for name, results in rows.items() if results}
     if not rows:
@@ -538,7 +538,7 @@ def _value_of_any(every, cheat, name):
 
 
 def _value(scores, name):
-    """Returns the score of a measure, computed with any features."""
+    """Returns a measure's score, whichever feature network it is for."""
     for full, value in scores.items():
         if full.partition("[")[0] == name:
             return value

@@ -157,7 +157,7 @@ def list_images(folder, results=None, name=None):
 
 
 def _real(path):
-    """Returns the resolved path, for which links may be circular."""
+    """Returns a path with all links resolved; circular links are allowed."""
     return Path(os.path.realpath(path))
 
 

@@ -66,7 +66,7 @@ class FolderSource:
         return len(self._files)
 
     def key(self):
-        """Returns a text of the folder and each file's name, size and time."""
+        """Returns the folder, and the files' names, sizes and times as text."""
         lines = [f"folder {self.path}"]
         for file in self._files:
             lines.append(f"{file.as_posix()} {_state(self.path / file)}")
@@ -138,7 +138,7 @@ class ArraySource:
         return len(self._images)
 
     def key(self):
-        """Returns a text of the shape and a hash of all bytes."""
+        """Returns a text with the shape and a hash of all bytes."""
         digest = hashlib.sha256()
         for image in self._images:
             digest.update(image.tobytes())
@@ -187,7 +187,7 @@ class ToyFacesSource:
         return sum(self._counts.values())
 
     def key(self):
-        """Returns a text of the drawings' version, domain and counts."""
+        """Returns a text with the drawings' version, domain and counts."""
         return f"toy {toy_faces.VERSION} {self.domain} {self._counts}"
 
     def identities(self, split):

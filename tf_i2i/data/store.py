@@ -342,6 +342,6 @@ def _by_content(name, pool, contents, wanted):
 
 
 def _in_share(content, split):
-    """Returns whether a hash is in the smallest 5 % (val) or largest (test)."""
+    """Returns whether a hash is in the lowest (val) or highest (test) 5 %."""
     position = int(content[:12], 16) / 16**12
     return position < _SHARE if split == "val" else position >= 1 - _SHARE

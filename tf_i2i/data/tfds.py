@@ -249,7 +249,7 @@ class TfdsSource:
         return self._builder.info.splits[split].num_examples
 
     def key(self):
-        """Returns a text of name, version, splits with sizes, and label."""
+        """Returns a text with name, version, splits, their sizes, and label."""
         lines = [f"tfds {self._builder.info.full_name} {self._image}"]
         lines += [
             f"{theirs} {ours} {self._examples(theirs)}"

@@ -112,7 +112,7 @@ class TFRecordSource:
             ) from error
 
     def key(self):
-        """Returns a text of the feature and each file's name, size and time."""
+        """Returns the feature, and the files' names, sizes and times as text."""
         lines = [f"tfrecord {self._root} {self._feature}"]
         for file in self._files:
             stat = (self._root / file).stat()
@@ -144,7 +144,7 @@ class TFRecordSource:
                 yield f"{file.as_posix()}/{number:06d}", record, split
 
     def _whole_or_bad(self, file):
-        """Yields records of a file, but `BadImage`s from a damaged one on."""
+        """Yields a file's records, or `BadImage`s from a damaged record on."""
         import tensorflow as tf
 
         number = 0
@@ -214,7 +214,7 @@ def _read(path):
 
 
 def _count(path):
-    """Returns the number of records of a file, with an incomplete last one."""
+    """Returns a file's number of records; an incomplete last one counts."""
     count = 0
     with gzip.open(path) if _is_gzip(path) else open(path, "rb") as stream:
         try:

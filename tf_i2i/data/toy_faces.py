@@ -404,7 +404,7 @@ class _Light:
 
 
 def _round(s, t):
-    """Surface normals of a ball, bent so that none faces away at the edge."""
+    """Surface normals of a ball, bent so that none points backwards."""
     nz = np.sqrt(np.maximum(1 - 0.9 * (s * s + t * t), 0.04))
     length = np.sqrt(s * s + t * t + nz * nz)
     return s / length, t / length, nz / length

@@ -113,7 +113,7 @@ class RealImages:
         )
 
     def _maps_of(self, domain, rows):
-        """Returns image indices, those with a label map first, and the maps."""
+        """Returns indices of images, and label maps of the first of them."""
         folder = self.maps[domain]
         files = {path.stem: path for path in list_images(folder)[0]}
         stems = [stem(self.stores[domain].names[row]) for row in rows]

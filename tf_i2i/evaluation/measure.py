@@ -97,8 +97,8 @@ def has_field(name, *holders):
 
     Args:
         name: name of the field.
-        *holders: objects that may have the field. The first that has the field
-            counts.
+        *holders: objects that may have the field. The value of the first object
+            that has the field is used.
 
     Raises:
         AttributeError: none of the objects has such a field.

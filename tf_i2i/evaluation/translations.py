@@ -133,8 +133,8 @@ class Translations:
         """Returns a function that translates translations back.
 
         If the direction back takes a style, the style of each input is used,
-        so that the remaining error is information that the translation has
-        lost.
+        so that the remaining error is due to the information that the
+        translation has lost.
 
         Args:
             inputs: uint8 `[N, S, S, 3]`, the inputs that were translated.

@@ -96,8 +96,8 @@ def _quantize(content, precision, calibration):
     """Returns a float32 flatbuffer with its operations quantized to int8.
 
     LiteRT's quantizer is used because TensorFlow's quantizer finds wrong
-    ranges if an operation overwrites its input in memory. It then measures one
-    range for the input and the output together.
+    ranges if an operation overwrites its input in memory: it measures one range
+    for the input and the output together.
     """
     quantizer, calibrator, manager, ranges, types = (
         optional(f"ai_edge_quantizer.{name}", "export")
@@ -141,7 +141,7 @@ def examples(images, style=None):
         style: styles of the images, float32 `[N, *style_shape]`, or None.
 
     Returns:
-        List of N dictionaries. Each maps the name of an input of the model
+        List of N dictionaries. Each dictionary maps the name of a model input
         to an array with a batch dimension of 1.
     """
     # Inputs are passed by name because the converter may change their order.

@@ -131,7 +131,7 @@ def crop(photo, face, size, margin=MARGIN):
     """Returns an upright square crop of a face in a photo.
 
     Beyond the borders of the photo the crop shows the photo's mirror image,
-    which becomes blurred with growing distance, so that no second mouth appears
+    which is more blurred at larger distances, so that no second mouth appears
     beside the face.
 
     Args:
@@ -236,7 +236,7 @@ def warp(image, matrix, shape):
     Args:
         image: uint8 `[height, width, 3]`.
         matrix: affine map `[2, 3]` from the image's pixels to those of the
-            result, which consists of a rotation, a scale and a shift.
+            result. The map consists of a rotation, a scale and a shift.
         shape: (height, width) of the result.
 
     Returns:
@@ -274,7 +274,7 @@ def warp(image, matrix, shape):
 
 
 def _mirror(image, low, high):
-    """Returns pixels from `low` to `high` (x, y) of an image, mirrored."""
+    """Returns pixels `low` to `high` (x, y); mirrors beyond the borders."""
     columns, rows = (
         _reflect(np.arange(first, last), length)
         for first, last, length in zip(

@@ -119,7 +119,7 @@ def _cat_finder():
 
 
 def _include_ears(box):
-    """Returns the `Face` of a cascade's box, enlarged to include the ears.
+    """Returns the `Face` for a box that the cascade found, with the ears.
 
     The box itself ends just above the eyes.
     """
@@ -128,7 +128,7 @@ def _include_ears(box):
 
 
 def _shrink(picture, side):
-    """Returns `_scale` of a photo, which is not enlarged if it is small."""
+    """Returns `_scale` of a photo, but does not enlarge a small photo."""
     return _scale(picture, min(side, max(picture.size)))
 
 

@@ -182,10 +182,11 @@ class Features:
             grid: number of cells per side of the image over which feature maps
                 are averaged. With 1 they are averaged over the whole image,
                 which removes all positions and suits distances between sets.
-                Retrieval needs positions. For example, the features of
-                efficientnet-lite0 retrieve the right one of 400 faces in
-                another drawing style among the first five for 65 % of the faces
-                with 1, and for 85 % with 4.
+                Retrieval needs positions. For example, a face was searched
+                among the same 400 faces in another drawing style by the
+                features of efficientnet-lite0. The right face was among the
+                five nearest in 65 % of the searches with `grid=1`, and in 85 %
+                with `grid=4`.
 
         Returns:
             float32 array `[N, D]`: the cell means of the feature maps that

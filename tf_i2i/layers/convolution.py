@@ -19,11 +19,11 @@ class Conv2D(keras.layers.Conv2D):
 
     The outputs differ from those of Keras by rounding only.
 
-    `convolve_by_rows` computes convolutions with large kernels whose input or
-    output has few channels, such as RGB. `convolve` computes convolutions
-    whose input and output have many channels, if the dtype is bfloat16. It
-    computes the gradient with respect to the kernel by matrix products, which
-    are faster in oneDNN.
+    If the kernel is large, and the input or the output has few channels (such
+    as RGB images), the convolution is computed by `convolve_by_rows`. If the
+    input and the output are bfloat16 with many channels, it is computed by
+    `convolve`. That function computes the gradient with respect to the kernel
+    by matrix products, which are faster in oneDNN.
 
     On accelerators, in TFLite and in ONNX the operation of Keras is used. A
     SavedModel contains the operations that are fastest on the machine that

@@ -8,7 +8,7 @@ def modulate(x, scale, offset):
 
     This is the affine part of conditional instance normalization (Dumoulin et
     al. 2017, arXiv:1610.07629) and of AdaIN (Huang and Belongie 2017,
-    arXiv:1703.06868). Its input must already be normalized.
+    arXiv:1703.06868). `x` must already be normalized.
 
     Args:
         x: `[N, H, W, C]`, normalized feature maps.

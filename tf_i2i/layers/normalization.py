@@ -179,7 +179,8 @@ class DomainBatchRenormalization(keras.layers.Layer):
     whole batch at once.
 
     Args:
-        routes: dictionary of the index of the domain for each route name.
+        routes: dictionary from the name of each route to the index of its
+            domain, which selects gamma and beta.
         decay: decay of the moving means and standard deviations.
         epsilon: small number that is added to the variance of a batch.
         style_size: length of the style vectors, or None. If it is given,

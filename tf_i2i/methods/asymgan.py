@@ -342,9 +342,9 @@ class AsymGAN(Styled, UnpairedTranslator):
                 to use the pools.
 
         Returns:
-            Dictionary of the scores of real images, of new fakes (for the
-            translators' loss) and of pooled fakes (for the critic's loss),
-            and of the pooled fakes.
+            Dictionary with the scores of real images, of new fakes (for the
+            translators' loss) and of pooled fakes (for the critic's loss).
+            The dictionary also holds the pooled fakes themselves.
         """
         critic = getattr(self, f"critic_{o}")
         pooled = {

@@ -136,8 +136,8 @@ class DTN(Embedding, Reconstructing, UnpairedTranslator):
     def reconstruct(self, images, domain):
         """Returns `g(f(x))`, which is always an image of B.
 
-        It is an image of B for images of A, too, because g generates no other
-        images.
+        This also holds for images x of A, because g generates only images of
+        B.
         """
         return self._make(self.embed(images, domain), (f"{domain}b",))
 

@@ -277,5 +277,5 @@ def _elements(x):
 
 
 def _l1_sum(x, y):
-    """Returns the sum of absolute differences in a sample, batch-averaged."""
+    """Returns a sample's sum of absolute differences, averaged over samples."""
     return losses.l1(x, y) * _elements(x)

@@ -391,7 +391,8 @@ class XGAN(Embedding, Reconstructing, UnpairedTranslator):
 class Untracked:
     """A wrapper of a function, which hides the function's weights from Keras.
 
-    Without it, Keras would track them as weights of the model.
+    Without the wrapper, Keras would track these weights as weights of the
+    model.
     """
 
     def __init__(self, function):

@@ -2,7 +2,7 @@
 
 Random training images of the target domain get better sliced Wasserstein,
 Frechet and coverage scores than any translator. Only the functions in this
-module show that they are copies.
+module show that these images are copies.
 """
 
 import numpy as np

@@ -18,9 +18,9 @@ _SIDE = 64
 
 
 def outline_overlap(x, y, per_image=False):
-    """Returns how well the outlines of two images of a pair coincide.
+    """Returns how well the outlines of the two images of a pair coincide.
 
-    The image is first blurred by a Gaussian filter whose standard deviation is
+    Each image is first blurred by a Gaussian filter whose standard deviation is
     1 pixel in images of 64 pixels. The outlines of the image are the tenth of
     its pixels where brightness then changes most. The score is the F-measure of
     boundaries (Martin, Fowlkes and Malik 2004): an outline pixel counts as

@@ -231,7 +231,7 @@ def _shrink(x):
 
 
 def _grow(x):
-    """Doubles the size: puts zeros between pixels and blurs as `_shrink`.
+    """Doubles the size: puts zeros between pixels, and blurs as in `_shrink`.
 
     The values are doubled in each direction to make up for the zeros. Pixels of
     the result are therefore weighted sums of their neighbours, alternately with

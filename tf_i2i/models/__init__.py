@@ -1,7 +1,8 @@
 """Trained translators that come with the package.
 
-`python -m tf_i2i.models` lists them. Each is a folder that the verbs use like
-a run: `--model=twingan-toy`. This module does not import TensorFlow.
+`python -m tf_i2i.models` lists them. Each translator is a folder that
+the commands accept like a run: `--model=twingan-toy`. This module does not
+import TensorFlow.
 """
 
 from pathlib import Path

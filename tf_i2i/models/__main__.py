@@ -1,4 +1,4 @@
-"""python -m tf_i2i.models: list the translators that come with the package.
+"""python -m tf_i2i.models: lists the translators that come with the package.
 
 python -m tf_i2i.models
 python -m tf_i2i.translate --model=twingan-toy --input=me.jpg --output=.

@@ -31,7 +31,7 @@ def normal_kernels(width=1.0):
 def norm_relu(norms, i, x, training):
     """Returns the ReLU of `x`.
 
-    If the list `norms` is not empty, `norms[i]` normalizes `x` before.
+    If the list `norms` is not empty, `norms[i]` normalizes `x` first.
     """
     if norms:
         x = norms[i](x, training=training)

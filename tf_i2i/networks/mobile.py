@@ -65,7 +65,7 @@ class _Separable(Network):
 
 
 class MobileGenerator(Network):
-    """Translates images by a small U-Net with added skip connections.
+    """Translates images by a small U-Net, whose skip connections are added.
 
     Three convolutions halve the side of the images. Residual blocks follow.
     Then the side is doubled three times.

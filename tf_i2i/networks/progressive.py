@@ -54,7 +54,7 @@ def _block(blocks, size):
     """Returns the list of convolutions at a size.
 
     The blocks are not stored as a dictionary of lists, because Keras would
-    not save the layers in such lists, without any error.
+    not save the layers in such lists, and would raise no error.
 
     Args:
         blocks: dictionary of convolutions; the keys are "SIZE_INDEX".

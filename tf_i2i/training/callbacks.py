@@ -30,12 +30,10 @@ class Every:
         self.last = images_shown // self.images
 
     def due(self, images_shown):
-        """Returns whether `images` more images were shown since the last call.
+        """Returns whether another multiple of `images` has been reached.
 
-        More precisely, it returns whether the number of images shown has
-        reached another multiple of `images`.
-
-        The last call is the last call of `due` or of `start`.
+        The result is True if the number of images shown has reached it since
+        the last call of `due` or of `start`.
         """
         now = images_shown // self.images
         due = now > self.last

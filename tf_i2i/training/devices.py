@@ -160,8 +160,8 @@ class Workers:
     def watched(self):
         """Context in which a lost worker causes a `UserError`.
 
-        TensorFlow detects a broken connection immediately. It detects a worker
-        that no longer answers after ten seconds.
+        TensorFlow detects a broken connection immediately. It takes ten
+        seconds to detect a worker that no longer answers.
 
         Raises:
             UserError: another worker is lost. This error replaces

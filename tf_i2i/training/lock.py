@@ -38,8 +38,8 @@ def locked(run_dir, log):
             lock files.
 
     Raises:
-        UserError: another process trains in the run directory, or it cannot
-            be written.
+        UserError: another process trains in the run directory, or the
+            directory cannot be written.
     """
     run_dir = Path(run_dir)
     existed = run_dir.exists()

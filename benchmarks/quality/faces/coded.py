@@ -1,16 +1,18 @@
-"""A shared discrete code: what is said of a person, then drawn in parts.
+"""Translates faces to avatars by a discrete code that both domains share.
 
     photo --frozen EfficientNet-Lite0--> maps --heads--> code --drawer--> avatar
 
-The code says: outline of the hair (one of CUTS), glasses, facial hair, mouth
-(one of some), and the colours of skin, hair and clothes. The drawer gives soft
-masks of PARTS parts and their colours: flat drawings are made so. It learns
-from avatars alone, the heads from pseudo pairs (pseudo.py).
+The code describes a person by the outline of the hair (one of CUTS classes),
+glasses, facial hair, mouth (one of MOUTHS classes), and the colours of skin,
+hair and clothes. The heads are classifiers and regressions that predict the
+code of a photo. They are trained on pseudo pairs (pseudo.py). The drawer is a
+network that computes soft masks and colours of PARTS parts of the avatar. It is
+trained on avatars alone.
 
     python coded.py heads NAME
     python coded.py drawer NAME key=value ...
     python coded.py compose NAME
-    python coded.py test NAME HEADS DRAWER
+    python coded.py test NAME HEADS DRAWER SIZE WIDTH
 """
 
 import json
@@ -54,7 +56,7 @@ COLOURS = ("skin", "hair", "clothes")
 
 
 def codes():
-    """Kinds and colours of every pseudo partner, and the images."""
+    """Returns codes and images of all pseudo partners, and caches them."""
     path = y.WORK / "cache" / "codes.npz"
     if path.exists():
         return dict(np.load(path))
@@ -110,7 +112,7 @@ def codes():
 
 
 def tints(hair):
-    """The palette's colour of each; of the bald, the nearest to the skin."""
+    """Returns the index of the palette's colour nearest to each hair colour."""
 
     return ((hair[:, None].astype(float) - PALETTE) ** 2).sum(-1).argmin(1)
 
@@ -208,7 +210,7 @@ def keep(name, minutes, c):
 
 
 def cells(x, count):
-    """Means over `count` x `count` cells, `[N, count * count * C]`."""
+    """Returns means over `count` x `count` cells, `[N, count * count * C]`."""
     s = x.shape[1] // count
     x = x.astype(np.float32).reshape(len(x), count, s, count, s, -1)
     return x.mean((2, 4)).reshape(len(x), -1)
@@ -219,11 +221,11 @@ def flat(x):
 
 
 def features(a, b, thumbs):
-    """Vectors for the heads: the whole head, eyes, chin, and colours.
+    """Returns the inputs of `HEADS`: vectors of face, eyes, chin and colours.
 
     Args:
         a, b: maps of stage3 `[N, 24, 24, 40]` and stage5 `[N, 12, 12, 112]`.
-        thumbs: uint8 `[N, 16, 16, 3]`.
+        thumbs: uint8 `[N, 16, 16, 3]`, the images reduced to thumbnails.
     """
     low = a[:, 12:20, 7:17].astype(np.float32)
     low = low.reshape(len(a), 4, 2, 5, 2, -1).mean((2, 4))
@@ -238,7 +240,7 @@ def features(a, b, thumbs):
 
 
 def fit_heads(name, views=4):
-    """Fits linear heads on `views` views; writes runs/NAME_test.npz."""
+    """Fits heads; writes their outputs for test faces to runs/NAME_test.npz."""
     with np.load(y.WORK / "cache" / "maps.npz") as file:
         m = dict(file)
     k = codes()
@@ -363,7 +365,11 @@ def fit_drawer(name):
 
 
 def sharpened(out, temperature=0.0):
-    """Heads' outputs -> codes: the likeliest of each kind, or soft ones."""
+    """Returns codes from the heads' outputs.
+
+    With `temperature` 0 the most probable class of each kind is selected.
+    Otherwise the probabilities of the classes are returned.
+    """
     parts = []
     for h, m in KINDS.items():
         if temperature:
@@ -423,8 +429,9 @@ def test(name, heads, drawn_by, size, width):
 def compose(name):
     """Draws the codes of runs/NAME_test.npz without a network.
 
-    Of each code, the training avatar that fits best is taken and painted.
-    Writes runs/NAME_composed.npy and two sheets of images; prints scores.
+    For each code, the training avatar that fits best is taken, and its skin and
+    hair are recoloured. Writes runs/NAME_composed.npy and two sheets of images;
+    prints scores.
     """
     out = dict(np.load(y.WORK / "runs" / f"{name}_test.npz"))
     k = codes()

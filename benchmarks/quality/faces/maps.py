@@ -1,8 +1,9 @@
-"""Frozen EfficientNet-Lite0 maps of augmented train faces, and of test faces.
+"""Computes EfficientNet-Lite0 feature maps of the faces in photos.
 
-Each train face is seen VIEWS times: shifted, scaled, mirrored, recoloured, on
-its own ground, a plain one or another photo's. The avatar to draw is mirrored
-with it and otherwise stays where it is: crops shall not matter.
+The network is frozen. Test faces are not augmented. Each training face has
+VIEWS augmented views, which are shifted, rotated, scaled and recoloured; every
+second view is mirrored. The background is the photo's own, a single colour or
+another photo. The maps are written to cache/maps.npz.
 """
 
 import csv
@@ -23,7 +24,7 @@ TAPS = ("stage3", "stage5")
 
 
 def view(image, mask, ground, rng, mirrored):
-    """One augmented photo [IN, IN, 3]."""
+    """Returns an augmented view of a photo, uint8 `[IN, IN, 3]`."""
     side = image.shape[0]
     scale = rng.uniform(0.84, 1.06)
     turn = rng.uniform(-6, 6)

@@ -1,14 +1,19 @@
 """Pseudo pairs: for each photo, an avatar that might be of that person.
 
-Nothing here reads a label. Rules on landmarks, mask and colour find the
-clearest cases of glasses, beards, ... ; a linear classifier on frozen features
-of the crop learns from these (self-training) and ranks all photos; the shares
-are those that somebody sees who looks at a hundred photos. The avatar's side
-is read from its flat colours. The avatar nearest in what is left (outline of
-the hair, clothes, mouth) is taken, its skin and hair painted in the colours
-nearest to the photo's.
+The pairs are made without labels. Rules about landmarks, mask and colours find
+the clearest cases of glasses, beards and other attributes. A linear classifier
+of frozen features of the crop is trained on these cases (self-training) and
+ranks all photos. The photos ranked first get the attribute, by the fraction in
+SHARES, which a person estimated from a hundred photos. The attributes of
+avatars are read from their flat colours. Of the avatars that share the most
+attributes, the one with the most similar outline of the hair, clothes and mouth
+is taken. Its skin and hair get the colours that are nearest to those of the
+photo.
 
-    python pseudo.py    # cache/pairs.npz: targets, 128 px; agreement printed
+    python pseudo.py
+
+The command writes cache/pairs.npz, with targets of 128 px, and prints how often
+the attributes agree with the labels.
 """
 
 import functools
@@ -44,12 +49,15 @@ def z(v):
 
 
 def quantile(v, n):
-    """Place of each among the first n."""
+    """Returns the share of the first n values that are below each value."""
     return np.searchsorted(np.sort(v[:n]), v) / n
 
 
 def photos():
-    """Arrays of train and test photos below each other, and train's number."""
+    """Returns arrays about all photos, and the number of training photos.
+
+    In the arrays the training photos come first, then the test photos.
+    """
     d = np.load(y.WORK / "cache" / "described.npz")
     f = {
         k[11:]: np.nan_to_num(
@@ -73,7 +81,11 @@ def deep(n):
 
 
 def taught(score, features, n, top, bottom, rounds=3):
-    """The score that a linear classifier has learned from its clear cases."""
+    """Returns the scores of a linear classifier trained on the clear cases.
+
+    The clear cases are the first n elements with the highest scores (the share
+    `top`) and the lowest scores (the share `bottom`).
+    """
     for _ in range(rounds):
         q = score[:n].argsort().argsort() / n
         yes, no = q > 1 - top, q < bottom
@@ -84,7 +96,10 @@ def taught(score, features, n, top, bottom, rounds=3):
 
 
 def kinds(f, n):
-    """Kind of hair, glasses and facial hair of each photo."""
+    """Returns the kinds of hair, glasses and facial hair of the photos.
+
+    The fourth result is `quantile` with its argument n.
+    """
     e = deep(n)
     nose = f["nose_l"] + 8
     sun = -z(np.minimum(f["lens"], f["under"]) / nose) - z(f["under"] / nose)
@@ -121,7 +136,7 @@ def kinds(f, n):
         return quantile(v, n)
 
     def top(score, share, free):
-        """The best of those that are free, `share` of all."""
+        """Returns the mask of the best free photos, a share of all photos."""
         cut = np.sort(score[:n][free[:n]])[::-1][int(share * n)]
         return free & (score > cut)
 
@@ -161,7 +176,7 @@ def kinds(f, n):
 
 
 def avatar_kinds(a):
-    """The same of avatars, from their flat colours."""
+    """Returns the kinds of hair, glasses and facial hair of avatars."""
     glasses = np.where(
         a["bridge"] < 0.1,
         "none",
@@ -212,7 +227,7 @@ SKINS = np.array(
 
 
 def hair_colour(f):
-    """The palette's colour nearest to a photo's hair."""
+    """Returns the index of the palette's colour for the hair of each photo."""
     light, a, b = f["hair_lab"].T
     chroma = np.hypot(a, b)
     out = np.ones(len(light), int)  # Dark brown.
@@ -229,7 +244,10 @@ def hair_colour(f):
 
 
 def skin_tone(f, q):
-    """A colour on the line through the avatars' skins, by rank."""
+    """Returns skin colours for photos, interpolated between the `SKINS`.
+
+    The position between them is the rank of the photo's skin by lightness.
+    """
     cheeks = np.concatenate([y.photo_cheeks(s)[0] for s in ("train", "test")])
     tone = lab(cheeks)[:, 0] * 0.8 + f["nose_l"] * 0.2
     # Shares of the five skins among the avatars, dark to light.
@@ -245,7 +263,7 @@ def _flattened(raw):
 
 
 def flattened(image):
-    """Each pixel in the nearest of the image's frequent colours; their list."""
+    """Returns the image as indices of its frequent colours, and the colours."""
     keys = image.astype(np.int64) @ (65536, 256, 1)
     values, counts = np.unique(keys, return_counts=True)
     main = values[counts > 110]
@@ -264,7 +282,7 @@ EYES = (YY > 0.34) & (YY < 0.475) & (XX > 0.34) & (XX < 0.66)
 
 
 def painted(image, skin, hair, new_skin, new_hair):
-    """An avatar with another skin, and other hair unless `new_hair` is None."""
+    """Returns an avatar with new colours of skin and, unless None, of hair."""
     index, main = _flattened(image.tobytes())
     out = main[index]
     s = (main @ skin) / (skin @ skin)
@@ -298,7 +316,7 @@ def painted(image, skin, hair, new_skin, new_hair):
 
 
 def plainness(images, a_glasses):
-    """How far eyes and brows are from the most frequent ones, `[N]`."""
+    """Returns how much eyes and brows differ from the usual ones, `[N]`."""
     # Plain faces: what eyes and brows look like most often, by their darkness.
     light = images[:, 84:122, 80:176].astype(np.float32).max(-1)
     light /= light.max((1, 2), keepdims=True)

@@ -1,8 +1,9 @@
-"""What masks, landmarks, colours and frozen features say of faces and avatars.
+"""Describes faces and avatars by masks, landmarks, colours and features.
 
 Two networks of MediaPipe (Apache-2.0) run in LiteRT: the selfie segmenter and
 the face mesh, both taken from the PyPI wheel `mediapipe` 0.10.14, which is not
-imported. No label is read here.
+imported. No label is read here. The results are written to regions.npz,
+described.npz and deep.npz in the folder cache/.
 
     python regions.py SEGMENTER.tflite LANDMARKS.tflite
 """
@@ -37,7 +38,7 @@ def box(image, y0, y1, x0, x1):
 
 
 def mode(pixels):
-    """The most frequent colour, and its share."""
+    """Returns the most frequent colour of pixels, and its share."""
     keys = pixels.astype(np.int64) @ (65536, 256, 1)
     values, counts = np.unique(keys, return_counts=True)
     best = values[counts.argmax()]
@@ -51,7 +52,7 @@ INNER = ((XX - 0.5) / 0.20) ** 2 + ((YY - 0.46) / 0.19) ** 2 < 1
 
 
 def avatar(image):
-    """Numbers of one avatar [256, 256, 3] by name."""
+    """Returns a dictionary of measurements of an avatar `[256, 256, 3]`."""
 
     def far(x, c):
         return np.abs(x.astype(int) - c).max(-1)
@@ -156,7 +157,7 @@ TEMPLATE = np.float32([[0.414, 0.4416], [0.587, 0.441], [0.5012, 0.632]]) * S
 
 
 def aligned(image, mask, points):
-    """Turned and scaled so that eyes and mouth are where they mostly are."""
+    """Returns image, mask and landmarks, aligned with the avatars' faces."""
     mine = np.float32(
         [
             points[[33, 133]].mean(0),
@@ -186,7 +187,7 @@ def patch(tones, points, ids, radius):
 
 
 def face(image, mask, points):
-    """The like of a photo."""
+    """Returns a dictionary of measurements of the face in a photo."""
     image, mask, p = aligned(image, mask, points)
     tones = rgb2lab(image)
     grey = cv2.GaussianBlur(tones[..., 0], (0, 0), 1.0)
@@ -345,7 +346,11 @@ def runner(path):
 
 
 def landmarks(run, image, box):
-    """468 x 2 points in pixels of `image` (uint8) and the presence logit."""
+    """Returns landmarks `[468, 2]` in pixels of the image, and a logit.
+
+    The logit is above 0 if the network detects a face within `box`, which is
+    (x, y, side).
+    """
     x0, y0, side = box
     cut = Image.fromarray(image).resize(
         (192, 192), Image.BILINEAR, box=(x0, y0, x0 + side, y0 + side)
@@ -388,7 +393,7 @@ def find_regions(segmenter, mesh):
 
 
 def embed_crops(images, masks, points, look):
-    """Frozen features of eyes, chin and head, by name."""
+    """Returns a dictionary of frozen features of eyes, chin and head."""
     crops = {k: [] for k in CROPS}
     for image, mask, places in zip(images, masks, points, strict=True):
         image, mask, _ = aligned(image, mask, places)

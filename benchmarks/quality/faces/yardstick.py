@@ -1,14 +1,16 @@
-"""Does an avatar show who was in the photo? Attributes, skin, style, copies.
+"""Scores avatars by attributes, skin colour, style and copies.
 
-A small network learns hair, hair colour, glasses and facial hair from labels
-of *avatars only*, and reads translations of faces whose truth is known. It
-never sees a photo or a translation in training, and trains no translator.
+A small network is trained to classify hair, hair colour, glasses and facial
+hair from avatars and their labels *only*. It then classifies translations of
+photos whose true attributes are known. No photo or translation is used to train
+this network, and the network is not used to train translators.
 
     python yardstick.py baselines
     python yardstick.py score NAME IMAGES.npy   # uint8 [196, S, S, 3]
 
-TF_I2I_DATA names the folder that holds `synthfaces`, FACES_WORK the folder
-for everything that these scripts write.
+The environment variable TF_I2I_DATA names the folder that contains
+`synthfaces`. FACES_WORK names the folder for everything that these scripts
+write.
 """
 
 import csv
@@ -35,7 +37,7 @@ CHEEKS = (
 
 
 def load(domain, split, side=SIDE):
-    """uint8 [N, side, side, 3], and file names, sorted."""
+    """Returns images, uint8 `[N, side, side, 3]`, and file names, in order."""
     cache = WORK / "cache" / f"{domain}_{split}_{side}.npz"
     if not cache.exists():
         files = sorted((DATA / domain / split).iterdir())
@@ -51,7 +53,7 @@ def load(domain, split, side=SIDE):
 
 
 def table(name, split):
-    """Rows of a CSV by file name."""
+    """Returns a dictionary from file names to rows of a CSV file."""
     with open(DATA / name, newline="") as file:
         return {
             r["file"]: r for r in csv.DictReader(file) if r["split"] == split
@@ -76,7 +78,7 @@ def resized(images, side=SIDE):
 
 
 def reader():
-    """The network, trained once and kept."""
+    """Returns the classifier and class names; trains it at the first use."""
     import keras
     import tensorflow as tf
 
@@ -104,7 +106,7 @@ def reader():
     }
 
     def view(image, label):
-        """Blurred, moved, mirrored: as translations may be."""
+        """Augments an image by changes that translations may show."""
         image = tf.cast(image, tf.float32)
         side = tf.random.uniform((), 20, SIDE + 30, tf.int32)
         side = tf.minimum(side, SIDE)
@@ -131,7 +133,7 @@ def reader():
 
 
 def read(net, names, images):
-    """Attribute -> array of names."""
+    """Returns a dictionary from attributes to names of predicted classes."""
     out = net.predict(resized(images).astype(np.float32), 128, verbose=0)
     return {h: np.array(names[h])[out[h].argmax(1)] for h in HEADS}
 
@@ -141,7 +143,7 @@ def lightness(rgb):
 
 
 def photo_cheeks(split="test"):
-    """Median colour of both cheeks by landmarks, [N, 3]; and who is seen."""
+    """Returns cheek colours of photos `[N, 3]`, and which faces were seen."""
     r = np.load(WORK / "cache" / "regions.npz")
     images, _ = load("face", split, 256)
     found = []
@@ -171,7 +173,7 @@ def avatar_cheeks(images):
 
 
 def score(images, split="test", photos=False):
-    """Everything of translations of all faces of a split, in their order."""
+    """Returns all scores of translations of a split's faces, in their order."""
     from scipy.stats import spearmanr
 
     from tf_i2i.features import load_features
@@ -238,7 +240,7 @@ def show(name, scores):
 
 
 def grid(rows, path, side=96, count=8):
-    """Pictures below each other: lists of uint8 images."""
+    """Writes rows of uint8 images as one image file."""
     sheet = Image.new("RGB", (count * side, len(rows) * side))
     for j, row in enumerate(rows):
         for i in range(count):

@@ -12,7 +12,7 @@ from tf_i2i.metrics.checks import inverted
 
 
 def compute(judge, candidate):
-    """Returns diversity, change and luminance of outputs against inputs."""
+    """Returns the outputs' diversity, change and luminance correlation."""
     pair = candidate.outputs, judge.evidence.inputs
     return {
         "spread": collapsed(*pair),

@@ -9,7 +9,7 @@ from tf_i2i.metrics.copying import nearest_distance
 
 
 def compute(judge, candidate):
-    """Returns distances of the outputs to training and test images."""
+    """Returns the copy rate, and distances to training and test images."""
     e = judge.evidence
     scores = copying_scores(
         judge.vectors(candidate.outputs, PLACES),

@@ -11,7 +11,7 @@ from tf_i2i.metrics.retrieval import retrieval
 
 
 def compute(judge, candidate):
-    """Returns the diversity of outputs, and their recall of the partners."""
+    """Returns the outputs' diversity, and how often they retrieve partners."""
     e = judge.evidence
     taps = [judge.features.taps(outputs) for outputs in candidate.several]
     partners = e.truth if e.truth is not None else e.inputs

@@ -1,4 +1,4 @@
-"""Sensitivity of the translation back to invisible disturbances."""
+"""Effect of invisible disturbances on the second half of a round trip."""
 
 from tf_i2i.evaluation.measure import ROUND_TRIP
 from tf_i2i.evaluation.measure import SENSITIVITY
