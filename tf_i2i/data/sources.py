@@ -66,7 +66,7 @@ class FolderSource:
         return len(self._files)
 
     def key(self):
-        """Returns the folder, and the files' names, sizes and times as text."""
+        """Returns the folder and the files' names, sizes and times as text."""
         lines = [f"folder {self.path}"]
         for file in self._files:
             lines.append(f"{file.as_posix()} {_state(self.path / file)}")

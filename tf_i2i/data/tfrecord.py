@@ -112,7 +112,7 @@ class TFRecordSource:
             ) from error
 
     def key(self):
-        """Returns the feature, and the files' names, sizes and times as text."""
+        """Returns the feature and the files' names, sizes and times as text."""
         lines = [f"tfrecord {self._root} {self._feature}"]
         for file in self._files:
             stat = (self._root / file).stat()
