@@ -6,6 +6,7 @@ import pytest
 
 from tf_i2i import configs
 from tf_i2i import configuration
+from tf_i2i.methods import UnpairedTranslator
 from tf_i2i.methods.registry import methods
 from tf_i2i.training import settings
 
@@ -24,7 +25,7 @@ def configure(tmp_path, text, *bindings):
 @pytest.mark.parametrize("name", methods())
 def test_a_method_alone_trains_with_its_own_adam(name, tmp_path):
     found = configure(tmp_path, f"train.model = @{name}")
-    for setting, value in methods()[name].adam.items():
+    for setting, value in methods()[name].adam_values().items():
         assert found[f"Adam.{setting}"] == str(value)
     assert found["train.translator_optimizer"] == "@Adam"
     assert found["train.augmentation"] == "@Augmentation()"
@@ -44,12 +45,50 @@ def test_a_bound_learning_rate_wins(tmp_path):
     assert found["Adam.beta_2"] == "0.999"
 
 
-def test_a_run_keeps_the_adam_that_it_began_with(tmp_path):
-    (tmp_path / "run").mkdir()
-    saved = "train.model = @CycleGAN\nAdam.learning_rate = 0.001\n"
-    (tmp_path / "run" / "config.gin").write_text(saved)
+def test_both_optimizers_may_have_scopes(tmp_path):
+    text = (
+        "train.model = @CycleGAN\n"
+        "train.translator_optimizer = @g/Adam\n"
+        "train.critic_optimizer = @d/Adam\n"
+        "g/Adam.learning_rate = .3\n"
+    )
+    found = configure(tmp_path, text)
+    assert found["g/Adam.learning_rate"] == "0.3"
+    assert found["d/Adam.learning_rate"] == "0.0002"
+    assert found["g/Adam.beta_2"] == "0.999"
+    assert "Adam.learning_rate" not in found
+
+
+@pytest.mark.parametrize(
+    ("saved", "checkpoint", "expected"),
+    [
+        # The values that earlier versions had for all methods.
+        ("0.001", True, "0.001"),
+        # A flag that is not repeated is a difference, which is refused later.
+        ("0.01", True, "0.0002"),
+        # Nothing was trained: the file is of a start that failed.
+        ("0.001", False, "0.0002"),
+    ],
+)
+def test_a_run_of_an_earlier_version_keeps_its_adam(
+    tmp_path, saved, checkpoint, expected
+):
+    run_dir = tmp_path / "run"
+    (run_dir / "checkpoints").mkdir(parents=True)
+    if checkpoint:
+        (run_dir / "checkpoints" / "step-000000001.weights.h5").touch()
+    text = f"train.model = @CycleGAN\nAdam.learning_rate = {saved}\n"
+    (run_dir / "config.gin").write_text(text)
     found = configure(tmp_path, "train.model = @CycleGAN")
-    assert found["Adam.learning_rate"] == "0.001"
+    assert found["Adam.learning_rate"] == expected
+
+
+def test_a_method_may_state_some_values_of_adam():
+    class Own(UnpairedTranslator):
+        adam = {"learning_rate": 2e-4}
+
+    values = {"learning_rate": 2e-4, "beta_1": 0.5, "beta_2": 0.99}
+    assert Own.adam_values() == values
 
 
 def test_no_augmentation_is_the_default_one(tmp_path):

@@ -318,7 +318,7 @@ def test_training_neighbours_begin_with_the_nearest():
         110,
         100,
     ]
-    assert caption.endswith("distances 1 to 2.")
+    assert caption.endswith("from 1 to 2.")
 
 
 def test_interpolations_and_sizes():

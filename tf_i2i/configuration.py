@@ -30,6 +30,7 @@ from tf_i2i.methods.base import UnpairedTranslator
 from tf_i2i.methods.registry import methods
 from tf_i2i.training import phases
 from tf_i2i.training import settings
+from tf_i2i.training.checkpoints import Checkpoints
 from tf_i2i.training.devices import PRECISIONS
 from tf_i2i.training.devices import fastest_precision
 from tf_i2i.training.run_config import RunConfig
@@ -63,6 +64,10 @@ def _former(start_size=None, taps=None):
     Older .gin files have these settings. `check_moved` checks their values.
     """
 
+
+OPTIMIZERS = ("translator_optimizer", "critic_optimizer")
+# Values of `Adam` in earlier versions, where a configuration set none.
+FORMER_ADAM = {"learning_rate": 1e-3, "beta_1": 0.5, "beta_2": 0.99}
 
 # gin searches these folders too, so that a .gin file can include a shipped
 # config by its name alone.
@@ -124,7 +129,7 @@ def configure(run_dir, files=(), bindings=(), allow_imports=False):
                 notes += more
         if given("augmentation") is None:
             gin.parse_config("train.augmentation = @Augmentation()")
-        _bind_optimizer(settings.saved_bindings(_config_of(run_dir)))
+        _bind_adam(run_dir)
         gin.finalize()
     except UserError:
         raise
@@ -192,46 +197,64 @@ def _within_shipped(text, path):
     return text
 
 
-def _bind_optimizer(saved):
+def _bind_adam(run_dir):
     """Binds the settings of `Adam` that the configuration does not set.
 
-    A resumed run keeps its values. A new run gets the values of its method.
+    They get the values of the method. A run of an earlier version, which had
+    the same values for all methods, keeps those.
 
     Args:
-        saved: dictionary of the bindings in the run's config.gin; empty for a
-            new run.
+        run_dir: folder of the run, which may not exist yet.
     """
-    sides = ("translator_optimizer", "critic_optimizer")
-    if optimizers.adam not in [_referred(side) for side in sides]:
-        return
+    scopes = {
+        scope
+        for scope, target in map(_reference, OPTIMIZERS)
+        if target is optimizers.adam
+    }
+    if "" in scopes:
+        scopes = {""}  # A scope that sets no value has that without scope.
+    saved = {}
+    if Checkpoints(run_dir).paths():
+        saved = settings.saved_bindings(_config_of(run_dir))
     # If the model is built by a function, the method's class is unknown, so
     # the values of the base class are used.
-    values = getattr(_referred("model"), "adam", UnpairedTranslator.adam)
+    _, model = _reference("model")
+    values = getattr(model, "adam_values", UnpairedTranslator.adam_values)()
     bound = given_settings()
     for name, value in values.items():
-        key = f"Adam.{name}"
-        if key not in bound:
-            gin.bind_parameter(key, _literal(saved.get(key), value))
+        key, former = f"Adam.{name}", FORMER_ADAM[name]
+        if key in bound:
+            continue
+        if _literal(saved.get(key)) == former:
+            value = former
+        for scope in scopes:
+            scoped = f"{scope}/{key}" if scope else key
+            if scoped not in bound:
+                gin.bind_parameter(scoped, value)
 
 
-def _referred(name):
-    """Returns the function or class that a setting of `train` refers to.
+def _reference(name):
+    """Returns what a setting of `train` refers to.
 
-    If the setting is not a reference, the result is None.
+    Returns:
+        Pair: the scope, "" for none; and the function or class, None if the
+        setting is not a reference.
     """
     value = given(name)
     # The value may be a reference to a macro, whose value may again be a macro.
     while repr(value).startswith("%"):
         value = gin.query_parameter(f"{repr(value)[1:]}/macro.value")
-    return getattr(getattr(value, "configurable", None), "wrapped", None)
+    target = getattr(getattr(value, "configurable", None), "wrapped", None)
+    scope, _, _ = repr(value).lstrip("@").rpartition("/")
+    return scope, target
 
 
-def _literal(text, otherwise):
-    """Returns the Python value of a text; `otherwise` if it is no literal."""
+def _literal(text):
+    """Returns the Python value of a text, or None if it is no literal."""
     try:
         return ast.literal_eval(text)
     except (TypeError, ValueError, SyntaxError):
-        return otherwise
+        return None
 
 
 def _default_references():
@@ -426,7 +449,7 @@ def check_moved(model):
         own = getattr(model, attribute, None)
         if None in (found, own):
             continue
-        value = _literal(found, own)
+        value = _literal(found)
         if (tuple(value) if isinstance(value, list) else value) != own:
             raise UserError(
                 f"`{name}` must be removed, because the phases follow the "

@@ -91,23 +91,25 @@ def name_outputs(inputs, output):
     suffix = Path(output).suffix.lower()
     if suffix in IMAGE_SUFFIXES and not Path(output).is_dir():
         return _name_one(inputs, Path(output), suffix)
-    wanted = Counter(_folded(name.with_suffix("")) for name in inputs.values())
+    wanted = Counter(
+        _fold_case(name.with_suffix("")) for name in inputs.values()
+    )
     outputs, taken = {}, set()
     for path, name in inputs.items():
         stem = name.with_suffix("")
-        if wanted[_folded(stem)] > 1:
+        if wanted[_fold_case(stem)] > 1:
             stem = name
         target = stem.with_name(f"{stem.name}.png")
         number = 1
-        while _folded(target) in taken:
+        while _fold_case(target) in taken:
             number += 1
             target = stem.with_name(f"{stem.name}-{number}.png")
-        taken.add(_folded(target))
+        taken.add(_fold_case(target))
         outputs[path] = Path(output) / target
     return outputs
 
 
-def _folded(path):
+def _fold_case(path):
     """Returns a path as text in lower case.
 
     Names are compared in this form because on some file systems `Me` and `me`

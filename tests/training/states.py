@@ -11,9 +11,12 @@ def lines(run_dir):
     return path.read_text().splitlines() if path.exists() else []
 
 
-def state(run_dir):
-    """Name of the newest checkpoint, and all arrays in it."""
-    newest = Checkpoints(run_dir).paths()[-1]
+def state(run_dir, step=None):
+    """Name of a checkpoint, the newest by default, and all arrays in it."""
+    paths = Checkpoints(run_dir).paths()
+    if step is not None:
+        paths = [p for p in paths if p.name.startswith(f"step-{step:09d}.")]
+    newest = paths[-1]
     arrays = {}
 
     def visit(name, item):

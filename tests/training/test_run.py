@@ -64,9 +64,9 @@ def started(folders, run_dir, params=()):
         yield process
 
 
-def finish(folders, run_dir):
-    """What the verb prints until it ends, well."""
-    with started(folders, run_dir) as process:
+def finish(folders, run_dir, params=()):
+    """What the command prints until it ends, without an error."""
+    with started(folders, run_dir, params) as process:
         output, _ = process.communicate()
     assert process.returncode == 0, output
     return output
@@ -78,8 +78,9 @@ def wait_for(process, condition):
         time.sleep(0.01)
 
 
-def assert_same_state(one, other):
-    (name, arrays), (its_name, its_arrays) = state(one), state(other)
+def assert_same_state(finished, other, step=None):
+    name, arrays = state(finished, step)
+    its_name, its_arrays = state(other)
     assert name == its_name
     assert arrays.keys() == its_arrays.keys()
     for key, array in arrays.items():
@@ -88,9 +89,9 @@ def assert_same_state(one, other):
 
 @pytest.fixture(scope="module")
 def finished(folders):
-    """A run of forty steps that nothing disturbed."""
+    """A run of forty steps that nothing disturbed, with all checkpoints."""
     run_dir = folders / "finished"
-    return run_dir, finish(folders, run_dir)
+    return run_dir, finish(folders, run_dir, ["train.keep = 99"])
 
 
 def kill_and_resume(folders, finished, tmp_path, at):
@@ -121,8 +122,10 @@ def test_sigterm_saves_and_says_so(folders, finished, tmp_path):
     step = int(re.search(r"saved at step (\d+)", output)[1])
     assert 3 <= step < 40
     assert state(tmp_path)[0] == f"step-{step:09d}.weights.h5"
-    train.main(flags(folders, tmp_path))
-    assert_same_state(finished[0], tmp_path)
+    # The next step of which there is a checkpoint: each fifth has one.
+    step = -(-step // 5) * 5
+    train.main(flags(folders, tmp_path, [f"train.steps = {step}"]))
+    assert_same_state(finished[0], tmp_path, step)
 
 
 def test_a_finished_run_explains_itself(finished):
@@ -139,7 +142,9 @@ def test_a_finished_run_explains_itself(finished):
     rows = [json.loads(line) for line in lines(run_dir)]
     assert [row["step"] for row in rows] == list(range(1, 41))
     assert rows[-1]["images_shown"] == 80
-    assert len(list((run_dir / "checkpoints").iterdir())) == 2
+    steps = [path.name[5:14] for path in (run_dir / "checkpoints").iterdir()]
+    ends = {16, 24, 40}  # Of phases.
+    assert {*map(int, steps)} == {*range(5, 41, 5)} | ends
     (events,) = (run_dir / "events").glob("events.out.tfevents*")
     assert b"losses/gan_selfie" in events.read_bytes()
     assert "python -m tf_i2i.translate --run_dir=" in output

@@ -57,7 +57,8 @@ class UnpairedTranslator(TwoSidedModel):
     # Whether `translate` takes only images of `image_size`.
     fixed_size = False
     # Arguments of `optimizers.adam`, from the method's paper. They are used
-    # unless `compile` or a .gin file gives others.
+    # unless `compile` or a .gin file gives others. A method may state some of
+    # them; the values here are used for the others.
     adam = {"learning_rate": 1e-3, "beta_1": 0.5, "beta_2": 0.99}
     # Whether the inputs of critics are images. If they are not, `compile`
     # raises an error when an augmentation for critics is given.
@@ -203,6 +204,11 @@ class UnpairedTranslator(TwoSidedModel):
         if self.directions == DIRECTIONS:
             return [*rows, self.cycle(images, domain)]
         return [*rows, images]
+
+    @classmethod
+    def adam_values(cls):
+        """Returns the arguments of `optimizers.adam` for this method."""
+        return UnpairedTranslator.adam | cls.adam
 
     def check_direction(self, direction, style=None):
         """Raises an error for an unknown direction or an unsupported style.

@@ -253,7 +253,7 @@ class TwoSidedModel(keras.Model):
                 f"Received: {self.critic_augmentation}"
             )
         translator_optimizer, critic_optimizer = (
-            keras.optimizers.get(given or adam(**self.adam))
+            keras.optimizers.get(given or adam(**self.adam_values()))
             for given in (translator_optimizer, critic_optimizer)
         )
         super().compile(optimizer=translator_optimizer, jit_compile=jit_compile)
