@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tf_i2i import distill
 from tf_i2i import doctor
 from tf_i2i import evaluate
 from tf_i2i import export
@@ -119,6 +120,21 @@ def test_export(run, tmp_path):
     export.main([*run.flags, f"--output={tmp_path / 'saved'}"])
     (report,) = tmp_path.rglob("parity.json")
     assert json.loads(report.read_text())["accepted"]
+
+
+@pytest.mark.slow
+def test_distill(run, tmp_path, refuses):
+    small = ("Student.width = .1", "Student.blocks = 1")
+    short = ("single_phase.images = 8", "train.precision = 'float32'")
+    flags = [f"--gin_param={line}" for line in (*small, *short)]
+    given = [*run.flags, *flags, f"--student={tmp_path / 'small'}"]
+    if "a_to_b" in STYLED.get(run.name, ()):
+        with refuses("--run_dir"):
+            distill.main(given)
+        return
+    distill.main(given)
+    report = json.loads((tmp_path / "small" / distill.REPORT).read_text())
+    assert report["a_to_b"]["scores"]["student"]
 
 
 def test_neighbours(run, tmp_path, refuses):
