@@ -20,7 +20,7 @@ EXTRAS = {
     # TFDS imports importlib_resources without saying that it needs it.
     "tfds": ["tensorflow-datasets>=4.9.10", "importlib_resources>=6"],
 }
-# Too large, or too special, to come with the tests.
+# These extras are large or seldom needed. The tests do without them.
 MORE_EXTRAS = {
     "onnx": ["tf2onnx>=1.17", "onnx>=1.20", "onnxruntime>=1.23"],
     "serving": ["tensorflow-serving-api>=2.21"],

@@ -1,4 +1,4 @@
-"""The pictures of `your_own_folders.md`, from the toy faces.
+"""Draws the pictures in `your_own_folders.md` from the toy faces.
 
 python docs/pictures/make.py
 """
