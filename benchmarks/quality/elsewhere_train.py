@@ -129,8 +129,7 @@ class _Row:
         for domain, path in self._images().items():
             found = _images(self.packed / path)
             self.counts.append(len(found))
-            # The program takes this number of images only, because it was
-            # compiled for it.
+            # The compiled program accepts exactly this number of images.
             count = self.told["counts"][domain]
             found = found[np.arange(count) % len(found)]
             self.images.append(jax.device_put(found))

@@ -506,7 +506,7 @@ def _side(result):
 
 
 def _lines(direction, rows):
-    """Yields the lines of a direction's table, for all rows with results."""
+    """Yields the lines of a direction's table, one for each result."""
     rows = {n: [r for r in rs if direction in r] for n, rs in rows.items()}
     rows = {name: results for name, results in rows.items() if results}
     if not rows:

@@ -198,8 +198,8 @@ def examine(source, letter, fit="crop"):
             kind = _describe_file(source.path / item.name, row)
         names.append(item.name)
         kinds.append(sys.intern(kind))
-        # The thumbnail is part of the hash, because the two images of a toy
-        # face's identity, one per domain, have the same `content`.
+        # A toy face has the same `content` in both domains. The thumbnail is
+        # hashed too, so that its two images do not count as duplicates.
         hashed = item.content.encode() + row["thumbnail"].tobytes()
         digests.append(hashlib.blake2b(hashed, digest_size=16).digest())
         given.append(item.split)

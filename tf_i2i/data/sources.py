@@ -191,7 +191,7 @@ class ToyFacesSource:
         return f"toy {toy_faces.VERSION} {self.domain} {self._counts}"
 
     def identities(self, split):
-        """Returns the numbers of the people in a split, int64 `[count]`."""
+        """Returns the identity of each person in a split, int64 `[count]`."""
         if split == "test":
             return np.arange(self._counts["test"])
         first = 0 if split == "val" else self._counts["val"]

@@ -31,7 +31,8 @@ ROWS = {
     "real test images; their distance is the best value for two sets of this "
     "size",
 }
-# `OWN` has the rows of translations, `REAL` those of real target images.
+# Rows of the table of scores: `OWN` are those of the model's translations, and
+# `REAL` those of real target images.
 OWN = ("model", "best")
 REAL = ("truth", "floor")
 # Rows from which `score` is computed.

@@ -193,9 +193,10 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
         doublings = math.log2(side / sides[0])
         if not halved or sides[-1] < 2 or doublings % 1:
             raise UserError(
-                "`CDFT.taps` must be layers whose side is the image's side "
-                "divided by a power of two, at least 2 pixels, and half the "
-                f"side of the layer before. Received: {self.taps}, with "
+                "`CDFT.taps` must be layers whose feature maps halve in side "
+                "from each tap to the next. Each side must be the image's side "
+                "divided by a power of two, and at least 2 pixels. "
+                f"Received: {self.taps}, with "
                 f"sides {sides} for an image of {side} pixels"
             )
         return shapes

@@ -18,7 +18,7 @@ from tf_i2i.images import to_float
 from tf_i2i.images import to_uint8
 from tf_i2i.metrics.arrays import blocks
 
-# Standard deviations of the noise, in levels of 255.
+# Standard deviations of the noise, in grey levels (0 to 255).
 NOISE = (0, 0.1, 0.2, 0.5, 1, 2, 3, 5)
 # Numbers of pixels by which images are shifted.
 SHIFTS = tuple(range(1, 9))

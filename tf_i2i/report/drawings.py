@@ -22,8 +22,8 @@ def line_chart(pairs, end):
 
     Args:
         pairs: list of (images shown, value), finite numbers.
-        end: right end of the axis of images, so that several charts can have
-            the same axis.
+        end: largest number of images shown on the horizontal axis. Charts with
+            the same `end` have the same axis.
 
     Returns:
         SVG text.

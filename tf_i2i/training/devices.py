@@ -211,8 +211,8 @@ def fastest_precision(side=1024, products=4, times=5, gain=1.2):
         products: number of matrix products in a measurement.
         times: number of measurements for each precision. The shortest time is
             used.
-        gain: bfloat16 is chosen if the time of float32 is longer than the
-            time of bfloat16, multiplied by this number.
+        gain: bfloat16 is chosen if it is more than `gain` times as fast as
+            float32.
 
     Returns:
         "mixed_bfloat16" or "float32".

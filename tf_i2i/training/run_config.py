@@ -119,8 +119,8 @@ class RunConfig:
         _check_instance("evaluation", self.evaluation, Evaluation)
         if not {*self.label_maps} <= {*DOMAINS}:
             raise UserError(
-                "`train.label_maps` must hold 'a', 'b' or both, in "
-                f"parentheses. Received: {self.label_maps!r}"
+                "`train.label_maps` must be a tuple of domains, such as "
+                f"('a',) or ('a', 'b'). Received: {self.label_maps!r}"
             )
         check_names(self.domains)
 

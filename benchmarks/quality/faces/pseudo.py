@@ -184,7 +184,6 @@ def avatar_kinds(a):
             a["lens"] < 0.66 * lab(a["skin"])[:, 0] - 3, "sunglasses", "glasses"
         ),
     )
-    # Bangs are dark too, but not eyes' surroundings.
     facial = np.where(
         a["chin"] > 0.5, "beard", np.where(a["lip"] > 0.6, "moustache", "none")
     )

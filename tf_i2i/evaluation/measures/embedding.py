@@ -12,7 +12,7 @@ from tf_i2i.metrics.retrieval import semantic_consistency
 
 
 def compute(judge, candidate):
-    """Returns proxy A-distance, consistency, retrieval and attribute scores."""
+    """Returns the scores of the vectors of the shared encoder."""
     inputs, again, target = candidate.codes
     apart = proxy_a_distance(inputs, target, judge.seed)
     scores = {
