@@ -6,8 +6,9 @@
 
 The images are random. The time of a step is the median of `--steps` steps after
 the first step. `--before` also measures the same config in another checkout,
-alternating `--rounds` times. Compare the ratio, not milliseconds of different
-days.
+alternating `--rounds` times. To compare two
+checkouts, use the printed ratio of their times: milliseconds that were measured
+on different days are not comparable.
 `--profile` writes a trace of the last phase for TensorBoard and prints the
 processor time of each kind of operation.
 """

@@ -28,8 +28,8 @@ def translate_files(
     """Translates image files; images of the same padded shape share batches.
 
     Args:
-        translate_fn: function of uint8 `[N, h, w, 3]`, of a size that the
-            model takes, to uint8 of the same shape.
+        translate_fn: function that maps uint8 `[N, h, w, 3]` to uint8 of the
+            same shape; h and w are a size that the model takes.
         outputs: dictionary from input paths to output paths.
         input_size: `InputSize` of the model.
         batch_size: largest number of images per call of `translate_fn`.

@@ -33,8 +33,8 @@ class OpenedRun:
         phases: phases of the run, in order.
         data: images of the run, as a `RunData` that has not read them yet.
         workers: processes that train the run.
-        bindings: resolved configuration, a dictionary. The keys are names
-            "name.parameter", and the values are texts.
+        bindings: resolved configuration, a dictionary from gin names such as
+            "CycleGAN.width" to their values as strings.
     """
 
     run_dir: Path

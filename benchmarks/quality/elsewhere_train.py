@@ -201,7 +201,7 @@ class _Row:
             self.images,
             [order.next((steps, batch)) for order in orders],
             np.interp(now, known, phase["factors"]).astype(np.float32),
-            # This is the seed of the random crops and mirrors of the call.
+            # The seed of the random crops and flips in these training steps.
             np.int32(self.shown // batch + self.seed * 10_000_000),
             self.frozen[: phase["frozen"]],
         )

@@ -77,8 +77,8 @@ NO_IDENTITY = of("CycleGAN", identity_weight=0.0)
 TWO_BLOCKS = {"residual_blocks": 2, "width": 0.5, "critic_width": 0.5}
 SIX_BLOCKS = TWO_BLOCKS | {"residual_blocks": 6}
 AS_CYCLEGAN = of("AsymGAN", **TWO_BLOCKS)
-# `elsewhere.py` trains these rows on an accelerator, each for the same number
-# of seconds.
+# The following settings are for rows that `elsewhere.py` trains on an
+# accelerator, each for the same number of seconds.
 BATCHES = of("single_phase", batch_size=8, images=60000)
 PARTS_32 = (*LABELS, *BATCHES)
 LONG_64 = (*AT_64, *BATCHES)

@@ -25,7 +25,7 @@ SIDE = 40  # Side in pixels, 32 for training and 8 more for random crops.
 
 
 class Task(NamedTuple):
-    """A task of the lab.
+    """A benchmark task: two folders of images that `lab.py` trains on.
 
     Attributes:
         make: function of `(folder, data_root)` that writes the folders `a/`

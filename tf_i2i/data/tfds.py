@@ -65,7 +65,8 @@ class TfdsSource:
     For a split whose name begins with `train`, the corresponding splits for
     validation and test are used if they exist: for `trainA` these are
     `validationA` and `testA`. The images of any other split, or of a slice, are
-    divided among training, validation and test by their contents.
+    divided among training, validation and test by the hashes of their
+    contents.
 
     Args:
         spec: text of the form that `parse` takes.

@@ -58,7 +58,7 @@ def replace_background(picture, background, margin=align.MARGIN):
 
 
 def paste(photo, picture, face, margin=align.MARGIN):
-    """Pastes an image of a face into a photo, in place of its crop.
+    """Pastes a face into a photo, at the position where it was cropped.
 
     Args:
         photo: uint8 `[height, width, 3]`; changed in place.

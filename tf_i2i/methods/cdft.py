@@ -320,8 +320,8 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
     def sample_rows(self, images, domain):
         """Returns images reconstructed from each layer, as in Figure S15.
 
-        In the stages before translators are trained, the rows are
-        reconstructions from the images' own layers. In later stages, the first
+        In the stages before translators are trained, each row is decoded from
+        the untranslated features of one layer. In later stages, the first
         row is the result of `reconstruct`, and the other rows are
         reconstructions from the translated layers. The rows are ordered from
         the deepest layer to the shallowest.

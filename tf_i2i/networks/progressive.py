@@ -148,8 +148,9 @@ class UpConvolution(ConvolutionBase):
     The convolution of the concatenated maps is computed as the sum of two
     convolutions, one of each map. The convolution of the upsampled map is a
     transposed convolution (the fused upscaling of Karras et al. 2018), which
-    needs 4 multiplications instead of 9. The convolution of the skip
-    connection is computed once for all routes from the same source.
+    needs 4 multiplications instead of 9. If several images are
+    generated from the same encoded images, the convolution of the skip
+    connection is computed once for them.
     """
 
     def call(self, x, skip, routing):

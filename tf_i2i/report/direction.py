@@ -14,7 +14,8 @@ from tf_i2i.report.pictures import examples
 from tf_i2i.report.pictures import interpolations
 from tf_i2i.report.pictures import training_neighbours
 
-STYLED_INPUTS = 6  # Number of inputs in the image of several styles.
+# Number of inputs in the image that shows translations with several styles.
+STYLED_INPUTS = 6
 
 
 def report_direction(name, judge, candidate, table, between=None):

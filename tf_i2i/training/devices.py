@@ -62,8 +62,8 @@ def _join(cluster):
         strategy = tf.distribute.MultiWorkerMirroredStrategy()
     except tf.errors.OpError as error:
         raise UserError(
-            f"`TF_CONFIG` must give {cluster.own} a free port of this "
-            "machine, and all of its workers must be started. "
+            f"`TF_CONFIG` must give {cluster.own} a free port on this "
+            "machine, and every worker in `TF_CONFIG` must be running. "
             f"Received: {address} ({_first_line(error)})"
         ) from error
     except RuntimeError as error:

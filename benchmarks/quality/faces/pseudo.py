@@ -316,7 +316,8 @@ def painted(image, skin, hair, new_skin, new_hair):
 
 def plainness(images, a_glasses):
     """Returns how much eyes and brows differ from the usual ones, `[N]`."""
-    # Plain faces: what eyes and brows look like most often, by their darkness.
+    # A large value means that the eyes and brows of a face are unusual: it is
+    # the difference between their brightness and the median brightness.
     light = images[:, 84:122, 80:176].astype(np.float32).max(-1)
     light /= light.max((1, 2), keepdims=True)
     plain = np.zeros(len(images))
@@ -326,7 +327,8 @@ def plainness(images, a_glasses):
             (1, 2)
         )
     plain /= plain.std()
-    # Eyes torn open are nobody's.
+    # Very wide eyes are rare. The share of white pixels around the eyes is added
+    # as a penalty.
     plain += 30 * (images[:, 92:118, 80:176].min(-1) > 235).mean((1, 2))
     return plain
 

@@ -48,9 +48,10 @@ def label_probes(judge):
 
 
 def _vectors(judge, images):
-    """Returns principal components of features in a grid of cells.
+    """Returns the features of grid cells, projected on principal components.
 
-    The components are those of real training images of the target domain.
+    The principal components are computed from real training images of the
+    target domain.
     """
     return judge.once(_projection)(judge.vectors(images, PLACES))
 

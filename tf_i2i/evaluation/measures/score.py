@@ -18,8 +18,8 @@ def combine(judge, scores, table):
     truth = table.get("truth", table.get("floor", table["random"]))
     full, none = table["copy"][found], table["random"][found]
     if full <= none and "truth" in table:
-        # If translations are negatives of their inputs, copies of the inputs do
-        # not retrieve the partners. In that case the truth is the reference.
+        # If the right translation is the colour-inverted input, copies of the
+        # inputs do not retrieve the partners. In that case the truth is the reference.
         full = table["truth"][found]
     with warnings.catch_warnings():
         # If two references are equal, `gate` warns and returns 0.
