@@ -327,8 +327,8 @@ def plainness(images, a_glasses):
             (1, 2)
         )
     plain /= plain.std()
-    # Very wide eyes are rare. The share of white pixels around the eyes is added
-    # as a penalty.
+    # Very wide eyes are rare. The share of white pixels around the eyes is
+    # added as a penalty.
     plain += 30 * (images[:, 92:118, 80:176].min(-1) > 235).mean((1, 2))
     return plain
 

@@ -19,7 +19,8 @@ def combine(judge, scores, table):
     full, none = table["copy"][found], table["random"][found]
     if full <= none and "truth" in table:
         # If the right translation is the colour-inverted input, copies of the
-        # inputs do not retrieve the partners. In that case the truth is the reference.
+        # inputs do not retrieve the partners. In that case the truth is the
+        # reference.
         full = table["truth"][found]
     with warnings.catch_warnings():
         # If two references are equal, `gate` warns and returns 0.
