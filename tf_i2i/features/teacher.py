@@ -2,6 +2,8 @@
 
 import dataclasses
 
+import numpy as np
+
 from tf_i2i.cache import default_cache_dir
 from tf_i2i.errors import UserError
 from tf_i2i.features import load_features
@@ -39,6 +41,25 @@ def teacher(name="face", input_size=None, value_range=LEVELS):
     if (low, high) != LEVELS:
         features = features.taking(low, high)
     return features.pooled
+
+
+def tiny_teacher():
+    """Returns a frozen random network of one convolution, for tests.
+
+    Returns:
+        Function: images `[N, S, S, 3]`, float in [-1, 1], to float32
+        `[N, 6]`.
+    """
+    import tensorflow as tf
+
+    kernel = np.random.default_rng(3).normal(size=(4, 4, 3, 6))
+    kernel = tf.constant(kernel, tf.float32)
+
+    def embed(images):
+        x = tf.nn.conv2d(images, kernel, 2, "SAME")
+        return tf.reduce_mean(tf.nn.relu(x), [1, 2])
+
+    return embed
 
 
 def face_path():

@@ -111,7 +111,8 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
         # If `stage` is not given, the model is in its last stage. There is
         # one critic update per step, so that a test can divide the batch
         # between two devices.
-        "": {"critic_steps": 1},
+        # The penalty has a weight of 1, so that tests can compare its value.
+        "": {"critic_steps": 1, "penalty_weight": 1.0},
         "inversion": {"critic_steps": 1, "stage": "inversion"},
     }
 

@@ -24,13 +24,11 @@ What the paper leaves open, or what differs here:
   no such averages.
 """
 
-import functools
-
 import tensorflow as tf
 
 from tf_i2i import losses
 from tf_i2i.errors import UserError
-from tf_i2i.features.teacher import teacher
+from tf_i2i.features.teacher import tiny_teacher
 from tf_i2i.layers import BATCH_NORM
 from tf_i2i.layers import NormRouting
 from tf_i2i.methods.base import UnpairedTranslator
@@ -77,11 +75,7 @@ class DTN(Embedding, Reconstructing, UnpairedTranslator):
         *("score", "style", "content", "copying", "checks"),
         *("labels", "paired", "embedding"),
     )
-    tiny = {
-        "image_size": 16,
-        "encoder": functools.partial(teacher, "random-conv"),
-        "width": 0.05,
-    }
+    tiny = {"image_size": 16, "encoder": tiny_teacher, "width": 0.05}
     tiny_variants = {"": {"finetune": True}}
     directions = ("a_to_b",)
     fixed_size = True

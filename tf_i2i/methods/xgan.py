@@ -37,8 +37,6 @@ What the paper leaves open, or what differs here:
   no such averages.
 """
 
-import functools
-
 import tensorflow as tf
 from keras import layers
 
@@ -46,7 +44,7 @@ from tf_i2i import losses
 from tf_i2i.domains import DIRECTIONS
 from tf_i2i.domains import ends
 from tf_i2i.errors import UserError
-from tf_i2i.features.teacher import teacher as make_teacher
+from tf_i2i.features.teacher import tiny_teacher
 from tf_i2i.layers import BATCH_NORM
 from tf_i2i.layers import NormRouting
 from tf_i2i.layers import across_replicas
@@ -114,9 +112,7 @@ class XGAN(Embedding, Reconstructing, UnpairedTranslator):
     adam = {"learning_rate": 1e-4, "beta_1": 0.9, "beta_2": 0.999}
     measures = (*UnpairedTranslator.measures, "embedding")
     tiny = {"image_size": 16, "width": 0.05}
-    tiny_variants = {
-        "": {"teacher": functools.partial(make_teacher, "random-conv")}
-    }
+    tiny_variants = {"": {"teacher": tiny_teacher}}
     fixed_size = True
 
     def __init__(
