@@ -81,6 +81,14 @@ def test_the_second_side_meets_the_updated_first():
     assert factors(model) == (0.5, 1.125)
 
 
+def test_a_method_must_say_which_sizes_it_takes(refuses):
+    class Sizeless(Tiny):
+        size_multiple = UnpairedTranslator.size_multiple
+
+    with refuses("Sizeless.size_multiple"):
+        Sizeless().size_multiple  # noqa: B018
+
+
 def test_observations_are_logged_and_not_optimized():
     class Observed(Tiny):
         def observations(self, s):

@@ -84,7 +84,11 @@ class UnpairedTranslator(TwoSidedModel):
         """Divisor of all heights and widths that `translate` supports."""
         if self.fixed_size:
             return self.image_size
-        raise NotImplementedError
+        name = type(self).__name__
+        raise UserError(
+            f"`{name}.size_multiple` must be defined, or `fixed_size` be True. "
+            "Received: neither"
+        )
 
     @property
     def sizes(self):
