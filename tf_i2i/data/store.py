@@ -41,7 +41,7 @@ _NAMED = 5
 
 @dataclass(frozen=True)
 class Store:
-    """The images of one domain that can be used, at one size.
+    """The usable images of one domain, all at the same size.
 
     Attributes:
         images: read-only uint8 `[N, size, size, 3]`, memory-mapped.

@@ -37,7 +37,8 @@ OWN = ("model", "best")
 REAL = ("truth", "floor")
 # Rows from which `score` is computed.
 NEEDED = ("truth", "copy", "random")
-# Side in pixels of the thumbnails by which the row "nearest" is chosen.
+# Side in pixels of the thumbnails that are compared to find the images of the
+# row "nearest".
 THUMBNAIL = 16
 # Standard deviation of the Gaussian blur, as a fraction of the image's height.
 BLUR = 1 / 32

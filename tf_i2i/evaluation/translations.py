@@ -118,7 +118,11 @@ class Translations:
         return self.classify(evidence.target_test, "b")
 
     def _several(self, inputs, direction):
-        """Returns `Candidate.several`; None if the direction has no styles."""
+        """Returns translations of each input with several styles.
+
+        They are for `Candidate.several`. The result is None if the direction
+        has no styles.
+        """
         if style_shape(self.model, direction) is None:
             return None
         few = inputs[:STYLED_INPUTS]

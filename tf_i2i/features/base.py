@@ -273,9 +273,15 @@ def weights_hash(arrays):
 
 
 def _cell_means(features, grid):
-    """Means over cells of `[N, h, w, C]`, as `[N, grid * grid * C]`.
+    """Returns the means of the cells of a grid in each feature map.
 
-    Vectors `[N, C]` are returned as they are.
+    Args:
+        features: `[N, h, w, C]`; or vectors `[N, C]`, which are returned as
+            they are.
+        grid: number of rows and of columns of the grid.
+
+    Returns:
+        `[N, grid * grid * C]`.
     """
     import tensorflow as tf
 

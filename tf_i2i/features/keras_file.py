@@ -34,8 +34,8 @@ def keras_file(path, taps=None):
         model = keras.models.load_model(path, compile=False)
     except (ValueError, OSError, TypeError) as error:
         raise UserError(
-            "`kerasfile:` must be followed by a whole .keras file. "
-            f"Received: {path} ({str(error).partition(chr(10))[0][:200]})"
+            "`kerasfile:` must be followed by the path of an undamaged .keras "
+            f"file. Received: {path} ({str(error).partition(chr(10))[0][:200]})"
         ) from error
     shape = getattr(model, "input_shape", None)
     if not isinstance(shape, tuple) or len(shape) != 4 or shape[1] != shape[2]:

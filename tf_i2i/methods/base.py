@@ -154,7 +154,7 @@ class UnpairedTranslator(TwoSidedModel):
         """
         return []
 
-    # A method inherits the following members.
+    # Classes of methods inherit the following members.
 
     def call(self, images):
         return self.translate(images, "a_to_b")

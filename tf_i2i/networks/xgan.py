@@ -288,7 +288,7 @@ class DomainClassifier(Network):
 
 
 def scale_to_unit_variance(codes):
-    """Returns vectors of length 1, multiplied so that their mean square is 1.
+    """Scales vectors of length 1 so that the mean square of the elements is 1.
 
     Without this factor, the inputs of the first layer would be about 1/32 in
     each of 1024 channels. Their variance would be smaller than the epsilon of

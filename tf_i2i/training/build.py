@@ -52,7 +52,7 @@ def check_phases(phases, model, replicas):
             )
         if phase.stage not in stages(model):
             raise UserError(
-                "`train.phases` must have stages of the model, "
+                "`train.phases` must name stages of the model, "
                 f"{list(stages(model))}. Received: phase {phase.name}"
             )
         shares = replicas * model.batches_in(phase.stage)

@@ -80,7 +80,8 @@ class Phase:
             start += images
         if not placed:
             raise UserError(
-                "`train.phases` must show at least one image. Received: none"
+                "`train.phases` must train on at least one image. "
+                "Received: none"
             )
         return placed
 

@@ -42,7 +42,7 @@ from tf_i2i import losses
 CUTS, MOUTHS, BEARDS = 20, 4, 4
 PARTS = 14
 GLASSES = ("none", "glasses", "sunglasses")
-TINTS = 7  # Colours of hair.
+TINTS = 7  # Number of hair colours.
 KINDS = {"cut": CUTS, "glasses": 3, "beard": BEARDS, "mouth": MOUTHS}
 # Which features each linear head reads, and the inverse of its L2 weight.
 HEADS = {
