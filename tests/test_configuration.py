@@ -83,6 +83,14 @@ def test_a_run_of_an_earlier_version_keeps_its_adam(
     assert found["Adam.learning_rate"] == expected
 
 
+def test_a_method_may_state_more_arguments_of_adam(tmp_path, monkeypatch):
+    adam = {"learning_rate": 2e-4, "epsilon": 1e-6}
+    monkeypatch.setattr(methods()["CycleGAN"], "adam", adam)
+    found = configure(tmp_path, "train.model = @CycleGAN")
+    assert found["Adam.epsilon"] == "1e-06"
+    assert found["Adam.beta_1"] == "0.5"
+
+
 def test_a_method_may_state_some_values_of_adam():
     class Own(UnpairedTranslator):
         adam = {"learning_rate": 2e-4}

@@ -222,11 +222,12 @@ def _bind_adam(run_dir):
     values = getattr(model, "adam_values", UnpairedTranslator.adam_values)()
     bound = given_settings()
     for name, value in values.items():
-        key, former = f"Adam.{name}", FORMER_ADAM[name]
+        key = f"Adam.{name}"
         if key in bound:
             continue
-        if _literal(saved.get(key)) == former:
-            value = former
+        before = _literal(saved.get(key))
+        if before is not None and before == FORMER_ADAM.get(name):
+            value = before
         for scope in scopes:
             scoped = f"{scope}/{key}" if scope else key
             if scoped not in bound:
