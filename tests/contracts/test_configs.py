@@ -2,10 +2,8 @@
 
 import json
 
-import numpy as np
 import pytest
 import tensorflow as tf
-from PIL import Image
 
 from tf_i2i import configs
 from tf_i2i import configuration
@@ -41,25 +39,9 @@ def small(name):
 
 
 @pytest.fixture(scope="module")
-def labelled(tmp_path_factory):
+def labelled(tmp_path_factory, make_labelled_folders):
     """Flags: splits that are large enough to be scored, and their labels."""
-    root = tmp_path_factory.mktemp("labelled")
-    rng = np.random.default_rng(0)
-    flags = []
-    for domain in "ab":
-        lines = ["file,digit"]
-        for split in ("train", "val", "test"):
-            (root / domain / split).mkdir(parents=True)
-            for i in range(8):
-                pixels = rng.integers(0, 256, (28, 28, 3), np.uint8)
-                name = f"{split}_{i}.png"
-                Image.fromarray(pixels).save(root / domain / split / name)
-                lines.append(f"{name},{i % 2}")
-        table = root / f"{domain}.csv"
-        table.write_text("\n".join([*lines, ""]))
-        flags += [f"--data_{domain}={root / domain}"]
-        flags += [f"--labels_{domain}={table}"]
-    return flags
+    return make_labelled_folders(tmp_path_factory.mktemp("labelled"), 28)
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ import os
 import sys
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 from PIL import Image
 
@@ -29,24 +28,10 @@ STYLED = {"OwnStyled": ("a_to_b", "b_to_a"), "OwnStyledOneWay": ("b_to_a",)}
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory):
+def data(tmp_path_factory, make_labelled_folders):
     """Flags of two domains with all splits, and labels."""
     root = tmp_path_factory.mktemp("data")
-    rng = np.random.default_rng(0)
-    flags = []
-    for domain in "ab":
-        lines = ["file,digit"]
-        for split in ("train", "val", "test"):
-            (root / domain / split).mkdir(parents=True)
-            for i in range(8):
-                pixels = rng.integers(0, 256, (SIZE, SIZE, 3), np.uint8)
-                name = f"{split}_{i}.png"
-                Image.fromarray(pixels).save(root / domain / split / name)
-                lines.append(f"{name},{i % 2}")
-        table = root / f"{domain}.csv"
-        table.write_text("\n".join([*lines, ""]))
-        flags += [f"--data_{domain}={root / domain}"]
-        flags += [f"--labels_{domain}={table}"]
+    flags = make_labelled_folders(root, SIZE)
     return SimpleNamespace(flags=flags, image=root / "b" / "test/test_0.png")
 
 
