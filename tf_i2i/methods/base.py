@@ -197,7 +197,7 @@ class UnpairedTranslator(TwoSidedModel):
             List of batches, each with the shape of `images`.
         """
         rows = []
-        direction = DIRECTIONS["ab".index(domain)]
+        direction = f"{domain}_to_{other_domain(domain)}"
         if direction in self.directions:
             style = None
             if style_shape(self, direction):

@@ -43,8 +43,8 @@ import keras
 import tensorflow as tf
 
 from tf_i2i import losses
-from tf_i2i.domains import DIRECTIONS
 from tf_i2i.domains import ends
+from tf_i2i.domains import other_domain
 from tf_i2i.errors import UserError
 from tf_i2i.features.backbone import load_backbone
 from tf_i2i.layers import BATCH_NORM
@@ -333,7 +333,7 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
                 self.invert(layers[tap], tap, domain)
                 for tap in self.depth_first
             ]
-        target = DIRECTIONS["ab".index(domain)][-1]
+        target = other_domain(domain)
         made = self._cascade(layers, target, self.reached)
         return [
             self.reconstruct(images, domain),
@@ -487,7 +487,7 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
 
     def _fake(self, clipped, o):
         """Returns the layer of this stage, translated to domain `o`."""
-        i, tap = "ba"["ab".index(o)], self.reached[-1]
+        i, tap = other_domain(o), self.reached[-1]
         return self._translate_layer(
             o, tap, clipped[i][tap], self._content(clipped, i, o)
         )
