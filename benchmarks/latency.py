@@ -1,7 +1,7 @@
 """Measures the time for one image in TensorFlow and in exported files.
 
     pip install 'tf-i2i[export,onnx,pytorch]'
-    python benchmarks/latency.py --run_dir=tf_i2i/models/twingan
+    python benchmarks/latency.py --run_dir=tf_i2i/models/twingan_toy
     python benchmarks/latency.py --published --threads=2 --rounds=9
 
 The candidates are TensorFlow, SavedModel, TFLite, ONNX Runtime and PyTorch. A

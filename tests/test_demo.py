@@ -188,7 +188,7 @@ def exported(tmp_path_factory):
     from tf_i2i import exporting
     from tf_i2i.runs import load_translator
 
-    run_dir = Path(demo.__file__).parent / "models" / "twingan"
+    run_dir = Path(demo.__file__).parent / "models" / "twingan_toy"
     run = load_translator(run_dir)
     folder = tmp_path_factory.mktemp("exported")
     paths = []

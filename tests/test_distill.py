@@ -8,7 +8,7 @@ import pytest
 from tf_i2i import distill
 from tf_i2i import export
 
-TEACHER = Path(distill.__file__).parent / "models" / "cyclegan"
+TEACHER = Path(distill.__file__).parent / "models" / "cyclegan_toy"
 SMALL = [
     "Student.width = 0.1",
     "Student.blocks = 1",

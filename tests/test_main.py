@@ -92,7 +92,7 @@ def test_a_model_is_a_run():
     flags = translate._parser().parse_args(
         ["--model=twingan-toy", "--input=x", "--output=y"]
     )
-    assert flags.run_dir == PACKAGE / "models" / "twingan"
+    assert flags.run_dir == PACKAGE / "models" / "twingan_toy"
     assert cli.find_run("twingan-toy", "init_from") == flags.run_dir
     assert cli.find_run(str(flags.run_dir), "init_from") == flags.run_dir
 

@@ -8,7 +8,7 @@ from PIL import Image
 import tf_i2i
 from tf_i2i import sample
 
-UNIT = Path(tf_i2i.__file__).parent / "models" / "unit"
+UNIT = Path(tf_i2i.__file__).parent / "models" / "unit_toy"
 
 
 def read(path):

@@ -13,9 +13,12 @@ _FOLDER = Path(__file__).parent
 
 
 def shipped_models():
-    """Returns a dictionary from the names, e.g. "twingan-toy", to folders."""
+    """Returns a dictionary from the names of the models to their folders.
+
+    The model in the folder `twingan_toy` is named "twingan-toy".
+    """
     found = sorted(_FOLDER.glob("*/config.gin"))
-    return {f"{path.parent.name}-toy": path.parent for path in found}
+    return {path.parent.name.replace("_", "-"): path.parent for path in found}
 
 
 def find_model(name):
