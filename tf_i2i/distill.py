@@ -12,7 +12,6 @@ training, and `translate`, `evaluate` and `export` take its folder.
 
 import json
 import os
-import shutil
 from pathlib import Path
 
 from tf_i2i import cli
@@ -20,6 +19,7 @@ from tf_i2i import configs
 from tf_i2i.domains import DIRECTIONS
 from tf_i2i.domains import ends
 from tf_i2i.errors import UserError
+from tf_i2i.exporting import placement
 from tf_i2i.methods.capabilities import style_shape
 
 # Name of the folder with the teacher's SavedModel, in the student's folder.
@@ -98,15 +98,11 @@ def main(argv):
         ways = _ways(teacher, flags.direction)
         folder = _write_teacher(teacher, student_dir / TEACHER)
         bindings = _bindings(teacher, run, folder, ways) + flags.gin_param
-        learning = runs.open_run(student_dir, files, bindings)
-        learning.write_config()
-        trainer = learning.trainer()
-        trainer.run()
-    if trainer.state.stopped:
-        step = trainer.state.step
+        state = runs.open_run(student_dir, files, bindings).train()
+    if state.stopped:
         print(
-            f"Stopped and saved at step {step}; the same command continues "
-            "the training."
+            f"Stopped and saved at step {state.step}; the same command "
+            "continues the training."
         )
         return
     student = runs.load_translator(student_dir).model
@@ -136,18 +132,23 @@ def _ways(teacher, direction):
 
 
 def _write_teacher(teacher, folder):
-    """Writes the teacher's SavedModel, unless the folder exists.
+    """Writes the teacher's SavedModel, unless the student has begun to learn.
+
+    A folder without a student is of a command that was refused, perhaps with
+    another teacher, so that it is written again.
 
     Returns:
         Absolute path of the folder.
     """
     from tf_i2i.exporting import export_saved_model
+    from tf_i2i.training.checkpoints import Checkpoints
 
-    if not folder.exists():
+    if not (folder.exists() and Checkpoints(folder.parent).paths()):
         part = folder.with_name(f".{folder.name}.part")
-        shutil.rmtree(part, ignore_errors=True)
+        placement.remove(part)
         with cli.silent_stderr():
             export_saved_model(teacher, part)
+        placement.remove(folder)
         os.replace(part, folder)
     return folder.resolve()
 

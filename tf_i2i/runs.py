@@ -45,9 +45,30 @@ class OpenedRun:
     workers: Workers
     bindings: dict[str, str]
 
-    def trainer(self):
-        """Returns a `Trainer` of the run."""
-        return Trainer(**vars(self), log=_log_of(self.workers))
+    def train(self, init_from=None, skip_step=None):
+        """Trains the run until its last phase ends, or until it is stopped.
+
+        No file of the run is changed before its settings, weights and images
+        are accepted.
+
+        Args:
+            init_from: folder of a run whose weights a new run begins with, or
+                None.
+            skip_step: number of a step whose batch is not used, or None.
+
+        Returns:
+            `TrainingState` at the end.
+
+        Raises:
+            UserError: see `Trainer.prepare` and `Trainer.run`; or the run
+                directory cannot be written.
+        """
+        trainer = Trainer(**vars(self), log=_log_of(self.workers))
+        trainer.prepare(init_from, skip_step)
+        if self.workers.chief:
+            self.write_config()
+        trainer.run()
+        return trainer.state
 
     def write_config(self):
         """Writes the resolved configuration to the run's config.gin.

@@ -128,12 +128,9 @@ def _train(args, run_dir, files, bindings):
         print(run.describe())
         return
     _check_joined(run.workers)
+    state = run.train(args.init_from, args.skip_step)
     if run.workers.chief:
-        run.write_config()
-    trainer = run.trainer()
-    trainer.run(args.init_from, args.skip_step)
-    if run.workers.chief:
-        _print_next_steps(run_dir, trainer.state)
+        _print_next_steps(run_dir, state)
 
 
 def _check_joined(workers):

@@ -312,7 +312,7 @@ def test_damaged_checkpoint_falls_back(folders, begun, undisturbed, capsys):
     train.main(flags(folders, begun))
     assert (
         "step-000000010.weights.h5 has other content than was written: using "
-        "that of step 5, and the damaged one is renamed to *.damaged"
+        "that of step 5"
     ) in capsys.readouterr().err
     assert checkpoints(begun)[0] == "step-000000010.weights.h5.damaged"
     assert_ends_as(undisturbed, begun)
@@ -342,6 +342,40 @@ def test_other_networks_are_not_damage(begun, refuses):
     with refuses(str(begun)) as error:
         runs.load_translator(begun)
     assert isinstance(error.value, OtherNetworksError)
+
+
+# A command that is refused.
+
+
+def files_in(folder):
+    return {
+        path.relative_to(folder): (path.read_bytes(), path.stat().st_mtime_ns)
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_a_refused_command_changes_nothing(
+    folders, data, begun, tmp_path, monkeypatch, refused
+):
+    flip_a_bit(Checkpoints(begun).paths()[-1])
+    (data / "a" / "3.png").unlink()
+    before = files_in(begun)
+    longer = flags(folders, begun, "train.steps = 11")
+    refused("data_a", flags(data, begun))
+    refused("--skip_step", [*longer, "--skip_step=20"])
+    refused("folder", [*longer, "--gin_param=train.data_a = '/gone'"])
+    with monkeypatch.context() as patch:
+        usage = SimpleNamespace(free=10_000)
+        patch.setattr(shutil, "disk_usage", lambda path: usage)
+        refused("run_dir", longer)
+    assert files_in(begun) == before
+
+
+def test_a_refused_beginning_leaves_nothing(folders, tmp_path, refused):
+    argv = flags(folders, tmp_path / "new" / "runs" / "mine")
+    refused("--skip_step", [*argv, "--skip_step=20"])
+    assert not (tmp_path / "new").exists()
 
 
 # A second trainer.

@@ -34,6 +34,7 @@ class Checkpoints:
     def __init__(self, run_dir, keep=2):
         self.folder = Path(run_dir) / "checkpoints"
         self.keep = keep
+        self._damaged: list[Path] = []
 
     def paths(self):
         """Returns the paths of the checkpoints, the oldest first."""
@@ -204,17 +205,17 @@ class Checkpoints:
             f"{self.folder}"
         )
 
-    def restore(self, model, log, set_aside=False):
+    def restore(self, model, log):
         """Loads the newest undamaged checkpoint, or a packed model.
 
-        The packed model is loaded if there are no checkpoints.
+        The packed model is loaded if there are no checkpoints. No file is
+        changed; `set_aside_damaged` renames the damaged checkpoints that were
+        found.
 
         Args:
             model: `UnpairedTranslator` with its optimizers.
             log: function that is called with a line if newer checkpoints are
                 damaged.
-            set_aside: whether damaged checkpoints are renamed, so that they
-                are not read again.
 
         Returns:
             Path of what was loaded, or None if there was nothing to load.
@@ -230,7 +231,9 @@ class Checkpoints:
                 continue
             load_weights(model, path)
             if damaged:
-                log(_report_damage(path, damaged, set_aside))
+                step = _step(path)
+                log(f"{_list_damage(damaged)}: using that of step {step}")
+            self._damaged = list(damaged)
             return path
         if damaged:
             raise UserError(
@@ -244,22 +247,20 @@ class Checkpoints:
         unpack_translator(model, packed)
         return packed
 
+    def set_aside_damaged(self, log):
+        """Renames the damaged checkpoints that `restore` has found.
 
-def _report_damage(path, damaged, set_aside):
-    """Returns a line of text about damaged checkpoints, and may rename them.
+        Args:
+            log: function that is called with a line for each of them.
 
-    Args:
-        path: path of the older checkpoint that was loaded instead.
-        damaged: dictionary of descriptions of the damage. The keys are the
-            paths of the damaged checkpoints.
-        set_aside: whether the damaged checkpoints are renamed.
-    """
-    text = f"{_list_damage(damaged)}: using that of step {_step(path)}"
-    if not set_aside:
-        return text
-    for bad in damaged:
-        os.replace(bad, bad.with_name(bad.name + ".damaged"))
-    return text + ", and the damaged one is renamed to *.damaged"
+        Raises:
+            OSError: a file cannot be renamed.
+        """
+        for path in self._damaged:
+            aside = path.with_name(f"{path.name}.damaged")
+            os.replace(path, aside)
+            log(f"{path.name} is renamed to {aside.name}")
+        self._damaged = []
 
 
 def _list_damage(damaged):

@@ -76,8 +76,8 @@ def difference(before, now):
     return ", ".join(told) or "the same images in another order or split"
 
 
-def check(path, stores, resumed, log, write=True):
-    """Compares the images of a run with its record, and writes a new record.
+def check(path, stores, resumed, log):
+    """Compares the images of a run with its record, and writes no file.
 
     Args:
         path: path of the run's data.json.
@@ -85,14 +85,17 @@ def check(path, stores, resumed, log, write=True):
         resumed: whether the run has shown images before.
         log: function that is called with a line if the record is missing or
             damaged.
-        write: whether a new record is written.
+
+    Returns:
+        The record of the present images, a dictionary of the result of
+        `record` for each domain.
 
     Raises:
         UserError: the run is resumed, and its images differ from those that
             it began with.
-        OSError: the record cannot be written.
+        OSError: a store cannot be read.
     """
-    before = _read_record(path) if path.exists() else {}
+    before = _read_record(path)
     if resumed and not before:
         log(
             f"{path} is missing or damaged. It is assumed that the run began "
@@ -101,9 +104,22 @@ def check(path, stores, resumed, log, write=True):
     now = {d: record(store, before.get(d)) for d, store in stores.items()}
     if resumed and before:
         _refuse_other(path, before, now)
-    if write and now != before:
+    return now
+
+
+def write(path, record):
+    """Writes the record of a run, unless the file has that content already.
+
+    Args:
+        path: path of the run's data.json.
+        record: dictionary that `check` returned.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    if record != _read_record(path):
         with writing(path):
-            write_whole(path, [json.dumps(now).encode()])
+            write_whole(path, [json.dumps(record).encode()])
 
 
 def _refuse_other(path, before, now):

@@ -28,7 +28,8 @@ UNSUPPORTED = {
 def locked(run_dir, log):
     """Context in which a run directory is locked.
 
-    The directory is made if it is missing. The operating system releases the
+    The directory is made if it is missing, and removed again if the run does
+    not begin. The operating system releases the
     lock when the process ends, even if the process is killed. A killed process
     leaves the lock file behind, but other processes can lock the file again.
 
@@ -42,7 +43,7 @@ def locked(run_dir, log):
             directory cannot be written.
     """
     run_dir = Path(run_dir)
-    existed = run_dir.exists()
+    made = [path for path in (run_dir, *run_dir.parents) if not path.exists()]
     lock = filelock.FileLock(run_dir / NAME, timeout=0, fallback_to_soft=False)
     try:
         run_dir.mkdir(parents=True, exist_ok=True)
@@ -57,11 +58,11 @@ def locked(run_dir, log):
     finally:
         if held:
             _release(lock)
-        if not existed:
-            with contextlib.suppress(OSError):
-                # The directory is removed only if it is empty. It is not empty
-                # if the run has begun.
-                run_dir.rmdir()
+        with contextlib.suppress(OSError):
+            # A folder is removed only if it is empty. The run directory is not
+            # empty if the run has begun.
+            for path in made:
+                path.rmdir()
 
 
 def _acquire(lock, run_dir, log):

@@ -88,19 +88,21 @@ class RunData:
                 colours_of(store)
         return store
 
-    def check_record(self, path, resumed, write=True):
+    def check_record(self, path, resumed):
         """Raises an error if a run is resumed with other images.
 
         Args:
             path: path of the run's data.json.
             resumed: whether the run has shown images before.
-            write: whether a new record is written.
+
+        Returns:
+            The record of the present images, for `data_record.write`.
 
         Raises:
             UserError, OSError: see `data_record.check`.
         """
         stores = {domain: self.store(domain) for domain in DOMAINS}
-        data_record.check(path, stores, resumed, self.log, write)
+        return data_record.check(path, stores, resumed, self.log)
 
     def images(self, domain, split, size, count=None):
         """Returns real images that are not augmented.

@@ -12,6 +12,7 @@ from tf_i2i.errors import UserError
 from tf_i2i.methods.training_step import NOT_FINITE
 from tf_i2i.optimizers import reset_optimizers
 from tf_i2i.training import callbacks
+from tf_i2i.training import data_record
 from tf_i2i.training import settings
 from tf_i2i.training.checkpoints import Checkpoints
 from tf_i2i.training.init_from import load_initial_weights
@@ -61,6 +62,7 @@ class Trainer:
         self.log = log
         self.state = TrainingState(phases)
         self.checkpoints = Checkpoints(run_dir, config.keep)
+        self._skip_step = self._record = None
         self.metrics = MetricsLog(
             run_dir, config.domains, self.state, enabled=workers.chief
         )
@@ -72,8 +74,11 @@ class Trainer:
             for side, optimizer in model.optimizers.items()
         }
 
-    def run(self, init_from=None, skip_step=None):
-        """Trains until the last phase ends, or until a request to stop.
+    def prepare(self, init_from=None, skip_step=None):
+        """Loads weights and images, and checks them against the run.
+
+        The run directory is only read, so that a run stays as it is if the
+        command that resumes it is refused.
 
         Args:
             init_from: folder of another run of the same model, whose weights
@@ -81,21 +86,41 @@ class Trainer:
             skip_step: number of a step whose batch is not used, or None.
 
         Raises:
+            UserError: the data cannot be read, the disk is too small, or an
+                argument, a weight or an image does not fit the run.
+        """
+        with self._disk_errors():
+            resumed = self._load(init_from)
+            self._skip_step = self._check_skip(skip_step)
+            if self.workers.chief and self.state.step < self._last_step():
+                self.checkpoints.check_room(self.model, self.log)
+            self.data.read()
+            self._record = self._check_data(resumed)
+            self._check_workers()
+
+    def run(self):
+        """Trains until the last phase ends, or until a request to stop.
+
+        `prepare` must be called before.
+
+        Raises:
             UserError: a loss or a gradient is not finite, the data cannot be
                 read, or the run directory cannot be written.
         """
-        resumed = self._load(init_from)
-        skip_step = self._check_skip(skip_step)
-        if self.workers.chief and self.state.step < self._last_step():
-            self.checkpoints.check_room(self.model, self.log)
-        self.data.read()
-        try:
-            self._check_data(resumed)
-            self._check_workers()
+        with self._disk_errors():
+            self._write_record()
+            if self.workers.chief:
+                self.checkpoints.set_aside_damaged(self.log)
             self.metrics.open()
             with self.workers.watched(), StopSignals() as signals:
-                self._train_phases(skip_step, signals)
+                self._train_phases(self._skip_step, signals)
             self.metrics.close()
+
+    @contextlib.contextmanager
+    def _disk_errors(self):
+        """Context that turns each `OSError` into a `UserError`."""
+        try:
+            yield
         except BrokenPipeError:
             # The error is raised unchanged, because it means that stdout or
             # stderr was closed. It is not an error of a file.
@@ -111,10 +136,7 @@ class Trainer:
         Returns:
             A value that is true if the run had a checkpoint of its own.
         """
-        chief = self.workers.chief
-        resumed = self.checkpoints.restore(
-            self.model, self.log, set_aside=chief
-        )
+        resumed = self.checkpoints.restore(self.model, self.log)
         if resumed:
             self.state.read_counters(self.model)
         if init_from and resumed:
@@ -160,9 +182,17 @@ class Trainer:
         return number
 
     def _check_data(self, resumed):
-        """Raises an error if the run began with different images."""
-        path = self.run_dir / "data.json"
-        self.data.check_record(path, resumed, write=self.workers.chief)
+        """Returns the record of the images, after comparing it.
+
+        Raises:
+            UserError: the run began with different images.
+        """
+        return self.data.check_record(self.run_dir / "data.json", resumed)
+
+    def _write_record(self):
+        """Writes the record of the images if this worker is the chief."""
+        if self.workers.chief:
+            data_record.write(self.run_dir / "data.json", self._record)
 
     def _check_workers(self):
         """Raises an error if the workers would not train the same run.
@@ -233,7 +263,8 @@ class Trainer:
     def _fit(self, steps, signals):
         """Trains a number of steps of the current phase."""
         if self.data.read_removed():
-            self._check_data(resumed=True)
+            self._record = self._check_data(resumed=True)
+            self._write_record()
         batches = self.data.batches(
             self.state.phase, self.state.images_shown, self.workers.strategy
         )
