@@ -142,7 +142,7 @@ def test_a_run_may_neither_include_nor_import(line, tmp_path, refuses):
     (tmp_path / "config.gin").write_text(f"{line}\ntrain.steps = 1\n")
     with refuses("run_dir"):
         configuration.configure(tmp_path)
-    configuration.configure(tmp_path, allow_imports=True)
+    configuration.configure(tmp_path, trust_config=True)
 
 
 # Former names.

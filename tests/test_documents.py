@@ -41,7 +41,7 @@ def test_the_method_of_ones_own_trains(
     with refuses() as caught:
         load_translator(tmp_path)
     assert f"import {name}" in str(caught.value)
-    model = load_translator(tmp_path, allow_imports=True).model
+    model = load_translator(tmp_path, trust_config=True).model
     made = model.translate(np.zeros((1, 16, 16, 3), np.float32), "b_to_a")
     assert made.shape == (1, 16, 16, 3)
     assert int(model.images_shown) == 4

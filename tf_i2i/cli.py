@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from tf_i2i import models
+from tf_i2i.consent import FLAG
 from tf_i2i.errors import UserError
 from tf_i2i.errors import printable
 
@@ -92,15 +93,21 @@ def add_run_flags(add, required=True):
         help="name of a trained model of the package; python -m "
         "tf_i2i.models lists them",
     )
-    add_allow_imports(add)
+    add_trust_flag(add)
 
 
-def add_allow_imports(add):
-    """Adds the flag that allows a run's configuration to import code."""
+def add_trust_flag(add):
+    """Adds the flag by which the user trusts a run's configuration.
+
+    `--allow_imports` is an earlier name of the flag.
+    """
     add(
+        FLAG,
         "--allow_imports",
         action="store_true",
-        help="allow the run's config.gin to import code, which is then run",
+        dest="trust_config",
+        help="trust the run's config.gin like a program: it may import code, "
+        "load networks from files and download data",
     )
 
 

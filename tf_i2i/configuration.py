@@ -18,6 +18,7 @@ import gin
 
 from tf_i2i import optimizers
 from tf_i2i.configs import FOLDERS
+from tf_i2i.consent import Consent
 from tf_i2i.data.augment import Augmentation
 from tf_i2i.data.store import to_stderr
 from tf_i2i.disk import write_whole
@@ -92,7 +93,7 @@ MUTABLE_ON_RESUME = (
 )
 
 
-def configure(run_dir, files=(), bindings=(), allow_imports=False):
+def configure(run_dir, files=(), bindings=(), trust_config=False):
     """Replaces gin's configuration by the settings in files and bindings.
 
     Later files take precedence over earlier files, and bindings take
@@ -104,13 +105,17 @@ def configure(run_dir, files=(), bindings=(), allow_imports=False):
         run_dir: folder of the run, which may not exist yet.
         files: paths of .gin files; empty for the run's own config.gin.
         bindings: list of texts of the form "name.parameter = value".
-        allow_imports: whether the run's own config.gin may import code or
-            include files.
+        trust_config: whether the run's own config.gin may import code,
+            include files, load networks from files and download.
+
+    Returns:
+        `Consent` to what the configuration may load.
 
     Raises:
         UserError: gin cannot read a file or a binding, or a name is unknown.
     """
-    own = [] if files else [_own_config(run_dir, allow_imports)]
+    consent = Consent(bool(files) or trust_config, config=_config_of(run_dir))
+    own = [] if files else [_own_config(run_dir, consent)]
     notes: list[str] = []
     gin.clear_config()
     try:
@@ -137,6 +142,7 @@ def configure(run_dir, files=(), bindings=(), allow_imports=False):
         raise _refusal(error) from error
     for note in dict.fromkeys(notes):
         to_stderr(note)
+    return consent
 
 
 @contextlib.contextmanager
@@ -315,16 +321,16 @@ def _config_of(run_dir):
     return Path(run_dir) / "config.gin"
 
 
-def _own_config(run_dir, allow_imports):
+def _own_config(run_dir, consent):
     """Returns the path of a run's config.gin, after checking it.
 
     Args:
         run_dir: folder of a run.
-        allow_imports: whether the file may import code or include files.
+        consent: `Consent` of the user to what the file does.
 
     Raises:
         UserError: the file is missing or damaged, or it imports code or
-            includes files although `allow_imports` is False.
+            includes files without consent.
     """
     path = _config_of(run_dir)
     if not settings.saved_bindings(path):
@@ -337,12 +343,8 @@ def _own_config(run_dir, allow_imports):
     imports = re.search(
         r"^\s*(import|from|include)\b.*", path.read_text(), re.M
     )
-    if imports and not allow_imports:
-        raise UserError(
-            "`run_dir` must have a config.gin that does not import code or "
-            "include files. If you trust its code, add --allow_imports. "
-            f"Received: {imports[0].strip()} in {path}"
-        )
+    if imports and not consent.trusted:
+        raise consent.refusal(imports[0].strip())
     return path
 
 

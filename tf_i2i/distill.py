@@ -17,6 +17,7 @@ from pathlib import Path
 from tf_i2i import cli
 from tf_i2i import configs
 from tf_i2i.domains import DIRECTIONS
+from tf_i2i.domains import DOMAINS
 from tf_i2i.domains import ends
 from tf_i2i.errors import UserError
 from tf_i2i.exporting import placement
@@ -93,10 +94,15 @@ def main(argv):
         cli.import_tensorflow(training=True)
         from tf_i2i import runs
 
-        run = runs.load_translator(flags.run_dir, flags.allow_imports)
+        run = runs.load_translator(flags.run_dir, flags.trust_config)
         teacher = run.model
         ways = _ways(teacher, flags.direction)
         folder = _write_teacher(teacher, student_dir / TEACHER)
+        # The student's configuration is trusted. What it takes over from the
+        # teacher's run is therefore opened here first, with the consent to
+        # that run.
+        for domain in DOMAINS:
+            run.data.store(domain)
         bindings = _bindings(teacher, run, folder, ways) + flags.gin_param
         state = runs.open_run(student_dir, files, bindings).train()
     if state.stopped:

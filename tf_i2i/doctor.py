@@ -23,6 +23,7 @@ from pathlib import Path
 from tf_i2i import cli
 from tf_i2i import configs
 from tf_i2i.cache import default_cache_dir
+from tf_i2i.consent import Consent
 from tf_i2i.data import checkup
 from tf_i2i.data.checkup import ERROR
 from tf_i2i.data.checkup import NOTE
@@ -82,7 +83,7 @@ def _parser():
         help="folder of a run whose configuration is tried and whose disk is "
         "checked for free space",
     )
-    cli.add_allow_imports(add)
+    cli.add_trust_flag(add)
     add("--json", metavar="FILE", help="JSON file to write all findings to")
     # The parent process passes its request to the child process by this flag.
     add("--trial", help=argparse.SUPPRESS)
@@ -109,7 +110,7 @@ def main(argv):
     needs, about_run = _try_out(args)
     sources = (
         _sources({"a": args.data_a, "b": args.data_b})
-        or _sources(needs.get("data", {}))
+        or _configured_sources(args, needs.get("data", {}))
         or _toy_faces()
     )
     image_size = args.image_size or needs.get("image_size", IMAGE_SIZE)
@@ -171,6 +172,21 @@ def _sources(specs):
     }
 
 
+def _configured_sources(args, specs):
+    """Returns the sources that the configuration names, by domain.
+
+    Args:
+        args: parsed flags.
+        specs: dictionary as in `_sources`.
+    """
+    consent = Consent(
+        bool(args.gin_file) or args.trust_config,
+        config=Path(args.run_dir or "", "config.gin"),
+    )
+    with consent.applied():
+        return _sources(specs)
+
+
 def _toy_faces():
     return {letter: source_for(None, letter) for letter in DOMAINS}
 
@@ -213,7 +229,7 @@ def _try_out(args):
             "run_dir": args.run_dir or f"{blank}/run",
             "files": args.gin_file,
             "bindings": bindings,
-            "allow_imports": args.allow_imports,
+            "trust_config": args.trust_config,
         }
         print("trying the largest phase...", file=sys.stderr, flush=True)
         child = subprocess.run(
@@ -236,7 +252,7 @@ def _command(request):
     return [sys.executable, *module, f"--trial={json.dumps(request)}"]
 
 
-def _trial(run_dir, files, bindings, allow_imports):
+def _trial(run_dir, files, bindings, trust_config):
     """Trains a few steps of a configuration, in the child process.
 
     Prints one line of JSON before the training steps and one after them.
@@ -246,7 +262,8 @@ def _trial(run_dir, files, bindings, allow_imports):
         files: paths of .gin files.
         bindings: gin bindings, a list of texts such as
             "name.parameter = value".
-        allow_imports: whether the run's config.gin may import code.
+        trust_config: whether the run's config.gin may import code, load
+            networks and download.
     """
     with contextlib.suppress(OSError):
         # With this score, Linux kills this process before any other if memory
@@ -257,7 +274,7 @@ def _trial(run_dir, files, bindings, allow_imports):
     from tf_i2i.training import trial
 
     try:
-        run = open_run(run_dir, files, bindings, allow_imports)
+        run = open_run(run_dir, files, bindings, trust_config)
         print(json.dumps(trial.plan(run)), flush=True)
         needs = trial.measure(run)
     except (tf.errors.ResourceExhaustedError, MemoryError):

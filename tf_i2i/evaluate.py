@@ -214,9 +214,7 @@ def _run_job(flags):
     from tf_i2i.evaluation.subjects import TrainedModels
     from tf_i2i.runs import load_translator
 
-    load = functools.partial(
-        load_translator, flags.run_dir, flags.allow_imports
-    )
+    load = functools.partial(load_translator, flags.run_dir, flags.trust_config)
     run = load(best=flags.checkpoint == "best")
     home = _home(flags.run_dir)
     known = _known(flags)

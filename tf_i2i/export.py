@@ -47,7 +47,7 @@ def main(argv, names=None):
     cli.import_tensorflow()
     from tf_i2i.runs import load_translator
 
-    run = load_translator(flags.run_dir, flags.allow_imports)
+    run = load_translator(flags.run_dir, flags.trust_config)
     model = run.model
     model.check_direction(direction)
     if warning := format.warn(model, precision):

@@ -292,7 +292,7 @@ def main(argv):
     cli.import_tensorflow()
     from tf_i2i.runs import load_translator
 
-    run = load_translator(flags.run_dir, flags.allow_imports)
+    run = load_translator(flags.run_dir, flags.trust_config)
     model = run.model
     if not isinstance(model, Embedding):
         raise UserError(

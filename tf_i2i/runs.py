@@ -141,16 +141,19 @@ class TrainedRun:
         return self.data.images(domain, split, self.phase.size, count)
 
 
-def open_run(run_dir, files=(), bindings=(), allow_imports=False):
-    """Returns a new or resumed run that can be trained, and writes no file.
+def open_run(run_dir, files=(), bindings=(), trust_config=False):
+    """Returns a new or resumed run that can be trained.
+
+    No file of the run is written. What the configuration loads is recorded in
+    the cache folder; see `tf_i2i.consent`.
 
     Args:
         run_dir: folder of the run, which may not exist yet.
         files: paths of .gin files; empty for the run's own config.gin.
         bindings: list of texts of the form "name.parameter = value". They
             take precedence over the files.
-        allow_imports: whether the run's own config.gin may import code or
-            include files.
+        trust_config: whether the run's own config.gin may import code,
+            include files, load networks from files and download.
 
     Returns:
         `OpenedRun`.
@@ -160,9 +163,16 @@ def open_run(run_dir, files=(), bindings=(), allow_imports=False):
             function uses, or differs from the run's config.gin.
     """
     run_dir = Path(run_dir)
-    configuration.configure(run_dir, files, bindings, allow_imports)
+    consent = dataclasses.replace(
+        configuration.configure(run_dir, files, bindings, trust_config),
+        recording=True,
+    )
     workers = _join_workers()
-    with workers.watched(), configuration.one_line_errors():
+    with (
+        workers.watched(),
+        configuration.one_line_errors(),
+        consent.applied(),
+    ):
         configuration.choose_precision(run_dir, workers)
         config = configuration.run_config()
         workers = Workers(make_strategy(config.strategy))
@@ -184,13 +194,13 @@ def open_run(run_dir, files=(), bindings=(), allow_imports=False):
         config,
         model,
         phases,
-        _data(config, model, log),
+        _data(config, model, consent, log),
         workers,
         settings.bindings_of(configuration.resolved_config()),
     )
 
 
-def load_translator(run_dir, allow_imports=False, best=False):
+def load_translator(run_dir, trust_config=False, best=False):
     """Returns a trained run with its model, for inference.
 
     The networks of the model have the *averaged* weights. They compute in
@@ -199,8 +209,8 @@ def load_translator(run_dir, allow_imports=False, best=False):
 
     Args:
         run_dir: folder of a run, or of a packed model.
-        allow_imports: whether the run's config.gin may import code or include
-            files.
+        trust_config: whether the run's config.gin may import code, include
+            files, load networks from files and download.
         best: whether to load the best checkpoint instead of the last one.
 
     Returns:
@@ -210,12 +220,12 @@ def load_translator(run_dir, allow_imports=False, best=False):
         UserError: there is no run, or the run has no checkpoint.
     """
     run_dir = Path(run_dir)
-    configuration.configure(
+    consent = configuration.configure(
         run_dir,
         bindings=("train.precision = 'float32'", "train.strategy = 'none'"),
-        allow_imports=allow_imports,
+        trust_config=trust_config,
     )
-    with configuration.one_line_errors():
+    with configuration.one_line_errors(), consent.applied():
         config = configuration.run_config()
         phases, model = _build(config, make_strategy("none"))
     checkpoints = Checkpoints(run_dir, config.keep)
@@ -241,7 +251,7 @@ def load_translator(run_dir, allow_imports=False, best=False):
         phase,
         state.step,
         state.images_shown,
-        _data(config, model, _silent),
+        _data(config, model, consent, _silent),
         checkpoints,
     )
 
@@ -262,13 +272,13 @@ def _build(config, strategy):
     return phases, model
 
 
-def _data(config, model, log):
+def _data(config, model, consent, log):
     """Returns the `RunData` of a run.
 
     It knows the number of classes if the model is `Classifying`.
     """
     classes = model.classes if isinstance(model, Classifying) else None
-    return RunData(config, classes, log)
+    return RunData(config, classes, log, consent)
 
 
 def _join_workers():

@@ -74,7 +74,7 @@ def main(argv):
     cli.import_tensorflow()
     from tf_i2i.runs import load_translator
 
-    model = load_translator(flags.run_dir, flags.allow_imports).model
+    model = load_translator(flags.run_dir, flags.trust_config).model
     if not isinstance(model, Prior):
         raise UserError(
             "`--run_dir` must be a run of a method with a prior, such as "

@@ -72,7 +72,7 @@ def _parser():
         help="number of a training step whose batch is left out, for example "
         "because it made a loss infinite",
     )
-    cli.add_allow_imports(add)
+    cli.add_trust_flag(add)
     add(
         "--dry_run",
         action="store_true",
@@ -122,7 +122,7 @@ def _train(args, run_dir, files, bindings):
     from tf_i2i import configuration
     from tf_i2i import runs
 
-    run = runs.open_run(run_dir, files, bindings, args.allow_imports)
+    run = runs.open_run(run_dir, files, bindings, args.trust_config)
     if args.dry_run:
         print(configuration.resolved_config())
         print(run.describe())

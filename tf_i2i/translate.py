@@ -49,7 +49,7 @@ def main(argv):
     # The detector is built before the run is loaded, because loading sets the
     # global precision, which is meant for the run's own networks only.
     find = detect.detector(flags.faces) if flags.faces else None
-    run = load_translator(flags.run_dir, flags.allow_imports)
+    run = load_translator(flags.run_dir, flags.trust_config)
     model = run.model
     given, references = [None], []
     if flags.style:

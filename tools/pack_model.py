@@ -39,7 +39,7 @@ def main(argv):
     from tf_i2i.training.packed import PACKED
     from tf_i2i.training.packed import pack_translator
 
-    run = load_translator(flags.run_dir, flags.allow_imports)
+    run = load_translator(flags.run_dir, flags.trust_config)
     output = Path(flags.output)
     output.mkdir(parents=True, exist_ok=True)
     pack_translator(run.model, output / PACKED)

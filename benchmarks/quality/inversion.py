@@ -65,7 +65,7 @@ def main(argv=None):
     cli.import_tensorflow()
     from tf_i2i.runs import load_translator
 
-    run = load_translator(args.run_dir, args.allow_imports)
+    run = load_translator(args.run_dir, args.trust_config)
     model = run.model
     if not hasattr(model, "invert"):
         raise UserError(

@@ -56,7 +56,7 @@ def run(request, data, tmp_path_factory):
         flags = [f"--gin_file={config}", f"--run_dir={folder / 'run'}"]
         train.main([*flags, *data.flags, "--dry_run"])
         train.main([*flags, *data.flags])
-        flags = [f"--run_dir={folder / 'run'}", "--allow_imports"]
+        flags = [f"--run_dir={folder / 'run'}", "--trust_config"]
         yield SimpleNamespace(name=name, folder=folder / "run", flags=flags)
 
 

@@ -332,7 +332,7 @@ def test_a_run_with_imports_must_be_trusted(finished, tmp_path, refuses):
     (tmp_path / "config.gin").write_text("import os\n" + config)
     with refuses("run_dir") as error:
         train.main([f"--run_dir={tmp_path}"])
-    assert "--allow_imports" in str(error.value)
+    assert "--trust_config" in str(error.value)
 
 
 def test_dry_run_prints_and_writes_nothing(folders, tmp_path, capsys):

@@ -18,6 +18,7 @@ import sys
 
 import numpy as np
 
+from tf_i2i import consent
 from tf_i2i.data.items import Source
 from tf_i2i.data.items import encoded_item
 from tf_i2i.data.items import in_threads
@@ -189,6 +190,7 @@ class TfdsSource:
         """Downloads and prepares the data set, if this is not done yet."""
         if self._builder.data_path.exists():
             return
+        consent.check_download(self.name)
         # TFDS imports this package but does not list it as a requirement.
         optional("importlib_resources", "tfds")
         downloader = optional(

@@ -4,6 +4,7 @@ import os
 import warnings
 from pathlib import Path
 
+from tf_i2i import consent
 from tf_i2i.errors import UserError
 from tf_i2i.features.base import Features
 from tf_i2i.features.base import weights_hash
@@ -107,6 +108,8 @@ def keras_network(name, weights="imagenet", taps=None, dtype="float32"):
             f"`keras:{name}:` must be followed by a file of weights. "
             f"Received: {path}"
         )
+    if weights != "imagenet":
+        consent.check_file(f"keras:{name}:{path}", path)
     network = _build(name, path)
     vgg = name.startswith("VGG")
     if vgg and taps:
@@ -140,6 +143,7 @@ def _imagenet_file(name):
     path = _imagenet_path(name)
     if path.is_file():
         return path
+    consent.check_download(f"keras:{name}")
     folder, file, *_ = _NETWORKS[name]
     url = f"{_URL}{folder}/{file}"
     try:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from tf_i2i import consent
 from tf_i2i.errors import UserError
 from tf_i2i.features.base import LEVELS
 from tf_i2i.features.base import Features
@@ -31,7 +32,10 @@ def keras_file(path, taps=None):
 
     path = Path(path)
     try:
+        consent.check_file(f"kerasfile:{path}", path)
         model = keras.models.load_model(path, compile=False)
+    except UserError:
+        raise
     except (ValueError, OSError, TypeError) as error:
         raise UserError(
             "`kerasfile:` must be followed by the path of an undamaged .keras "

@@ -3,6 +3,7 @@
 import hashlib
 from pathlib import Path
 
+from tf_i2i import consent
 from tf_i2i.errors import UserError
 from tf_i2i.features.base import LEVELS
 from tf_i2i.features.base import Features
@@ -38,6 +39,7 @@ def saved_model(path, signature=DEFAULT_SIGNATURE):
             f"`savedmodel:` must be followed by a SavedModel's folder. "
             f"Received: {path}"
         )
+    consent.check_file(f"savedmodel:{path}", path)
     model = tf.saved_model.load(str(path))
     if signature not in model.signatures:
         raise UserError(

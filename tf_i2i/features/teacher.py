@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 from tf_i2i.cache import default_cache_dir
+from tf_i2i.consent import TRUSTED
 from tf_i2i.errors import UserError
 from tf_i2i.features import load_features
 from tf_i2i.features.base import LEVELS
@@ -32,9 +33,7 @@ def teacher(name="face", input_size=None, value_range=LEVELS):
         UserError: the name is unknown, a file is missing, or the range is
             not valid.
     """
-    if name == "face":
-        name = f"savedmodel:{_face()}"
-    features = load_features(name)
+    features = _face() if name == "face" else load_features(name)
     low, high = value_range
     if input_size:
         features = dataclasses.replace(features, input_size=input_size)
@@ -68,7 +67,10 @@ def face_path():
 
 
 def _face():
-    """Returns `face_path()` if a SavedModel is there."""
+    """Loads the SavedModel in `face_path()`.
+
+    The user put it there, so that no consent is needed.
+    """
     path = face_path()
     if not (path / "saved_model.pb").is_file():
         raise UserError(
@@ -83,4 +85,5 @@ def _face():
             "'kerasfile:FILE.keras' or 'tflite:FILE.tflite'. Received: no "
             "such folder"
         )
-    return path
+    with TRUSTED.applied():
+        return load_features(f"savedmodel:{path}")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tf_i2i import consent
 from tf_i2i.errors import UserError
 from tf_i2i.features.base import LEVELS
 from tf_i2i.features.base import Features
@@ -35,6 +36,7 @@ def tflite(path):
         raise UserError(
             f"`tflite:` must be followed by a .tflite file. Received: {path}"
         )
+    consent.check_file(f"tflite:{path}", path)
     content = path.read_bytes()
     interpreter = _interpreter(path, content)
     inputs, outputs = (

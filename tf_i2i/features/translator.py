@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from tf_i2i import consent
 from tf_i2i.errors import UserError
 
 
@@ -14,25 +15,36 @@ def exported(folder=None):
     Returns:
         Function of images `[N, S, S, 3]`, float in [-1, 1], and a direction,
         "a_to_b" or "b_to_a", that returns their translations. If the folder is
-        missing, a `UserError` is raised only when the function is called, so
-        that a trained student can be loaded without its teacher.
+        missing, or the user did not agree to load it, a `UserError` is raised
+        only when the function is called, so that a trained student can be
+        loaded without its teacher.
     """
     import tensorflow as tf
 
     if not folder or not (Path(folder) / "saved_model.pb").is_file():
-
-        def missing(images, direction):
-            raise UserError(
+        return _raises(
+            UserError(
                 "`exported.folder` must be a SavedModel that python -m "
                 f"tf_i2i.export wrote. Received: {folder}"
             )
-
-        return missing
-
+        )
+    try:
+        consent.check_file(f"exported.folder = {folder!r}", folder)
+    except UserError as error:
+        return _raises(error)
     loaded = tf.saved_model.load(str(folder))
 
     def translate(images, direction):
         signature = loaded.signatures[f"{direction}_float"]
         return signature(images=tf.cast(images, tf.float32))["images"]
+
+    return translate
+
+
+def _raises(error):
+    """Returns a translator that raises an error when it is called."""
+
+    def translate(images, direction):
+        raise error
 
     return translate

@@ -194,9 +194,10 @@ class Evaluate(StateCallback):
             self.state.phase.size,
             labels=self.data.label_tables(),
         )
-        self.validation = Validation(
-            self.model, real, self.config.evaluation, self.config.seed
-        )
+        with self.data.consent.applied():
+            self.validation = Validation(
+                self.model, real, self.config.evaluation, self.config.seed
+            )
 
     def on_train_batch_end(self, batch, logs=None):
         if self.due() or self.phase_done():

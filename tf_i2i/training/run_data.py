@@ -3,6 +3,7 @@
 import contextlib
 
 from tf_i2i.cache import default_cache_dir
+from tf_i2i.consent import TRUSTED
 from tf_i2i.data.labels import class_numbers
 from tf_i2i.data.labels import folder_labels
 from tf_i2i.data.labels import read_labels
@@ -28,12 +29,14 @@ class RunData:
         config: `RunConfig`.
         classes: number of classes that the model learns, or None.
         log: function that is called with each line for the user.
+        consent: the user's `Consent` to what the settings name.
     """
 
-    def __init__(self, config, classes=None, log=to_stderr):
+    def __init__(self, config, classes=None, log=to_stderr, consent=TRUSTED):
         self.config = config
         self.classes = classes
         self.log = log
+        self.consent = consent
         self._stores = {}
 
     def read(self):
@@ -74,7 +77,7 @@ class RunData:
     def _open_store(self, domain):
         config = self.config
         maps = domain in config.label_maps
-        with _disk_errors():
+        with _disk_errors(), self.consent.applied():
             store = open_store(
                 source_for(config.data[domain], domain),
                 config.load_size(domain),

@@ -1,0 +1,153 @@
+"""The user's consent to what a configuration makes the package load.
+
+The config.gin of a run that somebody else trained can name networks in files
+and data sets to download. A SavedModel, a .keras file or a .tflite file can run
+code. Nothing of this is therefore loaded for a run's own config.gin, unless the
+user agrees by `--trust_config`. There is one exception: what a training on this
+machine loaded with consent is recorded by its hash in the cache folder, and is
+loaded again without asking. So a user's own runs need no flag.
+
+Every function that loads such a file, or that downloads, calls `check_file` or
+`check_download` first.
+"""
+
+import contextlib
+import dataclasses
+import hashlib
+import os
+from pathlib import Path
+
+from tf_i2i.cache import default_cache_dir
+from tf_i2i.errors import UserError
+from tf_i2i.foreign_files import files_below
+from tf_i2i.foreign_files import open_regular
+
+FLAG = "--trust_config"
+
+
+@dataclasses.dataclass(frozen=True)
+class Consent:
+    """What the user agreed to load for one configuration.
+
+    Attributes:
+        trusted: whether the configuration may load files and download.
+        recording: whether what is loaded with consent is recorded. Only the
+            trainings of this machine do this.
+        config: path of the configuration, for error messages.
+    """
+
+    trusted: bool = True
+    recording: bool = False
+    config: Path | None = None
+
+    @contextlib.contextmanager
+    def applied(self):
+        """Context in which this consent is the one that is asked for.
+
+        It holds for all threads of the process, as gin's configuration does.
+        """
+        global _current
+        before, _current = _current, self
+        try:
+            yield
+        finally:
+            _current = before
+
+    def refusal(self, what):
+        """Returns the `UserError` about something that must be agreed to.
+
+        Args:
+            what: the part of the configuration, such as "import os".
+        """
+        return UserError(
+            "`run_dir` must have a config.gin that imports no code, loads no "
+            "network from a file and downloads nothing. If you trust its "
+            f"author as you would trust the author of a program, add {FLAG}. "
+            f"Received: {what} in {self.config}"
+        )
+
+
+# What a user names in Python or by a flag is loaded without asking.
+TRUSTED = Consent()
+_current = TRUSTED
+
+
+def check_file(name, path):
+    """Raises an error if the user did not agree to load a file or folder.
+
+    Args:
+        name: what the configuration names, for the error message.
+        path: path of the file, or of the folder.
+
+    Raises:
+        UserError: there is no consent, and no training on this machine has
+            recorded the same content; or the file cannot be read.
+    """
+    if _current.trusted and not _current.recording:
+        return
+    try:
+        files = files_below(path)
+        size = sum(file.stat().st_size for file in files)
+        _check(name, size, lambda: _hash_of(path, files))
+    except OSError as error:
+        raise UserError(
+            f"`{name}` must be readable. "
+            f"Received: {error.filename}: {error.strerror}"
+        ) from error
+
+
+def check_download(name):
+    """Raises an error if the user did not agree to a download.
+
+    Args:
+        name: name of what is downloaded, as the configuration writes it.
+
+    Raises:
+        UserError: there is no consent, and no training on this machine has
+            recorded the same name.
+    """
+    text = f"download {name}".encode()
+    _check(name, len(text), lambda: hashlib.sha256(text).hexdigest())
+
+
+def _check(name, size, digest):
+    """Raises an error unless there is consent or a record.
+
+    Args:
+        name: what the configuration names.
+        size: size of the content in bytes. The content is only hashed if there
+            is a record of that size.
+        digest: function that returns the hash of the content.
+    """
+    if _current.trusted:
+        if _current.recording:
+            _write_record(name, f"{size}-{digest()}")
+        return
+    folder = _records()
+    if (
+        any(folder.glob(f"{size}-*"))
+        and (folder / f"{size}-{digest()}").exists()
+    ):
+        return
+    raise _current.refusal(name)
+
+
+def _records():
+    return default_cache_dir() / "trusted"
+
+
+def _write_record(name, key):
+    # A missing record only means that the user is asked for the flag.
+    with contextlib.suppress(OSError):
+        _records().mkdir(parents=True, exist_ok=True)
+        (_records() / key).write_text(f"{name}\n", encoding="utf-8")
+
+
+def _hash_of(path, files):
+    """Returns the SHA-256 of files, with their names below `path`."""
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(f"{os.path.relpath(file, path)}\n".encode())
+        with open_regular(file) as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()
