@@ -12,7 +12,9 @@ import sys
 from pathlib import Path
 
 from tf_i2i import models
+from tf_i2i import paths
 from tf_i2i.consent import FLAG
+from tf_i2i.disk import reason
 from tf_i2i.errors import UserError
 from tf_i2i.errors import printable
 
@@ -20,6 +22,9 @@ from tf_i2i.errors import printable
 class _Parser(argparse.ArgumentParser):
     def error(self, message):
         # Every `UserError` has the name of the argument in backticks.
+        found = re.fullmatch("argument ([^ /:]+).*?: (must be .*)", message)
+        if found:
+            raise UserError(f"`{found[1]}` {found[2]}")
         message = re.sub(r"(--\w+)", r"`\1`", message, count=1)
         raise UserError(f"{message}. See: python -m {self.prog} --help")
 
@@ -29,6 +34,39 @@ class _Model(argparse.Action):
 
     def __call__(self, parser, namespace, values, option_string=None):
         setattr(namespace, self.dest, models.find_model(values))
+
+
+def read_path(text):
+    """Type of flags that take the path of something to read.
+
+    Args:
+        text: value of the flag. It may also be a name or a glob pattern.
+
+    Returns:
+        `text` with `~` replaced by the home folder.
+
+    Raises:
+        argparse.ArgumentTypeError: what exists at the path cannot be read.
+    """
+    return _checked_path(text, paths.unreadable)
+
+
+def write_path(text):
+    """Type of flags that take the path of something to write.
+
+    Args, Returns: as `read_path`.
+
+    Raises:
+        argparse.ArgumentTypeError: nothing can be written at the path.
+    """
+    return _checked_path(text, paths.unwritable)
+
+
+def _checked_path(text, fault):
+    path = paths.expand(text)
+    if why := fault(path):
+        raise argparse.ArgumentTypeError(why)
+    return path
 
 
 def parser(verb, description, examples):
@@ -54,7 +92,8 @@ def run(main):
     """Runs a command with the arguments of the command line.
 
     A `UserError` is printed in one line, and the process exits with status 2.
-    After Ctrl-C the exit status is 130.
+    So is an error of the operating system about a file or folder. After Ctrl-C
+    the exit status is 130.
 
     Args:
         main: function of the command, which takes a list of arguments.
@@ -62,9 +101,7 @@ def run(main):
     try:
         main(sys.argv[1:])
     except UserError as error:
-        line = printable(" ".join(str(error).split()))
-        print(f"error: {line}", file=sys.stderr)
-        sys.exit(2)
+        _exit_with(error)
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         sys.exit(130)
@@ -72,6 +109,20 @@ def run(main):
         # The program that reads the output, such as head or less, has ended.
         # What Python still writes to stdout when it exits is discarded.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        if error.filename is None:
+            raise
+        _exit_with(
+            f"`{error.filename}` must be a file or folder that can be used. "
+            f"Received: {reason(error)}"
+        )
+
+
+def _exit_with(error):
+    """Prints an error in one line, and ends the process with status 2."""
+    line = printable(" ".join(str(error).split()))
+    print(f"error: {line}", file=sys.stderr)
+    sys.exit(2)
 
 
 def add_run_flags(add, required=True):
@@ -84,7 +135,9 @@ def add_run_flags(add, required=True):
         required: whether one of the two flags must be given.
     """
     group = add.__self__.add_mutually_exclusive_group(required=required)
-    group.add_argument("--run_dir", help="folder of a trained run")
+    group.add_argument(
+        "--run_dir", type=read_path, help="folder of a trained run"
+    )
     group.add_argument(
         "--model",
         dest="run_dir",
@@ -123,7 +176,14 @@ def add_gin_flags(add, of_files, of_bindings):
         ("--gin_file", "FILE", of_files),
         ("--gin_param", "BINDING", of_bindings),
     ):
-        add(flag, action="append", default=[], metavar=metavar, help=text)
+        add(
+            flag,
+            action="append",
+            default=[],
+            type=read_path if metavar == "FILE" else str,
+            metavar=metavar,
+            help=text,
+        )
 
 
 def add_direction_flag(add, text="direction of translation (default: a_to_b)"):

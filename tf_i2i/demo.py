@@ -67,6 +67,7 @@ def _parser():
     add = parser.add_argument
     add(
         "--model",
+        type=cli.read_path,
         required=True,
         action="append",
         help=".tflite file from python -m tf_i2i.export; may be repeated, for "
@@ -80,6 +81,7 @@ def _parser():
     )
     add(
         "--node_modules",
+        type=cli.read_path,
         help="folder node_modules in which npm installed @litertjs/core "
         "(default: that of the current folder or of a folder above it)",
     )

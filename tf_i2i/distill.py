@@ -44,7 +44,12 @@ def _parser():
     )
     add = parser.add_argument
     cli.add_run_flags(add)
-    add("--student", required=True, help="folder of the student's run")
+    add(
+        "--student",
+        type=cli.write_path,
+        required=True,
+        help="folder of the student's run",
+    )
     add(
         "--direction",
         choices=(*DIRECTIONS, "both"),

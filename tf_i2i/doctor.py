@@ -80,11 +80,17 @@ def _parser():
     )
     add(
         "--run_dir",
+        type=cli.read_path,
         help="folder of a run whose configuration is tried and whose disk is "
         "checked for free space",
     )
     cli.add_trust_flag(add)
-    add("--json", metavar="FILE", help="JSON file to write all findings to")
+    add(
+        "--json",
+        type=cli.write_path,
+        metavar="FILE",
+        help="JSON file to write all findings to",
+    )
     # The parent process passes its request to the child process by this flag.
     add("--trial", help=argparse.SUPPRESS)
     return parser

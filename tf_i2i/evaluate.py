@@ -42,10 +42,12 @@ def _parser():
     )
     add(
         "--images_a",
+        type=cli.read_path,
         help="folder of translations into domain A that another program made",
     )
     add(
         "--images_b",
+        type=cli.read_path,
         help="folder of translations into domain B that another program made",
     )
     add(
@@ -69,28 +71,37 @@ def _parser():
     )
     add(
         "--labels_a",
+        type=cli.read_path,
         help="CSV file with the labels of the images of A; its columns are "
         "file name, label, ...",
     )
-    add("--labels_b", help="CSV file with the labels of the images of B")
+    add(
+        "--labels_b",
+        type=cli.read_path,
+        help="CSV file with the labels of the images of B",
+    )
     add(
         "--palette_a",
+        type=cli.read_path,
         help="CSV file with columns r, g, b: the colours of the label maps "
         "that are the images of A (default: the colours in A if "
         "train.label_maps has 'a')",
     )
     add(
         "--palette_b",
+        type=cli.read_path,
         help="CSV file with the colours of the label maps of B",
     )
     add(
         "--maps_a",
+        type=cli.read_path,
         help="folder of label maps of the photos of A, with the same names "
         "and in the colours of B. A segmenter is trained on the training "
         "photos and their maps, and scores translations into A",
     )
     add(
         "--maps_b",
+        type=cli.read_path,
         help="folder of label maps of the photos of B, in the colours of A",
     )
     add(
@@ -123,6 +134,7 @@ def _parser():
     )
     add(
         "--report",
+        type=cli.write_path,
         help="HTML file to write (default: report.html in the run's folder)",
     )
     return parser

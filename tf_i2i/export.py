@@ -98,6 +98,7 @@ def _parser():
     cli.add_run_flags(add)
     add(
         "--output",
+        type=cli.write_path,
         required=True,
         help="path to write, which chooses the format: "
         + " or ".join(f.form for f in formats.FORMATS.values()),

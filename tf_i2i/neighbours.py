@@ -394,12 +394,14 @@ def _parser():
     for domain in DOMAINS:
         add(
             f"--images_{domain}",
+            type=cli.read_path,
             metavar="FOLDER",
             help=f"folder of images of domain {domain.upper()} (default: the "
             "run's test images)",
         )
     add(
         "--output",
+        type=cli.write_path,
         required=True,
         metavar="FOLDER",
         help=f"folder for the results: {TABLE}, and for each domain a picture "

@@ -82,12 +82,14 @@ def _parser():
     add = parser.add_argument
     add(
         "--input",
+        type=cli.read_path,
         required=True,
         nargs="+",
         help="images, folders of images, or quoted patterns",
     )
     add(
         "--output",
+        type=cli.write_path,
         required=True,
         help="folder for the results: a new one, or one that an earlier call "
         "of this command wrote",

@@ -107,6 +107,7 @@ def _parser():
     cli.add_run_flags(add)
     add(
         "--output",
+        type=cli.write_path,
         required=True,
         help="image file for all pairs, with A above B; or a folder, which "
         "gets two files for each pair",

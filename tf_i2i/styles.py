@@ -1,5 +1,6 @@
 """The styles that `translate --style` selects."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ from tf_i2i.errors import UserError
 from tf_i2i.images import grid
 from tf_i2i.images import to_float
 from tf_i2i.methods.capabilities import style_shape
+from tf_i2i.paths import expand
+from tf_i2i.paths import user_path
 
 SAMPLE = "sample"
 
@@ -22,13 +25,16 @@ def images_of(text):
 
     Returns:
         List of paths; empty for None and for "sample".
+
+    Raises:
+        UserError: what exists at a path cannot be read.
     """
     if text in (None, SAMPLE):
         return []
-    if Path(text).exists():
-        # The whole text is a file whose name may contain a comma.
-        return [Path(text)]
-    return [Path(part) for part in text.split(",") if part]
+    # The whole text may be a file whose name contains a comma.
+    whole = os.path.exists(expand(text))
+    parts = [text] if whole else text.split(",")
+    return [Path(user_path(part, "--style")) for part in parts if part]
 
 
 def count_styles(style, samples, interpolate):

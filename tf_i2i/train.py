@@ -40,6 +40,7 @@ def _parser():
     )
     add(
         "--run_dir",
+        type=cli.read_path,
         help="folder of the run (default: runs/ and the name of the first "
         "config)",
     )
@@ -53,16 +54,19 @@ def _parser():
     )
     add(
         "--labels_a",
+        type=cli.read_path,
         help="CSV file with the labels of the images of A; its columns are "
         "file name, label, ...",
     )
     add(
         "--labels_b",
+        type=cli.read_path,
         help="CSV file with the labels of the images of B, which are used for "
         "validation and evaluation only",
     )
     add(
         "--init_from",
+        type=cli.read_path,
         metavar="RUN|MODEL",
         help="run, or shipped model, whose weights a new run begins with",
     )

@@ -153,12 +153,14 @@ def _parser():
     cli.add_run_flags(add)
     add(
         "--input",
+        type=cli.read_path,
         required=True,
         nargs="+",
         help="images, folders of images, or quoted patterns",
     )
     add(
         "--output",
+        type=cli.write_path,
         required=True,
         help="folder for the results, which get the names of the inputs and "
         "the suffix .png; or, for one input, the file to write",

@@ -209,7 +209,7 @@ def test_source_for(tmp_path, refuses):
     assert source_for(own, "a") is own
     with refuses("data_b"):
         source_for(3, "b")
-    with refuses("folder"):
+    with refuses("data_a"):
         source_for(tmp_path / "nowhere", "a")
 
 

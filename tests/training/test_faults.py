@@ -364,7 +364,7 @@ def test_a_refused_command_changes_nothing(
     longer = flags(folders, begun, "train.steps = 11")
     refused("data_a", flags(data, begun))
     refused("--skip_step", [*longer, "--skip_step=20"])
-    refused("folder", [*longer, "--gin_param=train.data_a = '/gone'"])
+    refused("data_a", [*longer, "--gin_param=train.data_a = '/gone'"])
     with monkeypatch.context() as patch:
         usage = SimpleNamespace(free=10_000)
         patch.setattr(shutil, "disk_usage", lambda path: usage)

@@ -7,6 +7,7 @@ import numpy as np
 
 from tf_i2i.data.sources import SPLITS
 from tf_i2i.errors import UserError
+from tf_i2i.paths import user_path
 
 
 def read_labels(path):
@@ -23,8 +24,9 @@ def read_labels(path):
         without folder and suffix to labels, which are strings.
 
     Raises:
-        UserError: the file is missing or has no labels.
+        UserError: the file cannot be read or has no labels.
     """
+    path = user_path(path, "labels")
     try:
         with open(path, newline="", encoding="utf-8") as file:
             rows = list(csv.reader(file))

@@ -34,6 +34,7 @@ from tf_i2i.data.reading import fit_image
 from tf_i2i.data.reading import list_images
 from tf_i2i.errors import UserError
 from tf_i2i.errors import printable
+from tf_i2i.paths import user_path
 
 _DRAWN_AT_ONCE = 64
 
@@ -46,15 +47,20 @@ class FolderSource:
 
     Args:
         path: path of the folder.
+        argument: name of the flag or setting, for the error message.
 
     Raises:
-        UserError: the folder does not exist, or has `val/` or `test/` but not
-            `train/`.
+        UserError: the folder does not exist or cannot be read, or has `val/`
+            or `test/` but not `train/`.
     """
 
-    def __init__(self, path):
-        self.path = Path(os.path.expanduser(path)).resolve()
+    def __init__(self, path, argument="folder"):
+        self.path = Path(user_path(path, argument)).resolve()
         self.name = printable(path)
+        if not self.path.is_dir():
+            raise UserError(
+                f"`{argument}` must be a folder. Received: {self.name}"
+            )
         images, self.notes = list_images(self.path, name=self.name)
         images = [image.relative_to(self.path) for image in images]
         there = [s for s in SPLITS if (self.path / s).is_dir()]
@@ -257,9 +263,12 @@ def locate(spec, flag):
             path.
     """
     kind = _kind_of(spec)
-    if kind is FOLDER and not Path(spec).is_dir():
+    if kind is not FOLDER:
+        return kind.locate(spec)
+    path = user_path(spec, f"--{flag}")
+    if not Path(path).is_dir():
         raise UserError(f"`--{flag}` must be {forms()}. Received: {spec}")
-    return kind.locate(spec)
+    return kind.locate(path)
 
 
 def forms():
@@ -294,7 +303,7 @@ FOLDER = Source(
     form="a folder of images",
     prefix="",
     locate=_locate_folder,
-    open=lambda value, _: FolderSource(value),
+    open=lambda value, domain: FolderSource(value, f"data_{domain}"),
     help="All image files in a folder and below it.",
 )
 SOURCES = (FOLDER, tfds.SOURCE, tfrecord.SOURCE, TOY_FACES)

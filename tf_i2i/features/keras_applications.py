@@ -10,6 +10,8 @@ from tf_i2i.features.base import Features
 from tf_i2i.features.base import weights_hash
 from tf_i2i.features.vgg import check_taps
 from tf_i2i.features.vgg import vgg_forward
+from tf_i2i.paths import home
+from tf_i2i.paths import user_path
 
 _URL = "https://storage.googleapis.com/tensorflow/"
 # Means that Keras subtracts from the channels blue, green and red of images for
@@ -102,7 +104,10 @@ def keras_network(name, weights="imagenet", taps=None, dtype="float32"):
             f"Received: {name!r}"
         )
     *_, default, size, least = _NETWORKS[name]
-    path = _imagenet_file(name) if weights == "imagenet" else Path(weights)
+    if weights == "imagenet":
+        path = _imagenet_file(name)
+    else:
+        path = Path(user_path(weights, f"keras:{name}:"))
     if not path.is_file():
         raise UserError(
             f"`keras:{name}:` must be followed by a file of weights. "
@@ -132,8 +137,8 @@ def keras_network(name, weights="imagenet", taps=None, dtype="float32"):
 
 def _imagenet_path(name):
     """Returns the path of the ImageNet weights in Keras' own cache."""
-    home = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"))
-    return home / "models" / _NETWORKS[name][1]
+    folder = os.environ.get("KERAS_HOME") or home("KERAS_HOME") / ".keras"
+    return Path(folder) / "models" / _NETWORKS[name][1]
 
 
 def _imagenet_file(name):

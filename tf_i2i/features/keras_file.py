@@ -8,6 +8,7 @@ from tf_i2i.features.base import LEVELS
 from tf_i2i.features.base import Features
 from tf_i2i.features.base import weights_hash
 from tf_i2i.features.keras_applications import layer_outputs
+from tf_i2i.paths import user_path
 
 
 def keras_file(path, taps=None):
@@ -30,7 +31,7 @@ def keras_file(path, taps=None):
     """
     import keras
 
-    path = Path(path)
+    path = Path(user_path(path, "kerasfile:"))
     try:
         consent.check_file(f"kerasfile:{path}", path)
         model = keras.models.load_model(path, compile=False)

@@ -7,6 +7,7 @@ from tf_i2i import consent
 from tf_i2i.errors import UserError
 from tf_i2i.features.base import LEVELS
 from tf_i2i.features.base import Features
+from tf_i2i.paths import user_path
 
 DEFAULT_SIGNATURE = "serving_default"
 
@@ -33,7 +34,7 @@ def saved_model(path, signature=DEFAULT_SIGNATURE):
     """
     import tensorflow as tf
 
-    path = Path(path)
+    path = Path(user_path(path, "savedmodel:"))
     if not (path / "saved_model.pb").is_file():
         raise UserError(
             f"`savedmodel:` must be followed by a SavedModel's folder. "

@@ -10,6 +10,7 @@ from tf_i2i import consent
 from tf_i2i.errors import UserError
 from tf_i2i.features.base import LEVELS
 from tf_i2i.features.base import Features
+from tf_i2i.paths import user_path
 
 
 def tflite(path):
@@ -31,7 +32,7 @@ def tflite(path):
     """
     import tensorflow as tf
 
-    path = Path(path)
+    path = Path(user_path(path, "tflite:"))
     if not path.is_file():
         raise UserError(
             f"`tflite:` must be followed by a .tflite file. Received: {path}"

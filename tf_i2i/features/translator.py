@@ -4,6 +4,7 @@ from pathlib import Path
 
 from tf_i2i import consent
 from tf_i2i.errors import UserError
+from tf_i2i.paths import user_path
 
 
 def exported(folder=None):
@@ -21,6 +22,7 @@ def exported(folder=None):
     """
     import tensorflow as tf
 
+    folder = folder and user_path(folder, "exported.folder")
     if not folder or not (Path(folder) / "saved_model.pb").is_file():
         return _raises(
             UserError(
