@@ -10,15 +10,16 @@ environment.
 
 `make` runs in that environment and writes tests/layers/addons_golden.npz, which
 contains the outputs and gradients of the Addons layers for fixed inputs. The
-test of instance normalization compares our layer, and Keras' group
-normalization, with these.
+test of instance normalization compares the layer of this package, and Keras'
+group normalization, with these arrays.
 
 `time` runs in the environment of this package. A step is the forward and
-backward pass of one instance normalization. The layers take turns in one run,
-and each ratio is the median over the turns. `error` is the largest error of the
-outputs, compared with float64. Without `--addons_python`, ours is compared with
-Keras' layer only. The number of threads is TensorFlow's default, or
-TF_NUM_INTRAOP_THREADS and TF_NUM_INTEROP_THREADS.
+backward pass of one instance normalization. The layers are timed alternately in
+one run, and each ratio is the median over the turns. `error` is the largest
+error of the outputs, compared with outputs in float64. Without
+`--addons_python`, the layer of this package is compared with Keras' layer only.
+The number of threads is TensorFlow's default, or TF_NUM_INTRAOP_THREADS and
+TF_NUM_INTEROP_THREADS.
 """
 
 import argparse
@@ -36,8 +37,8 @@ GOLDEN = Path(__file__).parents[1] / "tests/layers/addons_golden.npz"
 PLAIN = {"epsilon": 1e-5, "center": False, "scale": False}
 AFFINE = {"epsilon": 1e-5}
 # Layers of Addons, each with its name, its arguments and the shape of its
-# input. Inputs have at least three pixels, because with two the gradient
-# cancels almost completely, and few significant digits remain.
+# input. Inputs have at least three pixels. With two pixels the terms of the
+# gradient cancel almost completely, so that few significant digits remain.
 CASES = [
     *(
         ("InstanceNormalization", arguments, shape)
@@ -206,7 +207,8 @@ class Elsewhere:
         return json.loads(self._process.stdout.readline())
 
     def end(self):
-        # Closes the input of the process, and waits for its end.
+        # Closes the standard input of the process, and waits until the process
+        # ends.
         self._process.communicate()
 
 

@@ -4,25 +4,28 @@
     python benchmarks/compare_pytorch.py --rounds=9
 
 The networks are the paper's for 128 px (6 blocks), with batch size 1. A
-training step includes the same work on both sides: identity terms, pools of 50
-images, two Adam optimizers, weights and losses in float32. bfloat16 means
-`mixed_bfloat16` in tf_i2i and autocast in PyTorch. The measured time of tf_i2i
-also includes its averages of the weights, its check that all losses are finite,
-and the means of the losses.
+training step includes the same computations in both packages: identity terms,
+pools of 50 images, two Adam optimizers, and weights and losses in float32.
+bfloat16 means `mixed_bfloat16` in tf_i2i and autocast in PyTorch. The measured
+time of tf_i2i also includes its averages of the weights, its check that all
+losses are finite, and the means of the losses.
 
 Several variants of PyTorch are measured:
-- NCHW or channels-last;
-- `nn.InstanceNorm2d`, or the fastest kernels that give the same results.
-  Channels-last always uses the latter, because PyTorch 2.13 computes a wrong
-  gradient for `nn.InstanceNorm2d` of one such image (off by whole units, where
-  NCHW is exact to 1e-6);
-- each pass separately, or two images at once, which instance normalization
-  allows;
-- eager or `torch.compile`, and for inference frozen, with weights in bfloat16.
-PyTorch uses the fused Adam, critics get no gradients while generators are
-updated, and denormals are flushed as in TensorFlow. Each side may use all
-cores. The variant with the best median represents its side; with many variants
-the best one is also slightly favoured by chance.
+- Tensors are NCHW or channels-last.
+- Instance normalization is `nn.InstanceNorm2d`, or the fastest kernels that
+  give the same results. Channels-last tensors always use the fastest kernels.
+  (For one channels-last image, PyTorch 2.13 computes a wrong gradient of
+  `nn.InstanceNorm2d`. The error is several units, whereas with NCHW it is
+  1e-6.)
+- Each image is passed through a network separately, or two images at once.
+  Instance normalization gives the same results in both cases.
+- Execution is eager or by `torch.compile`. For inference, networks may also be
+  frozen, with weights in bfloat16.
+In all variants, PyTorch uses the fused Adam, critics get no gradients while
+generators are updated, and denormals are set to zero as in TensorFlow. Each
+package may use all cores. The result of a package is that of its variant with
+the best median. If a package has many variants, its best one is also slightly
+favoured by chance.
 
 Each variant runs in a separate process. All start from the same weights, and
 before anything is timed they must give the same losses for two steps and the

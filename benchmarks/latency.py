@@ -4,14 +4,15 @@
     python benchmarks/latency.py --run_dir=tf_i2i/models/twingan_toy
     python benchmarks/latency.py --published --threads=2 --rounds=9
 
-The candidates are TensorFlow, SavedModel, TFLite, ONNX Runtime and PyTorch. A
-call takes and returns one uint8 image (for PyTorch, a float image). The first
-calls are not measured.
+The candidates are TensorFlow, SavedModel, TFLite, ONNX Runtime and PyTorch.
+Each candidate is a function that takes and returns one uint8 image (for
+PyTorch, a float image). The first calls of a function are not measured.
 `--published` measures the generator of the CycleGAN paper at 128 px (6 blocks,
 full width, random weights), and also the eager PyTorch generator of
-benchmarks/compare_pytorch.py. Each number of threads has its own process, in
-which the candidates take turns. The result is the median of all calls. Compare
-ratios within one run, not milliseconds of different days. Packages that are not
+benchmarks/compare_pytorch.py. There is a process for each number of threads. In
+this process the candidates are measured alternately. The result is the median
+of all calls. Compare only ratios of times within one run, because milliseconds
+that were measured on different days are not comparable. Packages that are not
 installed are left out, with a message.
 """
 

@@ -5,10 +5,11 @@
 
 The operations are those of the CycleGAN paper's generator at 128 px (6 blocks),
 float32, batch size 1. For each kind of operation one file is exported for each
-runtime, and its time is multiplied by the number of times that the generator
-has it. The two runtimes take turns. For short operations, a large part of the
-time is that of the call itself. The sum can be compared with the time of
-`benchmarks/latency.py --published`.
+runtime. The measured time of the operation is multiplied by the number of times
+that the operation occurs in the generator. The two runtimes are measured
+alternately. For short operations, a large part of the time is the overhead of
+calling the runtime. The sum of all times can be compared with the time that
+`benchmarks/latency.py --published` measures.
 """
 
 import argparse

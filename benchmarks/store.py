@@ -2,13 +2,13 @@
 
     python benchmarks/store.py --size=64 --needed=50 --files=100000
 
-The store's rate counts augmented and batched images of both domains. Its
-images are random bytes, so that nothing has to be decoded or rendered. Pillow's
-rate is measured on JPEG files with a side of `--photo` pixels. They are decoded
-to the size of the store with one thread per core. `--files` is a number of tiny
-JPEG files that are written and read into a store. They are read once after
-their content was removed from the page cache, and once with their content in
-it.
+The rate of the store counts augmented and batched images of both domains. The
+images in the store are random bytes, so that nothing has to be decoded or
+rendered. The rate of Pillow is measured on JPEG files with a side of `--photo`
+pixels, which are decoded to the size of the store with one thread per core.
+`--files` is the number of tiny JPEG files that are written and then read into a
+store. The files are read twice: first after their content was removed from the
+page cache, and then while the page cache contains it.
 """
 
 import argparse

@@ -410,8 +410,8 @@ def check_same(run_dir, log):
     if changed:
         raise UserError(
             "`run_dir` must have a run of the same configuration. Begin a new "
-            "run with another --run_dir. With --init_from, it begins with the "
-            f"weights of this run. Received: {'; '.join(changed)}"
+            "run with another --run_dir. With --init_from, the new run begins "
+            f"with the weights of this run. Received: {'; '.join(changed)}"
         )
 
 
@@ -455,8 +455,9 @@ def check_moved(model):
         value = _literal(found)
         if (tuple(value) if isinstance(value, list) else value) != own:
             raise UserError(
-                f"`{name}` must be removed, because the phases follow the "
-                f"model, whose {attribute} is {own}. Received: {found}"
+                f"`{name}` must be removed, because the training phases are "
+                f"computed from the model's {attribute}, which is {own}. "
+                f"Received: {found}"
             )
 
 

@@ -194,8 +194,8 @@ def _check(flags):
     elif not (flags.data_a and flags.data_b and flags.image_size):
         raise UserError(
             "`--data_a`, `--data_b` and `--image_size` must be given to "
-            "describe the real images, unless --run_dir is. "
-            "Received: not all three"
+            "describe the real images, unless --run_dir is given. "
+            "Received: only some of the three"
         )
     if flags.count is not None and flags.count < 1:
         raise UserError(

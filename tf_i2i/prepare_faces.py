@@ -254,7 +254,7 @@ class Record:
             if before.get(name) != value:
                 raise UserError(
                     f"`--{name}` must be the same as in the earlier call, or "
-                    f"`--output` another folder. Received: {value}; "
+                    f"`--output` must be another folder. Received: {value}; "
                     f"{self.folder} was made with --{name}={before.get(name)}"
                 )
 

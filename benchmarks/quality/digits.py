@@ -9,8 +9,9 @@
 of A (source only), and one on labels of B (target-trained, an upper reference).
 Then it adapts from A to B without labels of B, and appends a line to
 digits.jsonl in this folder, from which `table` makes DIGITS.md. Some labelled
-training images of B are its validation split: they choose the best checkpoint
-and are not used for training. A run that was stopped is continued.
+training images of B form the validation split. They are used to choose the best
+checkpoint, and are not used for training. If `run` is stopped, the same command
+continues it.
 """
 
 import argparse

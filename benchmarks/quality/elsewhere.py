@@ -15,9 +15,9 @@ script needs `pip install jax` in addition to the package.
 Such a run differs from a run of the package as follows. The random order,
 crops and mirrors of images come from NumPy and JAX. Large convolution kernels
 are initialized with other random numbers of the same standard deviation. A
-step that is not finite is not prevented, but the training stops when the mean
-losses are not finite. The plan sets the length of a phase. No checkpoints or
-sample images are written during training.
+training step with infinite losses or NaN is carried out, but the training stops
+when the mean losses are not finite. The plan sets the length of a phase. No
+checkpoints or sample images are written during training.
 """
 
 import argparse
@@ -454,8 +454,8 @@ def read(name, seed, trained, work, data_root, features, cheats, device):
     lines = (trained / "log.jsonl").read_text().splitlines()
     lines = [x for x in map(json.loads, lines) if x.get("row") == planned]
     (last,) = (line for line in lines if "kept" in line)
-    # How many images a phase really showed depends on the plan. The run is
-    # recorded as having reached the end of the phase in its config.
+    # The plan determines how many images a phase was trained on. The run is
+    # recorded as if the phase had the length that its config sets.
     (phase,) = (p for p in run.phases if p.name == last["phase"])
     model.images_shown.assign(phase.end)
     run.write_config()

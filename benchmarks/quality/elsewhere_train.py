@@ -32,8 +32,8 @@ def train(packed, out, plan):
     - the name of a phase: length of the phase, {"images": N} or {"seconds": N}.
       Phases without an entry have the length that is set in their config.
     - "from": [row, phase]. The training starts after this phase, with the
-      weights that the other row had at that point, matched by name. The other
-      row needs the entry "shared": [phase].
+      weights that this other row had at the end of the phase. Weights are
+      matched by name. The other row needs the entry "shared": [phase].
     - "as": name of the packed row, if that is another name.
     - "seed": seed for initial kernels, order and mirrors, if it differs from
       that of the packed row. The noise within a step does not change.

@@ -6,8 +6,8 @@
     python benchmarks/quality/lab.py table
 
 `run` continues a row that was stopped. Results are appended to results.jsonl
-in this folder, from which `table` makes TABLE.md. The length of training is
-that of the configs, the same for all rows of a task.
+in this folder, from which `table` makes TABLE.md. The configs set the length of
+training, which is the same for all rows of a task.
 """
 
 import argparse
@@ -67,7 +67,7 @@ AT_64 = (*LABELS, "train.image_size = 64")
 
 
 def shown(images):
-    """Returns the setting for the number of images that a row trains on."""
+    """Returns the setting of the number of images that a row is trained on."""
     return (f"single_phase.images = {images}",)
 
 
@@ -520,8 +520,8 @@ def _lines(direction, rows):
     yield "| --- " * (len(known) + 3) + "|"
     for cheat in CHEATS:
         if cheat in every[0]:
-            # The values of a baseline are equal in all results, but some
-            # results lack some measures.
+            # The values of a baseline are the same in all results of a task,
+            # but some results do not have all measures.
             said = [_value_of_any(every, cheat, n) for n in known]
             cells = [_cell([value]) for value in said]
             yield f"| *{cheat}* | | | {' | '.join(cells)} |"

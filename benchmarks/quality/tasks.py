@@ -191,9 +191,9 @@ def photos_and_labels(name):
 
     The data are Facades or Cityscapes. Their file `pairs.csv` says which half
     each training pair belongs to. Images are saved at 64 px, the image size of
-    the rows, because resizing would mix the colours of label maps. The folder
-    `maps_a` has the label maps of the training photos. The segmentation network
-    that scores photos is trained on these photos and maps.
+    the rows, because resizing them again would mix the colours of label maps.
+    The folder `maps_a` has the label maps of the training photos. The
+    segmentation network that scores photos is trained on these photos and maps.
     """
 
     def make(folder, data_root):

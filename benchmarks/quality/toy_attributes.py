@@ -89,8 +89,8 @@ def translations(model, direction, images):
 def score(models, direction, size, epochs):
     """Returns the rows of the table.
 
-    They are a dictionary from each kind of images to a dictionary from each
-    attribute to its agreement.
+    The rows are a dictionary. Its keys are the kinds of images, and its values
+    are dictionaries from attributes to agreements.
     """
     source, target = ends(direction)
     people = np.arange(PAIRS)

@@ -33,7 +33,7 @@ def test_numbers_come_from_a_whatever_b_has(refuses):
         class_numbers(table, ["x.png"], 1)
     with refuses("--labels_a") as caught:
         class_numbers(table, ["w.png"], 2)
-    assert "none for w" in str(caught.value)
+    assert "no row for w" in str(caught.value)
     with refuses("--labels_a"):
         class_numbers({}, ["w.png"], 2)
 

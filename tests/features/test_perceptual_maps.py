@@ -26,5 +26,7 @@ def test_maps_by_name(rng):
     )
     content, style = maps(images)
     assert [x.shape[3] for x in (*content, *style)] == [32, 64, 64]
-    with pytest.raises(UserError, match="must name maps of the network"):
+    with pytest.raises(
+        UserError, match="must name feature maps of the network"
+    ):
         perceptual("random-conv", style=("relu1_2",))

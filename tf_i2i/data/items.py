@@ -175,8 +175,8 @@ def in_splits(name, files, there):
         return files, []
     if "train" not in there:
         raise UserError(
-            f"`{name}` must have a folder train/ beside "
-            f"{'/, '.join(there)}/. Received: none"
+            f"`{name}` must have a folder train/, because it has "
+            f"{'/, '.join(there)}/. Received: no train/"
         )
     inside = [file for file in files if file.parts[0] in there]
     if len(inside) == len(files):

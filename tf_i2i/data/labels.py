@@ -130,7 +130,7 @@ def labels_of(labels, names, domain):
     if missing:
         raise UserError(
             f"`--labels_{domain}` must have a row for every image. "
-            f"Received: none for {missing[0]}"
+            f"Received: no row for {missing[0]}"
         )
     return [labels[name] for name in stems]
 

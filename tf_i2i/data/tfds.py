@@ -87,7 +87,8 @@ class TfdsSource:
         if split in self._builder.builder_configs:
             raise UserError(
                 f"`{spec}` must end in a split, as in "
-                f"tfds:{dataset}/{split}/train. Received: {split}, a config"
+                f"tfds:{dataset}/{split}/train. Received: {split}, which is a "
+                "config of the data set"
             )
         self._image = self._image_feature()
         self._label, self._class = self._label_value(label)
@@ -102,13 +103,13 @@ class TfdsSource:
         except self._tfds.core.DatasetNotFoundError as error:
             near = difflib.get_close_matches(name, self._known())
             raise UserError(
-                f"`{self.name}` must name a data set that TFDS knows, or one "
-                f"prepared in TFDS_DATA_DIR. Received: {name}"
+                f"`{self.name}` must name a data set that TFDS knows, or a "
+                f"data set that was prepared in TFDS_DATA_DIR. Received: {name}"
                 + (f"; similar names: {', '.join(near)}" if near else "")
             ) from error
         except Exception as error:  # TFDS raises a dozen kinds of errors here.
             raise UserError(
-                f"`{self.name}` must name a version and, if any, a config of "
+                f"`{self.name}` must name an existing version and config of "
                 f"{name} (configs: {self._configs(name)}). "
                 f"Received: {_line(error)}"
             ) from error
@@ -181,8 +182,8 @@ class TfdsSource:
             return name, int(label)
         near = difflib.get_close_matches(label, names) or names[:10]
         raise UserError(
-            f"`{self.name}` must end in one of {len(names)} classes or its "
-            f"number: {', '.join(near)}"
+            f"`{self.name}` must end in the name or the number of one of the "
+            f"{len(names)} classes: {', '.join(near)}"
             f"{'' if len(near) == len(names) else ', ...'}. Received: {label}"
         )
 

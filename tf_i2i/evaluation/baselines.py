@@ -15,7 +15,7 @@ ROWS = {
     "model": "the translations; for a run, those of its last checkpoint",
     "best": "the translations of the run's best checkpoint, chosen by "
     "validation images",
-    "truth": "the hidden partners of the inputs",
+    "truth": "the ground-truth images of the inputs",
     "copy": "the inputs themselves",
     "colours": "the inputs, with the mean and the standard deviation of each "
     "colour channel as in the target domain",
@@ -54,7 +54,7 @@ def baselines(evidence, seed=0):
     Returns:
         Dictionary from the name of a row to a uint8 array, in the order of a
         table. The dictionary has all rows of `ROWS` except "model" and "best",
-        and except "truth" if there are no hidden partners. Each row has one
+        and except "truth" if there are no ground-truth images. Each row has one
         image for each input, except for "floor", whose images belong to no
         input. The images of "nearest" are the target images whose thumbnails
         are most similar to those of the inputs.

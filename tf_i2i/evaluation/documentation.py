@@ -18,16 +18,17 @@ This page is written by `python -m tf_i2i.evaluation.documentation`.
 and writes all numbers into `report.html` and `metrics.jsonl`. By default a run
 is scored by the measures of its method (the class attribute `measures`).
 `--recipe=full` selects all measures, and `--recipe=quick` selects the measures
-that are marked with \\*. Some measures need hidden partners (`--paired`),
+that are marked with \\*. Some measures need ground-truth images (`--paired`),
 labels, label maps, styles, a shared encoder, or a translator in the other
 direction. A measure is left out if something that it needs is missing. If a
 number depends on the feature network, its name in `metrics.jsonl` ends with
 `[...]`. Such a number is comparable only with numbers of the same network.
 
-A hidden partner is the test image of the other domain that shows what an input
-should become. Hidden partners are used in evaluation only. A cheat is a
-baseline without a translator, such as a copy of the input. Each number is
-computed for the model and, for comparison, for other images:
+The output of an input is its translation to the target domain. The ground-truth
+image of an input is the test image of the target domain that shows the same
+object. It is used in evaluation only. A cheat is a baseline without a
+translator, such as a copy of the input. Each number is computed for the model
+and, for comparison, for other images. These are the rows of the tables:
 
 | row | images |
 | --- | --- |

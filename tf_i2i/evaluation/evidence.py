@@ -30,8 +30,8 @@ class RealImages:
     Attributes:
         stores: dictionary with the `Store` of each domain, "a" and "b".
         size: side of the images in pixels.
-        paired: whether test images of A and B with the same name are hidden
-            partners. Their folders and suffixes may differ.
+        paired: whether test images of A and B with the same name show the same
+            object. Their folders and suffixes may differ.
         labels: dictionary with the labels of each domain, "a" and "b". The
             labels of a domain are a dictionary from the name of a column to a
             dictionary from stems of file names to labels.

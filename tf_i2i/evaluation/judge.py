@@ -22,8 +22,8 @@ from tf_i2i.evaluation.measure import has_field
 from tf_i2i.evaluation.registry import find_measures
 
 # Features are averaged in a grid of `PLACES` x `PLACES` cells if spatial
-# positions matter, as for finding the partner of an image. Distances between
-# sets of images use features averaged over the whole image.
+# positions matter, as for finding the ground-truth image of an input. Distances
+# between sets of images use features averaged over the whole image.
 PLACES = 4
 # Smallest allowed number of images in each set of the evidence.
 FEWEST = 8
@@ -41,7 +41,7 @@ class Evidence:
         target_test: test images of the target domain.
         target_train: training images of the target domain.
         source_train: training images of the source domain.
-        truth: the hidden partners of the inputs, which are the correct
+        truth: the ground-truth images of the inputs, which are the correct
             translations. None if they are not known.
         labels: dictionary from the name of an attribute to integers, one for
             each of `inputs`.

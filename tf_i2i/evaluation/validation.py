@@ -81,8 +81,9 @@ class Validation:
         if evaluation.best == "accuracy" and not labelled:
             raise UserError(
                 "`Evaluation.best` must not be 'accuracy', unless --labels_b "
-                "gives labels of B's validation images, in a column that "
-                "labels of A have, too. Received: 'accuracy', no such labels"
+                "gives labels of B's validation images, in a column that the "
+                "labels of A also have. Received: 'accuracy' without such "
+                "labels"
             )
 
     def scores(self):

@@ -84,8 +84,8 @@ def export_tflite(
             content = converter.convert()
     except ConverterError as error:
         raise UserError(
-            "`.tflite`: every operation of `translate` must be a built-in of "
-            f"TFLite. Received: {_culprit(str(error))}"
+            "`.tflite`: every operation of `translate` must be a built-in "
+            f"operation of TFLite. Received: {_culprit(str(error))}"
         ) from error
     if precision in CALIBRATED:
         content = _quantize(content, precision, calibration)

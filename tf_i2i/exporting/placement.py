@@ -90,8 +90,9 @@ def accept_or_reject(part, output, report, precision, sidecars=None):
     if precision.instead:
         advice = f"Set --precision to {precision.instead}"
     raise UserError(
-        "`--output` must give the same images as the run (differences in "
-        f"levels of 0 to 255: {allowed}). {advice}. Received: "
+        "`--output` must be a model that returns the same images as the run "
+        f"(allowed differences in levels of 0 to 255: {allowed}). {advice}. "
+        "Received: "
         f"{', '.join(wrong)}. The export was kept as {place}; do not use it"
     )
 

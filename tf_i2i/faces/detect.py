@@ -100,7 +100,8 @@ def _cat_finder():
     )
     if cascade is None or cascade.empty():
         raise UserError(
-            "`cv2` must contain its cascades: pip install "
+            "`cv2` must be a version of OpenCV that contains the detectors of "
+            "cats' faces (Haar cascades): pip install "
             f"'opencv-python-headless<5'. Received: {cv2.__version__}"
         )
 

@@ -33,8 +33,9 @@ def load_backbone(name, taps, dtype="float32"):
     """
     if name.startswith("tflite:"):
         raise UserError(
-            "`backbone` must let gradients through, which .tflite files do "
-            f"not. Received: {name!r}"
+            "`backbone` must be a network through which gradients can be "
+            "computed. This is not possible for .tflite files. "
+            f"Received: {name!r}"
         )
     plain, limits = split_range(name)
     if limits:

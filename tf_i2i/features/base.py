@@ -134,9 +134,9 @@ class Features:
         """
         if low >= high or self.value_range != LEVELS:
             raise UserError(
-                "`value_range` must be (smallest, largest), and can be set "
-                "only once and only for a network in a file that takes "
-                f"floats. Received: {(low, high)} for {self.name}"
+                "`value_range` must be two increasing numbers. It can be set "
+                "only once, and only for a network that is read from a file "
+                f"and takes floats. Received: {(low, high)} for {self.name}"
             )
 
         def forward(images):

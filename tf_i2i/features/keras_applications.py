@@ -159,8 +159,8 @@ def _imagenet_file(name):
         raise UserError(
             f"`keras:{name}` needs ImageNet weights that could not be "
             f"downloaded. On a machine with internet access, download {url}. "
-            f"Then put it at {path}, or elsewhere and write "
-            f"keras:{name}:/path/to/{file}. "
+            f"Then copy the file to {path}. If you copy it to another path, "
+            f"write keras:{name}:/path/to/{file}. "
             f"Received: {_first_line(error)}"
         ) from error
     return path

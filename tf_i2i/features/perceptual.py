@@ -35,9 +35,9 @@ def perceptual(name="hed-vgg16", content=None, style=None):
         for tap in {*content, *style}:
             if found[tap].shape.rank != 4:
                 raise UserError(
-                    "`perceptual.name` must be a network with maps "
-                    f"[N, h, w, C]. Received: {features.name}, whose {tap} "
-                    f"is {list(found[tap].shape)}"
+                    "`perceptual.name` must be a network with feature maps "
+                    f"[N, h, w, C]. Received: {features.name}, whose output "
+                    f"{tap} has the shape {list(found[tap].shape)}"
                 )
         return [found[tap] for tap in content], [found[tap] for tap in style]
 
@@ -49,7 +49,7 @@ def _choose(kind, given, known, default):
     chosen = default if given is None else tuple(given)
     if not chosen or not {*chosen} <= {*known}:
         raise UserError(
-            f"`perceptual.{kind}` must name maps of the network: "
+            f"`perceptual.{kind}` must name feature maps of the network: "
             f"{', '.join(known)}. Received: {given}"
         )
     return chosen

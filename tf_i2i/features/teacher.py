@@ -75,13 +75,13 @@ def _face():
     if not (path / "saved_model.pb").is_file():
         raise UserError(
             "`teacher.name` 'face' needs a network that recognizes faces. "
-            f"Put a SavedModel (saved_model.pb, variables/) into {path} whose "
-            "signature serving_default maps RGB faces in [0, 255], "
+            f"Put its SavedModel (saved_model.pb, variables/) into {path}. The "
+            "signature serving_default must map RGB faces in [0, 255], "
             "[N, H, W, 3], to `embedding`, [N, D]. The paper uses FaceNet. "
-            "Another one is FaceRes (models/faceres.json and .bin of the npm "
-            "package @vladmandic/human, MIT, 1024 numbers), converted to a "
-            "SavedModel and used with XGAN.teacher_centred = True. For a "
-            "network in another place write 'savedmodel:FOLDER', "
+            "Another such network is FaceRes, models/faceres.json and .bin of "
+            "the npm package @vladmandic/human (MIT licence, 1024 features). "
+            "Convert it to a SavedModel, and set XGAN.teacher_centred = True. "
+            "For a network in another folder write 'savedmodel:FOLDER', "
             "'kerasfile:FILE.keras' or 'tflite:FILE.tflite'. Received: no "
             "such folder"
         )

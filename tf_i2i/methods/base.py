@@ -86,8 +86,8 @@ class UnpairedTranslator(TwoSidedModel):
             return self.image_size
         name = type(self).__name__
         raise UserError(
-            f"`{name}.size_multiple` must be defined, or `fixed_size` be True. "
-            "Received: neither"
+            f"`{name}.size_multiple` must be defined, or `fixed_size` must be "
+            "True. Received: neither"
         )
 
     @property

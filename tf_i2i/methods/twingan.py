@@ -156,8 +156,8 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
             )
         if len(renorm_boundaries) != len(RENORM_LIMITS) - 1:
             raise UserError(
-                "`renorm_boundaries` must be three numbers, one for each of "
-                "the wider clipping ranges of renormalization. "
+                "`renorm_boundaries` must be three times in a phase, at which "
+                "the limits of batch renormalization are widened. "
                 f"Received: {renorm_boundaries}"
             )
         self.gan_weight = gan_weight

@@ -134,7 +134,8 @@ def _components(features, count):
     most = min(len(features) - 1, features.shape[1])
     if not 1 <= count <= most:
         raise UserError(
-            f"`pca` must be in [1, {most}] for `real` of "
-            f"{len(features)} x {features.shape[1]}. Received: {count}"
+            f"`pca` must be in [1, {most}], because `real` has "
+            f"{len(features)} vectors of {features.shape[1]} features. "
+            f"Received: {count}"
         )
     return np.linalg.svd(_root(features), full_matrices=False)[2][:count]

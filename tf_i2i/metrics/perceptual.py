@@ -112,8 +112,9 @@ def _check_layers(taps_x, taps_y):
     shapes_y = {name: list(np.shape(tap)) for name, tap in taps_y.items()}
     if shapes_x != shapes_y or any(len(s) != 4 for s in shapes_x.values()):
         raise UserError(
-            "`taps_x` and `taps_y` must be the same layers [N, h, w, C] of "
-            f"equally many images. Received: {shapes_x} and {shapes_y}"
+            "`taps_x` and `taps_y` must be feature maps [N, h, w, C] of the "
+            "same layers, for the same number of images. "
+            f"Received: {shapes_x} and {shapes_y}"
         )
     check_floats(**{f"taps_x[{name}]": tap for name, tap in taps_x.items()})
     check_floats(**{f"taps_y[{name}]": tap for name, tap in taps_y.items()})

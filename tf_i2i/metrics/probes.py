@@ -221,8 +221,8 @@ def _labelled(name, features, labels):
     labels = np.asarray(labels)
     if labels.shape != (len(features),) or len(np.unique(labels)) < 2:
         raise UserError(
-            f"The labels of `{name}` must be {len(features)} in number and of "
-            f"two classes or more. Received: {list(labels.shape)}, "
+            f"`{name}` must have {len(features)} labels, of two classes or "
+            f"more. Received: {list(labels.shape)}, "
             f"{len(np.unique(labels))} classes"
         )
     return features, labels

@@ -41,7 +41,7 @@ def confusion(truth, predicted, classes, ignore=()):
             )
     if truth.shape != predicted.shape:
         raise UserError(
-            "`truth` and `predicted` must have one shape. Received: "
+            "`truth` and `predicted` must have the same shape. Received: "
             f"{list(truth.shape)} and {list(predicted.shape)}"
         )
     counts = ~np.isin(truth, np.atleast_1d(ignore))

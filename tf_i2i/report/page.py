@@ -93,7 +93,7 @@ def write_report(path, title, facts, directions, curves):
         path.write_text("\n".join(page), "utf-8", "backslashreplace")
     except OSError as error:
         raise UserError(
-            "`path` of the report must lie where it can be written. "
+            "`path` of the report must be in a folder that can be written. "
             f"Received: {path} ({error.strerror or error})"
         ) from error
 

@@ -47,8 +47,8 @@ def check_phases(phases, model, replicas):
     for phase in phases:
         if phase.size not in model.sizes:
             raise UserError(
-                "`train.phases` must have sizes of the model, "
-                f"{list(model.sizes)}. Received: phase {phase.name}"
+                "`train.phases` must have image sizes for which the model is "
+                f"built, {list(model.sizes)}. Received: phase {phase.name}"
             )
         if phase.stage not in stages(model):
             raise UserError(

@@ -41,8 +41,8 @@ def rename(text):
         text, found = re.subn(pattern, rf"\g<1>{new}", text, flags=re.M)
         if found and old in MOVED:
             notes.append(
-                f"{old} is no longer a setting, because the phases follow the "
-                f"model's {MOVED[old]}. Remove the line."
+                f"{old} is no longer a setting, because the training phases "
+                f"are computed from the model's {MOVED[old]}. Remove the line."
             )
         elif found:
             notes.append(f"{old} is now called {new}.")

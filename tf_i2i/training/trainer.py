@@ -317,9 +317,9 @@ class Trainer:
                 f"{self.learning_rates['translator'] / 3:.1g}', or "
             )
         return UserError(
-            f"{name} became infinite or not a number at step {step}. It would "
-            f"do so again; {advice}continue without this batch, "
-            f"--skip_step={step}"
+            f"{name} became infinite or not a number at step {step}. Repeating "
+            f"the step would have the same result; {advice}continue without "
+            f"this batch, --skip_step={step}"
         )
 
     # The following methods save checkpoints.

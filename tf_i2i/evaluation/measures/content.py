@@ -8,9 +8,9 @@ from tf_i2i.metrics.retrieval import retrieval
 
 
 def compute(judge, candidate):
-    """Returns recalls and ranks of the hidden partners.
+    """Returns recalls and ranks of the ground-truth images.
 
-    Without hidden partners, the inputs are retrieved instead.
+    Without ground-truth images, the inputs are retrieved instead.
     """
     e = judge.evidence
     made = judge.vectors(candidate.outputs, PLACES)
@@ -30,8 +30,8 @@ MEASURE = Measure(
             "r@1",
             CONTENT,
             "higher",
-            "Share of the outputs whose nearest hidden partner is that of "
-            "their own input. Distances are computed between features that "
+            "Share of the outputs whose nearest ground-truth image is that of"
+            " their own input. Distances are computed between features that "
             "are averaged in a grid of 4 x 4 cells.",
             in_terminal=True,
         ),
@@ -39,25 +39,25 @@ MEASURE = Measure(
             "r@5",
             CONTENT,
             "higher",
-            "Share of the outputs for which the hidden partner of their own "
-            "input is among the five nearest hidden partners.",
+            "Share of the outputs for which the ground-truth image of their "
+            "own input is among the five nearest ground-truth images.",
             in_terminal=True,
         ),
         Output(
             "median_rank",
             CONTENT,
             "lower",
-            "Median rank of the hidden partner of an output's own input "
-            "among all hidden partners; the nearest has rank 1. Chance gives "
-            "half the number of images.",
+            "Median rank of the ground-truth image of an output's own input "
+            "among all ground-truth images. The nearest image has rank 1. By "
+            "chance the median rank is half the number of images.",
         ),
         Output(
             "input_r@1",
             CONTENT,
             "higher",
             "Share of the outputs whose nearest input is their own. This "
-            "share is 1 for copies of the inputs, so that it must be read "
-            "together with the style.",
+            "share is 1 for copies of the inputs. Therefore read it together "
+            "with the style.",
             in_terminal=True,
         ),
         Output(
@@ -72,8 +72,9 @@ MEASURE = Measure(
             "input_median_rank",
             CONTENT,
             "lower",
-            "Median rank of an output's own input among all inputs; the "
-            "nearest has rank 1. Chance gives half the number of images.",
+            "Median rank of an output's own input among all inputs. The "
+            "nearest input has rank 1. By chance the median rank is half the "
+            "number of images.",
         ),
     ),
 )

@@ -11,7 +11,7 @@ from tf_i2i.metrics.retrieval import retrieval
 
 
 def compute(judge, candidate):
-    """Returns the outputs' diversity, and how often they retrieve partners."""
+    """Returns the diversity of the outputs, and their recall at 5."""
     e = judge.evidence
     taps = [judge.features.taps(outputs) for outputs in candidate.several]
     partners = e.truth if e.truth is not None else e.inputs
@@ -40,10 +40,11 @@ MEASURE = Measure(
             "styled_r@5",
             STYLES,
             "higher",
-            "Share of these outputs for which the hidden partner of their "
-            "own input is among the five nearest hidden partners. This share "
-            "measures whether content is kept when the style changes. If "
-            "hidden partners are not known, the inputs are used instead.",
+            "Share of these outputs for which the ground-truth image of their"
+            " own input is among the five nearest ground-truth images. This "
+            "share measures whether content is kept when the style changes. "
+            "If ground-truth images are not known, the inputs are used "
+            "instead.",
             in_terminal=True,
         ),
     ),

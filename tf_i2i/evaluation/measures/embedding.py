@@ -20,8 +20,8 @@ def compute(judge, candidate):
         "code_consistency": semantic_consistency(inputs, again),
     }
     if judge.evidence.truth is not None:
-        # If hidden partners are known, test image i of A is the partner of test
-        # image i of B.
+        # If ground-truth images are known, test image i of A and test image i
+        # of B show the same object.
         for name, value in retrieval(inputs, target).items():
             scores[f"code_{name}"] = value
     read = {
@@ -43,9 +43,9 @@ MEASURE = Measure(
             CODES,
             "lower",
             "Proxy A-distance, which measures how well a newly trained probe "
-            "distinguishes the codes of the two domains, from 0 (not at all) "
-            "to 2. The distance is 0 for constant codes, so that it must be "
-            "read together with code_labels.",
+            "(a linear classifier) distinguishes the codes of the two "
+            "domains, from 0 (not at all) to 2. The distance is 0 for "
+            "constant codes. Therefore read it together with code_labels.",
             by_features=False,
             in_terminal=True,
         ),
@@ -62,16 +62,16 @@ MEASURE = Measure(
             CODES,
             "higher",
             "Share of the inputs whose code is nearer to the code of their "
-            "own hidden partner than to the codes of all other hidden "
-            "partners.",
+            "own ground-truth image than to the codes of all other "
+            "ground-truth images.",
             by_features=False,
         ),
         Output(
             "code_r@5",
             CODES,
             "higher",
-            "Share of the inputs for which the code of their own hidden "
-            "partner is among the five nearest codes of hidden partners.",
+            "Share of the inputs for which the code of their own ground-truth"
+            " image is among the five nearest codes of ground-truth images.",
             by_features=False,
             in_terminal=True,
         ),
@@ -79,8 +79,8 @@ MEASURE = Measure(
             "code_median_rank",
             CODES,
             "lower",
-            "Median rank of the code of an input's own hidden partner; the "
-            "nearest code has rank 1.",
+            "Median rank of the code of an input's own ground-truth image. "
+            "The nearest code has rank 1.",
             by_features=False,
         ),
         Output(

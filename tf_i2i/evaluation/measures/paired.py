@@ -1,4 +1,4 @@
-"""Differences to the hidden partners, in pixels and in features."""
+"""Differences from the ground-truth images, in pixels and in features."""
 
 from tf_i2i.evaluation.measure import PAIRED
 from tf_i2i.evaluation.measure import Measure
@@ -10,7 +10,7 @@ from tf_i2i.metrics.pixels import ssim
 
 
 def compute(judge, candidate):
-    """Returns differences between outputs and hidden partners."""
+    """Returns differences between outputs and ground-truth images."""
     truth, outputs = judge.evidence.truth, candidate.outputs
     return {
         "acc16": accuracy_within(outputs, truth),
@@ -23,7 +23,7 @@ def compute(judge, candidate):
 
 
 def truth_taps(judge):
-    """Returns feature maps of the hidden partners."""
+    """Returns feature maps of the ground-truth images."""
     return judge.features.taps(judge.evidence.truth)
 
 
@@ -36,9 +36,9 @@ MEASURE = Measure(
             "acc16",
             PAIRED,
             "higher",
-            "Share of pixels that differ from the hidden partner by at most "
-            "16 levels. If backgrounds are flat, a constant image also has a "
-            "high share.",
+            "Share of pixels that differ from the ground-truth image by at "
+            "most 16 levels. If backgrounds are flat, a constant image also "
+            "has a high share.",
             by_features=False,
             in_terminal=True,
         ),
@@ -46,8 +46,8 @@ MEASURE = Measure(
             "psnr",
             PAIRED,
             "higher",
-            "Peak signal-to-noise ratio of the output to the hidden partner, "
-            "in dB. This ratio favours blurred images.",
+            "Peak signal-to-noise ratio of the output, compared with the "
+            "ground-truth image, in dB. This ratio favours blurred images.",
             by_features=False,
             in_terminal=True,
         ),
@@ -55,8 +55,8 @@ MEASURE = Measure(
             "ssim",
             PAIRED,
             "higher",
-            "Structural similarity (SSIM) of the output and the hidden "
-            "partner, at most 1.",
+            "Structural similarity (SSIM) of the output and the ground-truth "
+            "image, at most 1.",
             by_features=False,
             in_terminal=True,
         ),
@@ -64,8 +64,8 @@ MEASURE = Measure(
             "perceptual",
             PAIRED,
             "lower",
-            "Distance between feature maps of the output and of the hidden "
-            "partner, compared position by position.",
+            "Distance between feature maps of the output and of the "
+            "ground-truth image, compared position by position.",
             in_terminal=True,
         ),
     ),

@@ -13,14 +13,14 @@ def combine(judge, scores, table):
     found = "r@5" if judge.evidence.truth is not None else "input_r@5"
     if not {"called_b", "copy_rate", found} <= scores.keys():
         return {}
-    # If hidden partners are not known, other real images of the target domain
-    # give the reference for style.
+    # If ground-truth images are not known, other real images of the target
+    # domain are the reference for style.
     truth = table.get("truth", table.get("floor", table["random"]))
     full, none = table["copy"][found], table["random"][found]
     if full <= none and "truth" in table:
-        # If the right translation is the colour-inverted input, copies of the
-        # inputs do not retrieve the partners. In that case the truth is the
-        # reference.
+        # If the right translation is very different from the input, for example
+        # its colours are inverted, copies of the inputs do not retrieve the
+        # ground-truth images. In that case the row "truth" is the reference.
         full = table["truth"][found]
     with warnings.catch_warnings():
         # If two references are equal, `gate` warns and returns 0.
@@ -62,9 +62,9 @@ MEASURE = Measure(
             "content",
             SUMMARY,
             "higher",
-            "The number r@5 (or input_r@5 if hidden partners are not known), "
-            "rescaled so that random images have the value 0 and the inputs "
-            "have the value 1.",
+            "The number r@5 (or input_r@5 if ground-truth images are not "
+            "known), rescaled so that random images have the value 0 and the "
+            "inputs have the value 1.",
             in_terminal=True,
         ),
     ),

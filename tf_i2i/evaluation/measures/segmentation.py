@@ -12,7 +12,7 @@ from tf_i2i.metrics.segmenter import map_labels
 
 
 def compute(judge, candidate):
-    """Returns segmentation scores; hidden partners are the ground truth.
+    """Returns segmentation scores, compared with the ground-truth label maps.
 
     The class of a pixel is that of the nearest colour in the palette.
     """
