@@ -456,7 +456,7 @@ def check_moved(model):
         if (tuple(value) if isinstance(value, list) else value) != own:
             raise UserError(
                 f"`{name}` must be removed, because the training phases are "
-                f"computed from the model's {attribute}, which is {own}. "
+                f"computed from the model, whose {attribute} is {own}. "
                 f"Received: {found}"
             )
 

@@ -162,10 +162,10 @@ class ArraySource:
 class ToyFacesSource:
     """A source of drawn faces: domain "a" has portraits, "b" cartoons.
 
-    Identity i of the test split is the same person in both domains (a hidden
-    pair). Of the identities after those of the test split, "a" has the even
-    ones and "b" the odd ones, so that no person is in both domains in the
-    splits for training and validation.
+    Identity i of the test split is the same person in both domains. Of the
+    identities after those of the test split, "a" has the even numbers and "b"
+    the odd numbers. Therefore no person is in both domains in the splits for
+    training and validation.
 
     Args:
         domain: "a" or "b".
