@@ -36,8 +36,9 @@ from tf_i2i.training.devices import PRECISIONS
 from tf_i2i.training.devices import fastest_precision
 from tf_i2i.training.run_config import RunConfig
 
-# The functions and classes that .gin files may use, by their names there. The
-# name `train`, which stands for `RunConfig`, is registered below.
+# The functions and classes that .gin files may use, by the names that they have
+# in .gin files. The name `train`, which stands for `RunConfig`, is registered
+# below.
 REGISTERED = methods() | {
     "teacher": teacher,
     "perceptual": perceptual,
@@ -60,9 +61,10 @@ _run_config = gin.external_configurable(RunConfig, "train")
 
 @gin.register("former")
 def _former(start_size=None, taps=None):
-    """Accepts the former settings in `settings.MOVED`, and does nothing.
+    """Does nothing. Its arguments are the former settings in `settings.MOVED`.
 
-    Older .gin files have these settings. `check_moved` checks their values.
+    Without this function, gin would refuse older .gin files that have these
+    settings. `check_moved` checks their values.
     """
 
 
@@ -184,7 +186,7 @@ def _reading(notes):
 
 
 def _within_shipped(text, path):
-    """Returns the text of a config whose includes have absolute paths.
+    """Returns the text of a config with absolute paths of included files.
 
     Only the text of a shipped config is changed. With a relative path, gin
     would look for the included file in the current folder first.
@@ -206,8 +208,9 @@ def _within_shipped(text, path):
 def _bind_adam(run_dir):
     """Binds the settings of `Adam` that the configuration does not set.
 
-    They get the values of the method. A run of an earlier version, which had
-    the same values for all methods, keeps those.
+    The settings get the values that the method states. Earlier versions had the
+    same values for all methods. A run that was begun with such a version keeps
+    these values.
 
     Args:
         run_dir: folder of the run, which may not exist yet.
@@ -218,7 +221,8 @@ def _bind_adam(run_dir):
         if target is optimizers.adam
     }
     if "" in scopes:
-        scopes = {""}  # A scope that sets no value has that without scope.
+        # If a scope does not set a value, gin uses the value without a scope.
+        scopes = {""}
     saved = {}
     if Checkpoints(run_dir).paths():
         saved = settings.saved_bindings(_config_of(run_dir))

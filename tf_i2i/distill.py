@@ -145,8 +145,9 @@ def _ways(teacher, direction):
 def _write_teacher(teacher, folder):
     """Writes the teacher's SavedModel, unless the student has begun to learn.
 
-    A folder without a student is of a command that was refused, perhaps with
-    another teacher, so that it is written again.
+    If there is a folder but the student has not begun to learn, an earlier
+    command was refused, perhaps with another teacher. Then the folder is
+    written again.
 
     Returns:
         Absolute path of the folder.

@@ -25,9 +25,9 @@ THREADS = 1
 def train(packed, out, plan):
     """Trains all rows of a plan, with one process for each entry of the plan.
 
-    A plan is a list. An entry of the list is a dictionary from the names of
-    rows, which are trained one after the other, to dictionaries with these
-    keys:
+    A plan is a list. An entry of the list is a dictionary of rows, which are
+    trained one after the other. Its keys are names of rows, and its values are
+    dictionaries with these keys:
 
     - the name of a phase: length of the phase, {"images": N} or {"seconds": N}.
       Phases without an entry have the length that is set in their config.

@@ -20,8 +20,9 @@ def read_labels(path):
         path: path of the CSV file.
 
     Returns:
-        Dictionary from the name of a column to a dictionary from file names
-        without folder and suffix to labels, which are strings.
+        Labels of each column, a dictionary of dictionaries. The outer keys are
+        names of columns. The inner keys are file names without folder and
+        suffix, and the values are labels, which are strings.
 
     Raises:
         UserError: the file cannot be read or has no labels.

@@ -213,7 +213,11 @@ class TfdsSource:
             ) from error
 
     def _with_siblings(self, split):
-        """Returns a dictionary from names of TFDS splits to our names."""
+        """Returns a dictionary of the splits that are read.
+
+        Its keys are names of splits in TFDS, and its values are "train", "val"
+        and "test", or None for a split that is divided by hashes.
+        """
         there = self._builder.info.splits
         try:
             there[split]  # This also accepts slices such as "train[:10%]".

@@ -33,8 +33,7 @@ class RealImages:
         paired: whether test images of A and B with the same name show the same
             object. Their folders and suffixes may differ.
         labels: dictionary with the labels of each domain, "a" and "b". The
-            labels of a domain are a dictionary from the name of a column to a
-            dictionary from stems of file names to labels.
+            labels of a domain have the form that `read_labels` returns.
         palettes: dictionary with the colours of the classes, integers `[K, 3]`,
             for each domain ("a" or "b") whose images are label maps.
         maps: dictionary from a domain, "a" or "b", to the folder with label

@@ -19,8 +19,8 @@ def full_names(table, features):
     """Returns a table for the log, with rounded values and full names.
 
     Args:
-        table: dictionary from rows to dictionaries from names of numbers to
-            floats.
+        table: scores of each row, a dictionary of dictionaries. The outer keys
+            are names of rows, the inner keys names of numbers.
         features: label of the feature network; see `full_name`.
     """
     return {

@@ -90,8 +90,9 @@ class Validation:
         """Returns scores of the model with its current weights.
 
         Returns:
-            Dictionary from directions to dictionaries from names of numbers to
-            floats; and a list of warnings, see `metrics.checks.verdict`.
+            Scores of each direction, a dictionary of dictionaries whose inner
+            keys are names of numbers; and a list of warnings from
+            `metrics.checks.verdict`.
         """
         scores, alarms = {}, []
         for direction, judge in self.judges.items():

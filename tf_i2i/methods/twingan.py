@@ -27,8 +27,9 @@ What the paper leaves open, and what is done here:
   N(0, .02), which was common in 2018.
 - Translators and critics are trained with the tensors of one forward pass.
   The author's code takes a separate batch for each of the two.
-- Each adversarial term of a critic has its own term of real images, as in the
-  paper's equations. Therefore the real batch is counted twice.
+- A critic has two adversarial terms, one for each route into its domain. Each
+  of them contains the real batch, as in the paper's equations. Therefore the
+  real batch is counted twice.
 - The 1x1 convolutions to RGB are initialized from N(0, .02), so that the
   first images are almost grey.
 - All styles are scaled to length 1.

@@ -49,8 +49,9 @@ def sensitivity_chart(rows):
     """Returns a chart of the errors for all disturbances, with a curve per row.
 
     Args:
-        rows: dictionary from rows of a table to dictionaries from measures,
-            such as `back_noise_0.5`, to errors.
+        rows: errors of each row, a dictionary of dictionaries. The outer keys
+            are names of rows, the inner keys names of measures such as
+            `back_noise_0.5`.
 
     Returns:
         SVG text.

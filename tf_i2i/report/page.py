@@ -31,10 +31,11 @@ class DirectionReport:
 
     Attributes:
         name: "a_to_b" or "b_to_a".
-        table: dictionary from rows to dictionaries from names of numbers to
-            floats; the row "model" comes first. See
-            `evaluation.baselines.ROWS` and `evaluation.registry.explain`.
-            Numbers of the group `SENSITIVITY` are shown as a curve.
+        table: scores of each row, a dictionary of dictionaries. The outer keys
+            are names of rows, with "model" first, and the inner keys are names
+            of numbers. See `evaluation.baselines.ROWS` and
+            `evaluation.registry.explain`. Numbers of the group `SENSITIVITY`
+            are shown as a curve.
         verdicts: sentences from `metrics.checks.verdict` that say what looks
             wrong.
         pictures: list of (caption, image), uint8 `[H, W, 3]`.

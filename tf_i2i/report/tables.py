@@ -17,8 +17,9 @@ def format_table(table, measures=None):
     """Returns a table of scores as text.
 
     Args:
-        table: dictionary from rows to dictionaries from measures to floats;
-            measures may be missing in some rows.
+        table: scores of each row, a dictionary of dictionaries. The outer keys
+            are names of rows, the inner keys names of measures. Measures may be
+            missing in some rows.
         measures: list of the measures to show, in their order; None for all.
 
     Returns:
@@ -45,8 +46,7 @@ def format_summary(table):
     """Returns a table of the main numbers that the first row has, as text.
 
     Args:
-        table: dictionary from rows to dictionaries from names of numbers to
-            floats.
+        table: scores of each row, as in `format_table`.
 
     Returns:
         Lines as from `format_table`, for the numbers whose `Output` is

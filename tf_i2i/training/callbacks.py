@@ -15,7 +15,7 @@ LINES = 5
 
 
 class Every:
-    """A counter that is due each time another `images` images were shown.
+    """Counts images, and is due each time `images` more images were shown.
 
     Args:
         images: number of images of each domain.

@@ -52,9 +52,9 @@ class Phase:
     def sequence(phases):
         """Returns consecutive phases of whole batches.
 
-        The number of images of each phase is rounded up to a multiple of its
-        batch size. Each phase starts where the one before it ends. Phases
-        without images are left out.
+        The number of images of each phase is rounded up to a multiple of the
+        phase's batch size. Each phase starts where the one before it ends.
+        Phases without images are left out.
 
         Args:
             phases: iterable of `Phase`, in order.

@@ -17,8 +17,9 @@ from tf_i2i.errors import UserError
 
 _DIGEST = re.compile(rb"\nsha256 ([0-9a-f]{64})\n")
 _DIGEST_BYTES = 73
-# A variable needs more bytes in a file than in memory: the factor `_SHARE` for
-# alignment, and `_HEADER_BYTES` more for names and groups. Both were measured.
+# A variable needs more bytes in a file than in memory. Its size in memory is
+# multiplied by `_SHARE` because of alignment, and `_HEADER_BYTES` are added for
+# names and groups. Both numbers were measured.
 _SHARE, _HEADER_BYTES = 1.15, 1200
 
 
