@@ -44,6 +44,25 @@ def room(path):
     return path.relative_to(PACKAGE).with_suffix("").parts[0]
 
 
+def calls(path):
+    """Pairs of the name of a function and its call in a file."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Call):
+            function = node.func
+            yield getattr(function, "attr", getattr(function, "id", "")), node
+
+
+def test_text_files_have_one_encoding():
+    """The locale of the user does not matter."""
+    for path in PACKAGE.rglob("*.py"):
+        for name, call in calls(path):
+            words = ast.unparse(call)
+            binary = re.search(r", '[rwax]b'", words)
+            opens = isinstance(call.func, ast.Name) and name == "open"
+            if name in ("read_text", "write_text") or (opens and not binary):
+                assert "utf-8" in words, (path, words)
+
+
 def imported(path):
     """Full names of all modules that a file imports, wherever it does."""
     for node in ast.walk(ast.parse(path.read_text())):

@@ -1,5 +1,9 @@
 """What .gin files and bindings become: defaults, includes, former names."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -14,7 +18,7 @@ from tf_i2i.training import settings
 def configure(tmp_path, text, *bindings):
     """All bindings of a .gin file of this text, by name."""
     path = tmp_path / "own.gin"
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     configuration.configure(tmp_path / "run", [path], bindings)
     return configuration.given_settings()
 
@@ -143,6 +147,39 @@ def test_a_run_may_neither_include_nor_import(line, tmp_path, refuses):
     with refuses("run_dir"):
         configuration.configure(tmp_path)
     configuration.configure(tmp_path, trust_config=True)
+
+
+# Encodings.
+
+
+def test_a_config_is_read_in_any_locale(tmp_path):
+    text = "train.domains = ('foto', 'größe')\n"
+    (tmp_path / "config.gin").write_text(text, encoding="utf-8")
+    code = (
+        "from tf_i2i.training.settings import domain_names as names\n"
+        f"print(ascii(names({str(tmp_path)!r})))"
+    )
+    found = subprocess.run(
+        [sys.executable, "-X", "utf8=0", "-c", code],
+        env=os.environ | {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0"},
+        cwd=Path(__file__).parents[1],
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    assert found.stdout == "('foto', 'gr\\xf6\\xdfe')\n"
+
+
+def test_a_config_with_a_byte_order_mark(tmp_path):
+    text = "\ufefftrain.steps = 3\n"
+    assert configure(tmp_path, text)["train.steps"] == "3"
+
+
+def test_a_config_in_another_encoding(tmp_path, refuses):
+    (tmp_path / "own.gin").write_bytes("# größe\n".encode("latin-1"))
+    with refuses("gin_file") as error:
+        configuration.configure(tmp_path, [tmp_path / "own.gin"])
+    assert "own.gin" in str(error.value)
 
 
 # Former names.

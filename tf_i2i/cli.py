@@ -98,6 +98,9 @@ def run(main):
     Args:
         main: function of the command, which takes a list of arguments.
     """
+    # A text may have characters that the locale's encoding lacks.
+    if sys.stdout:
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         main(sys.argv[1:])
     except UserError as error:

@@ -54,5 +54,5 @@ def find_config(name):
 
 def header(path):
     """Returns the first comment line of a config, which describes it."""
-    first = path.read_text().partition("\n")[0]
+    first = path.read_text("utf-8").partition("\n")[0]
     return first.lstrip("# ")

@@ -168,7 +168,7 @@ def _reading(notes):
                 "`include` must name a file that does not include this one. "
                 f"Received: {path}"
             )
-        text, more = settings.rename(Path(path).read_text())
+        text, more = settings.rename(settings.read_gin(Path(path)))
         notes.extend(more)
         file = io.StringIO(_within_shipped(text, path))
         # gin's error messages contain the name of the file.
@@ -345,7 +345,7 @@ def _own_config(run_dir, consent):
             f"Received: {path.parent}"
         )
     imports = re.search(
-        r"^\s*(import|from|include)\b.*", path.read_text(), re.M
+        r"^\s*(import|from|include)\b.*", settings.read_gin(path), re.M
     )
     if imports and not consent.trusted:
         raise consent.refusal(imports[0].strip())

@@ -166,7 +166,7 @@ def _check_model(path):
 def _styles(path):
     """Returns the content of the file with a model's styles, or None."""
     beside = path.with_suffix(".style.json")
-    return json.loads(beside.read_text()) if beside.is_file() else None
+    return json.loads(beside.read_text("utf-8")) if beside.is_file() else None
 
 
 def serve(pages, port=0):
@@ -286,7 +286,7 @@ def headers():
 
 def _import_map_hash():
     """Returns the hash that lets the security policy allow an inline script."""
-    page = (_WEB / "index.html").read_text()
+    page = (_WEB / "index.html").read_text("utf-8")
     _, _, rest = page.partition('<script type="importmap">')
     script = rest.partition("</script>")[0]
     digest = hashlib.sha256(script.encode()).digest()

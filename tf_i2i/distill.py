@@ -213,7 +213,7 @@ def _compare(run, models, flags, student_dir):
         f"{sizes['teacher']:,}"
     )
     (student_dir / REPORT).write_text(
-        json.dumps(report, indent=2, default=float) + "\n"
+        json.dumps(report, indent=2, default=float) + "\n", encoding="utf-8"
     )
     print(
         f"Next:       python -m tf_i2i.export --run_dir={student_dir} "

@@ -274,7 +274,7 @@ def _trial(run_dir, files, bindings, trust_config):
     with contextlib.suppress(OSError):
         # With this score, Linux kills this process before any other if memory
         # runs out.
-        Path("/proc/self/oom_score_adj").write_text("1000")
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="utf-8")
     tf = cli.import_tensorflow(training=True)
     from tf_i2i.runs import open_run
     from tf_i2i.training import trial
@@ -554,7 +554,9 @@ def _duration(hours):
 
 def _write(path, report):
     try:
-        Path(path).write_text(json.dumps(report, indent=1) + "\n")
+        Path(path).write_text(
+            json.dumps(report, indent=1) + "\n", encoding="utf-8"
+        )
     except OSError as error:
         raise UserError(
             "`--json` must be a file that can be written. "

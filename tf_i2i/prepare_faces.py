@@ -315,7 +315,11 @@ class Record:
             path.unlink(missing_ok=True)
             if rows:
                 with open(
-                    path, "w", newline="", errors="surrogateescape"
+                    path,
+                    "w",
+                    newline="",
+                    errors="surrogateescape",
+                    encoding="utf-8",
                 ) as file:
                     csv.writer(file).writerows([("file", "reason"), *rows])
         return path

@@ -44,10 +44,10 @@ def main(argv):
     output.mkdir(parents=True, exist_ok=True)
     pack_translator(run.model, output / PACKED)
     shutil.copy(run.run_dir / "metrics.jsonl", output)
-    config = (run.run_dir / "config.gin").read_text()
+    config = (run.run_dir / "config.gin").read_text("utf-8")
     private = r"^(train\.(?:data|labels)_[ab]) = .*(\n[ \t].*)*"
     (output / "config.gin").write_text(
-        re.sub(private, r"\1 = None", config, flags=re.M)
+        re.sub(private, r"\1 = None", config, flags=re.M), encoding="utf-8"
     )
     size = format_bytes(size_on_disk(output / PACKED))
     print(f"{output}: {size} of weights")

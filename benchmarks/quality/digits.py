@@ -128,7 +128,7 @@ def write(digits, folder):
             lines.append(f"{name},{digits.labels[split][i]}")
     # The table is written last, because its existence means that the folder is
     # complete.
-    table.write_text("\n".join([*lines, ""]))
+    table.write_text("\n".join([*lines, ""]), encoding="utf-8")
 
 
 def train_classifier(digits, size, width, seed):
@@ -239,7 +239,7 @@ def images_in(minutes, run_dir, folders, gin_file, bindings):
 
 
 def _lines(path):
-    return path.read_text().splitlines() if path.exists() else []
+    return path.read_text("utf-8").splitlines() if path.exists() else []
 
 
 def accuracy(run_dir, best):
@@ -273,8 +273,8 @@ def run_row(name, seed, minutes, data_root, work, settings):
         if not budget.exists():
             images = images_in(minutes, run_dir, *rest, bindings)
             run_dir.mkdir(parents=True, exist_ok=True)
-            budget.write_text(json.dumps(images))
-        images = json.loads(budget.read_text())
+            budget.write_text(json.dumps(images), encoding="utf-8")
+        images = json.loads(budget.read_text("utf-8"))
         bindings.append(f"single_phase.images = {images}")
     took = call_train(run_dir, *rest, bindings)
 
@@ -308,7 +308,7 @@ def run_row(name, seed, minutes, data_root, work, settings):
         key: round(value, 4) if isinstance(value, float) else value
         for key, value in result.items()
     }
-    with open(RESULTS, "a") as file:
+    with open(RESULTS, "a", encoding="utf-8") as file:
         file.write(json.dumps(result) + "\n")
     print(json.dumps(result))
 
@@ -392,7 +392,7 @@ def main():
     parser.add_argument("--gin_param", action="append", default=[])
     args = parser.parse_args()
     if args.what == "table":
-        (HERE / "DIGITS.md").write_text(table() + "\n")
+        (HERE / "DIGITS.md").write_text(table() + "\n", encoding="utf-8")
         return
     run_row(
         args.task,

@@ -92,7 +92,7 @@ def write(name, to, work, data_root, skip):
         "paths": [v.path for v in model.weights],
         "frozen": list(frozen.shapes),
     }
-    (to / name / "row.json").write_text(json.dumps(row))
+    (to / name / "row.json").write_text(json.dumps(row), encoding="utf-8")
 
 
 def _told_of(values, copies):
@@ -422,7 +422,7 @@ def write_images(name, to, work, data_root):
     run = _opened(name, work, data_root)
     images = {d: _packed_images(run, d, to)[0] for d in "ab"}
     (to / name).mkdir(parents=True, exist_ok=True)
-    (to / name / "images.json").write_text(json.dumps(images))
+    (to / name / "images.json").write_text(json.dumps(images), encoding="utf-8")
 
 
 def read(name, seed, trained, work, data_root, features, cheats, device):
@@ -451,7 +451,7 @@ def read(name, seed, trained, work, data_root, features, cheats, device):
         variable.assign(value)
     for average, variable in model.average_pairs:
         variable.assign(average)
-    lines = (trained / "log.jsonl").read_text().splitlines()
+    lines = (trained / "log.jsonl").read_text("utf-8").splitlines()
     lines = [x for x in map(json.loads, lines) if x.get("row") == planned]
     (last,) = (line for line in lines if "kept" in line)
     # The plan determines how many images a phase was trained on. The run is
@@ -460,7 +460,7 @@ def read(name, seed, trained, work, data_root, features, cheats, device):
     model.images_shown.assign(phase.end)
     run.write_config()
     Checkpoints(run.run_dir, run.config.keep).save(model)
-    with open(run.run_dir / "metrics.jsonl", "w") as file:
+    with open(run.run_dir / "metrics.jsonl", "w", encoding="utf-8") as file:
         for line in lines:
             if "step" in line:
                 del line["row"], line["at"]

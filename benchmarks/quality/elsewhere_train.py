@@ -40,7 +40,7 @@ def train(packed, out, plan):
     - "keep": {phase: row}. The state after a phase is saved as another row.
     """
     out.mkdir(parents=True, exist_ok=True)
-    plans = json.loads(plan.read_text())
+    plans = json.loads(plan.read_text("utf-8"))
     # The compute kernels are small, so several processes share an accelerator.
     spawned = multiprocessing.get_context("spawn")
     workers = [
@@ -64,7 +64,7 @@ def _train_rows(packed, out, plan):
     def tell(**line):
         line = json.dumps({"at": round(time.monotonic() - began, 1), **line})
         print(line, flush=True)
-        with open(out / "log.jsonl", "a") as log:
+        with open(out / "log.jsonl", "a", encoding="utf-8") as log:
             print(line, file=log)
 
     tell(device=jax.devices()[0].device_kind)
@@ -108,7 +108,7 @@ class _Row:
     def __init__(self, packed, name, wanted, compiled):
         self.name, self.wanted = name, wanted
         self.packed, self.folder = packed, packed / wanted.get("as", name)
-        self.told = json.loads((self.folder / "row.json").read_text())
+        self.told = json.loads((self.folder / "row.json").read_text("utf-8"))
         self.seed = wanted.get("seed", self.told["seed"])
         self.phases = self.told["phases"]
         names = [phase["name"] for phase in self.phases]
@@ -236,7 +236,9 @@ class _Row:
         """Returns the paths of this row's images, else of the packed row's."""
         own = self.packed / self.name / "images.json"
         return (
-            json.loads(own.read_text()) if own.exists() else self.told["images"]
+            json.loads(own.read_text("utf-8"))
+            if own.exists()
+            else self.told["images"]
         )
 
     @staticmethod

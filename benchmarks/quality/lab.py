@@ -464,7 +464,7 @@ def keep(name, seed, run_dir, minutes, judging, features, cheats, **more):
         f"--cheats={cheats}",
         *judging,
     )
-    lines = (run_dir / "metrics.jsonl").read_text().splitlines()
+    lines = (run_dir / "metrics.jsonl").read_text("utf-8").splitlines()
     scores = json.loads(lines[-1])
     result = {
         "row": name,
@@ -475,14 +475,14 @@ def keep(name, seed, run_dir, minutes, judging, features, cheats, **more):
         **scores,
         **more,
     }
-    with open(RESULTS, "a") as file:
+    with open(RESULTS, "a", encoding="utf-8") as file:
         file.write(json.dumps(result) + "\n")
 
 
 def table():
     """Returns a table of means and standard deviations over seeds."""
     groups = defaultdict(list)
-    for line in RESULTS.read_text().splitlines():
+    for line in RESULTS.read_text("utf-8").splitlines():
         result = json.loads(line)
         of = result["task"], _side(result), result["features"]
         groups[*of, result["row"]].append(result)
@@ -578,7 +578,7 @@ def main():
             print(f"{name:22} {row.task:12} {', '.join(row.settings)}")
         return
     if args.what == "table":
-        (HERE / "TABLE.md").write_text(table() + "\n")
+        (HERE / "TABLE.md").write_text(table() + "\n", encoding="utf-8")
         return
     if args.what == "score":
         _, judging = prepare(ROWS[args.row].task, args.work, args.data_root)

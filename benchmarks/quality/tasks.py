@@ -131,7 +131,12 @@ def few_toy_faces(train):
                 everybody += people.tolist()
             columns = toy_faces.attributes(everybody)
             columns["turn"] = np.sign(columns["turn"]).astype(int)
-            with open(folder / f"labels_{domain}.csv", "w", newline="") as file:
+            with open(
+                folder / f"labels_{domain}.csv",
+                "w",
+                newline="",
+                encoding="utf-8",
+            ) as file:
                 table = csv.writer(file)
                 table.writerow(["file", *columns])
                 for i, *labels in zip(
@@ -150,7 +155,9 @@ def digits(source, target):
             arrays = _digits(Path(data_root) / "digits", collection)
             lines = list(_write_digits(arrays, folder / domain))
             table = folder / f"labels_{domain}.csv"
-            table.write_text("\n".join(["file,digit", *lines, ""]))
+            table.write_text(
+                "\n".join(["file,digit", *lines, ""]), encoding="utf-8"
+            )
 
     return make
 
@@ -198,13 +205,17 @@ def photos_and_labels(name):
 
     def make(folder, data_root):
         root = Path(data_root) / name
-        with open(root / "pairs.csv", newline="") as file:
+        with open(root / "pairs.csv", newline="", encoding="utf-8") as file:
             pairs = list(csv.DictReader(file))
-        palette = (root / "palette.csv").read_text().splitlines(keepends=True)
+        palette = (
+            (root / "palette.csv").read_text("utf-8").splitlines(keepends=True)
+        )
         # The colour of void is left out, because void is not a class.
         palette = [line for line in palette if ",void," not in line]
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "palette_b.csv").write_text("".join(palette))
+        (folder / "palette_b.csv").write_text(
+            "".join(palette), encoding="utf-8"
+        )
         for domain, kind in (("a", "photo"), ("b", "label")):
             mine = [p for p in pairs if p["unpaired_half"] in (kind, "")]
             stems = [p["stem"] for p in mine if p["split"] == "train"]

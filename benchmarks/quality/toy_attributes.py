@@ -142,7 +142,7 @@ def main():
                 )
             print(f"{Path(name).name:24}{cells}{half}")
         if args.results:
-            with open(args.results, "a") as file:
+            with open(args.results, "a", encoding="utf-8") as file:
                 file.write(json.dumps({direction: rows, "size": size}) + "\n")
 
 

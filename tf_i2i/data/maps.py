@@ -53,7 +53,7 @@ def read_palette(path):
             no integers.
     """
     try:
-        with open(path, newline="", encoding="utf-8") as file:
+        with open(path, newline="", encoding="utf-8-sig") as file:
             rows = list(csv.DictReader(file))
         colours = [[int(row[channel]) for channel in "rgb"] for row in rows]
     except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:

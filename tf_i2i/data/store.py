@@ -159,7 +159,7 @@ def _refuse_bad(source, bad, count, max_bad_fraction):
 def _open_entry(path):
     """Returns the store at `path`, or None if it is missing or damaged."""
     try:
-        index = json.loads(path.with_suffix(".json").read_text())
+        index = json.loads(path.with_suffix(".json").read_text("utf-8"))
         images = np.load(path, mmap_mode="r")
         complete = images.offset + images.nbytes == path.stat().st_size
     except (OSError, ValueError, EOFError):
@@ -187,7 +187,7 @@ def _make_entry(source, size, fit, path, max_bad_fraction, progress):
         index = _write_images(
             images_file, source, size, fit, max_bad_fraction, progress
         )
-        index_file.write_text(json.dumps(index))
+        index_file.write_text(json.dumps(index), encoding="utf-8")
         # The index is written last, because its presence means that the store
         # is complete.
         os.replace(images_file, path)

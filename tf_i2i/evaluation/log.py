@@ -41,7 +41,7 @@ def append_row(path, row):
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(path, "a") as file:
+        with open(path, "a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
     except OSError as error:
         raise UserError(
@@ -63,7 +63,7 @@ def read_curves(path):
     curves: dict[str, list] = {}
     if not path.exists():
         return curves
-    for line in path.read_text().splitlines():
+    for line in path.read_text("utf-8", "replace").splitlines():
         try:
             row = json.loads(line)
         except ValueError:

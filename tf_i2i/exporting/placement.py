@@ -77,9 +77,9 @@ def accept_or_reject(part, output, report, precision, sidecars=None):
     _replace(part, place)
     where = sidecar(place, "parity.json")
     text = {"tolerance": precision.tolerance, "accepted": not wrong, **report}
-    where.write_text(json.dumps(text, indent=2) + "\n")
+    where.write_text(json.dumps(text, indent=2) + "\n", encoding="utf-8")
     for name, content in (sidecars or {}).items():
-        sidecar(place, name).write_text(content)
+        sidecar(place, name).write_text(content, encoding="utf-8")
     if not wrong:
         return
     allowed = ", ".join(

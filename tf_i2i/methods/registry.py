@@ -50,7 +50,7 @@ def recipes(name):
 
 def _read(path):
     """Returns the texts of the files that a .gin file includes, and its own."""
-    text = path.read_text()
+    text = path.read_text("utf-8")
     included = [
         _read(folder / name)
         for name in re.findall(r"^include '(.*)'$", text, re.MULTILINE)

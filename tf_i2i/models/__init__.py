@@ -45,4 +45,5 @@ def name_of(folder):
 
 def title(folder):
     """Returns the first line of a model's card, which says what it is."""
-    return (folder / "README.md").read_text().partition("\n")[0].lstrip("# ")
+    text = (folder / "README.md").read_text("utf-8")
+    return text.partition("\n")[0].lstrip("# ")

@@ -102,7 +102,7 @@ class Checkpoints:
             value: value of the model's weights, a float.
         """
         try:
-            known = json.loads(self.best[1].read_text())
+            known = json.loads(self.best[1].read_text("utf-8"))
             return value > known["value"] or (
                 known["step"] >= int(model.step.numpy())
             )

@@ -138,7 +138,7 @@ def _refuse_other(path, before, now):
 def _read_record(path):
     """Returns the content of a data.json, or {} if the file is damaged."""
     try:
-        found = json.loads(path.read_text())
+        found = json.loads(path.read_text("utf-8"))
         whole = all(found[d]["order"] and found[d]["pictures"] for d in "ab")
     except (OSError, ValueError, KeyError, TypeError):
         return {}

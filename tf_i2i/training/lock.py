@@ -87,7 +87,8 @@ def _acquire(lock, run_dir, log):
     with contextlib.suppress(OSError):
         Path(lock.lock_file).write_text(
             f"process {os.getpid()} on {socket.gethostname()} since "
-            f"{time.strftime('%Y-%m-%d %H:%M')}\n"
+            f"{time.strftime('%Y-%m-%d %H:%M')}\n",
+            encoding="utf-8",
         )
     return True
 
@@ -95,7 +96,7 @@ def _acquire(lock, run_dir, log):
 def _holder(run_dir):
     """Returns a description of the process that holds the lock."""
     try:
-        return (run_dir / NAME).read_text().strip() or "another process"
+        return (run_dir / NAME).read_text("utf-8").strip() or "another process"
     except OSError:
         return "another process"
 

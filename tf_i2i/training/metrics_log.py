@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from tf_i2i.disk import writing
 from tf_i2i.domains import named
+from tf_i2i.training.settings import read_gin
 
 
 class MetricsLog:
@@ -46,7 +47,7 @@ class MetricsLog:
             return
         with writing(self.path):
             self._remove_later_steps()
-        config = (self.run_dir / "config.gin").read_text()
+        config = read_gin(self.run_dir / "config.gin")
         with _writing_events(self.events):
             self._writer = tf.summary.create_file_writer(str(self.events))
             with self._writer.as_default(step=0):
@@ -79,7 +80,7 @@ class MetricsLog:
             return
         state = self.state
         counters = {"step": state.step, "images_shown": state.images_shown}
-        with writing(self.path), open(self.path, "a") as file:
+        with writing(self.path), open(self.path, "a", encoding="utf-8") as file:
             file.write(json.dumps(counters | row) + "\n")
         with self._summaries():
             for name, value in scalars.items():

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tf_i2i.domains import DOMAINS
 from tf_i2i.domains import check_names
+from tf_i2i.errors import UserError
 
 # Renamed settings. The keys are the former names, the values the present ones.
 RENAMED = {"train.learning_rate": "train.schedule"}
@@ -64,6 +65,26 @@ def bindings_of(text):
     return {name: " ".join(value.split()) for name, value in found}
 
 
+def read_gin(path):
+    """Returns the text of a .gin file.
+
+    Args:
+        path: path of the file, a `Path`.
+
+    Raises:
+        UserError: the file is not in UTF-8.
+        OSError: the file cannot be read.
+    """
+    try:
+        # Some editors write a byte order mark, which is no part of the text.
+        return path.read_text("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(
+            "`gin_file` must be a text file in UTF-8. "
+            f"Received: {path} ({error.reason})"
+        ) from error
+
+
 def saved_bindings(path):
     """Returns the bindings of a run's config.gin, by their present names.
 
@@ -75,8 +96,8 @@ def saved_bindings(path):
         or damaged.
     """
     try:
-        text, _ = rename(path.read_text())
-    except (OSError, UnicodeDecodeError):
+        text, _ = rename(read_gin(path))
+    except (OSError, UserError):
         return {}
     return {
         name: value

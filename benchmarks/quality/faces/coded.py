@@ -202,7 +202,7 @@ def settings(defaults):
 
 
 def keep(name, minutes, c):
-    with open(y.WORK / "fits.jsonl", "a") as file:
+    with open(y.WORK / "fits.jsonl", "a", encoding="utf-8") as file:
         file.write(
             json.dumps({"name": name, "minutes": round(minutes, 1), **c}) + "\n"
         )

@@ -106,7 +106,7 @@ def main():
     # Left out: nobody seen, faces from the side, and hats by their labels.
     d = np.load(y.WORK / "cache" / "described.npz")
     hats = set()
-    with open(y.DATA / "face_labels.csv", newline="") as file:
+    with open(y.DATA / "face_labels.csv", newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
             if row["split"] == "train" and row["attribute"] == "Hats":
                 hats.add(row["file"])

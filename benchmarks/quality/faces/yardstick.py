@@ -54,7 +54,7 @@ def load(domain, split, side=SIDE):
 
 def table(name, split):
     """Returns a dictionary from file names to rows of a CSV file."""
-    with open(DATA / name, newline="") as file:
+    with open(DATA / name, newline="", encoding="utf-8") as file:
         return {
             r["file"]: r for r in csv.DictReader(file) if r["split"] == split
         }
@@ -235,7 +235,7 @@ COLUMNS = (
 def show(name, scores):
     cells = " | ".join(f"{scores[c]:.2f}" for c in COLUMNS)
     print(f"| {name} | {cells} |", flush=True)
-    with open(WORK / "scores.jsonl", "a") as file:
+    with open(WORK / "scores.jsonl", "a", encoding="utf-8") as file:
         file.write(json.dumps({"name": name, **scores}) + "\n")
 
 
