@@ -4,6 +4,7 @@ import contextlib
 import json
 import subprocess
 import sys
+from functools import partial
 from types import SimpleNamespace
 
 import keras
@@ -18,6 +19,7 @@ from tf_i2i import exporting
 from tf_i2i.domains import DIRECTIONS
 from tf_i2i.errors import UserError
 from tf_i2i.exporting import litert
+from tf_i2i.exporting.pictures import compile_translation
 from tf_i2i.images import to_float
 from tf_i2i.methods.cyclegan import CycleGAN
 from tf_i2i.methods.twingan import TwinGAN
@@ -256,6 +258,29 @@ def test_parity_counts_levels(refuses):
     assert exporting.parity(lambda x: x, lambda x: x, images)["ssim"] == 1
     with refuses("exported_fn"):
         exporting.parity(lambda x: x, lambda x: x[:1], images)
+
+
+def test_parity_compares_images_that_show_something(refuses):
+    images = photos(2)
+    for side in (0, 1):
+        functions = [lambda x: x, lambda x: x]
+        functions[side] = np.zeros_like
+        with refuses(("reference_fn", "exported_fn")[side]):
+            exporting.parity(*functions, images)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_images_that_are_not_finite_are_refused(value, refuses):
+    """They would be black."""
+    made = np.zeros((1, 8, 8, 3), np.float32)
+    made[0, 1, 2, 0] = value
+    model = SimpleNamespace(translate=lambda images, *_: images * made)
+    for translate in (
+        exporting.photo_to_photo(model, "a_to_b"),
+        partial(compile_translation(model, "a_to_b"), styles=[None]),
+    ):
+        with refuses("run_dir"):
+            translate(photos(1, 8, 8))
 
 
 # The verb.

@@ -7,6 +7,8 @@ functions here convert between the two.
 
 import numpy as np
 
+from tf_i2i.errors import UserError
+
 
 def to_float(images):
     """Converts uint8 in [0, 255] to float32 in [-1, 1].
@@ -44,6 +46,25 @@ def to_uint8(images):
 
     levels = tf.clip_by_value(tf.cast(images, tf.float32), -1.0, 1.0)
     return tf.cast(tf.round(levels * 127.5 + 127.5), tf.uint8)
+
+
+def check_finite(images):
+    """Raises an error if translated images have values that are not finite.
+
+    Such values would become black pixels.
+
+    Args:
+        images: float array, or tensor outside of a graph, of any shape.
+
+    Raises:
+        UserError: a value is infinite or not a number.
+    """
+    if not np.isfinite(images).all():
+        raise UserError(
+            "`run_dir` must hold a model whose images are finite. Received: "
+            "a model that makes images with infinite values or values that "
+            "are not a number"
+        )
 
 
 def grid(rows, gap=2):

@@ -18,6 +18,7 @@ from tf_i2i.errors import printable
 from tf_i2i.files import WRITABLE_SUFFIXES
 from tf_i2i.files import check_outputs
 from tf_i2i.files import save_image
+from tf_i2i.images import check_finite
 from tf_i2i.images import grid
 from tf_i2i.images import to_uint8
 from tf_i2i.methods.capabilities import Prior
@@ -41,10 +42,13 @@ def sample_pairs(model, count, seed=0):
     parts = [
         model.decode(codes[i : i + _BATCH]) for i in range(0, count, _BATCH)
     ]
-    return {
-        domain: np.concatenate([to_uint8(part[domain]) for part in parts])
+    images = {
+        domain: np.concatenate([part[domain] for part in parts])
         for domain in "ab"
     }
+    for made in images.values():
+        check_finite(made)
+    return {domain: to_uint8(made) for domain, made in images.items()}
 
 
 def main(argv):

@@ -9,6 +9,7 @@ from tf_i2i.domains import ends
 from tf_i2i.domains import reverse
 from tf_i2i.evaluation.judge import Candidate
 from tf_i2i.evaluation.registry import needs_of
+from tf_i2i.images import check_finite
 from tf_i2i.images import to_float
 from tf_i2i.images import to_uint8
 from tf_i2i.methods.capabilities import Classifying
@@ -180,6 +181,7 @@ class Translations:
             part = to_float(part) if part.dtype == np.uint8 else part
             few = None if style is None else style[i : i + _BATCH]
             made = self._translate(tf.constant(part), few, direction)
+            check_finite(made)
             parts.append((to_uint8(made) if rounded else made).numpy())
         return np.concatenate(parts)
 

@@ -25,7 +25,8 @@ def parity(reference_fn, exported_fn, images):
 
     Raises:
         UserError: the two functions return arrays of different shapes or
-            types.
+            types; or each image that one of them returns is of one colour,
+            so that there is nothing to compare.
     """
     import tensorflow as tf
 
@@ -37,6 +38,12 @@ def parity(reference_fn, exported_fn, images):
             f"`reference_fn` returns, {expected.dtype} {list(expected.shape)}. "
             f"Received: {actual.dtype} {list(actual.shape)}"
         )
+    for name, made in (("reference_fn", expected), ("exported_fn", actual)):
+        if _flat(made) and not _flat(images):
+            raise UserError(
+                f"`{name}` must return images that are not of one colour. "
+                f"Received: {len(made)} images, each of one colour"
+            )
     apart = np.abs(actual.astype(int) - expected.astype(int))
     window = min(_WINDOW, *expected.shape[1:3])
     ssim = tf.image.ssim(expected, actual, 255, filter_size=window)
@@ -47,6 +54,11 @@ def parity(reference_fn, exported_fn, images):
         "p99": float(np.percentile(apart, 99)),
         "ssim": round(float(np.mean(ssim)), 4),
     }
+
+
+def _flat(images):
+    """Returns whether each image is of one colour."""
+    return bool(np.all(np.ptp(images, axis=(1, 2)) == 0))
 
 
 def violations(result, tolerance):

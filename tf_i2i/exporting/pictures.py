@@ -1,6 +1,7 @@
 """Translation from uint8 images to uint8 images, as exported files do it."""
 
 from tf_i2i.errors import UserError
+from tf_i2i.images import check_finite
 from tf_i2i.images import to_float
 from tf_i2i.images import to_uint8
 from tf_i2i.methods.capabilities import style_shape
@@ -16,11 +17,16 @@ def photo_to_photo(model, direction):
     Returns:
         Function `(images, style=None)`. `images` are uint8
         `[N, height, width, 3]`, of a size that the model takes. The function
-        returns uint8 images of the same shape.
+        returns uint8 images of the same shape. Outside of graphs, it raises a
+        `UserError` if a translation is not finite.
     """
+    import tensorflow as tf
 
     def translate(images, style=None):
-        return to_uint8(model.translate(to_float(images), direction, style))
+        made = model.translate(to_float(images), direction, style)
+        if tf.executing_eagerly():
+            check_finite(made)
+        return to_uint8(made)
 
     return translate
 
@@ -36,22 +42,23 @@ def compile_translation(model, direction):
         Function `(images, styles)`. `images` are uint8
         `[N, height, width, 3]`. `styles` is [None] for no style, or an array
         that contains one style for all images or N styles, one for each image.
-        The function returns a uint8 tensor of the shape of `images`.
+        The function returns a uint8 tensor of the shape of `images`. It raises
+        a `UserError` if a translation is not finite.
     """
     import tensorflow as tf
 
-    translate = photo_to_photo(model, direction)
-
     @tf.function(autograph=False, reduce_retracing=True)
     def call(images, styles):
-        if styles is None:
-            return translate(images)
-        times = tf.shape(images)[0] // tf.shape(styles)[0]
-        return translate(images, tf.repeat(styles, times, 0))
+        if styles is not None:
+            times = tf.shape(images)[0] // tf.shape(styles)[0]
+            styles = tf.repeat(styles, times, 0)
+        return model.translate(to_float(images), direction, styles)
 
     def translate_images(images, styles):
         styles = None if styles[0] is None else tf.constant(styles)
-        return call(tf.constant(images), styles)
+        made = call(tf.constant(images), styles)
+        check_finite(made)
+        return to_uint8(made)
 
     return translate_images
 

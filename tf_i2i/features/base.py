@@ -237,10 +237,19 @@ class Features:
                 f"{dtype} {list(shape)}"
             )
         graph = self._graph((key, *shape[1:3]), function)
+
+        def numbers(tensor):
+            array = tensor.numpy()
+            if not np.isfinite(array).all():
+                raise UserError(
+                    f"`{self.name}` must compute finite features. Received: "
+                    "features that are infinite or not a number"
+                )
+            return array
+
         return [
             tf.nest.map_structure(
-                lambda tensor: tensor.numpy(),
-                graph(tf.constant(images[i : i + batch_size])),
+                numbers, graph(tf.constant(images[i : i + batch_size]))
             )
             for i in range(0, shape[0], batch_size)
         ]
@@ -262,10 +271,23 @@ class Features:
         return self._graphs[key]
 
 
-def weights_hash(arrays):
-    """Returns the SHA-256 of the dtypes, shapes and bytes of arrays."""
+def weights_hash(name, arrays):
+    """Returns the SHA-256 of the dtypes, shapes and bytes of arrays.
+
+    Args:
+        name: name of the network whose weights they are.
+        arrays: iterable of arrays.
+
+    Raises:
+        UserError: a value is infinite or not a number.
+    """
     digest = hashlib.sha256()
     for array in arrays:
+        if not np.isfinite(array).all():
+            raise UserError(
+                f"`{name}` must have weights that are finite. Received: an "
+                "array with infinite values or values that are not a number"
+            )
         array = np.ascontiguousarray(array)
         digest.update(f"{array.dtype.str}{array.shape}".encode())
         digest.update(array.tobytes())

@@ -39,7 +39,9 @@ def efficientnet_lite0():
         name="efficientnet-lite0",
         forward=_forward(tensors),
         tap_names=TAPS,
-        weights_sha256=weights_hash(tensors[name] for name in sorted(tensors)),
+        weights_sha256=weights_hash(
+            "efficientnet-lite0", (tensors[name] for name in sorted(tensors))
+        ),
         embedding=("stage3", "stage5"),
         least_size=16,
     )

@@ -53,7 +53,7 @@ def hed_vgg16(taps=TAPS, dtype="float32"):
         tap_names=taps,
         embedding=taps,
         weights_sha256=weights_hash(
-            array for pair in weights.values() for array in pair
+            "hed-vgg16", (array for pair in weights.values() for array in pair)
         ),
         least_size=16,
     )

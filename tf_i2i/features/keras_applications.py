@@ -128,7 +128,7 @@ def keras_network(name, weights="imagenet", taps=None, dtype="float32"):
         name=f"keras:{name}",
         forward=forward,
         tap_names=taps,
-        weights_sha256=weights_hash(network.get_weights()),
+        weights_sha256=weights_hash(f"keras:{name}", network.get_weights()),
         embedding=taps if vgg else taps[-1:],
         input_size=size,
         least_size=least,

@@ -39,7 +39,7 @@ def random_conv(seed=0):
         forward=_forward(kernels, names),
         tap_names=names,
         embedding=names,
-        weights_sha256=weights_hash(kernels),
+        weights_sha256=weights_hash("random-conv", kernels),
         least_size=LEAST_SIZE,
     )
 

@@ -59,7 +59,10 @@ def _read_packed(path):
     try:
         with np.load(path) as arrays:
             names = sorted(set(arrays.files) - {"images_shown"})
-            return {name: arrays[name] for name in ["images_shown", *names]}
+            found = {name: arrays[name] for name in ["images_shown", *names]}
+        if not all(np.isfinite(array).all() for array in found.values()):
+            raise ValueError("It has values that are not finite.")
+        return found
     except (
         OSError,
         EOFError,

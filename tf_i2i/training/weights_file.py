@@ -11,9 +11,12 @@ import os
 import re
 
 import h5py
+import numpy as np
 
 from tf_i2i.disk import reason
 from tf_i2i.errors import UserError
+from tf_i2i.errors import printable
+from tf_i2i.foreign_files import open_regular
 
 _DIGEST = re.compile(rb"\nsha256 ([0-9a-f]{64})\n")
 _DIGEST_BYTES = 73
@@ -57,7 +60,8 @@ def damage(path):
     """Returns a text that describes the damage of a weights file, or None.
 
     The result is None if the file is undamaged. A file without a checksum,
-    which older versions wrote, counts as undamaged if HDF5 can open it.
+    which older versions wrote, can be undamaged, too. A file whose values are
+    not all finite is damaged.
 
     Args:
         path: path of the file.
@@ -67,8 +71,9 @@ def damage(path):
     """
     try:
         written, found = _digests(path)
-        if written is None:
-            h5py.File(path, "r").close()
+        if written != found:
+            return "has other content than was written"
+        return _damaged_array(path)
     except PermissionError as error:
         raise UserError(
             "`run_dir` must have checkpoints that can be read. "
@@ -76,7 +81,37 @@ def damage(path):
         ) from error
     except OSError as error:
         return "cannot be read" if error.errno else "is cut short"
-    return None if written == found else "has other content than was written"
+    except (RuntimeError, KeyError, ValueError, TypeError):
+        return "cannot be read"
+
+
+def _damaged_array(path):
+    """Returns a text about the first damaged array of a file, or None.
+
+    The sizes of all arrays are checked before any array is read.
+    """
+    arrays = {}
+
+    def visit(name, item):
+        if isinstance(item, h5py.Dataset):
+            arrays[name] = item
+
+    with open_regular(path) as stream, h5py.File(stream, "r") as file:
+        file.visititems(visit)
+        content = sum(array.nbytes for array in arrays.values())
+        if content > os.fstat(stream.fileno()).st_size:
+            return "declares larger arrays than it contains"
+        bad = [
+            name
+            for name, array in arrays.items()
+            if array.dtype.kind == "f" and not np.isfinite(array[()]).all()
+        ]
+    if not bad:
+        return None
+    return (
+        f"has values that are not finite in {len(bad)} of {len(arrays)} "
+        f"arrays, the first of which is {printable(bad[0])}"
+    )
 
 
 def _digests(path):
@@ -84,7 +119,7 @@ def _digests(path):
 
     Both are None if there is no SHA-256 at the end of the file.
     """
-    with open(path, "rb") as stream:
+    with open_regular(path) as stream:
         weights = max(0, os.fstat(stream.fileno()).st_size - _DIGEST_BYTES)
         stream.seek(weights)
         written = _DIGEST.fullmatch(stream.read())
