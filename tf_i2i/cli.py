@@ -272,8 +272,8 @@ def import_tensorflow(training=False):
                 "TensorFlow 2.21 or newer is needed: pip install tensorflow. "
                 f"Received: {error}"
             ) from error
-        # Devices are initialized here, because their messages are hidden here.
-        # If TF_CONFIG is set, the workers must be connected before that.
+        # Devices are initialized here, because messages are discarded here. If
+        # TF_CONFIG is set, the workers must be connected before that.
         if "TF_CONFIG" not in os.environ:
             tensorflow.config.list_logical_devices()
     return tensorflow

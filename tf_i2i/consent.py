@@ -2,10 +2,12 @@
 
 The config.gin of a run that somebody else trained can name networks in files
 and data sets to download. A SavedModel, a .keras file or a .tflite file can run
-code. Nothing of this is therefore loaded for a run's own config.gin, unless the
-user agrees by `--trust_config`. There is one exception: what a training on this
-machine loaded with consent is recorded by its hash in the cache folder, and is
-loaded again without asking. So a user's own runs need no flag.
+code. Therefore no such file is loaded, and nothing is downloaded, for a run's
+own config.gin, unless the user agrees by `--trust_config`. There is one
+exception. If a training on this machine loads a file with the user's consent, a
+hash of the content is recorded in the cache folder. A file with a recorded hash
+is loaded without the flag. The same holds for downloads, whose names are
+recorded. Therefore a user's own runs need no flag.
 
 Every function that loads such a file, or that downloads, calls `check_file` or
 `check_download` first.
@@ -31,8 +33,8 @@ class Consent:
 
     Attributes:
         trusted: whether the configuration may load files and download.
-        recording: whether what is loaded with consent is recorded. Only the
-            trainings of this machine do this.
+        recording: whether files and downloads are recorded when they are loaded
+            with consent. It is True for trainings on this machine only.
         config: path of the configuration, for error messages.
     """
 
@@ -42,9 +44,10 @@ class Consent:
 
     @contextlib.contextmanager
     def applied(self):
-        """Context in which this consent is the one that is asked for.
+        """Context in which `check_file` and `check_download` use this object.
 
-        It holds for all threads of the process, as gin's configuration does.
+        The consent applies to all threads of the process, as gin's
+        configuration does.
         """
         global _current
         before, _current = _current, self
@@ -67,7 +70,7 @@ class Consent:
         )
 
 
-# What a user names in Python or by a flag is loaded without asking.
+# Files and downloads that a user names in Python or by a flag are trusted.
 TRUSTED = Consent()
 _current = TRUSTED
 
@@ -137,7 +140,8 @@ def _records():
 
 
 def _write_record(name, key):
-    # A missing record only means that the user is asked for the flag.
+    # Errors are ignored, because without a record the user only needs to pass
+    # the flag.
     with contextlib.suppress(OSError):
         _records().mkdir(parents=True, exist_ok=True)
         (_records() / key).write_text(f"{name}\n", encoding="utf-8")

@@ -61,8 +61,8 @@ def home(variable):
 def unreadable(path):
     """Returns why a path cannot be read, or None.
 
-    The result is None if nothing exists at the path, because the callers
-    describe in their own messages what is to be there.
+    The result is also None if nothing exists at the path, because the callers
+    have their own messages for this case.
 
     Args:
         path: path as a string, without `~`.
@@ -104,7 +104,7 @@ def unwritable(path):
 
 
 def _allowed(path, mode, access):
-    """Returns whether the user has access; folders must also be entered."""
+    """Returns whether the user has access; for folders, also to enter them."""
     return os.access(path, access | (os.X_OK if stat.S_ISDIR(mode) else 0))
 
 
