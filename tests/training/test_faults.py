@@ -32,6 +32,7 @@ from tf_i2i.training import run_data
 from tf_i2i.training import samples
 from tf_i2i.training.checkpoints import Checkpoints
 from tf_i2i.training.lock import locked
+from tf_i2i.training.metrics_log import MetricsLog
 from tf_i2i.training.packed import pack_translator
 from tf_i2i.training.weights_file import OtherNetworksError
 from tf_i2i.training.weights_file import damage
@@ -336,6 +337,21 @@ def test_only_damaged_checkpoints(folders, begun, refused):
     assert (begun / "metrics.jsonl").read_text().count("\n") == 10
 
 
+@pytest.mark.parametrize("record", [True, False])
+def test_checkpoints_that_are_gone(folders, begun, record, refused):
+    """It does not begin anew in silence; without a record in older runs."""
+    folder = begun / "checkpoints"
+    if record:
+        shutil.rmtree(folder)
+    else:
+        (begun / "saved.json").unlink()
+        for path in Checkpoints(begun).paths():
+            path.rename(f"{path}.damaged")
+    before = (begun / "metrics.jsonl").read_bytes()
+    assert str(folder) in refused("run_dir", flags(folders, begun))
+    assert (begun / "metrics.jsonl").read_bytes() == before
+
+
 def test_other_networks_are_not_damage(begun, refuses):
     config = begun / "config.gin"
     config.write_text(config.read_text().replace(".width = 0.02", ".width = 1"))
@@ -592,6 +608,21 @@ def test_a_half_written_log_line(folders, begun, undisturbed):
     rows = log.read_text().splitlines()
     steps = [json.loads(row)["step"] for row in rows]
     assert steps == [*range(1, 10), *range(11, 21)]
+
+
+@pytest.mark.parametrize("step", [0, 2, 4])
+def test_foreign_log_lines_are_kept(step, tmp_path):
+    """And lines with other line ends; only later steps are removed."""
+    lines = [b'{"step": 1, "images_shown": 2}\n', b"# a note\n", b"\xff\n"]
+    lines += [b'{"step": 2, "images_shown": 4}\r\n', b'{"a": 1}\n']
+    lines += [b'{"step": 3, "images_shown": 6}\n']
+    path = tmp_path / "metrics.jsonl"
+    path.write_bytes(b"".join(lines) + b'{"step": 4, "ima')
+    log = MetricsLog(tmp_path, "ab", SimpleNamespace(step=step))
+    log._remove_later_steps()
+    dropped = {0: [0, 3, 5], 2: [5], 4: []}[step]
+    expected = [line for i, line in enumerate(lines) if i not in dropped]
+    assert path.read_bytes() == b"".join(expected)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"\xff\xfe\x00garbage"])

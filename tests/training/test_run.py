@@ -135,6 +135,7 @@ def test_a_finished_run_explains_itself(finished):
         "config.gin",
         "data.json",
         "checkpoints",
+        "saved.json",
         "samples",
         "metrics.jsonl",
         "events",

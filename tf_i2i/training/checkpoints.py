@@ -18,6 +18,9 @@ from tf_i2i.training.weights_file import load_weights
 from tf_i2i.training.weights_file import size_of
 
 _NAME = re.compile(r"step-\d{9}\.weights\.h5")
+# Name of an unfinished checkpoint. The name is always the same, so that the
+# next checkpoint overwrites the file that a killed process left.
+_UNFINISHED = "unfinished.weights.h5"
 
 
 class Checkpoints:
@@ -33,6 +36,9 @@ class Checkpoints:
 
     def __init__(self, run_dir, keep=2):
         self.folder = Path(run_dir) / "checkpoints"
+        # This file says that the run has written a checkpoint. It shows that
+        # checkpoints are lost if the folder is removed.
+        self.record = Path(run_dir) / "saved.json"
         self.keep = keep
         self._damaged: list[Path] = []
 
@@ -68,15 +74,16 @@ class Checkpoints:
         return self._write(model, path)
 
     def _write(self, model, path):
-        # The temporary name is always the same, so that the next checkpoint
-        # overwrites the unfinished file that a killed process left.
-        beside = self.folder / "unfinished.weights.h5"
+        beside = self.folder / _UNFINISHED
         parts = content_of(model)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             write_whole(path, parts, beside)
             for old in self.paths()[: -self.keep]:
                 old.unlink()
+            if not self.record.exists():
+                known = {"first_checkpoint": path.name}
+                write_whole(self.record, [json.dumps(known).encode()])
         except OSError as error:
             raise UserError(
                 "`run_dir` must have room for a checkpoint of "
@@ -221,7 +228,8 @@ class Checkpoints:
             Path of what was loaded, or None if there was nothing to load.
 
         Raises:
-            UserError: there are checkpoints, and all of them are damaged.
+            UserError: all checkpoints are damaged, or the run has written
+                checkpoints and has none now.
             OtherNetworksError: the weights do not fit the model.
         """
         damaged = {}
@@ -241,11 +249,30 @@ class Checkpoints:
                 "of one, or begin a new run with another --run_dir. Received: "
                 f"{self.folder} with {_list_damage(damaged)}"
             )
+        if self._has_saved():
+            raise UserError(
+                "`run_dir` must have the checkpoints that this run has "
+                "written. Restore a copy of one, or begin a new run with "
+                f"another --run_dir. Received: {self.folder} without an "
+                "undamaged checkpoint"
+            )
         packed = self.folder.parent / PACKED
         if not packed.exists():
             return None
         unpack_translator(model, packed)
         return packed
+
+    def _has_saved(self):
+        """Returns whether the run has written a checkpoint at any time.
+
+        Runs of earlier versions have no record. There, damaged checkpoints
+        and the best checkpoint show it.
+        """
+        if self.record.exists():
+            return True
+        if not self.folder.is_dir():
+            return False
+        return any(p.name != _UNFINISHED for p in self.folder.iterdir())
 
     def set_aside_damaged(self, log):
         """Renames the damaged checkpoints that `restore` has found.

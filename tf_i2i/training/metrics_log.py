@@ -9,9 +9,14 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from tf_i2i.disk import write_whole
 from tf_i2i.disk import writing
 from tf_i2i.domains import named
+from tf_i2i.foreign_files import open_regular
 from tf_i2i.training.settings import read_gin
+
+# The beginning of a line that `MetricsLog.record` writes.
+_STEP = re.compile(rb'{"step": (\d+),')
 
 
 class MetricsLog:
@@ -113,19 +118,30 @@ class MetricsLog:
     def _remove_later_steps(self):
         """Removes the lines of later steps, and an incomplete last line.
 
-        The file is truncated, which also works if the disk is full. Truncating
-        is sufficient, because the lines are in the order of the steps.
+        Lines that this program did not write are kept. Usually the removed
+        lines are the last ones. The file is then truncated, which also works
+        if the disk is full.
         """
         if not self.path.exists():
             return
-        kept = 0
-        with open(self.path, "rb") as file:
-            for line in file:
-                number = re.match(rb'{"step": (\d+),.*}\n', line)
-                if not number or int(number[1]) > self.state.step:
-                    break
-                kept += len(line)
-        os.truncate(self.path, kept)
+        with open_regular(self.path) as file:
+            lines = file.readlines()
+        kept = [line for line in lines if self._is_kept(line)]
+        if kept == lines[: len(kept)]:
+            os.truncate(self.path, sum(map(len, kept)))
+        else:
+            write_whole(self.path, kept)
+
+    def _is_kept(self, line):
+        """Returns whether a line is kept when the run is resumed.
+
+        Args:
+            line: bytes. The last line of the file is incomplete if it does not
+                end in a line break.
+        """
+        step = _STEP.match(line)
+        later = step and int(step[1]) > self.state.step
+        return line.endswith(b"\n") and not later
 
 
 @contextlib.contextmanager
