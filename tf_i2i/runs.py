@@ -275,7 +275,7 @@ def _build(config, strategy):
 def _data(config, model, consent, log):
     """Returns the `RunData` of a run.
 
-    It knows the number of classes if the model is `Classifying`.
+    The result has the number of classes if the model is `Classifying`.
     """
     classes = model.classes if isinstance(model, Classifying) else None
     return RunData(config, classes, log, consent)

@@ -65,7 +65,7 @@ class TrainingState:
 
     @property
     def total_images(self):
-        """Number of images of each domain that the whole run shows."""
+        """Number of images of each domain that are shown in the whole run."""
         return self.phases[-1].end
 
     @property
