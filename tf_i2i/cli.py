@@ -92,13 +92,13 @@ def run(main):
     """Runs a command with the arguments of the command line.
 
     A `UserError` is printed in one line, and the process exits with status 2.
-    So is an error of the operating system about a file or folder. After Ctrl-C
-    the exit status is 130.
+    An error of the operating system about a file or folder is handled in the
+    same way. After Ctrl-C the exit status is 130.
 
     Args:
         main: function of the command, which takes a list of arguments.
     """
-    # A text may have characters that the locale's encoding lacks.
+    # A text may have characters that the locale's encoding does not have.
     if sys.stdout:
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
