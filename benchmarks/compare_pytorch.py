@@ -73,11 +73,15 @@ TOLERANCES = {
 CALLS = {"training step": 3, "inference": 15}
 
 
-# This function is the worker of tf_i2i.
+# This function runs in the worker process of tf_i2i.
 
 
 def tf_i2i_worker(spec, record):
-    """Returns tf_i2i's tasks, and how its results differ from the record."""
+    """Returns a dictionary of tf_i2i's tasks, and a list of differences.
+
+    The differences are pairs of a name and a number. They compare the results
+    with those that are recorded in the file `record`.
+    """
     training = spec["work"] == "training step"
     tf = cli.import_tensorflow(training=training)
     import keras
@@ -137,7 +141,7 @@ def tf_i2i_worker(spec, record):
     return {"inference": infer}, differences
 
 
-# These functions and classes are the worker of PyTorch.
+# These functions and classes are used in the worker processes of PyTorch.
 
 
 def networks(torch, norm):
@@ -379,7 +383,11 @@ class PyTorchCycleGAN:
 
 
 def pytorch_worker(spec, record):
-    """Returns PyTorch's tasks, and how its results differ from the record."""
+    """Returns a dictionary of PyTorch's tasks, and a list of differences.
+
+    The differences are pairs of a name and a number. They compare the results
+    with those that are recorded in the file `record`.
+    """
     torch = optional("torch", "pytorch")
     torch.set_num_threads(spec["threads"])
     torch.set_flush_denormal(True)

@@ -103,9 +103,9 @@ def main(argv):
         teacher = run.model
         ways = _ways(teacher, flags.direction)
         folder = _write_teacher(teacher, student_dir / TEACHER)
-        # The student's configuration is trusted. What it takes over from the
-        # teacher's run is therefore opened here first, with the consent to
-        # that run.
+        # The student's configuration is trusted, and contains the data sources
+        # of the teacher's run. Therefore these sources are opened here first,
+        # while only the consent to the teacher's run applies.
         for domain in DOMAINS:
             run.data.store(domain)
         bindings = _bindings(teacher, run, folder, ways) + flags.gin_param

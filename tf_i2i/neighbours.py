@@ -274,7 +274,7 @@ def picture(queries, neighbours):
     )
 
 
-# These functions are the command.
+# These functions implement the command.
 
 
 def main(argv):

@@ -265,8 +265,9 @@ class Checkpoints:
     def _has_saved(self):
         """Returns whether the run has written a checkpoint at any time.
 
-        Runs of earlier versions have no record. There, damaged checkpoints
-        and the best checkpoint show it.
+        Runs of earlier versions have no record of this. For such a run, the
+        result is True if the folder of checkpoints has other files than an
+        unfinished one.
         """
         if self.record.exists():
             return True

@@ -76,7 +76,7 @@ def read_gin(path):
         OSError: the file cannot be read.
     """
     try:
-        # Some editors write a byte order mark, which is no part of the text.
+        # Some editors write a byte order mark, which is not part of the text.
         return path.read_text("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UserError(
