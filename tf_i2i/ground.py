@@ -1,0 +1,229 @@
+"""Plain grounds of drawings: finding them and making them transparent.
+
+A drawing has a plain ground if its left, upper and right edges have one colour.
+The lower edge does not count, because a bust is usually cut off there.
+"""
+
+import itertools
+
+import numpy as np
+from PIL import Image
+from PIL import ImageFilter
+
+# Pixels count as ground if no channel differs from the ground's colour by more
+# than this number of levels.
+TOLERANCE = 12
+# Smallest share of the three edges that must have the ground's colour. The rest
+# may be hair or shoulders.
+_SHARE = 0.75
+# Largest width of a figure's soft edge, and the width that every edge is
+# assumed to have, both in pixels.
+_SOFT = 5
+_RIM = 3
+# The figure's colour is looked for up to this number of pixels away.
+_REACH = _SOFT + 2
+# A pixel that differs by more than this number of levels from every mixture of
+# ground and figure is a part of the figure.
+_MISFIT = 32
+# What a colour must fit better, in squared levels, to be preferred to one that
+# is found a pixel nearer, or to one from outside the soft edges.
+_FARTHER = 4
+_IN_EDGE = 400
+
+
+def plain_ground(image):
+    """Returns the colour of a drawing's plain ground, or None.
+
+    Args:
+        image: uint8 `[height, width, 3]`.
+
+    Returns:
+        uint8 `[3]`, the median of the left, upper and right edges. None if less
+        than three quarters of these pixels have this colour, within `TOLERANCE`
+        levels.
+    """
+    edges = np.concatenate([image[0], image[:, 0], image[:, -1]])
+    colour = np.rint(np.median(edges, axis=0)).astype(np.uint8)
+    same = _difference(edges, colour) <= TOLERANCE
+    return colour if same.mean() >= _SHARE else None
+
+
+def clear_ground(image, colour):
+    """Makes the plain ground of a drawing transparent.
+
+    Ground is what has the ground's colour and is connected with the left, the
+    upper or the right edge of the image. Other areas of that colour, such as a
+    white shirt, stay. A pixel in a soft edge of the figure is taken for the
+    mixture `alpha * figure + (1 - alpha) * ground`, where the figure's colour
+    is that of a pixel nearby. It becomes the figure's colour with this alpha,
+    so that no rim of the ground's colour is visible on another ground.
+
+    The alpha of a figure that differs from the ground by less than about 50
+    levels is inexact, because faint mixtures cannot be told from the ground.
+
+    Args:
+        image: uint8 `[height, width, 3]`.
+        colour: the ground's colour, from `plain_ground`.
+
+    Returns:
+        uint8 `[height, width, 4]`: RGB, not multiplied by alpha, and alpha.
+    """
+    difference = _difference(image, colour)
+    ground = _connected(difference <= TOLERANCE)
+    edge = _soft_edges(ground, difference)
+    penalty = np.where(ground | edge, np.inf, 0.0)
+    # Thin lines consist of soft edges only. There the colour that differs most
+    # from the ground may be the figure's.
+    peak = difference == _filter(ImageFilter.MaxFilter, difference, _SOFT)
+    penalty[edge & peak & (difference > 2 * TOLERANCE)] = _IN_EDGE
+    alpha = np.where(ground, 0.0, 1.0)
+    alpha[edge] = _estimate_alpha(image, colour, penalty, np.nonzero(edge))
+    levels = np.dstack([_unmix(image, colour, alpha), 255 * alpha])
+    return np.rint(levels).astype(np.uint8)
+
+
+def _difference(image, colour):
+    """Returns the largest difference of a channel from a colour, integers."""
+    return np.abs(image.astype(int) - colour).max(-1)
+
+
+def _connected(mask):
+    """Returns the part of a mask that is connected with three of its edges.
+
+    Args:
+        mask: bool `[height, width]`.
+
+    Returns:
+        bool of the same shape: the pixels of `mask` that are connected, by
+        horizontal and vertical steps inside `mask`, with the left, the upper
+        or the right edge.
+    """
+    reached = np.zeros_like(mask)
+    reached[0] = mask[0]
+    reached[:, [0, -1]] = mask[:, [0, -1]]
+    count = -1
+    while count != (count := int(reached.sum())):
+        reached = _fill_runs(reached, mask)
+        reached = _fill_runs(reached.T, mask.T).T
+    return reached
+
+
+def _fill_runs(reached, mask):
+    """Extends the reached pixels along the rows of a mask.
+
+    Args:
+        reached: bool `[height, width]`, some pixels of `mask`.
+        mask: bool `[height, width]`.
+
+    Returns:
+        bool of the same shape: the reached pixels and all pixels of `mask`
+        that are in one run with them. A run is a part of a row without a pixel
+        outside `mask`.
+    """
+    # All pixels of a run have the same number of pixels outside the mask before
+    # them. The column that is added keeps the runs of two rows apart.
+    outside = np.pad(~mask, [(0, 0), (0, 1)], constant_values=True)
+    run = np.cumsum(outside).reshape(outside.shape)[:, :-1]
+    hit = np.zeros(run[-1, -1] + 1, bool)
+    hit[run[reached]] = True
+    return hit[run] & mask
+
+
+def _soft_edges(ground, difference):
+    """Returns a mask of the pixels in which figure and ground may be mixed.
+
+    From the ground inwards, the pixels of a soft edge differ more and more from
+    the ground. The edge ends where the difference decreases, for example at a
+    white collar behind a dark line.
+
+    Args:
+        ground: bool `[height, width]`.
+        difference: integers `[height, width]`, the difference of each pixel
+            from the ground's colour, in levels.
+
+    Returns:
+        bool `[height, width]`, without the ground.
+    """
+    reached = ground
+    for width in range(_SOFT):
+        lowest = _filter(
+            ImageFilter.MinFilter, np.where(reached, difference, 255), 1
+        )
+        limit = 254 if width < _RIM else difference + TOLERANCE
+        reached = reached | (lowest <= np.minimum(254, limit))
+    return reached & ~ground
+
+
+def _filter(kind, values, radius):
+    """Applies a rank filter of Pillow to squares around all pixels.
+
+    Args:
+        kind: `ImageFilter.MinFilter` or `ImageFilter.MaxFilter`.
+        values: integers in [0, 255], `[height, width]`.
+        radius: half the side of the squares, in pixels.
+
+    Returns:
+        uint8 `[height, width]`.
+    """
+    picture = Image.fromarray(values.astype(np.uint8))
+    return np.asarray(picture.filter(kind(2 * radius + 1)))
+
+
+def _estimate_alpha(image, colour, penalty, pixels):
+    """Returns the share of the figure in mixed pixels.
+
+    The colours of all pixels nearby are tried as the colour of the figure. The
+    one is taken whose mixture with the ground fits best.
+
+    Args:
+        image: uint8 `[height, width, 3]`.
+        colour: the ground's colour, uint8 `[3]`.
+        penalty: floats `[height, width]`, squared levels that are added to the
+            misfit of a pixel's colour; infinite for pixels whose colour must
+            not be taken.
+        pixels: arrays of the rows and of the columns of the N mixed pixels.
+
+    Returns:
+        Floats `[N]` in [0, 1].
+    """
+    offsets = image - colour.astype(float)
+    mixed = offsets[pixels]
+    least = np.full(len(mixed), np.inf)
+    alpha = np.zeros(len(mixed))
+    height, width = penalty.shape
+    steps = range(-_REACH, _REACH + 1)
+    for dy, dx in itertools.product(steps, steps):
+        y = np.clip(pixels[0] + dy, 0, height - 1)
+        x = np.clip(pixels[1] + dx, 0, width - 1)
+        (tried,) = np.nonzero(np.isfinite(penalty[y, x]))
+        y, x, target = y[tried], x[tried], mixed[tried]
+        figure = offsets[y, x]
+        square = np.maximum(1, (figure**2).sum(1))
+        share = np.clip((target * figure).sum(1) / square, 0, 1)
+        misfit = ((target - share[:, None] * figure) ** 2).sum(1)
+        misfit += penalty[y, x] + _FARTHER * np.hypot(dy, dx)
+        better = misfit < least[tried]
+        least[tried[better]] = misfit[better]
+        alpha[tried[better]] = share[better]
+    # Where there is no figure nearby, the pixel is a stain on the ground.
+    alpha[np.isfinite(least) & (least > _MISFIT**2)] = 1
+    return alpha
+
+
+def _unmix(image, colour, alpha):
+    """Returns the colours of the figure, without the ground's share.
+
+    Args:
+        image: uint8 `[height, width, 3]`.
+        colour: the ground's colour, uint8 `[3]`.
+        alpha: share of the figure, floats in [0, 1], `[height, width]`.
+
+    Returns:
+        Floats in [0, 255], `[height, width, 3]`. The colours of pixels without
+        a figure are those of `image`.
+    """
+    figure = image.astype(float)
+    mixed = (alpha > 0) & (alpha < 1)
+    share = alpha[mixed][:, None]
+    figure[mixed] = (figure[mixed] - (1 - share) * colour) / share
+    return np.clip(figure, 0, 255)
