@@ -49,7 +49,12 @@ setup(
     package_dir={"tf_i2i": "tf_i2i", "tf_i2i.gin_configs": "gin_configs"},
     packages=[*find_packages(include=["tf_i2i*"]), "tf_i2i.gin_configs"],
     package_data={
-        "tf_i2i": ["py.typed", "models/*/*", "web/*"],
+        "tf_i2i": [
+            "py.typed",
+            "data/portraits/*",
+            "models/*/*",
+            "web/*",
+        ],
         "tf_i2i.gin_configs": ["*.gin", "**/*.gin"],
     },
     install_requires=[

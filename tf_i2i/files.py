@@ -1,6 +1,7 @@
 """Input and output files of commands, and rules about overwriting files."""
 
 import glob
+import itertools
 import os
 import sys
 from collections import Counter
@@ -8,6 +9,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from tf_i2i import data
 from tf_i2i.data.reading import IMAGE_SUFFIXES
 from tf_i2i.data.reading import BadImage
 from tf_i2i.data.reading import is_image
@@ -16,8 +18,16 @@ from tf_i2i.data.reading import read_image
 from tf_i2i.errors import UserError
 
 WRITABLE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+ALPHA_SUFFIXES = (".png", ".webp")  # Formats that can be transparent.
 MAX_ASPECT = 8
 QUALITY = 95
+# The value of `--input` that names the portraits of the package.
+SAMPLE = "sample"
+INPUT_HELP = (
+    "images, folders of images, or quoted patterns; or the word sample for "
+    "four portraits that come with the package"
+)
+_PORTRAITS = Path(data.__file__).parent / "portraits"
 
 
 def find_inputs(patterns, output):
@@ -25,7 +35,8 @@ def find_inputs(patterns, output):
 
     Args:
         patterns: paths of files, paths of folders, which are searched with
-            all their subfolders, and glob patterns.
+            all their subfolders, and glob patterns. `SAMPLE` names the
+            portraits of the package, unless a file or folder has this name.
         output: value of `--output`. If it is inside a folder of `patterns`,
             its files are left out, because they are earlier results.
 
@@ -52,6 +63,8 @@ def find_inputs(patterns, output):
 
 def _matches(pattern, output):
     path = Path(pattern)
+    if pattern == SAMPLE and not path.exists():
+        path = _PORTRAITS
     if path.is_file():
         return {path: Path(path.name)}
     if path.is_dir():
@@ -109,6 +122,64 @@ def name_outputs(inputs, output):
     return outputs
 
 
+def number_names(path, count, is_free):
+    """Returns names for several images that are made from one.
+
+    Args:
+        path: a path of any class of `pathlib`, such as `me.png`.
+        count: number of names.
+        is_free: function of a path that returns whether it can be used.
+
+    Returns:
+        List of the first `count` paths that are free of `me.png`, `me-2.png`,
+        `me-3.png`, and so on.
+    """
+    candidates = itertools.chain(
+        [path],
+        (path.with_stem(f"{path.stem}-{i}") for i in itertools.count(2)),
+    )
+    return list(itertools.islice(filter(is_free, candidates), count))
+
+
+class FurtherOutputs:
+    """Names of outputs whose number is not known before they are made.
+
+    Args:
+        outputs: the paths of the outputs that are known already.
+        kept: paths that will be read; they are never used.
+        overwrite: whether other existing files may be used.
+    """
+
+    def __init__(self, outputs, kept, overwrite):
+        self._owners = {_fold_case(path): path for path in outputs}
+        self._read = _identities(kept)
+        self._overwrite = overwrite
+
+    def names(self, target, count):
+        """Returns `count` paths, the first of which is a known output.
+
+        Args:
+            target: one of the known outputs, such as `me.png`.
+            count: number of paths, at least 1.
+
+        Returns:
+            List of paths: `me.png`, `me-2.png`, ..., without those that
+            belong to another output or must not be overwritten.
+        """
+
+        def is_free(path):
+            if self._owners.setdefault(_fold_case(path), target) != target:
+                return False
+            return path == target or not self._is_protected(path)
+
+        return number_names(target, count, is_free)
+
+    def _is_protected(self, path):
+        return path.exists() and (
+            not self._overwrite or _identity(path) in self._read
+        )
+
+
 def _fold_case(path):
     """Returns a path as text in lower case.
 
@@ -144,7 +215,7 @@ def check_outputs(outputs, kept, overwrite):
         UserError: a file would be overwritten; the message names the first
             such file.
     """
-    read = {_identity(path) for path in kept if path.exists()}
+    read = _identities(kept)
     for path in outputs:
         if not path.exists():
             continue
@@ -158,6 +229,10 @@ def check_outputs(outputs, kept, overwrite):
                 "`--output` must be new; add --overwrite to replace existing "
                 f"files. Received: {path}, which exists"
             )
+
+
+def _identities(paths):
+    return {_identity(path) for path in paths if path.exists()}
 
 
 def _identity(path):
@@ -188,7 +263,8 @@ def save_image(image, path):
     """Writes an image file in the format of its suffix.
 
     Args:
-        image: uint8 `[height, width, 3]`.
+        image: uint8 `[height, width, 3]`, or `[height, width, 4]` with alpha
+            for one of `ALPHA_SUFFIXES`.
         path: file to write, a `Path`; its folder is made if needed.
 
     Raises:

@@ -25,9 +25,11 @@ from tf_i2i.faces import align
 from tf_i2i.faces import detect
 from tf_i2i.faces.paste import BACKGROUNDS
 from tf_i2i.faces.paste import replace_background
+from tf_i2i.files import INPUT_HELP
 from tf_i2i.files import check_outputs
 from tf_i2i.files import find_inputs
 from tf_i2i.files import name_outputs
+from tf_i2i.files import number_names
 from tf_i2i.files import save_image
 
 DRAWN = "drawn"
@@ -85,7 +87,7 @@ def _parser():
         type=cli.read_path,
         required=True,
         nargs="+",
-        help="images, folders of images, or quoted patterns",
+        help=INPUT_HELP,
     )
     add(
         "--output",
@@ -276,16 +278,12 @@ class Record:
             key: key of the image.
             count: number of crops of the image.
         """
-        path, number = PurePosixPath(key), 0
-        names: list[str] = []
-        while len(names) < count:
-            number += 1
-            name = key
-            if number > 1:
-                name = str(path.with_name(f"{path.stem}-{number}.png"))
-            if self.owners.setdefault(name.casefold(), key) == key:
-                names.append(name)
-        return names
+
+        def is_free(path):
+            return self.owners.setdefault(str(path).casefold(), key) == key
+
+        names = number_names(PurePosixPath(key), count, is_free)
+        return [str(name) for name in names]
 
     def add(self, key, stamp, faces):
         """Writes to the record that an image was processed.
