@@ -94,7 +94,8 @@ def test_batches_hold_one_shape_and_files_keep_their_pictures(tmp_path):
         shapes.append(images.shape)
         return 255 - images
 
-    assert not translate_files(negative, outputs, INPUT_SIZE, batch_size=2)
+    report = translate_files(negative, outputs, INPUT_SIZE, batch_size=2)
+    assert not report.skipped
     assert sorted(shapes) == [
         (1, 16, 16, 3),
         (1, 20, 16, 3),
@@ -302,10 +303,9 @@ def test_several_styles_in_a_folder(
         verb(run_dir, *flags, "--style=sample", "--samples=2")
 
 
-def test_faces_are_translated_where_they_are(
-    run_dir, tmp_path, monkeypatch, capsys
-):
-    # The blue of a photo says how many faces there are.
+@pytest.fixture
+def two_faces(monkeypatch):
+    """A detector of two places; the blue of a photo says how many it finds."""
     faces = [in_box(60, 10, 40), in_box(10, 60, 20)]
     detector = SimpleNamespace(
         KINDS=("people", "cats"),
@@ -313,14 +313,25 @@ def test_faces_are_translated_where_they_are(
         detector=lambda kind: lambda photo: faces[: photo[0, 0, 2]],
     )
     monkeypatch.setattr(translate, "detect", detector)
+
+
+def test_faces_are_translated_where_they_are(
+    run_dir, tmp_path, two_faces, capsys
+):
     for blue, name in enumerate(("none", "one", "two")):
         photo = np.full((90, 120, 3), 200, np.uint8)
         photo[..., 2] = blue
         write(tmp_path / "in" / f"{name}.png", photo)
     out = tmp_path / "out"
-    verb(run_dir, f"--input={tmp_path}/in", f"--output={out}", "--faces")
+    verb(
+        run_dir,
+        f"--input={tmp_path}/in",
+        f"--output={out}",
+        "--faces",
+        "--paste=yes",
+    )
     said = capsys.readouterr()
-    assert "Translated 3 of 3 images" in said.out
+    assert said.out == f"Translated 3 of 3 images (a_to_b) into {out}\n"
     (line,) = said.err.splitlines()
     assert f"{tmp_path}/in/none.png" in line
     # Centres of the faces and of the photo, negated or as they were.
@@ -334,6 +345,128 @@ def test_faces_are_translated_where_they_are(
     assert levels["one"] == [55, 200, 200]
     assert levels["two"] == [55, 55, 200]
     assert levels["none"][2] == 55
+
+
+def party(faces, ground=200):
+    """A photo with that many faces; a dark line crosses each of them."""
+    photo = np.full((90, 120, 3), ground, np.uint8)
+    photo[25:35, 76:84] = photo[67:73, 18:22] = 0
+    photo[..., 2] = faces
+    return photo
+
+
+def test_faces_on_a_plain_ground_stand_alone(
+    run_dir, tmp_path, two_faces, capsys
+):
+    photos, out = tmp_path / "in", tmp_path / "out"
+    write(photos / "me.png", party(2))
+    write(photos / "me-2.png", party(1))
+    flags = [f"--input={photos}", f"--output={out}", "--faces", "--margin=0"]
+    verb(run_dir, *flags)
+    assert "2 of 2 images (a_to_b)" in (said := capsys.readouterr().out)
+    assert said.endswith("; faces without their photo: 3\n")
+    assert sorted(path.name for path in out.iterdir()) == [
+        *("me-2.png", "me-3.png", "me.png")
+    ]
+    for path in out.iterdir():
+        image = read_image(path)
+        assert image.shape == (SIZE, SIZE, 3)
+        assert image[0, 0, 0] == 55
+        assert image[SIZE // 2, SIZE // 2, 0] > 200
+
+    verb(run_dir, *flags, "--size=input", "--overwrite")
+    sides = {p.name: read_image(p).shape[:2] for p in out.iterdir()}
+    assert sides == {
+        "me.png": (40, 40),
+        "me-2.png": (40, 40),
+        "me-3.png": (20, 20),
+    }
+
+
+def test_faces_without_a_plain_ground_are_pasted(
+    run_dir, tmp_path, two_faces, capsys
+):
+    photo = noise(90, 120)
+    photo[..., 2] = 1
+    me = write(tmp_path / "me.png", photo)
+    out = tmp_path / "out"
+    flags = [f"--input={me}", f"--output={out}", "--faces"]
+    verb(run_dir, *flags, "--transparent")
+    assert read_image(out / "me.png").shape == photo.shape
+    assert f"not transparent: {out}/me.png" in capsys.readouterr().err
+    verb(run_dir, *flags, "--paste=no", "--overwrite")
+    assert read_image(out / "me.png").shape == (SIZE, SIZE, 3)
+
+
+def test_names_of_faces_spare_what_is_there(run_dir, tmp_path, two_faces):
+    me = write(tmp_path / "me.png", party(2))
+    flags = ["--faces", f"--output={tmp_path}/new.png"]
+    kept = write(tmp_path / "new-2.png", noise(8, 8))
+    verb(run_dir, f"--input={me}", *flags)
+    assert read_image(kept).shape == (8, 8, 3)
+    assert read_image(tmp_path / "new-3.png").shape == (SIZE, SIZE, 3)
+    # With --overwrite, only what is read is spared.
+    inputs = write(tmp_path / "new-2.png", party(2))
+    verb(run_dir, f"--input={inputs}", *flags, "--overwrite")
+    assert read_image(inputs).shape == (90, 120, 3)
+
+
+def test_plain_grounds_become_transparent(run_dir, tmp_path, capsys):
+    photos, out = tmp_path / "in", tmp_path / "out"
+    plain = np.full((SIZE, SIZE, 3), 255, np.uint8)
+    plain[5:11, 5:11] = (200, 100, 50)
+    write(photos / "plain.png", plain)
+    write(photos / "noise.png", noise(SIZE, SIZE))
+    flags = [f"--output={out}", "--transparent", "--direction=b_to_a"]
+    verb(run_dir, f"--input={photos}", *flags)
+    assert capsys.readouterr().err == (
+        f"not transparent: {out}/noise.png, because the translation has no "
+        "plain ground\n"
+    )
+    with Image.open(out / "noise.png") as image:
+        assert image.mode == "RGB"
+    with Image.open(out / "plain.png") as image:
+        alpha = np.asarray(image)[..., 3]
+        assert image.getpixel((8, 8)) == (200, 100, 50, 255)
+    wanted = np.zeros((SIZE, SIZE))
+    wanted[5:11, 5:11] = 255
+    np.testing.assert_array_equal(alpha, wanted)
+
+    large = write(tmp_path / "large.png", plain.repeat(3, 0).repeat(3, 1))
+    flags[0] = f"--output={out}/large.webp"
+    verb(run_dir, f"--input={large}", *flags, "--size=input")
+    with Image.open(out / "large.webp") as image:
+        assert (image.mode, image.size) == ("RGBA", (48, 48))
+        assert image.getpixel((2, 2))[3] == 0
+        assert image.getpixel((24, 24))[3] > 240
+
+
+@pytest.mark.parametrize("faces", [[], ["--faces"]])
+def test_portraits_of_the_package(
+    run_dir, tmp_path, monkeypatch, two_faces, faces
+):
+    monkeypatch.chdir(tmp_path)
+    verb(run_dir, "--input=sample", "--output=out", *faces)
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == [f"sample{i}.png" for i in (1, 2, 3, 4)]
+
+
+def test_the_margin_is_that_of_the_training_faces(run_dir, tmp_path, refuses):
+    def planned(*flags):
+        given = [f"--run_dir={run_dir}", f"--input={tmp_path}/me.png"]
+        given += [f"--output={tmp_path}/out", "--faces", *flags]
+        flags = translate._parser().parse_args(given)
+        translate._plan(flags)
+        return flags.margin
+
+    write(tmp_path / "me.png", noise(8, 8))
+    assert planned() == 0.15
+    (run_dir / "config.gin").write_text("train.face_margin = 0.45\n")
+    assert planned() == 0.45
+    assert planned("--margin=0.2") == 0.2
+    (run_dir / "config.gin").write_text("train.face_margin = 9\n")
+    with refuses("train.face_margin"):
+        planned()
 
 
 @pytest.mark.parametrize(
@@ -352,6 +485,15 @@ def test_faces_are_translated_where_they_are(
         (["--style=sample", "--samples=0"], "--samples"),
         (["--style=sample", "--interpolate=3"], "--interpolate"),
         (["--margin=.2"], "--margin"),
+        (["--paste=no"], "--paste"),
+        (["--faces", "--paste=maybe"], "--paste"),
+        (["--transparent", "--output=out.jpg"], "--transparent"),
+        (["--transparent", "--faces", "--paste=yes"], "--transparent"),
+        (
+            ["--transparent", "--style=sample", "--samples=2"]
+            + ["--output=grid.png"],
+            "--transparent",
+        ),
     ],
 )
 def test_wrong_flags(run_dir, tmp_path, monkeypatch, flags, argument, refuses):

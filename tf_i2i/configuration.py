@@ -91,6 +91,7 @@ MUTABLE_ON_RESUME = (
     "data_a",
     "data_b",
     "domains",
+    "face_margin",
     "labels_b",
 )
 

@@ -1,6 +1,8 @@
 """Translation of image files: whole images, faces, or grids of styles."""
 
+import dataclasses
 from collections import defaultdict
+from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
@@ -13,8 +15,57 @@ from tf_i2i.faces.paste import paste
 from tf_i2i.files import read_input
 from tf_i2i.files import save_image
 from tf_i2i.geometry import PICTURES
-from tf_i2i.geometry import finish
+from tf_i2i.geometry import crop_padding
 from tf_i2i.geometry import prepare
+from tf_i2i.geometry import resize
+from tf_i2i.ground import clear_ground
+from tf_i2i.ground import plain_ground
+
+PASTE = ("auto", "yes", "no")
+
+
+@dataclasses.dataclass
+class Report:
+    """What became of the input files.
+
+    Attributes:
+        skipped: list of `BadImage`, one for each file that was left out.
+        faceless: paths of the inputs without a face, of which the central
+            square was translated.
+        opaque: paths of the outputs that should be transparent and are not,
+            because the translation has no plain ground.
+        alone: number of faces that were written without their photos.
+    """
+
+    skipped: list[BadImage] = dataclasses.field(default_factory=list)
+    faceless: list[Path] = dataclasses.field(default_factory=list)
+    opaque: list[Path] = dataclasses.field(default_factory=list)
+    alone: int = 0
+
+    def read(self, path):
+        """Returns an image; None if it is bad, which is then reported."""
+        try:
+            return read_input(path)
+        except BadImage as error:
+            self.skipped.append(error)
+            return None
+
+    def clear(self, image, target):
+        """Makes a translation's ground transparent, if it has a plain one.
+
+        Args:
+            image: uint8 `[height, width, 3]`.
+            target: path of the output, which is reported if the translation
+                has no plain ground.
+
+        Returns:
+            uint8 `[height, width, 4]`, or `image` itself.
+        """
+        colour = plain_ground(image)
+        if colour is None:
+            self.opaque.append(target)
+            return image
+        return clear_ground(image, colour)
 
 
 def translate_files(
@@ -24,6 +75,7 @@ def translate_files(
     batch_size=8,
     restore=False,
     filters=PICTURES,
+    transparent=False,
 ):
     """Translates image files; images of the same padded shape share batches.
 
@@ -35,50 +87,57 @@ def translate_files(
         batch_size: largest number of images per call of `translate_fn`.
         restore: whether the results are scaled back to the inputs' sizes.
         filters: `Filters` that inputs and results are scaled with.
+        transparent: whether plain grounds of the results are made transparent.
 
     Returns:
-        List of `BadImage`, one for each file that was left out.
+        `Report`.
 
     Raises:
         UserError: a result cannot be written.
     """
-    skipped = []
+    report = Report()
+
+    def finish(translated, prepared, target):
+        image = crop_padding(translated, prepared)
+        if transparent:
+            image = report.clear(image, target)
+        save_image(resize(image, prepared.shape, filters.target), target)
+
     # One incomplete batch is kept in memory for each padded shape. The number
     # of shapes is small, because the padded sides are multiples of
     # `input_size.multiple` and the aspect ratio is limited.
     waiting: dict[tuple[int, ...], list[tuple]] = defaultdict(list)
     with tqdm(total=len(outputs), unit="image", disable=None) as bar:
         for path, target in outputs.items():
-            try:
-                image = read_input(path)
-            except BadImage as error:
-                skipped.append(error)
+            image = report.read(path)
+            if image is None:
                 bar.update()
                 continue
             prepared = prepare(image, input_size, restore, filters.source)
             batch = waiting[prepared.pixels.shape]
             batch.append((prepared, target))
             if len(batch) == batch_size:
-                _translate_batch(translate_fn, batch, filters, bar)
+                _translate_batch(translate_fn, batch, finish, bar)
                 batch.clear()
         for batch in filter(None, waiting.values()):
-            _translate_batch(translate_fn, batch, filters, bar)
-    return skipped
+            _translate_batch(translate_fn, batch, finish, bar)
+    return report
 
 
-def _translate_batch(translate_fn, batch, filters, bar):
+def _translate_batch(translate_fn, batch, finish, bar):
     """Translates and saves one batch.
 
     Args:
         translate_fn: translation of a batch; see `translate_files`.
         batch: list of pairs (`Prepared`, output path) of one padded shape.
-        filters: `Filters` that results are scaled with.
+        finish: function that saves a result; its arguments are uint8
+            `[h, w, 3]`, the `Prepared` and the output path.
         bar: progress bar, which is advanced by the size of the batch.
     """
     images = np.stack([prepared.pixels for prepared, _ in batch])
     translated = np.asarray(translate_fn(images))
     for image, (prepared, target) in zip(translated, batch, strict=True):
-        save_image(finish(image, prepared, filters.target), target)
+        finish(image, prepared, target)
     bar.update(len(batch))
 
 
@@ -99,28 +158,54 @@ def translate_to_grid(
         filters: `Filters` that inputs are scaled with.
 
     Returns:
-        List of `BadImage`, one for each file that was left out.
+        `Report`.
 
     Raises:
         UserError: the grid cannot be written.
     """
-    images, skipped = [], []
-    for path in outputs:
-        try:
-            image = read_input(path)
-            images.append(fit_image(image, size, resample=filters.source))
-        except BadImage as error:
-            skipped.append(error)
+    report = Report()
+    images = [
+        fit_image(image, size, resample=filters.source)
+        for image in map(report.read, outputs)
+        if image is not None
+    ]
     if images:
         picture = styles.style_grid(styled_fn, images, given, references)
         save_image(picture, next(iter(outputs.values())))
-    return skipped
+    return report
+
+
+@dataclasses.dataclass(frozen=True)
+class FaceOptions:
+    """What is done with the translated faces of a photo.
+
+    Attributes:
+        margin: margin around each face; see `faces.align.crop`.
+        paste: "yes" to paste the faces back into the photo, "no" to write each
+            face to a file of its own, "auto" to write files of their own if
+            most translations of the photo's faces have a plain ground.
+        restore: whether a face that is written to a file of its own is scaled
+            back to its size in the photo.
+        transparent: whether plain grounds of faces that are written to files
+            of their own are made transparent.
+    """
+
+    margin: float = align.MARGIN
+    paste: str = "auto"
+    restore: bool = False
+    transparent: bool = False
 
 
 def translate_faces(
-    translate_fn, outputs, size, find, margin=align.MARGIN, batch_size=8
+    translate_fn,
+    outputs,
+    size,
+    find,
+    names_fn,
+    options=FaceOptions(),
+    batch_size=8,
 ):
-    """Translates the faces in image files and pastes them back in place.
+    """Translates the faces in image files.
 
     Args:
         translate_fn: function of uint8 `[N, size, size, 3]` to uint8 of the
@@ -129,38 +214,91 @@ def translate_faces(
         size: side of the aligned faces, in pixels.
         find: function from `faces.detect.detector` that takes a photo and
             returns a list of its faces, the largest first.
-        margin: margin around each face; see `faces.align.crop`.
+        names_fn: function of an output path and a number of faces that returns
+            a list of output paths, one for each face; see
+            `files.FurtherOutputs`.
+        options: `FaceOptions`.
         batch_size: largest number of faces per call of `translate_fn`.
 
     Returns:
-        `(skipped, faceless)`: list of `BadImage`, one for each file that was
-        left out; and list of the paths of images without a face, of which the
-        central square was translated.
+        `Report`.
 
     Raises:
         UserError: a result cannot be written.
     """
-    skipped, faceless = [], []
+    report = Report()
     for path, target in tqdm(outputs.items(), unit="image", disable=None):
-        try:
-            photo = read_input(path)
-        except BadImage as error:
-            skipped.append(error)
+        photo = report.read(path)
+        if photo is None:
             continue
-        found = [(face, margin) for face in find(photo)]
-        if not found:
-            faceless.append(path)
-            found = [(align.central(photo.shape), 0.0)]
-        crops = np.stack([align.crop(photo, f, size, m) for f, m in found])
-        translated = [
-            np.asarray(translate_fn(crops[i : i + batch_size]))
-            for i in range(0, len(crops), batch_size)
-        ]
-        # The largest face is pasted last, because it is probably in front of
-        # the other faces.
-        for (face, around), picture in reversed(
-            list(zip(found, np.concatenate(translated), strict=True))
-        ):
-            paste(photo, picture, face, around)
+        places = [(face, options.margin) for face in find(photo)]
+        if not places:
+            report.faceless.append(path)
+            places = [(align.central(photo.shape), 0.0)]
+        crops = np.stack([align.crop(photo, f, size, m) for f, m in places])
+        translated = np.concatenate(
+            [
+                np.asarray(translate_fn(crops[i : i + batch_size]))
+                for i in range(0, len(crops), batch_size)
+            ]
+        )
+        if _stand_alone(translated, options.paste):
+            targets = names_fn(target, len(places))
+            _save_alone(translated, places, targets, options, report)
+            continue
+        _paste_all(photo, translated, places)
         save_image(photo, target)
-    return skipped, faceless
+        if options.transparent:
+            report.opaque.append(target)
+    return report
+
+
+def _stand_alone(translated, paste):
+    """Returns whether the faces of a photo are written without the photo.
+
+    Args:
+        translated: uint8 `[N, size, size, 3]`.
+        paste: one of `PASTE`.
+    """
+    if paste != "auto":
+        return paste == "no"
+    plain = sum(plain_ground(image) is not None for image in translated)
+    return 2 * plain > len(translated)
+
+
+def _save_alone(translated, places, targets, options, report):
+    """Writes each face of a photo to a file of its own.
+
+    Args:
+        translated: uint8 `[N, size, size, 3]`.
+        places: list of N pairs (`Face`, margin).
+        targets: list of N output paths.
+        options: `FaceOptions`.
+        report: `Report`, which is extended.
+    """
+    for image, (face, margin), target in zip(
+        translated, places, targets, strict=True
+    ):
+        if options.transparent:
+            image = report.clear(image, target)
+        if options.restore:
+            side = max(1, round(face.side * (1 + 2 * margin)))
+            image = resize(image, (side, side))
+        save_image(image, target)
+    report.alone += len(translated)
+
+
+def _paste_all(photo, translated, places):
+    """Pastes the translated faces into their photo, which is changed.
+
+    The largest face is pasted last, because it is probably in front of the
+    other faces.
+
+    Args:
+        photo: uint8 `[height, width, 3]`.
+        translated: uint8 `[N, size, size, 3]`, the largest face first.
+        places: list of N pairs (`Face`, margin).
+    """
+    pairs = list(zip(translated, places, strict=True))
+    for image, (face, margin) in reversed(pairs):
+        paste(photo, image, face, margin)

@@ -95,7 +95,7 @@ def translate_image(translate_fn, image, input_size, restore=False):
     """
     prepared = prepare(image, input_size, restore)
     translated = np.asarray(translate_fn(prepared.pixels[None]))[0]
-    return finish(translated, prepared)
+    return resize(crop_padding(translated, prepared), prepared.shape)
 
 
 def prepare(
@@ -130,26 +130,42 @@ def prepare(
         inner = short
         padding = [(0, -side % input_size.multiple) for side in inner]
     pixels = np.pad(
-        _resize(image, inner, resample), [*padding, (0, 0)], mode="reflect"
+        resize(image, inner, resample), [*padding, (0, 0)], mode="reflect"
     )
     corner = (padding[0][0], padding[1][0])
     return Prepared(pixels, corner, inner, shape)
 
 
-def finish(translated, prepared, resample=Image.Resampling.BICUBIC):
-    """Crops the padding off a translation and scales it to its final shape.
+def crop_padding(translated, prepared):
+    """Crops the padding off a translation.
 
     Args:
         translated: uint8, the shape of `prepared.pixels`.
         prepared: `Prepared`.
+
+    Returns:
+        uint8 `[*prepared.inner, 3]`.
+    """
+    (top, left), (height, width) = prepared.corner, prepared.inner
+    return translated[top : top + height, left : left + width]
+
+
+def resize(image, shape, resample=Image.Resampling.BICUBIC):
+    """Scales an image, antialiased.
+
+    Args:
+        image: uint8 `[height, width, 3]`, or `[height, width, 4]` with alpha,
+            by which the colours are weighted.
+        shape: (height, width) of the result.
         resample: Pillow filter.
 
     Returns:
-        uint8 `[*prepared.shape, 3]`.
+        uint8 `[*shape, 3]` or `[*shape, 4]`.
     """
-    (top, left), (height, width) = prepared.corner, prepared.inner
-    inner = translated[top : top + height, left : left + width]
-    return _resize(inner, prepared.shape, resample)
+    if image.shape[:2] == tuple(shape):
+        return image
+    picture = Image.fromarray(np.ascontiguousarray(image))
+    return np.array(picture.resize(shape[::-1], resample))
 
 
 def _scaled(shape, scale):
@@ -160,10 +176,3 @@ def _scaled(shape, scale):
 def _both_ends(total):
     """Splits a number of pixels into two halves, `(before, after)`."""
     return total // 2, total - total // 2
-
-
-def _resize(image, shape, resample):
-    if image.shape[:2] == tuple(shape):
-        return image
-    picture = Image.fromarray(np.ascontiguousarray(image))
-    return np.array(picture.resize(shape[::-1], resample))

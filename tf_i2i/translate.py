@@ -4,6 +4,8 @@
         --output=translated/
     python -m tf_i2i.translate --run_dir=runs/mine --input='photos/*.jpg' \
         --output=translated/ --direction=b_to_a --size=input
+    python -m tf_i2i.translate --run_dir=runs/mine --input=party.jpg \
+        --output=translated/ --faces --transparent
 """
 
 import functools
@@ -19,10 +21,16 @@ from tf_i2i.errors import printable
 from tf_i2i.exporting.pictures import compile_translation
 from tf_i2i.faces import align
 from tf_i2i.faces import detect
+from tf_i2i.file_translation import PASTE
+from tf_i2i.file_translation import FaceOptions
+from tf_i2i.file_translation import Report
 from tf_i2i.file_translation import translate_faces
 from tf_i2i.file_translation import translate_files
 from tf_i2i.file_translation import translate_to_grid
+from tf_i2i.files import ALPHA_SUFFIXES
+from tf_i2i.files import INPUT_HELP
 from tf_i2i.files import WRITABLE_SUFFIXES
+from tf_i2i.files import FurtherOutputs
 from tf_i2i.files import check_outputs
 from tf_i2i.files import find_inputs
 from tf_i2i.files import name_outputs
@@ -42,7 +50,7 @@ def main(argv):
             translated.
     """
     flags = _parser().parse_args(argv)
-    outputs = _plan(flags)
+    outputs, further = _plan(flags)
     cli.import_tensorflow()
     from tf_i2i.runs import load_translator
 
@@ -59,50 +67,44 @@ def main(argv):
     styled_fn = compile_translation(model, flags.direction)
     filters = Filters.of(run.config.label_maps, flags.direction)
     if _as_grid(flags):
-        skipped = translate_to_grid(
+        report = translate_to_grid(
             styled_fn, outputs, model.size, given, references, filters
         )
     elif find:
-        skipped = _translate_faces(
-            flags, outputs, model, styled_fn, given, find
+        report = translate_faces(
+            functools.partial(styled_fn, styles=given),
+            outputs,
+            model.size,
+            find,
+            further.names,
+            _face_options(flags),
+            flags.batch_size,
         )
     else:
-        skipped = _translate_each(
+        report = _translate_each(
             flags, outputs, model, styled_fn, given, filters
         )
-    _print_result(flags, len(outputs), skipped)
+    _print_result(flags, len(outputs), report)
 
 
-def _translate_faces(flags, outputs, model, styled_fn, given, find):
-    """Translates the faces in all files.
-
-    Returns:
-        List of `BadImage`, one for each file that was left out.
-    """
-    skipped, faceless = translate_faces(
-        functools.partial(styled_fn, styles=given),
-        outputs,
-        model.size,
-        find,
-        flags.margin,
-        flags.batch_size,
+def _face_options(flags):
+    return FaceOptions(
+        margin=flags.margin,
+        paste=flags.paste,
+        restore=flags.size == "input",
+        transparent=flags.transparent,
     )
-    for path in faceless:
-        print(
-            f"no face found in {printable(path)}; its centre was translated",
-            file=sys.stderr,
-        )
-    return skipped
 
 
 def _translate_each(flags, outputs, model, styled_fn, given, filters):
     """Translates all files in each style.
 
     Returns:
-        List of `BadImage`, one for each file that was left out.
+        `Report`.
     """
+    opaque = []
     for i in range(len(given)):
-        skipped = translate_files(
+        report = translate_files(
             functools.partial(styled_fn, styles=given[i : i + 1]),
             {
                 path: _numbered(target, i, len(given))
@@ -112,22 +114,41 @@ def _translate_each(flags, outputs, model, styled_fn, given, filters):
             flags.batch_size,
             restore=flags.size == "input",
             filters=filters,
+            transparent=flags.transparent,
         )
-    return skipped
+        opaque += report.opaque
+    return Report(report.skipped, opaque=opaque)
 
 
-def _print_result(flags, count, skipped):
-    for error in skipped:
+def _print_result(flags, count, report):
+    for path in report.faceless:
+        print(
+            f"no face found in {printable(path)}; its centre was translated",
+            file=sys.stderr,
+        )
+    for path in report.opaque:
+        print(
+            f"not transparent: {printable(path)}, because the translation has "
+            "no plain ground",
+            file=sys.stderr,
+        )
+    for error in report.skipped:
         print(error.left_out, file=sys.stderr)
-    if len(skipped) == count:
+    translated = count - len(report.skipped)
+    if not translated:
         raise UserError(
             "`--input` must hold an image that can be translated. "
             f"Received: {' '.join(flags.input)}; {count} images were left out"
         )
     way = named(flags.direction, settings.domain_names(flags.run_dir))
     print(
-        f"Translated {count - len(skipped)} of {count} images ({way}) "
+        f"Translated {translated} of {count} images ({way}) "
         f"into {printable(flags.output)}"
+        + (
+            f"; faces without their photo: {report.alone}"
+            if report.alone
+            else ""
+        )
         + (f", in {flags.styles} styles" if flags.styles > 1 else "")
     )
 
@@ -143,7 +164,9 @@ def _parser():
             "--input='photos/*.jpg' --output=translated/ "
             "--direction=b_to_a --size=input",
             "python -m tf_i2i.translate --run_dir=runs/mine "
-            "--input=party.jpg --output=translated/ --faces",
+            "--input=party.jpg --output=translated/ --faces --transparent",
+            "python -m tf_i2i.translate --model=twingan-toy --input=sample "
+            "--output=translated/",
             "python -m tf_i2i.translate --run_dir=runs/asymgan "
             "--input=maps/ --output=grid.png --direction=b_to_a "
             "--style=sample --samples=6",
@@ -156,7 +179,7 @@ def _parser():
         type=cli.read_path,
         required=True,
         nargs="+",
-        help="images, folders of images, or quoted patterns",
+        help=INPUT_HELP,
     )
     add(
         "--output",
@@ -171,24 +194,44 @@ def _parser():
         choices=("model", "input"),
         default="model",
         help="size of the results. model: the short side is as long as in "
-        "training; input: both sides are as long as those of the input. A "
-        "model of fixed size gets the whole image, scaled to fit into its "
-        "square and padded",
+        "training; input: both sides are as long as those of the input, or, "
+        "for a face alone, as those of its square in the photo. A model of "
+        "fixed size gets the whole image, scaled to fit into its square and "
+        "padded",
     )
     add(
         "--faces",
         nargs="?",
         const="people",
         choices=detect.KINDS,
-        help="translate every face in a photo, aligned as prepare_faces does, "
-        "and paste it back in an oval; in a photo without a face, translate "
-        "the centre. Results have the size of the input",
+        help="translate every face in a photo, aligned as prepare_faces does; "
+        "in a photo without a face, translate the centre. --paste says what "
+        "is written",
+    )
+    add(
+        "--paste",
+        choices=PASTE,
+        help="what --faces writes. yes: the photo, with each face pasted back "
+        "in an oval; no: each face alone, in the model's size, the largest as "
+        "me.png, the others as me-2.png, me-3.png, ...; auto: each face alone "
+        "if the translations of most faces of the photo have a plain ground, "
+        "otherwise the photo (default: auto)",
+    )
+    add(
+        "--transparent",
+        action="store_true",
+        help="make the plain ground of drawings transparent, in .png and .webp "
+        "files. A ground is plain if three quarters of the left, upper and "
+        "right edges have one colour. Only what is connected with these edges "
+        "becomes transparent. Results without a plain ground are named and "
+        "written as they are",
     )
     add(
         "--margin",
         type=float,
         help="margin around the face for --faces; give the value that "
-        f"prepare_faces was given (default: {align.MARGIN})",
+        "prepare_faces was given (default: the run's train.face_margin, or "
+        f"{align.MARGIN})",
     )
     add(
         "--batch_size",
@@ -235,10 +278,12 @@ def _plan(flags):
     """Checks the flags and plans what is written.
 
     Sets `flags.direction` to "a_to_b" or "b_to_a", `flags.margin` to a
-    number, and `flags.styles` to the number of styles.
+    number, `flags.paste` to one of `PASTE`, and `flags.styles` to the number of
+    styles.
 
     Returns:
-        Dictionary from input paths to output paths.
+        `(outputs, further)`: dictionary from input paths to output paths; and
+        `FurtherOutputs` for photos with several faces.
     """
     cli.check_run_dir(flags.run_dir)
     names = settings.domain_names(flags.run_dir)
@@ -269,8 +314,9 @@ def _plan(flags):
             for target in outputs.values()
             for i in range(flags.styles)
         ]
+    _check_transparent(flags, targets)
     check_outputs(targets, kept, flags.overwrite)
-    return outputs
+    return outputs, FurtherOutputs(targets, kept, flags.overwrite)
 
 
 def _as_grid(flags):
@@ -289,12 +335,42 @@ def _numbered(path, i, count):
 def _check_faces(flags):
     if flags.faces:
         detect.check_installed(flags.faces)
-    elif flags.margin is not None:
-        raise UserError(
-            "`--margin` must come with --faces. "
-            f"Received: --margin={flags.margin} without --faces"
+    for name in ("margin", "paste"):
+        value = getattr(flags, name)
+        if value is not None and not flags.faces:
+            raise UserError(
+                f"`--{name}` must come with --faces. "
+                f"Received: --{name}={value} without --faces"
+            )
+    flags.paste = flags.paste or "auto"
+    flags.margin = (
+        align.check_margin(
+            settings.face_margin(flags.run_dir), "train.face_margin"
         )
-    flags.margin = align.check_margin(flags.margin)
+        if flags.margin is None
+        else align.check_margin(flags.margin)
+    )
+
+
+def _check_transparent(flags, targets):
+    if not flags.transparent:
+        return
+    if _as_grid(flags):
+        raise UserError(
+            "`--transparent` must be left out for a grid, or --output be a "
+            f"folder. Received: --output={flags.output}"
+        )
+    if flags.paste == "yes":
+        raise UserError(
+            "`--transparent` must be left out with --paste=yes, because a "
+            "photo has no plain ground. Received: --transparent --paste=yes"
+        )
+    if any(path.suffix.lower() not in ALPHA_SUFFIXES for path in targets):
+        raise UserError(
+            "`--transparent` must come with an --output that is a folder or "
+            f"ends in {' or '.join(ALPHA_SUFFIXES)}. "
+            f"Received: --output={flags.output}"
+        )
 
 
 if __name__ == "__main__":

@@ -76,8 +76,12 @@ def central(shape):
     return in_box((width - side) / 2, (height - side) / 2, side)
 
 
-def check_margin(margin):
-    """Returns the margin that `--margin` gives, or the default for None.
+def check_margin(margin, name="--margin"):
+    """Returns a margin that a user gave, or the default for None.
+
+    Args:
+        margin: the margin or None.
+        name: name of the flag or setting, for the error message.
 
     Raises:
         UserError: the margin is not within `MARGINS`.
@@ -87,7 +91,7 @@ def check_margin(margin):
     low, high = MARGINS
     if not low <= margin <= high:
         raise UserError(
-            f"`--margin` must be between {low} and {high}. Received: {margin}"
+            f"`{name}` must be between {low} and {high}. Received: {margin}"
         )
     return margin
 

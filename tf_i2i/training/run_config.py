@@ -36,6 +36,9 @@ class RunConfig:
             of B are used for validation and evaluation only.
         domains: two names of A and B for logs, file names and `--direction`,
             such as ("selfie", "anime").
+        face_margin: margin with which `prepare_faces` cropped the faces of the
+            training images, and with which `translate --faces` crops; None for
+            their default.
         fit: how an image is made square: "crop", "pad" or "stretch".
         label_maps: the domains whose images are label maps, such as ('b',).
             The colours of a label map stand for classes and must not change.
@@ -87,6 +90,7 @@ class RunConfig:
     labels_a: str | None = None
     labels_b: str | None = None
     domains: tuple = DOMAINS
+    face_margin: float | None = None
     fit: str = "crop"
     label_maps: tuple = ()
     max_bad_fraction: float = 0.01

@@ -118,8 +118,25 @@ def domain_names(run_dir):
     Raises:
         UserError: the names are not allowed.
     """
-    given = saved_bindings(Path(run_dir) / "config.gin").get("train.domains")
-    return check_names(ast.literal_eval(given)) if given else DOMAINS
+    return check_names(_saved_setting(run_dir, "domains", DOMAINS))
+
+
+def face_margin(run_dir):
+    """Returns the margin around the faces that a run was trained on.
+
+    Args:
+        run_dir: folder of the run.
+
+    Returns:
+        `train.face_margin` of the run's config.gin; None if it is not set.
+    """
+    return _saved_setting(run_dir, "face_margin", None)
+
+
+def _saved_setting(run_dir, name, default):
+    """Returns the value of `train.NAME` in a run's config.gin."""
+    given = saved_bindings(Path(run_dir) / "config.gin").get(f"train.{name}")
+    return ast.literal_eval(given) if given else default
 
 
 def differences(before, now, names, what="was"):
