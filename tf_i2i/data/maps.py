@@ -31,10 +31,11 @@ def colours_of(store):
     numbers = np.unique(levels @ (65536, 256, 1))
     if len(numbers) > MOST:
         raise UserError(
-            f"`train.label_maps` must name domains of at most {MOST} colours. "
-            "JPEG and resizing mix colours, so save label maps as PNG. "
-            f"Received: {len(numbers)} in {len(rows)} images, the first "
-            f"of which is {printable(store.names[rows[0]])}"
+            "`train.label_maps` must name domains whose images have at most "
+            f"{MOST} different colours. JPEG and resizing mix colours, so save "
+            f"label maps as PNG. Received: {len(numbers)} colours in "
+            f"{len(rows)} images, the first of which is "
+            f"{printable(store.names[rows[0]])}"
         )
     return np.stack([numbers >> 16, numbers >> 8 & 255, numbers & 255], 1)
 
