@@ -113,3 +113,16 @@ def test_styles_are_calibrated_by_name(tmp_path):
     )
     translate = exporting.load_tflite(tmp_path / "styled.tflite")
     assert translate(images, styles).shape == images.shape
+
+
+@pytest.mark.parametrize(
+    "precision", [pytest.param("float32", marks=pytest.mark.slow), "int8"]
+)
+def test_blocks_of_pixels_are_kept(tmp_path, precision):
+    student = Student(SIZE, lambda: None, width=0.25, blocks=1, unshuffle=2)
+    path = tmp_path / "face.tflite"
+    result = exported(student, path, precision)
+    tolerance = TFLITE.precisions[precision].tolerance
+    assert violations(result, tolerance) == []
+    operations = {row["operation"] for row in litert.layers(path)}
+    assert {"SPACE_TO_DEPTH", "DEPTH_TO_SPACE"} <= operations

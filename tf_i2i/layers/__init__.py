@@ -14,6 +14,9 @@ from tf_i2i.layers.normalization import pixel_norm
 from tf_i2i.layers.portable import portable
 from tf_i2i.layers.replicas import across_replicas
 from tf_i2i.layers.replicas import gather_replicas
+from tf_i2i.layers.shuffle import equal_in_block
+from tf_i2i.layers.shuffle import pixel_shuffle
+from tf_i2i.layers.shuffle import pixel_unshuffle
 from tf_i2i.layers.spatial import downsample
 from tf_i2i.layers.spatial import minibatch_deviation
 from tf_i2i.layers.spatial import reflect_pad
@@ -30,12 +33,15 @@ __all__ = [
     "RenormLimits",
     "across_replicas",
     "downsample",
+    "equal_in_block",
     "gather_replicas",
     "leaky_pixel_norm",
     "leaky_relu",
     "minibatch_deviation",
     "modulate",
     "pixel_norm",
+    "pixel_shuffle",
+    "pixel_unshuffle",
     "portable",
     "reflect_pad",
     "upsample",

@@ -67,13 +67,17 @@ class AsymGAN(Styled, UnpairedTranslator):
     """AsymGAN (Li et al. 2019).
 
     Args:
-        image_size: side of images, a multiple of 4 and of `2**style_halvings`
-            pixels.
+        image_size: side of images in pixels. Divided by `unshuffle`, it is a
+            multiple of 4 and of `2**style_halvings`.
         residual_blocks: number of residual blocks of G and F. None selects 9
             for images of at least 256 pixels and 6 for smaller ones.
         width: factor on the channel counts of G and F.
         outer_norm: whether all layers of G and F are normalized, as in the
             paper, or only the residual blocks; see `ResnetGenerator`.
+        unshuffle: side of the blocks of pixels that G, F and E see as one
+            pixel (1). With 2, images of 128 pixels are translated with feature
+            maps of the sizes that images of 64 pixels have with 1. Critics see
+            every pixel. See `layers.pixel_unshuffle`.
         style_path: how F takes z. "map": z is a map that is concatenated with
             the middle feature map ("Ours-w/o-ex"). "concat": z is a vector
             that is concatenated with all feature maps from the middle on.
@@ -82,7 +86,7 @@ class AsymGAN(Styled, UnpairedTranslator):
             earlier name of "concat".
         style_channels: number of channels of z (8).
         style_halvings: number of strided convolutions of E (3). If z is a
-            map, its side is `image_size / 2**style_halvings`.
+            map, its side is `image_size / (unshuffle * 2**style_halvings)`.
         style_width: factor on the channel counts of E; None for `width`.
         critic_layers: number of strided convolutions of the critics of
             images; with 3, a score depends on 70x70 pixels.
@@ -141,7 +145,8 @@ class AsymGAN(Styled, UnpairedTranslator):
             "variation_weight": 10.0,
             "features": functools.partial(perceptual, "random-conv"),
             "pool_size": 6,
-        }
+        },
+        "unshuffle": {"image_size": 32, "unshuffle": 2},
     }
     style_shape: tuple[int, ...]
     styled_directions = ("b_to_a",)
@@ -152,6 +157,7 @@ class AsymGAN(Styled, UnpairedTranslator):
         residual_blocks=None,
         width=1.0,
         outer_norm=True,
+        unshuffle=1,
         style_path="map",
         style_channels=8,
         style_halvings=3,
@@ -174,10 +180,11 @@ class AsymGAN(Styled, UnpairedTranslator):
         name="asymgan",
     ):
         super().__init__(image_size, average_kimg, seed, name)
-        self.check_size(max(STRIDE, 2**style_halvings))
+        self.check_size(max(STRIDE, 2**style_halvings), unshuffle)
+        self.unshuffle = unshuffle
         style_path = STYLE_PATH_ALIASES.get(style_path, style_path)
         self.style_path = style_path
-        side = image_size // 2**style_halvings
+        side = image_size // (unshuffle * 2**style_halvings)
         if style_path not in STYLE_PATHS:
             raise UserError(
                 f"`style_path` must be one of {', '.join(STYLE_PATHS)}. "
@@ -206,7 +213,11 @@ class AsymGAN(Styled, UnpairedTranslator):
 
         blocks = residual_blocks or (9 if image_size >= 256 else 6)
         self.generator_b = ResnetGenerator(
-            blocks, width, outer_norm, name="generator_b"
+            blocks,
+            width,
+            outer_norm,
+            name="generator_b",
+            unshuffle=unshuffle,
         )
         self.generator_a = StyledGenerator(
             blocks,
@@ -215,6 +226,7 @@ class AsymGAN(Styled, UnpairedTranslator):
             style_path,
             style_channels,
             name="generator_a",
+            unshuffle=unshuffle,
         )
         self.encoder = AuxEncoder(
             style_halvings,
@@ -222,6 +234,7 @@ class AsymGAN(Styled, UnpairedTranslator):
             style_channels,
             pooled=style_path != "map",
             name="encoder",
+            unshuffle=unshuffle,
         )
         critic_width = critic_width or width
         self.critic_a = PatchCritic(critic_layers, critic_width, "critic_a")
@@ -266,7 +279,7 @@ class AsymGAN(Styled, UnpairedTranslator):
 
     @property
     def size_multiple(self):
-        return STRIDE
+        return STRIDE * self.unshuffle
 
     # Inference.
 

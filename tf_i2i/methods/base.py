@@ -12,6 +12,7 @@ from tf_i2i.domains import DIRECTIONS
 from tf_i2i.domains import other_domain
 from tf_i2i.domains import reverse
 from tf_i2i.errors import UserError
+from tf_i2i.layers.shuffle import check_block
 from tf_i2i.methods.capabilities import Reconstructing
 from tf_i2i.methods.capabilities import style_shape
 from tf_i2i.methods.training_step import TwoSidedModel
@@ -233,12 +234,21 @@ class UnpairedTranslator(TwoSidedModel):
                 f"Received: style of shape {tuple(style.shape)}"
             )
 
-    def check_size(self, divisor):
-        """Raises an error unless `image_size` is a multiple of `divisor`.
+    def check_size(self, divisor, unshuffle=1):
+        """Raises an error unless the networks support `image_size`.
+
+        Args:
+            divisor: divisor of the sides of feature maps that the networks
+                take.
+            unshuffle: side of the blocks of pixels that the networks see as
+                one pixel.
 
         Raises:
-            UserError: `image_size` is not a multiple of `divisor`.
+            UserError: `image_size` is not a multiple of `divisor * unshuffle`,
+                or `unshuffle` is not allowed.
         """
+        check_block(unshuffle)
+        divisor *= unshuffle
         if self.image_size < divisor or self.image_size % divisor:
             raise UserError(
                 f"`image_size` must be a multiple of {divisor} for "

@@ -37,13 +37,17 @@ class CycleGAN(UnpairedTranslator):
     """CycleGAN (Zhu et al. 2017, arXiv:1703.10593).
 
     Args:
-        image_size: side of images, a multiple of 4 pixels.
+        image_size: side of images, a multiple of `4 * unshuffle` pixels.
         residual_blocks: number of residual blocks of a generator. None
             selects 9 for images of at least 256 pixels and 6 for smaller
             ones (appendix 7.2).
         width: factor on the channel counts of the generators.
         outer_norm: whether all layers of the generators are normalized, as in
             the paper, or only the residual blocks; see `ResnetGenerator`.
+        unshuffle: side of the blocks of pixels that the generators see as one
+            pixel (1). With 2, images of 128 pixels are translated with feature
+            maps of the sizes that images of 64 pixels have with 1. Critics see
+            every pixel. See `layers.pixel_unshuffle`.
         critic_layers: number of strided convolutions of a critic. With 3, the
             critic is the 70x70 PatchGAN.
         critic_width: factor on the channel counts of the critics; None for
@@ -57,7 +61,7 @@ class CycleGAN(UnpairedTranslator):
         average_kimg, seed, name: see `UnpairedTranslator`.
 
     Raises:
-        UserError: `image_size` is not a multiple of 4.
+        UserError: `image_size` is not a multiple of `4 * unshuffle`.
     """
 
     translators = ("generator_a", "generator_b")
@@ -77,7 +81,10 @@ class CycleGAN(UnpairedTranslator):
         "width": 0.05,
         "critic_layers": 1,
     }
-    tiny_variants = {"": {"pool_size": 6}}
+    tiny_variants = {
+        "": {"pool_size": 6},
+        "unshuffle": {"image_size": 32, "unshuffle": 2},
+    }
 
     def __init__(
         self,
@@ -85,6 +92,7 @@ class CycleGAN(UnpairedTranslator):
         residual_blocks=None,
         width=1.0,
         outer_norm=True,
+        unshuffle=1,
         critic_layers=3,
         critic_width=None,
         cycle_weight=10.0,
@@ -95,7 +103,8 @@ class CycleGAN(UnpairedTranslator):
         name="cyclegan",
     ):
         super().__init__(image_size, average_kimg, seed, name)
-        self.check_size(STRIDE)
+        self.check_size(STRIDE, unshuffle)
+        self.unshuffle = unshuffle
         self.cycle_weight = cycle_weight
         self.identity_weight = identity_weight
         self.pool_size = pool_size
@@ -104,7 +113,9 @@ class CycleGAN(UnpairedTranslator):
         critic_width = critic_width or width
         for o in "ab":
             name = f"generator_{o}"
-            generator = ResnetGenerator(blocks, width, outer_norm, name)
+            generator = ResnetGenerator(
+                blocks, width, outer_norm, name, unshuffle=unshuffle
+            )
             setattr(self, name, generator)
         self.critic_a = PatchCritic(critic_layers, critic_width, "critic_a")
         self.critic_b = PatchCritic(critic_layers, critic_width, "critic_b")
@@ -115,7 +126,7 @@ class CycleGAN(UnpairedTranslator):
 
     @property
     def size_multiple(self):
-        return STRIDE
+        return STRIDE * self.unshuffle
 
     # Inference.
 

@@ -27,7 +27,7 @@ class Student(UnpairedTranslator):
     """A small network for each direction, trained to imitate a teacher.
 
     Args:
-        image_size: side of images, a multiple of 8 pixels.
+        image_size: side of images, a multiple of `8 * unshuffle` pixels.
         teacher: function without arguments that returns the teacher. The
             teacher is a function that takes images `[N, S, S, 3]` in [-1, 1]
             and a direction, and returns translations. It is called in
@@ -35,11 +35,15 @@ class Student(UnpairedTranslator):
         ways: tuple of the directions to learn.
         width: factor on the channel counts.
         blocks: number of residual blocks.
+        unshuffle: side of the blocks of pixels that the network sees as one
+            pixel (1). With 2, images of 128 pixels are translated with feature
+            maps of the sizes that images of 64 pixels have with 1. Critics see
+            every pixel. See `layers.pixel_unshuffle`.
         average_kimg, seed, name: see `UnpairedTranslator`.
 
     Raises:
-        UserError: `image_size` is not a multiple of 8, there is no teacher,
-            or a direction is unknown.
+        UserError: `image_size` is not a multiple of `8 * unshuffle`, there
+            is no teacher, or a direction is unknown.
     """
 
     updates = ("translator",)
@@ -47,7 +51,10 @@ class Student(UnpairedTranslator):
     # There are no critics, so images cannot be augmented for them.
     critics_take_images = False
     tiny = {"image_size": 16, "width": 0.05, "blocks": 1}
-    tiny_variants = {"": {"teacher": lambda: _negate}}
+    tiny_variants = {
+        "": {"teacher": lambda: _negate},
+        "unshuffle": {"teacher": lambda: _negate, "unshuffle": 2},
+    }
 
     def __init__(
         self,
@@ -56,12 +63,14 @@ class Student(UnpairedTranslator):
         ways=("a_to_b",),
         width=1.0,
         blocks=4,
+        unshuffle=1,
         average_kimg=10.0,
         seed=0,
         name="student",
     ):
         super().__init__(image_size, average_kimg, seed, name)
-        self.check_size(STRIDE)
+        self.check_size(STRIDE, unshuffle)
+        self.unshuffle = unshuffle
         if teacher is None:
             raise UserError(
                 "`Student.teacher` must be a function that returns a "
@@ -77,12 +86,13 @@ class Student(UnpairedTranslator):
         self.teach = teacher()
         self.translators = tuple(f"student_{way}" for way in self.directions)
         for network in self.translators:
-            setattr(self, network, MobileGenerator(width, blocks, network))
+            student = MobileGenerator(width, blocks, network, unshuffle)
+            setattr(self, network, student)
         self.build_networks()
 
     @property
     def size_multiple(self):
-        return STRIDE
+        return STRIDE * self.unshuffle
 
     def translate(self, images, direction, style=None):
         self.check_direction(direction, style)

@@ -47,6 +47,7 @@ from tf_i2i.layers import RenormLimits
 from tf_i2i.layers import downsample
 from tf_i2i.layers import upsample
 from tf_i2i.layers.replicas import across_replicas
+from tf_i2i.layers.shuffle import check_block
 from tf_i2i.methods.base import UnpairedTranslator
 from tf_i2i.methods.capabilities import Embedding
 from tf_i2i.methods.capabilities import Reconstructing
@@ -71,10 +72,15 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
     """TwinGAN (Li 2018, arXiv:1809.00946).
 
     Args:
-        image_size: side of the largest images, 4, 8, ... or 1024 pixels.
+        image_size: side of the largest images, a power of two from
+            `4 * unshuffle` to 1024 pixels.
         start_size: side of the images in the first phase. If it is None, the
             side is `image_size` in all phases, and the networks do not grow.
         width: factor on the channel counts of Table 4.
+        unshuffle: side of the blocks of pixels that encoders and generator see
+            as one pixel (1). With 2, images of 128 pixels are translated with
+            feature maps of the sizes that images of 64 pixels have with 1.
+            Critics see every pixel. See `layers.pixel_unshuffle`.
         gan_weight: weight of the adversarial losses, section 3.3 (1 in the
             paper).
         cycle_weight: weight of L1 between an image and its reconstruction
@@ -118,6 +124,7 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
     tiny_variants = {
         "": {"kernel_stddev": 0.2},
         "style": {"style_size": 4, "skips": False},
+        "unshuffle": {"image_size": 16, "start_size": 8, "unshuffle": 2},
     }
 
     def __init__(
@@ -125,6 +132,7 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
         image_size=64,
         start_size=None,
         width=1.0,
+        unshuffle=1,
         gan_weight=1.0,
         cycle_weight=1.0,
         semantic_weight=0.1,
@@ -145,7 +153,8 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
     ):
         super().__init__(image_size, average_kimg, seed, name)
         self.start_size = start_size or image_size
-        self._check_sizes()
+        check_block(unshuffle)
+        self._check_sizes(SMALLEST * unshuffle)
         if dragan_noise not in ("uniform", "normal"):
             raise UserError(
                 "`dragan_noise` must be uniform or normal. "
@@ -182,12 +191,14 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
         every = {"pixel_norm": pixel_norm}
         self.encoder = ProgressiveEncoder(
             **shared,
+            unshuffle=unshuffle,
             norm={**every, "routes": ENCODER_ROUTES},
             convs_at_8=convs_at_8,
             name="encoder",
         )
         self.generator = ProgressiveGenerator(
             **shared,
+            unshuffle=unshuffle,
             norm={
                 **every,
                 "routes": GENERATOR_ROUTES,
@@ -201,6 +212,7 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
             self.translators = (*self.translators, "style_encoder")
             self.style_encoder = StyleEncoder(
                 **shared,
+                unshuffle=unshuffle,
                 norm={**every, "routes": ENCODER_ROUTES},
                 style_size=style_size,
                 convs_at_8=convs_at_8,
@@ -214,17 +226,18 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
         )
         self.build_networks()
 
-    def _check_sizes(self):
-        powers = [2**i for i in range(2, 11)]
+    def _check_sizes(self, smallest):
+        powers = [2**i for i in range(2, 11) if 2**i >= smallest]
         if (
             self.image_size not in powers
             or self.start_size not in powers
             or self.start_size > self.image_size
         ):
             raise UserError(
-                "`start_size` and `image_size` must be powers of two from 4 "
-                "to 1024, and the first must not be larger. Received: "
-                f"start_size={self.start_size}, image_size={self.image_size}"
+                "`start_size` and `image_size` must be powers of two from "
+                f"{smallest} to 1024, and the first must not be larger. "
+                f"Received: start_size={self.start_size}, "
+                f"image_size={self.image_size}"
             )
 
     @property

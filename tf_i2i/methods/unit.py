@@ -48,7 +48,8 @@ class UNIT(Embedding, Prior, Reconstructing, UnpairedTranslator):
     """UNIT (Liu et al. 2017, arXiv:1703.00848).
 
     Args:
-        image_size: side of images, a multiple of `2 ** halvings` pixels.
+        image_size: side of images, a multiple of `unshuffle * 2 ** halvings`
+            pixels.
         width: factor on the channel counts of Table 3.
         shared_blocks: number of residual blocks that the two encoders share,
             and that the two generators share, 0 to 4 (1). For the ablation
@@ -60,6 +61,10 @@ class UNIT(Embedding, Prior, Reconstructing, UnpairedTranslator):
             `width`.
         halvings: number of strided convolutions of an encoder, 3, or 2 as in
             the authors' code.
+        unshuffle: side of the blocks of pixels that encoders and generators
+            see as one pixel (1). With 2, images of 128 pixels are translated
+            with feature maps of the sizes that images of 64 pixels have with
+            1. Critics see every pixel. See `layers.pixel_unshuffle`.
         block_channels: number of channels of the residual blocks (512; 256
             in the authors' code).
         block_kernel: side of the kernels of residual blocks in pixels, 3, or
@@ -80,7 +85,7 @@ class UNIT(Embedding, Prior, Reconstructing, UnpairedTranslator):
 
     Raises:
         UserError: a number of layers is out of its range, or `image_size` is
-            not a multiple of `2 ** halvings`.
+            not a multiple of `unshuffle * 2 ** halvings`.
     """
 
     translators = ("encoder_a", "encoder_b", "generator_a", "generator_b")
@@ -89,7 +94,10 @@ class UNIT(Embedding, Prior, Reconstructing, UnpairedTranslator):
     adam = {"learning_rate": 1e-4, "beta_1": 0.5, "beta_2": 0.999}
     measures = (*UnpairedTranslator.measures, "embedding")
     tiny = {"image_size": 16, "width": 0.05, "critic_layers": 2}
-    tiny_variants = {"": {"halvings": 2}}
+    tiny_variants = {
+        "": {"halvings": 2},
+        "unshuffle": {"halvings": 2, "unshuffle": 2},
+    }
 
     def __init__(
         self,
@@ -99,6 +107,7 @@ class UNIT(Embedding, Prior, Reconstructing, UnpairedTranslator):
         critic_layers=5,
         critic_width=None,
         halvings=3,
+        unshuffle=1,
         block_channels=512,
         block_kernel=3,
         gan_weight=10.0,
@@ -113,10 +122,11 @@ class UNIT(Embedding, Prior, Reconstructing, UnpairedTranslator):
     ):
         super().__init__(image_size, average_kimg, seed, name)
         self.halvings = halvings
+        self.unshuffle = unshuffle
         _check("shared_blocks", shared_blocks, range(BLOCKS + 1))
         _check("critic_layers", critic_layers, range(1, 6))
         _check("halvings", halvings, (2, 3))
-        self.check_size(self.size_multiple)
+        self.check_size(2**halvings, unshuffle)
         if image_size < 2 ** (critic_layers + 1):
             raise UserError(
                 "`critic_layers` must be at most "
@@ -139,7 +149,11 @@ class UNIT(Embedding, Prior, Reconstructing, UnpairedTranslator):
         own = BLOCKS - shared_blocks
         last = blocks(shared_blocks, "shared")
         first = blocks(shared_blocks, "shared")
-        shape = {"halvings": halvings, "width": width}
+        shape = {
+            "halvings": halvings,
+            "width": width,
+            "unshuffle": unshuffle,
+        }
         for domain in "ab":
             encoder = UnitEncoder(
                 [*blocks(own), *last], **shape, name=f"encoder_{domain}"
@@ -157,7 +171,7 @@ class UNIT(Embedding, Prior, Reconstructing, UnpairedTranslator):
 
     @property
     def size_multiple(self):
-        return 2**self.halvings
+        return self.unshuffle * 2**self.halvings
 
     # Inference.
 

@@ -77,6 +77,7 @@ class StyledGenerator(ResnetGenerator):
             normalized; see `ResnetGenerator`.
         style_path: how z enters, one of `STYLE_PATHS`.
         style_channels: number of channels of z.
+        unshuffle: see `ResnetGenerator`.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class StyledGenerator(ResnetGenerator):
         style_path="map",
         style_channels=8,
         name=None,
+        unshuffle=1,
     ):
         middle = blocks // 2
         styled = range(middle, blocks)
@@ -105,7 +107,7 @@ class StyledGenerator(ResnetGenerator):
             channels += style_channels
             return ResidualBlock(channels, reflect=True, **more)
 
-        super().__init__(blocks, width, outer_norm, name, make_block)
+        super().__init__(blocks, width, outer_norm, name, make_block, unshuffle)
         self.style_path = style_path
         self.middle = middle
         self.styled = tuple(styled)
@@ -115,7 +117,7 @@ class StyledGenerator(ResnetGenerator):
 
         Args:
             x: images `[N, H, W, 3]` in [-1, 1]; H and W are multiples of
-                `STRIDE`.
+                `STRIDE * unshuffle`.
             style: z. If `style_path` is "map", its shape is `[N, h, w, C]`,
                 and it is resized to the size of the middle feature map.
                 Otherwise its shape is `[N, C]`.
@@ -180,12 +182,20 @@ class AuxEncoder(Network):
         width: factor on the channel counts, which are 64 to 512.
         channels: number of channels of z.
         pooled: whether the map z is averaged to one vector.
+        unshuffle: see `ResnetGenerator`.
     """
 
     def __init__(
-        self, halvings=3, width=1.0, channels=8, pooled=False, name=None
+        self,
+        halvings=3,
+        width=1.0,
+        channels=8,
+        pooled=False,
+        name=None,
+        unshuffle=1,
     ):
         super().__init__(name)
+        self.unshuffle = unshuffle
         self.pooled = pooled
         counts = [widen(64 * 2**i, width) for i in range(halvings + 1)]
         start = "he_normal" if pooled else normal_kernels(width)
@@ -220,8 +230,8 @@ class AuxEncoder(Network):
 
         Returns:
             float32 `[N, h, w, C]`; h and w are H and W divided by
-            `2 ** halvings`. If `pooled`, the mean over pixel positions,
-            `[N, C]`.
+            `unshuffle * 2 ** halvings`. If `pooled`, the mean over pixel
+            positions, `[N, C]`.
         """
         x = downsample_stem(self, x, training)
         for block in self.blocks:

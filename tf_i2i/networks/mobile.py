@@ -13,11 +13,15 @@ from tf_i2i.layers import BATCH_NORM
 from tf_i2i.layers import Conv2D
 from tf_i2i.layers import DomainBatchRenormalization
 from tf_i2i.layers import NormRouting
+from tf_i2i.layers import equal_in_block
+from tf_i2i.layers import pixel_shuffle
+from tf_i2i.layers import pixel_unshuffle
 from tf_i2i.layers import upsample
 from tf_i2i.networks.base import Network
 from tf_i2i.networks.blocks import widen
 
-# The sides of images must be multiples of this number of pixels.
+# The sides of the first convolution's input must be multiples of this number
+# of pixels.
 STRIDE = 8
 _ROUTE = "images"
 
@@ -73,10 +77,13 @@ class MobileGenerator(Network):
     Args:
         width: factor on the channel counts, which are 32, 64 and 128.
         blocks: number of residual blocks, at an eighth of the images' side.
+        unshuffle: side of the blocks of pixels that all layers see as one
+            pixel; see `pixel_unshuffle`.
     """
 
-    def __init__(self, width=1.0, blocks=4, name=None):
+    def __init__(self, width=1.0, blocks=4, name=None, unshuffle=1):
         super().__init__(name)
+        self.unshuffle = unshuffle
         few, some, many = (widen(n, width) for n in (32, 64, 128))
         self.first = _NormalizedConvolution(
             Conv2D(
@@ -96,15 +103,25 @@ class MobileGenerator(Network):
             for i in range(2 * blocks)
         ]
         self.ups = [_Separable(n, name=f"up_{n}") for n in (some, few)]
-        # The 12 channels are the three colours of 2x2 pixels.
-        self.last = Conv2D(12, 3, padding="same", name="last")
+        # The channels of the last convolution are the colours of 2x2 pixels,
+        # or of more pixels with `unshuffle`.
+        self.block = 2 * unshuffle
+        self.last = Conv2D(
+            3 * self.block**2,
+            3,
+            padding="same",
+            kernel_initializer=equal_in_block(
+                "glorot_uniform", self.block if unshuffle > 1 else 1
+            ),
+            name="last",
+        )
 
     def call(self, x, training=False):
         """Returns translations.
 
         Args:
             x: images `[N, H, W, 3]` in [-1, 1]; H and W are multiples of
-                `STRIDE`.
+                `STRIDE * unshuffle`.
             training: whether to normalize by the statistics of the batch.
 
         Returns:
@@ -112,7 +129,7 @@ class MobileGenerator(Network):
             are not clipped.
         """
         routing = NormRouting((_ROUTE,), BATCH_NORM if training else None)
-        x = self.first(x, routing=routing)
+        x = self.first(pixel_unshuffle(x, self.unshuffle), routing=routing)
         skips = [x]
         for down in self.downs:
             x = down(x, routing=routing)
@@ -123,4 +140,4 @@ class MobileGenerator(Network):
             x = x + linear(first(x, routing=routing), routing=routing)
         for up, skip in zip(self.ups, skips[-2::-1], strict=True):
             x = up(upsample(x), routing=routing) + skip
-        return tf.nn.depth_to_space(tf.cast(self.last(x), tf.float32), 2)
+        return pixel_shuffle(tf.cast(self.last(x), tf.float32), self.block)

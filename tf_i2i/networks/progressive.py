@@ -3,7 +3,9 @@
 Every network has the layers for all image sizes. In a call, `size` selects
 the layers for images of that size. `fade` (a scalar in [0, 1], or None for 1)
 is the weight of the block at `size` when its output is blended with the output
-without this block. A block at size s has `channels(s, width)` channels:
+without this block. With `unshuffle`, the layers see blocks of pixels as one
+pixel, and their sizes are those of the images divided by `unshuffle`. A block
+at size s has `channels(s, width)` channels:
 
     size      4    8    16   32   64   128  256
     channels  256  256  256  128  64   32   16     (width = 1)
@@ -15,9 +17,12 @@ import tensorflow as tf
 from tf_i2i.layers import Conv2D
 from tf_i2i.layers import DomainBatchRenormalization
 from tf_i2i.layers import downsample
+from tf_i2i.layers import equal_in_block
 from tf_i2i.layers import leaky_pixel_norm
 from tf_i2i.layers import leaky_relu
 from tf_i2i.layers import minibatch_deviation
+from tf_i2i.layers import pixel_shuffle
+from tf_i2i.layers import pixel_unshuffle
 from tf_i2i.layers import upsample
 from tf_i2i.layers import upsample_convolve
 from tf_i2i.networks.base import Network
@@ -188,6 +193,8 @@ class ProgressiveEncoder(Network):
         convs_at_8: number of convolutions at 8 px, 1 (Table 4) or 2 (authors'
             code).
         kernel_initializer: initializer of the kernels of all convolutions.
+        unshuffle: side of the blocks of pixels that are seen as one pixel;
+            see `pixel_unshuffle`.
     """
 
     def __init__(
@@ -198,8 +205,11 @@ class ProgressiveEncoder(Network):
         convs_at_8=1,
         kernel_initializer="he_normal",
         name=None,
+        unshuffle=1,
     ):
         super().__init__(name)
+        self.unshuffle = unshuffle
+        sizes = [size // unshuffle for size in sizes]
 
         def convolution(filters, kernel_size, name):
             return Convolution(
@@ -240,7 +250,13 @@ class ProgressiveEncoder(Network):
             `skips` is a dictionary that holds the features before pooling for
             each size.
         """
-        x = self.from_rgb[str(size)](images, routing=routing)
+
+        def from_rgb(images, size):
+            x = pixel_unshuffle(images, self.unshuffle)
+            return self.from_rgb[str(size)](x, routing=routing)
+
+        size //= self.unshuffle
+        x = from_rgb(images, size)
         skips = {}
         for at in reversed(_between(SMALLEST, size)):
             for convolution in _block(self.blocks, at):
@@ -248,9 +264,7 @@ class ProgressiveEncoder(Network):
             skips[at] = x
             x = downsample(x)
             if at == size and fade is not None:
-                old = self.from_rgb[str(at // 2)](
-                    downsample(images), routing=routing
-                )
+                old = from_rgb(downsample(images), at // 2)
                 x = blend(x, old, fade)
         return x, skips
 
@@ -259,7 +273,8 @@ class ProgressiveGenerator(Network):
     """Generates images from a 4x4 map and skip connections.
 
     Args:
-        sizes, width, norm, kernel_initializer: see `ProgressiveEncoder`.
+        sizes, width, norm, kernel_initializer, unshuffle: see
+            `ProgressiveEncoder`.
         skips: whether features of the encoder are concatenated with those of
             the generator, as in a U-Net.
         output_norm: whether the 1x1 convolution to RGB is normalized too.
@@ -274,9 +289,12 @@ class ProgressiveGenerator(Network):
         output_norm=True,
         kernel_initializer="he_normal",
         name=None,
+        unshuffle=1,
     ):
         super().__init__(name)
         self.skips = skips
+        self.unshuffle = unshuffle
+        sizes = [size // unshuffle for size in sizes]
 
         def convolution(kind, filters, name):
             return kind(
@@ -297,14 +315,16 @@ class ProgressiveGenerator(Network):
         }
         self.to_rgb = {
             str(size): Convolution(
-                3,
+                3 * unshuffle**2,
                 1,
                 norm=norm if output_norm else None,
                 linear=True,
                 # The standard deviation is small, so that the first outputs
                 # are almost grey. In training, the contrast of outputs
                 # increases faster than it decreases.
-                kernel_initializer=keras.initializers.RandomNormal(stddev=0.02),
+                kernel_initializer=equal_in_block(
+                    keras.initializers.RandomNormal(stddev=0.02), unshuffle
+                ),
                 name=f"to_rgb_{size}",
             )
             for size in sizes
@@ -323,17 +343,22 @@ class ProgressiveGenerator(Network):
         Returns:
             `[routes * N, k*size, l*size, 3]`, float32, unbounded.
         """
+
+        def to_rgb(x, size):
+            x = self.to_rgb[str(size)](x, routing=routing)
+            return pixel_shuffle(x, self.unshuffle)
+
+        size //= self.unshuffle
         x = self.stem(content, routing=routing, shared=True)
         old = None
         for at in _between(SMALLEST, size):
             if at == size and fade is not None:
-                old = upsample(self.to_rgb[str(at // 2)](x, routing=routing))
+                old = upsample(to_rgb(x, at // 2))
             first, second = _block(self.blocks, at)
             skip = skips[at] if self.skips else None
             x = first(x, skip=skip, routing=routing)
             x = second(x, routing=routing)
-        images = self.to_rgb[str(size)](x, routing=routing)
-        return tf.cast(blend(images, old, fade), tf.float32)
+        return tf.cast(blend(to_rgb(x, size), old, fade), tf.float32)
 
 
 class CriticTail(Network):
@@ -426,7 +451,7 @@ class StyleEncoder(Network):
     """Computes style vectors of images, `[N, style_size]`, float32.
 
     Args:
-        sizes, width, norm, convs_at_8, kernel_initializer: see
+        sizes, width, norm, convs_at_8, kernel_initializer, unshuffle: see
             `ProgressiveEncoder`.
         style_size: length of the vectors.
     """
@@ -440,6 +465,7 @@ class StyleEncoder(Network):
         convs_at_8=1,
         kernel_initializer="he_normal",
         name=None,
+        unshuffle=1,
     ):
         super().__init__(name)
         self.trunk = ProgressiveEncoder(
@@ -449,6 +475,7 @@ class StyleEncoder(Network):
             convs_at_8=convs_at_8,
             kernel_initializer=kernel_initializer,
             name="trunk",
+            unshuffle=unshuffle,
         )
         self.tail = CriticTail(
             width,

@@ -9,6 +9,9 @@ import tensorflow as tf
 
 from tf_i2i.layers import Conv2D
 from tf_i2i.layers import InstanceNormalization
+from tf_i2i.layers import equal_in_block
+from tf_i2i.layers import pixel_shuffle
+from tf_i2i.layers import pixel_unshuffle
 from tf_i2i.layers import reflect_pad
 from tf_i2i.networks.base import Network
 from tf_i2i.networks.blocks import ResidualBlock
@@ -16,7 +19,8 @@ from tf_i2i.networks.blocks import norm_relu
 from tf_i2i.networks.blocks import normal_kernels
 from tf_i2i.networks.blocks import widen
 
-# The sides of images must be multiples of this number of pixels.
+# The sides of the first convolution's input must be multiples of this number
+# of pixels.
 STRIDE = 4
 
 
@@ -27,16 +31,18 @@ def downsample_stem(network, x, training):
     followed by a normalization and ReLU.
 
     Args:
-        network: a network with three attributes. `first` is a convolution,
-            and `downs` is a list of convolutions of stride 2. `norms` is a
-            list of one normalization for each of these convolutions; it may
-            be empty.
+        network: a network with four attributes. `unshuffle` is the side of
+            the blocks of pixels that `first` sees as one pixel. `first` is a
+            convolution, and `downs` is a list of convolutions of stride 2.
+            `norms` is a list of one normalization for each of these
+            convolutions; it may be empty.
         x: images `[N, H, W, 3]` in [-1, 1].
         training: see `InstanceNormalization`.
 
     Returns:
         Feature map `[N, h, w, C]` without values below 0.
     """
+    x = pixel_unshuffle(x, network.unshuffle)
     x = network.first(reflect_pad(x, 3, training))
     x = norm_relu(network.norms, 0, x, training)
     for i, down in enumerate(network.downs, 1):
@@ -48,7 +54,8 @@ class ResnetGenerator(Network):
     """Translates images by residual blocks, at a quarter of the images' side.
 
     Two convolutions halve the side before the blocks, and two transposed
-    convolutions double it afterwards.
+    convolutions double it afterwards. With `unshuffle`, all layers see blocks
+    of pixels as one pixel.
 
     Args:
         blocks: number of residual blocks.
@@ -59,6 +66,8 @@ class ResnetGenerator(Network):
         make_block: function that takes an index, a number of channels and a
             name, and returns the residual block with that index. None for
             blocks of the class `ResidualBlock`.
+        unshuffle: side of the blocks of pixels that are seen as one pixel;
+            see `pixel_unshuffle`.
     """
 
     def __init__(
@@ -68,8 +77,10 @@ class ResnetGenerator(Network):
         outer_norm=True,
         name=None,
         make_block=None,
+        unshuffle=1,
     ):
         super().__init__(name)
+        self.unshuffle = unshuffle
         few, some, many = (widen(n, width) for n in (64, 128, 256))
         kernels = {"kernel_initializer": normal_kernels(width)}
         half = {"strides": 2, "padding": "same", **kernels}
@@ -87,7 +98,12 @@ class ResnetGenerator(Network):
             keras.layers.Conv2DTranspose(n, 3, **half, name=f"up_{n}")
             for n in (some, few)
         ]
-        self.last = Conv2D(3, 7, **kernels, name="last")
+        self.last = Conv2D(
+            3 * unshuffle**2,
+            7,
+            kernel_initializer=equal_in_block(normal_kernels(width), unshuffle),
+            name="last",
+        )
         self.norms = [
             InstanceNormalization(name=f"norm_{i}")
             for i in range(5 if outer_norm else 0)
@@ -98,7 +114,7 @@ class ResnetGenerator(Network):
 
         Args:
             x: images `[N, H, W, 3]` in [-1, 1]; H and W are multiples of
-                `STRIDE`.
+                `STRIDE * unshuffle`.
             training: see `InstanceNormalization`.
 
         Returns:
@@ -120,4 +136,5 @@ class ResnetGenerator(Network):
         for i, up in enumerate(self.ups, 3):
             x = norm_relu(self.norms, i, up(prepare(x)), training)
         x = self.last(reflect_pad(prepare(x), 3, training))
-        return tf.tanh(tf.cast(x, tf.float32))
+        x = tf.tanh(tf.cast(x, tf.float32))
+        return pixel_shuffle(x, self.unshuffle)

@@ -4,6 +4,9 @@ import keras
 import tensorflow as tf
 
 from tf_i2i.layers import Conv2D
+from tf_i2i.layers import equal_in_block
+from tf_i2i.layers import pixel_shuffle
+from tf_i2i.layers import pixel_unshuffle
 from tf_i2i.networks.base import Network
 from tf_i2i.networks.blocks import ResidualBlock
 from tf_i2i.networks.blocks import normal_kernels
@@ -59,10 +62,13 @@ class UnitEncoder(Network):
         halvings: number of convolutions of stride 2, 3 or 2. If it is 2, the
             first convolution has stride 1.
         width: factor on the channel counts.
+        unshuffle: side of the blocks of pixels that are seen as one pixel;
+            see `pixel_unshuffle`.
     """
 
-    def __init__(self, blocks, halvings=3, width=1.0, name=None):
+    def __init__(self, blocks, halvings=3, width=1.0, name=None, unshuffle=1):
         super().__init__(name)
+        self.unshuffle = unshuffle
         strides = [2, 2, 2] if halvings == 3 else [1, 2, 2]
         self.convolutions = [
             Conv2D(
@@ -84,12 +90,14 @@ class UnitEncoder(Network):
 
         Args:
             x: images `[N, H, W, 3]`; H and W are multiples of
-                `2 ** halvings`.
+                `unshuffle * 2 ** halvings`.
             training: see `InstanceNormalization`.
 
         Returns:
-            float32 `[N, H / 2 ** halvings, W / 2 ** halvings, channels]`.
+            float32 `[N, h, w, channels]`; h and w are H and W divided by
+            `unshuffle * 2 ** halvings`.
         """
+        x = pixel_unshuffle(x, self.unshuffle)
         for convolution in self.convolutions:
             x = leaky_relu(convolution(x))
         for block in self.blocks:
@@ -109,10 +117,12 @@ class UnitGenerator(Network):
         halvings: number of transposed convolutions. It must equal `halvings`
             of the encoder.
         width: factor on the channel counts.
+        unshuffle: the value of the encoder.
     """
 
-    def __init__(self, blocks, halvings=3, width=1.0, name=None):
+    def __init__(self, blocks, halvings=3, width=1.0, name=None, unshuffle=1):
         super().__init__(name)
+        self.unshuffle = unshuffle
         self.blocks = blocks
         self.doublings = [
             keras.layers.Conv2DTranspose(
@@ -126,7 +136,10 @@ class UnitGenerator(Network):
             for filters in (256, 128, 64)[3 - halvings :]
         ]
         self.last = Conv2D(
-            3, 1, kernel_initializer=normal_kernels(width), name="last"
+            3 * unshuffle**2,
+            1,
+            kernel_initializer=equal_in_block(normal_kernels(width), unshuffle),
+            name="last",
         )
 
     def call(self, code, training=False):
@@ -137,14 +150,16 @@ class UnitGenerator(Network):
             training: see `InstanceNormalization`.
 
         Returns:
-            float32 `[N, h * 2 ** halvings, w * 2 ** halvings, 3]` in [-1, 1].
+            float32 `[N, H, W, 3]` in [-1, 1]; H and W are h and w times
+            `unshuffle * 2 ** halvings`.
         """
         x = code
         for block in self.blocks:
             x = block(x, training=training)
         for doubling in self.doublings:
             x = leaky_relu(doubling(x))
-        return tf.tanh(tf.cast(self.last(x), tf.float32))
+        x = tf.tanh(tf.cast(self.last(x), tf.float32))
+        return pixel_shuffle(x, self.unshuffle)
 
 
 class UnitCritic(Network):
