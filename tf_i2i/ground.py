@@ -186,13 +186,16 @@ def _estimate_alpha(image, colour, penalty, pixels):
     Returns:
         Floats `[N]` in [0, 1].
     """
-    offsets = image - colour.astype(float)
+    offsets = image - colour.astype(np.float32)
     mixed = offsets[pixels]
     least = np.full(len(mixed), np.inf)
     alpha = np.zeros(len(mixed))
     height, width = penalty.shape
     steps = range(-_REACH, _REACH + 1)
     for dy, dx in itertools.product(steps, steps):
+        away = np.hypot(dy, dx)
+        if away > _REACH:
+            continue
         y = np.clip(pixels[0] + dy, 0, height - 1)
         x = np.clip(pixels[1] + dx, 0, width - 1)
         (tried,) = np.nonzero(np.isfinite(penalty[y, x]))
@@ -201,7 +204,7 @@ def _estimate_alpha(image, colour, penalty, pixels):
         square = np.maximum(1, (figure**2).sum(1))
         share = np.clip((target * figure).sum(1) / square, 0, 1)
         misfit = ((target - share[:, None] * figure) ** 2).sum(1)
-        misfit += penalty[y, x] + _FARTHER * np.hypot(dy, dx)
+        misfit += penalty[y, x] + _FARTHER * away
         better = misfit < least[tried]
         least[tried[better]] = misfit[better]
         alpha[tried[better]] = share[better]
