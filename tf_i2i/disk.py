@@ -1,8 +1,15 @@
 """Writing of files, either completely or not at all, and sizes on disk."""
 
 import contextlib
+import hashlib
 import os
+import re
 from pathlib import Path
+
+from tf_i2i.foreign_files import open_regular
+
+_DIGEST = re.compile(rb"\nsha256 ([0-9a-f]{64})\n")
+_DIGEST_BYTES = 73
 
 
 def write_whole(path, parts, beside=None):
@@ -41,6 +48,41 @@ def _remove(path):
     except OSError:
         # The file does not exist, or the folder is read-only.
         return
+
+
+def digest_line(content):
+    """Returns the line with the SHA-256 of a file, to be written at its end.
+
+    Args:
+        content: bytes of the file, without this line.
+    """
+    return f"\nsha256 {hashlib.sha256(content).hexdigest()}\n".encode()
+
+
+def read_digests(path):
+    """Returns the SHA-256 in the last line of a file, and that of its content.
+
+    Both are None if the file does not end with a line from `digest_line`.
+
+    Args:
+        path: path of the file.
+
+    Raises:
+        OSError: the file cannot be read, or it is not a regular file.
+    """
+    with open_regular(path) as stream:
+        left = max(0, os.fstat(stream.fileno()).st_size - _DIGEST_BYTES)
+        stream.seek(left)
+        written = _DIGEST.fullmatch(stream.read())
+        if not written:
+            return None, None
+        stream.seek(0)
+        found = hashlib.sha256()
+        while left:
+            chunk = stream.read(min(left, 2**20))
+            found.update(chunk)
+            left -= len(chunk)
+    return written[1].decode(), found.hexdigest()
 
 
 @contextlib.contextmanager

@@ -2,11 +2,13 @@
 
 import itertools
 import os
+import shutil
 import subprocess
 import sys
 import threading
 from pathlib import Path
 
+import filelock
 import numpy as np
 import pytest
 from PIL import Image
@@ -281,19 +283,32 @@ def test_another_size_or_fit_is_another_store(cache):
     assert len(list(cache.iterdir())) == 8
 
 
-@pytest.mark.parametrize("damage", ["short", "long", "empty", "index", "text"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        *("short", "long", "empty", "index", "text", "zeros", "floats"),
+        *("{}", "null", "[[" * 9999, "splits"),
+    ],
+)
 def test_a_damaged_store_is_made_again(cache, damage):
     images = noise(5)
     path = open_store(
         ArraySource(images), 8, cache_dir=cache, progress=quiet
     ).path
     whole = path.read_bytes()
+    index = path.with_suffix(".json")
     if damage == "index":
-        path.with_suffix(".json").unlink()
+        index.unlink()
     elif damage == "text":
-        path.with_suffix(".json").write_text('{"names": [')
+        index.write_text('{"names": [')
+    elif damage[0] in "{[n":
+        index.write_text(damage)
+    elif damage == "splits":
+        index.write_text(index.read_text().replace('"val": [', '"val": [0, '))
     else:
         content = {"short": whole[:-1], "long": whole + b"x", "empty": b""}
+        content["zeros"] = whole[:200] + bytes(100) + whole[300:]
+        content["floats"] = whole.replace(b"'|u1'", b"'|i1'")
         path.write_bytes(content[damage])
     store = open_store(ArraySource(images), 8, cache_dir=cache, progress=quiet)
     assert store.path.read_bytes() == whole
@@ -390,7 +405,41 @@ def test_a_cache_that_cannot_be_written(tmp_path, refuses):
         open_store(ArraySource(noise(5)), 8, cache_dir=tmp_path / "file/x")
 
 
-def test_what_a_killed_process_left_is_removed_after_a_day(cache):
+def test_a_store_that_another_process_removes(cache, monkeypatch, refuses):
+    """It is made again, but not for ever."""
+    make = stores._make_entry
+    left = [2]
+
+    def make_and_remove(path, *how):
+        make(path, *how)
+        if left[0]:
+            left[0] -= 1
+            shutil.rmtree(path.parent)
+
+    monkeypatch.setattr(stores, "_make_entry", make_and_remove)
+    source = ArraySource(noise(5))
+    assert len(open_store(source, 8, "crop", cache, 0, quiet).names) == 5
+    left[0] = 99
+    with refuses("cache_dir"):
+        open_store(source, 6, "crop", cache, 0, quiet)
+
+
+def test_what_a_killed_process_left_is_removed(cache):
+    """The next process that makes a store does it."""
+    cache.mkdir()
+    for name in ("dead.tmp", "dead.tmp.json", "dead.tmp.lock", "live.tmp"):
+        (cache / name).touch()
+    source = ArraySource(noise(5))
+    with filelock.FileLock(cache / "live.tmp.lock"):
+        open_store(source, 8, cache_dir=cache, progress=quiet)
+        names = {path.name for path in cache.glob("*.tmp*")}
+        assert names == {"live.tmp", "live.tmp.lock"}
+    (cache / "live.tmp.lock").touch()
+    open_store(source, 6, cache_dir=cache, progress=quiet)
+    assert not list(cache.glob("*.tmp*"))
+
+
+def test_without_locks_what_is_left_is_removed_after_a_day(cache):
     cache.mkdir()
     for name, age in (("old.tmp", 2 * 24 * 3600), ("new.tmp", 0)):
         (cache / name).touch()

@@ -2,10 +2,13 @@
 
 import numpy as np
 
+from tf_i2i.cache import default_cache_dir
 from tf_i2i.features.cache import cached_embeddings
 
 
-def test_real_images_are_embedded_once():
+def test_real_images_are_embedded_once(tmp_path, monkeypatch):
+    """But again if the file was damaged."""
+    monkeypatch.setenv("TF_I2I_CACHE", str(tmp_path))
     calls = []
 
     class Counting:
@@ -20,6 +23,11 @@ def test_real_images_are_embedded_once():
     again = cached_embeddings(Counting(), images.copy(), 1)
     assert np.array_equal(first, again)
     assert calls == [1]
+    (path,) = (default_cache_dir() / "features").glob("*.npy")
+    content = path.read_bytes()
+    path.write_bytes(content[:150] + bytes(20) + content[170:])
+    assert np.array_equal(cached_embeddings(Counting(), images, 1), first)
+    assert calls.pop() == 1
     cached_embeddings(Counting(), images, 4)
     cached_embeddings(Counting(), images + 1, 1)
     assert calls == [1, 4, 1]

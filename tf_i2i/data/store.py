@@ -4,6 +4,7 @@ The files are decoded in one pass. Afterwards images can be read in any order
 without decoding, and without holding the whole set in memory.
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -16,6 +17,7 @@ from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
+import filelock
 import numpy as np
 
 from tf_i2i.cache import default_cache_dir
@@ -25,8 +27,11 @@ from tf_i2i.data.reading import BadImage
 from tf_i2i.data.reading import check_fit
 from tf_i2i.data.sources import SPLITS
 from tf_i2i.disk import format_bytes
+from tf_i2i.disk import write_whole
 from tf_i2i.errors import UserError
 from tf_i2i.errors import printable
+from tf_i2i.foreign_files import open_regular
+from tf_i2i.foreign_files import read_json
 
 # This number is part of the name of every store. It must be raised when the
 # code that reads, fits or splits images changes its results.
@@ -35,6 +40,8 @@ _VERSION = 2
 # test.
 _SHARE = 0.05
 _DAY = 24 * 60 * 60  # Length of a day in seconds.
+# Number of times that a store is made if other processes remove it at once.
+_TRIES = 3
 # Number of bad files that are reported by name. The others are only counted.
 _NAMED = 5
 
@@ -93,9 +100,9 @@ def open_store(
 ):
     """Returns the store of a source, and creates it first if necessary.
 
-    A store is identified by its source's key, `size` and `fit`. A damaged
-    store is created anew. Two processes can create the same store at the same
-    time.
+    A store is identified by its source's key, `size` and `fit`. Its content is
+    compared with a SHA-256, and a damaged store is created anew. Two processes
+    can create the same store at the same time.
 
     If the source has splits, they are used. If the source has no splits, they
     are chosen by the hashes of the images' contents: 5 % of the images are for
@@ -131,8 +138,9 @@ def open_store(
     if store is None:
         for note in source.notes:
             progress(note)
-        _make_entry(source, size, fit, path, max_bad_fraction, progress)
-        store = _open_entry(path)
+        store = _make_and_open(
+            path, source, size, fit, max_bad_fraction, progress
+        )
     count = len(store.names) + len(store.bad)
     _refuse_bad(source, store.bad, count, max_bad_fraction)
     progress(_summary(source, store))
@@ -159,19 +167,50 @@ def _refuse_bad(source, bad, count, max_bad_fraction):
 def _open_entry(path):
     """Returns the store at `path`, or None if it is missing or damaged."""
     try:
-        index = json.loads(path.with_suffix(".json").read_text("utf-8"))
+        index = read_json(path.with_suffix(".json"))
+        if index.pop("sha256") != _digest(path, index):
+            return None
         images = np.load(path, mmap_mode="r")
-        complete = images.offset + images.nbytes == path.stat().st_size
-    except (OSError, ValueError, EOFError):
-        return None
-    if not complete or len(images) != len(index["names"]):
+    except (OSError, ValueError, EOFError, KeyError, TypeError, AttributeError):
         return None
     splits = {s: np.array(index["splits"][s], np.int64) for s in SPLITS}
     bad = [tuple(pair) for pair in index["bad"]]
     return Store(images, index["names"], splits, bad, path)
 
 
-def _make_entry(source, size, fit, path, max_bad_fraction, progress):
+def _digest(path, index):
+    """Returns the SHA-256 of a store's images and of its index.
+
+    Args:
+        path: path of the `.npy` file.
+        index: content of the index, without the digest.
+    """
+    with open_regular(path) as stream:
+        digest = hashlib.file_digest(stream, "sha256")
+    digest.update(json.dumps(index, sort_keys=True).encode())
+    return digest.hexdigest()
+
+
+def _make_and_open(path, *how):
+    """Returns a new store, which another process may remove meanwhile.
+
+    Args:
+        path: path of the `.npy` file.
+        *how: the other arguments of `_make_entry`.
+    """
+    for _ in range(_TRIES):
+        with contextlib.suppress(FileNotFoundError):
+            _make_entry(path, *how)
+        if store := _open_entry(path):
+            return store
+    raise UserError(
+        "`cache_dir` (or TF_I2I_CACHE) must be a folder that no other program "
+        f"clears while it is used. Received: {path}, which was removed or "
+        f"changed {_TRIES} times"
+    )
+
+
+def _make_entry(path, source, size, fit, max_bad_fraction, progress):
     # The number of images is checked only when a store is created, because some
     # sources read all their files to count the images.
     if not len(source):
@@ -180,21 +219,59 @@ def _make_entry(source, size, fit, path, max_bad_fraction, progress):
             + "".join(f"; {note}" for note in source.notes)
         )
     _prepare_folder(path.parent, source, size, progress)
-    mark = f"{os.getpid()}-{uuid.uuid4().hex[:8]}.tmp"
-    images_file = path.with_name(f"{path.stem}-{mark}")
-    index_file = path.with_name(f"{path.stem}-json-{mark}")
-    try:
+    with _unfinished(path) as unfinished:
         index = _write_images(
-            images_file, source, size, fit, max_bad_fraction, progress
+            unfinished, source, size, fit, max_bad_fraction, progress
         )
-        index_file.write_text(json.dumps(index), encoding="utf-8")
+        digest = _digest(unfinished, index)
         # The index is written last, because its presence means that the store
         # is complete.
-        os.replace(images_file, path)
-        os.replace(index_file, path.with_suffix(".json"))
+        os.replace(unfinished, path)
+        write_whole(
+            path.with_suffix(".json"),
+            [json.dumps(index | {"sha256": digest}).encode()],
+            _index_of(unfinished),
+        )
+
+
+@contextlib.contextmanager
+def _unfinished(path):
+    """Context with the path of a temporary file, which is removed at its end.
+
+    While a process writes the file, it holds a lock beside it. If the process
+    is killed, the operating system releases the lock, and the next process
+    that makes a store removes the file; see `_remove_stale`.
+
+    Args:
+        path: path of the future `.npy` file.
+    """
+    file = path.with_name(f"{path.stem}-{uuid.uuid4().hex[:8]}.tmp")
+    lock = _lock_of(file)
+    # Some file systems cannot lock files. The temporary files there are
+    # removed after a day.
+    with contextlib.suppress(OSError):
+        lock.acquire()
+    try:
+        yield file
     finally:
-        images_file.unlink(missing_ok=True)
-        index_file.unlink(missing_ok=True)
+        _remove_unfinished(file)
+        lock.release()
+
+
+def _lock_of(file):
+    return filelock.FileLock(f"{file}.lock", timeout=0, fallback_to_soft=False)
+
+
+def _index_of(file):
+    """Returns the path of the unfinished index that belongs to a `.tmp`."""
+    return file.with_name(f"{file.name}.json")
+
+
+def _remove_unfinished(file):
+    lock = file.with_name(f"{file.name}.lock")
+    for path in (file, _index_of(file), lock):
+        with contextlib.suppress(OSError):
+            path.unlink()
 
 
 def _prepare_folder(folder, source, size, progress):
@@ -223,15 +300,23 @@ def _prepare_folder(folder, source, size, progress):
 def _remove_stale(folder):
     """Removes temporary files of processes that were killed.
 
-    Such files are recognized by the time of their last change, because a
-    running process changes its file all the time.
+    Such files are recognized by their locks, which nobody holds. Files without
+    locks, or with locks that the file system does not support, are removed if
+    they are older than a day, because a running process changes its file all
+    the time.
     """
+    for held in folder.glob("*.tmp.lock"):
+        file = held.with_suffix("")
+        lock = _lock_of(file)
+        with contextlib.suppress(OSError, filelock.Timeout):
+            lock.acquire()
+            _remove_unfinished(file)
+            lock.release()
     for file in folder.glob("*.tmp"):
-        try:
+        # Another process may have removed the file already.
+        with contextlib.suppress(OSError):
             if time.time() - file.stat().st_mtime > _DAY:
-                file.unlink()
-        except OSError:
-            continue  # Another process has removed the file already.
+                _remove_unfinished(file)
 
 
 def _write_images(file, source, size, fit, max_bad_fraction, progress):
@@ -256,6 +341,9 @@ def _write_images(file, source, size, fit, max_bad_fraction, progress):
         # one, because NumPy pads headers.
         stream.seek(0)
         _write_header(stream, len(names), size)
+        # Otherwise the file could be full of zeros after a power failure.
+        stream.flush()
+        os.fsync(stream.fileno())
     if len(bad) > _NAMED:
         progress(f"left out {len(bad) - _NAMED} more in {source.name}")
     splits, note = assign_splits(source.name, given, contents)

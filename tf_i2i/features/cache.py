@@ -8,6 +8,8 @@ import os
 import numpy as np
 
 from tf_i2i.cache import default_cache_dir
+from tf_i2i.disk import digest_line
+from tf_i2i.disk import read_digests
 from tf_i2i.disk import write_whole
 
 
@@ -32,16 +34,27 @@ def cached_embeddings(features, images, grid):
     digest.update(f"{features.embedding} {grid} {images.shape}".encode())
     digest.update(np.ascontiguousarray(images).data)
     path = default_cache_dir() / "features" / f"{digest.hexdigest()[:32]}.npy"
-    try:
-        return np.load(path)
-    except (OSError, ValueError, EOFError):
-        vectors = features.embed(images, grid=grid)
+    if (vectors := _read(path)) is not None:
+        return vectors
+    vectors = features.embed(images, grid=grid)
     memory = io.BytesIO()
     np.save(memory, vectors)
+    content = memory.getbuffer()
     # Errors are ignored, because a missing cache file only makes the next
     # evaluation slower.
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         beside = path.with_suffix(f".{os.getpid()}.tmp")
-        write_whole(path, [memory.getbuffer()], beside)
+        write_whole(path, [content, digest_line(content)], beside)
     return vectors
+
+
+def _read(path):
+    """Returns the array in a cache file; None if missing or damaged."""
+    try:
+        written, found = read_digests(path)
+        if written is None or written != found:
+            return None
+        return np.load(path)
+    except (OSError, ValueError, EOFError):
+        return None

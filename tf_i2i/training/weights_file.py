@@ -5,21 +5,19 @@ SHA-256 of that output. HDF5 ignores the line, so that Keras can also load the
 file.
 """
 
-import hashlib
 import io
 import os
-import re
 
 import h5py
 import numpy as np
 
+from tf_i2i.disk import digest_line
+from tf_i2i.disk import read_digests
 from tf_i2i.disk import reason
 from tf_i2i.errors import UserError
 from tf_i2i.errors import printable
 from tf_i2i.foreign_files import open_regular
 
-_DIGEST = re.compile(rb"\nsha256 ([0-9a-f]{64})\n")
-_DIGEST_BYTES = 73
 # A variable needs more bytes in a file than in memory. Its size in memory is
 # multiplied by `_SHARE` because of alignment, and `_HEADER_BYTES` are added for
 # names and groups. Both numbers were measured.
@@ -52,8 +50,7 @@ def content_of(model):
     memory = _InMemory()
     model.save_weights(memory)
     weights = memory.getbuffer()
-    digest = hashlib.sha256(weights).hexdigest()
-    return weights, f"\nsha256 {digest}\n".encode()
+    return weights, digest_line(weights)
 
 
 def damage(path):
@@ -70,7 +67,7 @@ def damage(path):
         UserError: there is no permission to read the file.
     """
     try:
-        written, found = _digests(path)
+        written, found = read_digests(path)
         if written != found:
             return "has other content than was written"
         return _damaged_array(path)
@@ -112,26 +109,6 @@ def _damaged_array(path):
         f"has values that are not finite in {len(bad)} of {len(arrays)} "
         f"arrays, the first of which is {printable(bad[0])}"
     )
-
-
-def _digests(path):
-    """Returns the SHA-256 at the end of a file, and the SHA-256 of its weights.
-
-    Both are None if there is no SHA-256 at the end of the file.
-    """
-    with open_regular(path) as stream:
-        weights = max(0, os.fstat(stream.fileno()).st_size - _DIGEST_BYTES)
-        stream.seek(weights)
-        written = _DIGEST.fullmatch(stream.read())
-        if not written:
-            return None, None
-        stream.seek(0)
-        found = hashlib.sha256()
-        while weights:
-            chunk = stream.read(min(weights, 2**20))
-            found.update(chunk)
-            weights -= len(chunk)
-    return written[1].decode(), found.hexdigest()
 
 
 def load_weights(model, path):
