@@ -1,4 +1,4 @@
-"""Plain grounds are found, and leave figures with the right alpha."""
+"""Plain backgrounds are found, and leave figures with the right alpha."""
 
 import numpy as np
 import pytest
@@ -39,7 +39,7 @@ def cleared(image):
 def test_a_disk_gets_its_alpha_and_its_colour(figure, blur):
     truth = disk(blur=blur)
     alpha, colours = cleared(compose(truth, figure))
-    # Mixtures within 12 levels of the ground are ground: 12 / 187 = .064.
+    # Mixtures within 12 levels of the background are ground: 12 / 187 = .064.
     np.testing.assert_allclose(alpha, truth, atol=0.07)
     assert np.abs(alpha - truth).mean() < 0.005
     assert np.abs(colours[alpha > 0.1] - figure).max() <= 6

@@ -421,7 +421,7 @@ def test_plain_grounds_become_transparent(run_dir, tmp_path, capsys):
     verb(run_dir, f"--input={photos}", *flags)
     assert capsys.readouterr().err == (
         f"not transparent: {out}/noise.png, because the translation has no "
-        "plain ground\n"
+        "plain background\n"
     )
     with Image.open(out / "noise.png") as image:
         assert image.mode == "RGB"

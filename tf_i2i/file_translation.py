@@ -33,7 +33,7 @@ class Report:
         faceless: paths of the inputs without a face, of which the central
             square was translated.
         opaque: paths of the outputs that should be transparent and are not,
-            because the translation has no plain ground.
+            because the translation has no plain background.
         alone: number of faces that were written without their photos.
     """
 
@@ -51,12 +51,12 @@ class Report:
             return None
 
     def clear(self, image, target):
-        """Makes a translation's ground transparent, if it has a plain one.
+        """Makes a translation's background transparent, if it has a plain one.
 
         Args:
             image: uint8 `[height, width, 3]`.
             target: path of the output, which is reported if the translation
-                has no plain ground.
+                has no plain background.
 
         Returns:
             uint8 `[height, width, 4]`, or `image` itself.
@@ -87,7 +87,8 @@ def translate_files(
         batch_size: largest number of images per call of `translate_fn`.
         restore: whether the results are scaled back to the inputs' sizes.
         filters: `Filters` that inputs and results are scaled with.
-        transparent: whether plain grounds of the results are made transparent.
+        transparent: whether plain backgrounds of the results are made
+            transparent.
 
     Returns:
         `Report`.
@@ -183,11 +184,11 @@ class FaceOptions:
         margin: margin around each face; see `faces.align.crop`.
         paste: "yes" to paste the faces back into the photo, "no" to write each
             face to a file of its own, "auto" to write files of their own if
-            most translations of the photo's faces have a plain ground.
+            most translations of the photo's faces have a plain background.
         restore: whether a face that is written to a file of its own is scaled
             back to its size in the photo.
-        transparent: whether plain grounds of faces that are written to files
-            of their own are made transparent.
+        transparent: whether plain backgrounds of faces that are written to
+            files of their own are made transparent.
     """
 
     margin: float = align.MARGIN

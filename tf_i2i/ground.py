@@ -1,7 +1,7 @@
-"""Plain grounds of drawings: finding them and making them transparent.
+"""Plain backgrounds of drawings: finding them and making them transparent.
 
-A drawing has a plain ground if its left, upper and right edges have one colour.
-The lower edge does not count, because a bust is usually cut off there.
+A drawing has a plain background if its left, upper and right edges have one
+colour. The lower edge does not count, because a bust is usually cut off there.
 """
 
 import itertools
@@ -10,11 +10,11 @@ import numpy as np
 from PIL import Image
 from PIL import ImageFilter
 
-# Pixels count as ground if no channel differs from the ground's colour by more
-# than this number of levels.
+# Pixels count as background if no channel differs from the background's colour
+# by more than this number of levels.
 TOLERANCE = 12
-# Smallest share of the three edges that must have the ground's colour. The rest
-# may be hair or shoulders.
+# Smallest share of the three edges that must have the background's colour. The
+# rest may be hair or shoulders.
 _SHARE = 0.75
 # Largest width of a figure's soft edge, and the width that every edge is
 # assumed to have, both in pixels.
@@ -23,7 +23,7 @@ _RIM = 3
 # The figure's colour is looked for up to this number of pixels away.
 _REACH = _SOFT + 2
 # A pixel that differs by more than this number of levels from every mixture of
-# ground and figure is a part of the figure.
+# background and figure is a part of the figure.
 _MISFIT = 32
 # What a colour must fit better, in squared levels, to be preferred to one that
 # is found a pixel nearer, or to one from outside the soft edges.
@@ -32,7 +32,7 @@ _IN_EDGE = 400
 
 
 def plain_ground(image):
-    """Returns the colour of a drawing's plain ground, or None.
+    """Returns the colour of a drawing's plain background, or None.
 
     Args:
         image: uint8 `[height, width, 3]`.
@@ -49,21 +49,23 @@ def plain_ground(image):
 
 
 def clear_ground(image, colour):
-    """Makes the plain ground of a drawing transparent.
+    """Makes the plain background of a drawing transparent.
 
-    Ground is what has the ground's colour and is connected with the left, the
-    upper or the right edge of the image. Other areas of that colour, such as a
-    white shirt, stay. A pixel in a soft edge of the figure is taken for the
-    mixture `alpha * figure + (1 - alpha) * ground`, where the figure's colour
-    is that of a pixel nearby. It becomes the figure's colour with this alpha,
-    so that no rim of the ground's colour is visible on another ground.
+    The background consists of the pixels that have its colour and are connected
+    with the left, the upper or the right edge of the image. Other areas of that
+    colour, such as a white shirt, are not changed. A pixel in a soft edge of
+    the figure is assumed to be a mixture, `alpha * figure + (1 - alpha) *
+    background`, where the figure's colour is that of a pixel nearby. The pixel
+    gets the figure's colour and this alpha. Therefore no rim of the
+    background's colour is visible on another background.
 
-    The alpha of a figure that differs from the ground by less than about 50
-    levels is inexact, because faint mixtures cannot be told from the ground.
+    The alpha of a figure that differs from the background by less than about 50
+    levels is inexact, because faint mixtures cannot be told from the
+    background.
 
     Args:
         image: uint8 `[height, width, 3]`.
-        colour: the ground's colour, from `plain_ground`.
+        colour: the background's colour, from `plain_ground`.
 
     Returns:
         uint8 `[height, width, 4]`: RGB, not multiplied by alpha, and alpha.
@@ -73,7 +75,7 @@ def clear_ground(image, colour):
     edge = _soft_edges(ground, difference)
     penalty = np.where(ground | edge, np.inf, 0.0)
     # Thin lines consist of soft edges only. There the colour that differs most
-    # from the ground may be the figure's.
+    # from the background may be the figure's.
     peak = difference == _filter(ImageFilter.MaxFilter, difference, _SOFT)
     penalty[edge & peak & (difference > 2 * TOLERANCE)] = _IN_EDGE
     alpha = np.where(ground, 0.0, 1.0)
@@ -130,19 +132,19 @@ def _fill_runs(reached, mask):
 
 
 def _soft_edges(ground, difference):
-    """Returns a mask of the pixels in which figure and ground may be mixed.
+    """Returns a mask of the pixels in which figure and background may be mixed.
 
-    From the ground inwards, the pixels of a soft edge differ more and more from
-    the ground. The edge ends where the difference decreases, for example at a
-    white collar behind a dark line.
+    From the background inwards, the pixels of a soft edge differ more and more
+    from the background. The edge ends where the difference decreases, for
+    example at a white collar behind a dark line.
 
     Args:
         ground: bool `[height, width]`.
         difference: integers `[height, width]`, the difference of each pixel
-            from the ground's colour, in levels.
+            from the background's colour, in levels.
 
     Returns:
-        bool `[height, width]`, without the ground.
+        bool `[height, width]`, without the background.
     """
     reached = ground
     for width in range(_SOFT):
@@ -173,11 +175,11 @@ def _estimate_alpha(image, colour, penalty, pixels):
     """Returns the share of the figure in mixed pixels.
 
     The colours of all pixels nearby are tried as the colour of the figure. The
-    one is taken whose mixture with the ground fits best.
+    one is taken whose mixture with the background fits best.
 
     Args:
         image: uint8 `[height, width, 3]`.
-        colour: the ground's colour, uint8 `[3]`.
+        colour: the background's colour, uint8 `[3]`.
         penalty: floats `[height, width]`, squared levels that are added to the
             misfit of a pixel's colour; infinite for pixels whose colour must
             not be taken.
@@ -208,17 +210,17 @@ def _estimate_alpha(image, colour, penalty, pixels):
         better = misfit < least[tried]
         least[tried[better]] = misfit[better]
         alpha[tried[better]] = share[better]
-    # Where there is no figure nearby, the pixel is a stain on the ground.
+    # Where there is no figure nearby, the pixel is a stain on the background.
     alpha[np.isfinite(least) & (least > _MISFIT**2)] = 1
     return alpha
 
 
 def _unmix(image, colour, alpha):
-    """Returns the colours of the figure, without the ground's share.
+    """Returns the colours of the figure, without the background's share.
 
     Args:
         image: uint8 `[height, width, 3]`.
-        colour: the ground's colour, uint8 `[3]`.
+        colour: the background's colour, uint8 `[3]`.
         alpha: share of the figure, floats in [0, 1], `[height, width]`.
 
     Returns:

@@ -129,7 +129,7 @@ def _print_result(flags, count, report):
     for path in report.opaque:
         print(
             f"not transparent: {printable(path)}, because the translation has "
-            "no plain ground",
+            "no plain background",
             file=sys.stderr,
         )
     for error in report.skipped:
@@ -214,17 +214,17 @@ def _parser():
         help="what --faces writes. yes: the photo, with each face pasted back "
         "in an oval; no: each face alone, in the model's size, the largest as "
         "me.png, the others as me-2.png, me-3.png, ...; auto: each face alone "
-        "if the translations of most faces of the photo have a plain ground, "
-        "otherwise the photo (default: auto)",
+        "if the translations of most faces of the photo have a plain "
+        "background, otherwise the photo (default: auto)",
     )
     add(
         "--transparent",
         action="store_true",
-        help="make the plain ground of drawings transparent, in .png and .webp "
-        "files. A ground is plain if three quarters of the left, upper and "
-        "right edges have one colour. Only what is connected with these edges "
-        "becomes transparent. Results without a plain ground are named and "
-        "written as they are",
+        help="make the plain background of drawings transparent, in .png and "
+        ".webp files. A background is plain if three quarters of the left, "
+        "upper and right edges have one colour. Only the parts that are "
+        "connected with these edges become transparent. Results without a "
+        "plain background are named and written as they are",
     )
     add(
         "--margin",
@@ -363,7 +363,7 @@ def _check_transparent(flags, targets):
     if flags.paste == "yes":
         raise UserError(
             "`--transparent` must be left out with --paste=yes, because a "
-            "photo has no plain ground. Received: --transparent --paste=yes"
+            "photo has no plain background. Received: --transparent --paste=yes"
         )
     if any(path.suffix.lower() not in ALPHA_SUFFIXES for path in targets):
         raise UserError(
