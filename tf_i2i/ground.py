@@ -25,8 +25,8 @@ _REACH = _SOFT + 2
 # A pixel that differs by more than this number of levels from every mixture of
 # background and figure is a part of the figure.
 _MISFIT = 32
-# What a colour must fit better, in squared levels, to be preferred to one that
-# is found a pixel nearer, or to one from outside the soft edges.
+# Penalties in squared levels, which are added to the misfit of a colour: for
+# each pixel of distance, and for a colour from within a soft edge.
 _FARTHER = 4
 _IN_EDGE = 400
 
