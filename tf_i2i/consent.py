@@ -21,6 +21,7 @@ from pathlib import Path
 
 from tf_i2i.cache import default_cache_dir
 from tf_i2i.errors import UserError
+from tf_i2i.foreign_files import check_regular
 from tf_i2i.foreign_files import files_below
 from tf_i2i.foreign_files import open_regular
 
@@ -84,12 +85,15 @@ def check_file(name, path):
 
     Raises:
         UserError: there is no consent, and no training on this machine has
-            recorded the same content; or the file cannot be read.
+            recorded the same content; or there is a file that cannot be read
+            or is not a regular file.
     """
-    if _current.trusted and not _current.recording:
-        return
     try:
         files = files_below(path)
+        for file in files:
+            check_regular(file)
+        if _current.trusted and not _current.recording:
+            return
         size = sum(file.stat().st_size for file in files)
         _check(name, size, lambda: _hash_of(path, files))
     except OSError as error:

@@ -17,6 +17,8 @@ from pathlib import Path
 
 from tf_i2i import cli
 from tf_i2i.errors import UserError
+from tf_i2i.foreign_files import open_regular
+from tf_i2i.foreign_files import read_json
 
 HOST = "127.0.0.1"
 PACKAGE = "@litertjs"
@@ -149,7 +151,7 @@ def collect(models, litert):
 def _check_model(path):
     """Raises a `UserError` unless the file is a .tflite file."""
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             head = file.read(8)
     except OSError as error:
         raise UserError(
@@ -166,7 +168,15 @@ def _check_model(path):
 def _styles(path):
     """Returns the content of the file with a model's styles, or None."""
     beside = path.with_suffix(".style.json")
-    return json.loads(beside.read_text("utf-8")) if beside.is_file() else None
+    if not beside.exists():
+        return None
+    try:
+        return read_json(beside)
+    except (OSError, ValueError) as error:
+        raise UserError(
+            "`--model` must have an undamaged file of its styles, or none. "
+            f"Received: {beside} ({error})"
+        ) from error
 
 
 def serve(pages, port=0):

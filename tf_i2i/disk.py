@@ -6,6 +6,7 @@ import os
 import re
 from pathlib import Path
 
+from tf_i2i.foreign_files import open_at_once
 from tf_i2i.foreign_files import open_regular
 
 _DIGEST = re.compile(rb"\nsha256 ([0-9a-f]{64})\n")
@@ -29,7 +30,7 @@ def write_whole(path, parts, beside=None):
     """
     beside = beside or path.with_suffix(".tmp")
     try:
-        with open(beside, "wb") as stream:
+        with open(beside, "wb", opener=open_at_once) as stream:
             for part in parts:
                 stream.write(part)
             # The content is forced to the disk. Otherwise `path` could be

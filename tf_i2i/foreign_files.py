@@ -5,10 +5,15 @@ size of a file is read before its content. Text must be UTF-8.
 """
 
 import errno
+import io
 import json
+import math
 import os
 import stat
+import zipfile
 from pathlib import Path
+
+import numpy as np
 
 _KINDS = {
     stat.S_IFDIR: "a folder",
@@ -31,9 +36,9 @@ def open_regular(path):
     Raises:
         OSError: the file cannot be read, or it is not a regular file.
     """
-    _check_kind(path, os.stat(path))
+    check_regular(path)
     # The caller closes the stream.
-    stream = open(path, "rb", opener=_open_at_once)  # noqa: SIM115
+    stream = open(path, "rb", opener=open_at_once)  # noqa: SIM115
     try:
         _check_kind(path, os.fstat(stream.fileno()))
     except OSError:
@@ -42,10 +47,36 @@ def open_regular(path):
     return stream
 
 
-def _open_at_once(path, flags):
-    # With O_NONBLOCK, `open` also returns at once if the file was replaced by
-    # a pipe after the check. Windows has no such flag and no such files.
+def open_text(path):
+    """Opens a regular file in UTF-8 for reading text, as `csv` wants it.
+
+    A byte order mark at the beginning is left out.
+
+    Args:
+        path: path of the file.
+
+    Raises:
+        OSError: the file cannot be read, or it is not a regular file.
+    """
+    return io.TextIOWrapper(open_regular(path), "utf-8-sig", newline="")
+
+
+def open_at_once(path, flags):
+    """Opens a file like `os.open`, but never waits for another program.
+
+    With O_NONBLOCK, pipes are opened at once, or not at all. Windows has no
+    such flag, and no such files.
+    """
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def check_regular(path):
+    """Raises an error if a path is not that of a regular file.
+
+    Raises:
+        OSError: the file is missing, or it is not a regular file.
+    """
+    _check_kind(path, os.stat(path))
 
 
 def _check_kind(path, status):
@@ -94,7 +125,8 @@ def read_utf8(path, limit=None, errors="strict"):
         UnicodeDecodeError: the content is not UTF-8.
     """
     content = read_bytes(path, limit)
-    text = content.decode("utf-8", errors)
+    # Some editors write a byte order mark, which is not part of the text.
+    text = content.decode("utf-8-sig", errors)
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -124,6 +156,65 @@ def parse_json(text):
         return json.loads(text)
     except RecursionError as error:
         raise ValueError("It is nested too deeply.") from error
+
+
+def read_arrays(path, check):
+    """Returns the arrays of an `.npz` file.
+
+    Args:
+        path: path of the file.
+        check: function that is called before the content of any array is
+            read. It takes a dictionary from the name of each array to its
+            shape and dtype, and raises an error if they are not the expected
+            ones. A small file can contain arrays that fill the memory.
+
+    Returns:
+        Dictionary from names to arrays of numbers.
+
+    Raises:
+        OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile,
+        zlib.error: the file cannot be read, or is not such a file.
+    """
+    with open_regular(path) as stream, zipfile.ZipFile(stream) as archive:
+        headers = {}
+        for member in archive.infolist():
+            with archive.open(member) as content:
+                headers[member] = _header(content, member)
+        check({_array_name(m): header for m, header in headers.items()})
+        arrays = {}
+        for member in headers:
+            with archive.open(member) as content:
+                arrays[_array_name(member)] = np.lib.format.read_array(
+                    content, allow_pickle=False
+                )
+        return arrays
+
+
+def _array_name(member):
+    return member.filename.removesuffix(".npy")
+
+
+def _header(content, member):
+    """Returns shape and dtype of an array of numbers in a zip archive.
+
+    Args:
+        content: stream with the content of the member.
+        member: `zipfile.ZipInfo` of the array.
+
+    Raises:
+        ValueError: the member is something else, or has another size than its
+            header declares.
+    """
+    # Later versions are for headers of more than 64 kB, which arrays of
+    # numbers do not have.
+    if np.lib.format.read_magic(content) != (1, 0):
+        raise ValueError(f"{member.filename} has an unknown version.")
+    shape, _, dtype = np.lib.format.read_array_header_1_0(content)
+    if dtype.kind not in "biuf":
+        raise ValueError(f"{member.filename} is not an array of numbers.")
+    if content.tell() + math.prod(shape) * dtype.itemsize != member.file_size:
+        raise ValueError(f"{member.filename} has another size than it says.")
+    return shape, dtype
 
 
 def files_below(path):

@@ -31,6 +31,8 @@ from tf_i2i.files import find_inputs
 from tf_i2i.files import name_outputs
 from tf_i2i.files import number_names
 from tf_i2i.files import save_image
+from tf_i2i.foreign_files import parse_json
+from tf_i2i.foreign_files import read_bytes
 
 DRAWN = "drawn"
 KINDS = (*detect.KINDS, DRAWN)
@@ -177,6 +179,15 @@ def _settings(flags):
     return {name: getattr(flags, name) for name in names}
 
 
+def _fields(line):
+    """Returns the content of a line of the record; {} if it is damaged."""
+    try:
+        fields = parse_json(line)
+    except ValueError:
+        return {}
+    return fields if isinstance(fields, dict) else {}
+
+
 # This class records which images have been processed.
 
 
@@ -241,14 +252,16 @@ class Record:
                     "other files"
                 )
             return 0
-        lines = self._path.read_bytes().splitlines(keepends=True)
+        lines = read_bytes(self._path).splitlines(keepends=True)
         if lines and not lines[-1].endswith(b"\n"):
             lines.pop()
         for line in lines[1:]:
-            fields = json.loads(line)
-            self.done[fields["image"]] = fields
+            fields = _fields(line)
+            # The image of a damaged line is processed again.
+            if {"image", "stamp", "faces"} <= fields.keys():
+                self.done[fields["image"]] = fields
         if lines:
-            self._compare(json.loads(lines[0]), settings)
+            self._compare(_fields(lines[0]), settings)
         return sum(map(len, lines))
 
     def _compare(self, before, settings):

@@ -1,11 +1,15 @@
 """Weights in files that must not be used: damaged, hostile, not finite."""
 
+import io
+import zipfile
+
 import h5py
 import numpy as np
 import pytest
 
 from tf_i2i.features.base import weights_hash
 from tf_i2i.training.packed import _read_packed
+from tf_i2i.training.weights_file import OtherNetworksError
 from tf_i2i.training.weights_file import damage
 
 
@@ -27,7 +31,7 @@ def test_values_that_are_not_finite(value, tmp_path, refuses):
     )
     np.savez(tmp_path / "translator.npz", images_shown=1, a=bad)
     with refuses("run_dir"):
-        _read_packed(tmp_path / "translator.npz")
+        _read_packed(tmp_path / "translator.npz", [(3,)])
     with refuses("kerasfile:x"):
         weights_hash("kerasfile:x", [good, bad])
 
@@ -45,3 +49,65 @@ def test_an_array_that_is_larger_than_its_file(tmp_path):
     assert damage(tmp_path / "x.h5") == (
         "declares larger arrays than it contains"
     )
+
+
+def header(shape, dtype="<f4"):
+    """The bytes of an .npy file of this shape, without its content."""
+    stream = io.BytesIO()
+    fields = {"descr": dtype, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(stream, fields)
+    return stream.getvalue()
+
+
+def packed(path, **members):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(f"{name}.npy", content)
+
+
+COUNT = header((), "<i8") + bytes(8)
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"images_shown": COUNT, "a": header((2**48,))},
+        {"images_shown": COUNT, "a": header((3,), "<U9") + bytes(108)},
+        {"images_shown": COUNT, "a": header((3,), "|O") + b"\x80\x04N."},
+        {"images_shown": COUNT, "a": header((3,)) + bytes(13)},
+        {"images_shown": COUNT, "a": b"\x93NUMPY\x02\x00" + b"\xff" * 4},
+        {"images_shown": COUNT, "a": b"text"},
+        {"images_shown": header((2,), "<i8") + bytes(16), "a": COUNT},
+        {"a": header((3,)) + bytes(12)},
+    ],
+)
+def test_malformed_packed_models(members, tmp_path, refuses):
+    packed(tmp_path / "translator.npz", **members)
+    with refuses("run_dir"):
+        _read_packed(tmp_path / "translator.npz", [(3,)])
+
+
+def test_files_that_are_no_packed_models(tmp_path, refuses):
+    path = tmp_path / "translator.npz"
+    np.save(tmp_path / "x.npy", np.ones(3))
+    for content in (
+        (tmp_path / "x.npy").read_bytes(),
+        b"",
+        b"PK\x03\x04",
+        b"x",
+    ):
+        path.write_bytes(content)
+        with refuses("run_dir"):
+            _read_packed(path, [(3,)])
+
+
+def test_large_arrays_are_refused_unread(tmp_path, monkeypatch):
+    """A small file can unpack to much; shapes are compared first."""
+    packed(
+        tmp_path / "translator.npz",
+        images_shown=COUNT,
+        a=header((10**6,)) + bytes(4 * 10**6),
+    )
+    monkeypatch.setattr(np.lib.format, "read_array", None)
+    with pytest.raises(OtherNetworksError):
+        _read_packed(tmp_path / "translator.npz", [(3,)])

@@ -7,6 +7,7 @@ import numpy as np
 
 from tf_i2i.data.sources import SPLITS
 from tf_i2i.errors import UserError
+from tf_i2i.foreign_files import open_text
 from tf_i2i.paths import user_path
 
 
@@ -29,7 +30,7 @@ def read_labels(path):
     """
     path = user_path(path, "labels")
     try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
+        with open_text(path) as file:
             rows = list(csv.reader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(

@@ -7,6 +7,7 @@ import numpy as np
 from tf_i2i.data.unpaired import images_at
 from tf_i2i.errors import UserError
 from tf_i2i.errors import printable
+from tf_i2i.foreign_files import open_text
 
 MOST = 256  # Largest number of colours of a palette.
 _LOOKED_AT = 200  # Number of images from which the palette is read.
@@ -54,7 +55,7 @@ def read_palette(path):
             no integers.
     """
     try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
+        with open_text(path) as file:
             rows = list(csv.DictReader(file))
         colours = [[int(row[channel]) for channel in "rgb"] for row in rows]
     except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:

@@ -4,7 +4,6 @@ If a file cannot be used, a `BadImage` with the reason is raised.
 """
 
 import os
-import stat
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +16,7 @@ from PIL import ImageOps
 
 from tf_i2i.errors import UserError
 from tf_i2i.errors import printable
+from tf_i2i.foreign_files import open_regular
 
 IMAGE_SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
@@ -39,14 +39,6 @@ warnings.filterwarnings("ignore", module=r"PIL\.")
 # Only these formats are read. Without this restriction Pillow could start
 # Ghostscript for an EPS file that is named .png.
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
-
-_KINDS = {
-    stat.S_IFDIR: "a folder",
-    stat.S_IFIFO: "a pipe",
-    stat.S_IFSOCK: "a socket",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-}
 
 
 class BadImage(UserError):  # noqa: N818 (an `Item` can contain it, unraised)
@@ -185,8 +177,7 @@ def read_image(path):
     try:
         if hasattr(path, "seek"):
             return _decode(path)
-        _refuse_special_files(path)
-        with open(path, "rb") as stream:
+        with open_regular(path) as stream:
             return _decode(stream)
     except Exception as error:  # Pillow's decoders raise errors of all kinds.
         raise BadImage(path, _reason(error)) from error
@@ -196,18 +187,6 @@ def _decode(stream):
     image = open_image(stream)
     pixels = _to_rgb(image)
     return _upright(pixels, _orientation(image))
-
-
-def _refuse_special_files(path):
-    """Raises an error unless a path is a regular file.
-
-    Opening a pipe, for example, would block until a program writes to the pipe.
-    """
-    kind = stat.S_IFMT(os.stat(path).st_mode)
-    if kind != stat.S_IFREG:
-        raise ValueError(
-            f"It is {_KINDS.get(kind, 'special')}, not a regular file."
-        )
 
 
 def open_image(stream):

@@ -34,6 +34,7 @@ from tf_i2i.data.reading import fit_image
 from tf_i2i.data.reading import list_images
 from tf_i2i.errors import UserError
 from tf_i2i.errors import printable
+from tf_i2i.foreign_files import open_regular
 from tf_i2i.paths import user_path
 
 _DRAWN_AT_ONCE = 64
@@ -105,7 +106,7 @@ class FolderSource:
 
 
 def _digest(path):
-    with open(path, "rb") as stream:
+    with open_regular(path) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 

@@ -1,10 +1,14 @@
 """Writes scores to a run's metrics.jsonl, and reads training curves."""
 
+import contextlib
 import json
 
 from tf_i2i.disk import reason
 from tf_i2i.errors import UserError
 from tf_i2i.evaluation.registry import full_name
+from tf_i2i.foreign_files import check_regular
+from tf_i2i.foreign_files import parse_json
+from tf_i2i.foreign_files import read_utf8
 
 # Fields of a row that are not plotted as curves.
 _NO_CURVES = ("step", "images_shown", "phase", "images_per_second")
@@ -41,6 +45,8 @@ def append_row(path, row):
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists():
+            check_regular(path)
         with open(path, "a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
     except OSError as error:
@@ -59,18 +65,42 @@ def read_curves(path):
     Returns:
         Dictionary from the name of a number to a list of pairs (number of
         images shown, value).
+
+    Raises:
+        UserError: the file cannot be read.
     """
     curves: dict[str, list] = {}
-    if not path.exists():
-        return curves
-    for line in path.read_text("utf-8", "replace").splitlines():
-        try:
-            row = json.loads(line)
-        except ValueError:
-            continue  # A run that was killed may have left an incomplete line.
-        if "evaluation" in row:
+    for row in _rows(path):
+        if "evaluation" in row or not _is_number(row.get("images_shown")):
             continue
-        for name in (n for n in row if n not in _NO_CURVES):
-            point = row["images_shown"], row[name]
-            curves.setdefault(name, []).append(point)
+        for name, value in row.items():
+            if name not in _NO_CURVES and _is_number(value):
+                point = row["images_shown"], value
+                curves.setdefault(name, []).append(point)
     return curves
+
+
+def _rows(path):
+    """Yields the rows of metrics.jsonl, without lines that are no rows.
+
+    A run that was killed may have left an incomplete line, and users may have
+    added lines.
+    """
+    if not path.exists():
+        return
+    try:
+        text = read_utf8(path, errors="replace")
+    except OSError as error:
+        raise UserError(
+            "`--run_dir` must be a folder whose metrics.jsonl can be read. "
+            f"Received: {path} ({reason(error)})"
+        ) from error
+    for line in text.splitlines():
+        with contextlib.suppress(ValueError):
+            row = parse_json(line)
+            if isinstance(row, dict):
+                yield row
+
+
+def _is_number(value):
+    return isinstance(value, int | float)

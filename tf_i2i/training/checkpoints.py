@@ -10,6 +10,7 @@ from tf_i2i.disk import format_bytes
 from tf_i2i.disk import reason
 from tf_i2i.disk import write_whole
 from tf_i2i.errors import UserError
+from tf_i2i.foreign_files import read_json
 from tf_i2i.training.packed import PACKED
 from tf_i2i.training.packed import unpack_translator
 from tf_i2i.training.weights_file import content_of
@@ -109,11 +110,11 @@ class Checkpoints:
             value: value of the model's weights, a float.
         """
         try:
-            known = json.loads(self.best[1].read_text("utf-8"))
+            known = read_json(self.best[1], 10**4)
             return value > known["value"] or (
                 known["step"] >= int(model.step.numpy())
             )
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, TypeError):
             return True
 
     def save_best(self, model, value):

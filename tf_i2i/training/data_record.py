@@ -14,7 +14,10 @@ from tf_i2i.disk import write_whole
 from tf_i2i.disk import writing
 from tf_i2i.errors import UserError
 from tf_i2i.errors import printable
+from tf_i2i.foreign_files import read_json
 
+# Largest size of a record in bytes. The record of a million images has 60 MB.
+_MOST_BYTES = 10**9
 # The largest number of images that a message names for each kind of change.
 _NAMED = 3
 
@@ -138,8 +141,11 @@ def _refuse_other(path, before, now):
 def _read_record(path):
     """Returns the content of a data.json, or {} if the file is damaged."""
     try:
-        found = json.loads(path.read_text("utf-8"))
-        whole = all(found[d]["order"] and found[d]["pictures"] for d in "ab")
+        found = read_json(path, _MOST_BYTES)
+        whole = all(
+            found[d]["order"] and isinstance(found[d]["pictures"], dict)
+            for d in "ab"
+        )
     except (OSError, ValueError, KeyError, TypeError):
         return {}
     return found if whole else {}

@@ -11,6 +11,7 @@ import filelock
 
 from tf_i2i.disk import reason
 from tf_i2i.errors import UserError
+from tf_i2i.foreign_files import read_utf8
 
 NAME = "trainer.lock"
 # The error numbers of file systems that cannot lock files. Some network file
@@ -96,7 +97,10 @@ def _acquire(lock, run_dir, log):
 def _holder(run_dir):
     """Returns a description of the process that holds the lock."""
     try:
-        return (run_dir / NAME).read_text("utf-8").strip() or "another process"
+        return (
+            read_utf8(run_dir / NAME, 10**4, "replace").strip()
+            or "another process"
+        )
     except OSError:
         return "another process"
 

@@ -6,6 +6,7 @@ import zlib
 import numpy as np
 
 from tf_i2i.errors import UserError
+from tf_i2i.foreign_files import read_arrays
 from tf_i2i.training.weights_file import OtherNetworksError
 
 PACKED = "translator.npz"
@@ -36,38 +37,52 @@ def unpack_translator(model, path):
         UserError: the file is damaged.
         OtherNetworksError: the weights do not fit the model.
     """
-    arrays = _read_packed(path)
+    shapes = [tuple(average.shape) for average in model.averages]
+    arrays = _read_packed(path, shapes)
     shown = arrays.pop("images_shown")
-    shapes = [array.shape for array in arrays.values()]
-    if shapes != [tuple(average.shape) for average in model.averages]:
-        raise OtherNetworksError(
-            "`run_dir` must hold weights of the model that its "
-            f"config.gin describes. Received: {path}"
-        )
-    pairs = zip(arrays.values(), model.average_pairs, strict=True)
-    for array, (average, variable) in pairs:
+    for name, (average, variable) in zip(
+        sorted(arrays), model.average_pairs, strict=True
+    ):
+        array = arrays[name]
         average.assign(array.astype(np.float32))
         variable.assign(array.astype(np.float32))
     model.images_shown.assign(shown)
 
 
-def _read_packed(path):
-    """Returns a dictionary of the arrays in a packed file, in their order.
+def _read_packed(path, shapes):
+    """Returns a dictionary of the arrays in a packed file.
 
     Damage of the file is detected, because zip archives contain checksums.
+
+    Args:
+        path: path of the file.
+        shapes: shapes of the model's averages. Shapes in the file are compared
+            with them before any array is read.
     """
+
+    def check(headers):
+        counter, _ = headers.pop("images_shown")
+        if counter != ():
+            raise ValueError("Its counter of images is not a number.")
+        if [headers[name][0] for name in sorted(headers)] != shapes:
+            raise OtherNetworksError(
+                "`run_dir` must hold weights of the model that its "
+                f"config.gin describes. Received: {path}"
+            )
+
     try:
-        with np.load(path) as arrays:
-            names = sorted(set(arrays.files) - {"images_shown"})
-            found = {name: arrays[name] for name in ["images_shown", *names]}
-        if not all(np.isfinite(array).all() for array in found.values()):
+        arrays = read_arrays(path, check)
+        if not all(np.isfinite(array).all() for array in arrays.values()):
             raise ValueError("It has values that are not finite.")
-        return found
+        return arrays
+    except OtherNetworksError:
+        raise
     except (
         OSError,
         EOFError,
         ValueError,
         KeyError,
+        RuntimeError,
         zipfile.BadZipFile,
         zlib.error,
     ) as error:

@@ -12,7 +12,10 @@ from pathlib import Path
 from tf_i2i.domains import DOMAINS
 from tf_i2i.domains import check_names
 from tf_i2i.errors import UserError
+from tf_i2i.foreign_files import read_utf8
 
+# Largest size of a .gin file in bytes.
+_MOST_BYTES = 10**7
 # Renamed settings. The keys are the former names, the values the present ones.
 RENAMED = {"train.learning_rate": "train.schedule"}
 # Settings of the phases that no longer exist. The values are the attributes of
@@ -76,8 +79,7 @@ def read_gin(path):
         OSError: the file cannot be read.
     """
     try:
-        # Some editors write a byte order mark, which is not part of the text.
-        return path.read_text("utf-8-sig")
+        return read_utf8(path, _MOST_BYTES)
     except UnicodeDecodeError as error:
         raise UserError(
             "`gin_file` must be a text file in UTF-8. "
