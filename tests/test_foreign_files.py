@@ -158,5 +158,10 @@ def test_damaged_rows_are_left_out(tmp_path):
         + b'\n{"images_shown": 4, "a": 2}'
     )
     assert read_curves(path) == {"a": [(2, 1.5), (4, 2)]}
-    (tmp_path / RECORD).write_bytes(b'{"size": 8}\nnull\n{"image": 1}\n{\n')
-    assert Record(tmp_path, {"size": 8}, []).done == {}
+
+
+@pytest.mark.parametrize("line", [b"null", b"{}", b"{", b"[" * 10**5])
+def test_a_damaged_record(line, tmp_path, refuses):
+    (tmp_path / RECORD).write_bytes(b'{"size": 8}\n' + line + b"\n")
+    with refuses("--output"):
+        Record(tmp_path, {"size": 8}, [])

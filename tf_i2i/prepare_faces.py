@@ -179,15 +179,6 @@ def _settings(flags):
     return {name: getattr(flags, name) for name in names}
 
 
-def _fields(line):
-    """Returns the content of a line of the record; {} if it is damaged."""
-    try:
-        fields = parse_json(line)
-    except ValueError:
-        return {}
-    return fields if isinstance(fields, dict) else {}
-
-
 # This class records which images have been processed.
 
 
@@ -256,12 +247,10 @@ class Record:
         if lines and not lines[-1].endswith(b"\n"):
             lines.pop()
         for line in lines[1:]:
-            fields = _fields(line)
-            # The image of a damaged line is processed again.
-            if {"image", "stamp", "faces"} <= fields.keys():
-                self.done[fields["image"]] = fields
+            fields = parse_json(line)
+            self.done[fields["image"]] = fields
         if lines:
-            self._compare(_fields(lines[0]), settings)
+            self._compare(parse_json(lines[0]), settings)
         return sum(map(len, lines))
 
     def _compare(self, before, settings):
@@ -345,7 +334,9 @@ class Record:
                 "`--output` must be a folder that can be written. "
                 f"Received: {self.folder} ({error.strerror or error})"
             ) from error
-        except (json.JSONDecodeError, KeyError, TypeError) as error:
+        except UserError:
+            raise
+        except (ValueError, KeyError, TypeError) as error:
             raise UserError(
                 "`--output` must have an undamaged record of earlier calls; "
                 f"choose another folder. Received: {self._path} ({error})"
