@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 from tf_i2i.files import SAMPLE
+from tf_i2i.files import FurtherOutputs
+from tf_i2i.files import check_outputs
 from tf_i2i.files import find_inputs
 from tf_i2i.files import name_outputs
 
@@ -43,3 +46,56 @@ def test_samples_come_with_the_package(tmp_path, monkeypatch):
     Path(SAMPLE).mkdir()
     Image.new("RGB", (8, 8)).save(Path(SAMPLE) / "mine.png")
     assert [*map(str, find_inputs([SAMPLE], "out").values())] == ["mine.png"]
+
+
+def test_a_file_is_no_folder_of_another():
+    assert names("conf/a.jpg", "conf/a.png/b.jpg", "conf/A-2.PNG/c.gif") == [
+        "conf/a-3.png",
+        "conf/a.png/b.png",
+        "conf/A-2.PNG/c.png",
+    ]
+    known = [Path("out/a.png"), Path("out/a-2.png/b.png")]
+    further = FurtherOutputs(known, [], overwrite=False)
+    assert further.names(known[0], 2) == [known[0], Path("out/a-3.png")]
+
+
+def picture(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (8, 8)).save(path)
+    return path
+
+
+def test_patterns_do_not_lead_out_of_the_output(tmp_path):
+    picture(tmp_path / "in" / "one" / "x.png")
+    picture(tmp_path / "other" / "y.png")
+    pattern = f"{tmp_path}/in/*/../../*/*.png"
+    found = find_inputs([pattern], "out").values()
+    assert [path.as_posix() for path in found] == ["other/y.png"]
+
+
+@pytest.mark.parametrize("linked", [False, True])
+@pytest.mark.parametrize("pattern", ["", "/*.png", "/**/*.png"])
+def test_results_are_not_read_again(tmp_path, linked, pattern):
+    folder = tmp_path / "in"
+    wanted = picture(folder / "x.png")
+    results = tmp_path / "elsewhere" if linked else folder / "out"
+    picture(results / "x.png")
+    if linked:
+        (folder / "out").symlink_to(results)
+    for output in (folder / "out", results):
+        assert [*find_inputs([f"{folder}{pattern}"], output)] == [wanted]
+    # In place, or into a folder above, nothing is left out.
+    for output in (folder, tmp_path):
+        assert wanted in find_inputs([f"{folder}{pattern}"], output)
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_links_to_missing_files_are_not_written(tmp_path, overwrite, refuses):
+    link = tmp_path / "x.png"
+    link.symlink_to(tmp_path / "missing")
+    with refuses("--output"):
+        check_outputs([link], [], overwrite)
+    known = tmp_path / "a.png"
+    (tmp_path / "a-2.png").symlink_to("a-2.png")
+    further = FurtherOutputs([known], [], overwrite)
+    assert further.names(known, 2) == [known, tmp_path / "a-3.png"]

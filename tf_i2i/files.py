@@ -15,6 +15,7 @@ from tf_i2i.data.reading import BadImage
 from tf_i2i.data.reading import is_image
 from tf_i2i.data.reading import list_images
 from tf_i2i.data.reading import read_image
+from tf_i2i.data.reading import without_results
 from tf_i2i.errors import UserError
 
 WRITABLE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
@@ -78,11 +79,21 @@ def _matches(pattern, output):
             break
         plain.append(part)
     matches = map(Path, sorted(glob.glob(pattern, recursive=True)))
+    images = [m for m in matches if m.is_file() and is_image(m)]
+    folder = Path(*plain)
     return {
-        match: match.relative_to(Path(*plain))
-        for match in matches
-        if match.is_file() and is_image(match)
+        image: _below(image.relative_to(folder))
+        for image in without_results(images, folder, output)
     }
+
+
+def _below(path):
+    """Returns a relative path without parts that lead out of its folder.
+
+    A pattern such as `photos/*/../../more/*.jpg` has such parts.
+    """
+    parts = Path(os.path.normpath(path)).parts
+    return Path(*(part for part in parts if part != os.pardir))
 
 
 def name_outputs(inputs, output):
@@ -107,7 +118,13 @@ def name_outputs(inputs, output):
     wanted = Counter(
         _fold_case(name.with_suffix("")) for name in inputs.values()
     )
-    outputs, taken = {}, set()
+    # A file must not have the name of a folder that another file needs.
+    folders = {
+        _fold_case(folder)
+        for name in inputs.values()
+        for folder in name.parents
+    }
+    outputs, taken = {}, folders
     for path, name in inputs.items():
         stem = name.with_suffix("")
         if wanted[_fold_case(stem)] > 1:
@@ -151,7 +168,13 @@ class FurtherOutputs:
     """
 
     def __init__(self, outputs, kept, overwrite):
-        self._owners = {_fold_case(path): path for path in outputs}
+        # A file must not have the name of a folder that another file needs.
+        self._owners = {
+            _fold_case(folder): folder
+            for path in outputs
+            for folder in path.parents
+        }
+        self._owners |= {_fold_case(path): path for path in outputs}
         self._read = _identities(kept)
         self._overwrite = overwrite
 
@@ -175,8 +198,9 @@ class FurtherOutputs:
         return number_names(target, count, is_free)
 
     def _is_protected(self, path):
-        return path.exists() and (
-            not self._overwrite or _identity(path) in self._read
+        return _is_broken_link(path) or (
+            path.exists()
+            and (not self._overwrite or _identity(path) in self._read)
         )
 
 
@@ -217,6 +241,12 @@ def check_outputs(outputs, kept, overwrite):
     """
     read = _identities(kept)
     for path in outputs:
+        if _is_broken_link(path):
+            raise UserError(
+                "`--output` must not have links to missing files, because "
+                "those files would be written. "
+                f"Received: {path}, which is such a link"
+            )
         if not path.exists():
             continue
         if _identity(path) in read:
@@ -229,6 +259,10 @@ def check_outputs(outputs, kept, overwrite):
                 "`--output` must be new; add --overwrite to replace existing "
                 f"files. Received: {path}, which exists"
             )
+
+
+def _is_broken_link(path):
+    return os.path.islink(path) and not path.exists()
 
 
 def _identities(paths):

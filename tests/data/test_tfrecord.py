@@ -186,6 +186,33 @@ def test_a_damaged_length(tmp_path, position):
     assert found["y/000000"] == 20
 
 
+@pytest.mark.parametrize("length", [2**31, 2**62, 2**63, 2**64 - 5])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_length_that_lies(tmp_path, length, pack):
+    """With a right checksum, so that TensorFlow would allocate it."""
+    write(tmp_path / "x", faces([10]))
+    number = length.to_bytes(8, "little")
+    header = number + masked_checksum(number)
+    (tmp_path / "x").write_bytes(
+        pack((tmp_path / "x").read_bytes() + header + b"content")
+    )
+    found = read(f"tfrecord:{tmp_path}/x")
+    assert found["x/000000"] == 10
+    assert "is damaged" in found["x/000001"]
+
+
+def masked_checksum(content):
+    """The masked CRC-32C of TFRecord files, as 4 bytes."""
+    crc = 0xFFFFFFFF
+    for byte in content:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ 0x82F63B78 * (crc & 1)
+    crc ^= 0xFFFFFFFF
+    crc = (crc >> 15 | crc << 17) + 0xA282EAD8
+    return (crc & 0xFFFFFFFF).to_bytes(4, "little")
+
+
 def test_a_file_of_another_kind(tmp_path, refuses):
     (tmp_path / "x").write_bytes(gzip.compress(b"no records at all"))
     spec = f"tfrecord:{tmp_path}/x"

@@ -127,8 +127,8 @@ def list_images(folder, results=None, name=None):
 
     Args:
         folder: path of the folder, as for `list_files`.
-        results: folder of earlier results. If this folder is below `folder`,
-            its files are left out.
+        results: folder of earlier results, whose files are left out; None if
+            there is none. See `without_results`.
         name: name of the folder for messages; None for `folder`.
 
     Returns:
@@ -138,14 +138,29 @@ def list_images(folder, results=None, name=None):
     Raises:
         UserError: `folder` is not a folder.
     """
-    files = list_files(folder)
-    if results is not None:
-        results = Path(results).resolve()
-        if Path(folder).resolve() in results.parents:
-            files = [f for f in files if results not in _real(f).parents]
+    files = without_results(list_files(folder), folder, results)
     others = [file for file in files if not is_image(file)]
     notes = [describe_others(name or folder, others)] if others else []
     return [file for file in files if is_image(file)], notes
+
+
+def without_results(files, folder, results):
+    """Returns the files that are not earlier results.
+
+    The folder of results can be below the folder of the inputs, also by a
+    link. If it is the same folder, or contains it, no file is left out.
+
+    Args:
+        files: paths of files.
+        folder: the folder in which they were found.
+        results: folder of earlier results, or None.
+    """
+    if results is None:
+        return files
+    real, folder = _real(results), _real(folder)
+    if real in (folder, *folder.parents):
+        return files
+    return [file for file in files if real not in _real(file).parents]
 
 
 def _real(path):

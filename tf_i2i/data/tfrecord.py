@@ -9,6 +9,7 @@ that contains an encoded image:
     tfrecord:shards/*/*.gz:image/encoded
 """
 
+import contextlib
 import functools
 import glob
 import gzip
@@ -28,6 +29,7 @@ from tf_i2i.data.reading import BadImage
 from tf_i2i.data.reading import read_image
 from tf_i2i.errors import UserError
 from tf_i2i.errors import printable
+from tf_i2i.foreign_files import open_regular
 
 PREFIX = "tfrecord:"
 _USUAL_FEATURES = ("image/encoded", "image")
@@ -35,6 +37,9 @@ _USUAL_FEATURES = ("image/encoded", "image")
 # the content, and the checksum of the content (4).
 _LENGTH, _HEADER, _FOOTER = 8, 12, 4
 _GZIP = b"\x1f\x8b\x08"
+# Largest length of a record in bytes. TensorFlow allocates the length that a
+# file declares, and ends the process if there is not enough memory.
+_MOST_BYTES = 2**30
 
 
 def locate(spec):
@@ -99,7 +104,7 @@ class TFRecordSource:
         self._files, self.notes = in_splits(self.name, files, there)
 
     def __len__(self):
-        return sum(self._counts.values())
+        return sum(count for count, _ in self._counts.values())
 
     @functools.cached_property
     def _counts(self):
@@ -148,22 +153,24 @@ class TFRecordSource:
         import tensorflow as tf
 
         number = 0
-        try:
-            for record in _read(self._root / file):
+        count, whole = self._counts[file]
+        with contextlib.suppress(tf.errors.OpError):
+            for record in _read(self._root / file, whole):
                 yield record
                 number += 1
-        except tf.errors.OpError:
-            after = max(0, self._counts[file] - number - 1)
-            yield BadImage(
-                file,
-                f"The record is damaged, so the {after} records after it in "
-                "this file cannot be read.",
-            )
-            lost = BadImage(
-                file,
-                "The record comes after a damaged record of the same file.",
-            )
-            yield from itertools.repeat(lost, after)
+        if number == count:
+            return
+        after = count - number - 1
+        yield BadImage(
+            file,
+            f"The record is damaged, so the {after} records after it in "
+            "this file cannot be read.",
+        )
+        lost = BadImage(
+            file,
+            "The record comes after a damaged record of the same file.",
+        )
+        yield from itertools.repeat(lost, after)
 
     def _only_image(self):
         """Returns the name of the feature that contains the image."""
@@ -190,7 +197,7 @@ class TFRecordSource:
 
         for file in self._files:
             try:
-                for record in _read(self._root / file):
+                for record in _read(self._root / file, self._counts[file][1]):
                     return _features(record)
             except (tf.errors.OpError, ValueError):
                 continue
@@ -201,34 +208,41 @@ class TFRecordSource:
 
 
 def _is_gzip(path):
-    with open(path, "rb") as stream:
+    with open_regular(path) as stream:
         return stream.read(len(_GZIP)) == _GZIP
 
 
-def _read(path):
-    """Yields the records of a file as bytes."""
+def _read(path, count):
+    """Yields the first `count` records of a file as bytes."""
     import tensorflow as tf
 
     kind = "GZIP" if _is_gzip(path) else ""
-    return tf.data.TFRecordDataset(str(path), kind).as_numpy_iterator()
+    records = tf.data.TFRecordDataset(str(path), kind).take(count)
+    return records.as_numpy_iterator()
 
 
 def _count(path):
-    """Returns a file's number of records; an incomplete last one counts."""
-    count = 0
-    with gzip.open(path) if _is_gzip(path) else open(path, "rb") as stream:
+    """Returns the number of all records of a file, and of the whole ones.
+
+    The first record that is not whole is counted, too. The records after it
+    cannot be found.
+    """
+    count = whole = 0
+    with gzip.open(path) if _is_gzip(path) else open_regular(path) as stream:
         try:
             while header := stream.read(_HEADER):
                 count += 1
                 length = int.from_bytes(header[:_LENGTH], "little")
+                if length > _MOST_BYTES:
+                    break
                 stream.seek(length + _FOOTER - 1, os.SEEK_CUR)
                 if not stream.read(1):
                     break
-        except (OSError, OverflowError, EOFError, zlib.error):
-            # The file is damaged, so that only the records that were found
-            # are counted.
-            return max(count, 1)
-    return count
+                whole += 1
+        except (OSError, EOFError, zlib.error):
+            # The file is damaged.
+            return max(count, 1), whole
+    return count, whole
 
 
 def _example(record):
