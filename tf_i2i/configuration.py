@@ -28,6 +28,7 @@ from tf_i2i.features.perceptual import perceptual
 from tf_i2i.features.teacher import teacher
 from tf_i2i.features.translator import exported
 from tf_i2i.methods.base import UnpairedTranslator
+from tf_i2i.methods.likeness import Likeness
 from tf_i2i.methods.registry import methods
 from tf_i2i.training import phases
 from tf_i2i.training import settings
@@ -45,6 +46,7 @@ REGISTERED = methods() | {
     "exported": exported,
     "Augmentation": Augmentation,
     "Evaluation": Evaluation,
+    "Likeness": Likeness,
     "Adam": optimizers.adam,
     "single_phase": phases.single_phase,
     "growing_phases": phases.growing_phases,

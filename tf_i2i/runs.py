@@ -177,6 +177,10 @@ def open_run(run_dir, files=(), bindings=(), trust_config=False):
         config = configuration.run_config()
         workers = Workers(make_strategy(config.strategy))
         phases, model = _build(config, workers.strategy)
+        if model.likeness:
+            # Its network is loaded in training only. A trained run does not
+            # need it.
+            model.likeness.load()
     configuration.check_moved(model)
     configuration.check_unused()
     log = _log_of(workers)

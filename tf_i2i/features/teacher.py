@@ -1,4 +1,7 @@
-"""XGAN's teacher: a frozen network that maps images to vectors."""
+"""Teachers: frozen networks that map images to vectors.
+
+They are XGAN's teacher, DTN's encoder and the network of the likeness loss.
+"""
 
 import dataclasses
 
@@ -40,6 +43,31 @@ def teacher(name="face", input_size=None, value_range=LEVELS):
     if (low, high) != LEVELS:
         features = features.taking(low, high)
     return features.pooled
+
+
+def check_differentiable(network, image_size, argument):
+    """Raises an error if a network has no gradient with respect to its images.
+
+    Args:
+        network: function of images `[N, S, S, 3]` that returns vectors.
+        image_size: S.
+        argument: name of the argument, for the error message.
+
+    Raises:
+        UserError: there is no gradient.
+    """
+    import tensorflow as tf
+
+    images = tf.zeros((1, image_size, image_size, 3))
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        vectors = network(images)
+    if tape.gradient(vectors, images) is None:
+        raise UserError(
+            f"`{argument}` must be differentiable with respect to its images: "
+            "a Keras model or a SavedModel in float precision, not a TFLite "
+            "model. Received: a network without a gradient"
+        )
 
 
 def tiny_teacher():

@@ -28,6 +28,7 @@ import tensorflow as tf
 
 from tf_i2i import losses
 from tf_i2i.errors import UserError
+from tf_i2i.features.teacher import check_differentiable
 from tf_i2i.features.teacher import tiny_teacher
 from tf_i2i.layers import BATCH_NORM
 from tf_i2i.layers import NormRouting
@@ -107,7 +108,7 @@ class DTN(Embedding, Reconstructing, UnpairedTranslator):
         self.variation_weight = variation_weight
         self.gan_weight = gan_weight
         network = encoder()
-        _check_differentiable(network, image_size)
+        check_differentiable(network, image_size, "DTN.encoder")
         if finetune:
             self.translators = ("encoder", "decoder")
             network = Lifted(network, image_size, name="encoder")
@@ -201,16 +202,3 @@ def _cross_entropy(logits, kind):
     return tf.reduce_mean(
         tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
     )
-
-
-def _check_differentiable(network, image_size):
-    images = tf.zeros((1, image_size, image_size, 3))
-    with tf.GradientTape() as tape:
-        tape.watch(images)
-        vectors = network(images)
-    if tape.gradient(vectors, images) is None:
-        raise UserError(
-            "`DTN.encoder` must be differentiable with respect to its images: "
-            "a Keras model or a SavedModel in float precision, not a TFLite "
-            "model. Received: a network without a gradient"
-        )

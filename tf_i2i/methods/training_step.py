@@ -19,6 +19,7 @@ from tf_i2i.layers.replicas import replica_position
 from tf_i2i.methods.capabilities import Classifying
 from tf_i2i.methods.capabilities import check_parts
 from tf_i2i.methods.capabilities import stages
+from tf_i2i.methods.likeness import LikenessLoss
 from tf_i2i.optimizers import adam
 
 # The beginning of the error message about a value that is not finite.
@@ -44,6 +45,8 @@ class TwoSidedModel(keras.Model):
     active_sides: tuple[str, ...] = SIDES
     # The argument `critic_augmentation` of `compile`.
     critic_augmentation: tuple[str, ...] = ()
+    # The `LikenessLoss`, if `compile` was given a `Likeness`.
+    likeness: LikenessLoss | None = None
 
     def __init__(self, image_size, average_kimg=10.0, seed=0, name=None):
         super().__init__(name=name)
@@ -76,9 +79,16 @@ class TwoSidedModel(keras.Model):
         # The keys of this dictionary are converted to text, because a
         # SavedModel supports only text as keys.
         self._loss_names_in = {}
+        images_in = []
         for stage in stages(self):
             self.stage = stage
-            self._loss_names_in[str(stage)] = sorted(self._build_at_each_size())
+            tensors = self._build_at_each_size()
+            self._loss_names_in[str(stage)] = sorted(self._all_losses(tensors))
+            images_in.append(
+                {n for n, x in tensors.items() if _are_images(x, self.size)}
+            )
+        # Names of the tensors of `forward` that are RGB images in every stage.
+        self.image_names = sorted(set.intersection(*images_in))
         self.updates = self.updates_in(self.stage)
         self._check_owners()
         self._make_averages()
@@ -92,7 +102,7 @@ class TwoSidedModel(keras.Model):
         """Runs a forward pass with blank images of each size.
 
         Returns:
-            Dictionary of the losses and observations at the last size.
+            Dictionary of the tensors at the last size.
         """
         for size in self.sizes:
             self.size = size
@@ -100,6 +110,10 @@ class TwoSidedModel(keras.Model):
             tensors = self.forward(
                 blank, blank, False, *self.blank_labels(len(blank))
             )
+        return tensors
+
+    def _all_losses(self, tensors):
+        """Returns a dictionary of all losses and observations."""
         return {
             **self.translator_losses(tensors),
             **self.critic_losses(tensors),
@@ -227,8 +241,9 @@ class TwoSidedModel(keras.Model):
         critic_optimizer=None,
         jit_compile=False,
         critic_augmentation=(),
+        likeness=None,
     ):
-        """Sets the two optimizers and the augmentation for critics.
+        """Sets the optimizers, and options of the training step.
 
         Args:
             translator_optimizer, critic_optimizer: two different instances of
@@ -240,11 +255,15 @@ class TwoSidedModel(keras.Model):
                 "cutout". All input images of critics are augmented in these
                 ways (see `layers.augment`), which improves results for small
                 data sets.
+            likeness: `methods.likeness.Likeness`, a loss of the translators
+                that is added to those of the method; None for no such loss.
 
         Raises:
-            UserError: an augmentation is unknown, or the inputs of the
-                method's critics are not images.
+            UserError: an augmentation is unknown, the inputs of the method's
+                critics are not images, or the method does not compute the
+                images that `likeness` compares.
         """
+        self.likeness = likeness and LikenessLoss(likeness, self)
         self.critic_augmentation = augment.check_kinds(critic_augmentation)
         if self.critic_augmentation and not self.critics_take_images:
             raise UserError(
@@ -307,10 +326,13 @@ class TwoSidedModel(keras.Model):
     def metrics(self):
         if not self.built:
             return []
-        return [
+        found = [
             self.loss_metrics[name]
             for name in self._loss_names_in[str(self.stage)]
         ]
+        if self.likeness:
+            found += self.likeness.metrics.values()
+        return found
 
     def _get_metrics_result_or_logs(self, logs):
         """Returns the metrics that Keras passes to callbacks.
@@ -329,6 +351,9 @@ class TwoSidedModel(keras.Model):
         """
         if self.train_function is not None and not force:
             return self.train_function
+        if self.likeness:
+            # The network is loaded before its operations are traced.
+            self.likeness.load()
 
         @tf.function(autograph=False)
         def train_function(iterator):
@@ -492,8 +517,9 @@ class TwoSidedModel(keras.Model):
             self._update_averages(images)
             self.step.assign_add(1)
             self.images_shown.assign_add(images)
+            metrics = {metric.name: metric for metric in self.metrics}
             for name, value in losses.items():
-                self.loss_metrics[name].update_state(tf.identity(value))
+                metrics[name].update_state(tf.identity(value))
         return {}
 
     def global_batch(self, images):
@@ -556,6 +582,8 @@ class TwoSidedModel(keras.Model):
             self.active_sides = SIDES
             for side in sides:
                 losses[side] = getattr(self, f"{side}_losses")(tensors)
+            if self.likeness and "translator" in sides:
+                losses["translator"] |= self.likeness.losses(tensors)
             # Losses are divided by the number of replicas, because optimizers
             # sum the gradients of all replicas, and the mean is needed.
             _, replicas = replica_position()
@@ -608,6 +636,11 @@ class TwoSidedModel(keras.Model):
         # In eager mode, `Assert` checks immediately and returns None instead of
         # an operation.
         return tf.no_op() if check is None else check
+
+
+def _are_images(values, size):
+    """Returns whether `values` is a tensor `[N, size, size, 3]`."""
+    return tf.is_tensor(values) and values.shape[1:] == (size, size, 3)
 
 
 def _count_batches(updates):

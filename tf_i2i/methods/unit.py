@@ -96,7 +96,7 @@ class UNIT(Embedding, Prior, Reconstructing, UnpairedTranslator):
     tiny = {"image_size": 16, "width": 0.05, "critic_layers": 2}
     tiny_variants = {
         "": {"halvings": 2},
-        "unshuffle": {"halvings": 2, "unshuffle": 2},
+        "unshuffle": {"image_size": 32, "halvings": 2, "unshuffle": 2},
     }
 
     def __init__(

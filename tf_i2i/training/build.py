@@ -28,6 +28,7 @@ def build_model(config, strategy):
             config.critic_optimizer(),
             jit_compile=config.jit_compile,
             critic_augmentation=config.critic_augmentation,
+            likeness=config.likeness,
         )
     return model
 

@@ -11,6 +11,7 @@ from tf_i2i.domains import check_names
 from tf_i2i.errors import UserError
 from tf_i2i.evaluation.validation import Evaluation
 from tf_i2i.methods import TwinGAN
+from tf_i2i.methods.likeness import Likeness
 from tf_i2i.optimizers import adam
 from tf_i2i.training.devices import PRECISIONS
 from tf_i2i.training.devices import STRATEGIES
@@ -71,6 +72,8 @@ class RunConfig:
         critic_augmentation: tuple of some of "color", "translation" and
             "cutout", the augmentations of the critics' input images. They
             improve results for small data sets.
+        likeness: `Likeness`, a loss that keeps images and their translations
+            alike for a frozen network; None for no such loss.
         log_kimg, sample_kimg, save_kimg: thousands of images of each domain
             between two lines of the log, two sample grids, and two
             checkpoints.
@@ -105,6 +108,7 @@ class RunConfig:
     precision: str = "auto"
     jit_compile: bool = False
     critic_augmentation: tuple = ()
+    likeness: Likeness | None = None
     log_kimg: float = 0.5
     sample_kimg: float = 5.0
     save_kimg: float = 5.0
@@ -121,6 +125,7 @@ class RunConfig:
         for name in ("augmentation", "augmentation_b"):
             _check_instance(name, getattr(self, name), Augmentation)
         _check_instance("evaluation", self.evaluation, Evaluation)
+        _check_instance("likeness", self.likeness, Likeness)
         if not {*self.label_maps} <= {*DOMAINS}:
             raise UserError(
                 "`train.label_maps` must be a tuple of domains, such as "

@@ -1,0 +1,171 @@
+"""A loss that keeps images and their translations alike for a frozen network.
+
+With a network that recognizes faces, the same person is meant to be recognized
+in an image and in its translation. The idea is the face-id loss of
+photo2cartoon (github.com/minivision-ai/photo2cartoon), which adds it to the
+losses of U-GAT-IT. No code of that project is used. Here the loss can be added
+to every method whose training step translates images.
+"""
+
+import dataclasses
+from collections.abc import Callable
+
+import keras
+import tensorflow as tf
+
+from tf_i2i import losses
+from tf_i2i.domains import DIRECTIONS
+from tf_i2i.domains import ends
+from tf_i2i.errors import UserError
+from tf_i2i.features.teacher import check_differentiable
+
+# What is compared with the source image: the tensor of that name, which ends
+# with its domain, and whether this is the domain of the source.
+_COMPARED = {"translation": ("fake", False), "cycle": ("cycled", True)}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Likeness:
+    """Settings of the likeness loss, the argument `likeness` of `compile`.
+
+    The loss of a direction is `weight * mean(1 - cos(f(x), f(y)))`, where f is
+    the frozen network, x are source images and y are the images that are
+    compared with them. It is called `likeness_a` or `likeness_b`, after the
+    domain of y. Its gradient reaches the translators through f.
+
+    Args:
+        network: function without arguments that returns f, such as `teacher`.
+            f takes images `[N, S, S, 3]` in [-1, 1] and returns vectors
+            `[N, D]`. It must be differentiable with respect to the images. The
+            function is called when training begins. A trained model does not
+            need the network.
+        weight: weight of the loss, above 0.
+        between: "translation" to compare images with their translations, or
+            "cycle" to compare them with the images at the end of their cycle,
+            which are in the domain of the source. The second is for a network
+            that knows only photos.
+        directions: tuple of the directions whose source images are compared;
+            None for all directions of the method.
+
+    Raises:
+        UserError: there is no network, or another value is not allowed.
+    """
+
+    network: Callable | None = None
+    weight: float = 1.0
+    between: str = "translation"
+    directions: tuple | None = None
+
+    def __post_init__(self):
+        if not callable(self.network):
+            raise UserError(
+                "`Likeness.network` must be a function that returns a network, "
+                "for example Likeness.network = @teacher with teacher.name = "
+                f"'savedmodel:FOLDER'. Received: {self.network!r}"
+            )
+        if not self.weight > 0:
+            raise UserError(
+                "`Likeness.weight` must be above 0. Without "
+                f"`train.likeness`, there is no loss. Received: {self.weight!r}"
+            )
+        if self.between not in _COMPARED:
+            raise UserError(
+                f"`Likeness.between` must be one of {', '.join(_COMPARED)}. "
+                f"Received: {self.between!r}"
+            )
+        if self.directions is not None and (
+            not self.directions or not {*self.directions} <= {*DIRECTIONS}
+        ):
+            raise UserError(
+                "`Likeness.directions` must be None or a tuple of some of "
+                f"{', '.join(DIRECTIONS)}. Received: {self.directions!r}"
+            )
+
+
+class LikenessLoss:
+    """The likeness loss of one model.
+
+    This class is not a Keras layer. Therefore the model neither counts nor
+    saves the weights of the frozen network, and checkpoints are the same with
+    and without the loss.
+
+    Args:
+        settings: `Likeness`.
+        model: `UnpairedTranslator` with its networks.
+
+    Attributes:
+        metrics: dictionary of the mean of each loss, by the name of the loss.
+
+    Raises:
+        UserError: the method does not translate in one of the directions, or
+            its training step does not compute the images to compare.
+    """
+
+    def __init__(self, settings, model):
+        self.settings = settings
+        self.image_size = model.image_size
+        # For each loss, the names of the two tensors that it compares.
+        self.pairs = dict(self._pair(way, model) for way in self._ways(model))
+        self.metrics = {name: keras.metrics.Mean(name) for name in self.pairs}
+        self._embed = None
+
+    def _ways(self, model):
+        ways = self.settings.directions or model.directions
+        if not {*ways} <= {*model.directions}:
+            raise UserError(
+                "`Likeness.directions` must be some of "
+                f"{', '.join(model.directions)} for {type(model).__name__}. "
+                f"Received: {ways!r}"
+            )
+        return ways
+
+    def _pair(self, way, model):
+        """Returns the name of a loss, and the names of its two tensors."""
+        source, target = ends(way)
+        compared, back = _COMPARED[self.settings.between]
+        domain = source if back else target
+        made = f"{compared}_{domain}"
+        if not {source, made} <= {*model.image_names}:
+            raise UserError(
+                "`Likeness.between` must be a comparison for which "
+                f"{type(model).__name__} computes images in training, "
+                f"{made} and {source}. Received: {self.settings.between!r}"
+            )
+        return f"likeness_{domain}", (source, made)
+
+    def load(self):
+        """Loads the frozen network, unless it is loaded already.
+
+        Returns:
+            The network, a function from images to vectors.
+
+        Raises:
+            UserError: the network cannot be loaded or is not differentiable.
+        """
+        if self._embed is None:
+            embed = self.settings.network()
+            check_differentiable(embed, self.image_size, "Likeness.network")
+            self._embed = embed
+        return self._embed
+
+    def losses(self, tensors):
+        """Returns a dictionary of the weighted scalar losses.
+
+        Args:
+            tensors: dictionary that the method's `forward` returned.
+        """
+        embed = self.load()
+        sources, made = (
+            _embed_all(embed, [tensors[name] for name in names])
+            for names in zip(*self.pairs.values(), strict=True)
+        )
+        return {
+            name: self.settings.weight * losses.cosine_distance(x, y)
+            for name, x, y in zip(self.pairs, sources, made, strict=True)
+        }
+
+
+def _embed_all(embed, batches):
+    """Returns the vectors of each batch of images, by one call of a network."""
+    images = tf.cast(tf.concat(batches, 0), tf.float32)
+    return tf.split(embed(images), len(batches))
