@@ -182,6 +182,21 @@ def test_nothing_becomes_not_finite(where):
         np.testing.assert_array_equal(x, y)
 
 
+@pytest.mark.parametrize("rate", [np.inf, 1e30])
+def test_an_update_that_is_not_finite_is_found(rate):
+    """The gradient is finite; the averages are not updated any more."""
+    model = compiled()
+    model.optimizer.learning_rate = rate
+    before = [average.numpy() for average in model.averages]
+    with pytest.raises(tf.errors.InvalidArgumentError) as error:
+        model.fit(
+            tf.data.Dataset.from_tensors(ones()), shuffle=False, verbose=0
+        )
+    assert "the weights of the translators" in str(error.value)
+    np.testing.assert_array_equal(before, model.averages)
+    assert int(model.step) == 0
+
+
 def test_noise_is_a_function_of_seed_step_and_name():
     model = compiled()
     first = model.noise((3, 2), "z")

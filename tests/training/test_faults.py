@@ -337,6 +337,22 @@ def test_only_damaged_checkpoints(folders, begun, refused):
     assert (begun / "metrics.jsonl").read_text().count("\n") == 10
 
 
+def test_weights_that_are_not_finite_are_not_saved(begun, refuses):
+    before = checkpoints(begun)
+    model = runs.load_translator(begun).model
+    model.averages[3].assign(model.averages[3] * np.nan)
+    with refuses("model") as error:
+        Checkpoints(begun).save(model)
+    assert "1 of" in str(error.value)
+    assert "checkpoint of step 10 is undamaged" in str(error.value)
+    assert checkpoints(begun) == before
+    # Only a checkpoint that was looked at is called undamaged.
+    flip_a_bit(Checkpoints(begun).paths()[-1])
+    assert "step 5 is undamaged" in Checkpoints(begun).saved_so_far()
+    flip_a_bit(Checkpoints(begun).paths()[0])
+    assert "are damaged, too" in Checkpoints(begun).saved_so_far()
+
+
 @pytest.mark.parametrize("record", [True, False])
 def test_checkpoints_that_are_gone(folders, begun, record, refused):
     """It does not begin anew in silence; without a record in older runs."""

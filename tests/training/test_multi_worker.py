@@ -156,7 +156,7 @@ def kill_and_resume(folders, run_dir, victim, at, number):
     assert status == 2
     assert re.search(
         rf"error: worker {victim} of 2 \(localhost:\d+\) stopped answering\. "
-        r"The checkpoints are undamaged.*\n$",
+        r"Read the output of that worker.*\n$",
         output,
     ), output
     assert "Traceback" not in output

@@ -539,8 +539,8 @@ class TwoSidedModel(keras.Model):
             *batch: images of A and B, and labels for `Classifying` methods.
 
         Returns:
-            The losses by name, and an operation that asserts that losses and
-            gradients are finite.
+            The losses by name, and an operation that asserts that losses,
+            gradients and the updated weights are finite.
         """
         sides = _SIDES_OF[update]
         # The variables that have a gradient, for each side.
@@ -565,7 +565,7 @@ class TwoSidedModel(keras.Model):
             for side in sides:
                 checked = [tf.identity(g) for g in gradients[side]]
                 self.optimizers[side].apply(checked, trained[side])
-        return losses, check
+            return losses, self._check_updated(trained)
 
     def _losses_and_gradients(self, sides, a, b, *labels):
         """Returns the losses, and the gradients of each side.
@@ -615,12 +615,40 @@ class TwoSidedModel(keras.Model):
 
         Its message names the first loss or gradient that is not finite.
         """
-        if not losses:
-            return tf.no_op()
         values = dict(losses)
         for side, of_side in gradients.items():
             name = f"the gradient of the {side}s"
             values[name] = tf.linalg.global_norm(of_side)
+        return self._assert_finite(values)
+
+    def _check_updated(self, trained):
+        """Returns an operation that fails if a new weight is not finite.
+
+        The gradient can be finite and the update not, for example because the
+        learning rate is too high.
+
+        Args:
+            trained: dictionary of the variables that were updated, for each
+                side.
+        """
+        values = {
+            f"the norm of the weights of the {side}s": tf.linalg.global_norm(
+                [tf.convert_to_tensor(variable) for variable in variables]
+            )
+            for side, variables in trained.items()
+            if variables
+        }
+        return self._assert_finite(values)
+
+    def _assert_finite(self, values):
+        """Returns an operation that fails if a value is not finite.
+
+        Args:
+            values: dictionary of numbers, tensors of shape (). The keys are
+                the names for the error message.
+        """
+        if not values:
+            return tf.no_op()
         stacked = tf.stack(list(values.values()))
         bad = tf.logical_not(tf.math.is_finite(stacked))
         first = tf.argmax(tf.cast(bad, tf.int32))

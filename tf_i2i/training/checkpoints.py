@@ -1,5 +1,6 @@
 """The checkpoints of a run, of which the newest are kept."""
 
+import contextlib
 import json
 import os
 import re
@@ -15,6 +16,7 @@ from tf_i2i.training.packed import PACKED
 from tf_i2i.training.packed import unpack_translator
 from tf_i2i.training.weights_file import content_of
 from tf_i2i.training.weights_file import damage
+from tf_i2i.training.weights_file import find_not_finite
 from tf_i2i.training.weights_file import load_weights
 from tf_i2i.training.weights_file import size_of
 
@@ -58,6 +60,17 @@ class Checkpoints:
         paths = self.paths()
         return _step(paths[-1]) if paths else None
 
+    def undamaged_step(self):
+        """Returns the step of the newest undamaged checkpoint, or None.
+
+        The files are read and compared with their checksums.
+        """
+        for path in reversed(self.paths()):
+            with contextlib.suppress(UserError):
+                if damage(path) is None:
+                    return _step(path)
+        return None
+
     def save(self, model):
         """Writes a checkpoint, and removes the oldest ones beyond `keep`.
 
@@ -68,13 +81,19 @@ class Checkpoints:
             Path of the checkpoint.
 
         Raises:
-            UserError: the checkpoint cannot be written. The older checkpoints
-                are not changed.
+            UserError: the checkpoint cannot be written, or the model has
+                weights that are not finite. The older checkpoints are not
+                changed.
         """
         path = self.folder / f"step-{int(model.step.numpy()):09d}.weights.h5"
         return self._write(model, path)
 
     def _write(self, model, path):
+        if found := find_not_finite(model):
+            raise UserError(
+                "`model` must have finite weights to be saved. "
+                f"Received: {found}. {self.saved_so_far()}"
+            )
         beside = self.folder / _UNFINISHED
         parts = content_of(model)
         try:
@@ -159,7 +178,12 @@ class Checkpoints:
 
     def saved_so_far(self):
         """Returns a text on what is saved and how to continue the run."""
-        step = self.last_step()
+        step = self.undamaged_step()
+        if step is None and self.paths():
+            return (
+                "The checkpoints are damaged, too. Restore a copy of one, or "
+                "begin a new run with another --run_dir"
+            )
         if step is None:
             return (
                 "Nothing is saved yet; remove the cause, and the same command "

@@ -178,9 +178,9 @@ class Workers:
             if self.count == 1:
                 raise
             raise UserError(
-                f"{self._lost(str(error))} stopped answering. The checkpoints "
-                "are undamaged. Read the output of that worker, and start all "
-                "workers again with the same command"
+                f"{self._lost(str(error))} stopped answering. Read the output "
+                "of that worker, and start all workers again with the same "
+                "command. It continues from the last undamaged checkpoint"
             ) from error
 
     def _lost(self, text):

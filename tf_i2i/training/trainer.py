@@ -304,15 +304,17 @@ class Trainer:
 
         Args:
             text: message of TensorFlow's error. It names the step, and the
-                loss or gradient that is not finite.
+                loss, the gradient or the weights that are not finite.
         """
         found = re.search(rf"{NOT_FINITE}\W*(.+?)\W*step\W*(\d+)", text, re.S)
         name, step = found.groups() if found else ("a loss", self.state.step)
         advice = ""
-        if self.checkpoints.paths():
+        saved = self.checkpoints.undamaged_step()
+        if saved is not None:
             advice = (
-                "start a new run from the last checkpoint, which is undamaged, "
-                f"with --init_from={self.run_dir} --run_dir=NEW and a "
+                f"start a new run from the checkpoint of step {saved}, which "
+                "is undamaged, with"
+                f" --init_from={self.run_dir} --run_dir=NEW and a "
                 "lower learning rate, --gin_param='Adam.learning_rate = "
                 f"{self.learning_rates['translator'] / 3:.1g}', or "
             )

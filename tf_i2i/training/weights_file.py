@@ -103,12 +103,33 @@ def _damaged_array(path):
             for name, array in arrays.items()
             if array.dtype.kind == "f" and not np.isfinite(array[()]).all()
         ]
-    if not bad:
-        return None
+    return f"has {_count(bad, arrays)}" if bad else None
+
+
+def find_not_finite(model):
+    """Returns a text about weights that are not finite, or None.
+
+    Args:
+        model: `UnpairedTranslator` with its optimizers.
+    """
+    variables = _variables(model)
+    bad = [v.path for v in variables if not np.isfinite(v.numpy()).all()]
+    return _count(bad, variables) if bad else None
+
+
+def _count(bad, arrays):
     return (
-        f"has values that are not finite in {len(bad)} of {len(arrays)} "
-        f"arrays, the first of which is {printable(bad[0])}"
+        f"values that are not finite in {len(bad)} of {len(arrays)} arrays, "
+        f"the first of which is {printable(bad[0])}"
     )
+
+
+def _variables(model):
+    """Returns all variables that a checkpoint contains."""
+    variables = list(model.variables)
+    for optimizer in model.optimizers.values():
+        variables += optimizer.variables
+    return variables
 
 
 def load_weights(model, path):
@@ -139,8 +160,6 @@ def size_of(model):
     Args:
         model: `UnpairedTranslator` with its optimizers.
     """
-    variables = list(model.variables)
-    for optimizer in model.optimizers.values():
-        variables += optimizer.variables
+    variables = _variables(model)
     content = sum(variable.numpy().nbytes for variable in variables)
     return _SHARE * content + _HEADER_BYTES * len(variables)
