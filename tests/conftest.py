@@ -52,6 +52,7 @@ def refuses():
     """`with refuses("--input"):` expects a `UserError` about that argument.
 
     It yields pytest's `ExceptionInfo`. Without a name, any argument will do.
+    A setting may be named without what comes before its period.
     """
 
     @contextlib.contextmanager
@@ -59,7 +60,10 @@ def refuses():
         with pytest.raises(UserError) as caught:
             yield caught
         if arguments:
-            assert caught.value.argument in arguments, caught.value
+            named = str(caught.value.argument)
+            assert {named, named.rpartition(".")[2]} & {*arguments}, (
+                caught.value
+            )
 
     return refuses
 

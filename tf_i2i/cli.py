@@ -6,6 +6,7 @@ TensorFlow is imported in such a way that it prints nothing.
 import argparse
 import contextlib
 import importlib
+import io
 import os
 import re
 import sys
@@ -99,7 +100,7 @@ def run(main):
         main: function of the command, which takes a list of arguments.
     """
     # A text may have characters that the locale's encoding does not have.
-    if sys.stdout:
+    if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         main(sys.argv[1:])

@@ -140,6 +140,7 @@ def configure(run_dir, files=(), bindings=(), trust_config=False):
         if given("augmentation") is None:
             gin.parse_config("train.augmentation = @Augmentation()")
         _bind_adam(run_dir)
+        _check_references()
         gin.finalize()
     except UserError:
         raise
@@ -206,6 +207,32 @@ def _within_shipped(text, path):
             pattern = r"^(include ['\"])"
             return re.sub(pattern, rf"\g<1>{folder}/", text, flags=re.M)
     return text
+
+
+def _check_references():
+    """Raises an error for references to functions of gin itself.
+
+    gin has functions of these names, so that it accepts the references, but
+    they are not meant to be used in this way.
+
+    Raises:
+        UserError: a setting is such a reference. The message names it.
+    """
+    for name, value in given_settings().items():
+        if re.fullmatch(r"@(gin\.)?(constant|macro|singleton)(\(\))?", value):
+            raise UserError(
+                f"`{name}` must refer to one of {', '.join(REGISTERED)}. "
+                f"Received: {value}"
+            )
+    try:
+        # gin leaves this binding out of the text of all bindings.
+        value = gin.query_parameter("gin.macro.value")
+    except ValueError:
+        return
+    raise UserError(
+        "`gin.macro.value` must be bound under a name, as in NAME = VALUE. "
+        f"Received: gin.macro.value = {value!r}"
+    )
 
 
 def _bind_adam(run_dir):

@@ -1,7 +1,13 @@
 """An Adam optimizer that updates each variable by one operation."""
 
+import functools
+
 import keras
 import tensorflow as tf
+
+from tf_i2i.values import Decay
+from tf_i2i.values import Positive
+from tf_i2i.values import checked
 
 
 class Adam(keras.optimizers.Adam):
@@ -29,16 +35,22 @@ class Adam(keras.optimizers.Adam):
         )
 
 
-def adam(learning_rate, beta_1, beta_2, epsilon=1e-8):
+@functools.partial(checked, owner="Adam")
+def adam(
+    learning_rate: Positive,
+    beta_1: Decay,
+    beta_2: Decay,
+    epsilon: Positive = 1e-8,
+):
     """Returns a new Adam optimizer (Kingma and Ba 2015, arXiv:1412.6980).
 
     Args:
         learning_rate: learning rate, above 0.
         beta_1, beta_2: decay of the moving averages of the gradient and of
-            its square, from 0 to 1. The class attribute `adam` of each
-            method holds the values of the method's paper.
-        epsilon: small number that is added to the square root of the moving
-            average of the squared gradient.
+            its square, at least 0 and below 1. The class attribute `adam` of
+            each method holds the values of the method's paper.
+        epsilon: small number above 0 that is added to the square root of the
+            moving average of the squared gradient.
     """
     return Adam(learning_rate, beta_1, beta_2, epsilon)
 

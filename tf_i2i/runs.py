@@ -1,6 +1,7 @@
 """Opens runs for the commands, either for training or after training."""
 
 import dataclasses
+from numbers import Real
 from pathlib import Path
 
 from tf_i2i import configuration
@@ -269,11 +270,35 @@ def _build(config, strategy):
     """
     model = build_model(config, strategy)
     phases = config.phases(model)
+    is_list = isinstance(phases, list) and all(
+        isinstance(phase, Phase) for phase in phases
+    )
+    _check_result(is_list, "phases", "a list of `Phase`", phases)
     # The schedule is called once, so that gin counts its bindings as used.
     # Otherwise `configuration.check_unused` would raise an error for them.
-    config.schedule(0, phases[0])
+    factor = config.schedule(0, phases[0])
+    _check_result(isinstance(factor, Real), "schedule", "a number", factor)
     check_phases(phases, model, strategy.num_replicas_in_sync)
     return phases, model
+
+
+def _check_result(right, name, wanted, result):
+    """Raises an error if a function in the configuration returned nonsense.
+
+    Args:
+        right: whether the result has the right type.
+        name: name of the setting, without "train.".
+        wanted: words for the right type.
+        result: what the function returned.
+
+    Raises:
+        UserError: `right` is False.
+    """
+    if not right:
+        raise UserError(
+            f"`train.{name}` must be a function that returns {wanted}. "
+            f"Received: a function that returns {result!r}"
+        )
 
 
 def _data(config, model, consent, log):

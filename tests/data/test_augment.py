@@ -191,5 +191,5 @@ def test_switching_a_part_off_leaves_the_others_draws():
     ],
 )
 def test_values_out_of_range(arguments, name, refuses):
-    with refuses(name):
+    with refuses(f"Augmentation.{name}"):
         Augmentation(**arguments)

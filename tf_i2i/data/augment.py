@@ -8,11 +8,15 @@ run that was not stopped.
 import math
 from dataclasses import dataclass
 from dataclasses import replace
+from typing import Annotated
 
 import numpy as np
 
 from tf_i2i.errors import UserError
 from tf_i2i.images import to_float
+from tf_i2i.values import Range
+from tf_i2i.values import Share
+from tf_i2i.values import check_values
 
 # Three matrices that act on RGB colours. `_GREY` projects a colour on the grey
 # axis. `_CHROMA` returns the remaining part of the colour. `_QUARTER_TURN`
@@ -56,29 +60,23 @@ class Augmentation:
         UserError: a value is outside its range.
     """
 
-    crop: tuple | None = (0.8, 1.0)
+    crop: tuple[float, ...] | None = (0.8, 1.0)
     flip: bool = True
-    contrast: float = 0.2
-    hue: float = 0.05
-    brightness: float = 0.1
-    saturation: float = 0.2
+    contrast: Share = 0.2
+    hue: Annotated[float, Range(0, 0.5)] = 0.05
+    brightness: Share = 0.1
+    saturation: Share = 0.2
     invert: bool = False
     maps: bool = False
 
     def __post_init__(self):
-        low, high = self.crop or (1.0, 1.0)
-        if not 0 < low <= high <= 1:
+        check_values(type(self), vars(self), "Augmentation")
+        crop = self.crop or (1.0, 1.0)
+        if len(crop) != 2 or not 0 < crop[0] <= crop[1] <= 1:
             raise UserError(
-                "`crop` must be None or (low, high) with "
+                "`Augmentation.crop` must be None or (low, high) with "
                 f"0 < low <= high <= 1. Received: {self.crop}"
             )
-        for name in ("contrast", "hue", "brightness", "saturation"):
-            most = 0.5 if name == "hue" else 1
-            value = getattr(self, name)
-            if not 0 <= value <= most:
-                raise UserError(
-                    f"`{name}` must be in [0, {most}]. Received: {value}"
-                )
 
     def of_maps(self):
         """Returns the augmentation for label maps: only crops and flips."""

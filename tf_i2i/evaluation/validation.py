@@ -1,18 +1,23 @@
 """Scores a model on validation images during training."""
 
 import dataclasses
+from typing import Annotated
 
 import numpy as np
 
 from tf_i2i.errors import UserError
 from tf_i2i.evaluation.judge import FEWEST
 from tf_i2i.evaluation.judge import Judge
+from tf_i2i.evaluation.registry import find_measures
 from tf_i2i.evaluation.registry import find_recipe
 from tf_i2i.evaluation.registry import lower_is_better
 from tf_i2i.evaluation.translations import Translations
 from tf_i2i.features import load_features
 from tf_i2i.features.cache import cached_embeddings
 from tf_i2i.metrics.checks import verdict
+from tf_i2i.values import Positive
+from tf_i2i.values import Range
+from tf_i2i.values import check_values
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,19 +38,21 @@ class Evaluation:
         UserError: a value is not allowed.
     """
 
-    kimg: float = 5.0
+    kimg: Positive = 5.0
     recipe: str = "quick"
     features: str = "random-conv"
     best: str = "score"
-    count: int = 200
+    count: Annotated[int, Range(FEWEST)] = 200
 
     def __post_init__(self):
-        find_recipe(self.recipe, "Evaluation.recipe")
-        if self.kimg <= 0 or self.count < FEWEST:
+        check_values(type(self), vars(self), "Evaluation")
+        recipe = find_recipe(self.recipe, "Evaluation.recipe")
+        outputs = [o for m in find_measures(recipe) for o in m.outputs]
+        if not any(output.matches(self.best) for output in outputs):
+            names = ", ".join(output.name for output in outputs)
             raise UserError(
-                "`Evaluation.kimg` must be above 0 and `Evaluation.count` at "
-                f"least {FEWEST}. Received: kimg={self.kimg}, "
-                f"count={self.count}"
+                f"`Evaluation.best` must be one of {names}. "
+                f"Received: {self.best!r}"
             )
 
 

@@ -2,9 +2,15 @@
 
 from tf_i2i.errors import UserError
 from tf_i2i.features import load_features
+from tf_i2i.values import checked
 
 
-def perceptual(name="hed-vgg16", content=None, style=None):
+@checked
+def perceptual(
+    name: str = "hed-vgg16",
+    content: tuple[str, ...] | None = None,
+    style: tuple[str, ...] | None = None,
+):
     """Loads a network whose feature maps a perceptual loss compares.
 
     Johnson et al. 2016 (arXiv:1603.08155) use relu3_3 of VGG-16 for content and

@@ -12,9 +12,16 @@ from tf_i2i.consent import TRUSTED
 from tf_i2i.errors import UserError
 from tf_i2i.features import load_features
 from tf_i2i.features.base import LEVELS
+from tf_i2i.values import Count
+from tf_i2i.values import checked
 
 
-def teacher(name="face", input_size=None, value_range=LEVELS):
+@checked
+def teacher(
+    name: str = "face",
+    input_size: Count | None = None,
+    value_range: tuple[float, ...] = LEVELS,
+):
     """Loads a network whose vectors a translator learns to preserve.
 
     Args:

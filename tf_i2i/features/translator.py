@@ -5,9 +5,11 @@ from pathlib import Path
 from tf_i2i import consent
 from tf_i2i.errors import UserError
 from tf_i2i.paths import user_path
+from tf_i2i.values import checked
 
 
-def exported(folder=None):
+@checked
+def exported(folder: str | None = None):
     """Loads a SavedModel that `python -m tf_i2i.export` wrote.
 
     Args:

@@ -12,6 +12,8 @@ A is the paper's domain X, which has more information (photos), and B is its
 domain Y (label maps, drawings). The auxiliary variable z contains the
 information that images of A have and images of B lack. Therefore only the
 direction from B to A takes a style. The style is z. A value of z is sampled
+from collections.abc import Callable
+
 from N(0, I), encoded by E from an image of A, or interpolated between two
 other values.
 
@@ -42,6 +44,7 @@ What the paper leaves open, or what differs here:
 """
 
 import functools
+from collections.abc import Callable
 
 import tensorflow as tf
 
@@ -61,6 +64,11 @@ from tf_i2i.networks.patch import PatchCritic
 from tf_i2i.networks.pool import ImagePool
 from tf_i2i.networks.resnet import STRIDE
 from tf_i2i.networks.resnet import ResnetGenerator
+from tf_i2i.values import Count
+from tf_i2i.values import CountOrZero
+from tf_i2i.values import Positive
+from tf_i2i.values import Seed
+from tf_i2i.values import Weight
 
 
 class AsymGAN(Styled, UnpairedTranslator):
@@ -153,31 +161,31 @@ class AsymGAN(Styled, UnpairedTranslator):
 
     def __init__(
         self,
-        image_size=128,
-        residual_blocks=None,
-        width=1.0,
-        outer_norm=True,
-        unshuffle=1,
-        style_path="map",
-        style_channels=8,
-        style_halvings=3,
-        style_width=None,
-        critic_layers=3,
-        critic_width=None,
-        code_gan_weight=1.0,
-        cycle_a_weight=10.0,
-        cycle_b_weight=10.0,
-        cycle_z_weight=10.0,
-        remade_gan_weight=0.0,
-        styled_gan_weight=0.0,
-        content_weight=0.0,
-        style_weight=0.0,
-        variation_weight=0.0,
-        features=None,
-        pool_size=50,
-        average_kimg=10.0,
-        seed=0,
-        name="asymgan",
+        image_size: Count = 128,
+        residual_blocks: Count | None = None,
+        width: Positive = 1.0,
+        outer_norm: bool = True,
+        unshuffle: Count = 1,
+        style_path: str = "map",
+        style_channels: Count = 8,
+        style_halvings: CountOrZero = 3,
+        style_width: Positive | None = None,
+        critic_layers: Count = 3,
+        critic_width: Positive | None = None,
+        code_gan_weight: Weight = 1.0,
+        cycle_a_weight: Weight = 10.0,
+        cycle_b_weight: Weight = 10.0,
+        cycle_z_weight: Weight = 10.0,
+        remade_gan_weight: Weight = 0.0,
+        styled_gan_weight: Weight = 0.0,
+        content_weight: Weight = 0.0,
+        style_weight: Weight = 0.0,
+        variation_weight: Weight = 0.0,
+        features: Callable | None = None,
+        pool_size: CountOrZero = 50,
+        average_kimg: Weight = 10.0,
+        seed: Seed = 0,
+        name: str = "asymgan",
     ):
         super().__init__(image_size, average_kimg, seed, name)
         self.check_size(max(STRIDE, 2**style_halvings), unshuffle)

@@ -16,6 +16,7 @@ from tf_i2i.layers.shuffle import check_block
 from tf_i2i.methods.capabilities import Reconstructing
 from tf_i2i.methods.capabilities import style_shape
 from tf_i2i.methods.training_step import TwoSidedModel
+from tf_i2i.values import checked
 
 
 class UnpairedTranslator(TwoSidedModel):
@@ -49,6 +50,11 @@ class UnpairedTranslator(TwoSidedModel):
         seed: seed of all random numbers in training steps.
         name: name of the Keras model.
     """
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if "__init__" in vars(cls):
+            setattr(cls, "__init__", checked(cls.__init__))  # noqa: B010
 
     translators: tuple[str, ...] = ()
     critics: tuple[str, ...] = ()

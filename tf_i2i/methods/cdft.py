@@ -54,6 +54,10 @@ from tf_i2i.methods.capabilities import Embedding
 from tf_i2i.methods.capabilities import Reconstructing
 from tf_i2i.methods.capabilities import Staged
 from tf_i2i.networks import cdft as networks
+from tf_i2i.values import Count
+from tf_i2i.values import Positive
+from tf_i2i.values import Seed
+from tf_i2i.values import Weight
 
 TAPS = ("conv3_1", "conv4_1", "conv5_1")
 
@@ -118,25 +122,25 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
 
     def __init__(
         self,
-        image_size=224,
-        backbone="keras:VGG19",
-        taps=TAPS,
-        width=1.0,
-        style_width=None,
-        inverter_channels=None,
-        critic_width=None,
-        cycle_weight=100.0,
-        identity_weight=100.0,
-        adversarial_weight=1.0,
-        penalty_weight=10.0,
-        critic_steps=4,
-        image_weight=10.0,
-        perceptual_weight=1.0,
-        inversion_weight=0.05,
-        perceptual_taps=None,
-        average_kimg=10.0,
-        seed=0,
-        name="cdft",
+        image_size: Count = 224,
+        backbone: str = "keras:VGG19",
+        taps: tuple[str, ...] = TAPS,
+        width: Positive = 1.0,
+        style_width: Positive | None = None,
+        inverter_channels: Count | None = None,
+        critic_width: Positive | None = None,
+        cycle_weight: Weight = 100.0,
+        identity_weight: Weight = 100.0,
+        adversarial_weight: Weight = 1.0,
+        penalty_weight: Weight = 10.0,
+        critic_steps: Count = 4,
+        image_weight: Weight = 10.0,
+        perceptual_weight: Weight = 1.0,
+        inversion_weight: Weight = 0.05,
+        perceptual_taps: tuple[str, ...] | None = None,
+        average_kimg: Weight = 10.0,
+        seed: Seed = 0,
+        name: str = "cdft",
     ):
         super().__init__(image_size, average_kimg, seed, name)
         self.taps = tuple(taps)

@@ -31,6 +31,11 @@ from tf_i2i.networks.patch import PatchCritic
 from tf_i2i.networks.pool import ImagePool
 from tf_i2i.networks.resnet import STRIDE
 from tf_i2i.networks.resnet import ResnetGenerator
+from tf_i2i.values import Count
+from tf_i2i.values import CountOrZero
+from tf_i2i.values import Positive
+from tf_i2i.values import Seed
+from tf_i2i.values import Weight
 
 
 class CycleGAN(UnpairedTranslator):
@@ -88,19 +93,19 @@ class CycleGAN(UnpairedTranslator):
 
     def __init__(
         self,
-        image_size=256,
-        residual_blocks=None,
-        width=1.0,
-        outer_norm=True,
-        unshuffle=1,
-        critic_layers=3,
-        critic_width=None,
-        cycle_weight=10.0,
-        identity_weight=5.0,
-        pool_size=50,
-        average_kimg=10.0,
-        seed=0,
-        name="cyclegan",
+        image_size: Count = 256,
+        residual_blocks: Count | None = None,
+        width: Positive = 1.0,
+        outer_norm: bool = True,
+        unshuffle: Count = 1,
+        critic_layers: Count = 3,
+        critic_width: Positive | None = None,
+        cycle_weight: Weight = 10.0,
+        identity_weight: Weight = 5.0,
+        pool_size: CountOrZero = 50,
+        average_kimg: Weight = 10.0,
+        seed: Seed = 0,
+        name: str = "cyclegan",
     ):
         super().__init__(image_size, average_kimg, seed, name)
         self.check_size(STRIDE, unshuffle)

@@ -24,6 +24,8 @@ What the paper leaves open, or what differs here:
   no such averages.
 """
 
+from collections.abc import Callable
+
 import tensorflow as tf
 
 from tf_i2i import losses
@@ -40,6 +42,10 @@ from tf_i2i.networks.lifted import Lifted
 from tf_i2i.networks.xgan import STRIDE
 from tf_i2i.networks.xgan import XganCritic
 from tf_i2i.networks.xgan import XganDecoder
+from tf_i2i.values import Count
+from tf_i2i.values import Positive
+from tf_i2i.values import Seed
+from tf_i2i.values import Weight
 
 # The classes of D, in the order of its logits.
 KINDS = ("ab", "bb", "real")
@@ -83,17 +89,17 @@ class DTN(Embedding, Reconstructing, UnpairedTranslator):
 
     def __init__(
         self,
-        image_size=64,
-        encoder=None,
-        width=1.0,
-        constancy_weight=100.0,
-        identity_weight=1.0,
-        variation_weight=0.05,
-        gan_weight=1.0,
-        finetune=False,
-        average_kimg=10.0,
-        seed=0,
-        name="dtn",
+        image_size: Count = 64,
+        encoder: Callable | None = None,
+        width: Positive = 1.0,
+        constancy_weight: Weight = 100.0,
+        identity_weight: Weight = 1.0,
+        variation_weight: Weight = 0.05,
+        gan_weight: Weight = 1.0,
+        finetune: bool = False,
+        average_kimg: Weight = 10.0,
+        seed: Seed = 0,
+        name: str = "dtn",
     ):
         super().__init__(image_size, average_kimg, seed, name)
         self.check_size(STRIDE)

@@ -9,6 +9,7 @@ to every method whose training step translates images.
 
 import dataclasses
 from collections.abc import Callable
+from typing import Annotated
 
 import keras
 import tensorflow as tf
@@ -18,6 +19,9 @@ from tf_i2i.domains import DIRECTIONS
 from tf_i2i.domains import ends
 from tf_i2i.errors import UserError
 from tf_i2i.features.teacher import check_differentiable
+from tf_i2i.values import OneOf
+from tf_i2i.values import Positive
+from tf_i2i.values import check_values
 
 # What is compared with the source image: the tensor of that name, which ends
 # with its domain, and whether this is the domain of the source.
@@ -52,9 +56,9 @@ class Likeness:
     """
 
     network: Callable | None = None
-    weight: float = 1.0
-    between: str = "translation"
-    directions: tuple | None = None
+    weight: Positive = 1.0
+    between: Annotated[str, OneOf(tuple(_COMPARED))] = "translation"
+    directions: tuple[str, ...] | None = None
 
     def __post_init__(self):
         if not callable(self.network):
@@ -63,16 +67,7 @@ class Likeness:
                 "for example Likeness.network = @teacher with teacher.name = "
                 f"'savedmodel:FOLDER'. Received: {self.network!r}"
             )
-        if not self.weight > 0:
-            raise UserError(
-                "`Likeness.weight` must be above 0. Without "
-                f"`train.likeness`, there is no loss. Received: {self.weight!r}"
-            )
-        if self.between not in _COMPARED:
-            raise UserError(
-                f"`Likeness.between` must be one of {', '.join(_COMPARED)}. "
-                f"Received: {self.between!r}"
-            )
+        check_values(type(self), vars(self), "Likeness")
         if self.directions is not None and (
             not self.directions or not {*self.directions} <= {*DIRECTIONS}
         ):

@@ -12,6 +12,8 @@ critics are needed. The teacher translates the same augmented images as the
 student.
 """
 
+from collections.abc import Callable
+
 import tensorflow as tf
 
 from tf_i2i import losses
@@ -21,6 +23,10 @@ from tf_i2i.errors import UserError
 from tf_i2i.methods.base import UnpairedTranslator
 from tf_i2i.networks.mobile import STRIDE
 from tf_i2i.networks.mobile import MobileGenerator
+from tf_i2i.values import Count
+from tf_i2i.values import Positive
+from tf_i2i.values import Seed
+from tf_i2i.values import Weight
 
 
 class Student(UnpairedTranslator):
@@ -58,15 +64,15 @@ class Student(UnpairedTranslator):
 
     def __init__(
         self,
-        image_size=128,
-        teacher=None,
-        ways=("a_to_b",),
-        width=1.0,
-        blocks=4,
-        unshuffle=1,
-        average_kimg=10.0,
-        seed=0,
-        name="student",
+        image_size: Count = 128,
+        teacher: Callable | None = None,
+        ways: tuple[str, ...] = ("a_to_b",),
+        width: Positive = 1.0,
+        blocks: Count = 4,
+        unshuffle: Count = 1,
+        average_kimg: Weight = 10.0,
+        seed: Seed = 0,
+        name: str = "student",
     ):
         super().__init__(image_size, average_kimg, seed, name)
         self.check_size(STRIDE, unshuffle)

@@ -8,6 +8,7 @@ are finite, averages the translators' weights and samples all random numbers.
 
 import contextlib
 import itertools
+import re
 import zlib
 
 import keras
@@ -21,9 +22,19 @@ from tf_i2i.methods.capabilities import check_parts
 from tf_i2i.methods.capabilities import stages
 from tf_i2i.methods.likeness import LikenessLoss
 from tf_i2i.optimizers import adam
+from tf_i2i.values import Count
+from tf_i2i.values import Seed
+from tf_i2i.values import Weight
+from tf_i2i.values import checked
 
 # The beginning of the error message about a value that is not finite.
 NOT_FINITE = "not finite:"
+# Texts in errors of Keras and TensorFlow about images that are smaller than a
+# network's kernels or their padding.
+_TOO_SMALL = re.compile(
+    "output size would be zero or negative|"
+    "paddings must be (no|less) (greater )?than"
+)
 SIDES = ("translator", "critic")
 # The sides that each kind of update trains.
 _SIDES_OF = {
@@ -48,7 +59,14 @@ class TwoSidedModel(keras.Model):
     # The `LikenessLoss`, if `compile` was given a `Likeness`.
     likeness: LikenessLoss | None = None
 
-    def __init__(self, image_size, average_kimg=10.0, seed=0, name=None):
+    @checked
+    def __init__(
+        self,
+        image_size: Count,
+        average_kimg: Weight = 10.0,
+        seed: Seed = 0,
+        name: str | None = None,
+    ):
         super().__init__(name=name)
         self.image_size = image_size
         self.average_kimg = average_kimg
@@ -107,9 +125,19 @@ class TwoSidedModel(keras.Model):
         for size in self.sizes:
             self.size = size
             blank = tf.zeros((2, self.size, self.size, 3))
-            tensors = self.forward(
-                blank, blank, False, *self.blank_labels(len(blank))
-            )
+            try:
+                tensors = self.forward(
+                    blank, blank, False, *self.blank_labels(len(blank))
+                )
+            except (ValueError, tf.errors.InvalidArgumentError) as error:
+                if not _TOO_SMALL.search(str(error)):
+                    raise
+                raise UserError(
+                    f"`{type(self).__name__}.image_size` must be larger, or "
+                    "the networks must have fewer layers of stride 2, because "
+                    "a feature map becomes too small. "
+                    f"Received: images of {size} pixels"
+                ) from error
         return tensors
 
     def _all_losses(self, tensors):
@@ -259,9 +287,9 @@ class TwoSidedModel(keras.Model):
                 that is added to those of the method; None for no such loss.
 
         Raises:
-            UserError: an augmentation is unknown, the inputs of the method's
-                critics are not images, or the method does not compute the
-                images that `likeness` compares.
+            UserError: an augmentation or an optimizer is unknown, the inputs
+                of the method's critics are not images, or the method does not
+                compute the images that `likeness` compares.
         """
         self.likeness = likeness and LikenessLoss(likeness, self)
         self.critic_augmentation = augment.check_kinds(critic_augmentation)
@@ -272,7 +300,7 @@ class TwoSidedModel(keras.Model):
                 f"Received: {self.critic_augmentation}"
             )
         translator_optimizer, critic_optimizer = (
-            keras.optimizers.get(given or adam(**self.adam_values()))
+            _optimizer(given or adam(**self.adam_values()))
             for given in (translator_optimizer, critic_optimizer)
         )
         super().compile(optimizer=translator_optimizer, jit_compile=jit_compile)
@@ -679,3 +707,14 @@ def _count_batches(updates):
 def _named_seed(seed, name):
     """Returns an integer below 2**63 that depends on a seed and a name."""
     return (seed % 2**31) << 32 | zlib.crc32(name.encode())
+
+
+def _optimizer(given):
+    """Returns a Keras optimizer, given itself or its name."""
+    try:
+        return keras.optimizers.get(given)
+    except ValueError as error:
+        raise UserError(
+            "`translator_optimizer` and `critic_optimizer` must be Keras "
+            f"optimizers or their names. Received: {given!r}"
+        ) from error

@@ -59,6 +59,10 @@ from tf_i2i.networks.progressive import ProgressiveEncoder
 from tf_i2i.networks.progressive import ProgressiveGenerator
 from tf_i2i.networks.progressive import StyleEncoder
 from tf_i2i.networks.progressive import blend
+from tf_i2i.values import Count
+from tf_i2i.values import Positive
+from tf_i2i.values import Seed
+from tf_i2i.values import Weight
 
 # The values are indices of domains, 0 for A and 1 for B. A route uses the
 # scales and offsets of this domain. In the encoder it is the domain of the
@@ -129,27 +133,27 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
 
     def __init__(
         self,
-        image_size=64,
-        start_size=None,
-        width=1.0,
-        unshuffle=1,
-        gan_weight=1.0,
-        cycle_weight=1.0,
-        semantic_weight=0.1,
-        same_gan=True,
-        skips=True,
-        style_size=None,
-        style_weight=0.1,
-        dragan_weight=0.25,
-        dragan_noise="uniform",
-        renorm_boundaries=(0.27, 0.53, 0.8),
-        output_norm=True,
-        pixel_norm=True,
-        convs_at_8=1,
-        kernel_stddev=None,
-        average_kimg=10.0,
-        seed=0,
-        name="twingan",
+        image_size: Count = 64,
+        start_size: Count | None = None,
+        width: Positive = 1.0,
+        unshuffle: Count = 1,
+        gan_weight: Weight = 1.0,
+        cycle_weight: Weight = 1.0,
+        semantic_weight: Weight = 0.1,
+        same_gan: bool = True,
+        skips: bool = True,
+        style_size: Count | None = None,
+        style_weight: Weight = 0.1,
+        dragan_weight: Weight = 0.25,
+        dragan_noise: str = "uniform",
+        renorm_boundaries: tuple[Weight, ...] = (0.27, 0.53, 0.8),
+        output_norm: bool = True,
+        pixel_norm: bool = True,
+        convs_at_8: Count = 1,
+        kernel_stddev: Positive | None = None,
+        average_kimg: Weight = 10.0,
+        seed: Seed = 0,
+        name: str = "twingan",
     ):
         super().__init__(image_size, average_kimg, seed, name)
         self.start_size = start_size or image_size

@@ -28,6 +28,8 @@ What the paper leaves open, or what differs here:
   no such averages.
 """
 
+from typing import Annotated
+
 import tensorflow as tf
 
 from tf_i2i import losses
@@ -42,6 +44,12 @@ from tf_i2i.networks.unit import UnitCritic
 from tf_i2i.networks.unit import UnitEncoder
 from tf_i2i.networks.unit import UnitGenerator
 from tf_i2i.networks.unit import residual_blocks
+from tf_i2i.values import Count
+from tf_i2i.values import CountOrZero
+from tf_i2i.values import Positive
+from tf_i2i.values import Range
+from tf_i2i.values import Seed
+from tf_i2i.values import Weight
 
 
 class UNIT(Embedding, Prior, Reconstructing, UnpairedTranslator):
@@ -101,24 +109,24 @@ class UNIT(Embedding, Prior, Reconstructing, UnpairedTranslator):
 
     def __init__(
         self,
-        image_size=256,
-        width=1.0,
-        shared_blocks=1,
-        critic_layers=5,
-        critic_width=None,
-        halvings=3,
-        unshuffle=1,
-        block_channels=512,
-        block_kernel=3,
-        gan_weight=10.0,
-        kl_weight=0.1,
-        likelihood_weight=100.0,
-        cycle_kl_weight=0.1,
-        cycle_weight=100.0,
-        sample=False,
-        average_kimg=10.0,
-        seed=0,
-        name="unit",
+        image_size: Count = 256,
+        width: Positive = 1.0,
+        shared_blocks: CountOrZero = 1,
+        critic_layers: Count = 5,
+        critic_width: Positive | None = None,
+        halvings: Annotated[int, Range(1, 3)] = 3,
+        unshuffle: Count = 1,
+        block_channels: Count = 512,
+        block_kernel: Count = 3,
+        gan_weight: Weight = 10.0,
+        kl_weight: Weight = 0.1,
+        likelihood_weight: Weight = 100.0,
+        cycle_kl_weight: Weight = 0.1,
+        cycle_weight: Weight = 100.0,
+        sample: bool = False,
+        average_kimg: Weight = 10.0,
+        seed: Seed = 0,
+        name: str = "unit",
     ):
         super().__init__(image_size, average_kimg, seed, name)
         self.halvings = halvings

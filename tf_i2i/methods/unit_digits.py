@@ -44,6 +44,10 @@ from tf_i2i.methods.capabilities import Reconstructing
 from tf_i2i.networks.digits import DigitCritic
 from tf_i2i.networks.digits import DigitEncoder
 from tf_i2i.networks.digits import DigitGenerator
+from tf_i2i.values import Count
+from tf_i2i.values import Positive
+from tf_i2i.values import Seed
+from tf_i2i.values import Weight
 
 # The names of the augmentations of the critics' input images. Keys are
 # prefixes of the images' names, and values are the names for A and for B.
@@ -101,22 +105,22 @@ class UNITAdaptation(
 
     def __init__(
         self,
-        image_size=28,
-        width=1.0,
-        critic_width=1.0,
-        classes=10,
-        coordinates=False,
-        gan_weight=1.0,
-        kl_weight=1e-4,
-        likelihood_weight=1e-3,
-        class_weight=10.0,
-        feature_weight=1e-4,
-        weight_decay=5e-4,
-        same_gan=False,
-        same_start=True,
-        average_kimg=10.0,
-        seed=0,
-        name="unit_adaptation",
+        image_size: Count = 28,
+        width: Positive = 1.0,
+        critic_width: Positive = 1.0,
+        classes: Count = 10,
+        coordinates: bool = False,
+        gan_weight: Weight = 1.0,
+        kl_weight: Weight = 1e-4,
+        likelihood_weight: Weight = 1e-3,
+        class_weight: Weight = 10.0,
+        feature_weight: Weight = 1e-4,
+        weight_decay: Weight = 5e-4,
+        same_gan: bool = False,
+        same_start: bool = True,
+        average_kimg: Weight = 10.0,
+        seed: Seed = 0,
+        name: str = "unit_adaptation",
     ):
         super().__init__(image_size, average_kimg, seed, name)
         if classes < 2:

@@ -37,6 +37,8 @@ What the paper leaves open, or what differs here:
   no such averages.
 """
 
+from collections.abc import Callable
+
 import tensorflow as tf
 from keras import layers
 
@@ -58,6 +60,11 @@ from tf_i2i.networks.xgan import DomainClassifier
 from tf_i2i.networks.xgan import XganCritic
 from tf_i2i.networks.xgan import XganDecoder
 from tf_i2i.networks.xgan import XganEncoder
+from tf_i2i.values import Count
+from tf_i2i.values import CountOrZero
+from tf_i2i.values import Positive
+from tf_i2i.values import Seed
+from tf_i2i.values import Weight
 
 # If the domain classifier has at least this accuracy, `alarms` warns that the
 # domains do not overlap in the embedding.
@@ -117,24 +124,24 @@ class XGAN(Embedding, Reconstructing, UnpairedTranslator):
 
     def __init__(
         self,
-        image_size=64,
-        width=1.0,
-        critic_width=None,
-        shared_blocks=2,
-        reconstruction="squares",
-        reconstruction_weight=1.0,
-        dann_weight=1.0,
-        semantic_weight=1.0,
-        gan_weight=1.0,
-        gan_directions=("a_to_b",),
-        variation_weight=0.0,
-        teacher=None,
-        teacher_weight=0.75,
-        teacher_domain="a",
-        teacher_centred=False,
-        average_kimg=10.0,
-        seed=0,
-        name="xgan",
+        image_size: Count = 64,
+        width: Positive = 1.0,
+        critic_width: Positive | None = None,
+        shared_blocks: CountOrZero = 2,
+        reconstruction: str = "squares",
+        reconstruction_weight: Weight = 1.0,
+        dann_weight: Weight = 1.0,
+        semantic_weight: Weight = 1.0,
+        gan_weight: Weight = 1.0,
+        gan_directions: tuple[str, ...] = ("a_to_b",),
+        variation_weight: Weight = 0.0,
+        teacher: Callable | None = None,
+        teacher_weight: Weight = 0.75,
+        teacher_domain: str = "a",
+        teacher_centred: bool = False,
+        average_kimg: Weight = 10.0,
+        seed: Seed = 0,
+        name: str = "xgan",
     ):
         super().__init__(image_size, average_kimg, seed, name)
         self.check_size(STRIDE)

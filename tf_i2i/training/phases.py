@@ -8,6 +8,10 @@ import dataclasses
 
 from tf_i2i.errors import UserError
 from tf_i2i.methods.capabilities import Staged
+from tf_i2i.values import Count
+from tf_i2i.values import CountOrZero
+from tf_i2i.values import Decay
+from tf_i2i.values import checked
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,7 +90,8 @@ class Phase:
         return placed
 
 
-def single_phase(model, batch_size=8, images=300_000):
+@checked
+def single_phase(model, batch_size: Count = 8, images: CountOrZero = 300_000):
     """Returns one phase at the model's full image size.
 
     Args:
@@ -104,13 +109,14 @@ def single_phase(model, batch_size=8, images=300_000):
     return Phase.sequence([Phase(f"{size}px", size, batch_size, images)])
 
 
+@checked
 def growing_phases(
     model,
-    images=300_000,
-    fade_images=None,
-    last_images=None,
-    batch_size=8,
-    batch_sizes=None,
+    images: CountOrZero = 300_000,
+    fade_images: CountOrZero | None = None,
+    last_images: CountOrZero | None = None,
+    batch_size: Count = 8,
+    batch_sizes: dict[Count, Count] | None = None,
 ):
     """Returns the phases of progressive growing.
 
@@ -152,13 +158,14 @@ def growing_phases(
     return Phase.sequence(phases)
 
 
+@checked
 def cascade_phases(
     model,
-    statistics_images=5000,
-    inversion_images=300_000,
-    inversion_batch_size=25,
-    images=300_000,
-    batch_size=40,
+    statistics_images: CountOrZero = 5000,
+    inversion_images: CountOrZero = 300_000,
+    inversion_batch_size: Count = 25,
+    images: CountOrZero = 300_000,
+    batch_size: Count = 40,
 ):
     """Returns the phases of CDFT, one for each of the model's stages.
 
@@ -215,7 +222,8 @@ def constant(images_shown, phase):
     return 1.0
 
 
-def constant_then_linear(images_shown, phase, constant_share=0.5):
+@checked
+def constant_then_linear(images_shown, phase, constant_share: Decay = 0.5):
     """Returns a factor on learning rates that is 1, then decreases linearly.
 
     The factor is 0 at the end of the phase.

@@ -2,13 +2,13 @@
 
 import dataclasses
 from collections.abc import Callable
+from typing import Annotated
 
 from tf_i2i.data.augment import Augmentation
 from tf_i2i.data.reading import FITS
 from tf_i2i.data.unpaired import default_load_size
 from tf_i2i.domains import DOMAINS
 from tf_i2i.domains import check_names
-from tf_i2i.errors import UserError
 from tf_i2i.evaluation.validation import Evaluation
 from tf_i2i.methods import TwinGAN
 from tf_i2i.methods.likeness import Likeness
@@ -17,6 +17,12 @@ from tf_i2i.training.devices import PRECISIONS
 from tf_i2i.training.devices import STRATEGIES
 from tf_i2i.training.phases import constant
 from tf_i2i.training.phases import single_phase
+from tf_i2i.values import Count
+from tf_i2i.values import OneOf
+from tf_i2i.values import Positive
+from tf_i2i.values import Seed
+from tf_i2i.values import Share
+from tf_i2i.values import check_values
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,50 +93,36 @@ class RunConfig:
 
     model: Callable = TwinGAN
     phases: Callable = single_phase
-    image_size: int = 64
+    image_size: Count = 64
     data_a: str | None = None
     data_b: str | None = None
     labels_a: str | None = None
     labels_b: str | None = None
-    domains: tuple = DOMAINS
+    domains: tuple[str, ...] = DOMAINS
     face_margin: float | None = None
-    fit: str = "crop"
-    label_maps: tuple = ()
-    max_bad_fraction: float = 0.01
+    fit: Annotated[str, OneOf(FITS)] = "crop"
+    label_maps: tuple[Annotated[str, OneOf(DOMAINS)], ...] = ()
+    max_bad_fraction: Share = 0.01
     augmentation: Augmentation | None = None
     augmentation_b: Augmentation | None = None
     translator_optimizer: Callable = adam
     critic_optimizer: Callable = adam
     schedule: Callable = constant
-    steps: int | None = None
-    seed: int = 0
-    strategy: str = "auto"
-    precision: str = "auto"
+    steps: Count | None = None
+    seed: Seed = 0
+    strategy: Annotated[str, OneOf(STRATEGIES)] = "auto"
+    precision: Annotated[str, OneOf(PRECISIONS)] = "auto"
     jit_compile: bool = False
-    critic_augmentation: tuple = ()
+    critic_augmentation: tuple[str, ...] = ()
     likeness: Likeness | None = None
-    log_kimg: float = 0.5
-    sample_kimg: float = 5.0
-    save_kimg: float = 5.0
-    keep: int = 2
+    log_kimg: Positive = 0.5
+    sample_kimg: Positive = 5.0
+    save_kimg: Positive = 5.0
+    keep: Count = 2
     evaluation: Evaluation | None = None
 
     def __post_init__(self):
-        _check_choice("strategy", self.strategy, STRATEGIES)
-        _check_choice("precision", self.precision, PRECISIONS)
-        _check_choice("fit", self.fit, FITS)
-        _check_count("keep", self.keep)
-        if self.steps is not None:
-            _check_count("steps", self.steps)
-        for name in ("augmentation", "augmentation_b"):
-            _check_instance(name, getattr(self, name), Augmentation)
-        _check_instance("evaluation", self.evaluation, Evaluation)
-        _check_instance("likeness", self.likeness, Likeness)
-        if not {*self.label_maps} <= {*DOMAINS}:
-            raise UserError(
-                "`train.label_maps` must be a tuple of domains, such as "
-                f"('a',) or ('a', 'b'). Received: {self.label_maps!r}"
-            )
+        check_values(type(self), vars(self), "train")
         check_names(self.domains)
 
     @property
@@ -163,27 +155,3 @@ class RunConfig:
             domain: "a" or "b".
         """
         return default_load_size(self.image_size, self.augmentations[domain])
-
-
-def _check_choice(name, value, choices):
-    if value not in choices:
-        raise UserError(
-            f"`train.{name}` must be one of {', '.join(choices)}. "
-            f"Received: {value!r}"
-        )
-
-
-def _check_count(name, value):
-    if not isinstance(value, int) or value < 1:
-        raise UserError(
-            f"`train.{name}` must be a whole number, at least 1. "
-            f"Received: {value!r}"
-        )
-
-
-def _check_instance(name, value, kind):
-    if not isinstance(value, kind | None):
-        raise UserError(
-            f"`train.{name}` must be @{kind.__name__}(), with parentheses. "
-            f"Received: {value!r}"
-        )

@@ -7,6 +7,7 @@ from tf_i2i.consent import TRUSTED
 from tf_i2i.data.labels import class_numbers
 from tf_i2i.data.labels import folder_labels
 from tf_i2i.data.labels import read_labels
+from tf_i2i.data.labels import stem
 from tf_i2i.data.maps import colours_of
 from tf_i2i.data.reading import MAPS
 from tf_i2i.data.sources import source_for
@@ -48,9 +49,17 @@ class RunData:
         """
         for domain in DOMAINS:
             self.store(domain)
-        # The classes are read here, so that an error about missing labels is
-        # raised before the first step.
+        # Labels are read here, so that an error about them is raised before
+        # the first step, even if only `evaluate` uses them.
         self.class_numbers()
+        for domain, labels in self.label_tables().items():
+            column = next(iter(labels.values()))
+            if not column.keys() & set(map(stem, self.store(domain).names)):
+                raise UserError(
+                    f"`train.labels_{domain}` must have the file names of "
+                    f"images of {domain.upper()} in its first column. "
+                    f"Received: {next(iter(column), 'no row')}, ..."
+                )
 
     def read_removed(self):
         """Makes stores again if they were removed from the cache.
