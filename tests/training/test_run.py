@@ -289,7 +289,7 @@ def test_a_new_run_from_the_weights_of_another(folders, finished, tmp_path):
         ("train.fit = 'bogus'", "train.fit", "crop"),
         ("train.steps = '4'", "train.steps", "'4'"),
         ("train.augmentation = @Augmentation", "train.augmentation", "()"),
-        ("growing_phases.batch_size = 0", "train.phases", "batch_size=0"),
+        ("growing_phases.batch_size = 0", "batch_size", "Received: 0"),
         ("train.strategy = 'many'", "train.strategy", "auto, none, mirrored"),
         ("train.image_size = 12", "start_size", "image_size=12"),
         # Former names.

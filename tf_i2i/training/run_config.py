@@ -22,6 +22,7 @@ from tf_i2i.values import OneOf
 from tf_i2i.values import Positive
 from tf_i2i.values import Seed
 from tf_i2i.values import Share
+from tf_i2i.values import Weight
 from tf_i2i.values import check_values
 
 
@@ -99,7 +100,7 @@ class RunConfig:
     labels_a: str | None = None
     labels_b: str | None = None
     domains: tuple[str, ...] = DOMAINS
-    face_margin: float | None = None
+    face_margin: Weight | None = None
     fit: Annotated[str, OneOf(FITS)] = "crop"
     label_maps: tuple[Annotated[str, OneOf(DOMAINS)], ...] = ()
     max_bad_fraction: Share = 0.01
