@@ -6,7 +6,6 @@ TensorFlow is imported in such a way that it prints nothing.
 import argparse
 import contextlib
 import importlib
-import io
 import os
 import re
 import sys
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from tf_i2i import models
 from tf_i2i import paths
+from tf_i2i import streams
 from tf_i2i.consent import FLAG
 from tf_i2i.disk import reason
 from tf_i2i.errors import UserError
@@ -99,9 +99,7 @@ def run(main):
     Args:
         main: function of the command, which takes a list of arguments.
     """
-    # A text may have characters that the locale's encoding does not have.
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
+    finish = streams.protect()
     try:
         main(sys.argv[1:])
     except UserError as error:
@@ -110,15 +108,19 @@ def run(main):
         print("stopped", file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:
-        # The program that reads the output, such as head or less, has ended.
-        # What Python still writes to stdout when it exits is discarded.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # A stream that `protect` left unchanged has lost its reader.
+        return
     except OSError as error:
         if error.filename is None:
             raise
         _exit_with(
             f"`{error.filename}` must be a file or folder that can be used. "
             f"Received: {reason(error)}"
+        )
+    if fault := finish():
+        _exit_with(
+            "`stdout` must be a file that can be written. "
+            f"Received: {reason(fault)}"
         )
 
 

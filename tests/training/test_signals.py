@@ -30,6 +30,22 @@ def test_the_first_is_noted_and_the_second_passed_on(received):
     assert signal.getsignal(signal.SIGTERM) is own
 
 
+def test_a_closed_terminal_is_a_request_to_stop():
+    with StopSignals() as signals:
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert signals.received
+    assert signal.getsignal(signal.SIGHUP) == signal.SIG_DFL
+
+
+def test_ignored_signals_stay_ignored():
+    """As `nohup` arranges it."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with StopSignals() as signals:
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert not signals.received
+    assert signal.signal(signal.SIGHUP, before) == signal.SIG_IGN
+
+
 def test_handlers_are_restored_after_an_error(received):
     before = [signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT)]
     with pytest.raises(KeyError), StopSignals():

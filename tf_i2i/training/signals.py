@@ -1,9 +1,12 @@
-"""Handles SIGTERM and Ctrl-C as a request to stop after the current step."""
+"""Handles signals as a request to stop after the current step.
+
+The signals are SIGTERM, that of Ctrl-C, and that of a closed terminal.
+"""
 
 import signal
 import threading
 
-_NUMBERS = (signal.SIGTERM, signal.SIGINT)
+_NUMBERS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class StopSignals:
@@ -27,8 +30,9 @@ class StopSignals:
             return self
         for number in _NUMBERS:
             # If the handler is None, it was not set by Python and could not be
-            # restored. Therefore such a handler is not replaced.
-            if signal.getsignal(number) is not None:
+            # restored. `nohup` makes the process ignore a closed terminal.
+            # Therefore such handlers are not replaced.
+            if signal.getsignal(number) not in (None, signal.SIG_IGN):
                 self._before[number] = signal.signal(number, self._note)
         return self
 
