@@ -12,6 +12,11 @@ imported together with the first method or module that needs it.
 """
 
 import importlib
+import os
+
+# Keras reads this variable when it is imported. Without it, Keras would use the
+# backend that ~/.keras/keras.json names.
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 __version__ = "0.1.0"
 

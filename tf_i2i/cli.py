@@ -11,6 +11,7 @@ import re
 import sys
 from pathlib import Path
 
+from tf_i2i import backend
 from tf_i2i import models
 from tf_i2i import paths
 from tf_i2i import streams
@@ -257,12 +258,8 @@ def import_tensorflow(training=False):
         UserError: Keras is set to another backend, or TensorFlow is not
             installed.
     """
-    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
-    if backend != "tensorflow":
-        raise UserError(
-            "`KERAS_BACKEND` must be tensorflow or unset. "
-            f"Received: KERAS_BACKEND={backend}"
-        )
+    backend.check_backend()
+    backend.find_keras_home()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     if training:
@@ -279,6 +276,7 @@ def import_tensorflow(training=False):
         # TF_CONFIG is set, the workers must be connected before that.
         if "TF_CONFIG" not in os.environ:
             tensorflow.config.list_logical_devices()
+        backend.reset_keras()
     return tensorflow
 
 

@@ -24,6 +24,7 @@ from tf_i2i.data.items import encoded_item
 from tf_i2i.data.items import in_threads
 from tf_i2i.errors import UserError
 from tf_i2i.extras import optional
+from tf_i2i.paths import home
 
 PREFIX = "tfds:"
 _SPEC = re.compile(
@@ -97,6 +98,8 @@ class TfdsSource:
 
     def _find(self, dataset):
         folder = os.environ.get("TFDS_DATA_DIR")
+        if folder is None:
+            home("TFDS_DATA_DIR")  # Without it, TFDS has no folder.
         name = re.split("[/:]", dataset)[0]
         try:
             return self._tfds.builder(dataset, data_dir=folder)

@@ -171,7 +171,9 @@ def _build(name, path):
     import keras
 
     policy = keras.config.dtype_policy()
+    data_format = keras.config.image_data_format()
     keras.config.set_dtype_policy("float32")
+    keras.config.set_image_data_format("channels_last")
     try:
         with warnings.catch_warnings():
             # MobileNetV2 warns about the size of its ImageNet weights.
@@ -188,6 +190,7 @@ def _build(name, path):
         ) from error
     finally:
         keras.config.set_dtype_policy(policy)
+        keras.config.set_image_data_format(data_format)
     network.trainable = False
     return network
 

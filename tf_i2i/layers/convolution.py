@@ -28,7 +28,12 @@ class Conv2D(keras.layers.Conv2D):
     On accelerators, in TFLite and in ONNX the operation of Keras is used. A
     SavedModel contains the operations that are fastest on the machine that
     wrote it.
+
+    Images are `[N, H, W, C]`, even if Keras is configured otherwise.
     """
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **{"data_format": "channels_last"} | kwargs)
 
     def convolution_op(self, inputs, kernel):
         """Returns the convolution of `[N, H, W, C]`, without the bias."""

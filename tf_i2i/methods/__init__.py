@@ -4,6 +4,8 @@
 `methods.registry`. TensorFlow is not imported before the first look-up.
 """
 
+from tf_i2i.backend import check_backend
+
 
 def __getattr__(name):
     # Only names of classes begin with a capital letter. Names of modules and
@@ -18,6 +20,7 @@ def __dir__():
 
 
 def _public():
+    check_backend()
     from tf_i2i.methods.base import UnpairedTranslator
     from tf_i2i.methods.registry import methods
 

@@ -81,6 +81,7 @@ def _transposed(filters, kernel=4, output_padding=None, name=None):
         output_padding=output_padding,
         kernel_initializer=keras.initializers.VarianceScaling(2.0, "fan_in"),
         name=name,
+        data_format="channels_last",
     )
 
 
@@ -358,7 +359,7 @@ class InversionCritic(Network):
 
     def __init__(self, width=1.0, name=None):
         super().__init__(name)
-        self.pad = keras.layers.ZeroPadding2D(1)
+        self.pad = keras.layers.ZeroPadding2D(1, data_format="channels_last")
         self.convolutions = [
             Conv2D(
                 filters,

@@ -45,6 +45,7 @@ def _doubling(filters, padding="same"):
         use_bias=False,
         kernel_initializer=normal_kernels(),
         name="convolution",
+        data_format="channels_last",
     )
 
 

@@ -53,6 +53,7 @@ class _Separable(Network):
                 "same",
                 depthwise_initializer="he_normal",
                 **shared,
+                data_format="channels_last",
             ),
             name="depthwise",
         )

@@ -27,7 +27,7 @@ class PatchCritic(Network):
     def __init__(self, layers=3, width=1.0, name=None):
         super().__init__(name)
         channels = [widen(64 * min(2**i, 8), width) for i in range(layers + 1)]
-        self.pad = keras.layers.ZeroPadding2D(1)
+        self.pad = keras.layers.ZeroPadding2D(1, data_format="channels_last")
         self.convolutions = [
             Conv2D(
                 filters,

@@ -95,7 +95,9 @@ class ResnetGenerator(Network):
         make_block = make_block or plain
         self.blocks = [make_block(i, many, f"block_{i}") for i in range(blocks)]
         self.ups = [
-            keras.layers.Conv2DTranspose(n, 3, **half, name=f"up_{n}")
+            keras.layers.Conv2DTranspose(
+                n, 3, **half, name=f"up_{n}", data_format="channels_last"
+            )
             for n in (some, few)
         ]
         self.last = Conv2D(

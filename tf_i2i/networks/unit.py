@@ -132,6 +132,7 @@ class UnitGenerator(Network):
                 padding="same",
                 kernel_initializer=normal_kernels(width),
                 name=f"doubling_{filters}",
+                data_format="channels_last",
             )
             for filters in (256, 128, 64)[3 - halvings :]
         ]

@@ -51,7 +51,13 @@ def _halving(filters):
 
 def _doubling(filters):
     return keras.layers.Conv2DTranspose(
-        filters, _KERNEL, 2, "same", use_bias=False, name="convolution"
+        filters,
+        _KERNEL,
+        2,
+        "same",
+        use_bias=False,
+        name="convolution",
+        data_format="channels_last",
     )
 
 
@@ -158,6 +164,7 @@ class XganDecoder(Network):
                         image_size // STRIDE,
                         use_bias=False,
                         name="convolution",
+                        data_format="channels_last",
                     )
                 found.append(_Block(layer, routes, f"{owner}_{i}"))
             return found
@@ -172,7 +179,12 @@ class XganDecoder(Network):
                 f"own_{target}",
             )
             last = keras.layers.Conv2DTranspose(
-                3, _KERNEL, 2, "same", name=f"last_{target}"
+                3,
+                _KERNEL,
+                2,
+                "same",
+                name=f"last_{target}",
+                data_format="channels_last",
             )
             setattr(self, f"own_{target}", own)
             setattr(self, f"last_{target}", last)
