@@ -8,7 +8,6 @@ import tensorflow as tf
 from tf_i2i.layers import equal_in_block
 from tf_i2i.layers import pixel_shuffle
 from tf_i2i.layers import pixel_unshuffle
-from tf_i2i.layers.shuffle import check_block
 
 
 @pytest.mark.parametrize("block", [2, 4])
@@ -53,9 +52,3 @@ def test_first_kernels_make_no_checkerboard(block, rng):
         assert np.std(images) > 0.1
     assert strongest["equal"] < 1e-9
     assert strongest["plain"] > 1
-
-
-@pytest.mark.parametrize("block", [0, 3, -2, "2"])
-def test_blocks_that_are_refused(block, refuses):
-    with refuses("unshuffle"):
-        check_block(block)

@@ -34,7 +34,7 @@ def test_sides_are_multiples_of_blocks(refuses):
     assert CycleGAN(**small).size_multiple == 8
     with refuses("image_size"):
         CycleGAN(**small | {"image_size": 20})
-    with refuses("unshuffle"):
+    with refuses("CycleGAN.unshuffle"):
         CycleGAN(**small | {"unshuffle": 3})
     with refuses("start_size"):
         TwinGAN(8, 4, width=0.05, unshuffle=2)

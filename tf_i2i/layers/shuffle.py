@@ -6,26 +6,15 @@ between the two works at a fraction of the images' side, and no value is lost.
 TFLite has both operations, as SPACE_TO_DEPTH and DEPTH_TO_SPACE.
 """
 
+from typing import Annotated
+
 import keras
 import tensorflow as tf
 
-from tf_i2i.errors import UserError
+from tf_i2i.values import OneOf
 
-# Sides of blocks in pixels that networks support.
-BLOCKS = (1, 2, 4, 8)
-
-
-def check_block(unshuffle):
-    """Raises an error unless `unshuffle` is one of `BLOCKS`.
-
-    Raises:
-        UserError: it is not.
-    """
-    if unshuffle not in BLOCKS:
-        raise UserError(
-            f"`unshuffle` must be one of {', '.join(map(str, BLOCKS))}. "
-            f"Received: {unshuffle!r}"
-        )
+# The side of a block in pixels.
+Block = Annotated[int, OneOf((1, 2, 4, 8))]
 
 
 def pixel_unshuffle(x, block):

@@ -52,6 +52,7 @@ from tf_i2i import losses
 from tf_i2i.errors import UserError
 from tf_i2i.features.perceptual import perceptual
 from tf_i2i.layers import FirstStandardDeviations
+from tf_i2i.layers.shuffle import Block
 from tf_i2i.methods.base import UnpairedTranslator
 from tf_i2i.methods.capabilities import Styled
 from tf_i2i.networks.asymgan import STYLE_PATH_ALIASES
@@ -165,7 +166,7 @@ class AsymGAN(Styled, UnpairedTranslator):
         residual_blocks: Count | None = None,
         width: Positive = 1.0,
         outer_norm: bool = True,
-        unshuffle: Count = 1,
+        unshuffle: Block = 1,
         style_path: str = "map",
         style_channels: Count = 8,
         style_halvings: CountOrZero = 3,

@@ -12,7 +12,6 @@ from tf_i2i.domains import DIRECTIONS
 from tf_i2i.domains import other_domain
 from tf_i2i.domains import reverse
 from tf_i2i.errors import UserError
-from tf_i2i.layers.shuffle import check_block
 from tf_i2i.methods.capabilities import Reconstructing
 from tf_i2i.methods.capabilities import style_shape
 from tf_i2i.methods.training_step import TwoSidedModel
@@ -250,10 +249,8 @@ class UnpairedTranslator(TwoSidedModel):
                 one pixel.
 
         Raises:
-            UserError: `image_size` is not a multiple of `divisor * unshuffle`,
-                or `unshuffle` is not allowed.
+            UserError: `image_size` is not a multiple of `divisor * unshuffle`.
         """
-        check_block(unshuffle)
         divisor *= unshuffle
         if self.image_size < divisor or self.image_size % divisor:
             raise UserError(

@@ -26,6 +26,7 @@ What the paper leaves open, or what differs here:
 import tensorflow as tf
 
 from tf_i2i import losses
+from tf_i2i.layers.shuffle import Block
 from tf_i2i.methods.base import UnpairedTranslator
 from tf_i2i.networks.patch import PatchCritic
 from tf_i2i.networks.pool import ImagePool
@@ -97,7 +98,7 @@ class CycleGAN(UnpairedTranslator):
         residual_blocks: Count | None = None,
         width: Positive = 1.0,
         outer_norm: bool = True,
-        unshuffle: Count = 1,
+        unshuffle: Block = 1,
         critic_layers: Count = 3,
         critic_width: Positive | None = None,
         cycle_weight: Weight = 10.0,

@@ -20,6 +20,7 @@ from tf_i2i import losses
 from tf_i2i.domains import DIRECTIONS
 from tf_i2i.domains import ends
 from tf_i2i.errors import UserError
+from tf_i2i.layers.shuffle import Block
 from tf_i2i.methods.base import UnpairedTranslator
 from tf_i2i.networks.mobile import STRIDE
 from tf_i2i.networks.mobile import MobileGenerator
@@ -69,7 +70,7 @@ class Student(UnpairedTranslator):
         ways: tuple[str, ...] = ("a_to_b",),
         width: Positive = 1.0,
         blocks: Count = 4,
-        unshuffle: Count = 1,
+        unshuffle: Block = 1,
         average_kimg: Weight = 10.0,
         seed: Seed = 0,
         name: str = "student",

@@ -47,7 +47,7 @@ from tf_i2i.layers import RenormLimits
 from tf_i2i.layers import downsample
 from tf_i2i.layers import upsample
 from tf_i2i.layers.replicas import across_replicas
-from tf_i2i.layers.shuffle import check_block
+from tf_i2i.layers.shuffle import Block
 from tf_i2i.methods.base import UnpairedTranslator
 from tf_i2i.methods.capabilities import Embedding
 from tf_i2i.methods.capabilities import Reconstructing
@@ -136,7 +136,7 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
         image_size: Count = 64,
         start_size: Count | None = None,
         width: Positive = 1.0,
-        unshuffle: Count = 1,
+        unshuffle: Block = 1,
         gan_weight: Weight = 1.0,
         cycle_weight: Weight = 1.0,
         semantic_weight: Weight = 0.1,
@@ -157,7 +157,6 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
     ):
         super().__init__(image_size, average_kimg, seed, name)
         self.start_size = start_size or image_size
-        check_block(unshuffle)
         self._check_sizes(SMALLEST * unshuffle)
         if dragan_noise not in ("uniform", "normal"):
             raise UserError(

@@ -35,6 +35,7 @@ import tensorflow as tf
 from tf_i2i import losses
 from tf_i2i.domains import ends
 from tf_i2i.errors import UserError
+from tf_i2i.layers.shuffle import Block
 from tf_i2i.methods.base import UnpairedTranslator
 from tf_i2i.methods.capabilities import Embedding
 from tf_i2i.methods.capabilities import Prior
@@ -115,7 +116,7 @@ class UNIT(Embedding, Prior, Reconstructing, UnpairedTranslator):
         critic_layers: Count = 5,
         critic_width: Positive | None = None,
         halvings: Annotated[int, Range(1, 3)] = 3,
-        unshuffle: Count = 1,
+        unshuffle: Block = 1,
         block_channels: Count = 512,
         block_kernel: Count = 3,
         gan_weight: Weight = 10.0,
