@@ -19,9 +19,8 @@ from tqdm import tqdm
 from tf_i2i import cli
 from tf_i2i.data.items import in_threads
 from tf_i2i.data.reading import BadImage
-from tf_i2i.data.reading import fit_image
 from tf_i2i.data.reading import list_images
-from tf_i2i.data.reading import read_image
+from tf_i2i.data.reading import read_square
 from tf_i2i.data.unpaired import images_at
 from tf_i2i.domains import DOMAINS
 from tf_i2i.domains import other_domain
@@ -143,7 +142,7 @@ class Folder:
     def load(self, i):
         """Returns image i, uint8 `[size, size, 3]`, or a `BadImage`."""
         try:
-            return fit_image(read_image(self.files[i]), self.size, self.fit)
+            return read_square(self.files[i], self.size, self.fit)
         except BadImage as error:
             return error
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tf_i2i.data.reading import fit_image
 from tf_i2i.data.reading import read_image
+from tf_i2i.data.reading import read_square
 from tf_i2i.errors import UserError
 from tf_i2i.images import grid
 from tf_i2i.images import to_float
@@ -97,7 +97,7 @@ def styles_for(model, direction, style, count, seed=0):
         nothing = np.zeros((0, model.size, model.size, 3), np.uint8)
         return np.asarray(model.sample_style(count, seed)), nothing
     references = np.stack(
-        [fit_image(read_image(path), model.size) for path in images_of(style)]
+        [read_square(path, model.size) for path in images_of(style)]
     )
     styles = model.encode_style(to_float(references), direction)
     if count > len(references):

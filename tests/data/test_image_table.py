@@ -127,6 +127,12 @@ def animated(kind, **options):
     return saved(kind, "RGB", DARK, **options)
 
 
+def repeated_scan(jpeg, times):
+    """The same file with its last scan that many times more."""
+    start = jpeg.rindex(b"\xff\xda")
+    return jpeg[:-2] + times * jpeg[start:-2] + jpeg[-2:]
+
+
 def without_adobe(jpeg):
     """The same file less the segment that says who wrote its CMYK."""
     start = jpeg.index(b"\xff\xee")
@@ -176,6 +182,10 @@ CYAN_AND_YELLOW = (255, 0, 255, 0)
 LAB_PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
 MASKS = struct.pack("<4I", 0xFF0000, 0xFF00, 0xFF, 0xFF000000)
 
+# Two blocks, of which the second begins at a restart marker.
+_TWO_BLOCKS = saved("JPEG", "L", 9, (8, 16), restart_marker_blocks=1)
+CUT_AND_CLOSED = _TWO_BLOCKS.partition(b"\xff\xd0")[0] + b"\xff\xd9"
+
 GOOD = [
     # JPEG: flat colours survive it to a level or two.
     good("JPEG", saved("JPEG", "RGB", RED), flat(RED), 3),
@@ -222,6 +232,12 @@ GOOD = [
         "JPEG, other bytes after its end",
         saved("JPEG", "L", 9) + b"x",
         flat((9,) * 3),
+    ),
+    good(
+        "JPEG, cut, and closed by an end marker: grey from there on",
+        CUT_AND_CLOSED,
+        [*flat((9,) * 3), *flat((128,) * 3)],
+        5,
     ),
     good(
         "JPEG, two pictures (MPO): the first",
@@ -594,6 +610,11 @@ BAD = [
     bad("a video", b"\0\0\0\x18ftypisom" + bytes(40), NO_IMAGE),
     bad("zeros", bytes(400), NO_IMAGE),
     bad("JPEG, cut", saved("JPEG", "L", 9)[:-3], "image file is truncated"),
+    bad(
+        "JPEG, 300 scans",
+        repeated_scan(saved("JPEG", "L", 9, progressive=True), 300),
+        "scans, and at most 100 are read.",
+    ),
     bad(
         "JPEG, only its first bytes",
         b"\xff\xd8\xff",

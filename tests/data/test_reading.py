@@ -1,17 +1,25 @@
 """Formats, orientation, folders and fit; `test_image_table` has the kinds."""
 
+import contextlib
 import os
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from tf_i2i.data import reading
+from tf_i2i.data.memory import MemoryBudget
 from tf_i2i.data.reading import BadImage
 from tf_i2i.data.reading import describe_others
 from tf_i2i.data.reading import fit_image
 from tf_i2i.data.reading import is_image
 from tf_i2i.data.reading import list_files
 from tf_i2i.data.reading import read_image
+from tf_i2i.data.reading import read_square
 from tf_i2i.errors import printable
 
 RED = (200, 10, 30)
@@ -217,3 +225,83 @@ def test_fit_leaves_the_right_size_alone(rng):
 def test_fit_names_its_choices(refuses):
     with refuses("fit"):
         fit_image(stripes(), 8, "zoom")
+
+
+MODES = {
+    "jpg": ("RGB", "L", "CMYK"),
+    "png": ("RGB", "L", "RGBA", "P"),
+    "webp": ("RGB", "RGBA"),
+    "bmp": ("RGB", "L", "P"),
+    "tif": ("RGB", "L", "RGBA", "P", "CMYK"),
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode"), [(kind, mode) for kind in MODES for mode in MODES[kind]]
+)
+def test_large_images_are_reduced(kind, mode, tmp_path, monkeypatch):
+    """The result is nearly that of the whole image, upright."""
+    picture = Image.fromarray(np.kron(quadrants(), np.ones((9, 9, 1), "u1")))
+    exif = Image.Exif()
+    exif[ORIENTATION] = 3
+    options = {"exif": exif} if kind in ("jpg", "png", "webp") else {}
+    path = saved(tmp_path / f"x.{kind}", picture.convert(mode), **options)
+    whole = read_square(path, 8)
+    seen = []
+    reduce = reading._reduce
+    monkeypatch.setattr(reading, "_LARGE", 1000)
+    monkeypatch.setattr(
+        reading, "_reduce", lambda *a: seen.append(reduce(*a)) or seen[-1]
+    )
+    found = read_square(path, 8).astype(int)
+    assert np.abs(found - whole).mean() < 3
+    assert (min(seen[0].size) < 100) == (mode != "P")
+    # Colours of label maps are not mixed.
+    np.testing.assert_array_equal(
+        read_square(path, 8, "crop maps"),
+        fit_image(read_image(path), 8, "crop maps"),
+    )
+
+
+def test_a_file_that_is_too_large_is_not_read(tmp_path):
+    path = saved(tmp_path / "x.png", Image.new("RGB", (8, 8)))
+    os.truncate(path, 50 * 10**9)  # It needs no space.
+    with pytest.raises(BadImage, match="50,000,000,000 bytes"):
+        read_image(path)
+
+
+def test_decoders_share_the_memory(monkeypatch):
+    """Two small amounts fit at a time; a large one is alone."""
+    budget = MemoryBudget(10)
+    used, most = [], []
+    lock = threading.Lock()
+
+    def decode(amount):
+        with budget.reserved(amount):
+            with lock:
+                used.append(amount)
+                most.append(list(used))
+            time.sleep(0.002)
+            with lock:
+                used.remove(amount)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(decode, [5, 5, 5, 99, 5, 5, 4, 99, 5, 5]))
+    assert max(map(len, most)) == 2
+    assert all(sum(some) <= 10 or some == [99] for some in most)
+
+
+def test_a_decoder_reserves_its_memory(tmp_path, monkeypatch):
+    path = saved(tmp_path / "x.png", Image.new("RGBA", (10, 20)))
+    amounts = []
+
+    @contextlib.contextmanager
+    def reserved(amount):
+        amounts.append(amount)
+        yield
+
+    budget = SimpleNamespace(reserved=reserved)
+    monkeypatch.setattr(reading, "_BUDGET", budget)
+    read_image(path)
+    read_square(path, 8)
+    assert amounts == [200 * 24] * 2

@@ -366,7 +366,7 @@ def test_a_file_that_goes_while_it_is_read(tmp_path, monkeypatch):
     def gone(path):
         raise FileNotFoundError(2, "No such file", path)
 
-    monkeypatch.setattr(sources, "_digest", gone)
+    monkeypatch.setattr(sources, "open_regular", gone)
     (item,) = FolderSource(tmp_path).items(4, "crop")
     assert item.image.reason == "No such file"
 
@@ -549,3 +549,11 @@ def test_nothing_here_imports_tensorflow():
         "sys.exit('tensorflow' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_file_is_not_hashed_before_its_header_is_read(tmp_path, monkeypatch):
+    (tmp_path / "x.jpg").touch()
+    os.truncate(tmp_path / "x.jpg", 2**31)
+    monkeypatch.setattr(sources.hashlib, "file_digest", None)
+    (item,) = FolderSource(tmp_path).items(8, "crop")
+    assert "no JPEG" in item.image.reason

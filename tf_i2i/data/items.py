@@ -3,8 +3,6 @@
 import hashlib
 import io
 import itertools
-import os
-import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,8 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from tf_i2i.data.reading import BadImage
-from tf_i2i.data.reading import fit_image
-from tf_i2i.data.reading import read_image
+from tf_i2i.data.reading import read_square
 from tf_i2i.errors import UserError
 
 SPLITS = ("train", "val", "test")
@@ -23,9 +20,6 @@ _AHEAD = 64  # Number of items that are loaded before they are needed.
 # Number of threads that read files. They mostly wait for the disk, so that 8
 # threads are three times as fast as 2.
 _THREADS = 8
-# At most as many threads as there are cores decode at the same time, because
-# decoding a very large image takes gigabytes.
-_DECODERS = threading.Semaphore(min(_THREADS, os.cpu_count() or 1))
 
 
 class Source(NamedTuple):
@@ -77,26 +71,6 @@ class Item(NamedTuple):
     image: np.ndarray | BadImage
     split: str | None
     content: str
-
-
-def read_square(file, size, fit):
-    """Returns the image in a file, fitted to a square.
-
-    At most as many threads as there are cores read images at the same time.
-
-    Args:
-        file: path of the file, or a seekable binary stream, as in `read_image`.
-        size: side of the result in pixels.
-        fit: how the image is fitted to a square; see `fit_image`.
-
-    Returns:
-        uint8 `[size, size, 3]`.
-
-    Raises:
-        BadImage: the file cannot be used as an image.
-    """
-    with _DECODERS:
-        return fit_image(read_image(file), size, fit)
 
 
 def encoded_item(name, encoded, split, size, fit):

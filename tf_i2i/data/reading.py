@@ -14,6 +14,7 @@ from PIL import ExifTags
 from PIL import Image
 from PIL import ImageOps
 
+from tf_i2i.data.memory import MemoryBudget
 from tf_i2i.errors import UserError
 from tf_i2i.errors import printable
 from tf_i2i.foreign_files import open_regular
@@ -29,6 +30,24 @@ MAPS = " maps"
 # 200 million pixels, and decoding these takes 2 GB. Pillow's own limit for WebP
 # and TIFF is 179 million pixels.
 MAX_PIXELS = 2**28
+# Largest size of a file in bytes. The largest image without compression has
+# half of it.
+MAX_BYTES = 2**32
+# Largest number of scans of a progressive JPEG. Common encoders write 10. Each
+# scan takes as much time as the whole image.
+MAX_SCANS = 100
+# If a larger image is read for a smaller size, it is reduced while it is
+# decoded, to a few times that size.
+_LARGE = 2**26
+_TIMES = 4
+# All threads together decode as many images at a time as this memory suffices
+# for, or a single larger one.
+_BUDGET = MemoryBudget(2**30)
+# Bytes of memory per pixel while an image is converted to RGB: Pillow's image
+# of 4 bytes, its conversions, and two arrays of 3 bytes.
+_OPAQUE_BYTES, _TRANSPARENT_BYTES = 12, 24
+# Bytes per pixel that libjpeg needs for a whole progressive image.
+_PROGRESSIVE_BYTES = 6
 
 # Pillow warns about unusual metadata and large sizes. A folder of images from
 # the web would cause pages of warnings. The warnings are useless here, because
@@ -189,26 +208,114 @@ def read_image(path):
             has more than `MAX_PIXELS` pixels, or its pixel values have no known
             range (floats, signed integers or 32-bit integers).
     """
+    return _read(path, None, lambda pixels: pixels)
+
+
+def read_square(path, size, fit="crop"):
+    """Returns the image in a file, fitted to a square.
+
+    A very large image is reduced while it is decoded, which takes less memory.
+
+    Args:
+        path: path of the file, or a seekable binary stream, as in
+            `read_image`.
+        size: side of the result in pixels.
+        fit: how the image is fitted to a square; see `fit_image`.
+
+    Returns:
+        uint8 `[size, size, 3]`.
+
+    Raises:
+        BadImage: the file cannot be used as an image.
+        UserError: `fit` is unknown.
+    """
+    check_fit(fit)
+    # The colours of label maps must not be mixed.
+    least = None if fit.endswith(MAPS) else _TIMES * size
+    return _read(path, least, lambda pixels: fit_image(pixels, size, fit))
+
+
+def _read(path, least, finish):
+    """Reads an image and returns `finish` of its pixels.
+
+    Args:
+        path: path of the file, or a seekable binary stream.
+        least: smallest side in pixels to which a very large image may be
+            reduced; None if it must not be reduced.
+        finish: function of a uint8 array `[height, width, 3]`.
+
+    Raises:
+        BadImage: the file cannot be used as an image.
+    """
     try:
         if hasattr(path, "seek"):
-            return _decode(path)
+            return _decode(path, least, finish)
         with open_regular(path) as stream:
-            return _decode(stream)
+            return _decode(stream, least, finish)
     except Exception as error:  # Pillow's decoders raise errors of all kinds.
         raise BadImage(path, _reason(error)) from error
 
 
-def _decode(stream):
+def _decode(stream, least, finish):
     image = open_image(stream)
-    pixels = _to_rgb(image)
-    return _upright(pixels, _orientation(image))
+    _refuse_unknown_pixels(image)
+    whole = image.width * image.height
+    reduces = least and whole > _LARGE
+    if reduces and image.format in ("JPEG", "MPO"):
+        image.draft(None, (least, least))
+    each = _OPAQUE_BYTES
+    if image.has_transparency_data:
+        each = _TRANSPARENT_BYTES
+    need = each * image.width * image.height
+    if "progressive" in image.info:
+        need += _PROGRESSIVE_BYTES * whole
+    with _BUDGET.reserved(need):
+        pixels = _to_rgb(_reduce(image, least) if reduces else image)
+        # The EXIF data of some formats are read with the pixels.
+        return finish(_upright(pixels, _orientation(image)))
+
+
+def _reduce(image, least):
+    """Returns an image whose shorter side is reduced to about `least` pixels.
+
+    The image is reduced in strips, because Pillow copies what it reduces. An
+    image in another mode, or with a transparent colour, is returned unchanged.
+    """
+    factor = min(image.size) // least
+    mixable = image.mode in ("L", "RGB", "RGBA", "CMYK")
+    if factor < 2 or not mixable or "transparency" in image.info:
+        return image
+    width, height = (-(-side // factor) for side in image.size)
+    reduced = Image.new(image.mode, (width, height))
+    rows = 64
+    for top in range(0, height, rows):
+        bottom = min((top + rows) * factor, image.height)
+        strip = image.crop((0, top * factor, image.width, bottom))
+        reduced.paste(strip.reduce(factor), (0, top))
+    return reduced
+
+
+def check_header(stream):
+    """Raises an error if the header shows that an image cannot be read.
+
+    Args:
+        stream: seekable binary stream, which is at its beginning afterwards.
+
+    Raises:
+        BadImage: the content is no image that can be read.
+    """
+    try:
+        open_image(stream)
+    except Exception as error:  # Pillow's decoders raise errors of all kinds.
+        raise BadImage(stream, _reason(error)) from error
+    stream.seek(0)
 
 
 def open_image(stream):
-    """Opens an image like `Image.open`, but with the limit `MAX_PIXELS`.
+    """Opens an image like `Image.open`, but with the limits of this module.
 
-    Pillow's own limit is lower. It is a global setting, so that a library
-    should not change it.
+    Pillow's own limit of pixels is lower. It is a global setting, so that a
+    library should not change it.
 
     Args:
         stream: seekable binary stream.
@@ -220,6 +327,12 @@ def open_image(stream):
         ValueError: the content is no image that can be read.
     """
     Image.init()
+    size = stream.seek(0, os.SEEK_END)
+    if size > MAX_BYTES:
+        raise ValueError(
+            f"It has {size:,} bytes, and at most {MAX_BYTES:,} are read."
+        )
+    stream.seek(0)
     start = stream.read(16)
     for kind in _FORMATS:
         opener, accepts = cast(tuple[Callable, Callable], Image.OPEN[kind])
@@ -239,14 +352,33 @@ def open_image(stream):
                 f"It has {width} x {height} pixels, and at most "
                 f"{MAX_PIXELS:,} are read."
             )
+        if "progressive" in image.info:
+            _check_scans(stream)
         return image
     raise ValueError("Its content is no JPEG, PNG, WebP, BMP, GIF or TIFF.")
+
+
+def _check_scans(stream):
+    """Raises an error if a JPEG has more than `MAX_SCANS` scans.
+
+    The bytes that begin a scan do not occur in the data of a scan.
+    """
+    position = stream.tell()
+    stream.seek(0)
+    scans, before = 0, b""
+    while chunk := stream.read(2**20):
+        scans += (before + chunk).count(b"\xff\xda")
+        before = chunk[-1:]
+    stream.seek(position)
+    if scans > MAX_SCANS:
+        raise ValueError(
+            f"It has {scans} scans, and at most {MAX_SCANS} are read."
+        )
 
 
 def _to_rgb(image):
     """Decodes a PIL image to uint8 `[height, width, 3]`."""
     _mend_transparent_key(image)
-    _refuse_unknown_pixels(image)
     if image.mode.startswith("I;16"):
         return _from_16_bit(image)
     if image.mode == "La":

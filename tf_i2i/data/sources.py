@@ -28,10 +28,11 @@ from tf_i2i.data.items import Source
 from tf_i2i.data.items import bad_item
 from tf_i2i.data.items import in_splits
 from tf_i2i.data.items import in_threads
-from tf_i2i.data.items import read_square
 from tf_i2i.data.reading import BadImage
+from tf_i2i.data.reading import check_header
 from tf_i2i.data.reading import fit_image
 from tf_i2i.data.reading import list_images
+from tf_i2i.data.reading import read_square
 from tf_i2i.errors import UserError
 from tf_i2i.errors import printable
 from tf_i2i.foreign_files import open_regular
@@ -90,13 +91,9 @@ class FolderSource:
     def _load(self, file, size, fit):
         name = file.as_posix()
         split = file.parts[0] if self._has_splits else None
-        path = self.path / file
         try:
-            # The hash is computed before decoding, because this reads the file
-            # from the disk. Threads that decode then need not wait for the
-            # disk.
-            content = _digest(path) if path.is_file() else ""
-            image = read_square(path, size, fit)
+            with open_regular(self.path / file) as stream:
+                content, image = _hash_and_read(stream, size, fit)
         except BadImage as error:
             return bad_item(name, error.reason, split)
         # The file was removed, or became unreadable, after it had been listed.
@@ -105,9 +102,16 @@ class FolderSource:
         return Item(name, image, split, content)
 
 
-def _digest(path):
-    with open_regular(path) as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+def _hash_and_read(stream, size, fit):
+    """Returns the SHA-256 of an image file and its image, as a square.
+
+    The header is read first, so that a file that is no image, or too large, is
+    not hashed. The hash is computed before decoding, because this reads the
+    file from the disk. Threads that decode then need not wait for the disk.
+    """
+    check_header(stream)
+    content = hashlib.file_digest(stream, "sha256").hexdigest()
+    return content, read_square(stream, size, fit)
 
 
 def _state(path):

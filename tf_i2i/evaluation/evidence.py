@@ -10,9 +10,8 @@ from tf_i2i.data.labels import labels_of
 from tf_i2i.data.labels import stem
 from tf_i2i.data.maps import colours_of
 from tf_i2i.data.reading import MAPS
-from tf_i2i.data.reading import fit_image
 from tf_i2i.data.reading import list_images
-from tf_i2i.data.reading import read_image
+from tf_i2i.data.reading import read_square
 from tf_i2i.data.sources import means_toy_faces
 from tf_i2i.data.store import Store
 from tf_i2i.data.unpaired import images_at
@@ -125,7 +124,7 @@ class RealImages:
                 "which contains none"
             )
         fit = "crop" + MAPS
-        maps = [fit_image(read_image(path), self.size, fit) for path in found]
+        maps = [read_square(path, self.size, fit) for path in found]
         return np.asarray(rows)[order], np.stack(maps)
 
     def names(self, domain, split="test"):

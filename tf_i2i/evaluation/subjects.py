@@ -5,9 +5,8 @@ import sys
 import numpy as np
 
 from tf_i2i.data.reading import MAPS
-from tf_i2i.data.reading import fit_image
 from tf_i2i.data.reading import list_images
-from tf_i2i.data.reading import read_image
+from tf_i2i.data.reading import read_square
 from tf_i2i.domains import ends
 from tf_i2i.errors import UserError
 from tf_i2i.evaluation.judge import Candidate
@@ -107,7 +106,5 @@ class ImageFolders:
                 file=sys.stderr,
             )
         chosen = list(files.values()) if missing else [files[n] for n in names]
-        images = [
-            fit_image(read_image(path), self.real.size, fit) for path in chosen
-        ]
+        images = [read_square(path, self.real.size, fit) for path in chosen]
         return Candidate(np.stack(images), aligned=not missing)
