@@ -182,10 +182,6 @@ CYAN_AND_YELLOW = (255, 0, 255, 0)
 LAB_PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
 MASKS = struct.pack("<4I", 0xFF0000, 0xFF00, 0xFF, 0xFF000000)
 
-# Two blocks, of which the second begins at a restart marker.
-_TWO_BLOCKS = saved("JPEG", "L", 9, (8, 16), restart_marker_blocks=1)
-CUT_AND_CLOSED = _TWO_BLOCKS.partition(b"\xff\xd0")[0] + b"\xff\xd9"
-
 GOOD = [
     # JPEG: flat colours survive it to a level or two.
     good("JPEG", saved("JPEG", "RGB", RED), flat(RED), 3),
@@ -232,12 +228,6 @@ GOOD = [
         "JPEG, other bytes after its end",
         saved("JPEG", "L", 9) + b"x",
         flat((9,) * 3),
-    ),
-    good(
-        "JPEG, cut, and closed by an end marker: grey from there on",
-        CUT_AND_CLOSED,
-        [*flat((9,) * 3), *flat((128,) * 3)],
-        5,
     ),
     good(
         "JPEG, two pictures (MPO): the first",

@@ -305,3 +305,12 @@ def test_a_decoder_reserves_its_memory(tmp_path, monkeypatch):
     read_image(path)
     read_square(path, 8)
     assert amounts == [200 * 24] * 2
+
+
+def test_a_jpeg_that_is_cut_and_closed_is_grey_from_there_on(tmp_path):
+    """As docs/images.md says; it cannot be told from a whole file."""
+    path = saved(tmp_path / "x.jpg", Image.new("L", (8, 80), 9))
+    content = path.read_bytes()
+    start = content.rindex(b"\xff\xda") + 10
+    path.write_bytes(content[: start + 2] + b"\xff\xd9")
+    assert np.all(read_image(path)[-8:] == 128)
