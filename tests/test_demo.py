@@ -1,12 +1,16 @@
 """The page, its server, and what a browser makes of a model."""
 
 import json
+import os
 import re
 import shutil
+import socket
 import threading
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -274,3 +278,80 @@ def test_the_page_computes_what_litert_does(page, exported, tmp_path):
     assert outside == []
     refused = [line for line in said if "Security Policy" in line]
     assert complaints + refused == []
+
+
+# Hostile visitors and packages.
+
+
+@pytest.mark.parametrize(
+    ("port", "host", "ours"),
+    [
+        (80, "127.0.0.1", True),
+        (80, "localhost", True),
+        (80, "localhost:80", True),
+        (80, "evil.example", False),
+        (8000, "localhost", False),
+    ],
+)
+def test_browsers_leave_out_port_80(port, host, ours):
+    handler = SimpleNamespace(
+        connection=SimpleNamespace(getsockname=lambda: ("127.0.0.1", port)),
+        headers={"Host": host},
+    )
+    assert demo._Handler._is_ours(handler) == ours
+
+
+def test_slow_connections_keep_nobody_out(server, model, monkeypatch):
+    monkeypatch.setattr(demo, "_MOST_CONNECTIONS", 4)
+    place = ("127.0.0.1", server.server_port)
+    before = threading.active_count()
+    slow = [socket.create_connection(place) for _ in range(30)]
+    for connection in slow:
+        connection.sendall(b"GET / HTTP/1.1\r\n")
+    assert ask(server, "/models/0.tflite")[2] == model.read_bytes()
+    for _ in range(200):
+        if threading.active_count() <= before + 4:
+            break
+        time.sleep(0.01)
+    assert threading.active_count() <= before + 4
+    for connection in slow:
+        connection.close()
+
+
+def test_unread_answers_are_not_kept_in_memory(server, model):
+    """The file is read only as far as the visitor takes it."""
+    os.truncate(model, 10**12)  # It needs no space.
+    with socket.create_connection(("127.0.0.1", server.server_port)) as slow:
+        host = f"127.0.0.1:{server.server_port}"
+        slow.sendall(
+            f"GET /models/0.tflite HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
+        )
+        assert b"Content-Length: 1000000000000" in slow.recv(10**4)
+
+
+def test_visitors_who_leave_cause_no_traceback(server, model, capfd):
+    os.truncate(model, 10**9)
+    host = f"127.0.0.1:{server.server_port}"
+    request = f"GET /models/0.tflite HTTP/1.1\r\nHost: {host}\r\n\r\n"
+    before = threading.active_count()
+    with socket.create_connection(("127.0.0.1", server.server_port)) as visitor:
+        visitor.sendall(request.encode())
+        visitor.recv(10)
+    for _ in range(200):
+        if threading.active_count() <= before:
+            break
+        time.sleep(0.01)
+    assert capfd.readouterr().err == ""
+
+
+def test_links_out_of_a_package_are_not_served(litert, model, tmp_path):
+    (tmp_path / "secret.js").write_text("secret")
+    (litert / "core/dist/secret.js").symlink_to(tmp_path / "secret.js")
+    (litert / "core/dist/inside.js").symlink_to("index.js")
+    # Some package managers make the package itself a link.
+    (litert / "core").rename(tmp_path / "store")
+    (litert / "core").symlink_to(tmp_path / "store")
+    pages = demo.collect([str(model)], litert)
+    assert "/litert/core/dist/index.js" in pages
+    assert "/litert/core/dist/inside.js" in pages
+    assert "/litert/core/dist/secret.js" not in pages

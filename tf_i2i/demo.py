@@ -11,8 +11,15 @@ are not sent anywhere.
 import base64
 import functools
 import hashlib
+import http.client
 import http.server
+import io
 import json
+import os
+import shutil
+import socket
+import sys
+import threading
 from pathlib import Path
 
 from tf_i2i import cli
@@ -31,6 +38,8 @@ _TYPES = {
     ".wasm": "application/wasm",
     ".tflite": "application/octet-stream",
 }
+# Largest number of connections at a time. A browser opens about six.
+_MOST_CONNECTIONS = 32
 _LITE = b"TFL3"  # The content of bytes 4 to 7 of every .tflite file.
 
 
@@ -133,10 +142,18 @@ def collect(models, litert):
         f"/{file.name}": file for file in _WEB.iterdir()
     }
     pages["/"] = pages.pop("/index.html")
-    for package in ("core/dist", "core/wasm", "wasm-utils/dist"):
-        for file in sorted((litert / package).iterdir()):
-            if file.suffix in (".js", ".wasm"):
-                pages[f"/litert/{package}/{file.name}"] = file
+    for package, folder in (
+        ("core", "dist"),
+        ("core", "wasm"),
+        ("wasm-utils", "dist"),
+    ):
+        # Some package managers make the folder of a package a link. What is in
+        # the package must not lead out of it.
+        root = (litert / package).resolve()
+        for file in sorted((root / folder).iterdir()):
+            real = file.resolve()
+            if file.suffix in (".js", ".wasm") and real.is_relative_to(root):
+                pages[f"/litert/{package}/{folder}/{file.name}"] = real
     listed = []
     for number, name in enumerate(models):
         path = Path(name)
@@ -196,12 +213,54 @@ def serve(pages, port=0):
             super().__init__(*arguments)
 
     try:
-        return http.server.ThreadingHTTPServer((HOST, port), Handler)
+        return _Server((HOST, port), Handler)
     except (OSError, OverflowError) as error:
         raise UserError(
             "`--port` must be a free port from 1 to 65535, or 0 for any. "
             f"Received: --port={port} ({error})"
         ) from error
+
+
+class _Server(http.server.ThreadingHTTPServer):
+    """A server with a limited number of connections.
+
+    If there are too many, the oldest one is closed. So slow or unused
+    connections can neither fill the memory nor keep others out.
+    """
+
+    request_queue_size = 128
+
+    def __init__(self, *arguments):
+        self._connections = []
+        self._lock = threading.Lock()
+        super().__init__(*arguments)
+
+    def process_request(self, request, client_address):
+        with self._lock:
+            while len(self._connections) >= _MOST_CONNECTIONS:
+                _end(self._connections.pop(0))
+            self._connections.append(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request):
+        with self._lock:
+            if request in self._connections:
+                self._connections.remove(request)
+        super().shutdown_request(request)
+
+    def handle_error(self, request, client_address):
+        # Browsers close connections at any time, which is no error.
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
+
+
+def _end(connection):
+    """Ends a connection, so that the thread that uses it ends, too."""
+    try:
+        connection.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        # It is closed already.
+        return
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -211,7 +270,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version, sys_version = "tf_i2i", ""
     # Seconds without traffic after which a connection is closed.
-    timeout = 60
+    timeout = 20
 
     def do_GET(self):
         self._answer(with_body=True)
@@ -229,18 +288,28 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             return
         page = self.pages[name]
         try:
-            content = page if isinstance(page, bytes) else page.read_bytes()
+            stream = (
+                io.BytesIO(page)
+                if isinstance(page, bytes)
+                else open_regular(page)
+            )
         except OSError:
             # The file was removed after the server had started.
             self.send_error(404)
             return
-        suffix = Path(name).suffix or ".html"
+        with stream:
+            self._send(stream, _TYPES[Path(name).suffix or ".html"], with_body)
+
+    def _send(self, stream, kind, with_body):
+        """Sends a page in small parts, so that it is never whole in memory."""
+        size = stream.seek(0, os.SEEK_END)
+        stream.seek(0)
         self.send_response(200)
-        self.send_header("Content-Type", _TYPES[suffix])
-        self.send_header("Content-Length", str(len(content)))
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(size))
         self.end_headers()
         if with_body:
-            self.wfile.write(content)
+            shutil.copyfileobj(stream, self.wfile)
 
     def _is_ours(self):
         """Returns whether a request names this server and comes from its page.
@@ -250,7 +319,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         files (DNS rebinding).
         """
         port = self.connection.getsockname()[1]
-        names = (f"{HOST}:{port}", f"localhost:{port}")
+        names = {f"{HOST}:{port}", f"localhost:{port}"}
+        if port == http.client.HTTP_PORT:
+            # Browsers leave out the usual port.
+            names |= {HOST, "localhost"}
         site = self.headers.get("Sec-Fetch-Site", "none")
         return self.headers.get("Host") in names and site in (
             "none",
