@@ -201,6 +201,15 @@ def test_toy_mistakes(arguments, wrong, refuses):
         ToyFacesSource(**arguments)
 
 
+@pytest.mark.parametrize("form", ["train{}", "Test_{}", "val-{}"])
+def test_a_folder_of_two_domains_is_refused(form, tmp_path, refuses):
+    for end in "AB":
+        (tmp_path / form.format(end)).mkdir()
+    with refuses("data_a") as error:
+        source_for(tmp_path, "a")
+    assert form.format("A") in str(error.value)
+
+
 def test_source_for(tmp_path, refuses):
     for spec in (None, "toy"):
         assert source_for(spec, "b").domain == "b"

@@ -467,6 +467,19 @@ def test_other_pictures_are_refused(data, begun, refused):
     assert f"remove {begun / 'data.json'}" in text
 
 
+@pytest.mark.parametrize("place", ["a", "."])
+def test_both_domains_have_the_same_pictures(data, tmp_path, place, refused):
+    argv = flags(data, tmp_path / "run")
+    argv[3] = f"--data_b={data / place}"
+    assert "12 of 12" in refused("data_b", argv)
+
+
+def test_domains_that_share_pictures(data, tmp_path, capsys, refused):
+    shutil.copy(data / "a" / "3.png", data / "b" / "copy.png")
+    train.main(flags(data, tmp_path / "run", "train.steps = 1"))
+    assert "1 of 12 images are in both" in capsys.readouterr().err
+
+
 def test_other_pictures_all_the_same(data, begun, capsys):
     (data / "b" / "3.png").unlink()
     (begun / "data.json").unlink()

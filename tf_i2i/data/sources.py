@@ -33,6 +33,7 @@ from tf_i2i.data.reading import check_header
 from tf_i2i.data.reading import fit_image
 from tf_i2i.data.reading import list_images
 from tf_i2i.data.reading import read_square
+from tf_i2i.domains import DOMAINS
 from tf_i2i.errors import UserError
 from tf_i2i.errors import printable
 from tf_i2i.foreign_files import open_regular
@@ -63,12 +64,29 @@ class FolderSource:
             raise UserError(
                 f"`{argument}` must be a folder. Received: {self.name}"
             )
+        self._refuse_two_domains(argument)
         images, self.notes = list_images(self.path, name=self.name)
         images = [image.relative_to(self.path) for image in images]
         there = [s for s in SPLITS if (self.path / s).is_dir()]
         self._has_splits = bool(there)
         self._files, notes = in_splits(self.name, images, there)
         self.notes += notes
+
+    def _refuse_two_domains(self, argument):
+        """Raises an error if the folder has both domains of a data set."""
+        folders = {path.name.lower(): path for path in self.path.iterdir()}
+        for split in SPLITS:
+            for form in ("{split}{end}", "{split}_{end}", "{split}-{end}"):
+                a, b = (
+                    folders.get(form.format(split=split, end=end))
+                    for end in DOMAINS
+                )
+                if a and b:
+                    raise UserError(
+                        f"`{argument}` must be a folder of one domain, such "
+                        f"as {printable(a)}. Received: {self.name}, with "
+                        f"{printable(a.name)} and {printable(b.name)} in it"
+                    )
 
     def __len__(self):
         return len(self._files)

@@ -12,6 +12,7 @@ import json
 from tf_i2i.data.sources import SPLITS
 from tf_i2i.disk import write_whole
 from tf_i2i.disk import writing
+from tf_i2i.domains import DOMAINS
 from tf_i2i.errors import UserError
 from tf_i2i.errors import printable
 from tf_i2i.foreign_files import read_json
@@ -108,6 +109,31 @@ def check(path, stores, resumed, log):
     if resumed and before:
         _refuse_other(path, before, now)
     return now
+
+
+def check_domains(record, log, may_share=False):
+    """Raises an error if two domains have the same images.
+
+    Args:
+        record: dictionary that `check` returned.
+        log: function that is called with a line if some images are in both
+            domains.
+        may_share: whether the domains may have the same images, because
+            these are augmented differently.
+
+    Raises:
+        UserError: at least half of the images of a domain are in the other.
+    """
+    a, b = ({*record[d]["pictures"].values()} for d in DOMAINS)
+    shared, fewer = len(a & b), min(len(a), len(b))
+    if not shared:
+        return
+    if 2 * shared >= fewer and not may_share:
+        raise UserError(
+            "`data_b` must have other images than `data_a`. "
+            f"Received: {shared} of {fewer} images are in both"
+        )
+    log(f"{shared} of {fewer} images are in both domains")
 
 
 def write(path, record):

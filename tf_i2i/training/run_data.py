@@ -101,7 +101,10 @@ class RunData:
         return store
 
     def check_record(self, path, resumed):
-        """Raises an error if a run is resumed with other images.
+        """Raises an error if the images do not fit the run or each other.
+
+        A run must not be resumed with other images, and a new run must not
+        have the same images in both domains.
 
         Args:
             path: path of the run's data.json.
@@ -111,10 +114,14 @@ class RunData:
             The record of the present images, for `data_record.write`.
 
         Raises:
-            UserError, OSError: see `data_record.check`.
+            UserError, OSError: see `data_record.check` and `check_domains`.
         """
         stores = {domain: self.store(domain) for domain in DOMAINS}
-        return data_record.check(path, stores, resumed, self.log)
+        record = data_record.check(path, stores, resumed, self.log)
+        if not resumed:
+            a, b = self.config.augmentations.values()
+            data_record.check_domains(record, self.log, may_share=a != b)
+        return record
 
     def images(self, domain, split, size, count=None):
         """Returns real images that are not augmented.
