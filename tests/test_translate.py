@@ -194,6 +194,25 @@ def test_bad_files_are_named_and_left_out(run_dir, tmp_path, capsys, refuses):
         verb(run_dir, f"--input={photos}", f"--output={tmp_path}/out")
 
 
+def test_animations_are_said_to_be_cut(run_dir, tmp_path, capsys):
+    frames = [Image.fromarray(noise(8, 8, seed)) for seed in range(3)]
+    for name, more in (
+        ("one.gif", []),
+        ("three.gif", frames[1:]),
+        ("three.webp", frames[1:]),
+        ("three.png", frames[1:]),
+        ("three.tif", frames[1:]),
+    ):
+        frames[0].save(tmp_path / name, save_all=True, append_images=more)
+    names = [tmp_path / f"three.{end}" for end in ("gif", "webp", "png", "tif")]
+    inputs = ["--input", tmp_path / "one.gif", *names]
+    verb(run_dir, *inputs, f"--output={tmp_path / 'out'}")
+    told = capsys.readouterr().err
+    for name in names:
+        assert f"{name} has several frames; only the first is used" in told
+    assert "one.gif" not in told
+
+
 def test_files_that_no_one_would_name_so(run_dir, tmp_path, capsys):
     photos = tmp_path / "photos"
     names = ["two\nlines.png", "\x1b[31m.png", os.fsdecode(b"caf\xe9.png")]

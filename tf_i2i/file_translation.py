@@ -10,6 +10,7 @@ from tqdm import tqdm
 from tf_i2i import styles
 from tf_i2i.data.reading import BadImage
 from tf_i2i.data.reading import fit_image
+from tf_i2i.data.reading import has_frames
 from tf_i2i.faces import align
 from tf_i2i.faces.paste import paste
 from tf_i2i.files import read_input
@@ -34,21 +35,27 @@ class Report:
             square was translated.
         opaque: paths of the outputs that should be transparent and are not,
             because the translation has no plain background.
+        animated: paths of the inputs of which only the first frame was
+            translated.
         alone: number of faces that were written without their photos.
     """
 
     skipped: list[BadImage] = dataclasses.field(default_factory=list)
     faceless: list[Path] = dataclasses.field(default_factory=list)
     opaque: list[Path] = dataclasses.field(default_factory=list)
+    animated: list[Path] = dataclasses.field(default_factory=list)
     alone: int = 0
 
     def read(self, path):
         """Returns an image; None if it is bad, which is then reported."""
         try:
-            return read_input(path)
+            image = read_input(path)
         except BadImage as error:
             self.skipped.append(error)
             return None
+        if has_frames(path):
+            self.animated.append(path)
+        return image
 
     def clear(self, image, target):
         """Makes a translation's background transparent, if it has a plain one.

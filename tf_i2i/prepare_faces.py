@@ -18,6 +18,8 @@ from tqdm import tqdm
 from tf_i2i import cli
 from tf_i2i.data.reading import IMAGE_SUFFIXES
 from tf_i2i.data.reading import BadImage
+from tf_i2i.data.reading import first_frame
+from tf_i2i.data.reading import has_frames
 from tf_i2i.data.reading import read_image
 from tf_i2i.errors import UserError
 from tf_i2i.errors import printable
@@ -379,6 +381,8 @@ def _prepare(flags, keys, record):
             bad[path] = error
             print(error.left_out, file=sys.stderr)
             continue
+        if has_frames(path):
+            print(first_frame(path), file=sys.stderr)
         faces = find(photo)[: None if flags.all_faces else 1]
         names = record.names(keys[path], len(faces))
         for face, name in zip(faces, names, strict=True):

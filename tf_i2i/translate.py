@@ -8,12 +8,14 @@
         --output=translated/ --faces --transparent
 """
 
+import dataclasses
 import functools
 import sys
 from pathlib import Path
 
 from tf_i2i import cli
 from tf_i2i import styles
+from tf_i2i.data.reading import first_frame
 from tf_i2i.domains import find_direction
 from tf_i2i.domains import named
 from tf_i2i.errors import UserError
@@ -23,7 +25,6 @@ from tf_i2i.faces import align
 from tf_i2i.faces import detect
 from tf_i2i.file_translation import PASTE
 from tf_i2i.file_translation import FaceOptions
-from tf_i2i.file_translation import Report
 from tf_i2i.file_translation import translate_faces
 from tf_i2i.file_translation import translate_files
 from tf_i2i.file_translation import translate_to_grid
@@ -117,10 +118,12 @@ def _translate_each(flags, outputs, model, styled_fn, given, filters):
             transparent=flags.transparent,
         )
         opaque += report.opaque
-    return Report(report.skipped, opaque=opaque)
+    return dataclasses.replace(report, opaque=opaque)
 
 
 def _print_result(flags, count, report):
+    for path in dict.fromkeys(report.animated):
+        print(first_frame(path), file=sys.stderr)
     for path in report.faceless:
         print(
             f"no face found in {printable(path)}; its centre was translated",

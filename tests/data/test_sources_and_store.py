@@ -210,6 +210,20 @@ def test_a_folder_of_two_domains_is_refused(form, tmp_path, refuses):
     assert form.format("A") in str(error.value)
 
 
+def test_animations_in_a_folder(tmp_path):
+    frames = [Image.fromarray(image) for image in noise(12)]
+    for i, frame in enumerate(frames):
+        frame.save(tmp_path / f"{i}.png")
+    frames[0].save(
+        tmp_path / "moving.gif", save_all=True, append_images=frames[1:]
+    )
+    said = []
+    source = FolderSource(tmp_path)
+    open_store(source, 4, cache_dir=tmp_path / "c", progress=said.append)
+    (note,) = [line for line in said if "first frame" in line]
+    assert note.endswith("of 1 files with several frames, such as moving.gif")
+
+
 def test_source_for(tmp_path, refuses):
     for spec in (None, "toy"):
         assert source_for(spec, "b").domain == "b"

@@ -211,6 +211,30 @@ def read_image(path):
     return _read(path, None, lambda pixels: pixels)
 
 
+def has_frames(path):
+    """Returns whether a file has several frames or pages.
+
+    Only the first one is read. The small preview images in files of cameras
+    are not counted.
+
+    Args:
+        path: path of the file.
+    """
+    try:
+        with open_regular(path) as stream:
+            image = open_image(stream)
+            return image.format != "MPO" and getattr(
+                image, "is_animated", False
+            )
+    except Exception:  # Pillow's decoders raise errors of all kinds.
+        return False
+
+
+def first_frame(path):
+    """Returns a message that only the first frame of a file is read."""
+    return f"{printable(path)} has several frames; only the first is used"
+
+
 def read_square(path, size, fit="crop"):
     """Returns the image in a file, fitted to a square.
 

@@ -31,6 +31,7 @@ from tf_i2i.data.items import in_threads
 from tf_i2i.data.reading import BadImage
 from tf_i2i.data.reading import check_header
 from tf_i2i.data.reading import fit_image
+from tf_i2i.data.reading import has_frames
 from tf_i2i.data.reading import list_images
 from tf_i2i.data.reading import read_square
 from tf_i2i.domains import DOMAINS
@@ -40,6 +41,8 @@ from tf_i2i.foreign_files import open_regular
 from tf_i2i.paths import user_path
 
 _DRAWN_AT_ONCE = 64
+# Files that are looked through for further frames when a folder is read.
+_MAY_HAVE_FRAMES = {".gif", ".webp", ".png", ".tif", ".tiff", ".avif"}
 
 
 class FolderSource:
@@ -64,6 +67,7 @@ class FolderSource:
             raise UserError(
                 f"`{argument}` must be a folder. Received: {self.name}"
             )
+        self._animated = []
         self._refuse_two_domains(argument)
         images, self.notes = list_images(self.path, name=self.name)
         images = [image.relative_to(self.path) for image in images]
@@ -104,7 +108,12 @@ class FolderSource:
         def load(file):
             return self._load(file, size, fit)
 
-        return in_threads(load, self._files)
+        yield from in_threads(load, self._files)
+        if count := len(self._animated):
+            self.notes.append(
+                f"{self.name}: only the first frame is used of {count} files "
+                f"with several frames, such as {printable(self._animated[0])}"
+            )
 
     def _load(self, file, size, fit):
         name = file.as_posix()
@@ -117,6 +126,9 @@ class FolderSource:
         # The file was removed, or became unreadable, after it had been listed.
         except OSError as error:
             return bad_item(name, error.strerror, split)
+        may_have = file.suffix.lower() in _MAY_HAVE_FRAMES
+        if may_have and has_frames(self.path / file):
+            self._animated.append(name)
         return Item(name, image, split, content)
 
 

@@ -136,11 +136,15 @@ def open_store(
     path = Path(cache_dir or default_cache_dir()) / f"{key}.npy"
     store = _open_entry(path)
     if store is None:
-        for note in source.notes:
+        notes = list(source.notes)
+        for note in notes:
             progress(note)
         store = _make_and_open(
             path, source, size, fit, max_bad_fraction, progress
         )
+        # While the images were read, the source may have added messages.
+        for note in source.notes[len(notes) :]:
+            progress(note)
     count = len(store.names) + len(store.bad)
     _refuse_bad(source, store.bad, count, max_bad_fraction)
     progress(_summary(source, store))
