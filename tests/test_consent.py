@@ -1,17 +1,21 @@
 """What the configuration of a stranger's run may not load."""
 
 import os
+import re
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import tensorflow as tf
 
 from tf_i2i import configuration
+from tf_i2i import consent
 from tf_i2i import runs
 from tf_i2i.consent import Consent
 from tf_i2i.data.tfds import TfdsSource
 from tf_i2i.errors import UserError
+from tf_i2i.evaluation import validation
 from tf_i2i.features import FORMS
 from tf_i2i.features import load_features
 from tf_i2i.features.backbone import load_backbone
@@ -19,6 +23,9 @@ from tf_i2i.features.perceptual import perceptual
 from tf_i2i.features.teacher import face_path
 from tf_i2i.features.teacher import teacher
 from tf_i2i.features.translator import exported
+from tf_i2i.training import callbacks
+from tf_i2i.training import run_data
+from tf_i2i.training.run_config import RunConfig
 
 STRANGER = Consent(trusted=False, config="RUN/config.gin")
 # Networks that need no file, or whose files pip installs.
@@ -85,8 +92,8 @@ def test_a_stranger_loads_no_network(name, place, refuses):
         with pytest.raises(UserError, match="downloaded"):
             load(name)
         return
-    for consent in (Consent(), Consent(recording=True), STRANGER):
-        with consent.applied(), pytest.raises(Loaded):
+    for given in (Consent(), Consent(recording=True), STRANGER):
+        with given.applied(), pytest.raises(Loaded):
             load(name)
 
 
@@ -163,3 +170,50 @@ def test_files_of_flags_are_trusted(place):
     )
     (place / "own.gin").write_text("train.steps = 1\n")
     assert configuration.configure(place, [place / "own.gin"]).trusted
+
+
+def test_data_are_read_with_the_consent_to_the_run(monkeypatch):
+    """They are read long after the model was built."""
+    asked = []
+
+    def source_for(spec, domain):
+        asked.append(consent._current)
+        raise Loaded
+
+    monkeypatch.setattr(run_data, "source_for", source_for)
+    data = run_data.RunData(RunConfig(data_a="x"), consent=STRANGER)
+    with pytest.raises(Loaded):
+        data.store("a")
+    assert asked == [STRANGER]
+    assert consent._current == consent.TRUSTED
+
+
+def test_validation_loads_features_with_the_consent_to_the_run(
+    place, monkeypatch, refuses
+):
+    monkeypatch.setattr(
+        callbacks, "RealImages", SimpleNamespace(of_data=lambda *a, **k: None)
+    )
+    monkeypatch.setattr(validation, "Translations", lambda *a: None)
+    data = SimpleNamespace(consent=STRANGER, label_tables=dict)
+    evaluation = validation.Evaluation(features=f"savedmodel:{place}")
+    config = RunConfig(evaluation=evaluation)
+    state = SimpleNamespace(
+        phase=SimpleNamespace(size=8), images_shown=0, total_images=1
+    )
+    evaluate = callbacks.Evaluate(state, None, data, config, None, print)
+    with refuses("run_dir"):
+        evaluate.on_train_begin()
+
+
+def test_whatever_loads_asks_for_consent():
+    """New loaders, too. `export` loads what it has just written."""
+    loads = re.compile(
+        r"saved_model\.load\(|load_model\(|\.get_file\(|"
+        r"download_and_prepare\(|litert\.Interpreter\("
+    )
+    package = Path(consent.__file__).parent
+    for path in package.rglob("*.py"):
+        text = path.read_text("utf-8")
+        if loads.search(text) and path.parent.name != "exporting":
+            assert "consent.check_" in text, path

@@ -21,6 +21,7 @@ from tf_i2i.foreign_files import read_json
 from tf_i2i.foreign_files import read_utf8
 from tf_i2i.prepare_faces import RECORD
 from tf_i2i.prepare_faces import Record
+from tf_i2i.report import write_report
 from tf_i2i.training import data_record
 from tf_i2i.training import settings
 from tf_i2i.training.checkpoints import Checkpoints
@@ -85,7 +86,6 @@ def record(folder, path):
         lambda folder, path: check_file("kerasfile:x", path),
         lambda folder, path: _read_packed(path, []),
         lambda folder, path: collect([path], folder),
-        lambda folder, path: write_whole(folder / "x", [b"x"], path),
         open_log,
         read_folder,
         record,
@@ -111,6 +111,37 @@ def test_no_pipe_is_waited_for(read, tmp_path):
 def test_a_pipe_counts_as_missing_or_damaged(read, answer, tmp_path):
     os.mkfifo(tmp_path / "pipe")
     assert read(tmp_path, tmp_path / "pipe") == answer
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link", "broken link", "file"])
+def test_nothing_is_written_through_a_temporary_name(kind, tmp_path):
+    """A downloaded folder may contain such names."""
+    other, beside = tmp_path / "other", tmp_path / "x.tmp"
+    other.write_bytes(b"precious")
+    if kind == "pipe":
+        os.mkfifo(beside)
+    elif kind == "file":
+        beside.write_bytes(b"old")
+    else:
+        beside.symlink_to(other if kind == "link" else tmp_path / "new")
+    (tmp_path / "x.json").symlink_to(other)
+    write_whole(tmp_path / "x.json", [b"x", b"y"])
+    assert (tmp_path / "x.json").read_bytes() == b"xy"
+    assert not (tmp_path / "x.json").is_symlink()
+    assert other.read_bytes() == b"precious"
+    assert {p.name for p in tmp_path.iterdir()} == {"other", "x.json"}
+
+
+def test_no_log_is_written_through_a_link(tmp_path, refuses):
+    (tmp_path / "other").write_bytes(b"precious")
+    (tmp_path / "metrics.jsonl").symlink_to("other")
+    with refuses("--run_dir"):
+        append_row(tmp_path / "metrics.jsonl", {})
+    with pytest.raises(OSError, match="It is a link"):
+        MetricsLog(tmp_path, "ab", SimpleNamespace(step=1)).open()
+    (tmp_path / "report.html").symlink_to("other")
+    write_report(tmp_path / "report.html", "", {}, [], {})
+    assert (tmp_path / "other").read_bytes() == b"precious"
 
 
 def test_what_is_too_large_is_not_read(tmp_path):

@@ -6,7 +6,6 @@ import os
 import re
 from pathlib import Path
 
-from tf_i2i.foreign_files import open_at_once
 from tf_i2i.foreign_files import open_regular
 
 _DIGEST = re.compile(rb"\nsha256 ([0-9a-f]{64})\n")
@@ -30,7 +29,10 @@ def write_whole(path, parts, beside=None):
     """
     beside = beside or path.with_suffix(".tmp")
     try:
-        with open(beside, "wb", opener=open_at_once) as stream:
+        # What exists at the temporary path is removed and not written: it could
+        # be a link to another file, or a pipe.
+        beside.unlink(missing_ok=True)
+        with open(beside, "xb") as stream:
             for part in parts:
                 stream.write(part)
             # The content is forced to the disk. Otherwise `path` could be

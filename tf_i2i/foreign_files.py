@@ -38,7 +38,7 @@ def open_regular(path):
     """
     check_regular(path)
     # The caller closes the stream.
-    stream = open(path, "rb", opener=open_at_once)  # noqa: SIM115
+    stream = open(path, "rb", opener=_open_at_once)  # noqa: SIM115
     try:
         _check_kind(path, os.fstat(stream.fileno()))
     except OSError:
@@ -61,7 +61,25 @@ def open_text(path):
     return io.TextIOWrapper(open_regular(path), "utf-8-sig", newline="")
 
 
-def open_at_once(path, flags):
+def open_to_append(path):
+    """Opens a file in UTF-8 for appending text; it need not exist.
+
+    Args:
+        path: path of the file.
+
+    Raises:
+        OSError: the file cannot be written, is not a regular file, or is a
+            link, which could lead out of the folder.
+    """
+    if os.path.islink(path):
+        raise OSError(errno.ELOOP, "It is a link, not a file.", str(path))
+    if os.path.exists(path):
+        check_regular(path)
+    # The caller closes the stream.
+    return open(path, "a", encoding="utf-8", opener=_open_at_once)
+
+
+def _open_at_once(path, flags):
     """Opens a file like `os.open`, but never waits for another program.
 
     With O_NONBLOCK, pipes are opened at once, or not at all. Windows has no

@@ -20,6 +20,7 @@ from tf_i2i.data.sources import SPLITS
 from tf_i2i.data.sources import FolderSource
 from tf_i2i.data.store import assign_splits
 from tf_i2i.errors import UserError
+from tf_i2i.foreign_files import open_regular
 
 ERROR, WARNING, NOTE = LEVELS = ("error", "warning", "note")
 
@@ -230,7 +231,7 @@ def _splits(name, given, contents):
 def _describe_file(path, row):
     """Sets a file's size and transparency in `row`; returns format and mode."""
     try:
-        with open(path, "rb") as stream, open_image(stream) as image:
+        with open_regular(path) as stream, open_image(stream) as image:
             row["width"], row["height"] = image.size
             kind = f"{image.format} {image.mode}"
             # Transparent pixels were placed on a white background and are

@@ -6,7 +6,7 @@ import json
 from tf_i2i.disk import reason
 from tf_i2i.errors import UserError
 from tf_i2i.evaluation.registry import full_name
-from tf_i2i.foreign_files import check_regular
+from tf_i2i.foreign_files import open_to_append
 from tf_i2i.foreign_files import parse_json
 from tf_i2i.foreign_files import read_utf8
 
@@ -45,9 +45,7 @@ def append_row(path, row):
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.exists():
-            check_regular(path)
-        with open(path, "a", encoding="utf-8") as file:
+        with open_to_append(path) as file:
             file.write(json.dumps(row) + "\n")
     except OSError as error:
         raise UserError(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from tf_i2i.disk import write_whole
 from tf_i2i.errors import UserError
 from tf_i2i.evaluation.baselines import OWN
 from tf_i2i.evaluation.baselines import REAL
@@ -91,7 +92,12 @@ def write_report(path, title, facts, directions, curves):
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # File names in the text may contain bytes that are not UTF-8.
-        path.write_text("\n".join(page), "utf-8", "backslashreplace")
+        text = "\n".join(page)
+        write_whole(
+            path,
+            [text.encode("utf-8", "backslashreplace")],
+            path.with_name(f".{path.name}.part"),
+        )
     except OSError as error:
         raise UserError(
             "`path` of the report must be in a folder that can be written. "

@@ -13,6 +13,7 @@ from tf_i2i.disk import write_whole
 from tf_i2i.disk import writing
 from tf_i2i.domains import named
 from tf_i2i.foreign_files import open_regular
+from tf_i2i.foreign_files import open_to_append
 from tf_i2i.training.settings import read_gin
 
 # The beginning of a line that `MetricsLog.record` writes.
@@ -85,7 +86,7 @@ class MetricsLog:
             return
         state = self.state
         counters = {"step": state.step, "images_shown": state.images_shown}
-        with writing(self.path), open(self.path, "a", encoding="utf-8") as file:
+        with writing(self.path), open_to_append(self.path) as file:
             file.write(json.dumps(counters | row) + "\n")
         with self._summaries():
             for name, value in scalars.items():
@@ -122,8 +123,10 @@ class MetricsLog:
         lines are the last ones. The file is then truncated, which also works
         if the disk is full.
         """
-        if not self.path.exists():
+        if not os.path.lexists(self.path):
             return
+        # A link is refused here, before the file is truncated.
+        open_to_append(self.path).close()
         with open_regular(self.path) as file:
             lines = file.readlines()
         kept = [line for line in lines if self._is_kept(line)]
