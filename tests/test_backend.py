@@ -1,6 +1,7 @@
 """Keras' global settings, which other work of the user may have changed."""
 
 import ast
+import functools
 import json
 import os
 import pwd
@@ -15,7 +16,11 @@ import pytest
 import tf_i2i
 from tf_i2i import backend
 from tf_i2i import methods
+from tf_i2i import optimizers
 from tf_i2i.methods.registry import build_tiny
+from tf_i2i.training.build import build_model
+from tf_i2i.training.devices import make_strategy
+from tf_i2i.training.run_config import RunConfig
 
 PACKAGE = Path(tf_i2i.__file__).parent
 SPATIAL = {"Conv2DTranspose", "DepthwiseConv2D", "ZeroPadding2D"}
@@ -89,3 +94,17 @@ def test_a_user_without_home_gets_no_folder_of_that_name(monkeypatch):
     monkeypatch.delenv("KERAS_HOME")
     backend.find_keras_home()
     assert os.environ.pop("KERAS_HOME").endswith("/.keras")
+
+
+def test_a_run_leaves_the_precision_of_the_process():
+    adam = functools.partial(optimizers.adam, 1e-3, 0.5, 0.9)
+    model = functools.partial(methods.CycleGAN, **methods.CycleGAN.tiny)
+    config = RunConfig(
+        lambda image_size, seed: model(seed=seed),
+        translator_optimizer=adam,
+        critic_optimizer=adam,
+        precision="mixed_bfloat16",
+    )
+    made = build_model(config, make_strategy("none"))
+    assert made.generator_a.first.compute_dtype == "bfloat16"
+    assert keras.config.dtype_policy().name == "float32"

@@ -46,6 +46,8 @@ def test_directions_go_by_both_names(refuses):
         ("a/b", "c"),
         ("", "c"),
         (1, 2),
+        5,
+        None,
     ],
 )
 def test_names_that_cannot_be(names, refuses):
@@ -65,3 +67,16 @@ def test_a_run_knows_its_names(tmp_path):
     assert settings.domain_names(tmp_path) == ("a", "b")
     config.write_text("train.domains = ('selfie', 'anime')\n")
     assert settings.domain_names(tmp_path) == NAMES
+    config.write_text("own = ('selfie', 'anime')\ntrain.domains = %own\n")
+    assert settings.domain_names(tmp_path) == NAMES
+
+
+@pytest.mark.parametrize(
+    "value", ["('a', ", "@names()", "[" * 5000, "\x1b[31m"]
+)
+def test_a_run_with_nonsense_for_names(value, tmp_path, refuses):
+    (tmp_path / "config.gin").write_text(f"train.domains = {value}\n")
+    with refuses("train.domains") as error:
+        settings.domain_names(tmp_path)
+    assert str(error.value).isprintable()
+    assert len(str(error.value)) < 400

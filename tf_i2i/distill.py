@@ -20,6 +20,7 @@ from tf_i2i.domains import DIRECTIONS
 from tf_i2i.domains import DOMAINS
 from tf_i2i.domains import ends
 from tf_i2i.errors import UserError
+from tf_i2i.errors import printable
 from tf_i2i.exporting import placement
 from tf_i2i.methods.capabilities import style_shape
 
@@ -216,7 +217,8 @@ def _compare(run, models, flags, student_dir):
         json.dumps(report, indent=2, default=float) + "\n", encoding="utf-8"
     )
     print(
-        f"Next:       python -m tf_i2i.export --run_dir={student_dir} "
+        "Next:       python -m tf_i2i.export "
+        f"--run_dir={printable(student_dir)} "
         "--output=face.tflite --precision=int8"
     )
 

@@ -22,7 +22,7 @@ def check_names(names):
         UserError: the names are not two different words that are allowed in
             a file name.
     """
-    given = (names,) if isinstance(names, str) else tuple(names)
+    given = tuple(names) if isinstance(names, (tuple, list)) else (names,)
     words = [n for n in given if isinstance(n, str) and _NAME.fullmatch(n)]
     different = {word.casefold() for word in words}
     swapped = given != DOMAINS and different & {*DOMAINS}

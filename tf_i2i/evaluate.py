@@ -15,6 +15,7 @@ from tf_i2i import cli
 from tf_i2i import models
 from tf_i2i.domains import named
 from tf_i2i.errors import UserError
+from tf_i2i.errors import printable
 
 
 def _parser():
@@ -175,7 +176,7 @@ def main(argv):
     _log(job, features, scores, flags)
     path = Path(flags.report) if flags.report else job.report
     _write(path, job, features, reports, argv)
-    print(f"report: {path}")
+    print(f"report: {printable(path)}")
 
 
 def _check(flags):

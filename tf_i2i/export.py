@@ -18,6 +18,7 @@ from tf_i2i.disk import size_on_disk
 from tf_i2i.domains import find_direction
 from tf_i2i.domains import named
 from tf_i2i.errors import UserError
+from tf_i2i.errors import printable
 from tf_i2i.exporting import formats
 from tf_i2i.exporting import placement
 from tf_i2i.exporting.real_images import RealImages
@@ -155,7 +156,7 @@ def _print_result(output, report):
     )
     count = next(iter(report.values()))["images"]
     print(
-        f"Exported {output} ({format_bytes(size_on_disk(output))}). "
+        f"Exported {printable(output)} ({format_bytes(size_on_disk(output))}). "
         "Differences from the run's own images in levels of 255, on "
         f"{count} test images: {differences}."
     )

@@ -14,6 +14,7 @@ from tf_i2i import cli
 from tf_i2i import configs
 from tf_i2i.data import sources
 from tf_i2i.errors import UserError
+from tf_i2i.errors import printable
 from tf_i2i.training.cluster import read_cluster
 
 
@@ -222,6 +223,7 @@ def _print_next_steps(run_dir, state):
             "continues the training."
         )
         return
+    folder = printable(run_dir)
     if not state.finished:
         print("Ended at train.steps, before the end of the last phase.")
     print(
@@ -229,12 +231,12 @@ def _print_next_steps(run_dir, state):
         f"{state.step} steps."
     )
     if state.last_sample:
-        print(f"Look at:  {state.last_sample}")
-    print(f"Curves:   tensorboard --logdir={run_dir.parent}")
-    print(f"Score:    python -m tf_i2i.evaluate --run_dir={run_dir}")
+        print(f"Look at:  {printable(state.last_sample)}")
+    print(f"Curves:   tensorboard --logdir={printable(run_dir.parent)}")
+    print(f"Score:    python -m tf_i2i.evaluate --run_dir={folder}")
     print(
         "Next:     python -m tf_i2i.translate "
-        f"--run_dir={run_dir} --input=me.jpg --output=translated/"
+        f"--run_dir={folder} --input=me.jpg --output=translated/"
     )
 
 

@@ -625,6 +625,9 @@ def test_steps_that_cannot_be_left_out(folders, begun, capsys, refused):
     refused("--skip_step", [*argv, "--skip_step=-1"])
     train.main([*argv, "--gin_param=train.steps = 11", "--skip_step=9"])
     assert "step 9 is already done" in capsys.readouterr().err
+    train.main([*argv, "--gin_param=train.steps = 5", "--skip_step=20"])
+    told = capsys.readouterr().err
+    assert "has done 11 steps already and is to end after 5" in told
 
 
 # Files of the run that are not what they were.

@@ -87,7 +87,7 @@ class Store:
 
 def to_stderr(line):
     """Prints a message to stderr, since a command's results go to stdout."""
-    print(line, file=sys.stderr, flush=True)
+    print(printable(line), file=sys.stderr, flush=True)
 
 
 def open_store(

@@ -1,5 +1,7 @@
 """Builds the model of a run from its settings, and checks its phases."""
 
+import contextlib
+
 import keras
 
 from tf_i2i.errors import UserError
@@ -9,8 +11,8 @@ from tf_i2i.methods.capabilities import stages
 def build_model(config, strategy):
     """Returns a run's model with its optimizers.
 
-    The model is built in the scope of the strategy. The function also sets
-    Keras' random seed and dtype policy.
+    The model is built in the scope of the strategy. Keras' dtype policy is
+    left as it was found. The random seed of Keras is set.
 
     Args:
         config: `RunConfig`, with a precision other than "auto".
@@ -19,9 +21,8 @@ def build_model(config, strategy):
     Returns:
         A compiled `UnpairedTranslator`.
     """
-    keras.config.set_dtype_policy(config.precision)
     keras.utils.set_random_seed(config.seed)
-    with strategy.scope():
+    with _dtype_policy(config.precision), strategy.scope():
         model = config.model(image_size=config.image_size, seed=config.seed)
         model.compile(
             config.translator_optimizer(),
@@ -31,6 +32,17 @@ def build_model(config, strategy):
             likeness=config.likeness,
         )
     return model
+
+
+@contextlib.contextmanager
+def _dtype_policy(name):
+    """Context in which new layers have a dtype policy."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def check_phases(phases, model, replicas):

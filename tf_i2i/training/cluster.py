@@ -10,6 +10,7 @@ import os
 import re
 
 from tf_i2i.errors import UserError
+from tf_i2i.foreign_files import parse_json
 
 _EXAMPLE = (
     '{"cluster": {"worker": ["host0:2222", "host1:2222"]}, '
@@ -49,7 +50,7 @@ def read_cluster(needed=False):
     if text.strip() in ("", "{}") and not needed:
         return None
     try:
-        return _cluster(json.loads(text))
+        return _cluster(parse_json(text))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
             "`TF_CONFIG` must have the addresses of all workers and the index "

@@ -12,6 +12,7 @@ from pathlib import Path
 from tf_i2i.domains import DOMAINS
 from tf_i2i.domains import check_names
 from tf_i2i.errors import UserError
+from tf_i2i.errors import printable
 from tf_i2i.foreign_files import read_utf8
 
 # Largest size of a .gin file in bytes.
@@ -136,9 +137,25 @@ def face_margin(run_dir):
 
 
 def _saved_setting(run_dir, name, default):
-    """Returns the value of `train.NAME` in a run's config.gin."""
-    given = saved_bindings(Path(run_dir) / "config.gin").get(f"train.{name}")
-    return ast.literal_eval(given) if given else default
+    """Returns the value of `train.NAME` in a run's config.gin.
+
+    Raises:
+        UserError: the value is not a literal.
+    """
+    bindings = saved_bindings(Path(run_dir) / "config.gin")
+    given = bindings.get(f"train.{name}")
+    # The value may be a reference to a macro, such as "%names".
+    if given and given.startswith("%"):
+        given = bindings.get(given[1:])
+    if not given:
+        return default
+    try:
+        return ast.literal_eval(given)
+    except (ValueError, SyntaxError, RecursionError, MemoryError) as error:
+        raise UserError(
+            f"`train.{name}` must be a literal in the config.gin of a run. "
+            f"Received: {printable(given[:100])} in {run_dir}"
+        ) from error
 
 
 def differences(before, now, names, what="was"):

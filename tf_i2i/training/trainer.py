@@ -167,7 +167,13 @@ class Trainer:
             UserError: the step is after the end of the run.
         """
         step, last = self.state.step, self._last_step()
-        if number is None or step >= last:
+        if step >= last:
+            self.log(
+                f"the run has done {step} steps already and is to end after "
+                f"{last}, so nothing is trained"
+            )
+            return None
+        if number is None:
             return None
         if number < step:
             self.log(
