@@ -1,9 +1,15 @@
 """What every test shares: quiet logs, two CPU devices, a clean policy."""
 
 import contextlib
+import gc
 import os
+import warnings
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# Two workers share the cores. Threads of OpenMP and of NumPy that wait for a
+# core keep the other cores busy while they wait.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import keras
 import numpy as np
@@ -21,6 +27,41 @@ tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0],
     [tf.config.LogicalDeviceConfiguration()] * 2,
 )
+gc.freeze()  # No collection needs to look at what TensorFlow's import made.
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_graph_optimization():
+    """Graphs run as they were traced.
+
+    Most graphs of these tests run a few times. To optimize such a graph takes
+    longer than the optimization saves.
+    """
+    options = {"disable_meta_optimizer": True}
+    tf.config.optimizer.set_experimental_options(options)
+
+
+@pytest.fixture(scope="session")
+def eagerly():
+    """`with eagerly():` runs every `tf.function` without tracing it.
+
+    Tracing a training step takes as long as ten eager steps of a tiny model.
+    This is for tests of what surrounds the steps, whose runs are short. Their
+    last bits differ from those of traced steps.
+    """
+
+    @contextlib.contextmanager
+    def eagerly():
+        tf.config.run_functions_eagerly(True)
+        try:
+            with warnings.catch_warnings():
+                # The functions of `tf.data` are traced all the same.
+                warnings.filterwarnings("ignore", ".*run_functions_eagerly")
+                yield
+        finally:
+            tf.config.run_functions_eagerly(False)
+
+    return eagerly
 
 
 @pytest.fixture(autouse=True)

@@ -46,7 +46,7 @@ def faces(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def run_dir(faces, tmp_path_factory):
+def run_dir(faces, tmp_path_factory, eagerly):
     """A run of four steps, scored on validation images after each second."""
     path = tmp_path_factory.mktemp("runs") / "run"
     params = (
@@ -63,15 +63,15 @@ def run_dir(faces, tmp_path_factory):
         "growing_phases.fade_images = 16",
         "growing_phases.last_images = 16",
     )
-    train.main(
-        [
-            "--gin_file=twingan.gin",
-            f"--run_dir={path}",
-            f"--data_a={faces / 'a'}",
-            f"--data_b={faces / 'b'}",
-            *(f"--gin_param={param}" for param in params),
-        ]
-    )
+    argv = [
+        "--gin_file=twingan.gin",
+        f"--run_dir={path}",
+        f"--data_a={faces / 'a'}",
+        f"--data_b={faces / 'b'}",
+        *(f"--gin_param={param}" for param in params),
+    ]
+    with eagerly():
+        train.main(argv)
     return path
 
 

@@ -25,21 +25,21 @@ def tool(name):
 
 
 @pytest.fixture(scope="module")
-def run_dir(folders, tmp_path_factory):
+def run_dir(folders, tmp_path_factory, eagerly):
     run_dir = tmp_path_factory.mktemp("run")
-    train.main(
-        [
-            "--gin_file=twingan.gin",
-            f"--run_dir={run_dir}",
-            f"--data_a={folders / 'a'}",
-            f"--data_b={folders / 'b'}",
-            "--gin_param=train.image_size = 8",
-            "--gin_param=train.precision = 'float32'",
-            "--gin_param=train.steps = 3",
-            "--gin_param=TwinGAN.start_size = 8",
-            "--gin_param=TwinGAN.width = .02",
-        ]
-    )
+    argv = [
+        "--gin_file=twingan.gin",
+        f"--run_dir={run_dir}",
+        f"--data_a={folders / 'a'}",
+        f"--data_b={folders / 'b'}",
+        "--gin_param=train.image_size = 8",
+        "--gin_param=train.precision = 'float32'",
+        "--gin_param=train.steps = 3",
+        "--gin_param=TwinGAN.start_size = 8",
+        "--gin_param=TwinGAN.width = .02",
+    ]
+    with eagerly():
+        train.main(argv)
     return run_dir
 
 

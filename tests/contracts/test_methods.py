@@ -159,9 +159,10 @@ def test_resumed_training_is_bit_equal(trained):
 
 
 @pytest.mark.parametrize("name", quick_without("TwinGAN_style"))
-def test_two_devices_equal_one(name, two_replicas):
+def test_two_devices_equal_one(name, two_replicas, eagerly):
     one = build(name, keras.optimizers.SGD, 1e-3)
-    train(one, batches(one, 3))
+    with eagerly():
+        train(one, batches(one, 3))
     assert two_replicas.num_replicas_in_sync == 2
     with two_replicas.scope():
         two = build(name, keras.optimizers.SGD, 1e-3)

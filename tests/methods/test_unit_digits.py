@@ -285,11 +285,12 @@ def data(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def runs(data, tmp_path_factory):
+def runs(data, tmp_path_factory, eagerly):
     """Two runs, from other labels of B."""
     root = tmp_path_factory.mktemp("runs")
-    for labels_b in ("b.csv", "other.csv"):
-        train.main(flags(data, root / labels_b, labels_b))
+    with eagerly():
+        for labels_b in ("b.csv", "other.csv"):
+            train.main(flags(data, root / labels_b, labels_b))
     return [root / "b.csv", root / "other.csv"]
 
 

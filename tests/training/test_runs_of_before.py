@@ -45,12 +45,12 @@ def assert_translates_as_before(run_dir, name):
         np.testing.assert_allclose(found, images, atol=2e-3)
 
 
-def test_a_run_of_before_resumes(run_dir):
+def test_a_run_of_before_resumes(run_dir, eagerly):
     assert "train.learning_rate" in (run_dir / "config.gin").read_text()
     done = len(rows(run_dir / "metrics.jsonl"))
-    train.main(
-        [f"--run_dir={run_dir}", "--gin_param=train.steps = None", *PICTURES]
-    )
+    argv = [f"--run_dir={run_dir}", "--gin_param=train.steps = None"]
+    with eagerly():
+        train.main([*argv, *PICTURES])
     found = rows(run_dir / "metrics.jsonl")
     expected = rows(BEFORE / f"{run_dir.name}.jsonl")
     assert [(r["step"], r["phase"]) for r in found] == [
