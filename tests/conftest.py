@@ -101,10 +101,9 @@ def refuses():
         with pytest.raises(UserError) as caught:
             yield caught
         if arguments:
-            named = str(caught.value.argument)
-            assert {named, named.rpartition(".")[2]} & {*arguments}, (
-                caught.value
-            )
+            named = caught.value.argument
+            setting = (named or "").rpartition(".")[2]
+            assert {named, setting} & {*arguments}, caught.value
 
     return refuses
 
