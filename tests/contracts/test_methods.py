@@ -1,5 +1,8 @@
 """What holds for every method, whatever its paper says."""
 
+import re
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -78,6 +81,14 @@ def equal(xs, ys):
     return all(np.array_equal(x, y) for x, y in zip(xs, ys, strict=True))
 
 
+def explained_losses():
+    """Names in the table of docs/losses.md, without the domain."""
+    page = Path(__file__).parents[2] / "docs" / "losses.md"
+    cells = re.findall(r"^\| (`.*?) \|", page.read_text("utf-8"), re.M)
+    names = re.findall(r"`(\w+)`", " ".join(cells))
+    return {re.sub("_[ab]$", "", name) for name in names}
+
+
 @pytest.fixture(scope="module", params=quick_without("TwinGAN_style"))
 def trained(request, tmp_path_factory):
     """Name, model after three steps, and its weights file."""
@@ -99,6 +110,25 @@ def test_no_two_kernels_start_alike(name):
     for i, kernel in enumerate(kernels):
         for other in kernels[:i]:
             assert not np.array_equal(kernel, other)
+
+
+@pytest.mark.parametrize("name", quick_without("TwinGAN_style"))
+def test_the_page_explains_all_losses(name):
+    model = registry.build_tiny(*ALL_METHODS[name])
+    ends = "|".join(("a", "b", *getattr(model, "taps", ())))
+    names = {re.sub(f"_({ends})$", "", name) for name in model.loss_metrics}
+    assert names <= explained_losses()
+
+
+def test_the_page_explains_no_other_losses():
+    """The names are texts in the files of the methods."""
+    folder = Path(registry.__file__).parent
+    code = "".join(path.read_text("utf-8") for path in folder.glob("*.py"))
+    others = {"images_per_second", "content", "style", "variation"}
+    for name in explained_losses() - others:
+        kind = name.partition("_")[0]
+        forms = (f'"{name}"', f'"{name}_', f'"{kind}_{{', f'("{kind}", ')
+        assert any(form in code for form in forms), name
 
 
 def test_losses_are_finite_and_named(trained):
