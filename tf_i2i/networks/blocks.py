@@ -1,10 +1,12 @@
 """Blocks and initializers that several networks use."""
 
+import keras
 import tensorflow as tf
 
 from tf_i2i.layers import Conv2D
 from tf_i2i.layers import InstanceNormalization
 from tf_i2i.layers import reflect_pad
+from tf_i2i.layers import upsample_convolve
 from tf_i2i.networks.base import Network
 from tf_i2i.networks.base import normal
 
@@ -36,6 +38,42 @@ def norm_relu(norms, i, x, training):
     if norms:
         x = norms[i](x, training=training)
     return tf.nn.relu(x)
+
+
+def doubling_layer(filters, width, unshuffle, name):
+    """Returns a layer that doubles the side of feature maps.
+
+    It is the transposed 3x3 convolution of the published networks. For networks
+    that see blocks of pixels as one pixel, it is an `UpsampleConvolution`
+    instead. The reason is that a transposed convolution adds a periodic pattern
+    to its outputs (Odena et al. 2016, doi:10.23915/distill.00003), which
+    blocks of pixels would enlarge.
+
+    Args:
+        filters: number of output channels.
+        width: factor on the published channel counts; see `normal_kernels`.
+        unshuffle: side of the blocks of pixels; see `layers.pixel_unshuffle`.
+        name: name of the layer.
+    """
+    kernels = {"kernel_initializer": normal_kernels(width), "name": name}
+    if unshuffle > 1:
+        return UpsampleConvolution(filters, 3, padding="same", **kernels)
+    return keras.layers.Conv2DTranspose(
+        filters, 3, 2, "same", data_format="channels_last", **kernels
+    )
+
+
+class UpsampleConvolution(Conv2D):
+    """A 3x3 convolution of a map that is upsampled by nearest neighbour."""
+
+    def convolution_op(self, inputs, kernel):
+        """Returns `[N, 2H, 2W, D]` for `[N, H, W, C]`, without the bias."""
+        return upsample_convolve(inputs, tf.convert_to_tensor(kernel))
+
+    def compute_output_shape(self, input_shape):
+        count, height, width, _ = input_shape
+        doubled = (n and 2 * n for n in (height, width))
+        return (count, *doubled, self.filters)
 
 
 class ResidualBlock(Network):

@@ -4,7 +4,6 @@ In the paper's notation it is: c7s1-64, d128, d256, R256 x 6 or 9, u128, u64,
 c7s1-3.
 """
 
-import keras
 import tensorflow as tf
 
 from tf_i2i.layers import Conv2D
@@ -15,6 +14,7 @@ from tf_i2i.layers import pixel_unshuffle
 from tf_i2i.layers import reflect_pad
 from tf_i2i.networks.base import Network
 from tf_i2i.networks.blocks import ResidualBlock
+from tf_i2i.networks.blocks import doubling_layer
 from tf_i2i.networks.blocks import norm_relu
 from tf_i2i.networks.blocks import normal_kernels
 from tf_i2i.networks.blocks import widen
@@ -54,8 +54,8 @@ class ResnetGenerator(Network):
     """Translates images by residual blocks, at a quarter of the images' side.
 
     Two convolutions halve the side before the blocks, and two transposed
-    convolutions double it afterwards. With `unshuffle`, all layers see blocks
-    of pixels as one pixel.
+    convolutions double it afterwards (see `doubling_layer`). With `unshuffle`,
+    all layers see blocks of pixels as one pixel.
 
     Args:
         blocks: number of residual blocks.
@@ -95,10 +95,7 @@ class ResnetGenerator(Network):
         make_block = make_block or plain
         self.blocks = [make_block(i, many, f"block_{i}") for i in range(blocks)]
         self.ups = [
-            keras.layers.Conv2DTranspose(
-                n, 3, **half, name=f"up_{n}", data_format="channels_last"
-            )
-            for n in (some, few)
+            doubling_layer(n, width, unshuffle, f"up_{n}") for n in (some, few)
         ]
         self.last = Conv2D(
             3 * unshuffle**2,

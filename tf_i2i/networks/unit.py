@@ -1,6 +1,5 @@
 """Encoders, generators and critics of UNIT (arXiv:1703.00848, Table 3)."""
 
-import keras
 import tensorflow as tf
 
 from tf_i2i.layers import Conv2D
@@ -9,6 +8,7 @@ from tf_i2i.layers import pixel_shuffle
 from tf_i2i.layers import pixel_unshuffle
 from tf_i2i.networks.base import Network
 from tf_i2i.networks.blocks import ResidualBlock
+from tf_i2i.networks.blocks import doubling_layer
 from tf_i2i.networks.blocks import normal_kernels
 from tf_i2i.networks.blocks import widen
 
@@ -108,8 +108,8 @@ class UnitEncoder(Network):
 class UnitGenerator(Network):
     """Generates images from codes.
 
-    It has residual blocks, transposed convolutions and a 1x1 convolution to
-    RGB.
+    It has residual blocks, transposed convolutions (see `doubling_layer`) and a
+    1x1 convolution to RGB.
 
     Args:
         blocks: list of `ResidualBlock`; some may be shared with another
@@ -125,14 +125,8 @@ class UnitGenerator(Network):
         self.unshuffle = unshuffle
         self.blocks = blocks
         self.doublings = [
-            keras.layers.Conv2DTranspose(
-                widen(filters, width),
-                3,
-                2,
-                padding="same",
-                kernel_initializer=normal_kernels(width),
-                name=f"doubling_{filters}",
-                data_format="channels_last",
+            doubling_layer(
+                widen(filters, width), width, unshuffle, f"doubling_{filters}"
             )
             for filters in (256, 128, 64)[3 - halvings :]
         ]
