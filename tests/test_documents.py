@@ -1,5 +1,7 @@
 """What documents show is what runs."""
 
+import importlib
+import inspect
 import json
 import re
 from pathlib import Path
@@ -7,11 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tf_i2i import configuration
 from tf_i2i import methods
 from tf_i2i import models
 from tf_i2i import train
 from tf_i2i.methods import registry
 from tf_i2i.runs import load_translator
+from tf_i2i.training.run_config import RunConfig
+from tf_i2i.verbs import VERBS
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -61,6 +66,30 @@ def test_links_lead_somewhere(page):
     local = [link for link in links if not re.match(r"\w+:", link)]
     lost = [link for link in local if not (page.parent / link).exists()]
     assert lost == []
+
+
+@pytest.fixture(scope="module")
+def flags():
+    """Flags of all commands, and that of `tensorboard`."""
+    modules = [importlib.import_module(f"tf_i2i.{verb}") for verb in VERBS]
+    parsers = [m._parser() for m in modules if hasattr(m, "_parser")]
+    actions = [action for parser in parsers for action in parser._actions]
+    return {"--logdir", *(o for a in actions for o in a.option_strings)}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_settings_and_flags_exist(page, flags):
+    text = page.read_text("utf-8")
+    owners = configuration.REGISTERED | {"train": RunConfig}
+    settings = re.findall(rf"\b({'|'.join(owners)})\.(\w+)", text)
+    lost = [
+        f"{owner}.{name}"
+        for owner, name in settings
+        if name not in inspect.signature(owners[owner]).parameters
+        and not hasattr(owners[owner], name)
+    ]
+    assert lost == []
+    assert {*re.findall(r"(?<![\w-])--[a-z]\w+", text)} <= flags
 
 
 def test_every_method_has_a_page():
