@@ -29,8 +29,8 @@ from sklearn.linear_model import LogisticRegression
 
 warnings.filterwarnings("ignore")
 SHARES = {
-    "sunglasses": 0.07,
-    "glasses": 0.12,
+    "sunglasses": 0.052,
+    "glasses": 0.08,
     "beard": 0.13,
     "moustache": 0.025,
     "bald": 0.085,
