@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from tf_i2i import data
+from tf_i2i.data import sample_portraits
 from tf_i2i.data.reading import IMAGE_SUFFIXES
 from tf_i2i.data.reading import BadImage
 from tf_i2i.data.reading import is_image
@@ -28,7 +28,6 @@ INPUT_HELP = (
     "images, folders of images, or quoted patterns; or the word sample for "
     "four portraits that come with the package"
 )
-_PORTRAITS = Path(data.__file__).parent / "portraits"
 
 
 def find_inputs(patterns, output):
@@ -65,7 +64,7 @@ def find_inputs(patterns, output):
 def _matches(pattern, output):
     path = Path(pattern)
     if pattern == SAMPLE and not path.exists():
-        path = _PORTRAITS
+        path = sample_portraits.FOLDER
     if path.is_file():
         return {path: Path(path.name)}
     if path.is_dir():

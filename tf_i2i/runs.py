@@ -8,6 +8,7 @@ from tf_i2i import configuration
 from tf_i2i.data.store import to_stderr
 from tf_i2i.errors import UserError
 from tf_i2i.methods import UnpairedTranslator
+from tf_i2i.methods.capabilities import Annotated
 from tf_i2i.methods.capabilities import Classifying
 from tf_i2i.training import settings
 from tf_i2i.training.build import build_model
@@ -304,10 +305,14 @@ def _check_result(right, name, wanted, result):
 def _data(config, model, consent, log):
     """Returns the `RunData` of a run.
 
-    The result has the number of classes if the model is `Classifying`.
+    The result knows which labels of A the model learns from.
     """
-    classes = model.classes if isinstance(model, Classifying) else None
-    return RunData(config, classes, log, consent)
+    learns: dict[str, int | tuple[str, ...]] = {}
+    if isinstance(model, Classifying):
+        learns["classes"] = model.classes
+    if isinstance(model, Annotated):
+        learns["annotations"] = model.annotations
+    return RunData(config, log=log, consent=consent, **learns)
 
 
 def _join_workers():

@@ -7,6 +7,7 @@ from keras import layers
 
 from tf_i2i import UnpairedTranslator
 from tf_i2i import losses
+from tf_i2i.methods.capabilities import Annotated
 from tf_i2i.methods.capabilities import Classifying
 from tf_i2i.methods.capabilities import Embedding
 from tf_i2i.methods.capabilities import Prior
@@ -147,6 +148,21 @@ class OwnClassifying(Classifying, OwnPlain):
             s["labels"], s["logits"]
         )
         return super().critic_losses(s) | {"class": tf.reduce_mean(entropy)}
+
+
+@gin.register
+class OwnAnnotated(Annotated, OwnPlain):
+    """Learns the mean of each image from the column "digit"."""
+
+    annotations = ("digit",)
+
+    def forward(self, a, b, training, labels=None):
+        return super().forward(a, b, training) | {"labels": labels}
+
+    def translator_losses(self, s):
+        guess = tf.reduce_mean(s["fake_b"], [1, 2, 3])
+        wanted = losses.l1(s["labels"][:, 0], guess)
+        return super().translator_losses(s) | {"wanted": wanted}
 
 
 @gin.register

@@ -9,6 +9,8 @@ from tf_i2i import configs
 from tf_i2i import configuration
 from tf_i2i import train
 from tf_i2i.methods import registry
+from tf_i2i.methods.capabilities import Annotated
+from tf_i2i.methods.capabilities import Classifying
 
 BATCH_SIZES = {
     "single_phase": ["batch_size = 2"],
@@ -41,7 +43,10 @@ def small(name):
 @pytest.fixture(scope="module")
 def labelled(tmp_path_factory, make_labelled_folders):
     """Flags: splits that are large enough to be scored, and their labels."""
-    return make_labelled_folders(tmp_path_factory.mktemp("labelled"), 28)
+    annotated = registry.build_tiny("SpriteTranslator").annotations
+    return make_labelled_folders(
+        tmp_path_factory.mktemp("labelled"), 28, annotated
+    )
 
 
 @pytest.fixture(scope="module")
@@ -63,11 +68,14 @@ def flags(name, run_dir, folders, labelled, translator=None):
     method, bindings = small(name)
     if method == "Student" and translator:
         bindings = [*bindings, translator]
+    learns_from_labels = issubclass(
+        registry.methods()[method], (Annotated, Classifying)
+    )
     data = [f"--data_{domain}={folders / domain}" for domain in "ab"]
     return [
         f"--gin_file={name}",
         f"--run_dir={run_dir}",
-        *(labelled if method == "UNITAdaptation" else data),
+        *(labelled if learns_from_labels else data),
         *(f"--gin_param={binding}" for binding in bindings),
     ]
 

@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from tf_i2i.methods import registry
+from tf_i2i.methods.capabilities import Annotated
 from tf_i2i.methods.capabilities import Classifying
 from tf_i2i.methods.capabilities import stages
 
@@ -41,6 +42,9 @@ def images(seed, size, count=BATCH):
 def batch_of(model, seed, size=None):
     """Images of both domains, and labels where the model learns them."""
     a, b = (images(2 * seed + i, size=size or model.image_size) for i in (0, 1))
+    if isinstance(model, Annotated):
+        numbers = np.arange(BATCH * len(model.annotations)) % 2
+        return a, b, numbers.reshape(BATCH, -1).astype(np.float32)
     if not isinstance(model, Classifying):
         return a, b
     return a, b, np.arange(BATCH, dtype=np.int32) % model.classes

@@ -21,7 +21,7 @@ from tf_i2i import translate
 SIZE = 16
 METHODS = (
     *("OwnStyled", "OwnStyledOneWay", "OwnEmbedding", "OwnReconstructing"),
-    *("OwnPrior", "OwnClassifying", "OwnStaged"),
+    *("OwnPrior", "OwnClassifying", "OwnAnnotated", "OwnStaged"),
 )
 # Method -> directions that take a style.
 STYLED = {"OwnStyled": ("a_to_b", "b_to_a"), "OwnStyledOneWay": ("b_to_a",)}

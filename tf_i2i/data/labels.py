@@ -115,6 +115,38 @@ def class_numbers(table, names, classes):
     return np.array([number[label] for label in found], np.int32)
 
 
+def annotation_numbers(table, names, columns):
+    """Returns the numbers that describe each image of A.
+
+    Args:
+        table: labels from `read_labels`.
+        names: names of a store's images.
+        columns: names of the columns to return, in this order.
+
+    Returns:
+        float32 `[len(names), len(columns)]`.
+
+    Raises:
+        UserError: a column or the row of an image is missing, or a label is
+            not a number.
+    """
+    missing = [column for column in columns if column not in table]
+    if missing:
+        raise UserError(
+            "`--labels_a` must be a CSV file with the columns "
+            f"{', '.join(columns)}, because this method learns from them. "
+            f"Received: no column {missing[0]}"
+        )
+    found = [labels_of(table[column], names, "a") for column in columns]
+    try:
+        return np.array(found, np.float32).T
+    except ValueError as error:
+        raise UserError(
+            f"`--labels_a` must have numbers in the columns "
+            f"{', '.join(columns)}. Received: {error}"
+        ) from error
+
+
 def labels_of(labels, names, domain):
     """Returns the labels of some images, in the order of the images.
 

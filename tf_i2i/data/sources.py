@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tf_i2i.data import sample_portraits
 from tf_i2i.data import tfds
 from tf_i2i.data import tfrecord
 from tf_i2i.data import toy_faces
@@ -341,4 +342,10 @@ FOLDER = Source(
     open=lambda value, domain: FolderSource(value, f"data_{domain}"),
     help="All image files in a folder and below it.",
 )
-SOURCES = (FOLDER, tfds.SOURCE, tfrecord.SOURCE, TOY_FACES)
+SOURCES = (
+    FOLDER,
+    tfds.SOURCE,
+    tfrecord.SOURCE,
+    TOY_FACES,
+    sample_portraits.SOURCE,
+)

@@ -64,7 +64,8 @@ def unpaired(
         augmentation: function of (uint8 image, seed, size) that returns a float
             image, such as an `Augmentation`.
         augmentation_b: augmentation of domain B; None for `augmentation`.
-        labels_a: an integer label for each image of A's store, or None.
+        labels_a: an array with a label, or a row of numbers, for each image of
+            A's store, or None.
         full_size: image size of the run in pixels, if `image_size` is the
             smaller size of one of its phases. Images are augmented at
             `full_size` and then averaged down to `image_size`. None for
@@ -80,7 +81,7 @@ def unpaired(
     Returns:
         Endless `tf.data.Dataset` of (a, b), each float32
         `[batch_size, image_size, image_size, 3]` in [-1, 1]; or of
-        (a, b, labels) with int32 labels `[batch_size]`, if `labels_a` is
+        (a, b, labels) with labels `[batch_size, ...]`, if `labels_a` is
         given. With `context` an element has the batch size of one replica.
 
     Raises:
@@ -164,11 +165,12 @@ def domain_dataset(
         share: (first, count, step). Of every `step` images, the dataset yields
             the `count` images from number `first` on. The default yields all
             images.
-        labels: an integer label for each image of the store, or None.
+        labels: an array with a label, or a row of numbers, for each image of
+            the store, or None.
 
     Returns:
         `tf.data.Dataset` of float32 images `[image_size, image_size, 3]` in
-        [-1, 1], or of pairs (image, int32 label) if `labels` is given.
+        [-1, 1], or of pairs (image, label) if `labels` is given.
 
     Raises:
         UserError: `split` is unknown, or `full_size` is not a multiple of
@@ -196,7 +198,8 @@ def domain_dataset(
         image = _smaller(image, image_size, store.maps)
         if labels is None:
             return image
-        return image, tf.gather(tf.constant(labels, tf.int32), row)
+        dtype = tf.int32 if labels.dtype.kind == "i" else tf.float32
+        return image, tf.gather(tf.constant(labels, dtype), row)
 
     return (
         tf.data.Dataset.counter()

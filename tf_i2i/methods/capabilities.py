@@ -187,6 +187,22 @@ class Classifying:
         """
 
 
+class Annotated:
+    """A method that learns from numbers that describe each image of A.
+
+    Training batches are tuples `(a, b, annotations of a)`. The fourth argument
+    of `forward` is `labels`, float32 `[N, len(annotations)]`, or None.
+
+    A method defines `annotations`, the names of the columns of
+    `train.labels_a` from which the numbers are read.
+    """
+
+    @property
+    @abc.abstractmethod
+    def annotations(self):
+        """Names of the columns, a tuple of strings."""
+
+
 class Staged:
     """A method that trains its networks in several stages.
 

@@ -17,6 +17,7 @@ import tensorflow as tf
 from tf_i2i.errors import UserError
 from tf_i2i.layers import augment
 from tf_i2i.layers.replicas import replica_position
+from tf_i2i.methods.capabilities import Annotated
 from tf_i2i.methods.capabilities import Classifying
 from tf_i2i.methods.capabilities import check_parts
 from tf_i2i.methods.capabilities import stages
@@ -153,9 +154,11 @@ class TwoSidedModel(keras.Model):
 
         The tuple is empty if the method takes no labels.
         """
-        if not isinstance(self, Classifying):
-            return ()
-        return (tf.zeros(count, tf.int32),)
+        if isinstance(self, Classifying):
+            return (tf.zeros(count, tf.int32),)
+        if isinstance(self, Annotated):
+            return (tf.zeros((count, len(self.annotations))),)
+        return ()
 
     def _counter(self, name):
         return self.add_weight(
@@ -564,7 +567,8 @@ class TwoSidedModel(keras.Model):
 
         Args:
             update: "both", "critic", "translator" or "neither".
-            *batch: images of A and B, and labels for `Classifying` methods.
+            *batch: images of A and B, and labels for `Classifying` or
+                `Annotated` methods.
 
         Returns:
             The losses by name, and an operation that asserts that losses,

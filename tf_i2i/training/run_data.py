@@ -4,6 +4,7 @@ import contextlib
 
 from tf_i2i.cache import default_cache_dir
 from tf_i2i.consent import TRUSTED
+from tf_i2i.data.labels import annotation_numbers
 from tf_i2i.data.labels import class_numbers
 from tf_i2i.data.labels import folder_labels
 from tf_i2i.data.labels import read_labels
@@ -29,13 +30,23 @@ class RunData:
     Args:
         config: `RunConfig`.
         classes: number of classes that the model learns, or None.
+        annotations: names of the columns of A's labels that the model learns
+            from, or None.
         log: function that is called with each line for the user.
         consent: the user's `Consent` to what the settings name.
     """
 
-    def __init__(self, config, classes=None, log=to_stderr, consent=TRUSTED):
+    def __init__(
+        self,
+        config,
+        classes=None,
+        annotations=None,
+        log=to_stderr,
+        consent=TRUSTED,
+    ):
         self.config = config
         self.classes = classes
+        self.annotations = annotations
         self.log = log
         self.consent = consent
         self._stores = {}
@@ -51,7 +62,7 @@ class RunData:
             self.store(domain)
         # Labels are read here, so that an error about them is raised before
         # the first step, even if only `evaluate` uses them.
-        self.class_numbers()
+        self.training_labels()
         for domain, labels in self.label_tables().items():
             column = next(iter(labels.values()))
             if not column.keys() & set(map(stem, self.store(domain).names)):
@@ -154,19 +165,22 @@ class RunData:
             return folder_labels(self.store(domain).names)
         return {}
 
-    def class_numbers(self):
-        """Returns the class of each image of A, for models that learn classes.
+    def training_labels(self):
+        """Returns what the model learns from about each image of A.
 
         Returns:
-            int32 `[images of A]`; None if the model learns no classes.
+            Class numbers, int32 `[images of A]`, or annotations, float32
+            `[images of A, columns]`; None if the model learns from neither.
 
         Raises:
             UserError: labels are missing, or do not fit the model.
         """
-        if self.classes is None:
+        if self.classes is None and self.annotations is None:
             return None
-        names = self.store("a").names
-        return class_numbers(self._label_table("a"), names, self.classes)
+        names, table = self.store("a").names, self._label_table("a")
+        if self.annotations is not None:
+            return annotation_numbers(table, names, self.annotations)
+        return class_numbers(table, names, self.classes)
 
     def batches(self, phase, start, strategy):
         """Returns an endless dataset of the training batches of a phase.
@@ -181,7 +195,7 @@ class RunData:
             A distributed dataset of the batches of `data.unpaired.unpaired`.
         """
         config = self.config
-        labels = self.class_numbers()
+        labels = self.training_labels()
 
         def share(context):
             return unpaired(

@@ -1,0 +1,342 @@
+"""Networks that read a code from a photo and draw the code by sprites.
+
+A code describes a drawing: for each slot (hair, glasses, mouth, ...) the
+weights of its options, and the three colours of skin, hair and clothes. Each
+option is a sprite. Sprites are described in Monnier et al. 2021
+(arXiv:2104.14575) and in Smirnov et al. 2021 (arXiv:2104.14553).
+"""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tf_i2i.layers import upsample
+from tf_i2i.networks.base import Network
+from tf_i2i.networks.lite_trunk import LiteTrunk
+
+# The colours of a code, in this order.
+COLOURS = ("skin", "hair", "clothes")
+SKIN_TONES, HAIR_COLOURS = 5, 7
+# Side of the images that the trunk sees, and of its larger feature map.
+READ, CELLS = 192, 24
+# Classes of the parts of a photo, and width of the layer that finds them.
+PARTS = ("ground", "hair", "skin", "clothes")
+PARTS_WIDTH = 48
+# Boxes of the feature maps in which a head looks: top, bottom, left, right in
+# cells of the larger and of the smaller map.
+EYES = ((9, 13, 6, 18), (4, 7, 3, 9))
+CHIN = ((12, 20, 7, 17), (6, 10, 3, 9))
+# Slots whose head looks at the eyes or at the chin. All others look at the
+# whole head.
+AT_EYES, AT_CHIN = ("glasses", "eyes", "brows"), ("beard", "mouth")
+# The vectors of a whole head, and its heads of colours that are numbers.
+_WHOLE = ("large", "small", "parts", "images", "colours")
+_SHADES = {"tone": 1, "clothes_colour": 3}
+# Logits are multiplied by this factor before they become weights, so that
+# nearly always one option is drawn, and not a mixture.
+SHARPNESS = 100.0
+
+
+class SpriteDrawer(Network):
+    """Draws codes.
+
+    Every pixel mixes the entries of a palette. The logits of its mixture are
+    the sum of the logits of the ground and of the chosen options. As logits
+    add, an option that lies above others has the larger logits.
+
+    Args:
+        image_size: side of the drawings in pixels.
+        slots: dictionary. The keys are the names of slots. A value has the
+            box of the slot (top, bottom, left, right in cells), the number of
+            its options, and the palette's entries that its options use.
+        cells: side of the sprites in cells. The logits are interpolated from
+            cells to pixels.
+        palette: number of entries of the palette.
+        name: name of the layer.
+    """
+
+    def __init__(self, image_size, slots, cells, palette, name=None):
+        super().__init__(name, dtype="float32")
+        self.image_size, self.slots, self.cells = image_size, slots, cells
+        self.ground = self.add_weight(
+            shape=(cells, cells, palette), initializer="zeros", name="ground"
+        )
+        self.sprites = {
+            slot: self.add_weight(
+                shape=(count, bottom - top, right - left, len(uses)),
+                initializer=keras.initializers.RandomNormal(0.01, seed=i),
+                name=f"sprites_{slot}",
+            )
+            for i, (slot, ((top, bottom, left, right), count, uses)) in (
+                enumerate(slots.items())
+            )
+        }
+        # The colour of an entry is a mixture of the code's three colours, and
+        # an offset.
+        self.mixture = self.add_weight(
+            shape=(palette, len(COLOURS)),
+            initializer=keras.initializers.RandomNormal(0.3, seed=101),
+            name="mixture",
+        )
+        self.offset = self.add_weight(
+            shape=(palette, 3),
+            initializer=keras.initializers.RandomNormal(0.3, seed=102),
+            name="offset",
+        )
+
+    def call(self, options, colours):
+        """Returns the drawings of codes.
+
+        Args:
+            options: dictionary from each slot to the weights of its options,
+                `[N, options]`, which are not negative and sum to 1.
+            colours: `[N, 3, 3]`, RGB in [-1, 1] of each of `COLOURS`.
+
+        Returns:
+            float32 `[N, image_size, image_size, 3]`, about [-1, 1].
+        """
+        total = self.ground[None]
+        for slot, weights in options.items():
+            total += self._place(slot, weights)
+        size = (self.image_size, self.image_size)
+        if size[0] != self.cells:
+            total = tf.image.resize(total, size)
+        shares = tf.nn.softmax(total)
+        palette = self.offset + tf.add_n(
+            [
+                self.mixture[:, i : i + 1] * colours[:, i : i + 1]
+                for i in range(len(COLOURS))
+            ]
+        )
+        flat = tf.reshape(shares, [-1, size[0] * size[1], palette.shape[1]])
+        return tf.reshape(flat @ palette, [-1, *size, 3])
+
+    def _place(self, slot, weights):
+        """Returns the logits that the options of a slot add, for all cells."""
+        (top, bottom, left, right), count, uses = self.slots[slot]
+        sprites = self.sprites[slot]
+        logits = weights @ tf.reshape(sprites, [count, -1])
+        logits = tf.reshape(logits, [-1, len(uses)])
+        palette = self.ground.shape[-1]
+        logits @= tf.constant(np.eye(palette, dtype=np.float32)[list(uses)])
+        logits = tf.reshape(logits, [-1, bottom - top, right - left, palette])
+        rows = [top, self.cells - bottom]
+        columns = [left, self.cells - right]
+        return tf.pad(logits, [[0, 0], rows, columns, [0, 0]])
+
+
+class _Standardize(keras.layers.Layer):
+    """Scales and shifts each feature; the weights are set, not trained.
+
+    Features of about equal size keep their precision in int8.
+    """
+
+    def build(self, shape):
+        for name, value in (("scale", "ones"), ("shift", "zeros")):
+            weight = self.add_weight(
+                shape=shape[-1:], initializer=value, trainable=False, name=name
+            )
+            setattr(self, name, weight)
+
+    def call(self, x):
+        return x * self.scale + self.shift
+
+
+class _Heads(Network):
+    """Linear heads that read the same vectors.
+
+    Each vector has its own linear layer, and the results are added, so that
+    vectors of different kinds are quantized separately.
+
+    Args:
+        counts: dictionary from the name of each head to its outputs.
+        vectors: names of the vectors.
+        name: name of the layer.
+    """
+
+    def __init__(self, counts, vectors, name=None):
+        super().__init__(name)
+        self.counts = counts
+        self.standardize = {
+            v: _Standardize(dtype="float32", name=f"of_{v}") for v in vectors
+        }
+        self.linear = {
+            v: keras.layers.Dense(
+                sum(counts.values()),
+                use_bias=v == vectors[0],
+                dtype="float32",
+                name=v,
+            )
+            for v in vectors
+        }
+
+    def call(self, vectors):
+        """Returns a dictionary from names of heads to `[N, outputs]`."""
+        found = [
+            self.linear[v](self.standardize[v](x)) for v, x in vectors.items()
+        ]
+        outputs = tf.split(tf.add_n(found), list(self.counts.values()), 1)
+        return dict(zip(self.counts, outputs, strict=True))
+
+
+class SpriteReader(Network):
+    """Reads the code of a photo of a face.
+
+    A frozen network computes feature maps. A small network finds hair, skin
+    and clothes in them, which gives three mean colours. Linear heads read the
+    options and the colours from maps, colours and parts.
+
+    Args:
+        counts: dictionary from the names of slots to numbers of options.
+        name: name of the layer.
+    """
+
+    def __init__(self, counts, name=None):
+        super().__init__(name, dtype="float32")
+        self.slots = tuple(counts)
+        self.trunk = LiteTrunk(name="trunk")
+        self.parts = _Parts(name="parts")
+        self.eyes, self.chin, self.whole, self.shades = (
+            _Heads(
+                {s: n for s, n in counts.items() if _view(s) == view} | more,
+                vectors,
+                name=view,
+            )
+            for view, more, vectors in (
+                ("eyes", {}, ("large", "small")),
+                ("chin", {}, ("large", "small")),
+                ("whole", {"tint": HAIR_COLOURS}, _WHOLE),
+                # Numbers of another size than logits, which would lose their
+                # precision in int8 beside them.
+                ("shades", _SHADES, _WHOLE),
+            )
+        )
+        self.skins = self.add_weight(
+            shape=(SKIN_TONES, 3),
+            initializer=keras.initializers.RandomUniform(-1, 1, seed=103),
+            trainable=False,
+            name="skins",
+        )
+        self.tints = self.add_weight(
+            shape=(HAIR_COLOURS, 3),
+            initializer=keras.initializers.RandomUniform(-1, 1, seed=104),
+            trainable=False,
+            name="tints",
+        )
+
+    def call(self, images):
+        """Returns logits and colours.
+
+        Args:
+            images: `[N, S, S, 3]`, float in [-1, 1].
+
+        Returns:
+            A dictionary of the logits of each slot, `[N, options]`, and
+            colours `[N, 3, 3]`, RGB in [-1, 1] of each of `COLOURS`.
+        """
+        images = tf.image.resize(tf.cast(images, tf.float32), (READ, READ))
+        # Heads and drawings are computed in float32 in every precision.
+        large, small = (tf.cast(x, tf.float32) for x in self.trunk(images))
+        images = _pool(images, READ // CELLS)
+        parts = self.parts(large, small, images)
+        found = self.eyes(
+            {
+                "large": _flat(_crop(large, EYES[0])),
+                "small": _flat(_crop(small, EYES[1])),
+            }
+        )
+        found |= self.chin(
+            {
+                "large": _flat(_pool(_crop(large, CHIN[0]), 2)),
+                "small": _flat(_crop(small, CHIN[1])),
+            }
+        )
+        vectors = (
+            _flat(_pool(large, 4)),
+            _flat(_pool(small, 2)),
+            _flat(_pool(parts[..., 1:3], 2)),
+            _flat(_pool(images, 2)),
+            _colours_of(parts, images),
+        )
+        whole = dict(zip(_WHOLE, vectors, strict=True))
+        found |= self.whole(whole) | self.shades(whole)
+        colours = [
+            self._skin(found["tone"]),
+            tf.nn.softmax(SHARPNESS * found["tint"]) @ self.tints,
+            found["clothes_colour"],
+        ]
+        return (
+            {slot: found[slot] for slot in self.slots},
+            tf.clip_by_value(tf.stack(colours, 1), -1.0, 1.0),
+        )
+
+    def _skin(self, tone):
+        """Returns the skin's colour, a mixture of two neighbouring tones."""
+        tone = tf.clip_by_value(tone, 0.0, SKIN_TONES - 1.0)
+        steps = tf.range(SKIN_TONES, dtype=tf.float32)
+        return tf.nn.relu(1.0 - tf.abs(tone - steps)) @ self.skins
+
+
+class _Parts(Network):
+    """Finds the `PARTS` of a photo in each cell."""
+
+    def __init__(self, name=None):
+        super().__init__(name, dtype="float32")
+        self.large, self.small, self.images, self.logits = (
+            keras.layers.Conv2D(
+                count, 1, use_bias=bias, dtype="float32", name=layer
+            )
+            for layer, count, bias in (
+                ("large", PARTS_WIDTH, False),
+                ("small", PARTS_WIDTH, False),
+                ("images", PARTS_WIDTH, False),
+                ("logits", len(PARTS), True),
+            )
+        )
+        self.place = self.add_weight(
+            shape=(CELLS, CELLS, PARTS_WIDTH), initializer="zeros", name="place"
+        )
+
+    def call(self, large, small, images):
+        """Returns the shares of the parts, `[N, 24, 24, 4]`."""
+        x = self.large(large) + upsample(self.small(small))
+        x = tf.nn.relu(x + self.images(images) + self.place)
+        return tf.nn.softmax(self.logits(x))
+
+
+def _colours_of(parts, images):
+    """Returns mean colours of hair, skin and clothes, products, and areas.
+
+    The products let linear heads compute simple quadratic functions.
+    """
+    weights = tf.reshape(parts[..., 1:4] ** 2, [-1, CELLS**2, 3])
+    pixels = tf.reshape(images, [-1, CELLS**2, 3])
+    sums = tf.matmul(weights, pixels, transpose_a=True)
+    area = tf.reduce_sum(weights, 1)
+    means = _flat(sums / (area[..., None] + 1.0))
+    products = (means * means, means[:, :3] * means[:, 3:6])
+    return tf.concat([means, *products, area / CELLS**2], 1)
+
+
+def weights_of(logits):
+    """Returns the weights of options, from their logits."""
+    return {slot: tf.nn.softmax(SHARPNESS * x) for slot, x in logits.items()}
+
+
+def _view(slot):
+    if slot in AT_EYES:
+        return "eyes"
+    return "chin" if slot in AT_CHIN else "whole"
+
+
+def _flat(x):
+    return tf.reshape(x, [-1, np.prod(x.shape[1:])])
+
+
+def _pool(x, side):
+    return tf.nn.avg_pool2d(x, side, side, "VALID")
+
+
+def _crop(x, box):
+    top, bottom, left, right = box
+    return x[:, top:bottom, left:right]
