@@ -332,7 +332,7 @@ def given(name, otherwise=None):
 def given_settings():
     """Returns a dictionary of all bindings.
 
-    The keys are names "scope/name.parameter", the values are texts.
+    Its keys have the form "scope/name.parameter", and its values are texts.
     """
     return settings.bindings_of(gin.config_str())
 

@@ -80,7 +80,8 @@ def check_file(name, path):
     """Raises an error if the user did not agree to load a file or folder.
 
     Args:
-        name: what the configuration names, for the error message.
+        name: the file as the configuration names it, such as
+            "savedmodel:FOLDER"; used in the error message.
         path: path of the file, or of the folder.
 
     Raises:
@@ -121,7 +122,7 @@ def _check(name, size, digest):
     """Raises an error unless there is consent or a record.
 
     Args:
-        name: what the configuration names.
+        name: the file or the download as the configuration names it.
         size: size of the content in bytes. The content is only hashed if there
             is a record of that size.
         digest: function that returns the hash of the content.

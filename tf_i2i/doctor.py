@@ -227,8 +227,8 @@ def _try_out(args):
         return {}, []
     bindings, environment = args.gin_param, dict(os.environ)
     if environment.pop("TF_CONFIG", None):
-        # The other workers of the cluster do not run, so that the trial must
-        # not wait for them.
+        # The other workers of the cluster are not running. Therefore the trial
+        # must not wait for them.
         bindings = [*bindings, "train.strategy = 'auto'"]
     with tempfile.TemporaryDirectory() as blank:
         request = {

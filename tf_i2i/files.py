@@ -162,8 +162,9 @@ class FurtherOutputs:
 
     Args:
         outputs: the paths of the outputs that are known already.
-        kept: paths that will be read; they are never used.
-        overwrite: whether other existing files may be used.
+        kept: paths of files that will be read; they are never chosen as
+            outputs, even with `overwrite`.
+        overwrite: whether other existing files may be replaced.
     """
 
     def __init__(self, outputs, kept, overwrite):
@@ -231,7 +232,8 @@ def check_outputs(outputs, kept, overwrite):
 
     Args:
         outputs: paths that will be written.
-        kept: paths that will be read; these are never overwritten.
+        kept: paths of files that will be read; it is an error if one of them is
+            also an output, even with `overwrite`.
         overwrite: whether other existing files may be overwritten.
 
     Raises:

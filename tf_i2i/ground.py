@@ -16,8 +16,8 @@ TOLERANCE = 12
 # Smallest share of the three edges that must have the background's colour. The
 # rest may be hair or shoulders.
 _SHARE = 0.75
-# Largest width of a figure's soft edge, and the width that every edge is
-# assumed to have, both in pixels.
+# Largest and smallest width of a figure's soft edge, in pixels. The `_RIM`
+# pixels next to the background always count as edge.
 _SOFT = 5
 _RIM = 3
 # The figure's colour is looked for up to this number of pixels away.

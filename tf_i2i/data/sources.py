@@ -198,10 +198,10 @@ class ArraySource:
 class ToyFacesSource:
     """A source of drawn faces: domain "a" has portraits, "b" cartoons.
 
-    Identity i of the test split is the same person in both domains. Of the
-    identities after those of the test split, "a" has the even numbers and "b"
-    the odd numbers. Therefore no person is in both domains in the splits for
-    training and validation.
+    Identities are numbered. The first `test` of them form the test split, in
+    both domains, where the images at the same position show the same person.
+    The identities after these are given alternately to "a" and "b". Therefore
+    no person is in both domains in the splits for training and validation.
 
     Args:
         domain: "a" or "b".
@@ -262,8 +262,9 @@ def source_for(spec, domain):
     """Returns the source that a user's value means.
 
     Args:
-        spec: None for the toy faces, a string as in `SOURCES`, the path of a
-            folder, a uint8 array `[N, height, width, 3]`, or a source.
+        spec: None for the toy faces, text in one of the forms of `SOURCES`, the
+            path of a folder, a uint8 array `[N, height, width, 3]`, or a
+            source.
         domain: "a" or "b".
 
     Raises:
@@ -291,7 +292,8 @@ def locate(spec, flag):
     No image is read and TensorFlow is not imported.
 
     Args:
-        spec: a string as in `SOURCES`.
+        spec: text in one of the forms of `SOURCES`, such as a folder or
+            "tfds:NAME/SPLIT".
         flag: name of the flag, for messages.
 
     Raises:

@@ -99,7 +99,9 @@ class TfdsSource:
     def _find(self, dataset):
         folder = os.environ.get("TFDS_DATA_DIR")
         if folder is None:
-            home("TFDS_DATA_DIR")  # Without it, TFDS has no folder.
+            # Raises an error if there is no home folder, which is where TFDS
+            # would keep its data.
+            home("TFDS_DATA_DIR")
         name = re.split("[/:]", dataset)[0]
         try:
             return self._tfds.builder(dataset, data_dir=folder)

@@ -75,8 +75,8 @@ def unpaired(
             random crop need not be enlarged.
         fit, cache_dir, max_bad_fraction: see `open_store`.
         context: `tf.distribute.InputContext` if several replicas share each
-            batch. The dataset then yields the parts of this worker's
-            replicas, one after the other.
+            batch. Each element of the dataset is then one replica's part of a
+            batch. The parts for this worker's replicas follow one another.
 
     Returns:
         Endless `tf.data.Dataset` of (a, b), each float32

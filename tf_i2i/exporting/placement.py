@@ -90,9 +90,9 @@ def accept_or_reject(part, output, report, precision, sidecars=None):
     if precision.instead:
         advice = f"Set --precision to {precision.instead}"
     raise UserError(
-        "`--output` must be a model that returns the same images as the run "
-        f"(allowed differences in levels of 0 to 255: {allowed}). {advice}. "
-        "Received: "
+        "the model exported to `--output` must return the same images as the "
+        f"run, within these limits: {allowed} (max and mean are differences "
+        f"in levels of 0 to 255). {advice}. Received: "
         f"{', '.join(wrong)}. The export was kept as {place}; do not use it"
     )
 

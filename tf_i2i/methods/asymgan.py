@@ -83,19 +83,19 @@ class AsymGAN(Styled, UnpairedTranslator):
         width: factor on the channel counts of G and F.
         outer_norm: whether all layers of G and F are normalized, as in the
             paper, or only the residual blocks; see `ResnetGenerator`.
-        unshuffle: side of the blocks of pixels that G, F and E see as one
-            pixel (1). With 2, images of 128 pixels are translated with feature
-            maps of the sizes that images of 64 pixels have with 1. Critics see
-            every pixel. See `layers.pixel_unshuffle`.
+        unshuffle: side of the blocks of pixels that G, F and E see as one pixel
+            (default 1). With 2, images of 128 pixels are translated with
+            feature maps of the sizes that images of 64 pixels have with 1.
+            Critics see every pixel. See `layers.pixel_unshuffle`.
         style_path: how F takes z. "map": z is a map that is concatenated with
             the middle feature map ("Ours-w/o-ex"). "concat": z is a vector
             that is concatenated with all feature maps from the middle on.
             "norm": z is a vector that controls conditional instance
             normalization in the middle three blocks ("Ours"). "beside" is an
             earlier name of "concat".
-        style_channels: number of channels of z (8).
-        style_halvings: number of strided convolutions of E (3). If z is a
-            map, its side is `image_size / (unshuffle * 2**style_halvings)`.
+        style_channels: number of channels of z (default 8).
+        style_halvings: number of strided convolutions of E (default 3). If z is
+            a map, its side is `image_size / (unshuffle * 2**style_halvings)`.
         style_width: factor on the channel counts of E; None for `width`.
         critic_layers: number of strided convolutions of the critics of
             images; with 3, a score depends on 70x70 pixels.
@@ -119,8 +119,8 @@ class AsymGAN(Styled, UnpairedTranslator):
             such as `features.perceptual`. The network takes images and
             returns feature maps. It is needed if `content_weight` or
             `style_weight` is not 0.
-        pool_size: number of images in each pool (50). With 0, critics are
-            trained on the fakes of the current step only.
+        pool_size: number of images in each pool (default 50). With 0, critics
+            are trained on the fakes of the current step only.
         average_kimg, seed, name: see `UnpairedTranslator`.
 
     Raises:

@@ -83,10 +83,10 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
         cycle_weight, identity_weight: weights of the cycle and identity
             losses (100, 100). A loss with weight 0 is not computed (Figure
             6).
-        adversarial_weight: weight of the adversarial losses (1). With 0 there
-            are no critics of features.
-        penalty_weight: weight of the critics' gradient penalty (10).
-        critic_steps: critic updates per translator update (4).
+        adversarial_weight: weight of the adversarial losses (default 1). With 0
+            there are no critics of features.
+        penalty_weight: weight of the critics' gradient penalty (default 10).
+        critic_steps: critic updates per translator update (default 4).
         image_weight, perceptual_weight, inversion_weight: weights of the
             three losses of inversion networks, which are the squared
             differences of pixels, the squared differences of normalized

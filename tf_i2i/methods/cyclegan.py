@@ -51,19 +51,19 @@ class CycleGAN(UnpairedTranslator):
         outer_norm: whether all layers of the generators are normalized, as in
             the paper, or only the residual blocks; see `ResnetGenerator`.
         unshuffle: side of the blocks of pixels that the generators see as one
-            pixel (1). With 2, images of 128 pixels are translated with feature
-            maps of the sizes that images of 64 pixels have with 1. Critics see
-            every pixel. See `layers.pixel_unshuffle`.
+            pixel (default 1). With 2, images of 128 pixels are translated with
+            feature maps of the sizes that images of 64 pixels have with 1.
+            Critics see every pixel. See `layers.pixel_unshuffle`.
         critic_layers: number of strided convolutions of a critic. With 3, the
             critic is the 70x70 PatchGAN.
         critic_width: factor on the channel counts of the critics; None for
             `width`.
-        cycle_weight: weight of the cycle loss, lambda of eq. 3 (10).
+        cycle_weight: weight of the cycle loss, lambda of eq. 3 (default 10).
         identity_weight: weight of L1 between an image and the output that the
-            generator of the image's own domain computes from it (5). With 0
-            this output is not computed.
-        pool_size: number of images in each pool (50). With 0, critics are
-            trained on the fakes of the current step only.
+            generator of the image's own domain computes from it (default 5).
+            With 0 this output is not computed.
+        pool_size: number of images in each pool (default 50). With 0, critics
+            are trained on the fakes of the current step only.
         average_kimg, seed, name: see `UnpairedTranslator`.
 
     Raises:

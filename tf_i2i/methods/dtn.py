@@ -60,12 +60,13 @@ class DTN(Embedding, Reconstructing, UnpairedTranslator):
             differentiable function that takes images `[N, S, S, 3]` in
             [-1, 1] and returns vectors `[N, D]`.
         width: factor on the channel counts of g and D.
-        constancy_weight: weight of f-constancy, alpha in the paper (100).
-        identity_weight: weight of the mean squared difference between an
-            image of B and its reconstruction by g, beta in the paper (1).
+        constancy_weight: weight of f-constancy, alpha in the paper (default
+            100).
+        identity_weight: weight of the mean squared difference between an image
+            of B and its reconstruction by g, beta in the paper (default 1).
         variation_weight: weight of the total variation of generated images,
-            gamma in the paper (.05).
-        gan_weight: weight of the adversarial losses (1).
+            gamma in the paper (default .05).
+        gan_weight: weight of the adversarial losses (default 1).
         finetune: whether f is trained too.
         average_kimg, seed, name: see `UnpairedTranslator`.
 

@@ -238,7 +238,7 @@ class TwoSidedModel(keras.Model):
 
         The decay of the averages is
         min(0.5 ** (images / half-life), (1 + n) / (10 + n)), where n is the
-        number of the step.
+        number of the step and the half-life is `1000 * average_kimg` images.
 
         Args:
             images: number of images of each domain in the step.

@@ -82,15 +82,16 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
             side is `image_size` in all phases, and the networks do not grow.
         width: factor on the channel counts of Table 4.
         unshuffle: side of the blocks of pixels that encoders and generator see
-            as one pixel (1). With 2, images of 128 pixels are translated with
-            feature maps of the sizes that images of 64 pixels have with 1.
-            Critics see every pixel. See `layers.pixel_unshuffle`.
+            as one pixel (default 1). With 2, images of 128 pixels are
+            translated with feature maps of the sizes that images of 64 pixels
+            have with 1. Critics see every pixel. See `layers.pixel_unshuffle`.
         gan_weight: weight of the adversarial losses, section 3.3 (1 in the
             paper).
         cycle_weight: weight of L1 between an image and its reconstruction
-            within its domain (1). 0 is the ablation "No L_cyc" of Table 2.
+            within its domain (default 1). 0 is the ablation "No L_cyc" of Table
+            2.
         semantic_weight: weight of L1 between the 4x4 content maps of an image
-            and of its translation (.1). 0 is the ablation "No L_sem".
+            and of its translation (default .1). 0 is the ablation "No L_sem".
         same_gan: whether critics also judge reconstructions. In the paper,
             these are the terms with i = o of the sum over i and o.
         skips: whether there are skip connections, as in a U-Net. False is the
@@ -99,7 +100,7 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
         style_weight: weight of L1 between a sampled style and the style of
             the translation with that style (.1, as in the author's code).
         dragan_weight: weight of the critics' gradient penalty at real images
-            (.25).
+            (default .25).
         dragan_noise: distribution of DRAGAN's noise, "uniform" (author's
             code) or "normal" (paper).
         renorm_boundaries: three times in a phase at which renormalization

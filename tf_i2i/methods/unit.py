@@ -61,31 +61,31 @@ class UNIT(Embedding, Prior, Reconstructing, UnpairedTranslator):
             pixels.
         width: factor on the channel counts of Table 3.
         shared_blocks: number of residual blocks that the two encoders share,
-            and that the two generators share, 0 to 4 (1). For the ablation
-            "no weight-sharing" of Figure 2(d), it is 0, and so are
+            and that the two generators share, 0 to 4 (default 1). For the
+            ablation "no weight-sharing" of Figure 2(d), it is 0, and so are
             `likelihood_weight` and `kl_weight`.
         critic_layers: number of strided convolutions of a critic, 1 to 5
-            (5).
+            (default 5).
         critic_width: factor on the channel counts of the critics; None for
             `width`.
         halvings: number of strided convolutions of an encoder, 3, or 2 as in
             the authors' code.
-        unshuffle: side of the blocks of pixels that encoders and generators
-            see as one pixel (1). With 2, images of 128 pixels are translated
-            with feature maps of the sizes that images of 64 pixels have with
-            1. Critics see every pixel. See `layers.pixel_unshuffle`.
-        block_channels: number of channels of the residual blocks (512; 256
-            in the authors' code).
+        unshuffle: side of the blocks of pixels that encoders and generators see
+            as one pixel (default 1). With 2, images of 128 pixels are
+            translated with feature maps of the sizes that images of 64 pixels
+            have with 1. Critics see every pixel. See `layers.pixel_unshuffle`.
+        block_channels: number of channels of the residual blocks (default 512;
+            256 in the authors' code).
         block_kernel: side of the kernels of residual blocks in pixels, 3, or
             1 as in Table 3.
-        gan_weight: weight of the adversarial losses, lambda_0 (10).
-        kl_weight: weight of the KL divergence of codes, lambda_1 (.1).
-        likelihood_weight: weight of L1 between an image and its
-            reconstruction, lambda_2 (100).
+        gan_weight: weight of the adversarial losses, lambda_0 (default 10).
+        kl_weight: weight of the KL divergence of codes, lambda_1 (default .1).
+        likelihood_weight: weight of L1 between an image and its reconstruction,
+            lambda_2 (default 100).
         cycle_kl_weight: weight of the KL divergence in the cycle, lambda_3
-            (.1).
-        cycle_weight: weight of L1 between an image and the image at the end
-            of its cycle, lambda_4 (100). For the ablation "no
+            (default .1).
+        cycle_weight: weight of L1 between an image and the image at the end of
+            its cycle, lambda_4 (default 100). For the ablation "no
             cycle-consistency" of Figure 2(d), it is 0, and so is
             `cycle_kl_weight`.
         sample: whether `translate` adds noise to codes. The noise is the same

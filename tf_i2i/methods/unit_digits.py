@@ -73,11 +73,12 @@ class UNITAdaptation(
         classes: number of classes of the labels of A.
         coordinates: whether the x and y coordinates of each pixel are further
             inputs of the encoder.
-        gan_weight: weight of the adversarial losses (1).
+        gan_weight: weight of the adversarial losses (default 1).
         kl_weight: weight of the KL divergence, summed over a code (1e-4).
         likelihood_weight: weight of L1 between images and reconstructions,
             summed over an image (1e-3).
-        class_weight: weight of the cross-entropy of the labels of A (10).
+        class_weight: weight of the cross-entropy of the labels of A (default
+            10).
         feature_weight: weight of L1 between the critic's last features of
             the two images that are generated from one code, summed over
             features (1e-4).

@@ -81,11 +81,11 @@ class XGAN(Embedding, Reconstructing, UnpairedTranslator):
             `width`.
         shared_blocks: number of convolutions next to the embedding that the
             encoders share, and of transposed convolutions that the decoders
-            share, 0 to 4 (2). 0 is the paper's "sharing only the middle
+            share, 0 to 4 (default 2). 0 is the paper's "sharing only the middle
             layer".
         reconstruction: "squares" for a mean of squares, or "norm" for the
             norm that the paper prints.
-        reconstruction_weight: weight of the reconstruction loss (1).
+        reconstruction_weight: weight of the reconstruction loss (default 1).
         dann_weight: weight of the domain-adversarial loss. With 0 there is no
             classifier.
         semantic_weight: weight of the cosine distance between the embeddings
@@ -94,8 +94,8 @@ class XGAN(Embedding, Reconstructing, UnpairedTranslator):
         gan_directions: tuple of the directions whose translations a critic
             judges. It is ("a_to_b",) in the paper. With (), there are no
             critics.
-        variation_weight: weight of the total variation of translations (0).
-            In Figure 13 this loss replaces the critics.
+        variation_weight: weight of the total variation of translations (default
+            0). In Figure 13 this loss replaces the critics.
         teacher: function without arguments that returns a frozen network.
             The network takes images `[N, S, S, 3]` in [-1, 1] and returns
             vectors `[N, D]`. None for no teacher.

@@ -71,7 +71,7 @@ class SpriteDrawer(Network):
                 enumerate(slots.items())
             )
         }
-        # The colour of an entry is a mixture of the code's three colours, and
+        # The colour of an entry is a mixture of the code's three colours plus
         # an offset.
         self.mixture = self.add_weight(
             shape=(palette, len(COLOURS)),

@@ -7,8 +7,9 @@ both domains as one batch. Moving statistics are kept for each *route*
 embeddings would be aligned in training, where each domain is normalized by the
 statistics of its own batch, but not at inference.
 
-Kernels are 4x4 with stride 2, because the paper does not give their size. The
-last feature map of the convolutions has a side of `image_size / 16` pixels.
+The paper does not give the size of the kernels. Here they are 4x4, with stride
+2. The last feature map of the convolutions has a side of `image_size / 16`
+pixels.
 """
 
 import keras

@@ -40,8 +40,8 @@ class DirectionReport:
         verdicts: sentences from `metrics.checks.verdict` that say what looks
             wrong.
         pictures: list of (caption, image), uint8 `[H, W, 3]`.
-        maps: dictionary from names of sets to floats `[N, 2]`, from
-            `embedding_map`.
+        maps: dictionary from names of sets of images to their points in the
+            map, floats `[N, 2]`, from `embedding_map`.
     """
 
     name: str

@@ -39,8 +39,8 @@ class Checkpoints:
 
     def __init__(self, run_dir, keep=2):
         self.folder = Path(run_dir) / "checkpoints"
-        # This file says that the run has written a checkpoint. It shows that
-        # checkpoints are lost if the folder is removed.
+        # This file says that the run has written a checkpoint. If the folder of
+        # checkpoints is removed, this file still shows that there were some.
         self.record = Path(run_dir) / "saved.json"
         self.keep = keep
         self._damaged: list[Path] = []

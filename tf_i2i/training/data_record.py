@@ -118,8 +118,8 @@ def check_domains(record, log, may_share=False):
         record: dictionary that `check` returned.
         log: function that is called with a line if some images are in both
             domains.
-        may_share: whether the domains may have the same images, because
-            these are augmented differently.
+        may_share: whether the same images may be in both domains. This makes
+            sense if the two domains have different augmentations.
 
     Raises:
         UserError: at least half of the images of a domain are in the other.

@@ -34,8 +34,8 @@ class Trainer:
         data: `RunData`.
         workers: `Workers` that train together.
         bindings: dictionary of the run's resolved configuration, which is
-            used in error messages. The keys are "name.parameter", the values
-            texts.
+            used in error messages. Its keys have the form "name.parameter", and
+            its values are texts.
         log: function that is called with each line for the user.
 
     Attributes:
