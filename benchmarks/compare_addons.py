@@ -1,6 +1,6 @@
 """Compares instance and group normalization with TensorFlow Addons.
 
-TensorFlow Addons supports TensorFlow up to 2.15, so that it needs a separate
+TensorFlow Addons supports TensorFlow up to 2.15. Therefore it needs a separate
 environment.
 
     python3.11 -m venv addons
@@ -38,7 +38,7 @@ PLAIN = {"epsilon": 1e-5, "center": False, "scale": False}
 AFFINE = {"epsilon": 1e-5}
 # Layers of Addons, each with its name, its arguments and the shape of its
 # input. Inputs have at least three pixels. With two pixels the terms of the
-# gradient cancel almost completely, so that few significant digits remain.
+# gradient cancel almost completely. Therefore few significant digits remain.
 CASES = [
     *(
         ("InstanceNormalization", arguments, shape)

@@ -129,7 +129,7 @@ def matrix_peak(tf, precision, side=4096, products=2):
 
     @tf.function
     def multiply(*factors):
-        # The products are independent, so that they share the cores, as the
+        # The products are independent. Therefore they share the cores, as the
         # operations of a step do.
         return tf.add_n([tf.reduce_sum(tf.matmul(x, x)) for x in factors])
 

@@ -285,8 +285,9 @@ def share_cores():
 
     A training step has enough independent operations to keep both halves busy;
     on two cores, a step becomes a seventh faster. The last bits of the trained
-    weights depend on this setting, so that every training uses it. TensorFlow's
-    environment variables for threads are not changed if the user has set them.
+    weights depend on this setting. Therefore every training uses it.
+    TensorFlow's environment variables for threads are not changed if the user
+    has set them.
     """
     half = max(1, (os.cpu_count() or 1) // 2)
     os.environ.setdefault("TF_NUM_INTEROP_THREADS", "2")

@@ -212,8 +212,8 @@ def _within_shipped(text, path):
 def _check_references():
     """Raises an error for references to functions of gin itself.
 
-    gin has functions of these names, so that it accepts the references, but
-    they are not meant to be used in this way.
+    gin has functions of these names and therefore accepts the references, but
+    these functions are not meant to be used in this way.
 
     Raises:
         UserError: a setting is such a reference. The message names it.

@@ -314,9 +314,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _is_ours(self):
         """Returns whether a request names this server and comes from its page.
 
-        Without the check of the name, another site could let its own host
-        name point to this machine, so that its pages could read the served
-        files (DNS rebinding).
+        Without the check of the name, another site could let its own host name
+        point to this machine. Its pages could then read the served files (DNS
+        rebinding).
         """
         port = self.connection.getsockname()[1]
         names = {f"{HOST}:{port}", f"localhost:{port}"}

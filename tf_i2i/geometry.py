@@ -109,7 +109,7 @@ def prepare(
     and the short side is padded at both ends. (An alternative was tried, which
     cuts the image into overlapping squares and blends their translations. It
     fails with XGAN and CDFT, because they generate a whole face in every
-    square, so that one portrait became two heads.)
+    square: one portrait became two heads.)
 
     Args:
         image: uint8 `[height, width, 3]`.

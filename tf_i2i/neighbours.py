@@ -50,7 +50,7 @@ _BLOCK = 1024  # Number of vectors whose distances are computed at once.
 def nearest(queries, gallery, k, metric="cosine"):
     """Returns the k nearest vectors of a gallery for each query.
 
-    Both arrays are read in blocks, so that they may be memory maps that are
+    Both arrays are read in blocks. Therefore they may be memory maps that are
     larger than the memory.
 
     Args:
@@ -368,8 +368,8 @@ def _reader(collection, readable):
     def read(indices):
         images = [collection.load(readable[i]) for i in indices]
         for image in images:
-            # The file was readable before, so that it has been removed or
-            # changed since then.
+            # The file was readable before. Therefore it must have been removed
+            # or changed since then.
             if isinstance(image, BadImage):
                 raise image
         return np.stack(images)

@@ -1,8 +1,8 @@
 """Random augmentation of an image, as a function of a seed.
 
-Augmentation has no state, so that the same image and seed always give the same
-result. A run that was stopped and resumed therefore sees the same images as a
-run that was not stopped.
+Augmentation has no state. The same image and seed always give the same result.
+A run that was stopped and resumed therefore sees the same images as a run that
+was not stopped.
 """
 
 import math

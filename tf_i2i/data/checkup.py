@@ -91,7 +91,7 @@ class Finding:
 
     Attributes:
         kind: one word that identifies the kind of finding; it never changes,
-            so that scripts can rely on it.
+            and scripts can rely on it.
         where: "a", "b", "ab" for both domains, or "run".
         level: "error" (the data cannot be used), "warning" or "note".
         what: description of the finding, including the number of images.

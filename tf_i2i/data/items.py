@@ -17,7 +17,7 @@ from tf_i2i.errors import UserError
 
 SPLITS = ("train", "val", "test")
 _AHEAD = 64  # Number of items that are loaded before they are needed.
-# Number of threads that read files. They mostly wait for the disk, so that 8
+# Number of threads that read files. They mostly wait for the disk. Therefore 8
 # threads are three times as fast as 2.
 _THREADS = 8
 

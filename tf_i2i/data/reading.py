@@ -338,7 +338,7 @@ def check_header(stream):
 def open_image(stream):
     """Opens an image like `Image.open`, but with the limits of this module.
 
-    Pillow's own limit of pixels is lower. It is a global setting, so that a
+    Pillow's own limit of pixels is lower. It is a global setting. Therefore a
     library should not change it.
 
     Args:

@@ -6,10 +6,10 @@ run, is the one at index
     index_shuffle(i mod N, seed=[2 * seed + domain, i div N], N - 1)
 
 of the domain's split of N images, and [2 * seed + domain, i] is the seed of its
-augmentation. Apart from the seed the order therefore depends on i alone, so
-that a resumed run needs no other state. Every pass over a domain is a
-permutation. The domain (0 or 1) is part of the seed, because two domains with
-equally many images would otherwise always show the same pairs.
+augmentation. Apart from the seed, the order therefore depends on i alone, and a
+resumed run needs no other state. Every pass over a domain is a permutation. The
+domain (0 or 1) is part of the seed, because two domains with equally many
+images would otherwise always show the same pairs.
 """
 
 import functools

@@ -137,9 +137,9 @@ class Translations:
     def _way_back(self, inputs, direction):
         """Returns a function that translates translations back.
 
-        If the direction back takes a style, the style of each input is used,
-        so that the remaining error is due to the information that the
-        translation has lost.
+        If the direction back takes a style, the style of each input is used.
+        The remaining error is then due to the information that the translation
+        has lost.
 
         Args:
             inputs: uint8 `[N, S, S, 3]`, the inputs that were translated.

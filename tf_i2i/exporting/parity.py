@@ -25,8 +25,8 @@ def parity(reference_fn, exported_fn, images):
 
     Raises:
         UserError: the two functions return arrays of different shapes or
-            types; or each image that one of them returns is of one colour,
-            so that there is nothing to compare.
+            types; or each image that one of them returns is of one colour, in
+            which case there is nothing to compare.
     """
     import tensorflow as tf
 

@@ -23,9 +23,9 @@ _SIDE = 1024
 _CONFIDENCE = 0.9
 # A photo is resized to the long sides that are the keys, one after the other,
 # until a cat is found. The values are the numbers of overlapping boxes that
-# must agree. Close-ups are found best in small images. In larger images
-# patterns of the fur are sometimes mistaken for faces, so that more boxes must
-# agree.
+# must agree. Close-ups are found best in small images. In larger images,
+# patterns of the fur are sometimes mistaken for faces. Therefore more boxes
+# must agree.
 _CAT_VOTES = {128: 8, 256: 20, 512: 40}
 
 

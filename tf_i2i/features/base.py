@@ -257,7 +257,7 @@ class Features:
     def _graph(self, key, function):
         """Returns a function of uint8 images as a graph, cached by `key`.
 
-        The key is (name, height, width), so that each image size has a graph
+        The key is (name, height, width), because each image size needs a graph
         of its own.
         """
         import tensorflow as tf

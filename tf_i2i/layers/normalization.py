@@ -286,9 +286,8 @@ class DomainBatchRenormalization(keras.layers.Layer):
         TensorFlow's fused batch normalization is twice as fast as separate
         operations, and needs no conversion of `x` to float32. It supports
         neither styles nor several replicas. It can be used because `r` and `d`
-        have no gradient, so that batch renormalization equals batch
-        normalization with the scale `gamma * r` and the offset
-        `gamma * d + beta`.
+        have no gradient. Batch renormalization then equals batch normalization
+        with the scale `gamma * r` and the offset `gamma * d + beta`.
         """
         fused = [
             _batch_norm(part, self.epsilon)

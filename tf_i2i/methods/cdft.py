@@ -22,7 +22,7 @@ What the paper leaves open, or what differs here:
   counts that are used here are given in `networks.cdft`.
 - The paper does not specify the critic of features. Here it has strided
   convolutions and a dense layer, and is the same for every layer.
-- Features are taken before the ReLU, so that a tap is called `conv5_1` and
+- Features are taken before the ReLU. Therefore a tap is called `conv5_1` and
   not `relu5_1`.
 - The scale of AdaIN is one plus the output of the style network.
 - All inversion networks are trained at the same time, so that one pass of the

@@ -12,7 +12,7 @@ identity loss on B, are those of DTN (Taigman et al. 2016, arXiv:1611.02200).
 
 What differs from these papers:
 - Options are not layers with opacity. The logits of all options of a pixel are
-  added and give its mixture of a palette, so that no order of layers must be
+  added and give its mixture of a palette. Therefore no order of layers must be
   found. The palette is computed from the code's three colours.
 - The reader learns the codes of photos from annotations, which can be made by
   rules. No critic is needed, because all drawings consist of sprites that

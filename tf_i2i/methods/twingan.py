@@ -30,8 +30,8 @@ What the paper leaves open, and what is done here:
 - A critic has two adversarial terms, one for each route into its domain. Each
   of them contains the real batch, as in the paper's equations. Therefore the
   real batch is counted twice.
-- The 1x1 convolutions to RGB are initialized from N(0, .02), so that the
-  first images are almost grey.
+- The 1x1 convolutions to RGB are initialized from N(0, .02). The first images
+  are therefore almost grey.
 - All styles are scaled to length 1.
 - Moving averages of the network weights are used at inference. The paper has
   no such averages.

@@ -19,8 +19,7 @@ What the paper leaves open, or what differs here:
   means instead of sums.
 - The reconstruction loss is a mean of squares. The paper prints the norm of
   the difference, which `reconstruction="norm"` selects. At 64 px the norm is
-  111 times the root mean square, so that the other losses have hardly any
-  effect.
+  111 times the root mean square. Then the other losses have hardly any effect.
 - The translators' adversarial loss is the non-saturating one.
 - Moving statistics are kept for each route (see `networks.xgan`).
 - In the semantic loss, the gradient flows into both embeddings, because the
@@ -29,8 +28,8 @@ What the paper leaves open, or what differs here:
   elements, the vectors are compared with a learned linear map of the
   embedding.
 - If a teacher network ends in a ReLU, all its vectors have similar
-  directions. Then an encoder that returns their mean for every image has
-  nearly the lowest loss, so that the encoder learns only the mean. With
+  directions. Then an encoder that returns their mean for every image has nearly
+  the lowest loss, and the encoder learns only this mean. With
   `teacher_centred`, the mean over the batch is subtracted from vectors before
   they are compared.
 - Moving averages of the network weights are used at inference. The paper has

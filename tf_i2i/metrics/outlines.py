@@ -26,7 +26,7 @@ def outline_overlap(x, y, per_image=False):
     boundaries (Martin, Fowlkes and Malik 2004): an outline pixel counts as
     found if the other image has one within 1 pixel, again in images of 64
     pixels. Blur and tolerance grow in proportion in larger images. In smaller
-    images both stay 1 pixel, so that smaller images have higher scores.
+    images both stay 1 pixel. Therefore smaller images have higher scores.
     Therefore compare only scores of images of one size. Colours, contrast and
     the sign of a change of brightness do not matter.
 

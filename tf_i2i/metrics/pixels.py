@@ -125,8 +125,8 @@ def ms_ssim_within(images):
     """Returns the mean `ms_ssim` of the pairs (0, 1), (2, 3), ... of one set.
 
     Karras et al. (2018) measure diversity by this number, computed over 10,000
-    pairs. A high value means that the images of a set resemble one another, so
-    that their diversity is low.
+    pairs. A high value means that the images of a set resemble one another,
+    that is, their diversity is low.
 
     Args:
         images: uint8 `[N, H, W, 3]` in random order, at least two. If N is
@@ -227,7 +227,7 @@ def constant_baselines(images):
 def colour_distance(x, y):
     """Returns how much two sets differ in brightness, tint and contrast.
 
-    The sliced Wasserstein distance normalizes each set separately, so that it
+    The sliced Wasserstein distance normalizes each set separately. Therefore it
     is not affected by these differences.
 
     Args:

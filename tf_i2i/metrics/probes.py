@@ -189,8 +189,7 @@ def _fit(features, labels, strength):
     )
     with warnings.catch_warnings():
         # If the data are separable, the last digits of the weights need very
-        # many iterations, so that a warning about missing convergence is
-        # expected.
+        # many iterations. A warning about missing convergence is then expected.
         warnings.simplefilter("ignore", exceptions.ConvergenceWarning)
         model.fit(scaled(features), labels)
 

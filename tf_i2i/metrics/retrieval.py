@@ -49,7 +49,7 @@ def retrieval(queries, gallery, metric="cosine"):
     for part, gaps in _blocks(queries, gallery, metric):
         own = gaps[np.arange(len(gaps)), np.arange(part.start, part.stop)]
         nearer = (gaps < (own - slack[part])[:, None]).sum(1)
-        # The partner itself is also counted among these vectors, so that 1 is
+        # The partner itself is also counted among these vectors. Therefore 1 is
         # subtracted.
         as_near = (gaps <= (own + slack[part])[:, None]).sum(1) - 1
         found.append(1 + (nearer + as_near) / 2)

@@ -42,7 +42,7 @@ def sensitivity(translate_back, images, truth=None, seed=0, batch_size=16):
             rounding has then removed every hidden signal below one level.
         truth: the images that `images` are translations of, float in [-1, 1] or
             uint8. If it is None, the results are compared with the translation
-            back of the undisturbed images, so that the curve starts at 0.
+            back of the undisturbed images. The curve then starts at 0.
         seed: seed of the noise. Each image has one noise image, which is
             scaled to the different strengths.
         batch_size: number of images per call; the result does not depend on

@@ -61,10 +61,10 @@ def segmentation_scores(hist, absent="zero"):
         absent: treatment of classes without pixels. With "zero" their accuracy
             and IoU count as 0. This is for comparison with published tables,
             because the evaluation code of pix2pix and CycleGAN does the same:
-            it adds a small number to each denominator, so that `nanmean` finds
-            no NaN to skip. With "skip" classes without a true pixel are left
-            out of the accuracy, and classes without a true or predicted pixel
-            are left out of the IoU.
+            it adds a small number to each denominator. Therefore `nanmean`
+            finds no NaN to skip. With "skip" classes without a true pixel are
+            left out of the accuracy, and classes without a true or predicted
+            pixel are left out of the IoU.
 
     Returns:
         Dictionary of floats in [0, 1]: `pixel`, the share of pixels that are

@@ -6,7 +6,7 @@ TwinGAN paper reports this distance. The patches of two sets are compared at
 each level of a Laplacian pyramid. This gives one number for each scale, from
 texture to outlines.
 
-Real and fake patches are normalized separately, so that the distance ignores
+Real and fake patches are normalized separately. Therefore the distance ignores
 the brightness and the contrast of each channel. Therefore report a colour
 distance as well. The distance becomes smaller with more images. Therefore
 compare only distances for the same N, and report the distance between two real

@@ -145,7 +145,7 @@ class _Standardize(keras.layers.Layer):
 class _Heads(Network):
     """Linear heads that read the same vectors.
 
-    Each vector has its own linear layer, and the results are added, so that
+    Each vector has its own linear layer, and the results are added. Therefore
     vectors of different kinds are quantized separately.
 
     Args:

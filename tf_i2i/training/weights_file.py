@@ -1,7 +1,7 @@
 """Weights files with a checksum, which are written completely or not at all.
 
 A file consists of the output of Keras' `save_weights` and a line with the
-SHA-256 of that output. HDF5 ignores the line, so that Keras can also load the
+SHA-256 of that output. HDF5 ignores the line. Therefore Keras can also load the
 file.
 """
 
