@@ -47,7 +47,7 @@ class Report:
     alone: int = 0
 
     def read(self, path):
-        """Returns an image; None if it is bad, which is then reported."""
+        """Returns an image; None, and an entry in `skipped`, if it is bad."""
         try:
             image = read_input(path)
         except BadImage as error:
@@ -157,7 +157,7 @@ def translate_to_grid(
     Args:
         styled_fn: function that takes uint8 images `[N, size, size, 3]` and N
             styles, and returns uint8 images of the same shape.
-        outputs: dictionary from input paths to the path of the grid.
+        outputs: dictionary from each input path to the path of the grid.
         size: side of the cells of the grid, in pixels.
         given: the styles to translate in, `[K, *style_shape]`, from
             `styles.styles_for`.

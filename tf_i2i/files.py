@@ -34,11 +34,11 @@ def find_inputs(patterns, output):
     """Finds the images that `--input` names.
 
     Args:
-        patterns: paths of files, paths of folders, which are searched with
-            all their subfolders, and glob patterns. `SAMPLE` names the
+        patterns: list of paths of files, paths of folders and glob patterns.
+            Folders are searched with all their subfolders. `SAMPLE` names the
             portraits of the package, unless a file or folder has this name.
-        output: value of `--output`. If it is inside a folder of `patterns`,
-            its files are left out, because they are earlier results.
+        output: value of `--output`. If it is inside a folder of `patterns`, the
+            files in `output` are left out, because they are earlier results.
 
     Returns:
         Dictionary from the path of each image to a relative path. The latter
@@ -103,13 +103,13 @@ def name_outputs(inputs, output):
         output: value of `--output`: a folder or, for a single input, a file.
 
     Returns:
-        Dictionary from input paths to output paths. `me.jpg` becomes
-        `me.png`. If another input `me` has a different suffix, `me.jpg`
-        becomes `me.jpg.png`.
+        Dictionary from input paths to output paths. `me.jpg` becomes `me.png`.
+        If there is another input with this name and a different suffix,
+        `me.jpg` becomes `me.jpg.png`.
 
     Raises:
-        UserError: `output` is a file and there are several inputs, or its
-            suffix is not one of `WRITABLE_SUFFIXES`.
+        UserError: `output` is a file and there are several inputs, or the
+            suffix of `output` is not one of `WRITABLE_SUFFIXES`.
     """
     suffix = Path(output).suffix.lower()
     if suffix in IMAGE_SUFFIXES and not Path(output).is_dir():
@@ -147,8 +147,8 @@ def number_names(path, count, is_free):
         is_free: function of a path that returns whether it can be used.
 
     Returns:
-        List of the first `count` paths that are free of `me.png`, `me-2.png`,
-        `me-3.png`, and so on.
+        List of `count` paths. These are the first ones of the sequence
+        `me.png`, `me-2.png`, `me-3.png`, ... for which `is_free` is true.
     """
     candidates = itertools.chain(
         [path],

@@ -48,9 +48,10 @@ def open_regular(path):
 
 
 def open_text(path):
-    """Opens a regular file in UTF-8 for reading text, as `csv` wants it.
+    """Opens a regular file in UTF-8 for reading text, with its own line ends.
 
-    A byte order mark at the beginning is left out.
+    Line ends are not converted, as the module `csv` requires. A byte order mark
+    at the beginning is left out.
 
     Args:
         path: path of the file.
@@ -62,7 +63,7 @@ def open_text(path):
 
 
 def open_to_append(path):
-    """Opens a file in UTF-8 for appending text; it need not exist.
+    """Opens a file in UTF-8 for appending text; the file need not exist.
 
     Args:
         path: path of the file.
@@ -82,8 +83,8 @@ def open_to_append(path):
 def _open_at_once(path, flags):
     """Opens a file like `os.open`, but never waits for another program.
 
-    With O_NONBLOCK, pipes are opened at once, or not at all. Windows has no
-    such flag, and no such files.
+    With O_NONBLOCK, opening a pipe either succeeds or fails at once. Windows
+    has no such flag, and no pipes in its folders.
     """
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
@@ -181,10 +182,11 @@ def read_arrays(path, check):
 
     Args:
         path: path of the file.
-        check: function that is called before the content of any array is
-            read. It takes a dictionary from the name of each array to its
+        check: function that is called before the content of any array is read,
+            because even a small file can contain arrays that would fill the
+            memory. It takes a dictionary from the name of each array to its
             shape and dtype, and raises an error if they are not the expected
-            ones. A small file can contain arrays that fill the memory.
+            ones.
 
     Returns:
         Dictionary from names to arrays of numbers.
@@ -220,8 +222,8 @@ def _header(content, member):
         member: `zipfile.ZipInfo` of the array.
 
     Raises:
-        ValueError: the member is something else, or has another size than its
-            header declares.
+        ValueError: the member is not an array of numbers, or has another size
+            than its header declares.
     """
     # Later versions are for headers of more than 64 kB, which arrays of
     # numbers do not have.
@@ -231,15 +233,16 @@ def _header(content, member):
     if dtype.kind not in "biuf":
         raise ValueError(f"{member.filename} is not an array of numbers.")
     if content.tell() + math.prod(shape) * dtype.itemsize != member.file_size:
-        raise ValueError(f"{member.filename} has another size than it says.")
+        raise ValueError(f"{member.filename} declares another size than it has.")
     return shape, dtype
 
 
 def files_below(path):
-    """Returns the files of a folder and its folders, sorted.
+    """Returns the files in a folder and in all folders below it, sorted.
 
     Args:
-        path: path of a folder; or of a file, which is then the only result.
+        path: path of a folder; or of a file, which is then the only element of
+            the result.
 
     Returns:
         List of paths.

@@ -85,7 +85,7 @@ def clear_ground(image, colour):
 
 
 def _difference(image, colour):
-    """Returns the largest difference of a channel from a colour, integers."""
+    """Returns each pixel's largest difference from a colour, in levels."""
     return np.abs(image.astype(int) - colour).max(-1)
 
 
@@ -175,7 +175,7 @@ def _estimate_alpha(image, colour, penalty, pixels):
     """Returns the share of the figure in mixed pixels.
 
     The colours of all pixels nearby are tried as the colour of the figure. The
-    one is taken whose mixture with the background fits best.
+    colour whose mixture with the background fits best is used.
 
     Args:
         image: uint8 `[height, width, 3]`.
@@ -210,7 +210,8 @@ def _estimate_alpha(image, colour, penalty, pixels):
         better = misfit < least[tried]
         least[tried[better]] = misfit[better]
         alpha[tried[better]] = share[better]
-    # Where there is no figure nearby, the pixel is a stain on the background.
+    # A pixel that no mixture fits is a part of the figure. A pixel without a
+    # figure nearby is a stain on the background, and its alpha stays 0.
     alpha[np.isfinite(least) & (least > _MISFIT**2)] = 1
     return alpha
 
@@ -224,8 +225,8 @@ def _unmix(image, colour, alpha):
         alpha: share of the figure, floats in [0, 1], `[height, width]`.
 
     Returns:
-        Floats in [0, 255], `[height, width, 3]`. The colours of pixels without
-        a figure are those of `image`.
+        Floats in [0, 255], `[height, width, 3]`. Only mixed pixels have other
+        colours than in `image`.
     """
     figure = image.astype(float)
     mixed = (alpha > 0) & (alpha < 1)

@@ -12,8 +12,9 @@ from tf_i2i.errors import UserError
 def user_path(text, argument):
     """Returns a path that a user gave, checked and without `~`.
 
-    Nothing needs to exist at the path. Shells replace `~` only at the
-    beginning of a word, and therefore not in `--run_dir=~/runs/mine`.
+    Nothing needs to exist at the path. `~` is replaced here because shells
+    replace it only at the beginning of a word, and therefore not in
+    `--run_dir=~/runs/mine`.
 
     Args:
         text: the user's text, or a `Path`.

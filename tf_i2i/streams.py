@@ -13,7 +13,8 @@ class _Patient(io.FileIO):
     """Output file that discards what cannot be written.
 
     Attributes:
-        error: the first `OSError`, if it was not that the reader has gone.
+        error: the first `OSError`, or None. It is no error if the program that
+            reads the output has ended.
     """
 
     error: OSError | None = None
@@ -37,8 +38,8 @@ def protect():
 
     Returns:
         Function without arguments that writes what is still in memory, and
-        returns the `OSError` of stdout, or None. Readers that have ended, such
-        as `head`, are no error.
+        returns the first `OSError` of stdout, or None. It is no error if the
+        program that reads the output, such as `head`, has ended.
     """
     _open_missing()
     raw = None

@@ -1,12 +1,13 @@
 """Checks of settings by the annotations of their parameters.
 
-The type and the range of a setting are stated once, where the parameter is:
+The type and the range of a setting are stated once, in the annotation of the
+parameter:
 
     @checked
     def adam(learning_rate: Positive, beta_1: Decay = 0.5): ...
 
-.gin files contain literals of any type, such as the text 'False', which Python
-would take as true.
+The checks are needed because .gin files contain literals of any type. For
+example, the text 'False' counts as true in Python.
 """
 
 import dataclasses
@@ -30,7 +31,7 @@ class Range:
     """Range of a number, as part of an annotation.
 
     Attributes:
-        low, high: smallest and largest number.
+        low, high: smallest and largest allowed number.
         above: whether the number must be larger than `low`.
         below: whether the number must be smaller than `high`.
     """
@@ -79,8 +80,9 @@ Decay = Annotated[float, Range(0, 1, below=True)]
 def checked(function, owner=None):
     """Decorator that checks the arguments of each call by the annotations.
 
-    The arguments of a method of a class are named after the class, those of a
-    function after the function. Parameters without annotation are not checked.
+    Error messages call the argument of a function `function.argument`, and the
+    argument of a class `Class.argument`. Parameters without annotation are not
+    checked.
 
     Args:
         function: function, or `__init__` of a class.
@@ -104,7 +106,8 @@ def checked(function, owner=None):
         check_values(function, given, owner or name)
         return function(*args, **kwargs)
 
-    # Some libraries read the parameters without following the wrapper.
+    # Some libraries read the parameters of the wrapper itself, and not those of
+    # the function in it.
     wrapper.__signature__ = signature  # type: ignore[attr-defined]
     return wrapper
 
@@ -159,7 +162,7 @@ def _fits(value, hint):
 
 
 def _is_number(value, kind):
-    """Returns whether a value is an int or a float, which need not be exact."""
+    """Returns whether a value is a number of a kind; an int is also a float."""
     wanted = numbers.Integral if kind is int else numbers.Real
     return (
         isinstance(value, wanted)
@@ -169,7 +172,7 @@ def _is_number(value, kind):
 
 
 def _is_reference(value):
-    """Returns whether a value is a function or class, and no result of it."""
+    """Returns whether a value is a function or class, not the result of one."""
     return isinstance(value, (type, functools.partial)) or inspect.isroutine(
         value
     )

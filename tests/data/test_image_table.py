@@ -585,7 +585,7 @@ NO_IMAGE = "Its content is no JPEG, PNG, WebP, BMP, GIF or TIFF."
 AT_MOST = "and at most 268,435,456 are read."
 
 BAD = [
-    bad("nothing", b"", NO_IMAGE),
+    bad("an empty file", b"", NO_IMAGE),
     bad("text", b"no image", NO_IMAGE),
     bad("HTML", b"<!DOCTYPE html><html>404</html>", NO_IMAGE),
     bad("SVG", b"<svg xmlns='http://www.w3.org/2000/svg'/>", NO_IMAGE),

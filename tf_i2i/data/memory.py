@@ -21,7 +21,7 @@ class MemoryBudget:
         """Context in which a part of the memory is reserved.
 
         The thread waits until enough memory is free. A thread that needs more
-        than the total waits until no other thread uses any.
+        than the total waits until no other thread has reserved memory.
 
         Args:
             amount: number of bytes.

@@ -24,8 +24,8 @@ _LEAST = 0.85
 class PortraitsSource:
     """A source of crops of the sample portraits, half of them mirrored.
 
-    Both domains have the same images. The splits have the same people, so the
-    source is no basis for scores.
+    Both domains have the same images. All splits show the same four people.
+    Therefore the source is not suitable for scores.
     """
 
     name = "sample portraits"

@@ -4,11 +4,11 @@ r"""Sprites: a photo is read as a code, and the code is drawn by sprites.
     b --reader--> code_b --drawer--> same_b
 
 A drawing consists of slots: hair, glasses, mouth, ... Each slot has options,
-and each option is a sprite, which is learned. Hair, skin and clothes have a
-colour each. Sprites are those of Monnier et al. 2021 (arXiv:2104.14575) and of
-MarioNette (Smirnov et al. 2021, arXiv:2104.14553), who decompose images of one
-domain. The translation through a code that both domains share, and the
-identity loss on B, are those of DTN (Taigman et al. 2016, arXiv:1611.02200).
+and each option is a sprite, which is learned. Hair, skin and clothes each have
+one colour. Monnier et al. 2021 (arXiv:2104.14575) and MarioNette (Smirnov et
+al. 2021, arXiv:2104.14553) decompose images of one domain into such sprites.
+The translation through a code that both domains share, and the identity loss on
+B, are those of DTN (Taigman et al. 2016, arXiv:1611.02200).
 
 What differs from these papers:
 - Options are not layers with opacity. The logits of all options of a pixel are

@@ -22,14 +22,15 @@ READ, CELLS = 192, 24
 # Classes of the parts of a photo, and width of the layer that finds them.
 PARTS = ("ground", "hair", "skin", "clothes")
 PARTS_WIDTH = 48
-# Boxes of the feature maps in which a head looks: top, bottom, left, right in
-# cells of the larger and of the smaller map.
+# Boxes of the feature maps that the linear heads for the eyes and the chin
+# read: top, bottom, left, right in cells of the larger and of the smaller map.
 EYES = ((9, 13, 6, 18), (4, 7, 3, 9))
 CHIN = ((12, 20, 7, 17), (6, 10, 3, 9))
-# Slots whose head looks at the eyes or at the chin. All others look at the
-# whole head.
+# Slots whose linear head reads the box of the eyes or of the chin. The linear
+# heads of all other slots read the whole maps.
 AT_EYES, AT_CHIN = ("glasses", "eyes", "brows"), ("beard", "mouth")
-# The vectors of a whole head, and its heads of colours that are numbers.
+# Names of the vectors that describe the whole photo; and the linear heads that
+# predict colours as numbers, with the number of their outputs.
 _WHOLE = ("large", "small", "parts", "images", "colours")
 _SHADES = {"tone": 1, "clothes_colour": 3}
 # Logits are multiplied by this factor before they become weights, so that
@@ -41,14 +42,14 @@ class SpriteDrawer(Network):
     """Draws codes.
 
     Every pixel mixes the entries of a palette. The logits of its mixture are
-    the sum of the logits of the ground and of the chosen options. As logits
-    add, an option that lies above others has the larger logits.
+    the sum of the logits of the ground and of the chosen options. Because the
+    logits are added, an option that covers others has larger logits than these.
 
     Args:
         image_size: side of the drawings in pixels.
-        slots: dictionary. The keys are the names of slots. A value has the
-            box of the slot (top, bottom, left, right in cells), the number of
-            its options, and the palette's entries that its options use.
+        slots: dictionary from the name of a slot to a tuple of its box (top,
+            bottom, left, right in cells), the number of its options, and the
+            entries of the palette that its options use.
         cells: side of the sprites in cells. The logits are interpolated from
             cells to pixels.
         palette: number of entries of the palette.
@@ -149,7 +150,8 @@ class _Heads(Network):
     vectors of different kinds are quantized separately.
 
     Args:
-        counts: dictionary from the name of each head to its outputs.
+        counts: dictionary from the name of each head to the number of its
+            outputs.
         vectors: names of the vectors.
         name: name of the layer.
     """
@@ -182,9 +184,10 @@ class _Heads(Network):
 class SpriteReader(Network):
     """Reads the code of a photo of a face.
 
-    A frozen network computes feature maps. A small network finds hair, skin
-    and clothes in them, which gives three mean colours. Linear heads read the
-    options and the colours from maps, colours and parts.
+    A frozen network computes feature maps. A small network finds the parts of
+    the photo (hair, skin, clothes) in these maps, and the mean colour of each
+    part is computed. Linear heads predict the options and the colours of the
+    code from the maps, the parts and the mean colours.
 
     Args:
         counts: dictionary from the names of slots to numbers of options.
@@ -206,8 +209,8 @@ class SpriteReader(Network):
                 ("eyes", {}, ("large", "small")),
                 ("chin", {}, ("large", "small")),
                 ("whole", {"tint": HAIR_COLOURS}, _WHOLE),
-                # Numbers of another size than logits, which would lose their
-                # precision in int8 beside them.
+                # These outputs are of another magnitude than logits. In one
+                # int8 tensor with logits, they would lose their precision.
                 ("shades", _SHADES, _WHOLE),
             )
         )
@@ -225,7 +228,7 @@ class SpriteReader(Network):
         )
 
     def call(self, images):
-        """Returns logits and colours.
+        """Returns the code of each image: logits of options, and colours.
 
         Args:
             images: `[N, S, S, 3]`, float in [-1, 1].
@@ -305,7 +308,7 @@ class _Parts(Network):
 
 
 def _colours_of(parts, images):
-    """Returns mean colours of hair, skin and clothes, products, and areas.
+    """Returns mean colours of hair, skin, clothes; their products; and areas.
 
     The products let linear heads compute simple quadratic functions.
     """
