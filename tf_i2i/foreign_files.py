@@ -233,7 +233,9 @@ def _header(content, member):
     if dtype.kind not in "biuf":
         raise ValueError(f"{member.filename} is not an array of numbers.")
     if content.tell() + math.prod(shape) * dtype.itemsize != member.file_size:
-        raise ValueError(f"{member.filename} declares another size than it has.")
+        raise ValueError(
+            f"{member.filename} declares another size than it has."
+        )
     return shape, dtype
 
 
