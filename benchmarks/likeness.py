@@ -7,7 +7,8 @@
 No face network comes with the package, so the two networks are named by
 environment variables, in the forms of `tf_i2i.features.FORMS`. The first is the
 network of the loss. The second judges the translations. It must be another
-network, because every translator can learn to please the network of its loss.
+network, because a translator can reduce its loss in ways that only the network
+of the loss takes for likeness.
 
 CycleGANs with different weights of the loss are trained on the same images,
 from the same initial weights. For each, test images of A are translated to B,

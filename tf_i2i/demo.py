@@ -147,8 +147,8 @@ def collect(models, litert):
         ("core", "wasm"),
         ("wasm-utils", "dist"),
     ):
-        # Some package managers make the folder of a package a link. What is in
-        # the package must not lead out of it.
+        # The folder of a package may itself be a link, which some package
+        # managers make. Links inside the package must not lead out of it.
         root = (litert / package).resolve()
         for file in sorted((root / folder).iterdir()):
             real = file.resolve()

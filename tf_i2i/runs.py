@@ -284,7 +284,7 @@ def _build(config, strategy):
 
 
 def _check_result(right, name, wanted, result):
-    """Raises an error if a function in the configuration returned nonsense.
+    """Raises an error if a configured function returned a wrong type.
 
     Args:
         right: whether the result has the right type.

@@ -360,8 +360,9 @@ def _check_transparent(flags, targets):
         return
     if _as_grid(flags):
         raise UserError(
-            "`--transparent` must be left out for a grid, or --output be a "
-            f"folder. Received: --output={flags.output}"
+            "`--transparent` must be left out if the output is a grid. With a "
+            "folder as --output, each result is a file of its own. "
+            f"Received: --output={flags.output}"
         )
     if flags.paste == "yes":
         raise UserError(

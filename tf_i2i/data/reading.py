@@ -30,8 +30,8 @@ MAPS = " maps"
 # 200 million pixels, and decoding these takes 2 GB. Pillow's own limit for WebP
 # and TIFF is 179 million pixels.
 MAX_PIXELS = 2**28
-# Largest size of a file in bytes. The largest image without compression has
-# half of it.
+# Largest size of a file in bytes. Without compression, a file of the largest
+# allowed image has half this size.
 MAX_BYTES = 2**32
 # Largest number of scans of a progressive JPEG. Common encoders write 10. Each
 # scan takes as much time as the whole image.
@@ -302,8 +302,9 @@ def _decode(stream, least, finish):
 def _reduce(image, least):
     """Returns an image whose shorter side is reduced to about `least` pixels.
 
-    The image is reduced in strips, because Pillow copies what it reduces. An
-    image in another mode, or with a transparent colour, is returned unchanged.
+    The image is reduced in strips, because Pillow copies the part that it
+    reduces. An image in another mode, or with a transparent colour, is returned
+    unchanged.
     """
     factor = min(image.size) // least
     mixable = image.mode in ("L", "RGB", "RGBA", "CMYK")

@@ -137,7 +137,7 @@ def _hash_and_read(stream, size, fit):
     """Returns the SHA-256 of an image file and its image, as a square.
 
     The header is read first, so that a file that is no image, or too large, is
-    not hashed. The hash is computed before decoding, because this reads the
+    not hashed. The hash is computed before decoding, because hashing reads the
     file from the disk. Threads that decode then need not wait for the disk.
     """
     check_header(stream)

@@ -40,7 +40,8 @@ _VERSION = 2
 # test.
 _SHARE = 0.05
 _DAY = 24 * 60 * 60  # Length of a day in seconds.
-# Number of times that a store is made if other processes remove it at once.
+# Number of times that a store is made if other processes remove it before it is
+# opened.
 _TRIES = 3
 # Number of bad files that are reported by name. The others are only counted.
 _NAMED = 5
@@ -251,8 +252,8 @@ def _unfinished(path):
     """
     file = path.with_name(f"{path.stem}-{uuid.uuid4().hex[:8]}.tmp")
     lock = _lock_of(file)
-    # Some file systems cannot lock files. The temporary files there are
-    # removed after a day.
+    # Some file systems cannot lock files. There, unfinished files of killed
+    # processes are removed when they are a day old.
     with contextlib.suppress(OSError):
         lock.acquire()
     try:
@@ -345,7 +346,7 @@ def _write_images(file, source, size, fit, max_bad_fraction, progress):
         # one, because NumPy pads headers.
         stream.seek(0)
         _write_header(stream, len(names), size)
-        # Otherwise the file could be full of zeros after a power failure.
+        # Without this, the file could be full of zeros after a power failure.
         stream.flush()
         os.fsync(stream.fileno())
     if len(bad) > _NAMED:

@@ -21,11 +21,11 @@ _SIDE = 1024
 # number. Faces of people have a higher confidence; drawings and cats have a
 # lower one.
 _CONFIDENCE = 0.9
-# A photo is resized to the long sides that are the keys, one after the other,
-# until a cat is found. The values are the numbers of overlapping boxes that
-# must agree. Close-ups are found best in small images. In larger images,
-# patterns of the fur are sometimes mistaken for faces. Therefore more boxes
-# must agree.
+# A photo is resized several times, until a cat is found. The keys are the
+# lengths of its long side in pixels. The values are the numbers of overlapping
+# boxes that must agree. Close-ups are found best in small images. In larger
+# images, patterns of the fur are sometimes mistaken for faces. Therefore more
+# boxes must agree.
 _CAT_VOTES = {128: 8, 256: 20, 512: 40}
 
 

@@ -1,7 +1,8 @@
-"""A loss that keeps images and their translations alike for a frozen network.
+"""A loss that makes a frozen network find images and translations similar.
 
-With a network that recognizes faces, the same person is meant to be recognized
-in an image and in its translation. The idea is the face-id loss of
+The network computes a vector of each image, and the loss is the distance of the
+vectors of an image and of its translation. If the network recognizes faces, the
+translation is meant to show the same person. The idea is the face-id loss of
 photo2cartoon (github.com/minivision-ai/photo2cartoon), which adds it to the
 losses of U-GAT-IT. No code of that project is used. Here the loss can be added
 to every method whose training step translates images.

@@ -53,9 +53,9 @@ def downsample_stem(network, x, training):
 class ResnetGenerator(Network):
     """Translates images by residual blocks, at a quarter of the images' side.
 
-    Two convolutions halve the side before the blocks, and two transposed
-    convolutions double it afterwards (see `doubling_layer`). With `unshuffle`,
-    all layers see blocks of pixels as one pixel.
+    Two convolutions halve the side before the blocks, and two layers double it
+    afterwards (see `doubling_layer`). With `unshuffle`, all layers see blocks
+    of pixels as one pixel.
 
     Args:
         blocks: number of residual blocks.

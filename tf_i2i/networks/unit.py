@@ -108,16 +108,16 @@ class UnitEncoder(Network):
 class UnitGenerator(Network):
     """Generates images from codes.
 
-    It has residual blocks, transposed convolutions (see `doubling_layer`) and a
-    1x1 convolution to RGB.
+    It has residual blocks, layers that double the side (see `doubling_layer`)
+    and a 1x1 convolution to RGB.
 
     Args:
         blocks: list of `ResidualBlock`; some may be shared with another
             generator.
-        halvings: number of transposed convolutions. It must equal `halvings`
-            of the encoder.
+        halvings: number of layers that double the side. It must equal
+            `halvings` of the encoder.
         width: factor on the channel counts.
-        unshuffle: the value of the encoder.
+        unshuffle: it must equal `unshuffle` of the encoder.
     """
 
     def __init__(self, blocks, halvings=3, width=1.0, name=None, unshuffle=1):

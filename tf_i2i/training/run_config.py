@@ -79,8 +79,9 @@ class RunConfig:
         critic_augmentation: tuple of some of "color", "translation" and
             "cutout", the augmentations of the critics' input images. They
             improve results for small data sets.
-        likeness: `Likeness`, a loss that keeps images and their translations
-            alike for a frozen network; None for no such loss.
+        likeness: `Likeness`, a loss that keeps the vectors of an image and of
+            its translation alike, which a frozen network computes; None for no
+            such loss.
         log_kimg, sample_kimg, save_kimg: thousands of images of each domain
             between two lines of the log, two sample grids, and two
             checkpoints.

@@ -58,7 +58,7 @@ def damage(path):
 
     The result is None if the file is undamaged. A file without a checksum,
     which older versions wrote, can be undamaged, too. A file whose values are
-    not all finite is damaged.
+    not all finite counts as damaged.
 
     Args:
         path: path of the file.
