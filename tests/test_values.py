@@ -99,8 +99,8 @@ def test_every_argument_of_a_method_is_checked(name, refuses):
     for argument in hints:
         with refuses(f"{name}.{argument}"):
             method(**method.tiny | {argument: object()})
-    with refuses(f"{name}.width"):
-        method(**method.tiny | {"width": 0})
+    with refuses(f"{name}.image_size"):
+        method(**method.tiny | {"image_size": 0})
 
 
 def test_every_setting_of_a_run_is_checked(refuses):

@@ -31,6 +31,9 @@ from tf_i2i.networks.sprites import COLOURS
 from tf_i2i.networks.sprites import SpriteDrawer
 from tf_i2i.networks.sprites import SpriteReader
 from tf_i2i.networks.sprites import weights_of
+from tf_i2i.values import Count
+from tf_i2i.values import Seed
+from tf_i2i.values import Weight
 
 # Slots of a model for tests; see `SpriteTranslator.slots`.
 _TINY_SLOTS = {
@@ -74,15 +77,15 @@ class SpriteTranslator(Annotated, Reconstructing, UnpairedTranslator):
 
     def __init__(
         self,
-        image_size=256,
-        slots=None,
-        cells=128,
-        palette=18,
-        identity_weight=1.0,
-        code_weight=1.0,
-        average_kimg=10.0,
-        seed=0,
-        name="sprites",
+        image_size: Count = 256,
+        slots: dict[str, tuple[int | tuple[int, ...], ...]] | None = None,
+        cells: Count = 128,
+        palette: Count = 18,
+        identity_weight: Weight = 1.0,
+        code_weight: Weight = 1.0,
+        average_kimg: Weight = 10.0,
+        seed: Seed = 0,
+        name: str | None = "sprites",
     ):
         super().__init__(image_size, average_kimg, seed, name)
         _check_slots(slots, cells, palette)
