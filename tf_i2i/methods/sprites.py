@@ -88,7 +88,7 @@ class SpriteTranslator(Annotated, Reconstructing, UnpairedTranslator):
         name: str | None = "sprites",
     ):
         super().__init__(image_size, average_kimg, seed, name)
-        _check_slots(slots, cells, palette)
+        slots = _check_slots(slots, cells, palette)
         self.slots = tuple(slots)
         self.identity_weight = identity_weight
         self.code_weight = code_weight
@@ -155,6 +155,7 @@ class SpriteTranslator(Annotated, Reconstructing, UnpairedTranslator):
 
 
 def _check_slots(slots, cells, palette):
+    """Returns `slots`, or raises an error if they are not allowed."""
     if not slots:
         raise UserError(
             "`SpriteTranslator.slots` must name at least one slot. "
@@ -169,3 +170,4 @@ def _check_slots(slots, cells, palette):
                 f"the palette below {palette}. Received: {slots[slot]!r} for "
                 f"{slot}"
             )
+    return slots
