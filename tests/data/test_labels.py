@@ -2,9 +2,12 @@
 
 import numpy as np
 
+from tf_i2i.data.labels import NOT_KNOWN
+from tf_i2i.data.labels import check_labels
 from tf_i2i.data.labels import class_names
 from tf_i2i.data.labels import class_numbers
 from tf_i2i.data.labels import folder_labels
+from tf_i2i.data.labels import numbers_of
 from tf_i2i.data.labels import read_labels
 
 
@@ -22,6 +25,24 @@ def test_labels_of_a_table(tmp_path, refuses):
         read_labels(tmp_path / "none.csv")
 
 
+def test_tables_with_a_split_and_with_unknown_labels(tmp_path, refuses):
+    table = tmp_path / "labels.csv"
+    table.write_text("split,file,hair,age\ntest,1.png,,7\ntrain,2.png,fair,\n")
+    found = read_labels(table)
+    assert found == {"hair": {"2": "fair"}, "age": {"1": "7"}}
+    names = ["test/1.png", "train/2.png", "train/3.png"]
+    known = ["dark", "fair"]
+    numbers = numbers_of(found["hair"], names, known)
+    assert numbers.tolist() == [NOT_KNOWN, 1, NOT_KNOWN]
+    with refuses("--labels_a") as caught:
+        class_numbers({"hair": found["hair"]}, names, 2)
+    assert "no label for 1" in str(caught.value)
+    check_labels(found, names[:1], "--labels_b")
+    check_labels({}, names, "--labels_b")
+    with refuses("--labels_b"):
+        check_labels(found, names[2:], "--labels_b")
+
+
 def test_numbers_come_from_a_whatever_b_has(refuses):
     table = {"digit": {"x": "7", "y": "10", "z": "7"}, "other": {"x": "1"}}
     found = class_numbers(table, ["train/z.png", "x.jpg", "a/b/y.png"], 2)
@@ -33,7 +54,7 @@ def test_numbers_come_from_a_whatever_b_has(refuses):
         class_numbers(table, ["x.png"], 1)
     with refuses("--labels_a") as caught:
         class_numbers(table, ["w.png"], 2)
-    assert "no row for w" in str(caught.value)
+    assert "no label for w" in str(caught.value)
     with refuses("--labels_a"):
         class_numbers({}, ["w.png"], 2)
 

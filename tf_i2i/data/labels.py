@@ -10,12 +10,17 @@ from tf_i2i.errors import UserError
 from tf_i2i.foreign_files import open_text
 from tf_i2i.paths import user_path
 
+# Number of the class of an image whose label is not known.
+NOT_KNOWN = -1
+
 
 def read_labels(path):
     """Reads a CSV file of labels.
 
-    The file has a header. Its first column contains the names of image files;
-    every other column contains labels.
+    The file has a header. The column `file`, or the first column if there is no
+    column of this name, contains the names of image files. A column `split`,
+    which says to which part of the data an image belongs, is ignored. Every
+    other column contains labels. A label that is not known is an empty cell.
 
     Args:
         path: path of the CSV file.
@@ -23,7 +28,8 @@ def read_labels(path):
     Returns:
         Labels of each column, a dictionary of dictionaries. The outer keys are
         names of columns. The inner keys are file names without folder and
-        suffix, and the values are labels, which are strings.
+        suffix, and the values are labels, which are strings. Images whose label
+        is not known are left out.
 
     Raises:
         UserError: the file cannot be read or has no labels.
@@ -42,10 +48,15 @@ def read_labels(path):
             f"the first has file names. Received: {path} with {len(rows)} rows"
         )
     header, *lines = rows
+    place = header.index("file") if "file" in header else 0
     return {
-        column: {stem(line[0]): line[i] for line in lines if len(line) > i}
+        column: {
+            stem(line[place]): line[i]
+            for line in lines
+            if len(line) > max(i, place) and line[i]
+        }
         for i, column in enumerate(header)
-        if i
+        if i != place and column != "split"
     }
 
 
@@ -66,6 +77,26 @@ def folder_labels(names):
     if {*folders} & {"", *SPLITS} or len({*stems}) < len(stems):
         return {}
     return {"folder": dict(zip(stems, folders, strict=True))}
+
+
+def check_labels(table, names, argument):
+    """Raises an error if a table has labels, but none of the given images.
+
+    Args:
+        table: labels from `read_labels`.
+        names: names of a store's images.
+        argument: name of the argument in the error message.
+
+    Raises:
+        UserError: no image has a label.
+    """
+    labelled = [name for labels in table.values() for name in labels]
+    if table and not {*labelled} & {*map(stem, names)}:
+        raise UserError(
+            f"`{argument}` must have the file names of images of the domain "
+            "in its column file, or else in its first column. "
+            f"Received: {next(iter(labelled), 'no label')}, ..."
+        )
 
 
 def class_names(*columns):
@@ -163,10 +194,31 @@ def labels_of(labels, names, domain):
     missing = [name for name in stems if name not in labels]
     if missing:
         raise UserError(
-            f"`--labels_{domain}` must have a row for every image. "
-            f"Received: no row for {missing[0]}"
+            f"`--labels_{domain}` must have a label for every image. "
+            f"Received: no label for {missing[0]}"
         )
     return [labels[name] for name in stems]
+
+
+def numbers_of(labels, names, known):
+    """Returns the class numbers of some images, of which some have no label.
+
+    Args:
+        labels: dictionary from file names without folder and suffix to
+            labels.
+        names: names of a store's images.
+        known: list of the labels of all classes.
+
+    Returns:
+        int64 `[len(names)]`: indices into `known`, `NOT_KNOWN` for images
+        without a label.
+    """
+    number = {label: i for i, label in enumerate(known)}
+    stems = map(stem, names)
+    return np.array(
+        [number[labels[s]] if s in labels else NOT_KNOWN for s in stems],
+        np.int64,
+    )
 
 
 def stem(name):

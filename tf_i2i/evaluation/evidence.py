@@ -5,8 +5,9 @@ import dataclasses
 import numpy as np
 
 from tf_i2i.data import toy_faces
+from tf_i2i.data.labels import check_labels
 from tf_i2i.data.labels import class_names
-from tf_i2i.data.labels import labels_of
+from tf_i2i.data.labels import numbers_of
 from tf_i2i.data.labels import stem
 from tf_i2i.data.maps import colours_of
 from tf_i2i.data.reading import MAPS
@@ -80,8 +81,9 @@ class RealImages:
 
         Raises:
             UserError: `paired` is set although no test images of A and B
-                have the same name, or an image has no label or label map
-                although one is needed.
+                have the same name, no image of a domain has a label although
+                labels are given, or no training image has a label map
+                although maps are given.
         """
         source, target = ends(direction)
         rows = {d: self.stores[d].split(split) for d in "ab"}
@@ -164,27 +166,28 @@ class RealImages:
         `Evidence`.
         """
         found, found_target = {}, {}
+        for domain, table in self.labels.items():
+            names = self.stores[domain].names
+            check_labels(table, names, f"--labels_{domain}")
         a, b = (self.labels.get(domain, {}) for domain in "ab")
         for column in (name for name in a if name in b):
-            values = [
-                self._column(domain, column, some)
+            known = class_names(a[column], b[column])
+            numbers = [
+                self._column(domain, column, some, known)
                 for domain, some in (
                     (source, rows[source]),
                     (target, train[target]),
                     (target, rows[target]),
                 )
             ]
-            known = class_names(a[column], b[column])
-            number = {name: i for i, name in enumerate(known)}
-            numbers = [np.array([number[v] for v in some]) for some in values]
             found[column] = numbers[0]
             found_target[column] = tuple(numbers[1:])
         return found, found_target
 
-    def _column(self, domain, column, rows):
+    def _column(self, domain, column, rows, known):
         names = self.stores[domain].names
         names = [names[row] for row in rows]
-        return labels_of(self.labels[domain][column], names, domain)
+        return numbers_of(self.labels[domain][column], names, known)
 
 
 def _toy_labels(store):

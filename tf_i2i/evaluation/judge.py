@@ -44,9 +44,11 @@ class Evidence:
         truth: the ground-truth images of the inputs, which are the correct
             translations. None if they are not known.
         labels: dictionary from the name of an attribute to integers, one for
-            each of `inputs`.
+            each of `inputs`. `NOT_KNOWN` stands for a label that is not
+            known.
         target_labels: dictionary from the name of an attribute to a pair:
-            integers for `target_train`, and integers for `target_test`.
+            integers for `target_train`, and integers for `target_test`, like
+            those of `labels`.
         palette: integers `[K, 3]`, the colours of the classes, if the target
             images are label maps; otherwise None.
         source_palette: integers `[K, 3]`, the colours of the classes, if the

@@ -5,10 +5,10 @@ import contextlib
 from tf_i2i.cache import default_cache_dir
 from tf_i2i.consent import TRUSTED
 from tf_i2i.data.labels import annotation_numbers
+from tf_i2i.data.labels import check_labels
 from tf_i2i.data.labels import class_numbers
 from tf_i2i.data.labels import folder_labels
 from tf_i2i.data.labels import read_labels
-from tf_i2i.data.labels import stem
 from tf_i2i.data.maps import colours_of
 from tf_i2i.data.reading import MAPS
 from tf_i2i.data.sources import source_for
@@ -64,13 +64,8 @@ class RunData:
         # the first step, even if only `evaluate` uses them.
         self.training_labels()
         for domain, labels in self.label_tables().items():
-            column = next(iter(labels.values()))
-            if not column.keys() & set(map(stem, self.store(domain).names)):
-                raise UserError(
-                    f"`train.labels_{domain}` must have the file names of "
-                    f"images of {domain.upper()} in its first column. "
-                    f"Received: {next(iter(column), 'no row')}, ..."
-                )
+            names = self.store(domain).names
+            check_labels(labels, names, f"train.labels_{domain}")
 
     def read_removed(self):
         """Makes stores again if they were removed from the cache.

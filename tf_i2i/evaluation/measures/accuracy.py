@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from tf_i2i.data.labels import NOT_KNOWN
 from tf_i2i.evaluation.measure import CLASSES
 from tf_i2i.evaluation.measure import Measure
 from tf_i2i.evaluation.measure import Output
@@ -10,7 +11,10 @@ from tf_i2i.evaluation.measure import Output
 def compute(judge, candidate):
     """Returns the accuracy for the first attribute of the target domain."""
     _, truth = next(iter(judge.evidence.target_labels.values()))
-    return {"accuracy": np.mean(candidate.predicted == truth)}
+    known = truth != NOT_KNOWN
+    if not known.any():
+        return {}
+    return {"accuracy": np.mean(candidate.predicted[known] == truth[known])}
 
 
 MEASURE = Measure(

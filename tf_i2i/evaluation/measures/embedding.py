@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from tf_i2i.data.labels import NOT_KNOWN
 from tf_i2i.evaluation.measure import CODES
 from tf_i2i.evaluation.measure import Measure
 from tf_i2i.evaluation.measure import Output
@@ -24,10 +25,11 @@ def compute(judge, candidate):
         # of B show the same object.
         for name, value in retrieval(inputs, target).items():
             scores[f"code_{name}"] = value
-    read = {
-        f"code_label_{name}": linear_probe(target, labels, judge.seed).balanced
-        for name, (_, labels) in judge.evidence.target_labels.items()
-    }
+    read = {}
+    for name, (_, labels) in judge.evidence.target_labels.items():
+        known = labels != NOT_KNOWN
+        probe = linear_probe(target[known], labels[known], judge.seed)
+        read[f"code_label_{name}"] = probe.balanced
     if read:
         scores["code_labels"] = np.mean(list(read.values()))
     return scores | read

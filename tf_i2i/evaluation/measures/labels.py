@@ -1,7 +1,13 @@
-"""Accuracy of probes that predict attributes of the inputs from outputs."""
+"""Accuracy of probes that predict attributes of the inputs from outputs.
+
+The probes learn from labels of real target images only, so that no label of an
+input is needed except to count what is predicted correctly. The labels of some
+inputs may be unknown.
+"""
 
 import numpy as np
 
+from tf_i2i.data.labels import NOT_KNOWN
 from tf_i2i.evaluation.judge import PLACES
 from tf_i2i.evaluation.measure import LABELS
 from tf_i2i.evaluation.measure import Measure
@@ -22,13 +28,45 @@ def compute(judge, candidate):
     inputs.
     """
     made = _vectors(judge, candidate.outputs)
-    scores, matched = {}, {}
+    scores: dict[str, float] = {}
+    balanced = []
     for name, probe in judge.once(label_probes).items():
-        read, labels = probe.predict(made), judge.evidence.labels[name]
-        scores[f"label_{name}"] = agreement(read, labels)["balanced"]
-        matched[f"matched_{name}"] = hungarian_accuracy(read, labels)
-    scores["labels"] = np.mean(list(scores.values()))
-    return scores | matched
+        classes = judge.evidence.target_labels[name][0]
+        found = _attribute(
+            probe.predict(made), judge.evidence.labels[name], classes
+        )
+        balanced.append(found["label"])
+        found["target_label"] = probe.balanced
+        scores |= {f"{kind}_{name}": value for kind, value in found.items()}
+    if balanced:
+        scores["labels"] = np.mean(balanced)
+    return scores
+
+
+def _attribute(read, labels, classes):
+    """Returns the numbers of one attribute of the outputs.
+
+    Args:
+        read: predicted labels `[N]` of the outputs.
+        labels: labels `[N]` of the inputs, of which one or more are known.
+        classes: labels of the images on which the probe was trained.
+
+    Returns:
+        Dictionary from the beginnings of the names of numbers to floats.
+    """
+    known = labels != NOT_KNOWN
+    truth, rest = labels[known], read[~known]
+    found = agreement(read[known], truth)
+    scores = {
+        "label": found["balanced"],
+        "plain_label": found["accuracy"],
+        "matched": hungarian_accuracy(read[known], truth),
+        "known_label": len(truth),
+    }
+    other = {*classes.tolist()} - {NOT_KNOWN, *truth.tolist()}
+    if other and len(rest):
+        scores["rest_label"] = np.mean(np.isin(rest, truth))
+    return scores
 
 
 def label_probes(judge):
@@ -36,15 +74,26 @@ def label_probes(judge):
 
     Returns:
         Dictionary from the name of an attribute to a probe that predicts the
-        attribute.
+        attribute. Attributes that are known for no input are left out, and
+        those of which only one class is known in the training images or in the
+        test images of the target domain.
     """
     e = judge.evidence
-    train = _vectors(judge, e.target_train)
-    test = _vectors(judge, e.target_test)
-    return {
-        name: linear_probe(train, of_train, judge.seed, (test, of_test))
-        for name, (of_train, of_test) in e.target_labels.items()
-    }
+    parts = (
+        _vectors(judge, e.target_train),
+        _vectors(judge, e.target_test),
+    )
+    probes = {}
+    for name, labels in e.target_labels.items():
+        known = [some != NOT_KNOWN for some in labels]
+        train, test = (
+            (vectors[at], some[at])
+            for vectors, some, at in zip(parts, labels, known, strict=True)
+        )
+        classes = min(len(np.unique(some)) for _, some in (train, test))
+        if classes > 1 and (e.labels[name] != NOT_KNOWN).any():
+            probes[name] = linear_probe(*train, judge.seed, test)
+    return probes
 
 
 def _vectors(judge, images):
@@ -79,7 +128,41 @@ MEASURE = Measure(
             "higher",
             "Balanced accuracy with which a probe, trained on real images of "
             "the target domain, predicts the input's attribute from the "
-            "output.",
+            "output: the accuracy within each class, averaged over classes. "
+            "Only inputs whose attribute is known are counted.",
+        ),
+        Output(
+            "plain_label_*",
+            LABELS,
+            "higher",
+            "Share of the outputs, of inputs whose attribute is known, from "
+            "which the same probe predicts the input's attribute.",
+        ),
+        Output(
+            "target_label_*",
+            LABELS,
+            "",
+            "Balanced accuracy of the same probe on real test images of the "
+            "target domain and their own attributes. If it is far below 1, "
+            "label_* says little about the outputs.",
+        ),
+        Output(
+            "known_label_*",
+            LABELS,
+            "",
+            "Number of inputs whose attribute is known. If it is small, "
+            "label_* is inaccurate.",
+            by_features=False,
+        ),
+        Output(
+            "rest_label_*",
+            LABELS,
+            "",
+            "Share of the outputs, of inputs whose attribute is not known, "
+            "from which the probe predicts a class that other inputs are "
+            "known to have. If only glasses are known, it is the share of "
+            "the other outputs with glasses. Not computed if the known "
+            "attributes are of all classes.",
         ),
         Output(
             "matched_*",
