@@ -71,7 +71,7 @@ def _former(start_size=None, taps=None):
 
 
 OPTIMIZERS = ("translator_optimizer", "critic_optimizer")
-# Values of `Adam` in earlier versions, where a configuration set none.
+# Default arguments of `Adam` in earlier versions of this package.
 FORMER_ADAM = {"learning_rate": 1e-3, "beta_1": 0.5, "beta_2": 0.99}
 
 # gin searches these folders too, so that a .gin file can include a shipped

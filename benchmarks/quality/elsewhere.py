@@ -1,4 +1,6 @@
-"""Trains rows of the lab on a machine with an accelerator, without TensorFlow.
+"""Trains runs of the lab on a machine with an accelerator, without TensorFlow.
+
+A run is one row of the tables that `lab.py` makes.
 
     python benchmarks/quality/elsewhere.py write ROW ... --to=packed/
     python elsewhere_train.py packed/ trained/ plan.json
@@ -418,7 +420,7 @@ def _view(run, domain, phase):
 
 
 def write_images(name, to, work, data_root):
-    """Packs only the images of a row that uses another row's programs."""
+    """Packs the images of a row whose compiled steps are those of another."""
     run = _opened(name, work, data_root)
     images = {d: _packed_images(run, d, to)[0] for d in "ab"}
     (to / name).mkdir(parents=True, exist_ok=True)

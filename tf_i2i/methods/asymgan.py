@@ -84,8 +84,8 @@ class AsymGAN(Styled, UnpairedTranslator):
         outer_norm: whether all layers of G and F are normalized, as in the
             paper, or only the residual blocks; see `ResnetGenerator`.
         unshuffle: side of the blocks of pixels that G, F and E see as one pixel
-            (default 1). With 2, images of 128 pixels are translated with
-            feature maps of the sizes that images of 64 pixels have with 1.
+            (default 1). With 2, the feature maps of an image
+            of 128 pixels are as large as those of one of 64 pixels with 1.
             Critics see every pixel. See `layers.pixel_unshuffle`.
         style_path: how F takes z. "map": z is a map that is concatenated with
             the middle feature map ("Ours-w/o-ex"). "concat": z is a vector

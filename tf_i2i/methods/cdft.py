@@ -544,8 +544,8 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
     def _score(self, clipped, s):
         """Returns the scores of fakes.
 
-        In critic updates, the result also contains the scores of real layers,
-        and the gradient norms for the gradient penalty.
+        In critic updates, the result also contains the scores of the feature
+        maps of real images, and the gradient norms for the gradient penalty.
         """
         tap = self.reached[-1]
         scored = {}

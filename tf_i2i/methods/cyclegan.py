@@ -51,8 +51,8 @@ class CycleGAN(UnpairedTranslator):
         outer_norm: whether all layers of the generators are normalized, as in
             the paper, or only the residual blocks; see `ResnetGenerator`.
         unshuffle: side of the blocks of pixels that the generators see as one
-            pixel (default 1). With 2, images of 128 pixels are translated with
-            feature maps of the sizes that images of 64 pixels have with 1.
+            pixel (default 1). With 2, the feature maps of an image
+            of 128 pixels are as large as those of one of 64 pixels with 1.
             Critics see every pixel. See `layers.pixel_unshuffle`.
         critic_layers: number of strided convolutions of a critic. With 3, the
             critic is the 70x70 PatchGAN.

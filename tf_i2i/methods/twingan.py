@@ -82,9 +82,8 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
             side is `image_size` in all phases, and the networks do not grow.
         width: factor on the channel counts of Table 4.
         unshuffle: side of the blocks of pixels that encoders and generator see
-            as one pixel (default 1). With 2, images of 128 pixels are
-            translated with feature maps of the sizes that images of 64 pixels
-            have with 1. Critics see every pixel. See `layers.pixel_unshuffle`.
+            as one pixel (default 1). With 2, the feature maps of an image
+            of 128 pixels are as large as those of one of 64 pixels with 1. Critics see every pixel. See `layers.pixel_unshuffle`.
         gan_weight: weight of the adversarial losses, section 3.3 (1 in the
             paper).
         cycle_weight: weight of L1 between an image and its reconstruction
@@ -170,8 +169,9 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
             )
         if len(renorm_boundaries) != len(RENORM_LIMITS) - 1:
             raise UserError(
-                "`renorm_boundaries` must be three times in a phase, at which "
-                "the limits of batch renormalization are widened. "
+                "`renorm_boundaries` must have three entries, the points of a "
+                "phase at which the limits of batch renormalization are "
+                "widened, such as (0.27, 0.53, 0.8). "
                 f"Received: {renorm_boundaries}"
             )
         self.gan_weight = gan_weight

@@ -29,9 +29,9 @@ CHIN = ((12, 20, 7, 17), (6, 10, 3, 9))
 # Slots whose linear head reads the box of the eyes or of the chin. The linear
 # heads of all other slots read the whole maps.
 AT_EYES, AT_CHIN = ("glasses", "eyes", "brows"), ("beard", "mouth")
-# Names of the vectors that describe the whole photo; and the linear heads that
-# predict colours as numbers, with the number of their outputs.
+# Names of the vectors that describe the whole photo.
 _WHOLE = ("large", "small", "parts", "images", "colours")
+# Linear heads that predict colours as numbers, and their numbers of outputs.
 _SHADES = {"tone": 1, "clothes_colour": 3}
 # Logits are multiplied by this factor before they become weights, so that
 # nearly always one option is drawn, and not a mixture.
@@ -234,8 +234,8 @@ class SpriteReader(Network):
             images: `[N, S, S, 3]`, float in [-1, 1].
 
         Returns:
-            A dictionary of the logits of each slot, `[N, options]`, and
-            colours `[N, 3, 3]`, RGB in [-1, 1] of each of `COLOURS`.
+            A pair: a dictionary from each slot to its logits `[N, options]`,
+            and the colours `[N, 3, 3]`, RGB in [-1, 1] of each of `COLOURS`.
         """
         images = tf.image.resize(tf.cast(images, tf.float32), (READ, READ))
         # Heads and drawings are computed in float32 in every precision.
