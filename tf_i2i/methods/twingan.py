@@ -83,7 +83,8 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
         width: factor on the channel counts of Table 4.
         unshuffle: side of the blocks of pixels that encoders and generator see
             as one pixel (default 1). With 2, the feature maps of an image
-            of 128 pixels are as large as those of one of 64 pixels with 1. Critics see every pixel. See `layers.pixel_unshuffle`.
+            of 128 pixels are as large as those of one of 64 pixels with 1.
+            Critics see every pixel. See `layers.pixel_unshuffle`.
         gan_weight: weight of the adversarial losses, section 3.3 (1 in the
             paper).
         cycle_weight: weight of L1 between an image and its reconstruction

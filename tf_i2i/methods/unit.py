@@ -72,7 +72,8 @@ class UNIT(Embedding, Prior, Reconstructing, UnpairedTranslator):
             the authors' code.
         unshuffle: side of the blocks of pixels that encoders and generators see
             as one pixel (default 1). With 2, the feature maps of an image
-            of 128 pixels are as large as those of one of 64 pixels with 1. Critics see every pixel. See `layers.pixel_unshuffle`.
+            of 128 pixels are as large as those of one of 64 pixels with 1.
+            Critics see every pixel. See `layers.pixel_unshuffle`.
         block_channels: number of channels of the residual blocks (default 512;
             256 in the authors' code).
         block_kernel: side of the kernels of residual blocks in pixels, 3, or
