@@ -238,3 +238,11 @@ def test_a_runs_own_former_names_are_read_silently(tmp_path, capsys):
     assert capsys.readouterr().err == ""
     saved = settings.saved_bindings(tmp_path / "config.gin")
     assert saved == {"train.schedule": "@constant_then_linear"}
+
+
+def test_a_value_may_end_with_a_bracket_at_the_start_of_a_line():
+    text = "a.slots = {\n    'hair': 3,\n}\na.cells = 8\n"
+    assert settings.bindings_of(text) == {
+        "a.slots": "{ 'hair': 3, }",
+        "a.cells": "8",
+    }

@@ -64,7 +64,7 @@ def bindings_of(text):
     text = re.sub(r"\\\n\s*", "", text)
     lines = [line for line in text.splitlines() if not line.startswith("#")]
     found = re.findall(
-        r"^(\S+) = (.*(?:\n[ \t].*)*)", "\n".join(lines), flags=re.M
+        r"^(\S+) = (.*(?:\n[ \t)\]}].*)*)", "\n".join(lines), flags=re.M
     )
     return {name: " ".join(value.split()) for name, value in found}
 

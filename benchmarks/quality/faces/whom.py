@@ -9,37 +9,19 @@ drawings of two views of one photo are from each other, beside the drawings of
 two people.
 """
 
-import csv
 import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
-import tensorflow as tf
 import yardstick as y
 
 from tf_i2i import runs
 from tf_i2i.features import load_features
 
-HERE = Path(__file__).parent
-SEEN_AS = {"stubble": "none", "gray": "grey"}
-
-
-def draw(model, photos):
-    """Returns the drawings of photos, uint8 `[N, S, S, 3]`."""
-    translate = tf.function(lambda x: model.translate(x, "a_to_b"))
-    made = [
-        translate(photos[i : i + 28].astype(np.float32) / 127.5 - 1).numpy()
-        for i in range(0, len(photos), 28)
-    ]
-    made = np.concatenate(made)
-    return np.clip((made + 1) * 127.5 + 0.5, 0, 255).astype(np.uint8)
-
-
-def annotations():
-    """Returns rows of the annotations of test faces, by file name."""
-    with open(HERE / "annotations_test.csv", newline="") as file:
-        return {row["file"]: row for row in csv.DictReader(file)}
+# Drawings are the same if their distance is below this share of the distance
+# between strangers.
+ALIKE = 0.02
 
 
 def groups(row):
@@ -64,7 +46,7 @@ def print_attributes(rows, files, read):
     for i, name in enumerate(files):
         row = rows[name]
         for head, column in pairs:
-            want = SEEN_AS.get(row[column], row[column])
+            want = row[column]
             if head == "hair" and (row["hat"] == "yes" or not want):
                 continue
             for group in groups(row):
@@ -111,20 +93,21 @@ def print_steadiness(model, photos, made):
     first = look.embed(y.resized(made))
     strangers = np.linalg.norm(first - np.roll(first, 1, 0), axis=1).mean()
     for name, others in views(photos).items():
-        again = look.embed(y.resized(draw(model, others)))
+        again = look.embed(y.resized(y.translated(model, others)))
         same = np.linalg.norm(first - again, axis=1)
+        alike = np.mean(same < ALIKE * strangers)
         print(
             f"{name}: distance {same.mean() / strangers:.2f} of that between "
-            f"strangers; the same drawing for {np.mean(same < 0.02 * strangers):.2f}"
+            f"strangers; the same drawing for {alike:.2f}"
         )
 
 
 def main():
     model = runs.load_translator(Path(sys.argv[1])).model
     photos, files = y.load("face", "test", 256)
-    made = draw(model, photos)
+    made = y.translated(model, photos)
     net, names = y.reader()
-    print_attributes(annotations(), files, y.read(net, names, made))
+    print_attributes(y.annotations("test"), files, y.read(net, names, made))
     cheeks, _ = y.photo_cheeks("test")
     print_shift(cheeks, made)
     print_steadiness(model, photos, made)

@@ -27,6 +27,7 @@ WORK = Path(os.environ.get("FACES_WORK", "runs/faces"))
 for _folder in ("cache", "runs"):
     (WORK / _folder).mkdir(parents=True, exist_ok=True)
 SIDE = 64
+BATCH = 28  # A seventh of the test photos.
 HEADS = ("hair", "hair_color", "glasses", "facial_hair")
 # Where nothing but skin is drawn: rows and columns in shares of the side.
 CHEEKS = (
@@ -58,6 +59,39 @@ def table(name, split):
         return {
             r["file"]: r for r in csv.DictReader(file) if r["split"] == split
         }
+
+
+def annotations(split):
+    """Returns an annotator's labels of photos.
+
+    Returns:
+        A dictionary from file names to rows of annotations_SPLIT.csv. All test
+        photos and a sample of the training photos are annotated. In the rows,
+        "grey" is spelled as in the labels of avatars, and stubble is "none",
+        because avatars have no stubble.
+    """
+    path = Path(__file__).with_name(f"annotations_{split}.csv")
+    with open(path, newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        if row["hair_color"] == "gray":
+            row["hair_color"] = "grey"
+        if row["facial_hair"] == "stubble":
+            row["facial_hair"] = "none"
+    return {row["file"]: row for row in rows}
+
+
+def translated(model, photos):
+    """Returns a translator's avatars of photos, both uint8 `[N, S, S, 3]`."""
+    import tensorflow as tf
+
+    translate = tf.function(lambda x: model.translate(x, "a_to_b"))
+    made = [
+        translate(photos[i : i + BATCH].astype(np.float32) / 127.5 - 1).numpy()
+        for i in range(0, len(photos), BATCH)
+    ]
+    made = (np.concatenate(made) + 1) * 127.5
+    return np.clip(made + 0.5, 0, 255).astype(np.uint8)
 
 
 def classes():

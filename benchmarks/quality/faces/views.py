@@ -1,0 +1,236 @@
+"""Feature maps, colours and segments of augmented views of the photos.
+
+The views are what the heads are trained on (see heads.py).
+"""
+
+import csv
+
+import cv2
+import numpy as np
+import tensorflow as tf
+import yardstick as y
+from hair import PAINTS
+from hair import SIDE
+from hair import STEP
+from hair import load_segments
+from hair import shrunk
+
+from tf_i2i.features import load_features
+from tf_i2i.networks.sprites import CELLS
+from tf_i2i.networks.sprites import READ
+
+VIEWS = 6  # Of each training photo. The first is the photo itself.
+JITTER = 0.08  # Largest change of contrast and saturation, as a share.
+# Faces that are turned further than this are left out: logarithm of the ratio
+# of the distances from the nose to both ears.
+MOST_YAW = 1.3
+NEAR_WHITE = np.array([243, 244, 247.0])
+
+
+def placement(rng):
+    """Returns a random matrix `[2, 3]` that scales, turns and shifts a photo.
+
+    The photo is made 6 % smaller to 19 % larger, turned by up to 6 degrees,
+    and shifted by up to 5 % of its side.
+    """
+    scale = rng.uniform(0.84, 1.06)
+    turn = rng.uniform(-6, 6)
+    centre = (SIDE / 2, SIDE / 2)
+    matrix = cv2.getRotationMatrix2D(centre, turn, 1 / scale)
+    matrix[:, 2] += rng.uniform(-0.05, 0.05, 2) * SIDE
+    return matrix
+
+
+def warped(image, matrix, **options):
+    """Returns an image that a matrix `[2, 3]` places; its edges are mirrored.
+
+    Args:
+        image: `[H, W, ...]`.
+        matrix: in pixels of the image.
+        options: further arguments of `cv2.warpAffine`.
+    """
+    side = image.shape[:2]
+    border = cv2.BORDER_REFLECT
+    return cv2.warpAffine(image, matrix, side, borderMode=border, **options)
+
+
+def view(image, mask, other, matrix, rng):
+    """Returns an augmented view of a photo, uint8 `[S, S, 3]`.
+
+    Half of the views get another background: a light one, one of any colour,
+    or another photo.
+
+    Args:
+        image: uint8 `[S, S, 3]`.
+        mask: person mask, uint8 `[S, S]`, 255 for certain.
+        other: the photo that may become the background, uint8 `[S, S, 3]`.
+        matrix: result of `placement`.
+        rng: NumPy generator.
+    """
+    soft = cv2.GaussianBlur(image, (0, 0), 0.8)
+    seen = warped(soft, matrix, flags=cv2.INTER_AREA).astype(np.float32)
+    how = rng.uniform()
+    if how < 0.5:
+        person = warped(mask, matrix, flags=cv2.INTER_AREA)[..., None] / 255.0
+        behind = other
+        if how < 0.15:
+            behind = NEAR_WHITE
+        elif how < 0.3:
+            behind = rng.uniform(0, 255, 3)
+        seen = seen * person + behind * (1 - person)
+    return recoloured(seen, rng)
+
+
+def recoloured(image, rng):
+    """Returns an image with a random contrast, brightness and colour, uint8."""
+    mean = image.mean()
+    contrast = rng.uniform(1 - JITTER, 1 + JITTER)
+    image = (image - mean) * contrast + mean + rng.uniform(-90, 90) * JITTER
+    grey = image.mean(-1, keepdims=True)
+    image = grey + (image - grey) * rng.uniform(1 - JITTER, 1 + JITTER)
+    image *= rng.uniform(1 - JITTER / 4, 1 + JITTER / 4, 3)
+    return np.clip(image, 0, 255).astype(np.uint8)
+
+
+def usable(files):
+    """Returns the indices of the training photos that heads learn from.
+
+    Photos without a found face, faces from the side and hats are left out. The
+    hats are those of `face_labels.csv`, which is read for nothing else.
+
+    Args:
+        files: names of the training photos.
+    """
+    with np.load(y.WORK / "cache" / "regions.npz") as file:
+        seen = file["train_seen"] > 0
+    with np.load(y.WORK / "cache" / "described.npz") as file:
+        frontal = np.abs(file["face_train_yaw"]) < MOST_YAW
+    with open(y.DATA / "face_labels.csv", newline="", encoding="utf-8") as file:
+        hats = {
+            row["file"]
+            for row in csv.DictReader(file)
+            if row["split"] == "train" and row["attribute"] == "Hats"
+        }
+    bare = np.array([name not in hats for name in files])
+    return np.flatnonzero(seen & frontal & bare)
+
+
+def views_of(photos, masks, segments, who, k, rng):
+    """Returns the k-th views of photos, and the segments of the views.
+
+    Views with an odd k are mirrored.
+
+    Args:
+        photos: all training photos, uint8 `[N, S, S, 3]`. Any of them may
+            become the background.
+        masks: person masks, uint8 `[N, S, S]`.
+        segments: shares of the parts, float32 `[N, 64, 64, 4]`.
+        who: indices of the photos to view, `[K]`.
+        k: number of the view. Views 0 are the photos themselves.
+        rng: NumPy generator.
+
+    Returns:
+        uint8 `[K, S, S, 3]` and a list of K arrays `[64, 64, 4]`.
+    """
+    images, parts = [], []
+    for i in who:
+        # Also drawn for view 0, as it was when the shipped model was made.
+        other = photos[rng.integers(len(photos))]
+        image, part = photos[i], segments[i]
+        if k > 0:
+            matrix = placement(rng)
+            image = view(image, masks[i], other, matrix, rng)
+            matrix[:, 2] /= STEP
+            part = warped(part, matrix)
+        if k % 2 == 1:
+            image, part = image[:, ::-1], part[:, ::-1]
+        images.append(image)
+        parts.append(part)
+    return np.stack(images), parts
+
+
+def described(images, parts, maps):
+    """Returns what heads read of images.
+
+    Args:
+        images: uint8 `[N, S, S, 3]`.
+        parts: shares of the parts, N arrays `[64, 64, 4]`.
+        maps: function that returns feature maps of images.
+
+    Returns:
+        A dictionary: `s3`, float16 `[N, 24, 24, 40]`, and `s5`, float16
+        `[N, 12, 12, 112]`, are the maps of stages 3 and 5; `rgb`, uint8
+        `[N, 24, 24, 3]`, are mean colours; `seg`, float16 `[N, 24, 24, 4]`, are
+        the shares of the parts.
+    """
+    found = [maps(images[i : i + 32]) for i in range(0, len(images), 32)]
+    large, small = zip(*found, strict=True)
+    how = cv2.INTER_AREA
+    twice = (2 * CELLS, 2 * CELLS)
+    colours = [cv2.resize(i, twice, interpolation=how) for i in images]
+    return {
+        "s3": np.concatenate(large).astype(np.float16),
+        "s5": np.concatenate(small).astype(np.float16),
+        "rgb": pooled(np.stack(colours), CELLS).astype(np.uint8),
+        "seg": np.stack([shrunk(v, CELLS) for v in parts]).astype(np.float16),
+    }
+
+
+def pooled(x, count):
+    """Returns means of the cells of maps.
+
+    Args:
+        x: `[N, H, H, C]`.
+        count: number of cells on a side, a divisor of H.
+
+    Returns:
+        float32 `[N, count, count, C]`.
+    """
+    side = x.shape[1] // count
+    cells = x.astype(np.float32).reshape(len(x), count, side, count, side, -1)
+    return cells.mean((2, 4))
+
+
+def write_views():
+    """Writes cache/views.npz, and a sheet of views and their segments.
+
+    The arrays are those of `described`, after a first axis of views: one of
+    test photos (`test_s3`, ...), and `VIEWS` of training photos (`train_s3`,
+    ...). `who` are the indices of the training photos.
+    """
+    look = load_features("efficientnet-lite0")
+
+    @tf.function(autograph=False)
+    def maps(x):
+        x = tf.image.resize(tf.cast(x, tf.float32), [READ, READ])
+        taps = look(x / 127.5 - 1)
+        return taps["stage3"], taps["stage5"]
+
+    segments, n = load_segments()
+    photos, files = y.load("face", "train", SIDE)
+    test_photos, _ = y.load("face", "test", SIDE)
+    with np.load(y.WORK / "cache" / "regions.npz") as file:
+        masks = file["train_masks"]
+    who = usable(files)
+    print(len(who), "faces of", len(files), flush=True)
+    rng = np.random.default_rng(0)
+    test = described(test_photos, segments[n:], maps)
+    out = {"who": who} | {f"test_{k}": v[None] for k, v in test.items()}
+    kept = []
+    for k in range(VIEWS):
+        images, parts = views_of(photos, masks, segments, who, k, rng)
+        kept.append(described(images, parts, maps))
+        print("view", k, flush=True)
+    show_views(images, parts)
+    for name in kept[0]:
+        out[f"train_{name}"] = np.stack([v[name] for v in kept])
+    np.savez(y.WORK / "cache" / "views.npz", **out)
+
+
+def show_views(images, parts):
+    """Writes views.png: twelve views, and their segments below them."""
+    painted = [
+        cv2.resize((v @ PAINTS).astype(np.uint8), (SIDE, SIDE))
+        for v in parts[:12]
+    ]
+    y.grid([list(images[:12]), painted], y.WORK / "views.png", 100, 12)
