@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -152,11 +153,13 @@ def test_pictures_of_another_program(faces, tmp_path, capsys):
         f"--data_b={faces / 'b'}",
         "--image_size=16",
         "--paired",
-        "--recipe=quick",
+        "--recipe=quick,skin",
+        "--gin_param=skin.boxes_a = ((0.4, 0.6, 0.4, 0.6),)",
         f"--report={tmp_path / 'theirs.html'}",
     ]
     evaluate.main([*flags, f"--images_b={faces / 'b' / 'test'}"])
     printed = capsys.readouterr().out
+    assert "skin_rank" in printed
     assert "b_to_a" not in printed
     assert (tmp_path / "theirs.html").exists()
     rows = [line.split() for line in printed.splitlines()]
@@ -188,6 +191,16 @@ def test_pictures_without_the_inputs_names_are_only_a_set(
     captured = capsys.readouterr()
     assert "16 of 16 test images have no translation" in captured.err
     assert "called_b" in captured.out
+
+
+def test_data_flags_replace_the_images_of_a_run(run_dir, faces):
+    run = load_translator(run_dir)
+    flags = SimpleNamespace(data_a=None, data_b=None)
+    assert evaluate._data_of(flags, run) is run.data
+    flags.data_a = str(faces / "b")
+    config = evaluate._data_of(flags, run).config
+    assert config.data_a == str(faces / "b")
+    assert config.data_b == run.config.data_b
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from tf_i2i.data.augment import Augmentation
 from tf_i2i.data.store import to_stderr
 from tf_i2i.disk import write_whole
 from tf_i2i.errors import UserError
+from tf_i2i.evaluation import registry
 from tf_i2i.evaluation.validation import Evaluation
 from tf_i2i.features.perceptual import perceptual
 from tf_i2i.features.teacher import teacher
@@ -59,6 +60,12 @@ REGISTERED = methods() | {
 for _name, _what in REGISTERED.items():
     gin.external_configurable(_what, _name)
 _run_config = gin.external_configurable(RunConfig, "train")
+# Measures with settings. In .gin files their settings have the measures' names.
+_MEASURES = {m.name: m for m in registry.all_measures().values() if m.settings}
+for _name, _measure in _MEASURES.items():
+    registry.SETTINGS[_name] = gin.external_configurable(
+        _measure.settings, _name
+    )
 
 
 @gin.register("former")
@@ -382,6 +389,40 @@ def _own_config(run_dir, consent):
     return path
 
 
+def clear():
+    """Removes all settings, for a command that uses no run."""
+    gin.clear_config()
+
+
+def configure_measures(bindings, measures):
+    """Adds settings of measures to the present configuration.
+
+    Args:
+        bindings: list of texts of the form "measure.parameter = value".
+        measures: names of the measures that are computed.
+
+    Raises:
+        UserError: a binding is not a setting of one of these measures, or its
+            value is not allowed.
+    """
+    known = [name for name in measures if name in _MEASURES]
+    for binding in bindings:
+        if binding.partition(".")[0].strip() not in known:
+            raise UserError(
+                "`--gin_param` must set a measure that is computed and has "
+                f"settings, {', '.join(known) or 'of which there is none'}. "
+                f"Received: {binding}"
+            )
+    try:
+        with gin.unlock_config():
+            gin.parse_config(bindings)
+    except Exception as error:  # gin raises errors of many types.
+        raise _refusal(error) from error
+    with one_line_errors():
+        for name in known:
+            registry.settings_of(_MEASURES[name])
+
+
 def choose_precision(run_dir, workers):
     """Replaces the precision "auto" in the configuration.
 
@@ -439,7 +480,8 @@ def check_same(run_dir, log):
     for name in now.keys() - given_settings().keys():
         before.setdefault(name, now[name])
     free = {f"train.{name}" for name in MUTABLE_ON_RESUME}
-    free |= {name for name in now | before if name.startswith("Evaluation.")}
+    scored = tuple(f"{name}." for name in ("Evaluation", *_MEASURES))
+    free |= {name for name in now | before if name.startswith(scored)}
     changed = settings.differences(before, now, {*before, *now} - free)
     if changed:
         raise UserError(

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tf_i2i import cli
 from tf_i2i import models
+from tf_i2i.data.sources import locate
 from tf_i2i.domains import named
 from tf_i2i.errors import UserError
 from tf_i2i.errors import printable
@@ -53,11 +54,11 @@ def _parser():
     )
     add(
         "--data_a",
-        help="real images of domain A, if there is no --run_dir",
+        help="real images of domain A (default: those of the run)",
     )
     add(
         "--data_b",
-        help="real images of domain B, if there is no --run_dir",
+        help="real images of domain B (default: those of the run)",
     )
     add(
         "--image_size",
@@ -74,7 +75,8 @@ def _parser():
         "--labels_a",
         type=cli.read_path,
         help="CSV file with the labels of the images of A; its columns are "
-        "file name, label, ...",
+        "file name, label, ... Empty cells are labels that are not known. "
+        "Scored are the columns that --labels_b has too",
     )
     add(
         "--labels_b",
@@ -112,8 +114,17 @@ def _parser():
     )
     add(
         "--recipe",
-        help="measures to compute: quick, full, or the name of a method "
+        help="measures to compute: quick, full, or the name of a method or "
+        "measure; or several of them with commas between, such as full,skin "
         "(default: those of the run's method)",
+    )
+    add(
+        "--gin_param",
+        action="append",
+        default=[],
+        metavar="BINDING",
+        help="setting of a measure, such as "
+        "'skin.boxes_b = ((0.4, 0.5, 0.3, 0.4),)'; may be repeated",
     )
     add(
         "--count",
@@ -154,6 +165,7 @@ def main(argv):
     flags = _parser().parse_args(argv)
     _check(flags)
     cli.import_tensorflow()
+    from tf_i2i import configuration
     from tf_i2i.evaluation.log import full_names
     from tf_i2i.evaluation.registry import find_recipe
     from tf_i2i.features import load_features
@@ -164,6 +176,8 @@ def main(argv):
         measures = find_recipe(flags.recipe, "--recipe")
     features = load_features(flags.features)
     job = _run_job(flags) if flags.run_dir else _folder_job(flags)
+    measures = measures or job.subject.measures
+    configuration.configure_measures(flags.gin_param, measures)
     reports, scores = [], {}
     for direction in job.subject.directions:
         report = _score(job, direction, features, measures, flags)
@@ -231,8 +245,9 @@ def _run_job(flags):
     run = load(best=flags.checkpoint == "best")
     home = _home(flags.run_dir)
     known = _known(flags)
-    known["labels"] = known["labels"] or run.data.label_tables()
-    real = RealImages.of_data(run.data, run.phase.size, flags.paired, **known)
+    data = _data_of(flags, run)
+    known["labels"] = known["labels"] or data.label_tables()
+    real = RealImages.of_data(data, run.phase.size, flags.paired, **known)
     if flags.images_a or flags.images_b:
         return _images_job(flags, real, home / "others.html")
     versions = {"best" if flags.checkpoint == "best" else "model": run.model}
@@ -249,6 +264,24 @@ def _run_job(flags):
     return _Job(subject, facts, home / "report.html", run)
 
 
+def _data_of(flags, run):
+    """Returns the `RunData` of a run, with the images that the flags name.
+
+    The run's labels of a domain are not used if its images are replaced.
+    """
+    from tf_i2i.training.run_data import RunData
+
+    new: dict[str, str | None] = {}
+    for domain in "ab":
+        if spec := getattr(flags, f"data_{domain}"):
+            new[f"data_{domain}"] = locate(spec, f"data_{domain}")
+            new[f"labels_{domain}"] = None
+    if not new:
+        return run.data
+    config = dataclasses.replace(run.config, **new)
+    return RunData(config, run.data.classes, consent=run.data.consent)
+
+
 def _home(run_dir):
     """Returns the folder for the results of a run.
 
@@ -259,11 +292,13 @@ def _home(run_dir):
 
 
 def _folder_job(flags):
+    from tf_i2i import configuration
     from tf_i2i.data.reading import MAPS
     from tf_i2i.data.sources import source_for
     from tf_i2i.data.store import open_store
     from tf_i2i.evaluation.evidence import RealImages
 
+    configuration.clear()
     known = _known(flags)
     stores = {
         domain: open_store(
@@ -316,8 +351,7 @@ def _score(job, direction, features, measures, flags):
         job: `_Job`.
         direction: "a_to_b" or "b_to_a".
         features: `Features`.
-        measures: names of the measures to compute; None for those of
-            `job.subject`.
+        measures: names of the measures to compute.
         flags: parsed flags.
     """
     from tf_i2i.evaluation.judge import Judge
@@ -327,7 +361,7 @@ def _score(job, direction, features, measures, flags):
 
     subject = job.subject
     evidence = subject.real.evidence(direction, "test", flags.count)
-    measures = add_automatic(measures or subject.measures, evidence)
+    measures = add_automatic(measures, evidence)
     candidates = subject.candidates(evidence, direction, measures)
     judge = Judge(evidence, features, flags.seed, cached_embeddings)
     table = judge.table(candidates, measures, flags.cheats == "all")

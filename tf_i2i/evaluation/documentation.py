@@ -18,7 +18,10 @@ This page is written by `python -m tf_i2i.evaluation.documentation`.
 and writes all numbers into `report.html` and `metrics.jsonl`. By default a run
 is scored by the measures of its method (the class attribute `measures`).
 `--recipe=full` selects all measures, and `--recipe=quick` selects the measures
-that are marked with \\*. Some measures need ground-truth images (`--paired`),
+that are marked with \\*. `--recipe` also takes the names of methods and of
+measures, several of them with commas between: `--recipe=full,skin`. Measures
+that are marked with "by name" are not in `full`. `--gin_param` changes the
+settings of measures. Some measures need ground-truth images (`--paired`),
 labels, label maps, styles, a shared encoder, or a translator in the other
 direction. A measure is left out if something that it needs is missing. If a
 number depends on the feature network, its name in `metrics.jsonl` ends with
@@ -51,6 +54,7 @@ def _line(output):
     measure = measure_of(output)
     bold = "**" if output.in_terminal else ""
     star = "\\*" if measure.quick else ""
+    star += " (by name)" if measure.by_name else ""
     return (
         f"| {bold}`{output.name}`{bold} | {output.better} | {output.text} | "
         f"{measure.name}{star} |\n"

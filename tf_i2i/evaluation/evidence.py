@@ -110,6 +110,7 @@ class RealImages:
             palette=self.palettes.get(target),
             source_palette=self.palettes.get(source),
             target_maps=maps,
+            direction=direction,
         )
 
     def _maps_of(self, domain, rows):

@@ -55,6 +55,7 @@ class Evidence:
             inputs are label maps; otherwise None.
         target_maps: uint8 `[M, S, S, 3]`, label maps of the first M images of
             `target_train`, on which a segmenter is trained; or None.
+        direction: direction of translation, "a_to_b" or "b_to_a".
     """
 
     inputs: np.ndarray
@@ -67,6 +68,7 @@ class Evidence:
     palette: np.ndarray | None = None
     source_palette: np.ndarray | None = None
     target_maps: np.ndarray | None = None
+    direction: str = "a_to_b"
 
 
 @dataclasses.dataclass

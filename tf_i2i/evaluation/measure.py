@@ -81,6 +81,11 @@ class Measure:
         quick: whether the recipe "quick" includes the measure.
         automatic: whether every recipe includes the measure, provided that
             the evidence has the fields that it needs.
+        by_name: whether the recipe "full" leaves the measure out, so that it
+            is computed only if its name is given.
+        settings: class of the settings of the measure, or None. In .gin files
+            the class has the name of the measure. `registry.settings_of`
+            returns the settings.
     """
 
     name: str
@@ -90,6 +95,8 @@ class Measure:
     combine: Callable | None = None
     quick: bool = False
     automatic: bool = False
+    by_name: bool = False
+    settings: Callable | None = None
 
 
 def has_field(name, *holders):

@@ -3,6 +3,7 @@
 import functools
 import importlib
 import pkgutil
+from collections.abc import Callable
 
 from tf_i2i.errors import UserError
 from tf_i2i.evaluation import measures as folder
@@ -12,6 +13,10 @@ from tf_i2i.evaluation.measure import has_field
 
 # `UNKNOWN` is the description of numbers that no measure describes.
 UNKNOWN = Output("*", "Others", "", "")
+# Functions that make the settings of measures, by the name of the measure. They
+# are used in place of `Measure.settings`. `configuration` adds the functions,
+# which apply the settings of .gin files.
+SETTINGS: dict[str, Callable] = {}
 
 
 @functools.cache
@@ -58,28 +63,55 @@ def needs_of(names):
     return {need for measure in find_measures(names) for need in measure.needs}
 
 
+def settings_of(measure):
+    """Returns the settings of a measure, an object of `Measure.settings`.
+
+    Args:
+        measure: `Measure` that has settings.
+
+    Raises:
+        UserError: a value in a .gin file is not allowed.
+    """
+    return SETTINGS.get(measure.name, measure.settings)()
+
+
 def find_recipe(name, argument="recipe"):
     """Returns the names of the measures of a recipe.
 
     Args:
-        name: name of the recipe: "quick", "full" (all measures), or the name
-            of a method, for the method's attribute `measures`.
+        name: names, separated by commas. Each is "quick", "full" (all measures
+            except those with `by_name`), the name of a method, for the
+            method's attribute `measures`, or the name of a measure.
         argument: name of the argument in the error message.
+
+    Returns:
+        Tuple of names of measures, each once.
 
     Raises:
         UserError: there is no such recipe.
     """
-    known = all_measures().values()
+    found: list[str] = []
+    for part in name.split(","):
+        found += _measures_of(part.strip(), argument)
+    return tuple(dict.fromkeys(found))
+
+
+def _measures_of(name, argument):
+    """Returns the names of measures for one name of a recipe."""
+    known = all_measures()
     if name == "full":
-        return tuple(measure.name for measure in known)
+        return [n for n, measure in known.items() if not measure.by_name]
     if name == "quick":
-        return tuple(measure.name for measure in known if measure.quick)
+        return [n for n, measure in known.items() if measure.quick]
+    if name in known:
+        return [name]
     from tf_i2i.methods.registry import methods
 
     if name not in methods():
-        names = ", ".join(("quick", "full", *methods()))
+        names = ", ".join(("quick", "full", *methods(), *known))
         raise UserError(
-            f"`{argument}` must be one of {names}. Received: {name!r}"
+            f"`{argument}` must be one of {names}, or several of them with "
+            f"commas between. Received: {name!r}"
         )
     return methods()[name].measures
 

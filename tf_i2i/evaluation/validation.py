@@ -11,6 +11,7 @@ from tf_i2i.evaluation.judge import Judge
 from tf_i2i.evaluation.registry import find_measures
 from tf_i2i.evaluation.registry import find_recipe
 from tf_i2i.evaluation.registry import lower_is_better
+from tf_i2i.evaluation.registry import settings_of
 from tf_i2i.evaluation.translations import Translations
 from tf_i2i.features import load_features
 from tf_i2i.features.cache import cached_embeddings
@@ -27,7 +28,8 @@ class Evaluation:
     Args:
         kimg: thousands of training images between two evaluations. There is
             also an evaluation at the end of each phase.
-        recipe: measures to compute: "quick", "full", or the name of a method.
+        recipe: measures to compute: "quick", "full", or the name of a method
+            or measure; or several of them, separated by commas.
         features: name of the feature network; see `load_features`.
         best: name of the number by which the best checkpoint is chosen. The
             number is averaged over the directions that have it. With "accuracy"
@@ -47,7 +49,12 @@ class Evaluation:
     def __post_init__(self):
         check_values(type(self), vars(self), "Evaluation")
         recipe = find_recipe(self.recipe, "Evaluation.recipe")
-        outputs = [o for m in find_measures(recipe) for o in m.outputs]
+        measures = find_measures(recipe)
+        for measure in measures:
+            if measure.settings:
+                # An error in the settings is raised before the training.
+                settings_of(measure)
+        outputs = [output for m in measures for output in m.outputs]
         if not any(output.matches(self.best) for output in outputs):
             names = ", ".join(output.name for output in outputs)
             raise UserError(
