@@ -9,11 +9,11 @@ Each candidate is a function that takes and returns one uint8 image (for
 PyTorch, a float image). The first calls of a function are not measured.
 `--published` measures the generator of the CycleGAN paper at 128 px (6 blocks,
 full width, random weights), and also the eager PyTorch generator of
-benchmarks/compare_pytorch.py. There is a process for each number of threads. In
-this process the candidates are measured alternately. The result is the median
-of all calls. Compare only ratios of times within one run, because milliseconds
-that were measured on different days are not comparable. Packages that are not
-installed are left out, with a message.
+benchmarks/compare_pytorch.py. There is a process for each number of threads.
+Each process measures the candidates in turn, round after round. The result is
+the median of all calls. Compare only ratios of times within one run, because
+milliseconds that were measured on different days are not comparable. Packages
+that are not installed are left out, with a message.
 """
 
 import argparse

@@ -221,7 +221,8 @@ def _name_one(inputs, output, suffix):
         )
     if len(inputs) > 1:
         raise UserError(
-            f"`--output` must be a folder for {len(inputs)} images. "
+            f"`--output` must be a folder, because {len(inputs)} images are "
+            "given. "
             f"Received: {output}"
         )
     return dict.fromkeys(inputs, output)

@@ -209,7 +209,8 @@ def _data_bindings(args):
             path = Path(spec).resolve()
             if not path.is_file():
                 raise UserError(
-                    f"`--{name}` must be a CSV file. Received: {spec}"
+                    f"`--{name}` must be the path of an existing CSV file. "
+                    f"Received: {spec}"
                 )
             bindings.append(f"train.{name} = {str(path)!r}")
     return bindings

@@ -117,7 +117,9 @@ def _measures_of(name, argument):
 
 
 def add_automatic(names, evidence):
-    """Returns names with the automatic measures that the evidence allows.
+    """Returns `names`, and after them the automatic measures.
+
+    An automatic measure is added if it can be computed from `evidence`.
 
     Args:
         names: names of measures.

@@ -146,8 +146,9 @@ class Translations:
             direction: the direction back.
 
         Returns:
-            Function from translations of the first inputs to images. None if
-            the model cannot translate in that direction.
+            Function that takes the translations of the first n inputs, and
+            returns them translated back. None if the model cannot translate
+            in that direction.
         """
         if direction not in self.model.directions:
             return None

@@ -98,8 +98,8 @@ def one_size(model, direction, size=None, batch=1):
         `TensorSpec`s of its inputs.
 
     Raises:
-        UserError: `size` is not a multiple of `size_multiple`, or it is not
-            the size of a model of fixed size.
+        UserError: `size` is not a multiple of `size_multiple`, or the model has
+            a fixed size and `size` differs from it.
     """
     import tensorflow as tf
 

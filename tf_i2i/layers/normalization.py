@@ -50,7 +50,7 @@ def leaky_pixel_norm(x, training=False):
     Args:
         x: `[N, H, W, C]`, float.
         training: whether to use a faster custom gradient, which cannot be
-            differentiated again. The values are the same.
+            differentiated again. Outputs and gradients are equal either way.
 
     Returns:
         A tensor of the shape and dtype of `x`.

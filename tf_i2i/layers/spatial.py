@@ -133,8 +133,8 @@ def _fold(x, pixels, axis):
     The padding is removed. The gradient of each padded pixel is added to the
     gradient of the pixel from which it was copied.
     """
-    # The index of the last pixel before the padding at the end. The pixels at
-    # the two edges are not reflected.
+    # The index of the last pixel before the padding at the end. Reflection does
+    # not copy the first and the last pixel of the axis that was padded.
     last = x.shape[axis] - pixels - 1
 
     def part(start, stop):

@@ -95,7 +95,7 @@ def verdict(outputs, inputs):
         inputs: uint8, same shape.
 
     Returns:
-        List of strings; empty if none of the three numbers passes its limit.
+        List of strings; empty if nothing looks wrong.
 
     Raises:
         UserError: an array is not uint8 images, or shapes differ.

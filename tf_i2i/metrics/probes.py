@@ -206,8 +206,9 @@ def _halves(features, labels, seed):
     names, counts = np.unique(labels, return_counts=True)
     if counts.min() < 2:
         raise UserError(
-            "`labels` must contain every class at least twice, for training "
-            f"and for testing. Received: class {names[counts.argmin()]} once"
+            "`labels` must contain every class at least twice, once for "
+            "training and once for testing. "
+            f"Received: class {names[counts.argmin()]} once"
         )
     selection = optional("sklearn.model_selection", "eval")
     return selection.train_test_split(

@@ -22,8 +22,8 @@ def line_chart(pairs, end):
 
     Args:
         pairs: list of (images shown, value), finite numbers.
-        end: largest number of images shown on the horizontal axis. Charts with
-            the same `end` have the same axis.
+        end: upper end of the horizontal axis, which counts the images that
+            training has shown. Charts with the same `end` have the same axis.
 
     Returns:
         SVG text.

@@ -146,8 +146,10 @@ def mouths(openness, smiles, n):
 def smile(points):
     """Returns how far the corners of mouths are above their middle, `[N]`.
 
+    The unit of the result is the width of the mouth.
+
     Args:
-        points: landmarks `[N, 468, 2]`. The unit is the width of the mouth.
+        points: landmarks `[N, 468, 2]`.
     """
     left, right = points[:, 61], points[:, 291]
     middle = (points[:, 13, 1] + points[:, 14, 1]) / 2

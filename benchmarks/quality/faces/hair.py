@@ -39,7 +39,8 @@ CLEAR_SHARE = 0.7
 # Weights of L, a and b in distances between colours: light varies most.
 LAB_WEIGHTS = np.array([0.6, 1, 1])
 CHEEKS = (50, 280, 117, 346, 4)  # Landmarks on cheeks and nose.
-USUAL_CLOTHES = np.array([30.0, 0, 0])  # CIELAB, if no clothes are seen.
+# CIELAB colour that is assumed for clothes that a photo does not show.
+USUAL_CLOTHES = np.array([30.0, 0, 0])
 CELLS_PER_CLASS = 120000  # On which the network is trained.
 PAINTS = np.float32(
     [[240, 240, 240], [200, 30, 30], [250, 200, 160], [40, 80, 200]]

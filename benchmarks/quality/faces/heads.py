@@ -338,7 +338,8 @@ def hair_head(found, of_kinds, options, count):
     Args:
         found: dictionary from vectors to `Reduced`.
         of_kinds: `Head` of the kinds of hair.
-        options: of the training views, int `[N]`.
+        options: number of the true option of each training view, int
+            `[N]`.
         count: number of options.
     """
     x = joined(found, of_kinds.reads, "train")

@@ -12,8 +12,8 @@ import yardstick as y
 from pseudo import z
 from sklearn.decomposition import PCA
 
-# Shares of photos, about those in annotations_train.csv. All others have
-# short hair.
+# Share of photos with each kind of hair, approximately as in
+# annotations_train.csv. All others have short hair.
 SHARES = {"bald": 0.05, "curly": 0.13, "long": 0.14, "bob": 0.15}
 # Colours that annotators do not tell apart.
 ANNOTATED_AS = {"dark_brown": "brown", "auburn": "brown"}
