@@ -11,6 +11,7 @@ from PIL import Image
 
 from tf_i2i import translate
 from tf_i2i.data.reading import read_image
+from tf_i2i.faces import detect
 from tf_i2i.faces.align import in_box
 from tf_i2i.file_translation import translate_files
 from tf_i2i.geometry import InputSize
@@ -470,7 +471,11 @@ def test_portraits_of_the_package(
     assert names == [f"sample{i}.png" for i in (1, 2, 3, 4)]
 
 
-def test_the_margin_is_that_of_the_training_faces(run_dir, tmp_path, refuses):
+def test_the_margin_is_that_of_the_training_faces(
+    run_dir, tmp_path, monkeypatch, refuses
+):
+    monkeypatch.setattr(detect, "check_installed", lambda kind: None)
+
     def planned(*flags):
         given = [f"--run_dir={run_dir}", f"--input={tmp_path}/me.png"]
         given += [f"--output={tmp_path}/out", "--faces", *flags]
@@ -520,6 +525,7 @@ def test_wrong_flags(run_dir, tmp_path, monkeypatch, flags, argument, refuses):
         raise AssertionError("flags must be checked before the import")
 
     monkeypatch.setattr(translate.cli, "import_tensorflow", no_tensorflow)
+    monkeypatch.setattr(detect, "check_installed", lambda kind: None)
     me = write(tmp_path / "me.png", noise(16, 16))
     good = [f"--input={me}", f"--output={tmp_path}/out"]
     with refuses(argument):

@@ -98,8 +98,9 @@ def check_file(name, path):
         size = sum(file.stat().st_size for file in files)
         _check(name, size, lambda: _hash_of(path, files))
     except OSError as error:
+        kind, colon, _ = name.partition(":")
         raise UserError(
-            f"`{name}` must be readable. "
+            f"`{kind}{colon}` must name a file that can be read. "
             f"Received: {error.filename}: {error.strerror}"
         ) from error
 

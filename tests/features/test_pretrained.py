@@ -332,7 +332,7 @@ def test_weights_that_cannot_be_downloaded_are_a_sentence(
     text = str(error.value)
     file = "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5"
     assert f"keras-applications/vgg19/{file}" in text
-    assert f"put it at {tmp_path}/models/{file}," in text
+    assert f"{tmp_path}/models/{file}" in text
     assert f"write keras:VGG19:/path/to/{file}." in text
     assert text.endswith("Received: URL fetch failure on ...: None")
     assert "\n" not in text

@@ -237,7 +237,7 @@ def test_small_uneven_validation_sets(folders, tmp_path, eagerly):
     few = folders / "few"
     few.mkdir()
     for i in range(3):
-        shutil.copy(folders / "a" / f"{i}.png", few)
+        shutil.copy(folders / "b" / f"{i}.png", few)
     argv = flags(
         folders,
         tmp_path,

@@ -31,10 +31,11 @@ def test_the_first_is_noted_and_the_second_passed_on(received):
 
 
 def test_a_closed_terminal_is_a_request_to_stop():
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     with StopSignals() as signals:
         os.kill(os.getpid(), signal.SIGHUP)
         assert signals.received
-    assert signal.getsignal(signal.SIGHUP) == signal.SIG_DFL
+    assert signal.signal(signal.SIGHUP, before) == signal.SIG_DFL
 
 
 def test_ignored_signals_stay_ignored():

@@ -24,6 +24,12 @@ STAGES = (
 )
 
 
+def _convolution(filters, kernel=1, *options, name):
+    return keras.layers.Conv2D(
+        filters, kernel, *options, data_format="channels_last", name=name
+    )
+
+
 class _Block(Network):
     """An inverted residual block: widen, depthwise convolution, narrow."""
 
@@ -32,11 +38,15 @@ class _Block(Network):
         self.is_residual = stride == 1 and before == after
         self.expand = None
         if factor > 1:
-            self.expand = keras.layers.Conv2D(before * factor, 1, name="expand")
+            self.expand = _convolution(before * factor, name="expand")
         self.depthwise = keras.layers.DepthwiseConv2D(
-            kernel, stride, "same", name="depthwise"
+            kernel,
+            stride,
+            "same",
+            data_format="channels_last",
+            name="depthwise",
         )
-        self.project = keras.layers.Conv2D(after, 1, name="project")
+        self.project = _convolution(after, name="project")
 
     def call(self, x):
         y = x if self.expand is None else tf.nn.relu6(self.expand(x))
@@ -59,7 +69,7 @@ class LiteTrunk(Network):
 
     def __init__(self, name=None):
         super().__init__(name)
-        self.stem = keras.layers.Conv2D(STEM, 3, 2, "same", name="stem")
+        self.stem = _convolution(STEM, 3, 2, "same", name="stem")
         self.stages, before = [], STEM
         for i, (count, after, kernel, stride, factor) in enumerate(STAGES, 1):
             blocks = []

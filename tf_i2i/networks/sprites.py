@@ -287,7 +287,12 @@ class _Parts(Network):
         super().__init__(name, dtype="float32")
         self.large, self.small, self.images, self.logits = (
             keras.layers.Conv2D(
-                count, 1, use_bias=bias, dtype="float32", name=layer
+                count,
+                1,
+                use_bias=bias,
+                data_format="channels_last",
+                dtype="float32",
+                name=layer,
             )
             for layer, count, bias in (
                 ("large", PARTS_WIDTH, False),
