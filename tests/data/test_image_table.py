@@ -282,7 +282,7 @@ GOOD = [
         greys(255, 255),
     ),
     good(
-        "PNG, 2 bits, level 1 of 3 is transparent",
+        "PNG, 2 bits, grey level 1 (of 0 to 3) is transparent",
         png((4, 1), 2, 0, [b"\x1b"], (b"tRNS", b"\0\1")),
         greys(0, 255, 170, 255),
     ),

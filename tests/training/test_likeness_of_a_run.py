@@ -79,7 +79,7 @@ def test_a_run_logs_it_and_is_translated_without_its_network(
         ("train.likeness", {"train__likeness": "@Likeness"}),
         ("Likeness.network", {"train__likeness": "@Likeness()"}),
         (
-            "kerasfile:no.keras",
+            "kerasfile:",
             {
                 "train__likeness": "@Likeness()",
                 "Likeness__network": "@teacher",
