@@ -33,7 +33,7 @@ def check_kinds(kinds):
 
 
 def augment(images, draws, kinds):
-    """Returns images, each of which is randomly augmented independently.
+    """Returns augmented images; each image is augmented independently.
 
     - "color": a number in [-.5, .5) is added to the brightness. Then the
       saturation is multiplied by a factor in [0, 2), and the contrast by a
@@ -78,8 +78,8 @@ def _shift(x, draws):
         most = round(size * _SHIFT)
         padding = [[most, most] if i == axis else [0, 0] for i in range(4)]
         first = _whole(draws[:, axis - 1], 2 * most + 1)
-        # The pixels are selected by `gather`, in which each index occurs at
-        # most once, so that computing the gradient needs no sums.
+        # `gather` reads each pixel at most once. Therefore its gradient is not
+        # a sum, whose value would depend on the order of the additions.
         places = first[:, None] + tf.range(size)
         x = tf.gather(tf.pad(x, padding), places, axis=axis, batch_dims=1)
     return x

@@ -25,9 +25,8 @@ class Conv2D(keras.layers.Conv2D):
     `convolve`. That function computes the gradient with respect to the kernel
     by matrix products, which are faster in oneDNN.
 
-    On accelerators, in TFLite and in ONNX the operation of Keras is used. A
-    SavedModel contains the operations that are fastest on the machine that
-    wrote it.
+    On GPUs, in TFLite and in ONNX the operation of Keras is used. A SavedModel
+    contains the operations that are fastest on the machine that wrote it.
 
     Images are `[N, H, W, C]`, even if Keras is configured otherwise.
     """
@@ -58,9 +57,9 @@ class Conv2D(keras.layers.Conv2D):
 def convolve_by_rows(x, kernel):
     """Returns a "valid" convolution of stride 1, computed as two convolutions.
 
-    The kernel of one of them is one pixel high, and its channels are the
-    stacked rows of the given kernel. The kernel of the other consists of 0
-    and 1. It shifts the results of the rows and adds them.
+    In one of the two convolutions, the kernel is one pixel high, and its
+    channels are the stacked rows of the given kernel. The kernel of the other
+    convolution consists of 0 and 1. It shifts and adds the rows.
 
     Args:
         x: `[N, H, W, C]`.
@@ -131,7 +130,7 @@ def _by_kernel(x, upstream, shape):
 
     The gradient with respect to one pixel of the kernel is a matrix product of
     the upstream gradient and the input pixels with which the kernel pixel is
-    multiplied. Here the upstream gradient is first padded to the width of the
+    multiplied. Here the upstream gradient is first padded to the size of the
     input. Then the input pixels are one contiguous range of the flattened
     input, so that they need not be copied.
     """

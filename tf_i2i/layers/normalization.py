@@ -25,8 +25,8 @@ def leaky_relu(x):
     the output. Therefore TensorFlow need not keep the input, and can fuse the
     activation with the preceding convolution and bias.
     """
-    # The custom gradient is not used here, because converters do not support
-    # it.
+    # Within `portable`, the custom gradient is not used, because converters do
+    # not support it.
     if is_portable():
         return tf.nn.leaky_relu(x, _SLOPE)
     return _leaky_relu(x)

@@ -71,8 +71,8 @@ def reflect_pad(x, pixels, training=False):
     """Returns images padded by their reflection, on all four sides.
 
     Args:
-        x: `[N, H, W, C]`; H, W and C must be static if `training`, and within
-            `portable`.
+        x: `[N, H, W, C]`. H, W and C must be static if `training` is true, and
+            inside the context `portable`.
         pixels: width of the padding in pixels, less than H and W.
         training: whether to use an implementation whose gradient is three
             times as fast. It gathers the pixels by their indices. The outputs
@@ -155,9 +155,10 @@ def minibatch_deviation(x, groups, epsilon=1e-8):
 
     The standard deviation over the batch is computed for each pixel position
     and channel. The mean of these standard deviations is the value of the new
-    channel (Karras et al. 2018, arXiv:1710.10196, section 3). It is computed
-    separately for each group, such as real and fake images, because a number
-    that is equal for both would not help the critic to distinguish them.
+    channel (Karras et al. 2018, arXiv:1710.10196, section 3). The value is
+    computed separately for each group, such as real and fake images, because a
+    value that is equal for both groups would not help the critic to distinguish
+    them.
 
     Args:
         x: `[groups * N, H, W, C]`, float, one group after the other.

@@ -12,8 +12,6 @@ A is the paper's domain X, which has more information (photos), and B is its
 domain Y (label maps, drawings). The auxiliary variable z contains the
 information that images of A have and images of B lack. Therefore only the
 direction from B to A takes a style. The style is z. A value of z is sampled
-from collections.abc import Callable
-
 from N(0, I), encoded by E from an image of A, or interpolated between two
 other values.
 
@@ -26,10 +24,11 @@ What the paper leaves open, or what differs here:
   layers that are used here. D_Z has no normalization, and E has none if z is
   one vector.
 - All terms of a training step use the same z, as in the equations.
-- In the loss of the critic of A, each kind of fakes has a term of real images
-  with the same weight as the term of these fakes. The fakes of eq. 13 and 14
-  are F(G(x), z) and F(y, E(x)). Section IV-E mentions F(G(x), E(x)) instead,
-  which the cycle loss already compares with x.
+- In the loss of the critic of A, the term for each kind of fakes is paired
+  with a term for real images that has the same weight. The fakes of eq. 13 and
+  14 are F(G(x), z) and F(y, E(x)). Section IV-E names F(G(x), E(x)) instead.
+  The critic does not score that image here, because the cycle loss already
+  compares it with x.
 - Critics are trained on pools of earlier fakes, and their loss is halved, as
   in CycleGAN, whose settings the paper adopts. There is no pool for z.
 - The paper does not give the layers of the perceptual losses. The layers of
@@ -76,16 +75,16 @@ class AsymGAN(Styled, UnpairedTranslator):
     """AsymGAN (Li et al. 2019).
 
     Args:
-        image_size: side of images in pixels. Divided by `unshuffle`, it is a
-            multiple of 4 and of `2**style_halvings`.
+        image_size: side of images in pixels, a multiple of `4 * unshuffle` and
+            of `2**style_halvings * unshuffle`.
         residual_blocks: number of residual blocks of G and F. None selects 9
             for images of at least 256 pixels and 6 for smaller ones.
         width: factor on the channel counts of G and F.
         outer_norm: whether all layers of G and F are normalized, as in the
             paper, or only the residual blocks; see `ResnetGenerator`.
         unshuffle: side of the blocks of pixels that G, F and E see as one pixel
-            (default 1). With 2, the feature maps of an image
-            of 128 pixels are as large as those of one of 64 pixels with 1.
+            (default 1). With 2, the feature maps for images
+            of 128 pixels are as large as with 1 for images of 64 pixels.
             Critics see every pixel. See `layers.pixel_unshuffle`.
         style_path: how F takes z. "map": z is a map that is concatenated with
             the middle feature map ("Ours-w/o-ex"). "concat": z is a vector
@@ -96,11 +95,11 @@ class AsymGAN(Styled, UnpairedTranslator):
         style_channels: number of channels of z (default 8).
         style_halvings: number of strided convolutions of E (default 3). If z is
             a map, its side is `image_size / (unshuffle * 2**style_halvings)`.
-        style_width: factor on the channel counts of E; None for `width`.
+        style_width: factor on the channel counts of E (default: `width`).
         critic_layers: number of strided convolutions of the critics of
             images; with 3, a score depends on 70x70 pixels.
-        critic_width: factor on the channel counts of all critics; None for
-            `width`.
+        critic_width: factor on the channel counts of all critics (default:
+            `width`).
         code_gan_weight: weight of the adversarial losses of z, lambda 1.
         cycle_a_weight, cycle_b_weight: weights of L1 between an image and
             the image at the end of its cycle, lambda 2 and 3.
@@ -260,7 +259,10 @@ class AsymGAN(Styled, UnpairedTranslator):
         self.build_networks()
 
     def _feature_maps(self, make):
-        """Returns the frozen network, and adds a layer that scales its outputs.
+        """Returns the frozen network, and adds a layer that measures its maps.
+
+        The layer returns the standard deviations of the feature maps.
+        `_perceive` divides the feature maps by them.
 
         Args:
             make: the argument `features` of the constructor.
@@ -335,7 +337,7 @@ class AsymGAN(Styled, UnpairedTranslator):
         return s
 
     def _generate(self, s, training):
-        """Returns all outputs of F that losses need, by one call of F."""
+        """Returns all outputs of F that losses need, computed by one call."""
         wanted = {
             "fake_a": ("b", "z"),
             "cycled_a": ("fake_b", "fake_z"),

@@ -26,10 +26,11 @@ class UnpairedTranslator(TwoSidedModel):
     - `translators`, `critics`: names of the attributes that hold its
       networks. One optimizer updates the variables of all translators, and a
       second one updates those of all critics.
-    - `updates`: the updates of one training step, in the paper's order:
-      "both" (one forward pass and an optimizer step of both sides), "critic",
-      "translator", or "neither" (a forward pass without an optimizer step).
-      The n-th update of a side takes the n-th slice of the batch.
+    - `updates`: the updates of one training step, in the paper's order. Each
+      update is "both" (one forward pass and an optimizer step of translators
+      and critics), "critic", "translator", or "neither" (a forward pass without
+      an optimizer step). The n-th update of each kind takes the n-th slice of
+      the batch.
     - `size_multiple` or `fixed_size`: the sizes of the images that
       `translate` supports.
     - `translate`, `forward`, `translator_losses`, `critic_losses`.
@@ -98,7 +99,7 @@ class UnpairedTranslator(TwoSidedModel):
 
     @property
     def sizes(self):
-        """Sizes of images that a phase of training may have, ascending."""
+        """Image sizes of the phases of training, in ascending order."""
         return (self.image_size,)
 
     @abc.abstractmethod
@@ -124,8 +125,9 @@ class UnpairedTranslator(TwoSidedModel):
     def forward(self, a, b, training):
         """Returns the tensors from which losses are computed, by name.
 
-        `self.active_sides` holds the sides that this update trains. Tensors
-        that are not needed for the losses of these sides may be left out.
+        `self.active_sides` holds the sides that this update trains:
+        "translator", "critic" or both. Tensors that are not needed for the
+        losses of these sides may be left out.
 
         Args:
             a, b: images of A and B, `[N, size, size, 3]`, float in [-1, 1].
@@ -152,7 +154,7 @@ class UnpairedTranslator(TwoSidedModel):
         return {}
 
     def alarms(self, means):
-        """Returns warnings, a list of sentences; each is printed once.
+        """Returns a list of warnings, each of which is printed once.
 
         Args:
             means: dictionary of mean values over some thousands of images.
@@ -192,8 +194,10 @@ class UnpairedTranslator(TwoSidedModel):
 
         The first row holds the translations. The second row holds the
         reconstructions or, for methods that are not `Reconstructing`, the
-        result of `cycle`. If a direction takes styles, one style is sampled
-        for each column. The same styles are used in every grid of a run.
+        result of `cycle`. If the method is not `Reconstructing` and has only
+        one direction, the second row holds the given images. If a direction
+        takes styles, one style is sampled for each column. The same styles are
+        used in every grid of a run.
 
         Args:
             images: `[N, size, size, 3]`, float in [-1, 1].
@@ -243,8 +247,8 @@ class UnpairedTranslator(TwoSidedModel):
         """Raises an error unless the networks support `image_size`.
 
         Args:
-            divisor: divisor of the sides of feature maps that the networks
-                take.
+            divisor: number by which the side of the networks' input must be
+                divisible.
             unshuffle: side of the blocks of pixels that the networks see as
                 one pixel.
 

@@ -193,8 +193,8 @@ class Annotated:
     Training batches are tuples `(a, b, annotations of a)`. The fourth argument
     of `forward` is `labels`, float32 `[N, len(annotations)]`, or None.
 
-    A method defines `annotations`, the names of the columns of
-    `train.labels_a` from which the numbers are read.
+    A method defines `annotations`, the names of the columns from which the
+    numbers are read. The setting `train.labels_a` names the file of the labels.
     """
 
     @property
@@ -243,9 +243,8 @@ def stages(model):
 def check_parts(model):
     """Raises an error if a method does not define all required parts.
 
-    Required parts are the Python methods that are abstract in one of its base
-    classes, and the attributes that one of its capabilities declares without
-    a value.
+    Required parts are the abstract functions of the base classes, and the
+    attributes that a capability declares without a value.
 
     Raises:
         UserError: a part is missing; the message names it and the class that

@@ -70,19 +70,19 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
         backbone: name of the frozen network; see `load_backbone`.
         taps: names of the backbone's layers to translate, from the shallowest
             to the deepest. The feature map of each layer must have half the
-            side of the one before. The image is reconstructed from the first
-            layer. With a single tap there is no cascade (Figure 7).
+            side of the one before. The translated image is reconstructed from
+            the first layer. With a single tap there is no cascade (Figure 7).
         width: factor on the channels inside translators and inversion
             networks.
         style_width: factor on the channels of the networks that compute the
-            parameters of AdaIN (Table S2); None for `width`.
+            parameters of AdaIN (Table S2). Its default is `width`.
         inverter_channels: number of channels of the first layers of inversion
             networks, before the factor `width`. None for the channels of
             each tap, as in the paper.
-        critic_width: factor on the channels of critics; None for `width`.
-        cycle_weight, identity_weight: weights of the cycle and identity
-            losses (100, 100). A loss with weight 0 is not computed (Figure
-            6).
+        critic_width: factor on the channels of critics (default: `width`).
+        cycle_weight, identity_weight: weights of the cycle loss and of the
+            identity loss (default 100 for both). A loss with weight 0 is not
+            computed, as in the ablations of Figure 6.
         adversarial_weight: weight of the adversarial losses (default 1). With 0
             there are no critics of features.
         penalty_weight: weight of the critics' gradient penalty (default 10).
@@ -198,9 +198,10 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
         doublings = math.log2(side / sides[0])
         if not halved or sides[-1] < 2 or doublings % 1:
             raise UserError(
-                "`CDFT.taps` must be layers whose feature maps halve in side "
-                "from each tap to the next. Each side must be the image's side "
-                "divided by a power of two, and at least 2 pixels. "
+                "`CDFT.taps` must be layers, each of which has feature maps of "
+                "half the side of the layer before. Each side must be the "
+                "image's side divided by a power of two, and at least 2 "
+                "pixels. "
                 f"Received: {self.taps}, with "
                 f"sides {sides} for an image of {side} pixels"
             )
@@ -298,7 +299,11 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
 
     @property
     def reached(self):
-        """The taps translated in this stage, beginning with the deepest."""
+        """The taps that are translated in this stage, the deepest first.
+
+        In the stages before translators are trained, this is only the deepest
+        tap.
+        """
         if self.stage not in self.taps:
             return self.depth_first[:1]
         return self.depth_first[: self.depth_first.index(self.stage) + 1]
@@ -315,8 +320,8 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
     def reconstruct(self, images, domain):
         """Returns images reconstructed from their own shallowest layer.
 
-        Before the last stage, they are reconstructed from the last layer in
-        `reached`.
+        Before the last stage, the images are reconstructed from the last layer
+        in `reached`.
         """
         tap = self.reached[-1]
         layers = self.normalize(self.require_size(images), domain)
@@ -438,7 +443,7 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
         return s
 
     def _measure(self, raw):
-        """Updates the statistics by a batch of raw features."""
+        """Updates the statistics with a batch of raw features."""
         batch = self.global_batch(raw["a"][self.taps[0]])
         share = self.images_in_phase / (self.images_in_phase + batch)
         for o in "ab":

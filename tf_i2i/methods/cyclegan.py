@@ -16,8 +16,8 @@ What the paper leaves open, or what differs here:
   in the authors' code.
 - The critics' loss is divided by 2, as in appendix 7.1. Their learning rate
   is not halved.
-- The images of one batch are exchanged with different entries of the pool.
-  This makes no difference at batch size 1, which the paper uses.
+- No two images of a batch are exchanged with the same entry of the pool. With
+  a batch size of 1, as in the paper, this rule has no effect.
 - Convolutions of stride 2 have the "same" padding of TensorFlow.
 - Moving averages of the network weights are used at inference. The paper has
   no such averages.
@@ -51,13 +51,13 @@ class CycleGAN(UnpairedTranslator):
         outer_norm: whether all layers of the generators are normalized, as in
             the paper, or only the residual blocks; see `ResnetGenerator`.
         unshuffle: side of the blocks of pixels that the generators see as one
-            pixel (default 1). With 2, the feature maps of an image
-            of 128 pixels are as large as those of one of 64 pixels with 1.
+            pixel (default 1). With 2, the feature maps for images
+            of 128 pixels are as large as with 1 for images of 64 pixels.
             Critics see every pixel. See `layers.pixel_unshuffle`.
         critic_layers: number of strided convolutions of a critic. With 3, the
             critic is the 70x70 PatchGAN.
-        critic_width: factor on the channel counts of the critics; None for
-            `width`.
+        critic_width: factor on the channel counts of the critics (default:
+            `width`).
         cycle_weight: weight of the cycle loss, lambda of eq. 3 (default 10).
         identity_weight: weight of L1 between an image and the output that the
             generator of the image's own domain computes from it (default 5).

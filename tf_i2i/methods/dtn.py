@@ -136,11 +136,7 @@ class DTN(Embedding, Reconstructing, UnpairedTranslator):
         return self._make(self.embed(images, "a"), ("ab",))
 
     def reconstruct(self, images, domain):
-        """Returns `g(f(x))`, which is always an image of B.
-
-        This also holds for images x of A, because g generates only images of
-        B.
-        """
+        """Returns `g(f(x))`, which is an image of B, even if x is one of A."""
         return self._make(self.embed(images, domain), (f"{domain}b",))
 
     def embed(self, images, domain):

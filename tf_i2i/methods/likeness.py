@@ -1,11 +1,12 @@
-"""A loss that makes a frozen network find images and translations similar.
+"""A loss that is small if a translation resembles its source image.
 
-The network computes a vector of each image, and the loss is the distance of the
-vectors of an image and of its translation. If the network recognizes faces, the
-translation is meant to show the same person. The idea is the face-id loss of
-photo2cartoon (github.com/minivision-ai/photo2cartoon), which adds it to the
-losses of U-GAT-IT. No code of that project is used. Here the loss can be added
-to every method whose training step translates images.
+A frozen network judges the resemblance. It computes a vector of each image, and
+the loss is the distance of the vectors of an image and of its translation. If
+the network recognizes faces, the loss makes the translation show the same
+person. The loss corresponds to the face-id loss that photo2cartoon
+(github.com/minivision-ai/photo2cartoon) adds to the losses of U-GAT-IT. No code
+of that project is used. Here the loss can be added to every method whose
+training step translates images.
 """
 
 import dataclasses
@@ -24,8 +25,9 @@ from tf_i2i.values import OneOf
 from tf_i2i.values import Positive
 from tf_i2i.values import check_values
 
-# What is compared with the source image: the tensor of that name, which ends
-# with its domain, and whether this is the domain of the source.
+# The images that can be compared with the source images. Each value is a pair:
+# the beginning of the name of the images' tensor, such as "fake" of `fake_a`,
+# and whether these images are in the domain of the source images.
 _COMPARED = {"translation": ("fake", False), "cycle": ("cycled", True)}
 
 
@@ -47,8 +49,8 @@ class Likeness:
         weight: weight of the loss, above 0.
         between: "translation" to compare images with their translations, or
             "cycle" to compare them with the images at the end of their cycle,
-            which are in the domain of the source. The second is for a network
-            that knows only photos.
+            which are in the domain of the source. "cycle" is meant for a
+            network that was trained on photos only.
         directions: tuple of the directions whose source images are compared;
             None for all directions of the method.
 
@@ -123,9 +125,10 @@ class LikenessLoss:
         made = f"{compared}_{domain}"
         if not {source, made} <= {*model.image_names}:
             raise UserError(
-                "`Likeness.between` must be a comparison for which "
-                f"{type(model).__name__} computes images in training, "
-                f"{made} and {source}. Received: {self.settings.between!r}"
+                "`Likeness.between` must be a comparison of images that "
+                f"{type(model).__name__} computes in training. It does not "
+                f"compute {made} and {source}. "
+                f"Received: {self.settings.between!r}"
             )
         return f"likeness_{domain}", (source, made)
 

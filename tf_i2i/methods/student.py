@@ -43,9 +43,9 @@ class Student(UnpairedTranslator):
         width: factor on the channel counts.
         blocks: number of residual blocks.
         unshuffle: side of the blocks of pixels that the network sees as one
-            pixel (default 1). With 2, the feature maps of an image
-            of 128 pixels are as large as those of one of 64 pixels with 1.
-            Critics see every pixel. See `layers.pixel_unshuffle`.
+            pixel (default 1). With 2, the feature maps for images
+            of 128 pixels are as large as with 1 for images of 64 pixels.
+            See `layers.pixel_unshuffle`.
         average_kimg, seed, name: see `UnpairedTranslator`.
 
     Raises:

@@ -515,7 +515,7 @@ class TwoSidedModel(keras.Model):
     def augment_for_critic(self, images, name):
         """Returns images, augmented by `critic_augmentation` of `compile`.
 
-        The method must be applied to all input images of critics, real and
+        This function must be applied to all input images of critics, real and
         fake.
 
         Args:

@@ -82,8 +82,8 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
             side is `image_size` in all phases, and the networks do not grow.
         width: factor on the channel counts of Table 4.
         unshuffle: side of the blocks of pixels that encoders and generator see
-            as one pixel (default 1). With 2, the feature maps of an image
-            of 128 pixels are as large as those of one of 64 pixels with 1.
+            as one pixel (default 1). With 2, the feature maps for images
+            of 128 pixels are as large as with 1 for images of 64 pixels.
             Critics see every pixel. See `layers.pixel_unshuffle`.
         gan_weight: weight of the adversarial losses, section 3.3 (1 in the
             paper).
@@ -103,10 +103,10 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
             (default .25).
         dragan_noise: distribution of DRAGAN's noise, "uniform" (author's
             code) or "normal" (paper).
-        renorm_boundaries: three times in a phase at which renormalization
-            gets wider clipping ranges. A number up to 1 is a fraction of the
-            phase; a number above 1 is a number of steps (10k, 20k and 30k in
-            the paper's implementation).
+        renorm_boundaries: the three points of a phase at which the clipping
+            ranges of batch renormalization are widened. A number up to 1 is a
+            fraction of the phase; a number above 1 is a number of steps (10k,
+            20k and 30k in the paper's implementation).
         output_norm: whether the last convolution is normalized too.
         pixel_norm: whether pixel normalization follows each leaky ReLU of
             encoder and generator. False is the ablation without it.
@@ -240,7 +240,7 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
         ):
             raise UserError(
                 "`start_size` and `image_size` must be powers of two from "
-                f"{smallest} to 1024, and the first must not be larger. "
+                f"{smallest} to 1024, and `start_size` must not be the larger. "
                 f"Received: start_size={self.start_size}, "
                 f"image_size={self.image_size}"
             )

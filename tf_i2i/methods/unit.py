@@ -66,18 +66,18 @@ class UNIT(Embedding, Prior, Reconstructing, UnpairedTranslator):
             `likelihood_weight` and `kl_weight`.
         critic_layers: number of strided convolutions of a critic, 1 to 5
             (default 5).
-        critic_width: factor on the channel counts of the critics; None for
-            `width`.
-        halvings: number of strided convolutions of an encoder, 3, or 2 as in
-            the authors' code.
+        critic_width: factor on the channel counts of the critics (default:
+            `width`).
+        halvings: number of strided convolutions of an encoder, either 3 or, as
+            in the authors' code, 2.
         unshuffle: side of the blocks of pixels that encoders and generators see
-            as one pixel (default 1). With 2, the feature maps of an image
-            of 128 pixels are as large as those of one of 64 pixels with 1.
+            as one pixel (default 1). With 2, the feature maps for images
+            of 128 pixels are as large as with 1 for images of 64 pixels.
             Critics see every pixel. See `layers.pixel_unshuffle`.
         block_channels: number of channels of the residual blocks (default 512;
             256 in the authors' code).
-        block_kernel: side of the kernels of residual blocks in pixels, 3, or
-            1 as in Table 3.
+        block_kernel: side of the kernels of residual blocks in pixels
+            (default 3; Table 3 prints 1).
         gan_weight: weight of the adversarial losses, lambda_0 (default 10).
         kl_weight: weight of the KL divergence of codes, lambda_1 (default .1).
         likelihood_weight: weight of L1 between an image and its reconstruction,

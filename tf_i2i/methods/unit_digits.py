@@ -149,7 +149,7 @@ class UNITAdaptation(
         return (*self.translators, *self.critics)
 
     def _build_at_each_size(self):
-        losses_by_name = super()._build_at_each_size()
+        tensors = super()._build_at_each_size()
         if self.same_start:
             for layers in (
                 self.encoder.own,
@@ -158,7 +158,7 @@ class UNITAdaptation(
                 self.critic.own,
             ):
                 layers["b"].set_weights(layers["a"].get_weights())
-        return losses_by_name
+        return tensors
 
     # Inference.
 
@@ -221,7 +221,8 @@ class UNITAdaptation(
     def _dropout(self):
         """Returns a function that samples numbers for `DigitCritic`'s dropout.
 
-        It returns the same numbers in all calls with the same arguments.
+        That function returns the same numbers in all calls with the same
+        arguments.
         """
 
         @functools.cache
@@ -265,7 +266,7 @@ class UNITAdaptation(
     def _decay(self, side):
         """Returns a dictionary with the loss of weight decay of a side.
 
-        It is an L2 loss whose gradient is `weight_decay` times the weight.
+        The loss is half the sum of the squared weights, times `weight_decay`.
         The dictionary is empty if `weight_decay` is 0.
         """
         if not self.weight_decay:

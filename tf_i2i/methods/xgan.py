@@ -28,10 +28,10 @@ What the paper leaves open, or what differs here:
   elements, the vectors are compared with a learned linear map of the
   embedding.
 - If a teacher network ends in a ReLU, all its vectors have similar
-  directions. Then an encoder that returns their mean for every image has nearly
-  the lowest loss, and the encoder learns only this mean. With
-  `teacher_centred`, the mean over the batch is subtracted from vectors before
-  they are compared.
+  directions. Then an encoder that returns the mean of these vectors for every
+  image has nearly the lowest loss, and the encoder learns only this mean. With
+  `teacher_centred`, the mean over the batch is subtracted from the vectors
+  before they are compared.
 - Moving averages of the network weights are used at inference. The paper has
   no such averages.
 """
@@ -76,8 +76,8 @@ class XGAN(Embedding, Reconstructing, UnpairedTranslator):
     Args:
         image_size: side of images, a multiple of 16 pixels.
         width: factor on the channel counts of Table 1.
-        critic_width: factor on the channel counts of the critics; None for
-            `width`.
+        critic_width: factor on the channel counts of the critics (default:
+            `width`).
         shared_blocks: number of convolutions next to the embedding that the
             encoders share, and of transposed convolutions that the decoders
             share, 0 to 4 (default 2). 0 is the paper's "sharing only the middle
@@ -351,8 +351,9 @@ class XGAN(Embedding, Reconstructing, UnpairedTranslator):
             "all embeddings instead of about half of them. So the domains do "
             "not overlap in the embedding, and translation fails. Either "
             "XGAN.dann_weight is too low (section 5 of the paper) or too "
-            "high (appendix 7.4), so try a third of and three times "
-            f"{self.dann_weight:g}; or the networks are too narrow"
+            "high (appendix 7.4), or the networks are too narrow. Try "
+            f"XGAN.dann_weight = {self.dann_weight / 3:.2g} and "
+            f"{self.dann_weight * 3:.2g}"
         ]
 
     def _reconstruction(self, s, o):

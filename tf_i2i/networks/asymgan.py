@@ -172,9 +172,9 @@ class AuxEncoder(Network):
     It has strided convolutions, three residual blocks and a 1x1 convolution,
     with instance normalization as in G. If z is pooled there is no
     normalization, as in the style encoder of MUNIT (Huang et al. 2018,
-    arXiv:1804.04732). The reason is that pooling computes the channel means,
-    which contain information about colours and which a normalization would
-    remove.
+    arXiv:1804.04732). The reason is that the channel means, which pooling
+    computes, contain information about colours, and a normalization would
+    remove this information.
 
     Args:
         halvings: number of strided convolutions, each of which doubles the

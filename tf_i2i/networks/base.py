@@ -11,8 +11,8 @@ class Network(keras.layers.Layer):
 
     def __init__(self, name=None, dtype=None):
         # The inner layers cast their own inputs. This layer does not cast its
-        # inputs, so that weights of fading blocks and clipping ranges stay
-        # float32.
+        # inputs, because some of them must stay float32, such as the clipping
+        # ranges of batch renormalization.
         super().__init__(name=name, dtype=dtype, autocast=False)
 
     def build(self, *shapes, **named_shapes):

@@ -27,7 +27,8 @@ GROUPS = 32
 NARROWEST, WIDEST = 64, 512
 # The number of units of the hidden dense layer in Table S2.
 HIDDEN = 1000
-# Strided convolutions reduce a feature map until its side is at most this.
+# Strided convolutions reduce a feature map until its side has at most this
+# number of positions.
 LEAST_SIDE = 4
 # The smallest standard deviation of a channel by which features are divided,
 # as a fraction of the mean standard deviation of all channels.
@@ -116,7 +117,7 @@ class FeatureStatistics(Network):
         ) / deviation
 
     def measure(self, x, share):
-        """Updates the statistics by a batch (Chan et al. 1979).
+        """Updates the statistics with a batch, as in Chan et al. 1979.
 
         Args:
             x: raw features `[N, h, w, C]` on this replica.
@@ -348,7 +349,7 @@ class Inverter(Network):
 
 
 class InversionCritic(Network):
-    """A PatchGAN critic: four strided 4x4 convolutions and a last one.
+    """A PatchGAN critic: four 4x4 convolutions of stride 2, one of stride 1.
 
     Batch normalization follows all convolutions but the first and the last
     (section 6.1.2).

@@ -13,8 +13,9 @@ import tensorflow as tf
 from tf_i2i.networks.base import Network
 
 STEM = 32
-# Blocks, output channels, kernel size, stride of the first block, and factor
-# by which a block widens its channels.
+# Each row holds a stage's number of blocks, output channels, kernel size,
+# stride of the first block, and the factor by which a block widens its
+# channels.
 STAGES = (
     (1, 16, 3, 1, 1),
     (2, 24, 3, 2, 6),
@@ -31,7 +32,7 @@ def _convolution(filters, kernel=1, *options, name):
 
 
 class _Block(Network):
-    """An inverted residual block: widen, depthwise convolution, narrow."""
+    """An inverted residual block: 1x1, depthwise and 1x1 convolution."""
 
     def __init__(self, before, after, kernel, stride, factor, name=None):
         super().__init__(name)
@@ -57,8 +58,8 @@ class _Block(Network):
 class LiteTrunk(Network):
     """Computes feature maps of images at 1/8 and 1/16 of their side.
 
-    The weights are not trained. They are those of a network whose batch
-    normalizations are folded into its convolutions.
+    The weights are not trained. They are copied from a trained network whose
+    batch normalizations are folded into its convolutions.
 
     Args:
         name: name of the layer.

@@ -11,13 +11,13 @@ from tf_i2i.layers.replicas import replica_position
 class ImagePool(keras.layers.Layer):
     """The image pool of Shrivastava et al. 2017 (arXiv:1612.07828).
 
-    Until the pool is full, images are stored and returned. Afterwards each
-    image is exchanged with probability one half. An exchanged image replaces
-    a stored image, which is returned in its place.
+    Until the pool is full, each image is stored, and is also returned.
+    Afterwards each image is exchanged with probability one half. An exchanged
+    image replaces a stored image, which is returned in its place.
 
     Each replica holds a copy of the same pool, which stores the images of all
-    replicas. Therefore training on several devices equals training on one
-    device, and a saved pool is complete.
+    replicas. Therefore training gives the same result on several devices as on
+    one device, and a saved pool is complete.
 
     Args:
         images: number of images in the pool.
