@@ -239,9 +239,14 @@ def find_run(value, flag):
     Raises:
         UserError: `value` is neither of these.
     """
-    if value in models.shipped_models():
-        return models.find_model(value)
-    check_run_dir(value, flag)
+    shipped = models.shipped_models()
+    if value in shipped:
+        return shipped[value]
+    if not (Path(value) / "config.gin").is_file():
+        raise UserError(
+            f"`--{flag}` must be the folder of a run, with a config.gin, or "
+            f"one of {', '.join(shipped)}. Received: {value}"
+        )
     return Path(value)
 
 

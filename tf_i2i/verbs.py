@@ -9,6 +9,7 @@ VERBS = {
     "distill": "trains a small network for phones to imitate a trained run",
     "demo": "serves a page that runs exported models in a browser",
     "neighbours": "finds the most similar image in the other domain",
+    "compare": "shows the same images translated by several runs",
     "sample": "samples pairs of images from the prior of a trained run",
     "doctor": "checks images, and whether a configuration fits the machine",
     "prepare_faces": "finds, aligns and crops the faces in photos",
