@@ -31,11 +31,11 @@ def main(argv=None):
 
 
 def _print_help(argv):
-    """Prints the help or the version; raises an error for other commands."""
+    """Prints the help or the version; raises an error for unknown commands."""
     parser = argparse.ArgumentParser(
         prog="tf_i2i",
         description="Unpaired image-to-image translation. "
-        "python -m tf_i2i COMMAND --help shows the flags of each.",
+        "python -m tf_i2i COMMAND --help shows the flags of a command.",
         epilog="commands:\n"
         + "\n".join(f"  {name:14} {does}" for name, does in VERBS.items()),
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -13,7 +13,7 @@ from tf_i2i.paths import expand
 
 
 def check_backend():
-    """Raises an error if Keras computes with another library.
+    """Raises an error unless Keras computes with TensorFlow.
 
     Raises:
         UserError: the backend of Keras is not TensorFlow.
@@ -24,7 +24,7 @@ def check_backend():
     if backend != "tensorflow":
         raise UserError(
             "`KERAS_BACKEND` must be tensorflow or unset, and Keras must not "
-            f"be imported with another backend before. Received: {backend}"
+            f"have been imported with another backend. Received: {backend}"
         )
 
 

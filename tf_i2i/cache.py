@@ -14,8 +14,8 @@ def default_cache_dir():
     variable is not set.
 
     Raises:
-        UserError: no variable is set and the user has no home folder, or the
-            folder cannot be read.
+        UserError: the user has no home folder and no variable names a cache
+            folder, or the folder cannot be read.
     """
     if chosen := os.environ.get("TF_I2I_CACHE"):
         return Path(user_path(chosen, "TF_I2I_CACHE"))

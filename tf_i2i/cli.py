@@ -39,7 +39,7 @@ class _Model(argparse.Action):
 
 
 def read_path(text):
-    """Type of flags that take the path of something to read.
+    """Checks a path to read; the `type` of flags that take such a path.
 
     Args:
         text: value of the flag. It may also be a name or a glob pattern.
@@ -54,9 +54,9 @@ def read_path(text):
 
 
 def write_path(text):
-    """Type of flags that take the path of something to write.
+    """Checks a path to write; the `type` of flags that take such a path.
 
-    Args, Returns: as `read_path`.
+    Args, Returns: see `read_path`.
 
     Raises:
         argparse.ArgumentTypeError: nothing can be written at the path.
@@ -278,7 +278,8 @@ def import_tensorflow(training=False):
                 f"Received: {error}"
             ) from error
         # Devices are initialized here, because messages are discarded here. If
-        # TF_CONFIG is set, the workers must be connected before that.
+        # TF_CONFIG is set, they are initialized later, because the workers must
+        # be connected first.
         if "TF_CONFIG" not in os.environ:
             tensorflow.config.list_logical_devices()
         backend.reset_keras()

@@ -176,7 +176,7 @@ def _reading(notes):
         path = os.path.abspath(path)
         if path in opened:
             raise UserError(
-                "`include` must name a file that does not include this one. "
+                "`include` must not lead back to the file that contains it. "
                 f"Received: {path}"
             )
         text, more = settings.rename(settings.read_gin(Path(path)))

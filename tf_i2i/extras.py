@@ -23,6 +23,6 @@ def optional(module, extra):
         return importlib.import_module(module)
     except ImportError as error:
         raise UserError(
-            f"`{module.partition('.')[0]}` is needed for this: "
+            f"`{module.partition('.')[0]}` must be installed by "
             f"pip install 'tf-i2i[{extra}]'. Received: {error}"
         ) from error

@@ -27,7 +27,7 @@ PASTE = ("auto", "yes", "no")
 
 @dataclasses.dataclass
 class Report:
-    """What became of the input files.
+    """The input files and results of a translation that need a message.
 
     Attributes:
         skipped: list of `BadImage`, one for each file that was left out.

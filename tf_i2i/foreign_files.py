@@ -137,7 +137,8 @@ def read_utf8(path, limit=None, errors="strict"):
 
     Args:
         path, limit: see `read_bytes`.
-        errors: what is done with other bytes, as for `bytes.decode`.
+        errors: what is done with bytes that are not UTF-8, as for
+            `bytes.decode`.
 
     Raises:
         OSError: see `read_bytes`.
@@ -225,8 +226,8 @@ def _header(content, member):
         ValueError: the member is not an array of numbers, or has another size
             than its header declares.
     """
-    # Later versions are for headers of more than 64 kB, which arrays of
-    # numbers do not have.
+    # Later versions of the file format are for headers of more than 64 kB,
+    # which arrays of numbers do not have.
     if np.lib.format.read_magic(content) != (1, 0):
         raise ValueError(f"{member.filename} has an unknown version.")
     shape, _, dtype = np.lib.format.read_array_header_1_0(content)

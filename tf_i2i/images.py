@@ -17,7 +17,7 @@ def to_float(images):
         images: NumPy array or tensor, any shape, values in [0, 255].
 
     Returns:
-        `x / 127.5 - 1` as float32, with the kind and shape of `images`.
+        `x / 127.5 - 1`, a float32 array or tensor of the same shape.
     """
     if isinstance(images, np.ndarray):
         return images.astype(np.float32) / 127.5 - 1.0
@@ -36,8 +36,8 @@ def to_uint8(images):
             clipped.
 
     Returns:
-        `round(clip(x, -1, 1) * 127.5 + 127.5)` as uint8, with the kind and
-        shape of `images`.
+        `round(clip(x, -1, 1) * 127.5 + 127.5)`, a uint8 array or tensor of the
+        same shape.
     """
     if isinstance(images, np.ndarray):
         levels = np.clip(images, -1.0, 1.0).astype(np.float32) * 127.5 + 127.5

@@ -505,7 +505,7 @@ def sizes(splits):
 def test_split_by_content(count, expected):
     splits, note = assign_splits("x", [None] * count, hashes(count))
     assert sizes(splits) == expected
-    assert "val and test taken" in note
+    assert "val and test are taken" in note
     assert sorted(itertools.chain(*splits.values())) == list(range(count))
 
 
@@ -530,7 +530,7 @@ def test_missing_splits_come_from_train():
     assert splits["test"] == list(range(100, 130))
     assert len(splits["val"]) >= 5
     assert sorted(splits["train"] + splits["val"]) == list(range(100))
-    assert note.startswith("x: val taken from the 100 images")
+    assert note.startswith("x: images for val are taken from the 100 images")
 
 
 def test_complete_splits_are_left_alone():

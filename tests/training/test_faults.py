@@ -341,7 +341,7 @@ def test_verbs_read_past_a_damaged_checkpoint(begun, capsys):
     flip_a_bit(Checkpoints(begun).paths()[-1])
     before = checkpoints(begun)
     assert runs.load_translator(begun).step == 5
-    assert "using that of step 5\n" in capsys.readouterr().err
+    assert "The checkpoint of step 5 is used" in capsys.readouterr().err
     assert checkpoints(begun) == before
 
 

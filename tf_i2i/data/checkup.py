@@ -160,7 +160,14 @@ class Domain:
         }
 
     def _size(self, share):
-        """[width, height] of the image whose short side is a given quantile."""
+        """Returns the size of the image whose short side is a given quantile.
+
+        Args:
+            share: the quantile, from 0 (smallest image) to 1 (largest image).
+
+        Returns:
+            `[width, height]` in pixels; None if no size is known.
+        """
         sides = _short_sides(self)
         known = np.flatnonzero(sides)
         if not len(known):
@@ -200,7 +207,8 @@ def examine(source, letter, fit="crop"):
         names.append(item.name)
         kinds.append(sys.intern(kind))
         # A toy face has the same `content` in both domains. The thumbnail is
-        # hashed too, so that its two images do not count as duplicates.
+        # hashed too, so that the photo and the drawing of a face do not count
+        # as duplicates.
         hashed = item.content.encode() + row["thumbnail"].tobytes()
         digests.append(hashlib.blake2b(hashed, digest_size=16).digest())
         given.append(item.split)
@@ -240,7 +248,8 @@ def _describe_file(path, row):
             if row["white"] >= 0.5 and image.has_transparency_data:
                 alpha = np.asarray(image.convert("RGBA").getchannel("A"))
                 row["clear"] = 1 - alpha.mean() / 255
-    # The image itself was read, so an unknown format is no fault of the data.
+    # The pixels of the image were read before without an error. Therefore an
+    # error here is no fault of the data.
     except Exception:
         return "unknown"
     return kind
@@ -451,8 +460,8 @@ def _oblong(domain):
         domain,
         "oblong",
         _aspects(domain) > OBLONG,
-        f"more than {OBLONG:g} times as long as wide: only the central "
-        "square is used, which leaves out most of the image",
+        f"whose long side is more than {OBLONG:g} times the short side: only "
+        "the central square is used, which leaves out most of the image",
         "Crop these images to the important part, or set train.fit = 'pad'.",
     )
 
@@ -556,7 +565,7 @@ def _pairs_finding(domain, kind, pairs, what, advice, level=None):
 
 
 def _leaks(domain, unique):
-    """Returns a finding about validation or test images that are trained on."""
+    """Returns a finding about training images among those of val/ and test/."""
     given = np.array([split or "" for split in domain.given])
     training = np.flatnonzero(given == "train")
     held = np.flatnonzero((given != "train") & (given != ""))

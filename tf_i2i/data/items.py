@@ -79,7 +79,7 @@ def encoded_item(name, encoded, split, size, fit):
     Args:
         name: name of the image.
         encoded: bytes of the image file.
-        split: its split, or None.
+        split: split of the image, or None.
         size: side of the result in pixels.
         fit: how the image is fitted to a square; see `fit_image`.
     """
@@ -96,7 +96,7 @@ def bad_item(name, reason, split):
 
 
 def in_threads(load, things):
-    """Yields `load(thing)` for each thing in order, by several threads.
+    """Yields `load(thing)` for each thing in order, computed by threads.
 
     At most 64 results are computed in advance, which limits the memory that
     they take.
@@ -143,7 +143,7 @@ def in_splits(name, files, there):
         The selected files, and a list of messages for the user.
 
     Raises:
-        UserError: `val/` or `test/` without `train/`.
+        UserError: there is a folder val/ or test/, but no folder train/.
     """
     if not there:
         return files, []

@@ -80,7 +80,7 @@ def folder_labels(names):
 
 
 def check_labels(table, names, argument):
-    """Raises an error if a table has labels, but none of the given images.
+    """Raises an error if a table has labels, but none for the given images.
 
     Args:
         table: labels from `read_labels`.
@@ -93,8 +93,8 @@ def check_labels(table, names, argument):
     labelled = [name for labels in table.values() for name in labels]
     if table and not {*labelled} & {*map(stem, names)}:
         raise UserError(
-            f"`{argument}` must have the file names of images of the domain "
-            "in its column file, or else in its first column. "
+            f"`{argument}` must name image files of the domain in the column "
+            "'file' or, without such a column, in the first column. "
             f"Received: {next(iter(labelled), 'no label')}, ..."
         )
 
@@ -201,7 +201,7 @@ def labels_of(labels, names, domain):
 
 
 def numbers_of(labels, names, known):
-    """Returns the class numbers of some images, of which some have no label.
+    """Returns the class numbers of images, some of which may have no label.
 
     Args:
         labels: dictionary from file names without folder and suffix to

@@ -51,8 +51,8 @@ def read_palette(path):
         int64 `[K, 3]`, the colours, in [0, 255].
 
     Raises:
-        UserError: the file is missing, lacks a column, or has values that are
-            no integers.
+        UserError: the file or a column is missing, or a value is not an
+            integer.
     """
     try:
         with open_text(path) as file:

@@ -30,18 +30,18 @@ MAPS = " maps"
 # 200 million pixels, and decoding these takes 2 GB. Pillow's own limit for WebP
 # and TIFF is 179 million pixels.
 MAX_PIXELS = 2**28
-# Largest size of a file in bytes. Without compression, a file of the largest
-# allowed image has half this size.
+# Largest size of a file in bytes. An uncompressed file of the largest allowed
+# image has at most half this size.
 MAX_BYTES = 2**32
 # Largest number of scans of a progressive JPEG. Common encoders write 10. Each
 # scan takes as much time as the whole image.
 MAX_SCANS = 100
-# If a larger image is read for a smaller size, it is reduced while it is
-# decoded, to a few times that size.
+# An image of more than `_LARGE` pixels may be reduced while it is decoded, to
+# about `_TIMES` times the side that is needed.
 _LARGE = 2**26
 _TIMES = 4
-# All threads together decode as many images at a time as this memory suffices
-# for, or a single larger one.
+# The memory in bytes for the images that all threads decode at the same time.
+# While an image that needs more memory is decoded, no other image is decoded.
 _BUDGET = MemoryBudget(2**30)
 # Bytes of memory per pixel while an image is converted to RGB: Pillow's image
 # of 4 bytes, its conversions, and two arrays of 3 bytes.
@@ -166,12 +166,13 @@ def list_images(folder, results=None, name=None):
 def without_results(files, folder, results):
     """Returns the files that are not earlier results.
 
-    The folder of results can be below the folder of the inputs, also by a
-    link. If it is the same folder, or contains it, no file is left out.
+    The folder of results may lie in the folder of the inputs, or be linked
+    there. Then its files are left out. If the folder of results is the folder
+    of the inputs, or contains it, no file is left out.
 
     Args:
         files: paths of files.
-        folder: the folder in which they were found.
+        folder: folder in which the files were found.
         results: folder of earlier results, or None.
     """
     if results is None:
@@ -214,8 +215,8 @@ def read_image(path):
 def has_frames(path):
     """Returns whether a file has several frames or pages.
 
-    Only the first one is read. The small preview images in files of cameras
-    are not counted.
+    `read_image` reads only the first one. The small preview images in files of
+    cameras are not counted.
 
     Args:
         path: path of the file.
@@ -295,7 +296,8 @@ def _decode(stream, least, finish):
         need += _PROGRESSIVE_BYTES * whole
     with _BUDGET.reserved(need):
         pixels = _to_rgb(_reduce(image, least) if reduces else image)
-        # The EXIF data of some formats are read with the pixels.
+        # The orientation is read after the pixels, because Pillow reads the
+        # EXIF data of some formats together with the pixels.
         return finish(_upright(pixels, _orientation(image)))
 
 
@@ -303,8 +305,8 @@ def _reduce(image, least):
     """Returns an image whose shorter side is reduced to about `least` pixels.
 
     The image is reduced in strips, because Pillow copies the part that it
-    reduces. An image in another mode, or with a transparent colour, is returned
-    unchanged.
+    reduces. An image is returned unchanged if its mode is not L, RGB, RGBA or
+    CMYK, or if one of its colours is marked as transparent.
     """
     factor = min(image.size) // least
     mixable = image.mode in ("L", "RGB", "RGBA", "CMYK")
@@ -339,8 +341,8 @@ def check_header(stream):
 def open_image(stream):
     """Opens an image like `Image.open`, but with the limits of this module.
 
-    Pillow's own limit of pixels is lower. It is a global setting. Therefore a
-    library should not change it.
+    Pillow's own limit of pixels is lower. That limit is a global setting, which
+    a library should not change.
 
     Args:
         stream: seekable binary stream.

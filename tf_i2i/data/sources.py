@@ -42,7 +42,8 @@ from tf_i2i.foreign_files import open_regular
 from tf_i2i.paths import user_path
 
 _DRAWN_AT_ONCE = 64
-# Files that are looked through for further frames when a folder is read.
+# Suffixes of files that can have several frames. When a folder is read, the
+# number of frames is read for such files only.
 _MAY_HAVE_FRAMES = {".gif", ".webp", ".png", ".tif", ".tiff", ".avif"}
 
 
@@ -137,8 +138,8 @@ def _hash_and_read(stream, size, fit):
     """Returns the SHA-256 of an image file and its image, as a square.
 
     The header is read first, so that a file that is no image, or too large, is
-    not hashed. The hash is computed before decoding, because hashing reads the
-    file from the disk. Threads that decode then need not wait for the disk.
+    not hashed. The hash is computed before decoding. Computing it reads the
+    whole file from the disk, so that the decoder need not wait for the disk.
     """
     check_header(stream)
     content = hashlib.file_digest(stream, "sha256").hexdigest()
@@ -254,12 +255,12 @@ class ToyFacesSource:
 
 
 def means_toy_faces(spec):
-    """Returns whether a user's value means the toy faces in `source_for`."""
+    """Returns whether `source_for` returns the toy faces for a user's value."""
     return spec is None or (isinstance(spec, str) and TOY_FACES.matches(spec))
 
 
 def source_for(spec, domain):
-    """Returns the source that a user's value means.
+    """Returns the source that a user's value selects.
 
     Args:
         spec: None for the toy faces, text in one of the forms of `SOURCES`, the
@@ -325,8 +326,7 @@ def _locate_folder(value):
 
 
 def _locate_toy_faces(value):
-    # If there is a folder with this name, the folder is used, as on the command
-    # line.
+    # If a folder with this name exists, the folder is used.
     return _locate_folder(value) if Path(value).is_dir() else value
 
 

@@ -197,7 +197,9 @@ def _digest(path, index):
 
 
 def _make_and_open(path, *how):
-    """Returns a new store, which another process may remove meanwhile.
+    """Makes a store and opens it.
+
+    If another process removes the store before it is opened, it is made again.
 
     Args:
         path: path of the `.npy` file.
@@ -346,7 +348,8 @@ def _write_images(file, source, size, fit, max_bad_fraction, progress):
         # one, because NumPy pads headers.
         stream.seek(0)
         _write_header(stream, len(names), size)
-        # Without this, the file could be full of zeros after a power failure.
+        # Without these calls, the file could be full of zeros after a power
+        # failure.
         stream.flush()
         os.fsync(stream.fileno())
     if len(bad) > _NAMED:
@@ -398,8 +401,8 @@ def assign_splits(name, given, contents):
     gone = {i for positions in taken.values() for i in positions}
     rest = [i for i in pool if i not in gone]
     note = (
-        f"{name}: {' and '.join(missing)} taken from the {len(pool)} images "
-        f"by the hash of their content"
+        f"{name}: images for {' and '.join(missing)} are taken from the "
+        f"{len(pool)} images by the hash of their content"
     )
     return {**splits, **taken, "train": rest}, note
 

@@ -89,8 +89,8 @@ class TFRecordSource:
         spec: text of the form `tfrecord:PATTERN[:FEATURE]`.
 
     Raises:
-        UserError: no file matches, or there is `val/` or `test/` without
-            `train/`.
+        UserError: no file matches, or there is a folder val/ or test/, but no
+            folder train/.
     """
 
     def __init__(self, spec):
@@ -222,10 +222,10 @@ def _read(path, count):
 
 
 def _count(path):
-    """Returns the number of all records of a file, and of the whole ones.
+    """Returns the number of records of a file, and of the complete ones.
 
-    The first record that is not whole is counted, too. The records after it
-    cannot be found.
+    The first number includes the first incomplete record. The records after an
+    incomplete record cannot be found.
     """
     count = whole = 0
     with gzip.open(path) if _is_gzip(path) else open_regular(path) as stream:

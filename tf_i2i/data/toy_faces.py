@@ -55,7 +55,7 @@ def attributes(indices):
         value of "turn" is at least 0.25.
 
     Raises:
-        UserError: an index is negative or no integer.
+        UserError: an index is negative or not an integer.
     """
     rows = [_traits(i) for i in _checked(indices)]
     columns = {
@@ -238,7 +238,7 @@ def _gray(value):
 
 
 def _cover(distance, width):
-    """Share of a sample that is inside a shape.
+    """Returns the share of each sample that is inside a shape.
 
     Args:
         distance: signed distance to the shape's edge, negative inside.
@@ -248,12 +248,12 @@ def _cover(distance, width):
 
 
 def _both(*distances):
-    """Signed distance to the intersection of shapes."""
+    """Returns the signed distance to the intersection of shapes."""
     return functools.reduce(np.maximum, distances)
 
 
 def _ellipse(x, y, cx, cy, rx, ry):
-    """Signed distance to an ellipse, exact to first order near its edge."""
+    """Returns the signed distance to an ellipse, exact near its edge only."""
     dx, dy = (x - cx) / rx, (y - cy) / ry
     radius = np.sqrt(dx * dx + dy * dy)
     slope = np.sqrt((dx / rx) ** 2 + (dy / ry) ** 2)
@@ -404,7 +404,7 @@ class _Light:
 
 
 def _round(s, t):
-    """Surface normals of a ball, bent so that none points backwards."""
+    """Returns the normals of a ball, changed so that none points backwards."""
     nz = np.sqrt(np.maximum(1 - 0.9 * (s * s + t * t), 0.04))
     length = np.sqrt(s * s + t * t + nz * nz)
     return s / length, t / length, nz / length
@@ -457,7 +457,7 @@ def _backdrop(canvas, dice):
 
 
 def _strands(canvas, head, style, dice):
-    """Texture of the hair, values of about [-1, 1].
+    """Returns the texture of the hair, values of about [-1, 1].
 
     The strands run down from the parting. An afro has curls instead of strands.
     """
@@ -481,7 +481,7 @@ def _strands(canvas, head, style, dice):
 
 
 def _hair_color(head, hair, strands, light, center, radii, gloss=0.5):
-    """Colour of hair with streaks and a band of reflected light.
+    """Returns the colour of hair with streaks and a band of reflected light.
 
     The hair is lit like an ellipsoid with the given center and radii.
     """
@@ -571,7 +571,10 @@ def _neck_and_clothes(canvas, head, skin, light, dice):
 
 
 def _opening_a(head, style, dice):
-    """Signed distance to the part of face and throat that is free of hair."""
+    """Returns the signed distance to the skin that hair does not cover.
+
+    This is a part of the face and of the throat.
+    """
     p, q, v = head.p, head.q, head.v
     part = dice.among((-1, 1)) * dice.uniform(0.1, 0.3)
     if style == "bald":

@@ -33,7 +33,7 @@ SMALLEST = 4
 def channels(size, width):
     """Returns the number of channels of blocks at `size` pixels.
 
-    It is `min(4096 / size, 256) * width`, rounded, and at least 4.
+    The number is `min(4096 / size, 256) * width`, rounded, and at least 4.
     """
     return max(4, round(min(4096 / size, 256) * width))
 
@@ -153,9 +153,9 @@ class UpConvolution(ConvolutionBase):
     The convolution of the concatenated maps is computed as the sum of two
     convolutions, one of each map. The convolution of the upsampled map is a
     transposed convolution (the fused upscaling of Karras et al. 2018), which
-    needs 4 multiplications instead of 9. If several images are
-    generated from the same encoded images, the convolution of the skip
-    connection is computed once for them.
+    needs 4 instead of 9 multiplications for each output value and input
+    channel. If several images are generated from the same encoded image, the
+    convolution of the skip connection is computed once for all of them.
     """
 
     def call(self, x, skip, routing):
@@ -320,8 +320,8 @@ class ProgressiveGenerator(Network):
                 norm=norm if output_norm else None,
                 linear=True,
                 # The standard deviation is small, so that the first outputs
-                # are almost grey. In training, the contrast of outputs
-                # increases faster than it decreases.
+                # are almost grey. Training increases a contrast that is too
+                # low faster than it reduces one that is too high.
                 kernel_initializer=equal_in_block(
                     keras.initializers.RandomNormal(stddev=0.02), unshuffle
                 ),

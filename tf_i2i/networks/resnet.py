@@ -27,7 +27,7 @@ STRIDE = 4
 def downsample_stem(network, x, training):
     """Returns a feature map of images, the input of residual blocks.
 
-    It is computed by a 7x7 convolution and convolutions of stride 2, each
+    The map is computed by a 7x7 convolution and convolutions of stride 2, each
     followed by a normalization and ReLU.
 
     Args:
@@ -53,9 +53,9 @@ def downsample_stem(network, x, training):
 class ResnetGenerator(Network):
     """Translates images by residual blocks, at a quarter of the images' side.
 
-    Two convolutions halve the side before the blocks, and two layers double it
-    afterwards (see `doubling_layer`). With `unshuffle`, all layers see blocks
-    of pixels as one pixel.
+    Before the blocks, each of two convolutions halves the side. After the
+    blocks, each of two layers doubles the side (see `doubling_layer`). With
+    `unshuffle`, all layers see blocks of pixels as one pixel.
 
     Args:
         blocks: number of residual blocks.

@@ -1,9 +1,9 @@
 """Networks that read a code from a photo and draw the code by sprites.
 
-A code describes a drawing: for each slot (hair, glasses, mouth, ...) the
-weights of its options, and the three colours of skin, hair and clothes. Each
-option is a sprite. Sprites are described in Monnier et al. 2021
-(arXiv:2104.14575) and in Smirnov et al. 2021 (arXiv:2104.14553).
+A code describes a drawing. It consists of the weights of the options of each
+slot (hair, glasses, mouth, ...), and of the colours of skin, hair and clothes.
+Each option is a sprite, a small learned image. Sprites are described in Monnier
+et al. 2021 (arXiv:2104.14575) and in Smirnov et al. 2021 (arXiv:2104.14553).
 """
 
 import keras
@@ -17,9 +17,10 @@ from tf_i2i.networks.lite_trunk import LiteTrunk
 # The colours of a code, in this order.
 COLOURS = ("skin", "hair", "clothes")
 SKIN_TONES, HAIR_COLOURS = 5, 7
-# Side of the images that the trunk sees, and of its larger feature map.
+# Side of the input images of `LiteTrunk`, and side of its larger feature map.
 READ, CELLS = 192, 24
-# Classes of the parts of a photo, and width of the layer that finds them.
+# Classes of the parts of a photo, and the number of channels of the layer that
+# finds them. "ground" is the background.
 PARTS = ("ground", "hair", "skin", "clothes")
 PARTS_WIDTH = 48
 # Boxes of the feature maps that the linear heads for the eyes and the chin
@@ -39,11 +40,12 @@ SHARPNESS = 100.0
 
 
 class SpriteDrawer(Network):
-    """Draws codes.
+    """Returns the drawing that a code describes.
 
-    Every pixel mixes the entries of a palette. The logits of its mixture are
-    the sum of the logits of the ground and of the chosen options. Because the
-    logits are added, an option that covers others has larger logits than these.
+    The colour of a pixel is a weighted mean of the colours of a palette. The
+    weights are the softmax of logits. These are the sum of the logits of the
+    background and of the chosen options. Because the logits are added, an
+    option that covers others has larger logits than those others.
 
     Args:
         image_size: side of the drawings in pixels.
@@ -94,7 +96,8 @@ class SpriteDrawer(Network):
             colours: `[N, 3, 3]`, RGB in [-1, 1] of each of `COLOURS`.
 
         Returns:
-            float32 `[N, image_size, image_size, 3]`, about [-1, 1].
+            float32 `[N, image_size, image_size, 3]`. The values are
+            approximately in [-1, 1].
         """
         total = self.ground[None]
         for slot, weights in options.items():
@@ -129,7 +132,8 @@ class SpriteDrawer(Network):
 class _Standardize(keras.layers.Layer):
     """Scales and shifts each feature; the weights are set, not trained.
 
-    Features of about equal size keep their precision in int8.
+    Afterwards all features have about the same magnitude. Then their common
+    int8 scale is precise enough for each of them.
     """
 
     def build(self, shape):
@@ -238,7 +242,7 @@ class SpriteReader(Network):
             and the colours `[N, 3, 3]`, RGB in [-1, 1] of each of `COLOURS`.
         """
         images = tf.image.resize(tf.cast(images, tf.float32), (READ, READ))
-        # Heads and drawings are computed in float32 in every precision.
+        # Heads and drawings are computed in float32 with every dtype policy.
         large, small = (tf.cast(x, tf.float32) for x in self.trunk(images))
         images = _pool(images, READ // CELLS)
         parts = self.parts(large, small, images)
@@ -306,16 +310,18 @@ class _Parts(Network):
         )
 
     def call(self, large, small, images):
-        """Returns the shares of the parts, `[N, 24, 24, 4]`."""
+        """Returns the share of each part in each cell, `[N, 24, 24, 4]`."""
         x = self.large(large) + upsample(self.small(small))
         x = tf.nn.relu(x + self.images(images) + self.place)
         return tf.nn.softmax(self.logits(x))
 
 
 def _colours_of(parts, images):
-    """Returns mean colours of hair, skin, clothes; their products; and areas.
+    """Returns the mean colours of three parts, products of them, and areas.
 
-    The products let linear heads compute simple quadratic functions.
+    The parts are hair, skin and clothes.
+
+    With the products, linear heads can compute simple quadratic functions.
     """
     weights = tf.reshape(parts[..., 1:4] ** 2, [-1, CELLS**2, 3])
     pixels = tf.reshape(images, [-1, CELLS**2, 3])

@@ -11,8 +11,8 @@ from tf_i2i.methods.capabilities import stages
 def build_model(config, strategy):
     """Returns a run's model with its optimizers.
 
-    The model is built in the scope of the strategy. Keras' dtype policy is
-    left as it was found. The random seed of Keras is set.
+    The model is built in the scope of the strategy. The function sets the
+    random seed of Keras. It does not change the global dtype policy of Keras.
 
     Args:
         config: `RunConfig`, with a precision other than "auto".
@@ -36,7 +36,7 @@ def build_model(config, strategy):
 
 @contextlib.contextmanager
 def _dtype_policy(name):
-    """Context in which new layers have a dtype policy."""
+    """Context in which new layers have the dtype policy `name`."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(name)
     try:

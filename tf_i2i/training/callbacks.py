@@ -15,7 +15,7 @@ LINES = 5
 
 
 class Every:
-    """Counts images, and is due each time `images` more images were shown.
+    """Counts images, and reports each time `images` more images were shown.
 
     Args:
         images: number of images of each domain.
@@ -60,7 +60,7 @@ class StateCallback(keras.callbacks.Callback):
     def due(self):
         """Returns whether the callback must act after this step.
 
-        The method must be called exactly once in each step.
+        This function must be called exactly once in each step.
         """
         return self.every.due(self.state.images_shown)
 

@@ -39,8 +39,8 @@ class Checkpoints:
 
     def __init__(self, run_dir, keep=2):
         self.folder = Path(run_dir) / "checkpoints"
-        # This file says that the run has written a checkpoint. If the folder of
-        # checkpoints is removed, this file still shows that there were some.
+        # This file records that the run has written a checkpoint. If the folder
+        # of checkpoints is removed, the file still shows that the run had some.
         self.record = Path(run_dir) / "saved.json"
         self.keep = keep
         self._damaged: list[Path] = []
@@ -195,7 +195,7 @@ class Checkpoints:
         )
 
     def unwritable(self, place, error):
-        """Returns the `UserError` of a run that cannot write a file.
+        """Returns the `UserError` for a run that cannot write a file.
 
         Args:
             place: path of the file that could not be written.
@@ -265,7 +265,10 @@ class Checkpoints:
             load_weights(model, path)
             if damaged:
                 step = _step(path)
-                log(f"{_list_damage(damaged)}: using that of step {step}")
+                log(
+                    f"{_list_damage(damaged)}. The checkpoint of step {step} "
+                    "is used instead"
+                )
             self._damaged = list(damaged)
             return path
         if damaged:
@@ -290,9 +293,9 @@ class Checkpoints:
     def _has_saved(self):
         """Returns whether the run has written a checkpoint at any time.
 
-        Runs of earlier versions have no record of this. For such a run, the
-        result is True if the folder of checkpoints has other files than an
-        unfinished one.
+        Runs of earlier versions have no file that records this. For such a
+        run, the result is True if the folder of checkpoints has any file other
+        than an unfinished checkpoint.
         """
         if self.record.exists():
             return True

@@ -70,7 +70,7 @@ def _reason(error):
 def _cluster(config):
     jobs, task = config["cluster"], config["task"]
     if other := set(jobs) - {"chief", "worker"}:
-        raise ValueError(f"there are no {', '.join(sorted(other))} here")
+        raise ValueError(f"unknown jobs {', '.join(sorted(other))}")
     if len(jobs.get("chief", [])) > 1:
         raise ValueError("more than one chief")
     addresses = {
@@ -82,8 +82,10 @@ def _cluster(config):
         if not re.fullmatch(r"[^\s:]+:\d+", address):
             raise ValueError(f"{address} is not host:port")
     if len({*addresses.values()}) < len(addresses):
-        raise ValueError("an address twice")
+        raise ValueError("two workers have the same address")
     own = f"{task['type']} {int(task['index'])}"
     if own not in addresses:
-        raise ValueError(f"no {own} among {', '.join(addresses) or 'nobody'}")
+        raise ValueError(
+            f"{own} is not among {', '.join(addresses) or 'no workers'}"
+        )
     return Cluster(addresses, own)

@@ -122,7 +122,8 @@ def check_domains(record, log, may_share=False):
             sense if the two domains have different augmentations.
 
     Raises:
-        UserError: at least half of the images of a domain are in the other.
+        UserError: at least half of the images of one domain are in the other
+            domain too.
     """
     a, b = ({*record[d]["pictures"].values()} for d in DOMAINS)
     shared, fewer = len(a & b), min(len(a), len(b))

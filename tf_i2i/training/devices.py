@@ -55,8 +55,8 @@ def _join(cluster):
         file=sys.stderr,
         flush=True,
     )
-    # The default handler of the system is set, so that Ctrl-C ends the process
-    # directly. While TensorFlow waits, Python cannot run its own handler.
+    # The system's default handler of SIGINT is set, so that Ctrl-C ends the
+    # process. While TensorFlow waits, Python cannot run its own handler.
     before = signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         strategy = tf.distribute.MultiWorkerMirroredStrategy()
@@ -160,7 +160,7 @@ class Workers:
     def watched(self):
         """Context in which a lost worker causes a `UserError`.
 
-        TensorFlow detects a broken connection immediately. It takes ten
+        TensorFlow detects a broken connection immediately. It needs ten
         seconds to detect a worker that no longer answers.
 
         Raises:
@@ -180,14 +180,14 @@ class Workers:
             raise UserError(
                 f"{self._lost(str(error))} stopped answering. Read the output "
                 "of that worker, and start all workers again with the same "
-                "command. It continues from the last undamaged checkpoint"
+                "command. They continue from the last undamaged checkpoint"
             ) from error
 
     def _lost(self, text):
         """Returns a text that names the worker that was lost.
 
-        If the coordination service failed, it is the chief, because the chief
-        runs that service.
+        If the coordination service failed, the lost worker is the chief,
+        because the chief runs that service.
 
         Args:
             text: message of TensorFlow's error.

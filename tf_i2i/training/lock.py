@@ -30,9 +30,9 @@ def locked(run_dir, log):
     """Context in which a run directory is locked.
 
     The directory is made if it is missing, and removed again if the run does
-    not begin. The operating system releases the
-    lock when the process ends, even if the process is killed. A killed process
-    leaves the lock file behind, but other processes can lock the file again.
+    not begin. The operating system releases the lock when the process ends,
+    even if the process is killed. A killed process leaves the lock file behind,
+    but other processes can lock the file again.
 
     Args:
         run_dir: folder of the run.
@@ -71,9 +71,9 @@ def _acquire(lock, run_dir, log):
         lock.acquire()
     except filelock.Timeout as error:
         raise UserError(
-            "`run_dir` must not be in use by another training: wait for that "
-            "process, end it, or choose another --run_dir. "
-            f"Received: {run_dir}, in training by {_holder(run_dir)}"
+            "`run_dir` must not be in use by another training process. Wait "
+            "for that process, end it, or choose another --run_dir. "
+            f"Received: {run_dir}, which is used by {_holder(run_dir)}"
         ) from error
     except OSError as error:
         if error.errno not in UNSUPPORTED:
@@ -107,7 +107,8 @@ def _holder(run_dir):
 
 def _release(lock):
     # The file is removed before the lock is released. If another process locks
-    # the removed file, it notices that and tries again with a new file.
+    # the removed file, that process notices this and tries again with a new
+    # file.
     with contextlib.suppress(OSError):
         os.unlink(lock.lock_file)
     lock.release()

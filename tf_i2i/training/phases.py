@@ -54,7 +54,7 @@ class Phase:
 
     @staticmethod
     def sequence(phases):
-        """Returns consecutive phases of whole batches.
+        """Returns consecutive phases, each of a whole number of batches.
 
         The number of images of each phase is rounded up to a multiple of the
         phase's batch size. Each phase starts where the one before it ends.
@@ -130,9 +130,9 @@ def growing_phases(
         images: number of images of each domain in a phase in which all blocks
             are trained.
         fade_images: number of images of each domain in a phase in which a
-            block is faded in; None for `images`.
-        last_images: number of images of each domain in the last phase; None
-            for `images`.
+            block is faded in (default: `images`).
+        last_images: number of images of each domain in the last phase (default:
+            `images`).
         batch_size: number of images of each domain in a step.
         batch_sizes: dictionary of the batch sizes that differ from
             `batch_size`. The keys are image sizes.

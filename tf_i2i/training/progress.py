@@ -81,7 +81,8 @@ class Progress(keras.callbacks.Callback):
     def _left(self, rate):
         """Returns an estimate of the seconds until the end of the run.
 
-        It assumes that the time per image is proportional to the image's side.
+        The estimate assumes that the time per image is proportional to the
+        image's side.
 
         Args:
             rate: images per second in the current phase.

@@ -46,7 +46,7 @@ class RunConfig:
             such as ("selfie", "anime").
         face_margin: margin with which `prepare_faces` cropped the faces of the
             training images, and with which `translate --faces` crops; None for
-            their default.
+            the default margin of these commands.
         fit: how an image is made square: "crop", "pad" or "stretch".
         label_maps: the domains whose images are label maps, such as ('b',).
             The colours of a label map stand for classes and must not change.
@@ -79,9 +79,8 @@ class RunConfig:
         critic_augmentation: tuple of some of "color", "translation" and
             "cutout", the augmentations of the critics' input images. They
             improve results for small data sets.
-        likeness: `Likeness`, a loss that keeps the vectors of an image and of
-            its translation alike, which a frozen network computes; None for no
-            such loss.
+        likeness: `Likeness`, a loss that makes a translation similar to its
+            source image, as judged by a frozen network; None for no such loss.
         log_kimg, sample_kimg, save_kimg: thousands of images of each domain
             between two lines of the log, two sample grids, and two
             checkpoints.

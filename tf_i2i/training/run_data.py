@@ -25,7 +25,7 @@ from tf_i2i.training import data_record
 class RunData:
     """The images, labels and training batches of a run's two domains.
 
-    No data is read before `read` is called, or images or labels are accessed.
+    Data is read when `read` is called, or when images or labels are accessed.
 
     Args:
         config: `RunConfig`.

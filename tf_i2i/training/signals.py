@@ -1,6 +1,7 @@
 """Handles signals as a request to stop after the current step.
 
-The signals are SIGTERM, that of Ctrl-C, and that of a closed terminal.
+The signals are SIGTERM, SIGINT (sent by Ctrl-C) and SIGHUP (sent when the
+terminal is closed).
 """
 
 import signal
@@ -29,9 +30,9 @@ class StopSignals:
         if threading.current_thread() is not threading.main_thread():
             return self
         for number in _NUMBERS:
-            # If the handler is None, it was not set by Python and could not be
-            # restored. `nohup` makes the process ignore a closed terminal.
-            # Therefore such handlers are not replaced.
+            # Two kinds of handlers are not replaced. A handler of None was not
+            # set by Python, and could not be restored later. A signal that is
+            # ignored, such as SIGHUP under `nohup`, must stay ignored.
             if signal.getsignal(number) not in (None, signal.SIG_IGN):
                 self._before[number] = signal.signal(number, self._note)
         return self

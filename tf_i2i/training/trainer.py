@@ -77,8 +77,8 @@ class Trainer:
     def prepare(self, init_from=None, skip_step=None):
         """Loads weights and images, and checks them against the run.
 
-        The run directory is only read, so that a run stays as it is if the
-        command that resumes it is refused.
+        This function writes nothing to the run directory. Therefore a run is
+        not changed if the function raises an error.
 
         Args:
             init_from: folder of another run of the same model, whose weights
@@ -188,7 +188,7 @@ class Trainer:
         return number
 
     def _check_data(self, resumed):
-        """Returns the record of the images, after comparing it.
+        """Compares the images with the run's record, and returns a new record.
 
         Raises:
             UserError: the run began with different images.
@@ -203,8 +203,8 @@ class Trainer:
     def _check_workers(self):
         """Raises an error if the workers would not train the same run.
 
-        The method also waits until all workers have read the run directory, so
-        that no worker changes the directory before.
+        This function also waits until all workers have read the run directory.
+        No worker changes the directory earlier.
         """
         if self.workers.count == 1:
             return

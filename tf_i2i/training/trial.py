@@ -20,7 +20,8 @@ _MATTER = (".batch_size", ".batch_sizes", ".width", "train.image_size")
 def largest_phase(phases):
     """Returns the phase with the largest images.
 
-    If several phases have these images, it is the one with the largest batch.
+    If several phases have images of this size, the result is the one with the
+    largest batch.
     """
     return max(phases, key=lambda phase: (phase.size, phase.batch_size))
 
@@ -48,7 +49,8 @@ def plan(run):
         "phase": phase.name,
         "batch_size": phase.batch_size,
         "checkpoint_bytes": size_of(run.model),
-        # While a new checkpoint is written, there is one more than are kept.
+        # While a new checkpoint is written, there is one checkpoint more than
+        # the run keeps.
         "checkpoints": config.keep + 1,
         "settings": {
             name: value
@@ -107,8 +109,9 @@ def measure(run):
 def estimated_seconds(phases, step, steps=None):
     """Returns an estimate of the seconds for all phases.
 
-    It assumes that the time per image is proportional to the image's side,
-    because networks that grow have few channels where feature maps are large.
+    The estimate assumes that the time per image is proportional to the image's
+    side, because networks that grow have few channels where feature maps are
+    large.
     For example, TwinGAN took 78, 169 and 317 ms at 16, 32 and 64 px on two CPU
     cores.
 
