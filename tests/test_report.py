@@ -259,6 +259,7 @@ def test_every_number_of_the_judge_is_explained(rng):
         returned=noise(8),
         exact=rng.uniform(-1, 1, (8, 32, 32, 3)).astype(np.float32),
         back=lambda images: images,
+        back_sampled=lambda images: images,
         codes=tuple(rng.standard_normal((3, 8, 5)).astype(np.float32)),
         several=np.stack([noise(2), noise(2)]),
         predicted=np.zeros(8, np.int64),

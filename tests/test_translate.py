@@ -298,8 +298,14 @@ def test_several_styles_in_one_picture(run_dir, tmp_path, monkeypatch):
     assert [cell(picture, 0, i) for i in range(4)] == [255, 26, 255, 204]
     assert [cell(picture, 1, i) for i in range(4)] == [153, 52, 140, 230]
 
-    verb(run_dir, *flags, "--style=sample", "--samples=5")
-    assert read_image(out).shape[:2] == (2 * (SIZE + 2) + 2, 6 * (SIZE + 2) + 2)
+    # Two sampled styles, and their mean.
+    verb(run_dir, *flags, "--style=sample", "--seed=1", "--interpolate=3")
+    picture = read_image(out)
+    first, last = StyledNegative().sample_style(2, 1)[:, 0]
+    styles = np.array([first, (first + last) / 2, last])
+    for row, level in enumerate((153, 102)):
+        expected = np.clip(level + 127.5 * styles, 0, 255)
+        assert [cell(picture, row, i) for i in (1, 2, 3)] == list(expected)
 
 
 def test_several_styles_in_a_folder(
@@ -507,7 +513,8 @@ def test_the_margin_is_that_of_the_training_faces(
         (["--faces=dogs"], "--faces"),
         (["--samples=2"], "--samples"),
         (["--style=sample", "--samples=0"], "--samples"),
-        (["--style=sample", "--interpolate=3"], "--interpolate"),
+        (["--style=sample", "--interpolate=1"], "--interpolate"),
+        (["--style=sample", "--interpolate=3", "--samples=2"], "--samples"),
         (["--margin=.2"], "--margin"),
         (["--paste=no"], "--paste"),
         (["--faces", "--paste=maybe"], "--paste"),

@@ -59,18 +59,24 @@ def count_styles(style, samples, interpolate):
             "Received: "
             f"--samples={samples}, --style={style}"
         )
-    if interpolate is not None and (len(references) != 2 or interpolate < 2):
+    two = style == SAMPLE or len(references) == 2
+    if interpolate is not None and (not two or interpolate < 2):
         raise UserError(
             "`--interpolate` must be at least 2 and come with two reference "
-            "images, --style=IMAGE1,IMAGE2. Received: "
+            "images, --style=IMAGE1,IMAGE2, or with --style=sample. Received: "
             f"--interpolate={interpolate}, --style={style}"
+        )
+    if interpolate is not None and samples is not None:
+        raise UserError(
+            "`--samples` must be left out with --interpolate, which samples "
+            f"two styles. Received: --samples={samples}"
         )
     for path in references:
         read_image(path)
     return interpolate or samples or max(1, len(references))
 
 
-def styles_for(model, direction, style, count, seed=0):
+def styles_for(model, direction, style, count, seed=0, interpolate=False):
     """Returns the styles that `--style` selects.
 
     Args:
@@ -79,6 +85,8 @@ def styles_for(model, direction, style, count, seed=0):
         style: "sample", or paths of reference images, separated by commas.
         count: number of styles, from `count_styles`.
         seed: seed of the random styles of "sample", an integer.
+        interpolate: whether to interpolate between two sampled styles or
+            between two reference images.
 
     Returns:
         `(styles, references)`: the styles, `[count, *style_shape]`, and the
@@ -94,13 +102,14 @@ def styles_for(model, direction, style, count, seed=0):
             f"run was trained without styles for {direction}. Received: {style}"
         )
     if style == SAMPLE:
-        nothing = np.zeros((0, model.size, model.size, 3), np.uint8)
-        return np.asarray(model.sample_style(count, seed)), nothing
-    references = np.stack(
-        [read_square(path, model.size) for path in images_of(style)]
-    )
-    styles = model.encode_style(to_float(references), direction)
-    if count > len(references):
+        references = np.zeros((0, model.size, model.size, 3), np.uint8)
+        styles = model.sample_style(2 if interpolate else count, seed)
+    else:
+        references = np.stack(
+            [read_square(path, model.size) for path in images_of(style)]
+        )
+        styles = model.encode_style(to_float(references), direction)
+    if interpolate:
         styles = model.blend_styles(styles[:1], styles[1:], count)
     return np.asarray(styles), references
 

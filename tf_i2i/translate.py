@@ -63,7 +63,12 @@ def main(argv):
     given, references = [None], []
     if flags.style:
         given, references = styles.styles_for(
-            model, flags.direction, flags.style, flags.styles, flags.seed
+            model,
+            flags.direction,
+            flags.style,
+            flags.styles,
+            flags.seed,
+            interpolate=bool(flags.interpolate),
         )
     styled_fn = compile_translation(model, flags.direction)
     filters = Filters.of(run.config.label_maps, flags.direction)
@@ -272,7 +277,8 @@ def _parser():
         "--interpolate",
         type=int,
         help="number of styles to interpolate from the first image of "
-        "--style=IMAGE1,IMAGE2 to the second, both included",
+        "--style=IMAGE1,IMAGE2 to the second, both included; or, with "
+        "--style=sample, from one random style to another",
     )
     return parser
 

@@ -14,6 +14,7 @@ class Light(Styled):
 
     directions = ("a_to_b", "b_to_a")
     style_shape, styled_directions = (1,), ("b_to_a",)
+    fixed_size, size_multiple = False, 2
 
     def translate(self, images, direction, style=None):
         if direction == "a_to_b":
@@ -47,6 +48,13 @@ def test_the_way_back_takes_the_style_of_each_input(rng):
     np.testing.assert_allclose(
         to_float(there.back(there.exact)), to_float(images), atol=0.5 / 127.5
     )
+    # The sampled style of seed 3 is 0.3 for every image.
+    np.testing.assert_allclose(
+        to_float(there.back_sampled(there.exact)),
+        there.exact + np.float32(0.3),
+        atol=0.5 / 127.5,
+    )
+    assert there.back_multiple == 2
 
     # From B to A styles are drawn, and the way back needs none.
     there = translations.candidate(

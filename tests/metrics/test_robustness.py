@@ -128,3 +128,29 @@ def test_what_is_refused(images, refuses):
         sensitivity(same, images, truth=images[:1])
     with refuses("translate_back"):
         sensitivity(lambda x: x[:, ::2], images)
+
+
+def test_other_sizes_are_sent_through_at_their_own_size(images):
+    """32 pixels become 31 by the crop and 33 by resizing; both are padded."""
+    seen = []
+
+    def back(x):
+        seen.append(x.shape[1:3])
+        return x
+
+    curve = sensitivity(back, images, multiple=4)
+    assert seen[-2:] == [(32, 32), (36, 36)]
+    assert list(curve) == [*NAMES, "crop_0.98", "zoom_1.02"]
+    assert curve["crop_0.98"] == curve["zoom_1.02"] == 0.0
+
+    # This way back returns the index of the column, so that the error of a
+    # crop is the column at which it begins, 0 or 1.
+    def column(x):
+        index = np.arange(x.shape[2], dtype=np.float32)[:, None]
+        return np.broadcast_to(index / 127.5 - 1, x.shape)
+
+    moved = sensitivity(column, images, multiple=1)["crop_0.98"]
+    corners = [
+        np.random.default_rng([0, i]).integers(0, 2, 2) for i in range(4)
+    ]
+    assert moved == pytest.approx(np.mean(corners, 0)[1], abs=1e-4)

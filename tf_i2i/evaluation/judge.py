@@ -85,6 +85,10 @@ class Candidate:
         back: function that translates float images back to the domain of the
             inputs, or None. Image i of its argument must be translation i,
             which may be disturbed.
+        back_sampled: as `back`, but in sampled styles if the direction back
+            has styles.
+        back_multiple: number of pixels that the sides of images given to
+            `back` must be a multiple of; None if they have one size only.
         codes: tuple of the shared encoder's codes `[N, D]` of the inputs, of
             their translations, and of `target_test`; or None.
         several: uint8 `[K, N, S, S, 3]`, translations of the first N inputs
@@ -100,6 +104,8 @@ class Candidate:
     returned: np.ndarray | None = None
     exact: np.ndarray | None = None
     back: Callable | None = None
+    back_sampled: Callable | None = None
+    back_multiple: int | None = None
     codes: tuple | None = None
     several: np.ndarray | None = None
     predicted: np.ndarray | None = None

@@ -86,6 +86,11 @@ class Translations:
             made.returned = back(made.outputs)
         if "back" in needs and back:
             made.back = back
+            made.back_sampled = functools.partial(
+                self.translate, direction=reverse(direction)
+            )
+            if not self.model.fixed_size:
+                made.back_multiple = self.model.size_multiple
         if "exact" in needs:
             few = inputs[:EXACT_INPUTS]
             made.exact = self.translate(few, direction, rounded=False)

@@ -8,7 +8,9 @@ as a function of the disturbance shows this (Almahairi et al. 2018, "Augmented
 CycleGAN", section 5).
 """
 
+import functools
 import io
+import math
 
 import numpy as np
 from PIL import Image
@@ -24,9 +26,15 @@ NOISE = (0, 0.1, 0.2, 0.5, 1, 2, 3, 5)
 SHIFTS = tuple(range(1, 9))
 JPEG_QUALITY = 75
 RESIZE = 0.9
+# Factors on the sides of images that are translated at another size: 128 pixels
+# become 125 by a crop and 130 by resizing (Li et al. 2019, section IV-D).
+CROP = 125 / 128
+ZOOM = 130 / 128
 
 
-def sensitivity(translate_back, images, truth=None, seed=0, batch_size=16):
+def sensitivity(
+    translate_back, images, truth=None, seed=0, batch_size=16, multiple=None
+):
     """Returns the errors of translating disturbed translations back.
 
     There is one error for each kind and strength of disturbance. The errors
@@ -47,6 +55,10 @@ def sensitivity(translate_back, images, truth=None, seed=0, batch_size=16):
             scaled to the different strengths.
         batch_size: number of images per call; the result does not depend on
             it.
+        multiple: number of pixels that the sides of images must be a multiple
+            of, if `translate_back` takes images of any such size. None if it
+            takes images of one size only; then there are no errors for
+            images of another size.
 
     Returns:
         Dictionary, in the order of the curve, from the name of a disturbance to
@@ -57,7 +69,10 @@ def sensitivity(translate_back, images, truth=None, seed=0, batch_size=16):
         halved chroma resolution; `shift_1` to `shift_8` for shifting the
         content left and up by this number of pixels, where the error is
         computed over the part that both images show; `resize_0.9` for bilinear
-        resizing by this factor and back.
+        resizing by this factor and back. `crop_0.98` and `zoom_1.02` stand for
+        a random crop and for bilinear resizing by about these factors. Such
+        images are translated at their new size, padded by reflection to a
+        multiple of `multiple`, and compared with `truth` at the same size.
 
     Raises:
         UserError: `images` are no images, `truth` has another shape, or
@@ -77,18 +92,64 @@ def sensitivity(translate_back, images, truth=None, seed=0, batch_size=16):
             f"Received: {list(truth.shape)}"
         )
 
-    noise = _noise(images.shape, seed)
-    curve = {}
-    for sigma in NOISE:
-        disturbed = np.clip(images + np.float32(sigma / 127.5) * noise, -1, 1)
-        curve[f"noise_{sigma}"] = _error(back(disturbed), truth)
+    curve = {
+        f"noise_{sigma}": _error(back(add_noise(images, sigma, seed)), truth)
+        for sigma in NOISE
+    }
     curve["rounding"] = _error(back(to_float(to_uint8(images))), truth)
     curve[f"jpeg_{JPEG_QUALITY}"] = _error(back(_each(_jpeg, images)), truth)
     for pixels in SHIFTS:
         moved = back(_shift(images, pixels))[:, :-pixels, :-pixels]
         curve[f"shift_{pixels}"] = _error(moved, truth[:, pixels:, pixels:])
     curve[f"resize_{RESIZE}"] = _error(back(_each(_resize, images)), truth)
+    if multiple:
+        for name, change in (
+            (f"crop_{CROP:.2f}", functools.partial(_crop, seed=seed)),
+            (f"zoom_{ZOOM:.2f}", _zoom),
+        ):
+            made = _at_own_size(back, change(images), multiple)
+            curve[name] = _error(made, change(truth))
     return curve
+
+
+def add_noise(images, sigma, seed=0):
+    """Returns images with Gaussian noise, clipped to [-1, 1].
+
+    Args:
+        images: float32 in [-1, 1] `[N, H, W, 3]`.
+        sigma: standard deviation of the noise in levels of 255.
+        seed: seed of the noise. The noise of an image depends on the seed and
+            on the image's index.
+    """
+    noise = _noise(images.shape, seed)
+    return np.clip(images + np.float32(sigma / 127.5) * noise, -1, 1)
+
+
+def _crop(images, seed):
+    """Returns a crop of each image; its random corner depends on the index."""
+    inner = [int(side * CROP) for side in images.shape[1:3]]
+    crops = []
+    for i, image in enumerate(images):
+        random = np.random.default_rng([seed, i])
+        top, left = (
+            random.integers(0, whole - part + 1)
+            for whole, part in zip(image.shape[:2], inner, strict=True)
+        )
+        crops.append(image[top : top + inner[0], left : left + inner[1]])
+    return np.stack(crops)
+
+
+def _zoom(images):
+    sides = [math.ceil(side * ZOOM) for side in images.shape[1:3]]
+    return _each(lambda image: _bilinear(image, *sides), images)
+
+
+def _at_own_size(back, images, multiple):
+    """Translates images of any size, padded by reflection on two sides."""
+    height, width = images.shape[1:3]
+    padding = [(0, -height % multiple), (0, -width % multiple)]
+    padded = np.pad(images, [(0, 0), *padding, (0, 0)], mode="reflect")
+    return back(padded)[:, :height, :width]
 
 
 class _Back:
@@ -161,16 +222,18 @@ def _shift(images, pixels):
 
 
 def _resize(image):
-    """Resizes an image by `RESIZE` and back.
-
-    Each channel is resized as a float image, so that nothing is rounded.
-    """
+    """Resizes an image by `RESIZE` and back."""
     height, width = image.shape[:2]
-    small = (round(width * RESIZE), round(height * RESIZE))
+    small = _bilinear(image, round(height * RESIZE), round(width * RESIZE))
+    return _bilinear(small, height, width)
+
+
+def _bilinear(image, height, width):
+    """Resizes each channel as a float image, so that nothing is rounded."""
     channels = [
-        Image.fromarray(np.ascontiguousarray(image[..., c]))
-        .resize(small, Image.Resampling.BILINEAR)
-        .resize((width, height), Image.Resampling.BILINEAR)
+        Image.fromarray(np.ascontiguousarray(image[..., c])).resize(
+            (width, height), Image.Resampling.BILINEAR
+        )
         for c in range(3)
     ]
     return np.stack([np.array(channel) for channel in channels], axis=-1)

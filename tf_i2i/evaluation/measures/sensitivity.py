@@ -4,7 +4,10 @@ from tf_i2i.evaluation.measure import ROUND_TRIP
 from tf_i2i.evaluation.measure import SENSITIVITY
 from tf_i2i.evaluation.measure import Measure
 from tf_i2i.evaluation.measure import Output
+from tf_i2i.metrics.robustness import add_noise
 from tf_i2i.metrics.robustness import sensitivity
+
+_SIGMA = 2  # Standard deviation of invisible noise, in levels of 255.
 
 
 def compute(judge, candidate):
@@ -18,9 +21,16 @@ def compute(judge, candidate):
         # of a batch with the style of input i.
         batch_size=len(images),
         seed=judge.seed,
+        multiple=candidate.back_multiple,
     )
     scores = {f"back_{name}": value for name, value in curve.items()}
-    return scores | {"hidden": curve["noise_2"] - curve["noise_0"]}
+    back = candidate.back_sampled
+    noisy = back(add_noise(images, _SIGMA, judge.seed))
+    change = noisy.astype(float) - back(images)
+    return scores | {
+        "hidden": curve[f"noise_{_SIGMA}"] - curve["noise_0"],
+        "changed": float(abs(change).mean()),
+    }
 
 
 MEASURE = Measure(
@@ -37,6 +47,15 @@ MEASURE = Measure(
             "added to the translation.",
             by_features=False,
             in_terminal=True,
+        ),
+        Output(
+            "changed",
+            ROUND_TRIP,
+            "lower",
+            "Mean difference, in levels of 255, between the translation back "
+            "with and without this noise. Methods with styles translate back "
+            "in a sampled style (AsymGAN, Figure 9).",
+            by_features=False,
         ),
         Output(
             "back_*",
