@@ -105,7 +105,7 @@ def unwritable(path):
 
 
 def _allowed(path, mode, access):
-    """Returns whether the user has access; for folders, also to enter them."""
+    """Returns whether the user has access, and may enter a folder."""
     return os.access(path, access | (os.X_OK if stat.S_ISDIR(mode) else 0))
 
 

@@ -180,8 +180,8 @@ def open_run(run_dir, files=(), bindings=(), trust_config=False):
         workers = Workers(make_strategy(config.strategy))
         phases, model = _build(config, workers.strategy)
         if model.likeness:
-            # Its network is loaded in training only. A trained run does not
-            # need it.
+            # The network of the likeness loss is loaded here, because only
+            # training needs it.
             model.likeness.load()
     configuration.check_moved(model)
     configuration.check_unused()
@@ -303,10 +303,7 @@ def _check_result(right, name, wanted, result):
 
 
 def _data(config, model, consent, log):
-    """Returns the `RunData` of a run.
-
-    The result knows which labels of A the model learns from.
-    """
+    """Returns the `RunData` of a run, with the labels that the model needs."""
     learns: dict[str, int | tuple[str, ...]] = {}
     if isinstance(model, Classifying):
         learns["classes"] = model.classes
@@ -318,7 +315,7 @@ def _data(config, model, consent, log):
 def _join_workers():
     """Joins the processes that train together, and returns them as `Workers`.
 
-    It must be called before TensorFlow runs its first operation.
+    This function must be called before TensorFlow runs its first operation.
 
     Raises:
         UserError: the processes were given different configurations.
@@ -346,4 +343,4 @@ def _log_of(workers):
 
 
 def _silent(line):
-    """Does nothing. It is used where no lines are to be logged."""
+    """Does nothing with a line that would be logged."""

@@ -2,10 +2,10 @@
 
 Coordinates are x to the right and y down, in pixels from the photo's upper left
 corner; pixel i covers [i, i + 1). The *face square* is a square around the
-face, from hairline to chin, which is tilted like the face. In the face square's
-own coordinates it is the unit square. A crop shows the face square upright,
-with a margin on every side, which is given as a fraction of the face square's
-side.
+face, from hairline to chin, which is tilted like the face. In its own
+coordinates, the face square is the unit square. A crop shows the face square
+upright, with a margin on every side. The margin is given as a fraction of the
+face square's side.
 """
 
 from typing import NamedTuple

@@ -63,7 +63,7 @@ def detector(kind):
 
 
 def _sort_key(face):
-    """Key that sorts faces by size, and by position if sizes are equal."""
+    """Returns a key that sorts faces by size; equal ones by position."""
     return -face.side, *face.points.ravel()
 
 

@@ -1,8 +1,8 @@
 """Replacing the background of a face, and pasting a face into its photo.
 
-Both use an oval mask with a soft edge. The oval has the shape of an average
-head and a fixed position in the face square. No network is used to segment hair
-and background.
+Both operations use an oval mask with a soft edge. The oval has the shape of an
+average head and a fixed position in the face square. No network is used to
+segment hair and background.
 """
 
 import numpy as np
@@ -63,7 +63,7 @@ def paste(photo, picture, face, margin=align.MARGIN):
     Args:
         photo: uint8 `[height, width, 3]`; changed in place.
         picture: uint8 `[size, size, 3]`, the (translated) crop in any size.
-        face: the `Face` that was cut out.
+        face: the `Face` that was cropped.
         margin: margin of the crop, as a fraction of the face square's side. If
             the crop is smaller than the oval, the mask fades out at the crop's
             borders.

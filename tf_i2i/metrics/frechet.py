@@ -1,10 +1,11 @@
 """Frechet distance between two sets of features.
 
-Heusel et al., "GANs Trained by a Two Time-Scale Update Rule Converge to a
-Local Nash Equilibrium", 2017, arXiv 1706.08500, eq. 6: the squared
-2-Wasserstein distance of two Gaussians that have the sets' means and
-covariances. It equals FID only for features of that paper's Inception
-network.
+Source: Heusel et al., "GANs Trained by a Two Time-Scale Update Rule Converge to
+a Local Nash Equilibrium", 2017, arXiv 1706.08500, eq. 6.
+
+The result is the squared 2-Wasserstein distance of two Gaussians that have the
+sets' means and covariances. It equals FID only for features of that paper's
+Inception network.
 
 If there are few images, and above all if there are fewer images than
 dimensions, most of the distance is bias. In that case report N and the distance

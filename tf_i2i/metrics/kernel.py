@@ -1,6 +1,7 @@
 """Kernel distance between two sets of features.
 
-It is the squared maximum mean discrepancy with kernel `(x'y / D + 1)^3`; see
+The distance is the squared maximum mean discrepancy with kernel
+`(x'y / D + 1)^3`; see
 Binkowski, Sutherland, Arbel, Gretton, "Demystifying MMD GANs", 2018, arXiv
 1801.01401, section 4. The estimate is unbiased for every N. The distance equals
 KID only for features of the FID Inception network.

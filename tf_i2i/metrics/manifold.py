@@ -1,9 +1,10 @@
 """Precision, recall, density and coverage of features.
 
-Kynkaanniemi et al., "Improved Precision and Recall Metric for Assessing
-Generative Models", 2019, arXiv 1904.06991; Naeem et al., "Reliable Fidelity
-and Diversity Metrics for Generative Models", 2020, arXiv 2002.09797. Each
-vector of a set is the centre of a ball that reaches to its k-th nearest
+Sources: Kynkaanniemi et al., "Improved Precision and Recall Metric for
+Assessing Generative Models", 2019, arXiv 1904.06991; Naeem et al., "Reliable
+Fidelity and Diversity Metrics for Generative Models", 2020, arXiv 2002.09797.
+
+Each vector of a set is the centre of a ball that reaches to its k-th nearest
 neighbour in the same set.
 
 A set that repeats one good image has precision 1. Therefore coverage and recall
@@ -53,8 +54,8 @@ def precision_recall_density_coverage(real, fake, k=5, inclusive=False):
     real = as_features("real", real, least=k + 1)
     fake = as_features("fake", fake, least=k + 1)
     check_width("fake", fake, real.shape[1])
-    # The rounding errors of the distances grow with the distance of the
-    # vectors from the origin.
+    # The mean is subtracted, because the rounding errors of the distances grow
+    # with the distance of the vectors from the origin.
     centre = real.mean(0)
     real, fake = real - centre, fake - centre
     side = _TIE if inclusive else -_TIE
@@ -79,7 +80,7 @@ def precision_recall_density_coverage(real, fake, k=5, inclusive=False):
 
 
 def _radii(x, k):
-    """Squared distances `[N]` of vectors to their k-th nearest neighbours."""
+    """Returns squared distances `[N]` to the k-th nearest neighbours."""
     # Index 0 is the vector itself, so index k is its k-th neighbour.
     return np.concatenate(
         [np.partition(gaps, k, axis=1)[:, k] for _, gaps in _blocks(x, x)]

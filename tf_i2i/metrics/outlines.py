@@ -26,7 +26,7 @@ def outline_overlap(x, y, per_image=False):
     boundaries (Martin, Fowlkes and Malik 2004): an outline pixel counts as
     found if the other image has one within 1 pixel, again in images of 64
     pixels. Blur and tolerance grow in proportion in larger images. In smaller
-    images both stay 1 pixel. Therefore smaller images have higher scores.
+    images both stay 1 pixel, so that smaller images have higher scores.
     Therefore compare only scores of images of one size. Colours, contrast and
     the sign of a change of brightness do not matter.
 
@@ -53,7 +53,7 @@ def outline_overlap(x, y, per_image=False):
 
 
 def _overlap(x, y, ndimage):
-    """The F-measure of the outlines of one pair of images."""
+    """Returns the F-measure of the outlines of one pair of images."""
     scale = min(x.shape[:2]) / _SIDE
     near = np.ones([1 + 2 * max(1, round(scale))] * 2)
     a, b = (
@@ -67,7 +67,7 @@ def _overlap(x, y, ndimage):
 
 
 def _outlines(image, ndimage, sigma):
-    """Boolean mask `[H, W]` of the pixels where brightness changes most."""
+    """Returns the mask `[H, W]` of pixels where brightness changes most."""
     grey = image.astype(np.float64).mean(-1)
     steep = ndimage.gaussian_gradient_magnitude(grey, sigma, mode="nearest")
     # The limit is above 0, because rounding errors keep the gradient of a flat

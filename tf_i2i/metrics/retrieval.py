@@ -125,7 +125,7 @@ def _pairs(x_name, x, y_name, y, metric):
         )
     if metric == "cosine":
         return unit(x), unit(y)
-    # The rounding errors of the distances grow with the distance of the
-    # vectors from the origin.
+    # The mean is subtracted, because the rounding errors of the distances grow
+    # with the distance of the vectors from the origin.
     centre = y.mean(0)
     return x - centre, y - centre

@@ -3,9 +3,9 @@
 A pair of translators with a cycle loss can hide the input in faint high
 frequencies of the translation (Chu et al. 2017, "CycleGAN, a Master of
 Steganography"). The translation back then fails as soon as the image is rounded
-to bytes, saved as JPEG, shifted or resized. The error of the translation back
-as a function of the disturbance shows this (Almahairi et al. 2018, "Augmented
-CycleGAN", section 5).
+to bytes, saved as JPEG, shifted or resized. The error of the translation back,
+as a function of the disturbance, shows whether this is the case (Almahairi et
+al. 2018, "Augmented CycleGAN", section 5).
 """
 
 import functools

@@ -30,7 +30,7 @@ def confusion(truth, predicted, classes, ignore=()):
         ones.
 
     Raises:
-        UserError: the shapes differ, the labels are no integers, or a label
+        UserError: the shapes differ, the labels are not integers, or a label
             that is not ignored is outside [0, classes).
     """
     truth, predicted = np.asarray(truth), np.asarray(predicted)
@@ -59,12 +59,11 @@ def segmentation_scores(hist, absent="zero"):
     Args:
         hist: counts `[C, C]` from `confusion`.
         absent: treatment of classes without pixels. With "zero" their accuracy
-            and IoU count as 0. This is for comparison with published tables,
-            because the evaluation code of pix2pix and CycleGAN does the same:
-            it adds a small number to each denominator. Therefore `nanmean`
-            finds no NaN to skip. With "skip" classes without a true pixel are
-            left out of the accuracy, and classes without a true or predicted
-            pixel are left out of the IoU.
+            and IoU count as 0. Use it to compare with published tables: the
+            evaluation code of pix2pix and CycleGAN adds a small number to each
+            denominator, so that these classes count as 0, too. With "skip"
+            classes without a true pixel are left out of the accuracy, and
+            classes without a true or predicted pixel are left out of the IoU.
 
     Returns:
         Dictionary of floats in [0, 1]: `pixel`, the share of pixels that are

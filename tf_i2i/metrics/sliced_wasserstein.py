@@ -6,11 +6,11 @@ TwinGAN paper reports this distance. The patches of two sets are compared at
 each level of a Laplacian pyramid. This gives one number for each scale, from
 texture to outlines.
 
-Real and fake patches are normalized separately. Therefore the distance ignores
+Real and fake patches are normalized separately, so that the distance ignores
 the brightness and the contrast of each channel. Therefore report a colour
 distance as well. The distance becomes smaller with more images. Therefore
 compare only distances for the same N, and report the distance between two real
-sets as well.
+sets, too.
 """
 
 import os
@@ -77,7 +77,8 @@ def sliced_wasserstein(
         distance times 1000; and "average", their unweighted mean.
 
     Raises:
-        UserError: not uint8 images of an allowed size, or the sizes differ.
+        UserError: the images are not uint8 or have a size that is not allowed,
+            or the sizes of real and fake images differ.
     """
     size = _size("real", real)
     if _size("fake", fake) != size:
