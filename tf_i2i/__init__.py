@@ -13,10 +13,17 @@ imported together with the first method or module that needs it.
 
 import importlib
 import os
+import warnings
 
 # Keras reads this variable when it is imported. Without it, Keras would use the
 # backend that ~/.keras/keras.json names.
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+# Pillow warns about unusual metadata and large sizes. A folder of images from
+# the web would cause pages of warnings. The warnings are useless here, because
+# each file is either read or reported as bad with a reason. The filter is set
+# for the whole process, because Python has no separate filters for threads.
+warnings.filterwarnings("ignore", module=r"PIL\.")
 
 __version__ = "0.1.0"
 

@@ -3,11 +3,13 @@
 Keras reads them from environment variables and from ~/.keras/keras.json.
 """
 
+import contextlib
 import os
 import sys
 import tempfile
 from pathlib import Path
 
+from tf_i2i import process
 from tf_i2i.errors import UserError
 from tf_i2i.paths import expand
 
@@ -39,8 +41,46 @@ def find_keras_home():
 
 
 def reset_keras():
-    """Sets Keras to its own defaults, for a process that runs a command."""
+    """Sets Keras to its own defaults until the end of the present command."""
     import keras
 
+    process.also_keep(_keras_settings)
     keras.config.set_floatx("float32")
     keras.config.set_image_data_format("channels_last")
+
+
+@contextlib.contextmanager
+def _keras_settings():
+    """Context whose end sets back the settings of Keras and TensorFlow.
+
+    Keras and TensorFlow have public functions to set their random seeds, but
+    none to read them.
+    """
+    import keras
+    from keras.src.backend.common import global_state
+    from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR
+    from keras.src.utils.rng_utils import GLOBAL_RANDOM_SEED
+    from tensorflow.python.eager import context
+
+    attributes = {
+        name: global_state.get_global_attribute(name)
+        for name in (GLOBAL_RANDOM_SEED, GLOBAL_SEED_GENERATOR)
+    }
+    tensorflow = context.context()
+    # TensorFlow has no generator as long as no seed is set.
+    seed, generator = tensorflow._seed, getattr(tensorflow, "_rng", None)
+    floatx = keras.config.floatx()
+    data_format = keras.config.image_data_format()
+    policy = keras.config.dtype_policy()
+    try:
+        yield
+    finally:
+        keras.config.set_floatx(floatx)
+        keras.config.set_image_data_format(data_format)
+        keras.config.set_dtype_policy(policy)
+        for name, value in attributes.items():
+            global_state.set_global_attribute(name, value)
+        if getattr(tensorflow, "_rng", None) is not generator:
+            context.set_global_seed(seed)
+            if generator:
+                tensorflow._rng = generator

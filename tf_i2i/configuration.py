@@ -17,6 +17,7 @@ from pathlib import Path
 import gin
 
 from tf_i2i import optimizers
+from tf_i2i import process
 from tf_i2i.configs import FOLDERS
 from tf_i2i.consent import Consent
 from tf_i2i.data.augment import Augmentation
@@ -81,10 +82,30 @@ OPTIMIZERS = ("translator_optimizer", "critic_optimizer")
 # Default arguments of `Adam` in earlier versions of this package.
 FORMER_ADAM = {"learning_rate": 1e-3, "beta_1": 0.5, "beta_2": 0.99}
 
-# gin searches these folders too, so that a .gin file can include a shipped
-# config by its name alone.
-for _folder in FOLDERS:
-    gin.add_config_file_search_path(str(_folder))
+
+@contextlib.contextmanager
+def _gin_settings():
+    """Context whose end sets back gin's configuration.
+
+    gin has one configuration for the whole process, which a notebook may use
+    for its own settings.
+    """
+    config = gin.config
+    nested = (config._CONFIG, config._OPERATIVE_CONFIG)
+    flat = (config._SINGLETONS, config._IMPORTS)
+    before = [{k: dict(v) for k, v in store.items()} for store in nested]
+    before += [store.copy() for store in flat]
+    locked = gin.config_is_locked()
+    try:
+        yield
+    finally:
+        for store, content in zip((*nested, *flat), before, strict=True):
+            store.clear()
+            store.update(content)
+        config._set_config_is_locked(locked)
+
+
+process.also_keep(_gin_settings)
 
 # The settings of `train` that may be changed when a run is resumed. The sources
 # of the images may be changed, because the contents of the images are checked
@@ -162,6 +183,9 @@ def configure(run_dir, files=(), bindings=(), trust_config=False):
 def _reading(notes):
     """Context in which former names of settings are replaced in all files.
 
+    A .gin file can include a shipped config by its name alone, because gin
+    searches the folders of the shipped configs in this context.
+
     A file reader is inserted at the beginning of gin's private list of
     readers. gin uses the first reader that can open a file, and
     `gin.register_file_reader` can only append to the list.
@@ -190,10 +214,14 @@ def _reading(notes):
 
     readers = gin.config._FILE_READERS
     readers.insert(0, (read, os.path.isfile))
+    searched = gin.config._LOCATION_PREFIXES
+    before = [*searched]
+    searched += map(str, FOLDERS)
     try:
         yield
     finally:
         readers.pop(0)
+        searched[:] = before
 
 
 def _within_shipped(text, path):

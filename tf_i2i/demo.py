@@ -23,6 +23,7 @@ import threading
 from pathlib import Path
 
 from tf_i2i import cli
+from tf_i2i import process
 from tf_i2i.errors import UserError
 from tf_i2i.foreign_files import open_regular
 from tf_i2i.foreign_files import read_json
@@ -43,6 +44,7 @@ _MOST_CONNECTIONS = 32
 _LITE = b"TFL3"  # The content of bytes 4 to 7 of every .tflite file.
 
 
+@process.unchanged()
 def main(argv):
     """Runs the command, which serves the page until Ctrl-C.
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from tf_i2i import cli
 from tf_i2i import configs
+from tf_i2i import process
 from tf_i2i.domains import DIRECTIONS
 from tf_i2i.domains import DOMAINS
 from tf_i2i.domains import ends
@@ -74,6 +75,7 @@ def _parser():
     return parser
 
 
+@process.unchanged()
 def main(argv):
     """Runs the command.
 

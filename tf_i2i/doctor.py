@@ -22,6 +22,7 @@ from pathlib import Path
 
 from tf_i2i import cli
 from tf_i2i import configs
+from tf_i2i import process
 from tf_i2i.cache import default_cache_dir
 from tf_i2i.consent import Consent
 from tf_i2i.data import checkup
@@ -96,6 +97,7 @@ def _parser():
     return parser
 
 
+@process.unchanged()
 def main(argv):
     """Runs the command.
 

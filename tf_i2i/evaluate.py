@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tf_i2i import cli
 from tf_i2i import models
+from tf_i2i import process
 from tf_i2i.data.sources import locate
 from tf_i2i.domains import named
 from tf_i2i.errors import UserError
@@ -152,6 +153,7 @@ def _parser():
     return parser
 
 
+@process.unchanged()
 def main(argv):
     """Runs the command.
 

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from tf_i2i import cli
+from tf_i2i import process
 from tf_i2i.disk import format_bytes
 from tf_i2i.disk import size_on_disk
 from tf_i2i.domains import find_direction
@@ -25,6 +26,7 @@ from tf_i2i.exporting.real_images import RealImages
 from tf_i2i.training import settings
 
 
+@process.unchanged()
 def main(argv, names=None):
     """Runs the command.
 

@@ -17,6 +17,7 @@ import numpy as np
 from tqdm import tqdm
 
 from tf_i2i import cli
+from tf_i2i import process
 from tf_i2i.data.items import in_threads
 from tf_i2i.data.reading import BadImage
 from tf_i2i.data.reading import list_images
@@ -276,6 +277,7 @@ def picture(queries, neighbours):
 # These functions implement the command.
 
 
+@process.unchanged()
 def main(argv):
     """Runs the command.
 

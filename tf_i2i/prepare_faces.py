@@ -16,6 +16,7 @@ from pathlib import PurePosixPath
 from tqdm import tqdm
 
 from tf_i2i import cli
+from tf_i2i import process
 from tf_i2i.data.reading import IMAGE_SUFFIXES
 from tf_i2i.data.reading import BadImage
 from tf_i2i.data.reading import first_frame
@@ -46,6 +47,7 @@ LEFT_OUT = "left_out.csv"
 NO_FACE = "no face found"
 
 
+@process.unchanged()
 def main(argv):
     """Runs the command.
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from tf_i2i import cli
+from tf_i2i import process
 from tf_i2i.errors import UserError
 from tf_i2i.errors import printable
 from tf_i2i.files import WRITABLE_SUFFIXES
@@ -51,6 +52,7 @@ def sample_pairs(model, count, seed=0):
     return {domain: to_uint8(made) for domain, made in images.items()}
 
 
+@process.unchanged()
 def main(argv):
     """Runs the command.
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tf_i2i import cli
 from tf_i2i import configs
+from tf_i2i import process
 from tf_i2i.data import sources
 from tf_i2i.errors import UserError
 from tf_i2i.errors import printable
@@ -91,6 +92,7 @@ def _parser():
     return parser
 
 
+@process.unchanged()
 def main(argv):
     """Runs the command.
 

@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 from tf_i2i import cli
+from tf_i2i import process
 from tf_i2i import styles
 from tf_i2i.data.reading import first_frame
 from tf_i2i.domains import find_direction
@@ -40,6 +41,7 @@ from tf_i2i.geometry import InputSize
 from tf_i2i.training import settings
 
 
+@process.unchanged()
 def main(argv):
     """Runs the command.
 

@@ -4,7 +4,6 @@ If a file cannot be used, a `BadImage` with the reason is raised.
 """
 
 import os
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import cast
@@ -48,12 +47,6 @@ _BUDGET = MemoryBudget(2**30)
 _OPAQUE_BYTES, _TRANSPARENT_BYTES = 12, 24
 # Bytes per pixel that libjpeg needs for a whole progressive image.
 _PROGRESSIVE_BYTES = 6
-
-# Pillow warns about unusual metadata and large sizes. A folder of images from
-# the web would cause pages of warnings. The warnings are useless here, because
-# each file is either read or reported as bad with a reason. The filter is
-# global, because Python has no separate filters for threads.
-warnings.filterwarnings("ignore", module=r"PIL\.")
 
 # Only these formats are read. Without this restriction Pillow could start
 # Ghostscript for an EPS file that is named .png.

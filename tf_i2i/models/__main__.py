@@ -6,8 +6,10 @@ python -m tf_i2i.translate --model=twingan-toy --input=me.jpg --output=.
 
 from tf_i2i import cli
 from tf_i2i import models
+from tf_i2i import process
 
 
+@process.unchanged()
 def main(argv):
     """Prints the name, the title and the folder of each model."""
     _parser().parse_args(argv)

@@ -1,0 +1,110 @@
+"""Settings of the whole process, which a command leaves as it found them.
+
+A notebook runs several commands in one process, next to code of its own. A
+command sets environment variables, random seeds, signal handlers and settings
+of gin and Keras. `unchanged` sets all of them back at the end of the command.
+"""
+
+import contextlib
+import logging
+import os
+import random
+import signal
+import threading
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+
+
+@contextlib.contextmanager
+def _environment():
+    before = dict(os.environ)
+    try:
+        yield
+    finally:
+        # `os.environ.clear` would remove variables that other threads read.
+        for name in os.environ.keys() - before.keys():
+            del os.environ[name]
+        os.environ.update(before)
+
+
+@contextlib.contextmanager
+def _random_numbers():
+    python, numpy = random.getstate(), np.random.get_state()
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)
+
+
+@contextlib.contextmanager
+def _signal_handlers():
+    if threading.current_thread() is not threading.main_thread():
+        # Python allows signal handlers to be set in the main thread only.
+        yield
+        return
+    before = {n: signal.getsignal(n) for n in signal.valid_signals()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            # None stands for a handler that Python did not set.
+            if handler is not None and signal.getsignal(number) != handler:
+                signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _logging():
+    logger = logging.getLogger()
+    level, handlers = logger.level, [*logger.handlers]
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+        logger.handlers[:] = handlers
+
+
+_kept: list[Callable[[], contextlib.AbstractContextManager]] = [
+    _environment,
+    _random_numbers,
+    _signal_handlers,
+    _logging,
+    warnings.catch_warnings,
+]
+# One stack for each command that runs now. A command may call another command.
+_running: list[contextlib.ExitStack] = []
+
+
+@contextlib.contextmanager
+def unchanged():
+    """Context that sets the settings of the process back at its end.
+
+    It is the decorator of the function `main` of each command.
+    """
+    with contextlib.ExitStack() as stack:
+        for manager in _kept:
+            stack.enter_context(manager())
+        _running.append(stack)
+        try:
+            yield
+        finally:
+            _running.remove(stack)
+
+
+def also_keep(manager):
+    """Makes `unchanged` set back further settings.
+
+    Modules call this for libraries that commands import late. The settings are
+    set back at the end of the commands that run now, too.
+
+    Args:
+        manager: function without arguments that returns a context manager. At
+            the end of the context the settings are as at its beginning.
+    """
+    if manager in _kept:
+        return
+    _kept.append(manager)
+    for stack in _running:
+        stack.enter_context(manager())
