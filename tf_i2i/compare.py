@@ -21,6 +21,7 @@ from PIL import ImageFont
 
 from tf_i2i import cli
 from tf_i2i import models
+from tf_i2i import process
 from tf_i2i import styles
 from tf_i2i.data.reading import BadImage
 from tf_i2i.data.reading import fit_image
@@ -144,6 +145,7 @@ def translate_column(run, name, direction, images, samples=1, seed=0):
     return columns
 
 
+@process.unchanged()
 def main(argv):
     """Runs the command.
 
