@@ -4,6 +4,7 @@ import importlib
 import inspect
 import json
 import re
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,14 @@ PAGES = sorted(
     for path in [*ROOT.glob("*.md"), *DOCS.rglob("*.md")]
     if path.name != "CHANGELOG.md"
 )
+CARDS = [folder / "README.md" for folder in models.shipped_models().values()]
+# Pairs (language, text) of the blocks between lines of three backticks.
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.S | re.M)
+COMMAND = re.compile(r"(?:python -m tf_i2i\.|tf-i2i )(\w+)( .*)?$")
+
+
+def name_of(page):
+    return str(page.relative_to(ROOT))
 
 
 @pytest.mark.parametrize("name", ["discogan", "munit"])
@@ -59,25 +68,66 @@ def test_the_page_shows_the_files():
     assert shown == [(DOCS / "examples" / file).read_text() for file in files]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_links_lead_somewhere(page):
-    text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.S | re.M)
-    links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text)
-    local = [link for link in links if not re.match(r"\w+:", link)]
-    lost = [link for link in local if not (page.parent / link).exists()]
+    text = BLOCK.sub("", page.read_text())
+    links = re.findall(r"\]\(([^)#]*)(?:#([^)]*))?\)", text)
+    lost = [
+        link
+        for link, anchor in links
+        if not re.match(r"\w+:", link)
+        and not leads_somewhere(page.parent / link if link else page, anchor)
+    ]
     assert lost == []
+
+
+def leads_somewhere(path, anchor):
+    """Whether a file exists, and has a heading with the anchor if given."""
+    if not anchor:
+        return path.exists()
+    headings = re.findall(r"^#+ (.*)$", path.read_text(), re.M)
+    plain = [re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings]
+    return anchor in [heading.replace(" ", "-") for heading in plain]
+
+
+def parser_of(verb):
+    name = "models.__main__" if verb == "models" else verb
+    return importlib.import_module(f"tf_i2i.{name}")._parser()
+
+
+def commands(page):
+    """Yields (verb, arguments, whether the command stands in a block)."""
+    text = page.read_text("utf-8")
+    inline = re.findall(r"`([^`]+)`", BLOCK.sub("", text))
+    blocks = "".join(block for kind, block in BLOCK.findall(text) if not kind)
+    lines = blocks.replace("\\\n", " ").splitlines()
+    for in_block, texts in ((True, lines), (False, inline)):
+        for text in texts:
+            found = COMMAND.search(text.replace("\n", " "))
+            if found and found[1] in VERBS:
+                arguments = shlex.split(found[2] or "", comments=True)
+                yield found[1], arguments, in_block
+
+
+@pytest.mark.parametrize("page", [*PAGES, *CARDS], ids=name_of)
+def test_commands_have_valid_flags(page):
+    for verb, arguments, in_block in commands(page):
+        parser = parser_of(verb)
+        if not in_block:
+            # A command in a sentence need not have all flags.
+            for part in (*parser._actions, *parser._mutually_exclusive_groups):
+                part.required = False
+        parser.parse_args([text for text in arguments if text != "..."])
 
 
 @pytest.fixture(scope="module")
 def flags():
     """Flags of all commands, and that of `tensorboard`."""
-    modules = [importlib.import_module(f"tf_i2i.{verb}") for verb in VERBS]
-    parsers = [m._parser() for m in modules if hasattr(m, "_parser")]
-    actions = [action for parser in parsers for action in parser._actions]
+    actions = [action for verb in VERBS for action in parser_of(verb)._actions]
     return {"--logdir", *(o for a in actions for o in a.option_strings)}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_settings_and_flags_exist(page, flags):
     text = page.read_text("utf-8")
     owners = configuration.REGISTERED | {"train": RunConfig}
@@ -92,19 +142,42 @@ def test_settings_and_flags_exist(page, flags):
     assert {*re.findall(r"(?<![\w-])--[a-z]\w+", text)} <= flags
 
 
+def page_of(method):
+    return DOCS / "methods" / f"{method.__module__.rpartition('.')[2]}.md"
+
+
 def test_every_method_has_a_page():
-    pages = {path.stem for path in (DOCS / "methods").glob("*.md")}
-    modules = {m.__module__ for m in registry.methods().values()}
-    assert {name.rpartition(".")[2] for name in modules} <= pages
+    pages = {page_of(method) for method in registry.methods().values()}
+    readme = (ROOT / "README.md").read_text()
+    for page in pages:
+        assert page.exists()
+        assert f"](docs/methods/{page.name})" in readme
+
+
+@pytest.mark.parametrize("name", registry.methods())
+def test_the_page_of_a_method_states_its_loss_weights(name):
+    method = registry.methods()[name]
+    value = r"(?:\$\\\w+ = )?(\.?\d[\d.e-]*)"
+    text = page_of(method).read_text()
+    stated = dict(re.findall(rf"`(\w+_weight)`,\s+{value}", text))
+    parameters = inspect.signature(method).parameters.values()
+    weights = {p.name: p.default for p in parameters if "_weight" in p.name}
+    assert {name: float(value) for name, value in stated.items()} == weights
+
+
+def test_the_readme_names_the_methods_of_one_size():
+    readme = (ROOT / "README.md").read_text()
+    (named,) = re.findall(r"((?:`\w+`,?(?: and)?\s+)+)take squares of", readme)
+    methods = registry.methods().items()
+    fixed = {name for name, method in methods if method.fixed_size}
+    assert {*re.findall(r"`(\w+)`", named)} == fixed
 
 
 def test_the_tables_name_every_recipe_of_every_method():
     readme = (ROOT / "README.md").read_text()
     (table,) = re.findall(r"^\| method \|.*?\n\n", readme, re.S | re.M)
-    pages = DOCS / "methods"
     for name, method in registry.methods().items():
-        module = method.__module__.rpartition(".")[2]
-        page = (pages / f"{module}.md").read_text()
+        page = page_of(method).read_text()
         recipes = registry.recipes(name)
         assert recipes, f"{name} has no config"
         for recipe in recipes:
