@@ -81,6 +81,14 @@ def test_links_lead_somewhere(page):
     assert lost == []
 
 
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_named_files_of_the_repository_exist(page):
+    folders = "benchmarks|docs|gin_configs|tests|tf_i2i|tools"
+    named = rf"(?<![\w/])(?:{folders})/[\w/]+\.(?:gin|jpg|md|py)\b"
+    for name in re.findall(named, page.read_text()):
+        assert (ROOT / name).exists(), name
+
+
 def leads_somewhere(path, anchor):
     """Whether a file exists, and has a heading with the anchor if given."""
     if not anchor:
@@ -163,6 +171,22 @@ def test_the_page_of_a_method_states_its_loss_weights(name):
     parameters = inspect.signature(method).parameters.values()
     weights = {p.name: p.default for p in parameters if "_weight" in p.name}
     assert {name: float(value) for name, value in stated.items()} == weights
+
+
+def test_the_page_of_losses_states_those_of_the_shipped_models():
+    (row,) = re.findall(
+        r"^\| `gan_a`, .*$", (DOCS / "losses.md").read_text(), re.M
+    )
+    stated = re.findall(r"(\w+) ([\d.]+) to ([\d.]+)", row)
+    assert len(stated) == 5
+    for method, *limits in stated:
+        log = models.find_model(f"{method.lower()}-toy") / "metrics.jsonl"
+        rows = map(json.loads, log.read_text().splitlines())
+        losses = [
+            row[f"gan_{d}"] for row in rows for d in "ab" if "gan_b" in row
+        ]
+        found = [float(f"{limit(losses):.2g}") for limit in (min, max)]
+        assert found == [float(limit) for limit in limits], method
 
 
 def test_the_readme_names_the_methods_of_one_size():
