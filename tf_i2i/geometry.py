@@ -107,9 +107,9 @@ def prepare(
     on the right and below to multiples of `multiple`. A model of fixed size
     gets the whole image fitted into its square. The long side becomes `size`,
     and the short side is padded at both ends. (An alternative was tried, which
-    cuts the image into overlapping squares and blends their translations. It
-    fails with XGAN and CDFT, because they generate a whole face in every
-    square: one portrait became two heads.)
+    cuts the image into overlapping squares and blends their translations. The
+    alternative fails with XGAN and CDFT, because these methods generate a whole
+    face in every square: one portrait became two heads.)
 
     Args:
         image: uint8 `[height, width, 3]`.

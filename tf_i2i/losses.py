@@ -205,9 +205,9 @@ def slope(critic, images):
 
 
 def slope_penalty(slopes, target=1.0):
-    """Returns the gradient penalty of WGAN-GP and DRAGAN.
+    """Returns the gradient penalty `mean((slopes - target)^2)`.
 
-    It is `mean((slopes - target)^2)`.
+    WGAN-GP and DRAGAN use this penalty.
 
     Args:
         slopes: gradient norms `[N]`; see `slope`.

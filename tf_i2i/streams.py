@@ -13,8 +13,8 @@ class _Patient(io.FileIO):
     """Output file that discards what cannot be written.
 
     Attributes:
-        error: the first `OSError`, or None. It is no error if the program that
-            reads the output has ended.
+        error: the first `OSError`, or None. The end of the program that reads
+            the output does not count as an error.
     """
 
     error: OSError | None = None
@@ -38,8 +38,8 @@ def protect():
 
     Returns:
         Function without arguments that writes what is still in memory, and
-        returns the first `OSError` of stdout, or None. It is no error if the
-        program that reads the output, such as `head`, has ended.
+        returns the first `OSError` of stdout, or None. The end of the program
+        that reads the output, such as `head`, does not count as an error.
     """
     _open_missing()
     raw = None

@@ -54,7 +54,7 @@ class Augmentation:
             [1 - saturation, 1 + saturation].
         invert: whether to negate all values with probability 1/2.
         maps: whether the images are label maps, whose pixels must not be mixed.
-            If so, crops take the nearest pixels. See `of_maps`.
+            If so, crops are resized by nearest neighbour. See `of_maps`.
 
     Raises:
         UserError: a value is outside its range.

@@ -134,9 +134,9 @@ def crop_matrix(face, size, margin):
 def crop(photo, face, size, margin=MARGIN):
     """Returns an upright square crop of a face in a photo.
 
-    Beyond the borders of the photo the crop shows the photo's mirror image. It
-    is more blurred at larger distances, so that no second mouth appears beside
-    the face.
+    Beyond the borders of the photo the crop shows the photo's mirror image. The
+    blur of the mirror image grows with the distance from the border, so that no
+    second mouth appears beside the face.
 
     Args:
         photo: uint8 `[height, width, 3]`.

@@ -285,9 +285,10 @@ class DomainBatchRenormalization(keras.layers.Layer):
 
         TensorFlow's fused batch normalization is twice as fast as separate
         operations, and needs no conversion of `x` to float32. It supports
-        neither styles nor several replicas. It can be used because `r` and `d`
-        have no gradient. Batch renormalization then equals batch normalization
-        with the scale `gamma * r` and the offset `gamma * d + beta`.
+        neither styles nor several replicas. The fused operation can be used
+        because `r` and `d` have no gradient. Then batch renormalization equals
+        batch normalization with the scale `gamma * r` and the offset
+        `gamma * d + beta`.
         """
         fused = [
             _batch_norm(part, self.epsilon)

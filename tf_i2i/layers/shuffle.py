@@ -47,9 +47,9 @@ def pixel_shuffle(x, block):
 def equal_in_block(initializer, block):
     """Returns an initializer for the last convolution before `pixel_shuffle`.
 
-    All pixels of a block get the same kernel. Therefore the first images are
-    as if they were upsampled by nearest neighbour, without a checkerboard
-    pattern. This is the initialization ICNR of Aitken et al. 2017,
+    All pixels of a block get the same kernel. Therefore the first generated
+    images look as if they were upsampled by nearest neighbour, without a
+    checkerboard pattern. This is the initialization ICNR of Aitken et al. 2017,
     arXiv:1707.02937.
 
     Args:

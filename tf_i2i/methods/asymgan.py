@@ -462,7 +462,7 @@ class AsymGAN(Styled, UnpairedTranslator):
     def observations(self, s):
         """Returns the standard deviation of the outputs of E.
 
-        It should become 1, the standard deviation of the prior.
+        The value should become 1, the standard deviation of the prior.
         """
         return {"code_deviation": tf.math.reduce_std(s["fake_z"])}
 

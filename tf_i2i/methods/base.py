@@ -190,7 +190,7 @@ class UnpairedTranslator(TwoSidedModel):
         return self.translate(self.translate(images, there), back, style)
 
     def sample_rows(self, images, domain):
-        """Returns the rows of a sample grid below the given images.
+        """Returns the rows that a sample grid shows below the given images.
 
         The first row holds the translations. The second row holds the
         reconstructions or, for methods that are not `Reconstructing`, the

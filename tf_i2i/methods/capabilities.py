@@ -19,7 +19,7 @@ from tf_i2i.errors import UserError
 class Styled:
     """A method whose `translate` takes a style.
 
-    A style is one float32 tensor for each image. It determines those
+    A style is one float32 tensor for each image. A style determines those
     properties of the translation that the input image does not determine.
     Styles have a prior distribution whose mean is zero. `style=None` stands
     for this mean, so `style_or_mean` replaces None by zeros.

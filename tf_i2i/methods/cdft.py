@@ -318,7 +318,7 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
         return self.invert(made[self.reached[-1]], self.reached[-1], target)
 
     def reconstruct(self, images, domain):
-        """Returns images reconstructed from their own shallowest layer.
+        """Returns images reconstructed from their features at the first tap.
 
         Before the last stage, the images are reconstructed from the last layer
         in `reached`.

@@ -37,15 +37,15 @@ class Likeness:
 
     The loss of a direction is `weight * mean(1 - cos(f(x), f(y)))`, where f is
     the frozen network, x are source images and y are the images that are
-    compared with them. It is called `likeness_a` or `likeness_b`, after the
-    domain of y. Its gradient reaches the translators through f.
+    compared with them. The loss is called `likeness_a` or `likeness_b`, after
+    the domain of y. Its gradient reaches the translators through f.
 
     Args:
         network: function without arguments that returns f, such as `teacher`.
             f takes images `[N, S, S, 3]` in [-1, 1] and returns vectors
-            `[N, D]`. It must be differentiable with respect to the images. The
-            function is called when training begins. A trained model does not
-            need the network.
+            `[N, D]`, and must be differentiable with respect to the images.
+            The network is loaded when training begins. A trained model does
+            not need it.
         weight: weight of the loss, above 0.
         between: "translation" to compare images with their translations, or
             "cycle" to compare them with the images at the end of their cycle,

@@ -50,7 +50,8 @@ class TwoSidedModel(keras.Model):
     """A Keras model with one optimizer for translators and one for critics.
 
     `tf_i2i.UnpairedTranslator` derives from this class and declares what a
-    method must define. Its constructor has the same arguments.
+    method must define. The constructors of both classes have the same
+    arguments.
     """
 
     # The sides that the current update trains. `forward` may read them.
@@ -714,7 +715,7 @@ def _named_seed(seed, name):
 
 
 def _optimizer(given):
-    """Returns a Keras optimizer, given itself or its name."""
+    """Returns a Keras optimizer; `given` is the optimizer or its name."""
     try:
         return keras.optimizers.get(given)
     except ValueError as error:

@@ -20,8 +20,8 @@ COLLAPSED_BELOW = 0.2
 IDENTITY_BELOW = 4.0
 # In a good translation the luminance correlates positively with that of the
 # input, or not at all. A clearly negative correlation means that the
-# translation is a negative of the input. A translator can develop either way
-# when training begins.
+# translation is a negative of the input. Both solutions are possible when
+# training begins.
 INVERTED_BELOW = -0.3
 
 _LUMINANCE = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601

@@ -127,8 +127,8 @@ def _nearest_of_block(x, y):
     index = np.zeros(len(x), np.int64)
     for part in blocks(len(y), _BLOCK):
         candidates = y[part].astype(np.float64)
-        # This is the squared distance minus |x|^2. The order of the candidates
-        # is the same, because |x|^2 is equal for all of them.
+        # `gaps` are the squared distances minus |x|^2. The nearest candidate is
+        # the same, because |x|^2 is equal for all candidates.
         gaps = (candidates**2).sum(1) - 2 * x @ candidates.T
         near = gaps.argmin(1)
         gap = gaps[np.arange(len(x)), near]

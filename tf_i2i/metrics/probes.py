@@ -1,4 +1,4 @@
-"""Scores that newly trained linear classifiers ("probes") of features give.
+"""Scores by newly trained linear classifiers of features, called probes.
 
 The critic or classifier of the trained model itself cannot serve as a judge,
 because it was trained against or together with the translator. The probes here
@@ -158,8 +158,8 @@ def agreement(predicted, labels):
 def hungarian_accuracy(predicted, labels):
     """Returns the accuracy under the best one-to-one renaming of the classes.
 
-    If this accuracy is far above the plain accuracy, the classes are kept apart
-    but exchanged.
+    If this accuracy is far above the plain accuracy, the predictions separate
+    the classes but exchange their names.
 
     Args:
         predicted: predicted labels `[N]`.

@@ -1,9 +1,10 @@
 """Networks of the cascade in feature space (CDFT, arXiv:1906.01526).
 
-They follow sections 3, 4 and 6.1 of the paper. Their inputs are normalized
-feature maps of a backbone network, `[N, h, w, C]` in [-1, 1]. `width` is a
-factor on the channel counts inside a network. It does not change the channel
-counts of inputs and outputs, which are those of the backbone's feature maps.
+The networks follow sections 3, 4 and 6.1 of the paper. Their inputs are
+normalized feature maps of a backbone network, `[N, h, w, C]` in [-1, 1].
+`width` is a factor on the channel counts inside a network. It does not change
+the channel counts of inputs and outputs, which are those of the backbone's
+feature maps.
 """
 
 import math
@@ -89,8 +90,8 @@ def _transposed(filters, kernel=4, output_padding=None, name=None):
 class FeatureStatistics(Network):
     """Normalizes raw features of one layer in one domain, channel by channel.
 
-    `measure` computes the means and standard deviations from batches. They
-    are not changed by the training of other networks.
+    `measure` computes the means and standard deviations from batches. The
+    training of other networks does not change these statistics.
     """
 
     def __init__(self, name=None):

@@ -1,7 +1,7 @@
 """A translator network for phones, whose layers suit int8 quantization.
 
-It consists of depthwise 3x3 and pointwise convolutions (Howard et al. 2017,
-arXiv:1704.04861), batch normalization, which converters fold into the
+The network consists of depthwise 3x3 and pointwise convolutions (Howard et al.
+2017, arXiv:1704.04861), batch normalization, which converters fold into the
 convolutions, and ReLU6, whose fixed range suits int8. Only the input of the
 first convolution and the output of the network have full resolution.
 """

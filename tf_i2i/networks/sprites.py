@@ -1,4 +1,4 @@
-"""Networks that read a code from a photo and draw the code by sprites.
+"""Networks that encode a photo and make a drawing from its code by sprites.
 
 A code describes a drawing. It consists of the weights of the options of each
 slot (hair, glasses, mouth, ...), and of the colours of skin, hair and clothes.
@@ -43,9 +43,9 @@ class SpriteDrawer(Network):
     """Returns the drawing that a code describes.
 
     The colour of a pixel is a weighted mean of the colours of a palette. The
-    weights are the softmax of logits. These are the sum of the logits of the
-    background and of the chosen options. Because the logits are added, an
-    option that covers others has larger logits than those others.
+    weights are the softmax of logits. The logits of the background and of the
+    chosen options are added. Therefore an option that covers others has larger
+    logits than those others.
 
     Args:
         image_size: side of the drawings in pixels.

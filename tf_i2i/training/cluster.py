@@ -25,7 +25,7 @@ class Cluster:
     Attributes:
         addresses: dictionary of the addresses, "host:port". The keys are names
             of workers, such as "worker 0". The first worker is the chief.
-        own: name of the worker that this process is.
+        own: name of the worker that runs in this process.
     """
 
     addresses: dict[str, str]

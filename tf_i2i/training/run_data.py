@@ -161,7 +161,7 @@ class RunData:
         return {}
 
     def training_labels(self):
-        """Returns what the model learns from about each image of A.
+        """Returns the labels or annotations of A that the model learns from.
 
         Returns:
             Class numbers, int32 `[images of A]`, or annotations, float32

@@ -122,8 +122,8 @@ class Trainer:
         try:
             yield
         except BrokenPipeError:
-            # The error is raised unchanged, because it means that stdout or
-            # stderr was closed. It is not an error of a file.
+            # The error is raised unchanged, because it is not about a file. It
+            # means that stdout or stderr was closed.
             raise
         except OSError as error:
             raise self._save_after(error) from error
