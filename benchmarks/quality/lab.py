@@ -362,6 +362,16 @@ ROWS = {
         )
         for name, without in LEFT_OUT.items()
     },
+    # Figure 6 of the paper leaves out losses with the deepest layer alone. The
+    # row with all losses is `cdft_exaggerated_stage3`.
+    **{
+        f"cdft_exaggerated_deepest_{name}": Row(
+            "exaggerated",
+            "cdft.gin",
+            (*CARICATURES, *cascade(("stage3",)), *of("CDFT", **without)),
+        )
+        for name, without in LEFT_OUT.items()
+    },
     **{
         f"cdft_exaggerated_{tap}": Row(
             "exaggerated", "cdft.gin", (*CARICATURES, *cascade((tap,)))
@@ -513,7 +523,7 @@ def _lines(direction, rows):
         return
     models = [r[direction]["model"] for group in rows.values() for r in group]
     known = [
-        n for n in COLUMNS if any(_value(m, n) is not None for m in models)
+        n for n in COLUMNS if any(value_of(m, n) is not None for m in models)
     ]
     every = [r[direction] for results in rows.values() for r in results]
     yield f"| {direction} | seeds | minutes | {' | '.join(known)} |"
@@ -522,22 +532,22 @@ def _lines(direction, rows):
         if cheat in every[0]:
             # The values of a baseline are the same in all results of a task,
             # but some results do not have all measures.
-            said = [_value_of_any(every, cheat, n) for n in known]
-            cells = [_cell([value]) for value in said]
+            said = [_any_value(every, cheat, n) for n in known]
+            cells = [cell([value]) for value in said]
             yield f"| *{cheat}* | | | {' | '.join(cells)} |"
     for name, results in rows.items():
         scores = [result[direction]["model"] for result in results]
-        cells = [_cell([_value(s, n) for s in scores]) for n in known]
-        minutes = _cell([result["minutes"] for result in results])
+        cells = [cell([value_of(s, n) for s in scores]) for n in known]
+        minutes = cell([result["minutes"] for result in results])
         yield f"| {name} | {len(results)} | {minutes} | {' | '.join(cells)} |"
 
 
-def _value_of_any(every, cheat, name):
-    values = [_value(scores.get(cheat, {}), name) for scores in every]
+def _any_value(every, cheat, name):
+    values = [value_of(scores.get(cheat, {}), name) for scores in every]
     return next((value for value in values if value is not None), None)
 
 
-def _value(scores, name):
+def value_of(scores, name):
     """Returns a measure's score, whichever feature network it is for."""
     for full, value in scores.items():
         if full.partition("[")[0] == name:
@@ -545,7 +555,7 @@ def _value(scores, name):
     return None
 
 
-def _cell(values):
+def cell(values):
     values = [value for value in values if value is not None]
     if not values:
         return ""
