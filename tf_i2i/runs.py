@@ -10,6 +10,7 @@ from tf_i2i.errors import UserError
 from tf_i2i.methods import UnpairedTranslator
 from tf_i2i.methods.capabilities import Annotated
 from tf_i2i.methods.capabilities import Classifying
+from tf_i2i.methods.capabilities import Staged
 from tf_i2i.training import settings
 from tf_i2i.training.build import build_model
 from tf_i2i.training.build import check_phases
@@ -223,7 +224,8 @@ def load_translator(run_dir, trust_config=False, best=False):
         `TrainedRun`.
 
     Raises:
-        UserError: there is no run, or the run has no checkpoint.
+        UserError: there is no run, the run has no checkpoint, or it was
+            stopped before a translator was trained.
     """
     run_dir = Path(run_dir)
     consent = configuration.configure(
@@ -248,6 +250,8 @@ def load_translator(run_dir, trust_config=False, best=False):
     state.read_counters(model)
     phase = state.last_phase()
     model.enter_phase(**phase.path)
+    if isinstance(model, Staged):
+        check_stage(run_dir, model)
     for average, variable in model.average_pairs:
         variable.assign(average)
     return TrainedRun(
@@ -260,6 +264,29 @@ def load_translator(run_dir, trust_config=False, best=False):
         _data(config, model, consent, _silent),
         checkpoints,
     )
+
+
+def check_stage(run_dir, model):
+    """Checks whether the translators of a `Staged` model were trained.
+
+    If only some of them were trained, a line on stderr says which translations
+    the model gives.
+
+    Raises:
+        UserError: none of them was trained.
+    """
+    if model.stage in model.preparing_stages:
+        raise UserError(
+            "`run_dir` must be a run whose translators were trained, so "
+            "continue its training. "
+            f"Received: {run_dir}, stopped in the stage {model.stage!r}"
+        )
+    later = model.stages[model.stages.index(model.stage) + 1 :]
+    if later:
+        to_stderr(
+            f"The run was stopped in the stage {model.stage}. Its translations "
+            f"are those of this stage, without {', '.join(later)}."
+        )
 
 
 def _build(config, strategy):

@@ -210,10 +210,12 @@ class Staged:
     sets it.
 
     A method defines `updates_in` and `stages`, the names of the stages in the
-    order of training. All networks are trained after the last stage.
+    order of training. All networks are trained after the last stage. If the
+    first stages train no translator, it names them in `preparing_stages`.
     """
 
     stages: tuple[str, ...]
+    preparing_stages: tuple[str, ...] = ()
 
     @abc.abstractmethod
     def updates_in(self, stage):

@@ -25,6 +25,15 @@ What the paper leaves open, or what differs here:
 - Features are taken before the ReLU. Therefore a tap is called `conv5_1` and
   not `relu5_1`.
 - The scale of AdaIN is one plus the output of the style network.
+- Group normalization has 32 groups, and leaky ReLUs multiply values below 0 by
+  .2. The paper gives neither number for the translators.
+- The cycle loss and the identity loss (weight 100) are means over all elements
+  of a feature map. The paper says only that they are L1 norms.
+- The statistics of features are measured on augmented images. A channel's
+  standard deviation is at least 1 % of the mean of all channels. The paper
+  gives no range for its random crops; here it is `Augmentation.crop`.
+- The batch normalization of the inversion networks' critics has separate
+  statistics for real and for reconstructed images.
 - All inversion networks are trained at the same time, so that one pass of the
   backbone serves all of them. Their inputs are normalized and clipped, like
   the outputs of translators. Their loss is that of Dosovitskiy and Brox 2016
@@ -101,6 +110,7 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
     """
 
     fixed_size = True
+    preparing_stages = ("statistics", "inversion")
     adam = {"learning_rate": 1e-4, "beta_1": 0.5, "beta_2": 0.999}
     # The inputs of the translators' critics are features, which cannot be
     # augmented as images are.
@@ -145,7 +155,7 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
         super().__init__(image_size, average_kimg, seed, name)
         self.taps = tuple(taps)
         self.depth_first = self.taps[::-1]
-        self.stages = ("statistics", "inversion", *self.depth_first)
+        self.stages = (*self.preparing_stages, *self.depth_first)
         self.cycle_weight = cycle_weight
         self.identity_weight = identity_weight
         self.adversarial_weight = adversarial_weight

@@ -105,7 +105,7 @@ def embedding_map(vectors_by_name):
 
     All sets are mapped together by t-SNE (van der Maaten and Hinton 2008, JMLR
     9). Vectors that are neighbours stay neighbours, but the sizes of gaps and
-    of groups have no meaning. CDFT (Katzir et al. 2020, Figure 9) compares
+    of groups have no meaning. CDFT (Katzir et al. 2019, Figure 9) compares
     translations with real images in such a map.
 
     Args:

@@ -1,0 +1,28 @@
+"""Runs that were stopped before all translators were trained."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from tf_i2i.methods import CDFT
+from tf_i2i.runs import check_stage
+
+
+def stopped(stage):
+    stages = (*CDFT.preparing_stages, "conv5_1", "conv4_1")
+    return SimpleNamespace(
+        stage=stage, stages=stages, preparing_stages=CDFT.preparing_stages
+    )
+
+
+@pytest.mark.parametrize("stage", ["statistics", "inversion"])
+def test_untrained_translators_are_refused(stage, refuses):
+    with refuses("run_dir"):
+        check_stage("runs/mine", stopped(stage))
+
+
+def test_a_run_says_which_translators_are_missing(capsys):
+    check_stage("runs/mine", stopped("conv5_1"))
+    assert "conv4_1" in capsys.readouterr().err
+    check_stage("runs/mine", stopped("conv4_1"))
+    assert not capsys.readouterr().err
