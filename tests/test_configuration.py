@@ -87,6 +87,36 @@ def test_a_run_of_an_earlier_version_keeps_its_adam(
     assert found["Adam.learning_rate"] == expected
 
 
+@pytest.mark.parametrize(
+    ("saved", "command", "width", "convs"),
+    [
+        ("dragan_noise = 'uniform'", "", 0.5 / 3, "1"),
+        ("dragan_noise = 'normal'", "", 0.5, "1"),
+        ("dragan_noise = 'normal'", "TwinGAN.dragan_width = 0.2", 0.2, "1"),
+        ("dragan_noise = 'normal'\nTwinGAN.convs_at_8 = 2", "", 0.5, "2"),
+        (
+            "dragan_noise = 'uniform'\nTwinGAN.dragan_width = 0.1",
+            "",
+            None,
+            None,
+        ),
+    ],
+)
+def test_a_run_of_an_earlier_version_keeps_its_networks_and_noise(
+    tmp_path, saved, command, width, convs
+):
+    model = "train.model = @TwinGAN\n"
+    (tmp_path / "run" / "checkpoints").mkdir(parents=True)
+    (tmp_path / "run/checkpoints/step-000000001.weights.h5").touch()
+    (tmp_path / "run/config.gin").write_text(f"{model}TwinGAN.{saved}\n")
+    found = configure(tmp_path, model + command)
+    assert found.get("TwinGAN.dragan_width") == (width and repr(width))
+    assert found.get("TwinGAN.convs_at_8") == convs
+    # A new run has the present defaults.
+    (tmp_path / "run/checkpoints/step-000000001.weights.h5").unlink()
+    assert "TwinGAN.convs_at_8" not in configure(tmp_path, model + command)
+
+
 def test_a_method_may_state_more_arguments_of_adam(tmp_path, monkeypatch):
     adam = {"learning_rate": 2e-4, "epsilon": 1e-6}
     monkeypatch.setattr(methods()["CycleGAN"], "adam", adam)

@@ -168,6 +168,7 @@ def configure(run_dir, files=(), bindings=(), trust_config=False):
         if given("augmentation") is None:
             gin.parse_config("train.augmentation = @Augmentation()")
         _bind_adam(run_dir)
+        _bind_former_defaults(run_dir)
         _check_references()
         gin.finalize()
     except UserError:
@@ -307,6 +308,24 @@ def _bind_adam(run_dir):
             scoped = f"{scope}/{key}" if scope else key
             if scoped not in bound:
                 gin.bind_parameter(scoped, value)
+
+
+def _bind_former_defaults(run_dir):
+    """Binds the defaults of the version that began a run, if they changed.
+
+    Settings that the configuration sets are left as they are.
+
+    Args:
+        run_dir: folder of the run, which may not exist yet.
+    """
+    path = _config_of(run_dir)
+    bound = given_settings()
+    model = settings.saved_bindings(path).get("train.model")
+    if not Checkpoints(run_dir).paths() or model != bound.get("train.model"):
+        return
+    for name, value in settings.former_defaults(path).items():
+        if name not in bound:
+            gin.bind_parameter(name, _literal(value))
 
 
 def _reference(name):

@@ -89,6 +89,25 @@ def test_a_method_must_say_which_sizes_it_takes(refuses):
         Sizeless().size_multiple  # noqa: B018
 
 
+def test_each_update_of_a_step_has_its_own_noise():
+    seen = []
+
+    class Noisy(Tiny):
+        def forward(self, a, b, training):
+            seen.append(float(self.noise((1,), "x")[0]))
+            return super().forward(a, b, training)
+
+    model = Noisy()
+    model.compile(keras.optimizers.SGD(0.5), keras.optimizers.SGD(0.25))
+    model.updates = ("critic", "critic", "translator")
+    seen.clear()
+    model.train_step(ones(4))
+    assert len(set(seen)) == 3
+    # The first update has the noise of a step of one update.
+    model.step.assign(0)
+    assert float(model.noise((1,), "x")[0]) == seen[0]
+
+
 def test_observations_are_logged_and_not_optimized():
     class Observed(Tiny):
         def observations(self, s):

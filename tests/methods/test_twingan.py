@@ -213,37 +213,83 @@ def test_style_adds_its_terms_and_its_network():
 
 @pytest.mark.parametrize("distribution", ["uniform", "normal"])
 def test_dragan_s_images(distribution):
-    """x + share * std/2 * U[-1, 1]; the paper's: x + std/2 * N(0, 1)."""
-    model = build(dragan_noise=distribution)
+    """The critic's slope is taken at x + noise of the stated width."""
+    model = shared(dragan_noise=distribution, dragan_width=0.3)
     s = tensors(model)
     for domain, seed in (("a", 1), ("b", 2)):
         x = images(seed).numpy()
-        # One number of the whole batch; the deviation, not the variance.
-        half = x.std() / 2
         name = f"slope_{domain}"
-        noise = model.noise(x.shape, name, distribution).numpy()
+        # One number of the whole batch; the deviation, not the variance.
+        noise = 0.3 * x.std() * model.noise(x.shape, name, distribution)
         if distribution == "uniform":
             share = model.noise((BATCH, 1, 1, 1), f"{name}/share", "uniform")
-            noise = share.numpy() * (2 * noise - 1)
-            assert np.abs(noise).max() <= 1
-        noisy = tf.constant(x + half * noise)
+            noise = 3 * share * (2 * noise - 0.3 * x.std())
         critic = getattr(model, f"critic_{domain}")
-        slopes = losses.slope(lambda z, c=critic: c(z, size=8), noisy)
+        slopes = losses.slope(lambda z, c=critic: c(z, size=8), x + noise)
         close(s[f"slope_{domain}"], slopes)
-        plain = losses.slope(lambda z, c=critic: c(z, size=8), tf.constant(x))
-        assert np.abs(slopes - plain).max() > 1e-3
+
+
+@pytest.mark.parametrize("distribution", ["uniform", "normal"])
+def test_both_kinds_of_noise_have_the_stated_width(distribution):
+    model = shared(dragan_noise=distribution, dragan_width=0.3)
+    x = images(1, count=1000)
+    noise = (model._add_noise(x, "slope_a") - x).numpy()
+    assert noise.std() == pytest.approx(0.3 * x.numpy().std(), rel=0.03)
+    assert abs(noise.mean()) < 0.01
+
+
+def test_by_default_the_noise_is_as_wide_as_in_the_author_s_code():
+    """There, images are in [0, 1] and the greatest noise is var(x) / 2."""
+    x = images(1, count=100)
+    x *= 0.48 / x.numpy().std()  # As face images.
+    noise = (shared()._add_noise(x, "slope_a") - x).numpy() / 2
+    author = (x.numpy() / 2).var() / 2
+    assert np.abs(noise).max() == pytest.approx(author, rel=0.05)
 
 
 def test_dragan_s_noise_is_another_one_at_each_step():
     model = shared()
-    before = tensors(model)["slope_a"]
+    before = model._add_noise(images(1), "slope_a")
     model.step.assign(1)
-    after = tensors(model)["slope_a"]
+    after = model._add_noise(images(1), "slope_a")
     model.step.assign(0)
-    assert not np.allclose(before, after, rtol=1e-3)
+    assert not np.allclose(before, after)
+
+
+def test_wgan_gp():
+    """Gulrajani et al. 2017: slopes between real images and translations."""
+    model = build(gan_loss="wgan_gp", dragan_weight=10.0)
+    s = tensors(model)
+    found = terms(model, s)
+    real, fake, same = (
+        s[f"{kind}score_a"].numpy().mean() for kind in ("", "fake_", "same_")
+    )
+    assert found["critic_a"] == pytest.approx(fake + same - 2 * real, rel=1e-4)
+    assert found["gan_a"] == pytest.approx(-fake - same, rel=1e-4)
+    assert "dragan_a" not in found
+    share = model.noise((BATCH, 1, 1, 1), "slope_a/share", "uniform")
+    between = s["a"] + share * (s["fake_a"] - s["a"])
+    slopes = losses.slope(lambda z: model.critic_a(z, size=8), between).numpy()
+    penalty = 10 * np.square(slopes - 1).mean()
+    assert found["wgan_gp_a"] == pytest.approx(penalty, rel=1e-4)
 
 
 # Clips of renormalization.
+
+
+def test_batch_normalization_in_place_of_renormalization():
+    """Outputs do not depend on the moving statistics, which differ."""
+    x, model = images(1), build(renormalize=False)
+    model.enter_phase(8, start=0, images=100)
+    for renormalize in (False, True):
+        model.renormalize = renormalize
+        routing = NormRouting(("a",), model.renorm_limits(BATCH))
+        before, _ = model.encoder(x, size=8, routing=routing)
+        for variable in model.encoder.variables:
+            if variable.path.endswith("moving_mean"):
+                variable.assign(variable + 1)
+        after, _ = model.encoder(x, size=8, routing=routing)
+        assert np.allclose(before, after, atol=1e-4) != renormalize
 
 
 def limits(model, shown, batch=BATCH):
@@ -278,6 +324,8 @@ def test_renorm_boundaries_in_steps_of_a_phase():
 
 def test_translations_are_clipped():
     model = build()
+    gamma = model.generator.to_rgb["8"].norm.gamma
+    gamma.assign(10 * gamma)
     raw = tensors(model, training=False)["fake_b"].numpy()
     assert np.abs(raw).max() > 1
     y = model.translate(images(1), "a_to_b").numpy()
@@ -450,6 +498,20 @@ def test_real_images_fade_with_the_networks():
     s = model.forward(tf.constant(x), images(2, size=16), training=True)
     close(s["a"], 0.25 * x + 0.75 * coarse)
     assert s["fake_b"].shape == x.shape
+
+
+def test_inference_in_a_fade_is_that_of_the_trained_networks():
+    """The networks are trained with blended images, and translate the same."""
+    model = build(image_size=16, start_size=8, style_size=4)
+    model.enter_phase(16, start=0, images=100, fading=True)
+    model.images_shown.assign(25)
+    a, b = images(1, size=16), images(2, size=16)
+    s = model.forward(a, b, training=False)
+    fake_b = model.translate(a, "a_to_b", style=s["draw_b"])
+    close(fake_b, tf.clip_by_value(s["fake_b"], -1, 1))
+    close(model.reconstruct(b, "b"), tf.clip_by_value(s["same_b"], -1, 1))
+    close(model.embed(a, "a"), tf.reshape(s["content_a"], (BATCH, -1)))
+    close(model.encode_style(b, "a_to_b"), s["style_b"])
 
 
 def test_sizes_and_stride():

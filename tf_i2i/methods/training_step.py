@@ -56,6 +56,9 @@ class TwoSidedModel(keras.Model):
 
     # The sides that the current update trains. `forward` may read them.
     active_sides: tuple[str, ...] = SIDES
+    # The position of the current update in `updates`. It is 0 outside of a
+    # training step.
+    update_index: int = 0
     # The argument `critic_augmentation` of `compile`.
     critic_augmentation: tuple[str, ...] = ()
     # The `LikenessLoss`, if `compile` was given a `Likeness`.
@@ -482,13 +485,14 @@ class TwoSidedModel(keras.Model):
     def noise(self, shape, name, distribution="normal"):
         """Returns random numbers for each image of a batch.
 
-        The numbers depend only on the seed, the step and the name. Each
-        replica samples numbers for the whole batch and uses those of its own
-        images. Therefore the numbers are the same on one device and on two.
+        The numbers depend only on the seed, the step, the update within the
+        step and the name. Each replica samples numbers for the whole batch
+        and uses those of its own images. Therefore the numbers are the same
+        on one device and on two.
 
         Args:
             shape: tuple; the first entry is the batch size on this replica.
-            name: text, unique for each use in a step.
+            name: text, unique for each use in an update.
             distribution: "normal" (N(0, 1)) or "uniform" ([0, 1)).
 
         Returns:
@@ -510,6 +514,8 @@ class TwoSidedModel(keras.Model):
             "normal": tf.random.stateless_normal,
             "uniform": tf.random.stateless_uniform,
         }[distribution]
+        if self.update_index:
+            name = f"{name}/update {self.update_index}"
         seed = tf.constant(_named_seed(self.seed, name), tf.int64)
         return draw(shape, tf.stack([seed, tf.convert_to_tensor(self.step)]))
 
@@ -521,8 +527,8 @@ class TwoSidedModel(keras.Model):
 
         Args:
             images: `[N, S, S, 3]`.
-            name: text, unique for each batch in a step. Batches with the same
-                name are augmented in the same way.
+            name: text, unique for each batch in an update. Batches with the
+                same name are augmented in the same way.
         """
         if not self.critic_augmentation:
             return images
@@ -538,12 +544,14 @@ class TwoSidedModel(keras.Model):
         done = dict.fromkeys(self.updates, 0)
         losses: dict[str, tf.Tensor] = {}
         checks = []
-        for update in self.updates:
+        for index, update in enumerate(self.updates):
+            self.update_index = index
             at = done[update]
             named, check = self._update(update, *(part[at] for part in parts))
             losses |= named
             checks.append(check)
             done[update] += 1
+        self.update_index = 0
         images = slices * self.global_batch(parts[0][0])
         with tf.control_dependencies(checks):
             self._update_averages(images)

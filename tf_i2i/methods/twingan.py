@@ -17,19 +17,34 @@ What the paper leaves open, and what is done here:
   `DomainBatchRenormalization`), which the paper does not mention. If there
   were one set only, it would mix the statistics of the route from A to B with
   those of the route from B to B.
-- The paper does not give the noise, the weight and the target gradient norm
-  of DRAGAN. Here the weight is .25 and the target is 1. The noise is uniform,
-  and its scale is half a standard deviation of the images, as in the author's
-  code. With `dragan_noise="normal"` the noise is normal with the same scale,
-  as in the paper.
+- The paper does not print the weight lambda, the target gradient norm k and
+  the variance c of the noise of DRAGAN, and prints the penalty without a
+  square. Here the weight is .25, the target is 1 and the penalty is squared,
+  as in the author's code.
+- The paper's noise is normal (`dragan_noise="normal"`). The default is that of
+  the author's code: each image gets uniform noise, whose amplitude is a
+  uniform random share of a maximum. The code's maximum is half of the
+  variance of the pixel values of a batch in [0, 1]. For images in [-1, 1] this
+  is .04 to .07, and the standard deviation of the noise is 3 to 5 % of that of
+  the images. `dragan_width` is this ratio.
+- The paper's sum over i and o contains the penalty of each critic twice. Here
+  each critic has it once, as in the author's code.
 - By default, convolution kernels are initialized from He's normal
   distribution, which suits narrow networks. `kernel_stddev=.02` selects
   N(0, .02), which was common in 2018.
 - Translators and critics are trained with the tensors of one forward pass.
   The author's code takes a separate batch for each of the two.
+- While the layers of a size are faded in, the paper blends the inputs of the
+  networks. Here all input images are blended with their downsampled copies
+  in the same way, in training and at inference.
 - A critic has two adversarial terms, one for each route into its domain. Each
   of them contains the real batch, as in the paper's equations. Therefore the
-  real batch is counted twice.
+  real batch is counted twice, or once if `same_gan` is False. The paper calls
+  the terms of reconstructions optional, and the author's code has them from
+  64 px on.
+- Images are in [-1, 1], and those of the author's code in [0, 1]. The paper
+  does not say which. With equal weights, the reconstruction loss is therefore
+  twice as large here as in the author's code.
 - The 1x1 convolutions to RGB are initialized from N(0, .02). The first images
   are therefore almost grey.
 - All styles are scaled to length 1.
@@ -37,11 +52,14 @@ What the paper leaves open, and what is done here:
   no such averages.
 """
 
+from typing import Annotated
+
 import tensorflow as tf
 
 from tf_i2i import losses
 from tf_i2i.domains import ends
 from tf_i2i.errors import UserError
+from tf_i2i.layers import BATCH_NORM
 from tf_i2i.layers import NormRouting
 from tf_i2i.layers import RenormLimits
 from tf_i2i.layers import downsample
@@ -60,6 +78,7 @@ from tf_i2i.networks.progressive import ProgressiveGenerator
 from tf_i2i.networks.progressive import StyleEncoder
 from tf_i2i.networks.progressive import blend
 from tf_i2i.values import Count
+from tf_i2i.values import OneOf
 from tf_i2i.values import Positive
 from tf_i2i.values import Seed
 from tf_i2i.values import Weight
@@ -69,6 +88,11 @@ from tf_i2i.values import Weight
 # input, and in the generator it is the domain of the output.
 ENCODER_ROUTES = {"a": 0, "b": 1, "fake_a": 0, "fake_b": 1}
 GENERATOR_ROUTES = {"aa": 0, "ab": 1, "ba": 0, "bb": 1}
+# Losses of critics and of translators.
+GAN_LOSSES = {
+    "dragan": (losses.gan_critic, losses.gan_translator),
+    "wgan_gp": (losses.wgan_critic, losses.wgan_translator),
+}
 RENORM_LIMITS = ((1.1, 0.1), (1.5, 0.3), (2.0, 0.5), (4.0, 1.0))
 
 
@@ -94,15 +118,24 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
             and of its translation (default .1). 0 is the ablation "No L_sem".
         same_gan: whether critics also judge reconstructions. In the paper,
             these are the terms with i = o of the sum over i and o.
+        gan_loss: "dragan" (the paper), or "wgan_gp", the Wasserstein loss
+            with gradient penalty (Gulrajani et al. 2017), with which the
+            paper compares DRAGAN. Its gradient penalty is computed between
+            real images and translations.
         skips: whether there are skip connections, as in a U-Net. False is the
             ablation "No UNet".
         style_size: length of the style vectors; None for no styles.
         style_weight: weight of L1 between a sampled style and the style of
             the translation with that style (.1, as in the author's code).
-        dragan_weight: weight of the critics' gradient penalty at real images
-            (default .25).
+        dragan_weight: weight of the critics' gradient penalty, which is
+            DRAGAN's or WGAN-GP's (default .25; 10 in the papers of both).
         dragan_noise: distribution of DRAGAN's noise, "uniform" (author's
             code) or "normal" (paper).
+        dragan_width: standard deviation of DRAGAN's noise, in units of the
+            standard deviation of all pixel values of the batch (default .04).
+        renormalize: whether normalizations are batch renormalization. If
+            False, they are batch normalization, with which the paper compares
+            it.
         renorm_boundaries: the three points of a phase at which the clipping
             ranges of batch renormalization are widened. A number up to 1 is a
             fraction of the phase; a number above 1 is a number of steps (10k,
@@ -110,8 +143,8 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
         output_norm: whether the last convolution is normalized too.
         pixel_norm: whether pixel normalization follows each leaky ReLU of
             encoder and generator. False is the ablation without it.
-        convs_at_8: number of convolutions at 8 px in encoder and critics, 1
-            or 2.
+        convs_at_8: number of convolutions at 8 px in encoder and critics: 2
+            as in Table 4, or 1 as in earlier versions of this package.
         kernel_stddev: standard deviation of the normal initializer of
             convolution kernels; None for He's initializer.
         average_kimg, seed, name: see `UnpairedTranslator`.
@@ -142,15 +175,18 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
         cycle_weight: Weight = 1.0,
         semantic_weight: Weight = 0.1,
         same_gan: bool = True,
+        gan_loss: Annotated[str, OneOf(tuple(GAN_LOSSES))] = "dragan",
         skips: bool = True,
         style_size: Count | None = None,
         style_weight: Weight = 0.1,
         dragan_weight: Weight = 0.25,
-        dragan_noise: str = "uniform",
+        dragan_noise: Annotated[str, OneOf(("uniform", "normal"))] = "uniform",
+        dragan_width: Weight = 0.04,
+        renormalize: bool = True,
         renorm_boundaries: tuple[Weight, ...] = (0.27, 0.53, 0.8),
         output_norm: bool = True,
         pixel_norm: bool = True,
-        convs_at_8: Count = 1,
+        convs_at_8: Annotated[int, OneOf((1, 2))] = 2,
         kernel_stddev: Positive | None = None,
         average_kimg: Weight = 10.0,
         seed: Seed = 0,
@@ -159,15 +195,6 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
         super().__init__(image_size, average_kimg, seed, name)
         self.start_size = start_size or image_size
         self._check_sizes(SMALLEST * unshuffle)
-        if dragan_noise not in ("uniform", "normal"):
-            raise UserError(
-                "`dragan_noise` must be uniform or normal. "
-                f"Received: {dragan_noise!r}"
-            )
-        if convs_at_8 not in (1, 2):
-            raise UserError(
-                f"`convs_at_8` must be 1 or 2. Received: {convs_at_8}"
-            )
         if len(renorm_boundaries) != len(RENORM_LIMITS) - 1:
             raise UserError(
                 "`renorm_boundaries` must have three entries, the points of a "
@@ -179,11 +206,14 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
         self.cycle_weight = cycle_weight
         self.semantic_weight = semantic_weight
         self.same_gan = same_gan
+        self.gan_loss = gan_loss
         self.style_size = style_size
         self.style_shape = (style_size,) if style_size else None
         self.style_weight = style_weight
         self.dragan_weight = dragan_weight
         self.dragan_noise = dragan_noise
+        self.dragan_width = dragan_width
+        self.renormalize = renormalize
         self.renorm_boundaries = renorm_boundaries
 
         shared = {
@@ -261,13 +291,14 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
     def translate(self, images, direction, style=None):
         self.check_direction(direction, style)
         source, target = ends(direction)
-        return self._convert(images, source, target, style)
+        return self._convert(self._fade_in(images), source, target, style)
 
     def reconstruct(self, images, domain):
         """Returns the reconstructions of images, `G_i(E_i(x_i))`.
 
         If the model has styles, each image is decoded with its own style.
         """
+        images = self._fade_in(images)
         style = None
         if self.style_size:
             style = self._style(images, (domain,), None)
@@ -276,7 +307,7 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
     def embed(self, images, domain):
         """Returns the 4x4 content maps of E as vectors (section 4.4)."""
         content, _ = self.encoder(
-            images,
+            self._fade_in(images),
             size=self.size,
             fade=self.fade,
             routing=NormRouting((domain,)),
@@ -287,7 +318,7 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
     def encode_style(self, images, direction):
         """Returns style vectors of the style encoder, scaled to length 1."""
         self.check_direction(direction)
-        return self._style(images, (direction[-1],), None)
+        return self._style(self._fade_in(images), (direction[-1],), None)
 
     def sample_style(self, count, seed):
         """Returns samples of N(0, I), scaled to length 1."""
@@ -363,7 +394,8 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
     def _scores(self, critic, domain, s):
         """Returns a critic's logits and gradient norms.
 
-        The gradient norms are computed at real images with added noise.
+        The gradient norms are computed at real images with added noise or,
+        with the loss "wgan_gp", between real images and translations.
         """
         kinds = ("", "fake_", "same_") if self.same_gan else ("", "fake_")
         augmented = [
@@ -376,18 +408,21 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
         names = [f"{kind}score_{domain}" for kind in kinds]
         scores = dict(zip(names, tf.split(logits, len(kinds)), strict=True))
         if self.dragan_weight:
-            noisy = self._add_noise(augmented[0], f"slope_{domain}")
-            scores[f"slope_{domain}"] = losses.slope(
-                lambda x: critic(x, **path), noisy
-            )
+            name = f"slope_{domain}"
+            if self.gan_loss == "dragan":
+                at = self._add_noise(augmented[0], name)
+            else:
+                at = self._interpolate(augmented[0], augmented[1], name)
+            scores[name] = losses.slope(lambda x: critic(x, **path), at)
         return scores
 
     def translator_losses(self, s):
         terms = {}
+        _, fool = GAN_LOSSES[self.gan_loss]
         for o, i in ("ab", "ba"):
-            fooling = losses.gan_translator(s[f"fake_score_{o}"])
+            fooling = fool(s[f"fake_score_{o}"])
             if self.same_gan:
-                fooling += losses.gan_translator(s[f"same_score_{o}"])
+                fooling += fool(s[f"same_score_{o}"])
             terms[f"gan_{o}"] = self.gan_weight * fooling
             if self.cycle_weight:
                 terms[f"cycle_{o}"] = self.cycle_weight * losses.l1(
@@ -405,13 +440,14 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
 
     def critic_losses(self, s):
         terms = {}
+        judge, _ = GAN_LOSSES[self.gan_loss]
         for o in "ab":
-            loss = losses.gan_critic(s[f"score_{o}"], s[f"fake_score_{o}"])
+            loss = judge(s[f"score_{o}"], s[f"fake_score_{o}"])
             if self.same_gan:
-                loss += losses.gan_critic(s[f"score_{o}"], s[f"same_score_{o}"])
+                loss += judge(s[f"score_{o}"], s[f"same_score_{o}"])
             terms[f"critic_{o}"] = self.gan_weight * loss
             if self.dragan_weight:
-                terms[f"dragan_{o}"] = (
+                terms[f"{self.gan_loss}_{o}"] = (
                     self.dragan_weight * losses.slope_penalty(s[f"slope_{o}"])
                 )
         return terms
@@ -422,6 +458,8 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
         Args:
             batch: number of images in a step, over all replicas.
         """
+        if not self.renormalize:
+            return BATCH_NORM
         step = self.images_in_phase / tf.cast(batch, tf.float32)
         passed = tf.add_n(
             [
@@ -438,7 +476,11 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
         """Returns real images, blended in the same way as generated images.
 
         While a block is being faded in, details that only the newest size can
-        represent have the weight `fade`.
+        represent have the weight `fade`. The networks are trained with such
+        images, and therefore also need them at inference.
+
+        Args:
+            images: `[N, height, width, 3]`, float in [-1, 1].
         """
         if not self.fading:
             return images
@@ -447,19 +489,30 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
     def _add_noise(self, images, name):
         """Returns images with DRAGAN's noise.
 
-        The scale of the noise is half the standard deviation of the batch.
+        The standard deviation of the noise is `dragan_width` times that of
+        the pixel values of the batch.
         """
         (mean,) = across_replicas([tf.reduce_mean(images)])
         (variance,) = across_replicas(
             [tf.reduce_mean(tf.square(images - mean))]
         )
-        half = 0.5 * tf.sqrt(variance)
+        width = self.dragan_width * tf.sqrt(variance)
         if self.dragan_noise == "normal":
-            return images + half * self.noise(images.shape, name)
+            return images + width * self.noise(images.shape, name)
+        # The product of `share` and `noise` has the standard deviation 1 / 3.
         noise = 2 * self.noise(images.shape, name, "uniform") - 1
-        share = (images.shape[0], 1, 1, 1)
-        share = self.noise(share, f"{name}/share", "uniform")
-        return images + share * half * noise
+        share = self._share(images, name)
+        return images + 3 * width * share * noise
+
+    def _interpolate(self, real, fake, name):
+        """Returns images at random places between real and generated images."""
+        share = self._share(real, name)
+        return real + share * (tf.stop_gradient(fake) - real)
+
+    def _share(self, images, name):
+        """Returns a random number in [0, 1) for each image, `[N, 1, 1, 1]`."""
+        shape = (images.shape[0], 1, 1, 1)
+        return self.noise(shape, f"{name}/share", "uniform")
 
     def _style(self, images, routes, limits):
         style = self.style_encoder(

@@ -190,8 +190,8 @@ class ProgressiveEncoder(Network):
         width: factor on all channel counts.
         norm: arguments of the normalization (see `ConvolutionBase`); None in
             a critic.
-        convs_at_8: number of convolutions at 8 px, 1 (Table 4) or 2 (authors'
-            code).
+        convs_at_8: number of convolutions at 8 px, 2 as in Table 4, or 1 as
+            in earlier versions of this package.
         kernel_initializer: initializer of the kernels of all convolutions.
         unshuffle: side of the blocks of pixels that are seen as one pixel;
             see `pixel_unshuffle`.
@@ -202,7 +202,7 @@ class ProgressiveEncoder(Network):
         sizes,
         width,
         norm=None,
-        convs_at_8=1,
+        convs_at_8=2,
         kernel_initializer="he_normal",
         name=None,
         unshuffle=1,
@@ -414,7 +414,7 @@ class ProgressiveCritic(Network):
         self,
         sizes,
         width,
-        convs_at_8=1,
+        convs_at_8=2,
         kernel_initializer="he_normal",
         name=None,
     ):
@@ -462,7 +462,7 @@ class StyleEncoder(Network):
         width,
         norm,
         style_size,
-        convs_at_8=1,
+        convs_at_8=2,
         kernel_initializer="he_normal",
         name=None,
         unshuffle=1,

@@ -95,9 +95,42 @@ def saved_bindings(path):
         path: path of the config.gin, a `Path`.
 
     Returns:
-        Dictionary as `bindings_of` returns it; empty if the file is missing
-        or damaged.
+        Dictionary as `bindings_of` returns it, with the `former_defaults` that
+        are missing in the file. It is empty if the file is missing or damaged.
     """
+    return former_defaults(path) | _present_bindings(path)
+
+
+def former_defaults(path):
+    """Returns settings that had other defaults when a run was begun.
+
+    A run's config.gin contains all settings. Therefore, if it has the noise of
+    DRAGAN but not its width, the run was begun by a version that had no such
+    setting. In that version, the maximum of uniform noise and the standard
+    deviation of normal noise were half of the standard deviation of the
+    images, and networks had one convolution at 8 px by default.
+
+    Args:
+        path: path of the config.gin, a `Path`.
+
+    Returns:
+        Dictionary of the values with which the run is continued, as
+        `bindings_of` returns it. It is empty if the run was begun by a version
+        with the present defaults, or if the file is missing or damaged.
+    """
+    found = _present_bindings(path)
+    noise = found.get("TwinGAN.dragan_noise")
+    if noise is None or "TwinGAN.dragan_width" in found:
+        return {}
+    width = 0.5 if noise == "'normal'" else 0.5 / 3
+    return {
+        "TwinGAN.dragan_width": repr(width),
+        "TwinGAN.convs_at_8": found.get("TwinGAN.convs_at_8", "1"),
+    }
+
+
+def _present_bindings(path):
+    """Returns the bindings of a file, by their present names."""
     try:
         text, _ = rename(read_gin(path))
     except (OSError, UserError):
