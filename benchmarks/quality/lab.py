@@ -71,6 +71,7 @@ def shown(images):
     return (f"single_phase.images = {images}",)
 
 
+SHORT = of("growing_phases", images=1000, fade_images=1000, last_images=4000)
 UNIT_MAPS = (*MAPS, *shown(12000))
 NO_IDENTITY = of("CycleGAN", identity_weight=0.0)
 # G and F have the same layers as CycleGAN's generators.
@@ -167,6 +168,16 @@ ROWS = {
     "no_unet": Row("toy", "twingan.gin", ("TwinGAN.skips = False",)),
     "no_pixel_norm": Row("toy", "twingan.gin", ("TwinGAN.pixel_norm = False",)),
     "style": Row("toy", "twingan.gin", ("TwinGAN.style_size = 16",)),
+    # Short rows, each with one factor in which TwinGAN differs from CycleGAN.
+    **{
+        f"twingan_short{name}": Row("toy", "twingan.gin", (*SHORT, *settings))
+        for name, settings in {
+            "": (),
+            "_no_noise": of("TwinGAN", dragan_width=0.0),
+            "_batch_2": of("growing_phases", batch_size=2),
+            "_more": of("growing_phases", last_images=10000),
+        }.items()
+    },
     **{
         f"twingan_{task}": Row(task, "twingan.gin")
         for task in TASKS
