@@ -70,13 +70,14 @@ class Progress(keras.callbacks.Callback):
 
     def _print(self, rate):
         state = self.state
-        print(
+        line = (
             f"{self.title} at {state.phase.size} px  "
-            f"{state.images_shown}/{state.total_images} images  "
-            f"{rate:.1f} images/s  {_clock(self._left(rate))} left",
-            file=sys.stderr,
-            flush=True,
+            f"{state.images_shown}/{state.total_images} images"
         )
+        # After a single step no speed has been measured.
+        if rate:
+            line += f"  {rate:.1f} images/s  {_clock(self._left(rate))} left"
+        print(line, file=sys.stderr, flush=True)
 
     def _left(self, rate):
         """Returns an estimate of the seconds until the end of the run.
