@@ -99,3 +99,12 @@ def test_every_config_says_what_it_is():
     for name, path in configs.shipped_configs().items():
         method, _ = small(name)
         assert configs.header(path).startswith(method)
+
+
+def test_configs_of_papers_train_in_float32():
+    """Reduced precision is not part of any of the papers."""
+    papers = [n for n in configs.shipped_configs() if n.startswith("paper/")]
+    assert papers
+    for name in papers:
+        configuration.configure("unused", [configs.find_config(name)])
+        assert configuration.given("precision") == "float32", name

@@ -32,5 +32,14 @@ MEASURE = Measure(
             by_features=False,
             in_terminal=True,
         ),
+        Output(
+            "swd_average",
+            PATCHES,
+            "lower",
+            "Mean of the distances at all levels. For images of 128 pixels, "
+            "these are the levels of Table 2 of the TwinGAN paper.",
+            by_features=False,
+            in_terminal=True,
+        ),
     ),
 )
