@@ -162,7 +162,12 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
     tiny_variants = {
         "": {"kernel_stddev": 0.2},
         "style": {"style_size": 4, "skips": False},
-        "unshuffle": {"image_size": 16, "start_size": 8, "unshuffle": 2},
+        "unshuffle": {
+            "image_size": 16,
+            "start_size": 8,
+            "unshuffle": 2,
+            "renormalize": False,
+        },
     }
 
     def __init__(
