@@ -53,6 +53,7 @@ REGISTERED = methods() | {
     "single_phase": phases.single_phase,
     "growing_phases": phases.growing_phases,
     "cascade_phases": phases.cascade_phases,
+    "class_phases": phases.class_phases,
     # This function is not called `constant` here, because gin itself defines a
     # function of that name.
     "constant_rate": phases.constant,

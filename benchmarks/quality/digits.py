@@ -15,6 +15,7 @@ continues it.
 """
 
 import argparse
+import ast
 import json
 import os
 import platform
@@ -55,6 +56,7 @@ class Task(NamedTuple):
         paper: accuracy in Table 2 of the paper.
         iterations: number of iterations in the authors' code, if their code
             has the task.
+        phases: the function of `train.phases`.
     """
 
     source: str
@@ -63,13 +65,15 @@ class Task(NamedTuple):
     gin_file: str
     paper: float
     iterations: int | None = None
+    phases: str = "single_phase"
 
 
 TASKS = {
     "mnist_usps": Task("mnist", "usps", 28, "unit_digits.gin", 0.9597),
     "usps_mnist": Task("usps", "mnist", 28, "unit_digits.gin", 0.9358),
     "svhn_mnist": Task(
-        "svhn", "mnist", 32, "unit_digits_svhn.gin", 0.9053, 200_000
+        *("svhn", "mnist", 32, "unit_digits_svhn.gin", 0.9053, 200_000),
+        phases="class_phases",
     ),
 }
 PAPER_IMAGES = {"mnist": 60_000, "usps": 7_291, "svhn": 531_131}
@@ -131,7 +135,7 @@ def write(digits, folder):
     table.write_text("\n".join([*lines, ""]), encoding="utf-8")
 
 
-def train_classifier(digits, size, width, seed):
+def train_classifier(digits, size, width, relu, seed):
     """Trains UNIT's critic as a classifier; returns its function `predict`."""
     import keras
     import tensorflow as tf
@@ -142,7 +146,7 @@ def train_classifier(digits, size, width, seed):
 
     keras.config.set_dtype_policy(fastest_precision())
     keras.utils.set_random_seed(seed)
-    network = DigitCritic(size, width, CLASSES)
+    network = DigitCritic(size, width, CLASSES, relu)
     network(tf.zeros((1, size, size, 3)), domains="a")
     # These variables are built together with the network, but are not trained
     # here.
@@ -192,15 +196,19 @@ def train_classifier(digits, size, width, seed):
     return predict
 
 
-def baselines(source, target, size, width, seed):
+def baselines(source, target, *network):
     """Trains two classifiers; returns their accuracies on B's test set.
 
     The first is trained on labels of A, the second on labels of B.
+
+    Args:
+        source, target: `Digits`.
+        *network: further arguments of `train_classifier`.
     """
     test, truth = target.images["test"], target.labels["test"]
     found = {}
     for name, digits in (("source_only", source), ("target_trained", target)):
-        predict = train_classifier(digits, size, width, seed)
+        predict = train_classifier(digits, *network)
         found[name] = float(np.mean(predict(test) == truth))
         print(f"{name}: {found[name]:.4f}", flush=True)
     return found
@@ -275,7 +283,7 @@ def run_row(name, seed, minutes, data_root, work, settings):
             run_dir.mkdir(parents=True, exist_ok=True)
             budget.write_text(json.dumps(images), encoding="utf-8")
         images = json.loads(budget.read_text("utf-8"))
-        bindings.append(f"single_phase.images = {images}")
+        bindings.append(f"{task.phases}.images = {images}")
     took = call_train(run_dir, *rest, bindings)
 
     from tf_i2i import cli
@@ -283,8 +291,11 @@ def run_row(name, seed, minutes, data_root, work, settings):
     cli.import_tensorflow(training=True)
     final, steps = accuracy(run_dir, best=False)
     best, best_step = accuracy(run_dir, best=True)
-    width = _setting(run_dir, "UNITAdaptation.critic_width")
-    found = baselines(source, target, task.size, width, seed)
+    network = [
+        _setting(run_dir, f"UNITAdaptation.{name}")
+        for name in ("critic_width", "critic_relu")
+    ]
+    found = baselines(source, target, task.size, *network, seed)
     reach = found["target_trained"] - found["source_only"]
     result = {
         "task": name,
@@ -314,10 +325,10 @@ def run_row(name, seed, minutes, data_root, work, settings):
 
 
 def _setting(run_dir, name):
-    """Returns a number from a run's configuration."""
+    """Returns a value from a run's configuration."""
     from tf_i2i.training.settings import saved_bindings
 
-    return float(saved_bindings(run_dir / "config.gin")[name])
+    return ast.literal_eval(saved_bindings(run_dir / "config.gin")[name])
 
 
 def table():

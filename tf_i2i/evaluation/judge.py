@@ -95,6 +95,10 @@ class Candidate:
             with K styles; or None.
         predicted: integers, classes of `target_test` by the translator's own
             classifier; or None.
+        predicted_by_source: the same by the classifier for the source domain;
+            or None.
+        predicted_inverted: the same as `predicted` for the inverted images; or
+            None.
         aligned: whether output i belongs to input i.
         new: False if the outputs are training images by definition. Then
             they are not compared with training images to detect copies.
@@ -109,6 +113,8 @@ class Candidate:
     codes: tuple | None = None
     several: np.ndarray | None = None
     predicted: np.ndarray | None = None
+    predicted_by_source: np.ndarray | None = None
+    predicted_inverted: np.ndarray | None = None
     aligned: bool = True
     new: bool = True
 

@@ -97,7 +97,7 @@ class Translations:
         if "codes" in needs:
             made.codes = self._codes(evidence, made.outputs, direction)
         if "predicted" in needs:
-            made.predicted = self._predicted(evidence, direction)
+            self._predict(made, evidence, direction)
         if "several" in needs:
             made.several = self._several(inputs, direction)
         return made
@@ -113,15 +113,18 @@ class Translations:
             self.embed(evidence.target_test, target),
         )
 
-    def _predicted(self, evidence, direction):
-        """Returns `Candidate.predicted`, the model's classes of images of B.
+    def _predict(self, made, evidence, direction):
+        """Sets the model's classes of real images of B in a `Candidate`.
 
-        It is None for models without a classifier, and for the direction to
+        They stay None for models without a classifier, and for the direction to
         A, because the classifier was trained on the labels of A.
         """
         if not isinstance(self.model, Classifying) or direction != "a_to_b":
-            return None
-        return self.classify(evidence.target_test, "b")
+            return
+        images = evidence.target_test
+        made.predicted = self.classify(images, "b")
+        made.predicted_by_source = self.classify(images, "a")
+        made.predicted_inverted = self.classify(255 - images, "b")
 
     def _several(self, inputs, direction):
         """Returns translations of each input with several styles.

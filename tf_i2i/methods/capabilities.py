@@ -211,10 +211,12 @@ class Staged:
 
     A method defines `updates_in` and `stages`, the names of the stages in the
     order of training. All networks are trained after the last stage. If the
-    first stages train no translator, it names them in `preparing_stages`.
+    first stages train no translator, it names them in `preparing_stages`. The
+    name of the last stage may be None. Phases without a stage then train this
+    stage, so that the stages before it can be left out.
     """
 
-    stages: tuple[str, ...]
+    stages: tuple[str | None, ...]
     preparing_stages: tuple[str, ...] = ()
 
     @abc.abstractmethod

@@ -107,10 +107,12 @@ class TwoSidedModel(keras.Model):
             self.stage = stage
             tensors = self._build_at_each_size()
             self._loss_names_in[str(stage)] = sorted(self._all_losses(tensors))
-            images_in.append(
-                {n for n, x in tensors.items() if _are_images(x, self.size)}
-            )
-        # Names of the tensors of `forward` that are RGB images in every stage.
+            if {*self.updates_in(stage)} & {"both", "translator"}:
+                images_in.append(
+                    {n for n, x in tensors.items() if _are_images(x, self.size)}
+                )
+        # Names of the tensors of `forward` that are RGB images in every stage
+        # that trains translators.
         self.image_names = sorted(set.intersection(*images_in))
         self.updates = self.updates_in(self.stage)
         self._check_owners()

@@ -12,22 +12,43 @@ domain, and all other layers are shared. Therefore what C learns from the labels
 of A also applies to B.
 
 What the paper leaves open, or what differs here:
-- Loss weights are taken from the authors' code, which has an experiment for
-  SVHN to MNIST only: adversarial losses 1, KL divergence 1e-4, likelihood
-  1e-3, features 1e-4, classes 10, weight decay 5e-4. The KL divergence, the
-  likelihood loss and the feature loss are summed over the elements of a sample.
-  The likelihood loss and the feature loss use absolute differences, as in the
-  paper, whereas the authors' code uses squared differences.
+- The paper prints no loss weights. They are taken from the authors' code, which
+  has an experiment for SVHN to MNIST only: features 1e-4, likelihood 1e-3,
+  classes 10, weight decay 5e-4, adversarial losses 1, KL divergence 1e-4. The
+  last two are .5 and 2e-4 here, because the losses are defined differently:
+  in the authors' code, an adversarial loss is the mean over the images of both
+  domains, and here the terms of the two domains are added; and its KL
+  divergence lacks the factor 1/2. The KL divergence, the likelihood loss and
+  the feature loss are summed over the elements of a sample.
+- The likelihood loss and the feature loss use absolute differences, as in the
+  paper. The authors' code uses squared differences, which `squared_features`
+  selects for the features.
 - Images of 28 px are padded by 2 black pixels on each side before E, and the
   outputs of G are cropped to 28 px. The reason is that the networks of Table 4
   reduce images to one pixel position only if they have 32 px.
-- Dropout removes the same features from images that are compared.
+- Features that are compared have passed through dropout, which removes the same
+  elements from both images of a pair. The authors' code computes these
+  features a second time, without dropout.
+- The critics of Tables 5 and 6 have no nonlinear operation between their
+  convolutions except max pooling. The authors' code for Table 6 has ReLUs,
+  which `critic_relu` selects. The initial weights of critics are those of the
+  authors' code.
 - The fakes that critics judge are translations only (section 3). In the
   authors' code they are also reconstructions, which `same_gan` selects here.
 - The standard deviation of codes is 1, as in the paper; it is learned in the
   authors' code.
 - Moving averages of the network weights, including those of C, are used at
   inference. The paper has no such averages.
+
+Three settings are not in the paper. They are for short runs from SVHN to MNIST,
+which are described in docs/methods/unit_digits.md:
+- In the stage "classes", C alone learns the labels of A, and the layer of C that
+  B's images pass through is a copy of A's.
+- With `ramp_share`, the weights of the losses that depend on translations rise
+  from 0.
+- With `translated_class_weight`, a translation to B must be classified as the
+  image of A from which it was made (Bousmalis et al. 2017, arXiv:1612.05424,
+  eq. 4).
 """
 
 import functools
@@ -41,12 +62,14 @@ from tf_i2i.methods.base import UnpairedTranslator
 from tf_i2i.methods.capabilities import Classifying
 from tf_i2i.methods.capabilities import Embedding
 from tf_i2i.methods.capabilities import Reconstructing
+from tf_i2i.methods.capabilities import Staged
 from tf_i2i.networks.digits import DigitCritic
 from tf_i2i.networks.digits import DigitEncoder
 from tf_i2i.networks.digits import DigitGenerator
 from tf_i2i.values import Count
 from tf_i2i.values import Positive
 from tf_i2i.values import Seed
+from tf_i2i.values import Share
 from tf_i2i.values import Weight
 
 # The names of the augmentations of the critics' input images. Keys are
@@ -58,12 +81,19 @@ _AUGMENTATIONS = {
     "fake_": ("code_b", "code_a"),
     "same_": ("code_a", "code_b"),
 }
+# The stage in which only the classes of A are learned. After it, all networks
+# are trained together; this stage has no name.
+CLASSES = "classes"
 
 
 class UNITAdaptation(
-    Classifying, Embedding, Reconstructing, UnpairedTranslator
+    Staged, Classifying, Embedding, Reconstructing, UnpairedTranslator
 ):
     """UNIT for domain adaptation (Liu et al. 2017, appendix B).
+
+    The stage "classes" may be trained first; see `training.phases.class_phases`.
+    In it, the critic learns the labels of A, and B's own layer of the critic is
+    a copy of A's. A run with a single phase begins without this stage.
 
     Args:
         image_size: side of images in pixels, 28 (critics of Table 5) or 32
@@ -73,8 +103,9 @@ class UNITAdaptation(
         classes: number of classes of the labels of A.
         coordinates: whether the x and y coordinates of each pixel are further
             inputs of the encoder.
-        gan_weight: weight of the adversarial losses (default 1).
-        kl_weight: weight of the KL divergence, summed over a code (1e-4).
+        critic_relu: whether a ReLU follows each convolution of the critic.
+        gan_weight: weight of the adversarial losses (default .5).
+        kl_weight: weight of the KL divergence, summed over a code (2e-4).
         likelihood_weight: weight of L1 between images and reconstructions,
             summed over an image (1e-3).
         class_weight: weight of the cross-entropy of the labels of A (default
@@ -82,6 +113,13 @@ class UNITAdaptation(
         feature_weight: weight of L1 between the critic's last features of
             the two images that are generated from one code, summed over
             features (1e-4).
+        squared_features: whether differences of features are squared.
+        translated_class_weight: weight of the cross-entropy between the labels
+            of A and the classes of the translations of A's images, a loss of
+            translators and of critics (default 0).
+        ramp_share: fraction of the phase in which the weights of the
+            adversarial losses and of `translated_class_weight` rise linearly
+            from 0 (default 0).
         weight_decay: weight of half the sum of squares of the network
             weights, a loss of translators and of critics (5e-4).
         same_gan: whether critics judge reconstructions too.
@@ -98,6 +136,7 @@ class UNITAdaptation(
     translators = ("encoder", "generator")
     critics = ("critic",)
     updates = ("critic", "translator")
+    stages = (CLASSES, None)
     adam = {"learning_rate": 2e-4, "beta_1": 0.5, "beta_2": 0.999}
     measures = ("accuracy", "checks")
     tiny = {"image_size": 28, "width": 0.05, "critic_width": 0.1}
@@ -111,11 +150,15 @@ class UNITAdaptation(
         critic_width: Positive = 1.0,
         classes: Count = 10,
         coordinates: bool = False,
-        gan_weight: Weight = 1.0,
-        kl_weight: Weight = 1e-4,
+        critic_relu: bool = False,
+        gan_weight: Weight = 0.5,
+        kl_weight: Weight = 2e-4,
         likelihood_weight: Weight = 1e-3,
         class_weight: Weight = 10.0,
         feature_weight: Weight = 1e-4,
+        squared_features: bool = False,
+        translated_class_weight: Weight = 0.0,
+        ramp_share: Share = 0.0,
         weight_decay: Weight = 5e-4,
         same_gan: bool = False,
         same_start: bool = True,
@@ -134,13 +177,16 @@ class UNITAdaptation(
         self.likelihood_weight = likelihood_weight
         self.class_weight = class_weight
         self.feature_weight = feature_weight
+        self.squared_features = squared_features
+        self.translated_class_weight = translated_class_weight
+        self.ramp_share = ramp_share
         self.weight_decay = weight_decay
         self.same_gan = same_gan
         self.same_start = same_start
         self.encoder = DigitEncoder(width, coordinates, name="encoder")
         self.generator = DigitGenerator(image_size, width, name="generator")
         self.critic = DigitCritic(
-            image_size, critic_width, classes, name="critic"
+            image_size, critic_width, classes, critic_relu, name="critic"
         )
         self.build_networks()
 
@@ -150,7 +196,7 @@ class UNITAdaptation(
 
     def _build_at_each_size(self):
         tensors = super()._build_at_each_size()
-        if self.same_start:
+        if self.same_start and self.stage != CLASSES:
             for layers in (
                 self.encoder.own,
                 self.generator.own,
@@ -159,6 +205,9 @@ class UNITAdaptation(
             ):
                 layers["b"].set_weights(layers["a"].get_weights())
         return tensors
+
+    def updates_in(self, stage):
+        return ("critic",) if stage == CLASSES else type(self).updates
 
     # Inference.
 
@@ -187,16 +236,28 @@ class UNITAdaptation(
 
     # Training.
 
+    def train_step(self, batch):
+        logs = super().train_step(batch)
+        if self.stage == CLASSES:
+            own = self.critic.own
+            for b, a in zip(own["b"].weights, own["a"].weights, strict=True):
+                b.assign(a)
+        return logs
+
     def forward(self, a, b, training, labels=None):
+        s = {"a": a, "b": b, "labels": labels}
+        drop = self._dropout() if training else None
+        if self.stage == CLASSES:
+            a = self.augment_for_critic(a, "a")
+            _, _, s["classes_a"] = self.critic(a, domains="a", dropout=drop)
+            return s
         mean = self.encoder(
             tf.concat([a, b], 0), domains="ab", training=training
         )
         code = mean + self._code_noise(mean) if training else mean
         made = self.generator(code, domains="ab", training=training)
-        s = {"a": a, "b": b, "labels": labels}
         s["mean_a"], s["mean_b"] = tf.split(mean, 2)
         s["same_a"], s["fake_a"], s["fake_b"], s["same_b"] = tf.split(made, 4)
-        drop = self._dropout() if training else None
         # The critic is called separately for each kind of images, so that an
         # update computes only the outputs that its losses need.
         for kind, names in _AUGMENTATIONS.items():
@@ -231,37 +292,56 @@ class UNITAdaptation(
 
         return draw
 
+    @property
+    def _ramp(self):
+        """Factor in [0, 1] on the weights that rise at the start of a phase."""
+        if not self.ramp_share:
+            return 1.0
+        return tf.minimum(self.phase_progress / self.ramp_share, 1.0)
+
     def translator_losses(self, s):
+        if self.stage == CLASSES:
+            return {}
         terms = {}
         for o in "ab":
             fooling = losses.gan_translator(s[f"fake_score_{o}"])
             if self.same_gan:
                 fooling += losses.gan_translator(s[f"same_score_{o}"])
-            terms[f"gan_{o}"] = self.gan_weight * fooling
+            terms[f"gan_{o}"] = self._ramp * self.gan_weight * fooling
             mean = s[f"mean_{o}"]
             terms[f"kl_{o}"] = (
                 self.kl_weight * losses.kl_unit(mean) * _elements(mean)
             )
-            terms[f"likelihood_{o}"] = self.likelihood_weight * _l1_sum(
-                s[o], s[f"same_{o}"]
+            terms[f"likelihood_{o}"] = self.likelihood_weight * _sum(
+                losses.l1, s[o], s[f"same_{o}"]
             )
+        if self.translated_class_weight:
+            terms["kept_class"] = self._translated_classes(s)
         return terms | self._decay("translator")
 
     def critic_losses(self, s):
-        terms = {}
+        classes = self.class_weight * _entropy(s["labels"], s["classes_a"])
+        if self.stage == CLASSES:
+            return {"class": classes}
+        terms = {"class": classes}
+        apart = losses.mean_square if self.squared_features else losses.l1
         for o, i in ("ab", "ba"):
-            loss = losses.gan_critic(s[f"score_{o}"], s[f"fake_score_{o}"])
+            fakes = [s[f"fake_score_{o}"]]
             if self.same_gan:
-                loss += losses.gan_critic(s[f"score_{o}"], s[f"same_score_{o}"])
-            terms[f"critic_{o}"] = self.gan_weight * loss
-            terms[f"feature_{o}"] = self.feature_weight * _l1_sum(
-                s[f"same_features_{o}"], s[f"fake_features_{i}"]
+                fakes.append(s[f"same_score_{o}"])
+            loss = losses.gan_critic(s[f"score_{o}"], tf.concat(fakes, 0))
+            terms[f"critic_{o}"] = self._ramp * self.gan_weight * loss
+            terms[f"feature_{o}"] = self.feature_weight * _sum(
+                apart, s[f"same_features_{o}"], s[f"fake_features_{i}"]
             )
-        entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(
-            s["labels"], s["classes_a"]
-        )
-        terms["class"] = self.class_weight * tf.reduce_mean(entropy)
+        if self.translated_class_weight:
+            terms["fake_class"] = self._translated_classes(s)
         return terms | self._decay("critic")
+
+    def _translated_classes(self, s):
+        """Returns the loss of the classes of the translations of A's images."""
+        entropy = _entropy(s["labels"], s["fake_classes_b"])
+        return self._ramp * self.translated_class_weight * entropy
 
     def _decay(self, side):
         """Returns a dictionary with the loss of weight decay of a side.
@@ -282,6 +362,19 @@ def _elements(x):
     return tf.cast(tf.size(x[0]), tf.float32)
 
 
-def _l1_sum(x, y):
-    """Returns a sample's sum of absolute differences, averaged over samples."""
-    return losses.l1(x, y) * _elements(x)
+def _sum(distance, x, y):
+    """Returns a sample's sum of differences, averaged over samples.
+
+    Args:
+        distance: function that returns the mean over all elements of the
+            differences of two tensors.
+        x, y: tensors of equal shape.
+    """
+    return distance(x, y) * _elements(x)
+
+
+def _entropy(labels, logits):
+    """Returns the mean cross-entropy of class logits."""
+    return tf.reduce_mean(
+        tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+    )

@@ -31,8 +31,7 @@ def _convolution(filters, kernel_size, strides=1, padding="same", **options):
         kernel_size,
         strides,
         padding,
-        kernel_initializer=normal_kernels(),
-        **options,
+        **{"kernel_initializer": normal_kernels()} | options,
     )
 
 
@@ -166,28 +165,38 @@ class DigitCritic(Network):
     """Computes features of images, a real-or-fake logit, and class logits.
 
     At 28 px it is the network of Table 5, which has "valid" convolutions and
-    one hidden dense layer. At 32 px it is the network of Table 6. As in these
+    one hidden dense layer. At 32 px it is the network of Table 6. In these
     tables, max pooling is the only nonlinear operation between convolutions.
+    The initial weights are those of the authors' code.
 
     Args:
         image_size: side of the images in pixels, one of `SIZES`.
         width: factor on the channel counts.
         classes: number of classes.
+        relu: whether each convolution is followed by a ReLU, before max
+            pooling, as in the authors' code.
 
     Raises:
         UserError: `image_size` is not one of `SIZES`.
     """
 
-    def __init__(self, image_size, width=1.0, classes=10, name=None):
+    def __init__(
+        self, image_size, width=1.0, classes=10, relu=False, name=None
+    ):
         super().__init__(name)
         _border(image_size)
+        self.relu = relu
         small = image_size == 28
         padding = "valid" if small else "same"
         first, *others = (20, 50) if small else (64, 128, 256, 512)
 
         def convolution(filters, name):
             return _convolution(
-                widen(filters, width), 5, padding=padding, name=name
+                widen(filters, width),
+                5,
+                padding=padding,
+                **_critic_weights(),
+                name=name,
             )
 
         self.own = {d: convolution(first, f"own_{d}") for d in "ab"}
@@ -222,16 +231,22 @@ class DigitCritic(Network):
             logits `[len(domains) * N, classes]`.
         """
         groups = len(domains)
-        x = _pool(_each(self.own, images, domains))
+        x = self._pool(_each(self.own, images, domains))
         for i, convolution in enumerate(self.shared):
             x = self._drop(x, i, groups, dropout)
-            x = _pool(convolution(x))
+            x = self._pool(convolution(x))
         features = tf.reshape(x, [-1, x.shape[1] * x.shape[2] * x.shape[3]])
         if self.dense:
             features = tf.nn.relu(self.dense(features))
         last = len(self.rates) - 1
         x = self._drop(features, last, groups, dropout)
         return tf.cast(features, tf.float32), self.score(x), self.classifier(x)
+
+    def _pool(self, x):
+        # A ReLU gives the same result before and after max pooling, and has
+        # fewer values to process after it.
+        x = tf.nn.max_pool2d(x, 2, 2, "VALID")
+        return tf.nn.relu(x) if self.relu else x
 
     def _drop(self, x, i, groups, dropout):
         rate = self.rates[i]
@@ -244,12 +259,22 @@ class DigitCritic(Network):
 
 def _dense(units, name, dtype):
     return keras.layers.Dense(
-        units, kernel_initializer=normal_kernels(), dtype=dtype, name=name
+        units, **_critic_weights(), dtype=dtype, name=name
     )
 
 
-def _pool(x):
-    return tf.nn.max_pool2d(x, 2, 2, "VALID")
+def _critic_weights():
+    """Returns the initializers of a critic's layer, from the authors' code.
+
+    Kernels are uniform in +-sqrt(2) * sqrt(6 / (fan_in + fan_out)), which is
+    Glorot's initializer with a gain of sqrt(2). Biases are .1.
+    """
+    return {
+        "kernel_initializer": keras.initializers.VarianceScaling(
+            2.0, mode="fan_avg", distribution="uniform"
+        ),
+        "bias_initializer": keras.initializers.Constant(0.1),
+    }
 
 
 def _each(layers, x, domains, **options):

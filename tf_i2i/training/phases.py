@@ -27,7 +27,8 @@ class Phase:
         fading: whether the block at `size` is being faded in.
         reset_optimizers: whether the state of both optimizers is set to zero
             when the phase begins.
-        stage: one of the model's `stages`; None for a model without stages.
+        stage: one of the model's `stages`; None for a model without stages, or
+            for a last stage without a name.
         start: number of images of each domain that were shown before the
             phase; `Phase.sequence` sets it.
     """
@@ -209,6 +210,48 @@ def cascade_phases(
             stage, size, *before.get(stage, (batch_size, images)), stage=stage
         )
         for stage in model.stages
+    )
+
+
+@checked
+def class_phases(
+    model,
+    class_images: CountOrZero = 0,
+    class_batch_size: Count = 32,
+    images: CountOrZero = 300_000,
+    batch_size: Count = 16,
+):
+    """Returns the phases of `UNITAdaptation`, which may learn classes first.
+
+    Args:
+        model: the `UnpairedTranslator` to train, which has the stage
+            "classes".
+        class_images: number of images of each domain in the stage "classes",
+            in which only the classifier is trained.
+        class_batch_size: number of images of each domain in a step of that
+            stage.
+        images: number of images of each domain in the phase after it, in which
+            all networks are trained.
+        batch_size: number of images of each domain in a step of that phase.
+
+    Returns:
+        List of `Phase`.
+
+    Raises:
+        UserError: a number is below its range.
+    """
+    size = model.image_size
+    return Phase.sequence(
+        [
+            Phase(
+                "classes",
+                size,
+                class_batch_size,
+                class_images,
+                stage="classes",
+            ),
+            Phase(f"{size}px", size, batch_size, images),
+        ]
     )
 
 

@@ -9,12 +9,21 @@ from tf_i2i.evaluation.measure import Output
 
 
 def compute(judge, candidate):
-    """Returns the accuracy for the first attribute of the target domain."""
+    """Returns accuracies for the first attribute of the target domain."""
     _, truth = next(iter(judge.evidence.target_labels.values()))
     known = truth != NOT_KNOWN
     if not known.any():
         return {}
-    return {"accuracy": np.mean(candidate.predicted[known] == truth[known])}
+    found = {
+        "accuracy": candidate.predicted,
+        "accuracy_by_source": candidate.predicted_by_source,
+        "accuracy_inverted": candidate.predicted_inverted,
+    }
+    return {
+        name: np.mean(predicted[known] == truth[known])
+        for name, predicted in found.items()
+        if predicted is not None
+    }
 
 
 MEASURE = Measure(
@@ -31,6 +40,25 @@ MEASURE = Measure(
             "the source domain only.",
             by_features=False,
             in_terminal=True,
+        ),
+        Output(
+            "accuracy_by_source",
+            CLASSES,
+            "higher",
+            "The same share, if the images are classified as images of the "
+            "source domain. If it is higher than accuracy, the layers that the "
+            "classifier has for the target domain alone read its images "
+            "worse than those for the source domain do.",
+            by_features=False,
+        ),
+        Output(
+            "accuracy_inverted",
+            CLASSES,
+            "higher",
+            "The same share for inverted test images of the target domain. "
+            "It is expected to be high only if training images were "
+            "inverted, too.",
+            by_features=False,
         ),
     ),
 )
