@@ -263,6 +263,8 @@ def test_every_number_of_the_judge_is_explained(rng):
         codes=tuple(rng.standard_normal((3, 8, 5)).astype(np.float32)),
         several=np.stack([noise(2), noise(2)]),
         predicted=np.zeros(8, np.int64),
+        predicted_by_source=np.zeros(8, np.int64),
+        predicted_inverted=np.zeros(8, np.int64),
     )
     judge = Judge(evidence, Colours())
     names = find_recipe("full,skin")

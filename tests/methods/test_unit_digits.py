@@ -12,6 +12,7 @@ from tf_i2i import train
 from tf_i2i.evaluation.evidence import RealImages
 from tf_i2i.images import to_float
 from tf_i2i.methods import UNITAdaptation
+from tf_i2i.methods.training_step import SIDES
 from tf_i2i.runs import load_translator
 
 BATCH, CLASSES = 4, 3
@@ -87,11 +88,12 @@ def test_losses_are_those_of_numpy(model, monkeypatch, same_gan):
         fake, same = s[f"fake_score_{o}"], s[f"same_score_{o}"]
         real = s[f"score_{o}"]
         translator[f"gan_{o}"] = softplus(-fake).mean()
-        critic[f"critic_{o}"] = softplus(-real).mean() + softplus(fake).mean()
+        fakes = softplus(fake).mean()
         if same_gan:
             translator[f"gan_{o}"] += softplus(-same).mean()
-            critic[f"critic_{o}"] += softplus(-real).mean()
-            critic[f"critic_{o}"] += softplus(same).mean()
+            # Half of the critic's loss is about real images in either case.
+            fakes = (softplus(fake).mean() + softplus(same).mean()) / 2
+        critic[f"critic_{o}"] = softplus(-real).mean() + fakes
         # Sums over an image, means over images.
         translator[f"kl_{o}"] = 2 * 0.5 * np.sum(s[f"mean_{o}"] ** 2) / BATCH
         translator[f"likelihood_{o}"] = (
@@ -111,6 +113,62 @@ def test_losses_are_those_of_numpy(model, monkeypatch, same_gan):
         assert found.keys() == expected.keys()
         for name, value in found.items():
             assert float(value) == pytest.approx(expected[name], rel=1e-5), name
+
+
+def test_the_default_weights_are_those_of_the_authors():
+    """Their adversarial loss is a mean over both domains; KL lacks the 1/2."""
+    model = small()
+    mean = np.float32([[[[1.0, -2.0]]], [[[0.5, 3.0]]]])
+    score = tf.constant([[0.3], [-0.7]])
+    s = {"labels": [0, 1], "classes_a": tf.zeros((2, CLASSES))}
+    for d in "ab":
+        s |= {f"mean_{d}": tf.constant(mean), d: tf.zeros((2, 1))}
+        for kind in ("", "fake_", "same_"):
+            s |= {f"{kind}score_{d}": score, f"{kind}features_{d}": score}
+        s[f"same_{d}"] = s[d]
+    fooling = model.translator_losses(s)
+    assert float(fooling["gan_a"] + fooling["gan_b"]) == pytest.approx(
+        softplus(-score.numpy()).mean()
+    )
+    # Sums over the means of both batches, divided by the images of one batch.
+    assert float(fooling["kl_a"] + fooling["kl_b"]) == pytest.approx(
+        1e-4 * 2 * np.sum(mean**2) / 2
+    )
+
+
+def test_differences_of_features_may_be_squared(model, monkeypatch):
+    s = model.forward(images(1), images(2), False, labels())
+    monkeypatch.setattr(model, "squared_features", True)
+    apart = s["same_features_a"] - s["fake_features_b"]
+    assert float(model.critic_losses(s)["feature_a"]) == pytest.approx(
+        1e-4 * np.sum(np.square(apart)) / BATCH, rel=1e-4
+    )
+
+
+def test_translations_may_keep_the_class(model, monkeypatch):
+    s = model.forward(images(1), images(2), False, labels())
+    assert "kept_class" not in model.translator_losses(s)
+    monkeypatch.setattr(model, "translated_class_weight", 3.0)
+    logits = s["fake_classes_b"].numpy()
+    shares = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    expected = -3 * np.mean(np.log(shares[np.arange(BATCH), labels()]))
+    for term in (
+        model.translator_losses(s)["kept_class"],
+        model.critic_losses(s)["fake_class"],
+    ):
+        assert float(term) == pytest.approx(expected, rel=1e-4)
+
+
+def test_weights_rise_over_a_share_of_the_phase(model, monkeypatch):
+    s = model.forward(images(1), images(2), False, labels())
+    whole = float(model.critic_losses(s)["critic_a"])
+    monkeypatch.setattr(model, "ramp_share", 0.5)
+    monkeypatch.setattr(model, "phase_images", 400)
+    found = {}
+    for shown in (0, 100, 300):
+        monkeypatch.setattr(model, "phase_start", model.images_shown - shown)
+        found[shown] = float(model.critic_losses(s)["critic_a"])
+    assert found == pytest.approx({0: 0, 100: whole / 2, 300: whole})
 
 
 def test_weight_decay_adds_to_the_gradient(model):
@@ -231,6 +289,33 @@ def test_labels_of_a_change_the_weights(model):
     assert not all(map(np.array_equal, one, other))
 
 
+def test_classes_are_learned_first_by_the_critic_alone():
+    model = small(same_start=False, critic_relu=True)
+    model.enter_phase(28, stage="classes")
+    before = {side: values(model.owned(side)) for side in SIDES}
+    model.train_step((images(1), images(2), labels()))
+    for x, y in zip(
+        before["translator"], model.owned("translator"), strict=True
+    ):
+        np.testing.assert_array_equal(x, y)
+    assert not np.array_equal(
+        before["critic"][0], model.critic.own["a"].weights[0]
+    )
+    np.testing.assert_array_equal(
+        model.classify(images(3), "a"), model.classify(images(3), "b")
+    )
+    # The next phase has no stage, and trains everything.
+    model.enter_phase(28)
+    model.train_step((images(1), images(2), labels()))
+    assert not np.array_equal(
+        model.classify(images(3), "a"), model.classify(images(3), "b")
+    )
+    for x, y in zip(
+        before["translator"], model.owned("translator"), strict=True
+    ):
+        assert not np.array_equal(x, y)
+
+
 def write_digits(root):
     """Folders `a` and `b` of digits that are stripes, with their labels."""
     rng = np.random.default_rng(0)
@@ -249,10 +334,10 @@ def write_digits(root):
                 Image.fromarray(image).save(folder / f"{i}.png")
                 lines.append(f"{i}.png,{i % CLASSES}")
         (root / f"{domain}.csv").write_text("\n".join([*lines, ""]))
-    # The same images of B under other labels.
+    # The same images of B, all under one label.
     header, *lines = (root / "b.csv").read_text().splitlines()
     names = [line.partition(",")[0] for line in lines]
-    lines = [f"{name},{(int(name[:-4]) + 1) % CLASSES}" for name in names]
+    lines = [f"{name},0" for name in names]
     (root / "other.csv").write_text("\n".join([header, *lines, ""]))
 
 
@@ -325,6 +410,14 @@ def test_accuracy_is_that_of_the_classifier_in_b(runs):
     seen = np.argmax(run.model.classify(tf.constant(pixels), "b"), 1)
     last = scored(runs[0])[-1]
     assert last["a_to_b"]["accuracy"] == pytest.approx(np.mean(seen == truth))
+    for name, given, domain in (
+        ("accuracy_by_source", pixels, "a"),
+        ("accuracy_inverted", -pixels, "b"),
+    ):
+        asked = run.model.classify(tf.constant(given), domain)
+        assert last["a_to_b"][name] == pytest.approx(
+            np.mean(np.argmax(asked, 1) == truth)
+        )
     assert "accuracy" not in last["b_to_a"]
     assert run.checkpoints.best[0].exists()
 

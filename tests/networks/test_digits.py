@@ -108,6 +108,23 @@ def test_critics_are_those_of_tables_5_and_6(size):
     ]
 
 
+def test_critics_start_with_the_authors_weights():
+    critic = DigitCritic(32, 0.25)
+    critic(images((2, 32, 32, 3)), domains="ab")
+    kernel, bias = critic.shared[0].weights
+    limit = np.sqrt(2) * np.sqrt(6 / (25 * (kernel.shape[2] + kernel.shape[3])))
+    assert np.abs(kernel).max() == pytest.approx(limit, rel=0.01)
+    assert np.std(kernel) == pytest.approx(limit / np.sqrt(3), rel=0.02)
+    np.testing.assert_allclose(bias, 0.1)
+
+
+@pytest.mark.parametrize("relu", [False, True])
+def test_convolutions_may_be_followed_by_relu(relu):
+    critic = DigitCritic(32, 0.1, relu=relu)
+    features, *_ = critic(images((2, 32, 32, 3)), domains="ab")
+    assert np.any(np.less(features, 0)) != relu
+
+
 def test_width_is_a_factor_on_channels():
     encoder = DigitEncoder(width=0.25)
     assert encoder(images((1, 28, 28, 3)), domains="b").shape == (1, 1, 1, 256)
@@ -204,14 +221,18 @@ def test_dropout_is_where_the_tables_have_it():
 
     critic = DigitCritic(32, 0.1)
     x = images((6, 32, 32, 3))
+    critic(x, domains="ab")
+    for weight in critic.trainable_variables:
+        if weight.name == "bias":
+            weight.assign(tf.zeros_like(weight))
     plain = critic(x, domains="ab")
     kept = critic(x, domains="ab", dropout=keep_all)
     assert asked == [
         *((0, (3, 16, 16, 6)), (1, (3, 8, 8, 13))),
         *((2, (3, 4, 4, 26)), (3, (3, 204))),
     ]
-    # Nothing was dropped, and each layer was scaled up: .9, .7, .5, .5. The
-    # network is linear in all but its biases, which are 0 at first.
+    # Nothing was dropped, and each layer was scaled up: .9, .7, .5, .5. Without
+    # biases, the outputs are scaled by the same factors.
     np.testing.assert_allclose(
         kept[0], plain[0] / (0.9 * 0.7 * 0.5), rtol=1e-4, atol=1e-6
     )

@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 from tf_i2i.training.phases import cascade_phases
+from tf_i2i.training.phases import class_phases
 from tf_i2i.training.phases import constant_then_linear
 from tf_i2i.training.phases import growing_phases
 from tf_i2i.training.phases import single_phase
@@ -45,6 +46,16 @@ def test_own_lengths_for_fades_and_the_last_rest():
 
 def test_a_model_of_one_size_does_not_grow():
     assert [p.name for p in growing_phases(model(32))] == ["32px"]
+
+
+def test_classes_come_first():
+    phases = class_phases(
+        model(32), class_images=12, class_batch_size=4, images=20, batch_size=8
+    )
+    found = [(p.stage, p.batch_size, p.start, p.end) for p in phases]
+    assert found == [("classes", 4, 0, 12), (None, 8, 12, 36)]
+    (only,) = class_phases(model(32), images=16)
+    assert (only.stage, only.images) == (None, 16)
 
 
 def test_cascades_need_a_model_with_stages(refuses):

@@ -40,10 +40,9 @@ What the paper leaves open, or what differs here:
 - Moving averages of the network weights, including those of C, are used at
   inference. The paper has no such averages.
 
-Three settings are not in the paper. They are for short runs from SVHN to MNIST,
-which are described in docs/methods/unit_digits.md:
-- In the stage "classes", C alone learns the labels of A, and the layer of C that
-  B's images pass through is a copy of A's.
+Three settings are not in the paper. They are for short runs from SVHN to MNIST:
+- In the stage "classes", only C is trained, on the labels of A. In this stage,
+  the layer of C that exists for B alone is a copy of A's.
 - With `ramp_share`, the weights of the losses that depend on translations rise
   from 0.
 - With `translated_class_weight`, a translation to B must be classified as the
@@ -91,9 +90,10 @@ class UNITAdaptation(
 ):
     """UNIT for domain adaptation (Liu et al. 2017, appendix B).
 
-    The stage "classes" may be trained first; see `training.phases.class_phases`.
-    In it, the critic learns the labels of A, and B's own layer of the critic is
-    a copy of A's. A run with a single phase begins without this stage.
+    The stage "classes" may be trained first, by `train.phases = @class_phases`.
+    In it, only the critic is trained, on the labels of A, and the critic's own
+    layer for B is a copy of its layer for A. If a phase has no stage, all losses
+    are used from the beginning.
 
     Args:
         image_size: side of images in pixels, 28 (critics of Table 5) or 32
