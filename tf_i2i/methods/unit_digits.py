@@ -92,8 +92,8 @@ class UNITAdaptation(
 
     The stage "classes" may be trained first, by `train.phases = @class_phases`.
     In it, only the critic is trained, on the labels of A, and the critic's own
-    layer for B is a copy of its layer for A. If a phase has no stage, all losses
-    are used from the beginning.
+    layer for B is a copy of its layer for A. A phase without a stage uses all
+    losses.
 
     Args:
         image_size: side of images in pixels, 28 (critics of Table 5) or 32
