@@ -15,6 +15,7 @@ from tf_i2i.methods.capabilities import Classifying
 BATCH_SIZES = {
     "single_phase": ["batch_size = 2"],
     "growing_phases": ["batch_size = 2"],
+    "class_phases": ["batch_size = 2", "class_batch_size = 2"],
     # A step reads a batch for each update of a critic.
     "cascade_phases": ["batch_size = 4", "inversion_batch_size = 2"],
 }

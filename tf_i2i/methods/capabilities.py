@@ -216,7 +216,7 @@ class Staged:
     stage, so that the stages before it can be left out.
     """
 
-    stages: tuple[str | None, ...]
+    stages: tuple
     preparing_stages: tuple[str, ...] = ()
 
     @abc.abstractmethod

@@ -137,6 +137,7 @@ class UNITAdaptation(
     critics = ("critic",)
     updates = ("critic", "translator")
     stages = (CLASSES, None)
+    preparing_stages = (CLASSES,)
     adam = {"learning_rate": 2e-4, "beta_1": 0.5, "beta_2": 0.999}
     measures = ("accuracy", "checks")
     tiny = {"image_size": 28, "width": 0.05, "critic_width": 0.1}
