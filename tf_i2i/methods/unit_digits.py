@@ -43,11 +43,11 @@ What the paper leaves open, or what differs here:
 Three settings are not in the paper. They are for short runs from SVHN to MNIST:
 - In the stage "classes", only C is trained, on the labels of A. In this stage,
   the layer of C that exists for B alone is a copy of A's.
-- With `ramp_share`, the weights of the losses that depend on translations rise
-  from 0.
-- With `translated_class_weight`, a translation to B must be classified as the
-  image of A from which it was made (Bousmalis et al. 2017, arXiv:1612.05424,
-  eq. 4).
+- With `ramp_share`, the weights of the adversarial losses rise from 0.
+- With `pseudo_label_weight`, C also learns from images of B, with the classes
+  that it computes for them itself (Lee 2013, "Pseudo-Label", ICML Workshop on
+  Challenges in Representation Learning). Without it, no loss about classes
+  depends on C's own layer for B.
 """
 
 import functools
@@ -114,12 +114,12 @@ class UNITAdaptation(
             the two images that are generated from one code, summed over
             features (1e-4).
         squared_features: whether differences of features are squared.
-        translated_class_weight: weight of the cross-entropy between the labels
-            of A and the classes of the translations of A's images, a loss of
-            translators and of critics (default 0).
+        pseudo_label_weight: weight of the cross-entropy of B's images. Their
+            labels are the most probable classes according to the critic without
+            dropout. During the stage "classes", the weight rises linearly from
+            0 (default 0).
         ramp_share: fraction of the phase in which the weights of the
-            adversarial losses and of `translated_class_weight` rise linearly
-            from 0 (default 0).
+            adversarial losses rise linearly from 0 (default 0).
         weight_decay: weight of half the sum of squares of the network
             weights, a loss of translators and of critics (5e-4).
         same_gan: whether critics judge reconstructions too.
@@ -158,7 +158,7 @@ class UNITAdaptation(
         class_weight: Weight = 10.0,
         feature_weight: Weight = 1e-4,
         squared_features: bool = False,
-        translated_class_weight: Weight = 0.0,
+        pseudo_label_weight: Weight = 0.0,
         ramp_share: Share = 0.0,
         weight_decay: Weight = 5e-4,
         same_gan: bool = False,
@@ -179,7 +179,7 @@ class UNITAdaptation(
         self.class_weight = class_weight
         self.feature_weight = feature_weight
         self.squared_features = squared_features
-        self.translated_class_weight = translated_class_weight
+        self.pseudo_label_weight = pseudo_label_weight
         self.ramp_share = ramp_share
         self.weight_decay = weight_decay
         self.same_gan = same_gan
@@ -249,9 +249,7 @@ class UNITAdaptation(
         s = {"a": a, "b": b, "labels": labels}
         drop = self._dropout() if training else None
         if self.stage == CLASSES:
-            a = self.augment_for_critic(a, "a")
-            _, _, s["classes_a"] = self.critic(a, domains="a", dropout=drop)
-            return s
+            return s | self._classes_by_layer_of_a(a, b, drop)
         mean = self.encoder(
             tf.concat([a, b], 0), domains="ab", training=training
         )
@@ -273,7 +271,30 @@ class UNITAdaptation(
             ):
                 a_and_b = tf.split(both, 2)
                 s[f"{kind}{name}_a"], s[f"{kind}{name}_b"] = a_and_b
+        if self.pseudo_label_weight:
+            s["pseudo_labels"] = self._pseudo_labels(b, "b")
         return s
+
+    def _classes_by_layer_of_a(self, a, b, drop):
+        """Returns the class logits of images of A and B by A's own layer."""
+        made = {}
+        for x, o in ((a, "a"), (b, "b")):
+            if o == "a" or self.pseudo_label_weight:
+                x = self.augment_for_critic(x, o)
+                judged = self.critic(x, domains="a", dropout=drop)
+                made[f"classes_{o}"] = judged[2]
+        if self.pseudo_label_weight:
+            made["pseudo_labels"] = self._pseudo_labels(b, "a")
+        return made
+
+    def _pseudo_labels(self, b, domain):
+        """Returns the most probable classes of images of B, int64 `[N]`.
+
+        Args:
+            b: images of B.
+            domain: domain whose own layer is used.
+        """
+        return tf.argmax(self.critic(b, domains=domain)[2], 1)
 
     def _code_noise(self, mean):
         """Returns samples of N(0, I) for the codes of A and of B."""
@@ -316,15 +337,12 @@ class UNITAdaptation(
             terms[f"likelihood_{o}"] = self.likelihood_weight * _sum(
                 losses.l1, s[o], s[f"same_{o}"]
             )
-        if self.translated_class_weight:
-            terms["kept_class"] = self._translated_classes(s)
         return terms | self._decay("translator")
 
     def critic_losses(self, s):
-        classes = self.class_weight * _entropy(s["labels"], s["classes_a"])
+        terms = self._class_losses(s)
         if self.stage == CLASSES:
-            return {"class": classes}
-        terms = {"class": classes}
+            return terms
         apart = losses.mean_square if self.squared_features else losses.l1
         for o, i in ("ab", "ba"):
             fakes = [s[f"fake_score_{o}"]]
@@ -335,14 +353,17 @@ class UNITAdaptation(
             terms[f"feature_{o}"] = self.feature_weight * _sum(
                 apart, s[f"same_features_{o}"], s[f"fake_features_{i}"]
             )
-        if self.translated_class_weight:
-            terms["fake_class"] = self._translated_classes(s)
         return terms | self._decay("critic")
 
-    def _translated_classes(self, s):
-        """Returns the loss of the classes of the translations of A's images."""
-        entropy = _entropy(s["labels"], s["fake_classes_b"])
-        return self._ramp * self.translated_class_weight * entropy
+    def _class_losses(self, s):
+        """Returns the losses of the classifier."""
+        entropy = _entropy(s["labels"], s["classes_a"])
+        terms = {"class": self.class_weight * entropy}
+        if self.pseudo_label_weight:
+            rise = self.phase_progress if self.stage == CLASSES else 1.0
+            entropy = _entropy(s["pseudo_labels"], s["classes_b"])
+            terms["pseudo_label"] = rise * self.pseudo_label_weight * entropy
+        return terms
 
     def _decay(self, side):
         """Returns a dictionary with the loss of weight decay of a side.
