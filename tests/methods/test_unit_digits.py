@@ -145,18 +145,28 @@ def test_differences_of_features_may_be_squared(model, monkeypatch):
     )
 
 
-def test_translations_may_keep_the_class(model, monkeypatch):
-    s = model.forward(images(1), images(2), False, labels())
-    assert "kept_class" not in model.translator_losses(s)
-    monkeypatch.setattr(model, "translated_class_weight", 3.0)
-    logits = s["fake_classes_b"].numpy()
+@pytest.mark.parametrize(
+    ("stage", "weight"), [("classes", 3.0 / 4), (None, 3.0)]
+)
+def test_images_of_b_may_get_labels_from_the_critic(
+    model, monkeypatch, stage, weight
+):
+    monkeypatch.setattr(model, "pseudo_label_weight", 3.0)
+    monkeypatch.setattr(model, "stage", stage)
+    # A quarter of the phase is done.
+    monkeypatch.setattr(model, "phase_images", 400)
+    monkeypatch.setattr(model, "phase_start", model.images_shown - 100)
+    b = images(2)
+    s = model.forward(images(1), b, True, labels())
+    # In the stage "classes", images of B pass through A's own layer.
+    clean = model.classify(b, "a" if stage else "b")
+    np.testing.assert_array_equal(s["pseudo_labels"], np.argmax(clean, 1))
+    logits = s["classes_b"].numpy()
     shares = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
-    expected = -3 * np.mean(np.log(shares[np.arange(BATCH), labels()]))
-    for term in (
-        model.translator_losses(s)["kept_class"],
-        model.critic_losses(s)["fake_class"],
-    ):
-        assert float(term) == pytest.approx(expected, rel=1e-4)
+    picked = shares[np.arange(BATCH), s["pseudo_labels"]]
+    assert float(model.critic_losses(s)["pseudo_label"]) == pytest.approx(
+        weight * np.mean(-np.log(picked)), rel=1e-4
+    )
 
 
 def test_weights_rise_over_a_share_of_the_phase(model, monkeypatch):
