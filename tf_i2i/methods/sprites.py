@@ -1,4 +1,4 @@
-r"""Sprites: a photo is encoded, and a drawing is made from its code by sprites.
+r"""Sprites: a photo is translated to a code, and the code to a drawing.
 
     a --reader--> code_a --drawer--> fake_b
     b --reader--> code_b --drawer--> same_b

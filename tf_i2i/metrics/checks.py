@@ -123,9 +123,9 @@ def verdict(outputs, inputs):
     if correlation < INVERTED_BELOW:
         sentences.append(
             f"Light and dark are exchanged (correlation {correlation:.2f}). "
-            "Unless a negative is wanted, the translator has learnt the "
-            "wrong contrast. In that case try another seed, or use an "
-            "identity loss in the first part of training."
+            "If the translations are not meant to be negatives of the inputs, "
+            "try another seed, or use an identity loss in the first part of "
+            "training."
         )
     return sentences
 

@@ -76,7 +76,7 @@ def diversity(outputs, weights=None):
     """
     if len(outputs) < 2:
         raise UserError(
-            "`outputs` must hold at least two arrays of images. Received: "
+            "`outputs` must hold at least two sets of feature maps. Received: "
             f"{len(outputs)}"
         )
     pairs = combinations(outputs, 2)

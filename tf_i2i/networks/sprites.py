@@ -1,4 +1,4 @@
-"""Networks that encode a photo and make a drawing from its code by sprites.
+"""Networks that translate a photo to a code, and a code to a drawing.
 
 A code describes a drawing. It consists of the weights of the options of each
 slot (hair, glasses, mouth, ...), and of the colours of skin, hair and clothes.
