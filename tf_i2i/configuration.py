@@ -312,7 +312,7 @@ def _bind_adam(run_dir):
 
 
 def _bind_former_defaults(run_dir):
-    """Binds the defaults of the version that began a run, if they changed.
+    """Binds former defaults, if an earlier version began the run.
 
     Settings that the configuration sets are left as they are.
 

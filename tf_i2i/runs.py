@@ -285,7 +285,7 @@ def check_stage(run_dir, model):
     if later:
         to_stderr(
             f"The run was stopped in the stage {model.stage}. Its translations "
-            f"are those of this stage, without {', '.join(later)}."
+            f"do without the later stages {', '.join(later)}."
         )
 
 

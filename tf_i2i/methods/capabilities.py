@@ -211,7 +211,7 @@ class Staged:
 
     A method defines `updates_in` and `stages`, the names of the stages in the
     order of training. All networks are trained after the last stage. If the
-    first stages train no translator, it names them in `preparing_stages`. The
+    first stages train no translator, they are named in `preparing_stages`. The
     name of the last stage may be None. Phases without a stage then train this
     stage, so that the stages before it can be left out.
     """

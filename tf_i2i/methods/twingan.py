@@ -88,7 +88,7 @@ from tf_i2i.values import Weight
 # input, and in the generator it is the domain of the output.
 ENCODER_ROUTES = {"a": 0, "b": 1, "fake_a": 0, "fake_b": 1}
 GENERATOR_ROUTES = {"aa": 0, "ab": 1, "ba": 0, "bb": 1}
-# Losses of critics and of translators.
+# The loss of critics and that of translators, for each value of `gan_loss`.
 GAN_LOSSES = {
     "dragan": (losses.gan_critic, losses.gan_translator),
     "wgan_gp": (losses.wgan_critic, losses.wgan_translator),
@@ -134,8 +134,7 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
         dragan_width: standard deviation of DRAGAN's noise, in units of the
             standard deviation of all pixel values of the batch (default .04).
         renormalize: whether normalizations are batch renormalization. If
-            False, they are batch normalization, with which the paper compares
-            it.
+            False, they are batch normalization. The paper compares the two.
         renorm_boundaries: the three points of a phase at which the clipping
             ranges of batch renormalization are widened. A number up to 1 is a
             fraction of the phase; a number above 1 is a number of steps (10k,
@@ -510,7 +509,7 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
         return images + 3 * width * share * noise
 
     def _interpolate(self, real, fake, name):
-        """Returns images at random places between real and generated images."""
+        """Returns random interpolations between real and generated images."""
         share = self._share(real, name)
         return real + share * (tf.stop_gradient(fake) - real)
 

@@ -17,7 +17,7 @@ What the paper leaves open, or what differs here:
   classes 10, weight decay 5e-4, adversarial losses 1, KL divergence 1e-4. The
   last two are .5 and 2e-4 here, because the losses are defined differently:
   in the authors' code, an adversarial loss is the mean over the images of both
-  domains, and here the terms of the two domains are added; and its KL
+  domains, and here the terms of the two domains are added; and their KL
   divergence lacks the factor 1/2. The KL divergence, the likelihood loss and
   the feature loss are summed over the elements of a sample.
 - The likelihood loss and the feature loss use absolute differences, as in the
@@ -44,10 +44,10 @@ Three settings are not in the paper. They are for short runs from SVHN to MNIST:
 - In the stage "classes", only C is trained, on the labels of A. In this stage,
   the layer of C that exists for B alone is a copy of A's.
 - With `ramp_share`, the weights of the adversarial losses rise from 0.
-- With `pseudo_label_weight`, C also learns from images of B, with the classes
-  that it computes for them itself (Lee 2013, "Pseudo-Label", ICML Workshop on
-  Challenges in Representation Learning). Without it, no loss about classes
-  depends on C's own layer for B.
+- With `pseudo_label_weight`, C also learns from images of B. Their labels are
+  the classes that C itself predicts (Lee 2013, "Pseudo-Label", ICML Workshop on
+  Challenges in Representation Learning). Without these labels, no loss about
+  classes depends on C's own layer for B.
 """
 
 import functools
@@ -276,7 +276,7 @@ class UNITAdaptation(
         return s
 
     def _classes_by_layer_of_a(self, a, b, drop):
-        """Returns the class logits of images of A and B by A's own layer."""
+        """Returns class logits of images of A and B, by C's layer for A."""
         made = {}
         for x, o in ((a, "a"), (b, "b")):
             if o == "a" or self.pseudo_label_weight:
@@ -292,7 +292,7 @@ class UNITAdaptation(
 
         Args:
             b: images of B.
-            domain: domain whose own layer is used.
+            domain: "a" or "b", the domain whose layer of C is used.
         """
         return tf.argmax(self.critic(b, domains=domain)[2], 1)
 

@@ -56,9 +56,9 @@ def sensitivity(
         batch_size: number of images per call; the result does not depend on
             it.
         multiple: number of pixels that the sides of images must be a multiple
-            of, if `translate_back` takes images of any such size. None if it
-            takes images of one size only; then there are no errors for
-            images of another size.
+            of, if `translate_back` takes images of any such size. None if
+            `translate_back` takes images of one size only. Then `crop_0.98`
+            and `zoom_1.02` are left out.
 
     Returns:
         Dictionary, in the order of the curve, from the name of a disturbance to
@@ -72,7 +72,8 @@ def sensitivity(
         resizing by this factor and back. `crop_0.98` and `zoom_1.02` stand for
         a random crop and for bilinear resizing by about these factors. Such
         images are translated at their new size, padded by reflection to a
-        multiple of `multiple`, and compared with `truth` at the same size.
+        multiple of `multiple`, and compared with `truth`, which is changed in
+        the same way.
 
     Raises:
         UserError: `images` are no images, `truth` has another shape, or

@@ -104,11 +104,11 @@ def saved_bindings(path):
 def former_defaults(path):
     """Returns settings that had other defaults when a run was begun.
 
-    A run's config.gin contains all settings. Therefore, if it has the noise of
-    DRAGAN but not its width, the run was begun by a version that had no such
-    setting. In that version, the maximum of uniform noise and the standard
-    deviation of normal noise were half of the standard deviation of the
-    images, and networks had one convolution at 8 px by default.
+    A run's config.gin contains all settings. Therefore, if the file has
+    `dragan_noise` and not `dragan_width`, the run was begun by a version
+    without `dragan_width`. In that version, the maximum of uniform noise and
+    the standard deviation of normal noise were half of the standard deviation
+    of the images, and networks had one convolution at 8 px by default.
 
     Args:
         path: path of the config.gin, a `Path`.
