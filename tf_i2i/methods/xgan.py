@@ -350,10 +350,10 @@ class XGAN(Embedding, Reconstructing, UnpairedTranslator):
             "domain_accuracy: the domain classifier is right about nearly "
             "all embeddings instead of about half of them. So the domains do "
             "not overlap in the embedding, and translation fails. Either "
-            "XGAN.dann_weight is too low (section 5 of the paper) or too "
-            "high (appendix 7.4), or the networks are too narrow. Try "
-            f"XGAN.dann_weight = {self.dann_weight / 3:.2g} and "
-            f"{self.dann_weight * 3:.2g}"
+            f"XGAN.dann_weight = {self.dann_weight:g} is too low (section 5 "
+            "of the paper) or too high (appendix 7.4), or the networks are "
+            f"too narrow. Try XGAN.dann_weight = {self.dann_weight / 3:.2g} "
+            f"and {self.dann_weight * 3:.2g}"
         ]
 
     def _reconstruction(self, s, o):
