@@ -15,6 +15,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from tf_i2i.domains import ends
 from tf_i2i.errors import UserError
 from tf_i2i.evaluation.baselines import NEEDED
 from tf_i2i.evaluation.baselines import baselines
@@ -27,7 +28,14 @@ from tf_i2i.evaluation.registry import find_measures
 PLACES = 4
 # Smallest allowed number of images in each set of the evidence.
 FEWEST = 8
-_REAL = ("inputs", "target_test", "target_train", "source_train")
+# The sets of real images. Each has the end of the direction to which it belongs
+# (0 for the source, 1 for the target), and the split.
+_REAL = {
+    "inputs": (0, "test"),
+    "target_test": (1, "test"),
+    "target_train": (1, "training"),
+    "source_train": (0, "training"),
+}
 
 
 @dataclasses.dataclass
@@ -135,12 +143,13 @@ class Judge:
     """
 
     def __init__(self, evidence, features, seed=0, embed_real=None):
-        for name in _REAL:
+        for name, (end, split) in _REAL.items():
             count = len(getattr(evidence, name))
             if count < FEWEST:
+                domain = ends(evidence.direction)[end].upper()
                 raise UserError(
-                    f"`{name}` must contain at least {FEWEST} images. "
-                    f"Received: {count}"
+                    f"`{name}`, the {split} images of domain {domain}, must "
+                    f"be at least {FEWEST} images. Received: {count}"
                 )
         self.evidence = evidence
         self.features = features
