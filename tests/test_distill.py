@@ -44,6 +44,17 @@ def test_a_student_is_taught_compared_and_exported(tmp_path, capsys):
     assert (tmp_path / "face.tflite").is_file()
 
 
+@pytest.mark.parametrize("begun", [False, True])
+def test_the_teacher_is_removed_if_the_student_is_refused(begun, tmp_path):
+    folder = tmp_path / "small" / distill.TEACHER
+    folder.mkdir(parents=True)
+    if begun:
+        (folder.parent / "config.gin").touch()
+    with pytest.raises(KeyError), distill._removed_if_refused(folder):
+        raise KeyError
+    assert folder.exists() == begun
+
+
 @pytest.mark.parametrize(
     ("run_dir", "student", "flags", "argument"),
     [

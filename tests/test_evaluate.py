@@ -193,6 +193,13 @@ def test_pictures_without_the_inputs_names_are_only_a_set(
     assert "called_b" in captured.out
 
 
+def test_the_same_images_for_both_domains_are_refused(faces, refuses):
+    folder = faces / "a"
+    flags = [f"--data_a={folder}", f"--data_b={folder}", "--image_size=16"]
+    with refuses("data_b"):
+        evaluate.main([*flags, f"--images_b={folder}"])
+
+
 def test_data_flags_replace_the_images_of_a_run(run_dir, faces):
     run = load_translator(run_dir)
     flags = SimpleNamespace(data_a=None, data_b=None)
@@ -209,6 +216,13 @@ def test_data_flags_replace_the_images_of_a_run(run_dir, faces):
         ([], "--run_dir"),
         (["--images_b=x"], "--data_a"),
         (["--run_dir=nowhere"], "--run_dir"),
+        (
+            [
+                *("--data_a=x", "--data_b=y", "--image_size=16"),
+                *("--images_a=tests", "--images_b=tests/../tests"),
+            ],
+            "--images_b",
+        ),
     ],
 )
 def test_flags_that_mean_nothing(flags, argument, refuses):

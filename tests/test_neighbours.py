@@ -279,3 +279,13 @@ def test_what_only_the_run_can_tell(run_dir, tmp_path, monkeypatch, refuses):
     use(monkeypatch, SimpleNamespace())
     with refuses("--run_dir"):
         verb(run_dir, tmp_path / "other", *flags)
+
+
+def test_animations_are_counted(run_dir, tmp_path, capsys):
+    a = folder(tmp_path / "a", red=RED, green=GREEN)
+    b = folder(tmp_path / "b", blue=BLUE)
+    frames = [Image.fromarray(flat(colour)) for colour in (RED, BLUE)]
+    frames[0].save(a / "moving.gif", save_all=True, append_images=frames[1:])
+    verb(run_dir, tmp_path / "out", f"--images_a={a}", f"--images_b={b}")
+    told = capsys.readouterr().err
+    assert told.count("only the first frame is used of 1 files") == 1

@@ -25,6 +25,7 @@ from tf_i2i import process
 from tf_i2i import styles
 from tf_i2i.data.reading import BadImage
 from tf_i2i.data.reading import fit_image
+from tf_i2i.data.reading import report_frames
 from tf_i2i.domains import find_direction
 from tf_i2i.errors import UserError
 from tf_i2i.errors import printable
@@ -237,6 +238,7 @@ def _read(paths, flags):
             images.append(read_input(path))
         except BadImage as error:
             print(error.left_out, file=sys.stderr)
+    report_frames(paths)
     if not images:
         raise UserError(
             "`--input` must hold an image that can be read. "

@@ -10,6 +10,7 @@ is saved as a run. After an interruption the same command continues its
 training, and `translate`, `evaluate` and `export` take its folder.
 """
 
+import contextlib
 import json
 import os
 from pathlib import Path
@@ -105,14 +106,15 @@ def main(argv):
         run = runs.load_translator(flags.run_dir, flags.trust_config)
         teacher = run.model
         ways = _ways(teacher, flags.direction)
-        folder = _write_teacher(teacher, student_dir / TEACHER)
         # The student's configuration is trusted, and contains the data sources
         # of the teacher's run. Therefore these sources are opened here first,
         # while only the consent to the teacher's run applies.
         for domain in DOMAINS:
             run.data.store(domain)
-        bindings = _bindings(teacher, run, folder, ways) + flags.gin_param
-        state = runs.open_run(student_dir, files, bindings).train()
+        with _removed_if_refused(student_dir / TEACHER):
+            folder = _write_teacher(teacher, student_dir / TEACHER)
+            bindings = _bindings(teacher, run, folder, ways) + flags.gin_param
+            state = runs.open_run(student_dir, files, bindings).train()
     if state.stopped:
         print(
             f"Stopped and saved at step {state.step}; the same command "
@@ -143,6 +145,21 @@ def _ways(teacher, direction):
                 f"Received: {type(teacher).__name__} with styles for {way}"
             )
     return ways
+
+
+@contextlib.contextmanager
+def _removed_if_refused(folder):
+    """Context that removes the teacher if the student's run does not begin.
+
+    The teacher must be written before the student's run can be opened, because
+    opening the run loads it.
+    """
+    try:
+        yield
+    except BaseException:
+        if not (folder.parent / "config.gin").exists():
+            placement.remove(folder)
+        raise
 
 
 def _write_teacher(teacher, folder):

@@ -8,6 +8,7 @@
 import dataclasses
 import datetime
 import functools
+import os
 import shlex
 from pathlib import Path
 
@@ -214,6 +215,13 @@ def _check(flags):
             "describe the real images, unless --run_dir is given. "
             "Received: only some of the three"
         )
+    if flags.images_a and flags.images_b:
+        a, b = map(os.path.realpath, (flags.images_a, flags.images_b))
+        if a == b:
+            raise UserError(
+                "`--images_b` must be another folder than --images_a. "
+                f"Received: {flags.images_a} for both"
+            )
     if flags.count is not None and flags.count < 1:
         raise UserError(
             f"`--count` must be at least 1. Received: {flags.count}"
@@ -250,6 +258,9 @@ def _run_job(flags):
     data = _data_of(flags, run)
     known["labels"] = known["labels"] or data.label_tables()
     real = RealImages.of_data(data, run.phase.size, flags.paired, **known)
+    if flags.data_a or flags.data_b:
+        a, b = run.config.augmentations.values()
+        _refuse_same(real.stores, may_share=a != b)
     if flags.images_a or flags.images_b:
         return _images_job(flags, real, home / "others.html")
     versions = {"best" if flags.checkpoint == "best" else "model": run.model}
@@ -310,8 +321,23 @@ def _folder_job(flags):
         )
         for domain in "ab"
     }
+    _refuse_same(stores)
     real = RealImages(stores, flags.image_size, flags.paired, **known)
     return _images_job(flags, real, Path("report.html"))
+
+
+def _refuse_same(stores, may_share=False):
+    """Raises an error if the real images of both domains are the same.
+
+    Args:
+        stores: dictionary of an open `Store` for each domain.
+        may_share: see `data_record.check_domains`.
+    """
+    from tf_i2i.data.store import to_stderr
+    from tf_i2i.training import data_record
+
+    record = {d: data_record.record(s, None) for d, s in stores.items()}
+    data_record.check_domains(record, to_stderr, may_share)
 
 
 def _images_job(flags, real, report):

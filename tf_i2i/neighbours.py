@@ -22,6 +22,7 @@ from tf_i2i.data.items import in_threads
 from tf_i2i.data.reading import BadImage
 from tf_i2i.data.reading import list_images
 from tf_i2i.data.reading import read_square
+from tf_i2i.data.reading import report_frames
 from tf_i2i.data.unpaired import images_at
 from tf_i2i.domains import DOMAINS
 from tf_i2i.domains import other_domain
@@ -325,6 +326,7 @@ def _compare(model, run, collections, outputs, flags):
                 f"`--images_{domain}` must hold an image that can be read. "
                 f"Received: {len(bad)} images, all of them unreadable"
             )
+        report_frames(collection.files)
         names[domain] = [printable(collection.names[i]) for i in readable]
         readers[domain] = _reader(collection, readable)
     found = {

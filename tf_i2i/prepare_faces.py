@@ -19,9 +19,8 @@ from tf_i2i import cli
 from tf_i2i import process
 from tf_i2i.data.reading import IMAGE_SUFFIXES
 from tf_i2i.data.reading import BadImage
-from tf_i2i.data.reading import first_frame
-from tf_i2i.data.reading import has_frames
 from tf_i2i.data.reading import read_image
+from tf_i2i.data.reading import report_frames
 from tf_i2i.errors import UserError
 from tf_i2i.errors import printable
 from tf_i2i.faces import align
@@ -383,8 +382,6 @@ def _prepare(flags, keys, record):
             bad[path] = error
             print(error.left_out, file=sys.stderr)
             continue
-        if has_frames(path):
-            print(first_frame(path), file=sys.stderr)
         faces = find(photo)[: None if flags.all_faces else 1]
         names = record.names(keys[path], len(faces))
         for face, name in zip(faces, names, strict=True):
@@ -394,6 +391,7 @@ def _prepare(flags, keys, record):
             for face, name in zip(faces, names, strict=True)
         ]
         record.add(keys[path], stamps[path], descriptions)
+    report_frames(path for path in new if path not in bad)
     return len(new) - len(bad), bad
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from tf_i2i.data.reading import read_image
 from tf_i2i.data.reading import read_square
+from tf_i2i.data.reading import report_frames
 from tf_i2i.errors import UserError
 from tf_i2i.images import grid
 from tf_i2i.images import to_float
@@ -105,6 +106,7 @@ def styles_for(model, direction, style, count, seed=0, interpolate=False):
         references = np.zeros((0, model.size, model.size, 3), np.uint8)
         styles = model.sample_style(2 if interpolate else count, seed)
     else:
+        report_frames(images_of(style))
         references = np.stack(
             [read_square(path, model.size) for path in images_of(style)]
         )

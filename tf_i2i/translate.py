@@ -16,7 +16,7 @@ from pathlib import Path
 from tf_i2i import cli
 from tf_i2i import process
 from tf_i2i import styles
-from tf_i2i.data.reading import first_frame
+from tf_i2i.data.reading import first_frames
 from tf_i2i.domains import find_direction
 from tf_i2i.domains import named
 from tf_i2i.errors import UserError
@@ -129,8 +129,8 @@ def _translate_each(flags, outputs, model, styled_fn, given, filters):
 
 
 def _print_result(flags, count, report):
-    for path in dict.fromkeys(report.animated):
-        print(first_frame(path), file=sys.stderr)
+    if animated := list(dict.fromkeys(report.animated)):
+        print(first_frames(animated), file=sys.stderr)
     for path in report.faceless:
         print(
             f"no face found in {printable(path)}; its centre was translated",

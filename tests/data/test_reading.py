@@ -2,9 +2,11 @@
 
 import contextlib
 import os
+import re
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -20,8 +22,10 @@ from tf_i2i.data.reading import is_image
 from tf_i2i.data.reading import list_files
 from tf_i2i.data.reading import read_image
 from tf_i2i.data.reading import read_square
+from tf_i2i.data.reading import report_frames
 from tf_i2i.errors import printable
 
+PACKAGE = Path(reading.__file__).parents[1]
 RED = (200, 10, 30)
 ORIENTATION = 0x0112
 
@@ -314,3 +318,30 @@ def test_a_jpeg_that_is_cut_and_closed_is_grey_from_there_on(tmp_path):
     start = content.rindex(b"\xff\xda") + 10
     path.write_bytes(content[: start + 2] + b"\xff\xd9")
     assert np.all(read_image(path)[-8:] == 128)
+
+
+def test_animations_are_counted_in_one_line(tmp_path, capsys):
+    still, *more = (Image.new("RGB", (4, 4), (90 * i, 0, 0)) for i in range(3))
+    for name, rest in (("one.gif", []), ("a.gif", more), ("b.webp", more)):
+        still.save(tmp_path / name, save_all=True, append_images=rest)
+    # The suffix does not matter.
+    (tmp_path / "a.gif").rename(tmp_path / "a.jpg")
+    names = ("one.gif", "a.jpg", "b.webp", "b.webp", "none.gif")
+    report_frames(tmp_path / name for name in names)
+    assert capsys.readouterr().err == (
+        "only the first frame is used of 2 files with several frames, such "
+        f"as {tmp_path / 'a.jpg'}\n"
+    )
+    report_frames([tmp_path / "one.gif"])
+    assert capsys.readouterr().err == ""
+
+
+def test_all_readers_of_images_tell_of_animations():
+    """Modules that read images of the user also look for further frames."""
+    readers = {"read_image", "read_square", "read_input"}
+    # `files` defines `read_input`; `tfrecord` only tries what can be decoded.
+    without = {"files.py", "tfrecord.py", "reading.py"}
+    for path in PACKAGE.rglob("*.py"):
+        words = set(re.findall(r"\w+", path.read_text("utf-8")))
+        if words & readers and path.name not in without:
+            assert words & {"report_frames", "has_frames"}, path

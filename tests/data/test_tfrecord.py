@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from tf_i2i.data.items import with_bar
 from tf_i2i.data.sources import locate
 from tf_i2i.data.sources import source_for
 from tf_i2i.data.store import open_store
@@ -132,6 +133,21 @@ def test_no_feature_to_be_found(tmp_path, record, found, refuses):
     with refuses(spec) as refused:
         list(TFRecordSource(spec).items(8, "crop"))
     assert found in str(refused.value)
+
+
+def test_animations_are_counted(tmp_path):
+    frames = [Image.new("L", (2, 2), level) for level in (0, 9)]
+    stream = io.BytesIO()
+    frames[0].save(stream, "GIF", save_all=True, append_images=frames[1:])
+    write(
+        tmp_path / "x.tfrecord",
+        [example(image=stream.getvalue()), example(image=png(1))] * 9,
+    )
+    source = source_for(f"tfrecord:{tmp_path}/x.tfrecord:image", "a")
+    for _ in range(2):
+        list(with_bar(source, 2, "crop"))
+    (note,) = source.notes
+    assert "of 9 files with several frames, such as x.tfrecord/000000" in note
 
 
 def test_bad_images_are_named(tmp_path):

@@ -105,6 +105,12 @@ def test_the_trunk_is_not_trained():
         {"hair": ((4, 4, 0, 8), 2, (0, 1))},
         {"hair": ((0, 8, 0, 8), 0, (0, 1))},
         {"hair": ((0, 8, 0, 8), 2, (0, 4))},
+        {"hair": ((0, 8, 0, 8), 2)},
+        {"hair": ((0, 8, 0), 2, (0, 1))},
+        {"hair": (8, 2, (0, 1))},
+        {"hair": ((0, 8, 0, 8), 2, 1)},
+        {"hair": ((0, 8, 0, 8), (2,), (0, 1))},
+        {"hair": ()},
     ],
 )
 def test_slots_that_cannot_be_drawn_are_refused(slots, refuses):

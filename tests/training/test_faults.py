@@ -422,6 +422,19 @@ def test_a_refused_command_changes_nothing(
     assert files_in(begun) == before
 
 
+@pytest.mark.parametrize("name", ["checkpoints", "samples", "events"])
+def test_links_out_of_the_run_are_not_written(
+    folders, begun, tmp_path, name, refused
+):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    if (begun / name).exists():
+        (begun / name).rename(begun / "elsewhere")
+    (begun / name).symlink_to(outside)
+    assert str(outside) in refused("run_dir", flags(folders, begun))
+    assert not list(outside.iterdir())
+
+
 def test_a_refused_beginning_leaves_nothing(folders, tmp_path, refused):
     argv = flags(folders, tmp_path / "new" / "runs" / "mine")
     refused("--skip_step", [*argv, "--skip_step=20"])

@@ -12,6 +12,8 @@ import numpy as np
 from tqdm import tqdm
 
 from tf_i2i.data.reading import BadImage
+from tf_i2i.data.reading import first_frames
+from tf_i2i.data.reading import has_frames
 from tf_i2i.data.reading import read_square
 from tf_i2i.errors import UserError
 
@@ -65,12 +67,14 @@ class Item(NamedTuple):
             cannot be used.
         split: "train", "val" or "test", or None if the source has no splits.
         content: hash of the content; equal contents have equal hashes.
+        animated: whether the file has further frames, which are not used.
     """
 
     name: str
     image: np.ndarray | BadImage
     split: str | None
     content: str
+    animated: bool = False
 
 
 def encoded_item(name, encoded, split, size, fit):
@@ -83,11 +87,13 @@ def encoded_item(name, encoded, split, size, fit):
         size: side of the result in pixels.
         fit: how the image is fitted to a square; see `fit_image`.
     """
+    stream = io.BytesIO(encoded)
     try:
-        image = read_square(io.BytesIO(encoded), size, fit)
+        image = read_square(stream, size, fit)
     except BadImage as error:
         return bad_item(name, error.reason, split)
-    return Item(name, image, split, hashlib.sha256(encoded).hexdigest())
+    content = hashlib.sha256(encoded).hexdigest()
+    return Item(name, image, split, content, has_frames(stream))
 
 
 def bad_item(name, reason, split):
@@ -121,13 +127,31 @@ def in_threads(load, things):
 def with_bar(source, size, fit):
     """Returns `source.items(size, fit)`, on a terminal with a progress bar."""
     return tqdm(
-        source.items(size, fit),
+        _noting_frames(source, size, fit),
         desc=source.name,
         total=len(source),
         delay=1,
         leave=False,
         disable=None,
     )
+
+
+def _noting_frames(source, size, fit):
+    """Yields the items of a source, and counts those with several frames.
+
+    If there are such items, a message is appended to `source.notes`.
+    """
+    animated = []
+    for item in source.items(size, fit):
+        if item.animated:
+            animated.append(item.name)
+        yield item
+    if not animated:
+        return
+    note = f"{source.name}: {first_frames(animated)}"
+    # The images may have been read before, at another size.
+    if note not in source.notes:
+        source.notes.append(note)
 
 
 def in_splits(name, files, there):

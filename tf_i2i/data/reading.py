@@ -4,6 +4,7 @@ If a file cannot be used, a `BadImage` with the reason is raised.
 """
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import cast
@@ -212,21 +213,42 @@ def has_frames(path):
     cameras are not counted.
 
     Args:
-        path: path of the file.
+        path: path of the file, or a seekable binary stream, as in
+            `read_image`.
     """
     try:
-        with open_regular(path) as stream:
-            image = open_image(stream)
-            return image.format != "MPO" and getattr(
-                image, "is_animated", False
-            )
+        if not hasattr(path, "seek"):
+            with open_regular(path) as stream:
+                return has_frames(stream)
+        path.seek(0)
+        # The further images in a JPEG file are previews.
+        if path.read(2) == b"\xff\xd8":
+            return False
+        return getattr(open_image(path), "is_animated", False)
     except Exception:  # Pillow's decoders raise errors of all kinds.
         return False
 
 
-def first_frame(path):
-    """Returns a message that only the first frame of a file is read."""
-    return f"{printable(path)} has several frames; only the first is used"
+def first_frames(names):
+    """Returns a message that only the first frame of some files is used.
+
+    Args:
+        names: names or paths of these files, at least one.
+    """
+    return (
+        f"only the first frame is used of {len(names)} files with several "
+        f"frames, such as {printable(names[0])}"
+    )
+
+
+def report_frames(paths):
+    """Prints one message to stderr if some files have several frames.
+
+    Args:
+        paths: paths of images, each of which is counted once.
+    """
+    if several := [path for path in dict.fromkeys(paths) if has_frames(path)]:
+        print(first_frames(several), file=sys.stderr)
 
 
 def read_square(path, size, fit="crop"):

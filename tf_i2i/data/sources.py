@@ -42,9 +42,6 @@ from tf_i2i.foreign_files import open_regular
 from tf_i2i.paths import user_path
 
 _DRAWN_AT_ONCE = 64
-# Suffixes of files that can have several frames. When a folder is read, the
-# number of frames is read for such files only.
-_MAY_HAVE_FRAMES = {".gif", ".webp", ".png", ".tif", ".tiff", ".avif"}
 
 
 class FolderSource:
@@ -69,7 +66,6 @@ class FolderSource:
             raise UserError(
                 f"`{argument}` must be a folder. Received: {self.name}"
             )
-        self._animated = []
         self._refuse_two_domains(argument)
         images, self.notes = list_images(self.path, name=self.name)
         images = [image.relative_to(self.path) for image in images]
@@ -110,12 +106,7 @@ class FolderSource:
         def load(file):
             return self._load(file, size, fit)
 
-        yield from in_threads(load, self._files)
-        if count := len(self._animated):
-            self.notes.append(
-                f"{self.name}: only the first frame is used of {count} files "
-                f"with several frames, such as {printable(self._animated[0])}"
-            )
+        return in_threads(load, self._files)
 
     def _load(self, file, size, fit):
         name = file.as_posix()
@@ -123,15 +114,13 @@ class FolderSource:
         try:
             with open_regular(self.path / file) as stream:
                 content, image = _hash_and_read(stream, size, fit)
+                animated = has_frames(stream)
         except BadImage as error:
             return bad_item(name, error.reason, split)
         # The file was removed, or became unreadable, after it had been listed.
         except OSError as error:
             return bad_item(name, error.strerror, split)
-        may_have = file.suffix.lower() in _MAY_HAVE_FRAMES
-        if may_have and has_frames(self.path / file):
-            self._animated.append(name)
-        return Item(name, image, split, content)
+        return Item(name, image, split, content, animated)
 
 
 def _hash_and_read(stream, size, fit):

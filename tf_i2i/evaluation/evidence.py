@@ -13,6 +13,7 @@ from tf_i2i.data.maps import colours_of
 from tf_i2i.data.reading import MAPS
 from tf_i2i.data.reading import list_images
 from tf_i2i.data.reading import read_square
+from tf_i2i.data.reading import report_frames
 from tf_i2i.data.sources import means_toy_faces
 from tf_i2i.data.store import Store
 from tf_i2i.data.unpaired import images_at
@@ -128,6 +129,7 @@ class RealImages:
             )
         fit = "crop" + MAPS
         maps = [read_square(path, self.size, fit) for path in found]
+        report_frames(found)
         return np.asarray(rows)[order], np.stack(maps)
 
     def names(self, domain, split="test"):

@@ -162,7 +162,14 @@ def _check_slots(slots, cells, palette):
             "`SpriteTranslator.slots` must name at least one slot. "
             f"Received: {slots!r}"
         )
-    for slot, ((top, bottom, left, right), count, uses) in slots.items():
+    for slot, value in slots.items():
+        if not _is_slot(value):
+            raise UserError(
+                "`SpriteTranslator.slots` must have three parts for each slot: "
+                "a box of four numbers, the number of options, and the entries "
+                f"of the palette. Received: {value!r} for {slot}"
+            )
+        (top, bottom, left, right), count, uses = value
         inside = 0 <= top < bottom <= cells and 0 <= left < right <= cells
         if not inside or count < 1 or not {*uses} <= {*range(palette)}:
             raise UserError(
@@ -172,3 +179,12 @@ def _check_slots(slots, cells, palette):
                 f"{slot}"
             )
     return slots
+
+
+def _is_slot(value):
+    """Returns whether a value has the parts of a slot, of the right lengths."""
+    return (
+        len(value) == 3
+        and [isinstance(part, int) for part in value] == [False, True, False]
+        and len(value[0]) == 4
+    )

@@ -11,6 +11,7 @@ import filelock
 
 from tf_i2i.disk import reason
 from tf_i2i.errors import UserError
+from tf_i2i.errors import printable
 from tf_i2i.foreign_files import read_utf8
 
 NAME = "trainer.lock"
@@ -23,6 +24,9 @@ UNSUPPORTED = {
     errno.ENOLCK,
     errno.EINVAL,
 }
+
+# Folders in a run directory that training writes files to.
+_WRITTEN = ("checkpoints", "samples", "events")
 
 
 @contextlib.contextmanager
@@ -40,10 +44,11 @@ def locked(run_dir, log):
             lock files.
 
     Raises:
-        UserError: another process trains in the run directory, or the
-            directory cannot be written.
+        UserError: another process trains in the run directory, the directory
+            cannot be written, or a folder in it is a link.
     """
     run_dir = Path(run_dir)
+    _refuse_links(run_dir)
     made = [path for path in (run_dir, *run_dir.parents) if not path.exists()]
     lock = filelock.FileLock(run_dir / NAME, timeout=0, fallback_to_soft=False)
     try:
@@ -64,6 +69,22 @@ def locked(run_dir, log):
             # empty if the run has begun.
             for path in made:
                 path.rmdir()
+
+
+def _refuse_links(run_dir):
+    """Raises an error if training would write through a link out of the run.
+
+    Somebody else may have made the run directory. A link in it could lead to
+    any folder of the user.
+    """
+    for name in _WRITTEN:
+        path = run_dir / name
+        if path.is_symlink():
+            raise UserError(
+                "`run_dir` must not have links in place of the folders that "
+                f"training writes. Received: {path}, a link to "
+                f"{printable(os.readlink(path))}"
+            )
 
 
 def _acquire(lock, run_dir, log):
