@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tf_i2i.data import memory
 from tf_i2i.data import reading
 from tf_i2i.data.memory import MemoryBudget
 from tf_i2i.data.reading import BadImage
@@ -293,6 +294,32 @@ def test_decoders_share_the_memory(monkeypatch):
         list(pool.map(decode, [5, 5, 5, 99, 5, 5, 4, 99, 5, 5]))
     assert max(map(len, most)) == 2
     assert all(sum(some) <= 10 or some == [99] for some in most)
+
+
+def test_an_image_that_does_not_fit_the_memory_is_refused(
+    tmp_path, monkeypatch
+):
+    """Only the image that needs more than the budget is compared with it."""
+    path = saved(tmp_path / "x.png", Image.new("RGB", (100, 100)))
+    (tmp_path / "meminfo").write_text("MemFree: 1 kB\nMemAvailable: 100 kB\n")
+    monkeypatch.setattr(memory, "_FREE", tmp_path / "meminfo")
+    monkeypatch.setattr(memory, "_CONTAINER", tmp_path)
+    read_image(path)
+    monkeypatch.setattr(reading, "_BUDGET", MemoryBudget(1000))
+    with pytest.raises(BadImage, match=r"takes 0\.1 MB .* 0\.1 MB are free"):
+        read_image(path)
+    (tmp_path / "meminfo").write_text("MemAvailable: 1000 kB\n")
+    read_image(path)
+    # A container may use less than the machine has.
+    (tmp_path / "memory.max").write_text("1000000\n")
+    (tmp_path / "memory.current").write_text("950000\n")
+    assert memory.free_memory() == 50_000
+    with pytest.raises(BadImage, match="are free"):
+        read_image(path)
+    (tmp_path / "memory.max").write_text("max\n")
+    read_image(path)
+    (tmp_path / "meminfo").unlink()
+    assert memory.free_memory() == float("inf")
 
 
 def test_a_decoder_reserves_its_memory(tmp_path, monkeypatch):

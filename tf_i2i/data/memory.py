@@ -1,7 +1,16 @@
 """A limit on the memory that all threads together use to decode images."""
 
 import contextlib
+import math
+import re
 import threading
+from pathlib import Path
+
+from tf_i2i.disk import format_bytes
+
+# Linux tells here how much memory is free, and how much a container may use.
+_FREE = Path("/proc/meminfo")
+_CONTAINER = Path("/sys/fs/cgroup")
 
 
 class MemoryBudget:
@@ -25,6 +34,10 @@ class MemoryBudget:
 
         Args:
             amount: number of bytes.
+
+        Raises:
+            ValueError: the amount is larger than the total and larger than the
+                free memory. The system would end the process.
         """
         with self._changed:
             self._changed.wait_for(
@@ -32,8 +45,37 @@ class MemoryBudget:
             )
             self._used += amount
         try:
+            if amount > self.total:
+                _check_free(amount)
             yield
         finally:
             with self._changed:
                 self._used -= amount
                 self._changed.notify_all()
+
+
+def _check_free(amount):
+    free = free_memory()
+    if amount > free:
+        raise ValueError(
+            f"Decoding it takes {format_bytes(amount)} of memory, and "
+            f"{format_bytes(free)} are free; make it smaller."
+        )
+
+
+def free_memory():
+    """Returns the number of bytes that this process can still use.
+
+    It is infinite if the system does not tell the number.
+    """
+    free = math.inf
+    with contextlib.suppress(OSError, TypeError):
+        found = re.search(r"MemAvailable: *(\d+) kB", _FREE.read_text("utf-8"))
+        free = 1024 * int(found[1])
+    with contextlib.suppress(OSError, ValueError):
+        most, used = (
+            int((_CONTAINER / f"memory.{name}").read_text("utf-8"))
+            for name in ("max", "current")
+        )
+        free = min(free, max(0, most - used))
+    return free
