@@ -389,7 +389,7 @@ def test_faces_on_a_plain_ground_stand_alone(
     flags = [f"--input={photos}", f"--output={out}", "--faces", "--margin=0"]
     verb(run_dir, *flags)
     assert "2 of 2 images (a_to_b)" in (said := capsys.readouterr().out)
-    assert said.endswith("; faces without their photo: 3\n")
+    assert said.endswith("; faces written without their photos: 3\n")
     assert sorted(path.name for path in out.iterdir()) == [
         *("me-2.png", "me-3.png", "me.png")
     ]

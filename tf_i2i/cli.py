@@ -109,7 +109,8 @@ def run(main):
         print("stopped", file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:
-        # A stream that `protect` left unchanged has lost its reader.
+        # The program that read the output has ended. The streams of `protect`
+        # ignore this, but `protect` leaves the streams of notebooks unchanged.
         return
     except OSError as error:
         if error.filename is None:

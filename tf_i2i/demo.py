@@ -193,7 +193,8 @@ def _styles(path):
         return read_json(beside)
     except (OSError, ValueError) as error:
         raise UserError(
-            "`--model` must have an undamaged file of its styles, or none. "
+            "`--model` must have next to it an undamaged file with its styles, "
+            "or no such file. "
             f"Received: {beside} ({error})"
         ) from error
 
@@ -226,8 +227,8 @@ def serve(pages, port=0):
 class _Server(http.server.ThreadingHTTPServer):
     """A server with a limited number of connections.
 
-    If there are too many, the oldest one is closed. So slow or unused
-    connections can neither fill the memory nor keep others out.
+    If there are too many, the oldest one is closed. Therefore slow or unused
+    connections can neither fill the memory nor prevent new connections.
     """
 
     request_queue_size = 128
@@ -342,7 +343,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 @functools.cache
 def headers():
-    """Headers of every response; they forbid content from other servers."""
+    """Returns the headers of all responses. They forbid foreign content."""
     return {
         "Content-Security-Policy": "; ".join(
             [

@@ -165,9 +165,9 @@ def _removed_if_refused(folder):
 def _write_teacher(teacher, folder):
     """Writes the teacher's SavedModel, unless the student has begun to learn.
 
-    If there is a folder but the student has not begun to learn, an earlier
-    command was refused, perhaps with another teacher. Then the folder is
-    written again.
+    The folder may exist although the student has not begun to learn, because an
+    earlier command wrote it and then stopped with an error. That command may
+    have named another teacher. Therefore the folder is then written again.
 
     Returns:
         Absolute path of the folder.

@@ -1,4 +1,4 @@
-"""python -m tf_i2i.doctor: checks images and a configuration's needs.
+"""python -m tf_i2i.doctor: checks images, and what a configuration needs.
 
     python -m tf_i2i.doctor --data_a=photos/ --data_b=drawings/
     python -m tf_i2i.doctor --data_a=photos/ --data_b=drawings/ \
@@ -50,9 +50,8 @@ def _parser():
     parser = cli.parser(
         "doctor",
         "Looks for faults in two collections of images, and tries out "
-        "whether a configuration fits this machine. The last line is a "
-        "verdict. The exit status is 1 if images or configuration are not "
-        "usable.",
+        "whether this machine can train a configuration. The last line says "
+        "whether both are usable. If not, the exit status is 1.",
         [
             "python -m tf_i2i.doctor --data_a=photos/ --data_b=drawings/",
             "python -m tf_i2i.doctor --data_a=photos/ --data_b=drawings/ "

@@ -70,15 +70,15 @@ def _parser():
     add(
         "--paired",
         action="store_true",
-        help="say that a test image of A and one of B with the same name are "
-        "a pair, so that translations are compared with the ground truth",
+        help="declare that test images of A and B with the same name show the "
+        "same object, so that translations are compared with the ground truth",
     )
     add(
         "--labels_a",
         type=cli.read_path,
         help="CSV file with the labels of the images of A; its columns are "
         "file name, label, ... Empty cells are labels that are not known. "
-        "Scored are the columns that --labels_b has too",
+        "Only columns that --labels_b has too are scored",
     )
     add(
         "--labels_b",
@@ -89,8 +89,8 @@ def _parser():
         "--palette_a",
         type=cli.read_path,
         help="CSV file with columns r, g, b: the colours of the label maps "
-        "that are the images of A (default: the colours in A if "
-        "train.label_maps has 'a')",
+        "that are the images of A (default: the colours found in the images of "
+        "A, if train.label_maps includes 'a')",
     )
     add(
         "--palette_b",
@@ -280,7 +280,8 @@ def _run_job(flags):
 def _data_of(flags, run):
     """Returns the `RunData` of a run, with the images that the flags name.
 
-    The run's labels of a domain are not used if its images are replaced.
+    The run's labels of a domain are not used if the flags replace the images of
+    that domain.
     """
     from tf_i2i.training.run_data import RunData
 

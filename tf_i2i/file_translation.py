@@ -47,7 +47,7 @@ class Report:
     alone: int = 0
 
     def read(self, path):
-        """Returns an image; None, and an entry in `skipped`, if it is bad."""
+        """Returns an image; if unreadable, records the error, returns None."""
         try:
             image = read_input(path)
         except BadImage as error:

@@ -138,7 +138,7 @@ class Folder:
         self.names = [str(f.relative_to(path)) for f in self.files]
 
     def prepare(self, run):
-        """Sets the size and the fit of images to those of a `TrainedRun`."""
+        """Reads images from now on as the training of a `TrainedRun` does."""
         self.size, self.fit = run.phase.size, run.config.fit
 
     def load(self, i):

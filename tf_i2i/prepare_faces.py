@@ -128,9 +128,9 @@ def _parser():
         "--background",
         choices=BACKGROUNDS,
         default="keep",
-        help="what to do with the background, which is all outside an oval "
-        "with a soft edge: keep, make white, or blur. The oval has the shape "
-        "of an average head and is placed by eyes and mouth; it does not "
+        help="what to do with the background, which is everything outside an "
+        "oval with a soft edge: keep, make white, or blur. The oval has the "
+        "shape of an average head and is placed by eyes and mouth; it does not "
         "follow the outline of the hair (default: keep)",
     )
     add(

@@ -2,7 +2,7 @@
 
 A notebook runs several commands in one process, next to code of its own. A
 command sets environment variables, random seeds, signal handlers and settings
-of gin and Keras. `unchanged` sets all of them back at the end of the command.
+of gin and Keras. `unchanged` restores all of them at the end of the command.
 """
 
 import contextlib
@@ -79,9 +79,9 @@ _running: list[contextlib.ExitStack] = []
 
 @contextlib.contextmanager
 def unchanged():
-    """Context that sets the settings of the process back at its end.
+    """Context that restores the settings of the process when it ends.
 
-    It is the decorator of the function `main` of each command.
+    It is used as a decorator of the function `main` of each command.
     """
     with contextlib.ExitStack() as stack:
         for manager in _kept:
@@ -94,10 +94,10 @@ def unchanged():
 
 
 def also_keep(manager):
-    """Makes `unchanged` set back further settings.
+    """Makes `unchanged` restore further settings.
 
     Modules call this for libraries that commands import late. The settings are
-    set back at the end of the commands that run now, too.
+    also restored at the end of the commands that are running already.
 
     Args:
         manager: function without arguments that returns a context manager. At

@@ -37,7 +37,7 @@ def protect():
     Streams that were replaced already, as in notebooks, are left unchanged.
 
     Returns:
-        Function without arguments that writes what is still in memory, and
+        Function without arguments that writes the text in the buffers, and
         returns the first `OSError` of stdout, or None. The end of the program
         that reads the output, such as `head`, does not count as an error.
     """

@@ -228,7 +228,10 @@ def _print_next_steps(run_dir, state):
         return
     folder = printable(run_dir)
     if not state.finished:
-        print("Ended at train.steps, before the end of the last phase.")
+        print(
+            "Ended after the number of steps that train.steps sets, before the "
+            "end of the last phase."
+        )
     print(
         f"Trained: {state.images_shown} images of each domain, "
         f"{state.step} steps."

@@ -155,7 +155,7 @@ def _print_result(flags, count, report):
         f"Translated {translated} of {count} images ({way}) "
         f"into {printable(flags.output)}"
         + (
-            f"; faces without their photo: {report.alone}"
+            f"; faces written without their photos: {report.alone}"
             if report.alone
             else ""
         )

@@ -1,4 +1,4 @@
-"""Exports a trained run as a .tflite that takes and returns uint8 images.
+"""Exports a trained run to a .tflite file that takes and returns uint8 images.
 
 python tools/export_tflite.py --run_dir=runs/mine --output=face.tflite
 python tools/export_tflite.py --run_dir=runs/mine --output=b.tflite \

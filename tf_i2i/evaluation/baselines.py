@@ -1,7 +1,7 @@
-"""Images for the rows with which a model is compared: truth, cheats, floor.
+"""The images with which the translations of a model are compared.
 
-A cheat is a baseline that needs no translator, such as a copy of the input.
-The truth and the floor are real images.
+They are the rows `truth` and `floor`, which are real images, and the cheats. A
+cheat is a baseline that needs no translator, such as a copy of the input.
 """
 
 import numpy as np
@@ -27,15 +27,15 @@ ROWS = {
     "commonest": "images of one colour, the most frequent one of the target "
     "domain",
     "white": "white images",
-    "floor": "real training images of the target domain, compared with its "
-    "real test images; their distance is the best value for two sets of this "
-    "size",
+    "floor": "real training images of the target domain. They are compared "
+    "with its real test images, which shows the best distance that can be "
+    "expected from sets of this size",
 }
-# Rows of the table of scores: `OWN` are those of the model's translations, and
-# `REAL` those of real target images.
+# Rows of the table of scores. The rows in `OWN` are translations by the model,
+# and the rows in `REAL` are real images of the target domain.
 OWN = ("model", "best")
 REAL = ("truth", "floor")
-# Rows from which `score` is computed.
+# Rows from which the measure `score` is computed.
 NEEDED = ("truth", "copy", "random")
 # Side in pixels of the thumbnails that are compared to find the images of the
 # row "nearest".

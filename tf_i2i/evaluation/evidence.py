@@ -115,7 +115,7 @@ class RealImages:
         )
 
     def _maps_of(self, domain, rows):
-        """Returns indices of images, and label maps of the first of them."""
+        """Returns `rows` sorted, those with maps first, and the maps."""
         folder = self.maps[domain]
         files = {path.stem: path for path in list_images(folder)[0]}
         stems = [stem(self.stores[domain].names[row]) for row in rows]

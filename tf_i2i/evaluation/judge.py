@@ -1,12 +1,12 @@
-"""Scores one direction of a translator and, for comparison, cheats.
+"""Scores one direction of a translator, and baselines for comparison.
 
     evidence = Evidence(inputs, target_test, target_train, source_train, truth)
     judge = Judge(evidence, load_features("random-conv"))
     table = judge.table({"model": Candidate(outputs)}, find_recipe("quick"))
 
 A number is hard to interpret by itself. Therefore the table also has the
-numbers of the truth and of cheats, which are baselines without a translator,
-such as copies of the input.
+numbers of the ground-truth images, if they are known, and of cheats, which are
+baselines without a translator, such as copies of the input.
 """
 
 import dataclasses
@@ -103,9 +103,9 @@ class Candidate:
             with K styles; or None.
         predicted: integers, classes of `target_test` by the translator's own
             classifier; or None.
-        predicted_by_source: the same by the classifier for the source domain;
-            or None.
-        predicted_inverted: the same as `predicted` for the inverted images; or
+        predicted_by_source: as `predicted`, but `target_test` is classified as
+            if its images belonged to the source domain; or None.
+        predicted_inverted: as `predicted`, but for the inverted images; or
             None.
         aligned: whether output i belongs to input i.
         new: False if the outputs are training images by definition. Then
@@ -139,7 +139,7 @@ class Judge:
             None for `features.embed`.
 
     Raises:
-        UserError: a set of images of the evidence has fewer than `FEWEST`.
+        UserError: a set of the evidence has fewer than `FEWEST` images.
     """
 
     def __init__(self, evidence, features, seed=0, embed_real=None):
@@ -168,7 +168,8 @@ class Judge:
         Args:
             candidates: dictionary from the name of a row to a `Candidate`.
             measures: names of measures.
-            cheats: whether to include rows that `score` does not need.
+            cheats: whether to include the rows that the measure `score` does
+                not need.
 
         Returns:
             Dictionary from the name of each row to the row's scores, which are

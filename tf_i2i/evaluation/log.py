@@ -79,7 +79,7 @@ def read_curves(path):
 
 
 def _rows(path):
-    """Yields the rows of metrics.jsonl, without lines that are no rows.
+    """Yields the rows of metrics.jsonl, and skips lines that are not JSON.
 
     A run that was killed may have left an incomplete line, and users may have
     added lines.

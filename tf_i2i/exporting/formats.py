@@ -148,7 +148,7 @@ TFLITE = Format(
         "int8": Precision(
             {"mean": 3, "ssim": 0.95},
             "all arithmetic in int8",
-            "dynamic or mixed, or distill the run into a student "
+            "dynamic or mixed, or train a small network to imitate the run "
             "(python -m tf_i2i.distill --help)",
         ),
         "mixed": Precision(

@@ -195,8 +195,9 @@ def warning_of_int8(model, precision):
         f"The {type(model).__name__} of this run has {norms} layers that "
         "normalize each image, or each pixel, by itself. In int8 such layers "
         "are inaccurate and slow. --precision=mixed, which has only "
-        "convolutions and dense layers in int8, or a student (python -m "
-        "tf_i2i.distill --help) will be faster and closer to the run."
+        "convolutions and dense layers in int8, or a student, which is a "
+        "small network trained to imitate the run (python -m tf_i2i.distill "
+        "--help), will be faster and closer to the run."
     )
 
 
@@ -300,7 +301,7 @@ def _multiplications(operation, given, made):
     kind = operation["op_name"]
     if kind not in _CONVOLUTIONS:
         return 0
-    kernel = given[1]["shape"]  # Axes: out, height, width, in.
+    kernel = given[1]["shape"]  # Output, height, width, input.
     if kind == "TRANSPOSE_CONV":
         # The inputs of this operation are the shape of its output, the kernel
         # and the feature map.

@@ -1,4 +1,4 @@
-"""The frozen network whose feature maps a cascade of translators uses."""
+"""The frozen network whose feature maps the method CDFT translates."""
 
 import dataclasses
 import re

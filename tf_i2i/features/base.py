@@ -75,7 +75,7 @@ class Features:
 
     @property
     def resize(self):
-        """Description of the resizing: "native" (none) or "bicubic299" etc."""
+        """Text for the resizing: "native" for none, or such as "bicubic299"."""
         return f"bicubic{self.input_size}" if self.input_size else "native"
 
     @property

@@ -44,7 +44,7 @@ def read_tensors(path):
 
 def _read(file):
     if _Tensors(file).load() != _MAGIC:
-        raise ValueError("another magic number")
+        raise ValueError("a file with another magic number")
     for _ in range(2):
         _Tensors(file).load()
     tensors = _Tensors(file).load()
@@ -76,25 +76,25 @@ class _Tensors(pickle.Unpickler):
             return lambda *parts: parts[:4]
         if module == "torch" and name in _TYPES:
             return _TYPES[name]
-        raise pickle.UnpicklingError(f"it asks for {module}.{name}")
+        raise pickle.UnpicklingError(f"it contains {module}.{name}")
 
     def persistent_load(self, saved):
         kind, dtype, key, *_ = saved
         if kind != "storage":
-            raise pickle.UnpicklingError(f"it asks for a {kind}")
+            raise pickle.UnpicklingError(f"it contains a {kind}")
         return _Storage(key, dtype)
 
 
 def _view(storage, offset, shape, strides):
-    """Returns a tensor, copied out of its storage.
+    """Returns a tensor as a copy of the values in its storage.
 
-    An error is raised if the tensor would reach beyond the storage.
+    An error is raised if the tensor would need values beyond the storage.
     """
     last = offset + sum(
         (n - 1) * s for n, s in zip(shape, strides, strict=True)
     )
     if min((offset, *shape, *strides)) < 0 or last >= len(storage):
-        raise ValueError("a tensor that reaches out of its storage")
+        raise ValueError("a tensor that exceeds its storage")
     steps = [stride * storage.itemsize for stride in strides]
     view = np.lib.stride_tricks.as_strided(storage[offset:], shape, steps)
     return view.copy()

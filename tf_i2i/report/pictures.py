@@ -24,8 +24,8 @@ def examples(
         truth: ground truth, uint8 `[N, H, W, 3]`, or None.
         values: a score of each output, floats `[N]`.
         caption: name of the score.
-        higher_is_better: whether high scores are good; None if the score has no
-            direction; the lowest then come first.
+        higher_is_better: whether high scores are better; None if neither high
+            nor low scores are. Then the lowest scores come first.
         count: largest number of images in each block; at most a third of all
             images are shown, but at least one.
 

@@ -112,7 +112,7 @@ def _decimals(values):
 
 
 def winners(table, measure, cells):
-    """Returns the rows that have the best value, real images excepted.
+    """Returns the rows with the best value, except rows of real images.
 
     Args:
         table: as in `format_table`.
@@ -121,8 +121,8 @@ def winners(table, measure, cells):
             are equally good.
 
     Returns:
-        Set of rows; empty if the measure has no direction or all values are
-        equal.
+        Set of rows; empty if neither high nor low values of the measure are
+        better, or if all values are equal.
     """
     better = explain(measure).better
     values = {

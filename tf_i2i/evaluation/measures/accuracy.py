@@ -46,9 +46,9 @@ MEASURE = Measure(
             CLASSES,
             "higher",
             "The same share, if the images are classified as images of the "
-            "source domain. If it is higher than accuracy, the layers that the "
-            "classifier has for the target domain alone read its images "
-            "worse than those for the source domain do.",
+            "source domain. If it is higher than accuracy, the classifier's "
+            "layers for the target domain are worse on these images than its "
+            "layers for the source domain.",
             by_features=False,
         ),
         Output(

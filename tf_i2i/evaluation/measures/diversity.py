@@ -40,8 +40,9 @@ MEASURE = Measure(
             "styled_r@5",
             STYLES,
             "higher",
-            "Share of these outputs for which the ground-truth image of their"
-            " own input is among the five nearest ground-truth images. This "
+            "Share of the outputs with several styles for which the "
+            "ground-truth image of their own input is among the five nearest "
+            "ground-truth images. This "
             "share measures whether content is kept when the style changes. "
             "If ground-truth images are not known, the inputs are used "
             "instead.",

@@ -1,8 +1,8 @@
 """Accuracy of probes that predict attributes of the inputs from outputs.
 
-The probes learn from labels of real target images only, so that no label of an
-input is needed except to count what is predicted correctly. The labels of some
-inputs may be unknown.
+The probes are trained on labels of real target images only. Labels of inputs
+are used only to count the correct predictions, and may be unknown for some
+inputs.
 """
 
 import numpy as np
@@ -74,9 +74,9 @@ def label_probes(judge):
 
     Returns:
         Dictionary from the name of an attribute to a probe that predicts the
-        attribute. Attributes that are known for no input are left out, and
-        those of which only one class is known in the training images or in the
-        test images of the target domain.
+        attribute. An attribute is left out if its label is known for no input,
+        or if the training images or the test images of the target domain have
+        only one known class of it.
     """
     e = judge.evidence
     parts = (
@@ -135,8 +135,9 @@ MEASURE = Measure(
             "plain_label_*",
             LABELS,
             "higher",
-            "Share of the outputs, of inputs whose attribute is known, from "
-            "which the same probe predicts the input's attribute.",
+            "Accuracy with which the same probe predicts the input's attribute "
+            "from the output. Only inputs whose attribute is known are "
+            "counted.",
         ),
         Output(
             "target_label_*",
@@ -158,11 +159,12 @@ MEASURE = Measure(
             "rest_label_*",
             LABELS,
             "",
-            "Share of the outputs, of inputs whose attribute is not known, "
-            "from which the probe predicts a class that other inputs are "
-            "known to have. If only glasses are known, it is the share of "
-            "the other outputs with glasses. Not computed if the known "
-            "attributes are of all classes.",
+            "Only inputs whose attribute is not known are counted: the share "
+            "of their outputs from which the probe predicts one of the classes "
+            "that occur among the known inputs. For example, if glasses is the "
+            "only class that is known for any input, it is the share of the "
+            "remaining outputs that show glasses. The number is not computed "
+            "if all classes occur among the known inputs.",
         ),
         Output(
             "matched_*",

@@ -50,8 +50,8 @@ MEASURE = Measure(
             "returned_r@5",
             ROUND_TRIP,
             "higher",
-            "Share of these images whose own input is among the five nearest "
-            "inputs.",
+            "Share of the images, translated to the other domain and back, "
+            "whose own input is among the five nearest inputs.",
             in_terminal=True,
         ),
     ),

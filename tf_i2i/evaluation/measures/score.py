@@ -18,9 +18,9 @@ def combine(judge, scores, table):
     truth = table.get("truth", table.get("floor", table["random"]))
     full, none = table["copy"][found], table["random"][found]
     if full <= none and "truth" in table:
-        # If the right translation is very different from the input, for example
-        # its colours are inverted, copies of the inputs do not retrieve the
-        # ground-truth images. In that case the row "truth" is the reference.
+        # If the correct translation differs much from the input, for example by
+        # inverted colours, copies of the inputs do not retrieve the
+        # ground-truth images. Then the row "truth" is the reference.
         full = table["truth"][found]
     with warnings.catch_warnings():
         # If two references are equal, `gate` warns and returns 0.

@@ -53,8 +53,9 @@ MEASURE = Measure(
             ROUND_TRIP,
             "lower",
             "Mean difference, in levels of 255, between the translation back "
-            "with and without this noise. Methods with styles translate back "
-            "in a sampled style (AsymGAN, Figure 9).",
+            "of a translation with the noise of the number hidden and without "
+            "it. Methods with styles translate back in a sampled style "
+            "(AsymGAN, Figure 9).",
             by_features=False,
         ),
         Output(

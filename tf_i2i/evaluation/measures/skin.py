@@ -17,13 +17,14 @@ from tf_i2i.metrics.lightness import lightness_kept
 from tf_i2i.values import Share
 from tf_i2i.values import check_values
 
-# Cheeks below the eyes in photos that `prepare_faces --margin=0.45` has cut.
-# Found on the training photos on which `face-avatar` was made. In 195 photos
-# that were not used to find them, the rank correlation between the lightness in
-# these boxes and the lightness around the landmarks of the cheeks is .83, and
-# the mean absolute difference is 13 of 255 levels.
+# Cheeks below the eyes in photos cropped by `prepare_faces --margin=0.45`. The
+# boxes were chosen on the training photos of the shipped model `face-avatar`.
+# In 195 other photos, the rank correlation between the lightness in these boxes
+# and the lightness around the landmarks of the cheeks is .83, and the mean
+# absolute difference is 13 of 255 levels.
 PHOTO_CHEEKS = ((0.51, 0.55, 0.35, 0.4), (0.51, 0.55, 0.6, 0.65))
-# Parts of the faces of "avataaars" where nothing but skin is drawn.
+# Boxes that show nothing but skin in all "avataaars", the drawn faces to which
+# `face-avatar` translates.
 AVATAR_CHEEKS = (
     (0.47, 0.5, 0.35, 0.42),
     (0.47, 0.5, 0.58, 0.65),
@@ -53,9 +54,9 @@ class Skin:
         for name, boxes in vars(self).items():
             if not boxes or not all(map(_is_box, boxes)):
                 raise UserError(
-                    f"`skin.{name}` must be one box or more, such as "
-                    "((0.5, 0.6, 0.3, 0.4),), each of top, bottom, left and "
-                    "right in this order, with the top above the bottom. "
+                    f"`skin.{name}` must be one or more boxes (top, bottom, "
+                    "left, right) with top < bottom and left < right, such as "
+                    "((0.5, 0.6, 0.3, 0.4),). "
                     f"Received: {boxes!r}"
                 )
 
@@ -87,7 +88,8 @@ def _shift(name, text):
         "",
         "Mean by which the skin of an output is lighter than that of its "
         f"input, in levels of 255, for the {text} third of the inputs. If the "
-        "three numbers differ much, skin is drawn towards a common colour.",
+        "three numbers differ much, the translator makes all skin colours "
+        "more alike.",
         by_features=False,
         in_terminal=True,
     )
@@ -108,8 +110,9 @@ MEASURE = Measure(
             "inputs and in the outputs: 1 if the order of people from dark to "
             "light is kept, 0 by chance. The skin is measured in the boxes "
             "skin.boxes_a and skin.boxes_b, by default the cheeks of aligned "
-            "photos (A) and of avatars (B). Real inputs are measured in the "
-            "boxes of the target domain in the row copy.",
+            "photos (A) and of avatars (B). The row copy is not meaningful, "
+            "because copies of inputs are measured in the boxes of the target "
+            "domain.",
             by_features=False,
             in_terminal=True,
         ),
