@@ -68,10 +68,10 @@ def free_memory():
 
     It is infinite if the system does not tell the number.
     """
-    free = math.inf
-    with contextlib.suppress(OSError, TypeError):
+    free: float = math.inf
+    with contextlib.suppress(OSError):
         found = re.search(r"MemAvailable: *(\d+) kB", _FREE.read_text("utf-8"))
-        free = 1024 * int(found[1])
+        free = 1024 * int(found[1]) if found else free
     with contextlib.suppress(OSError, ValueError):
         most, used = (
             int((_CONTAINER / f"memory.{name}").read_text("utf-8"))
