@@ -50,10 +50,18 @@ def test_a_model_of_one_size_does_not_grow():
 
 def test_classes_come_first():
     phases = class_phases(
-        model(32), class_images=12, class_batch_size=4, images=20, batch_size=8
+        model(32),
+        class_images=12,
+        pseudo_label_images=8,
+        class_batch_size=4,
+        images=20,
+        batch_size=8,
     )
     found = [(p.stage, p.batch_size, p.start, p.end) for p in phases]
-    assert found == [("classes", 4, 0, 12), (None, 8, 12, 36)]
+    assert found == [
+        *(("classes", 4, 0, 12), ("pseudo_labels", 4, 12, 20)),
+        (None, 8, 20, 44),
+    ]
     (only,) = class_phases(model(32), images=16)
     assert (only.stage, only.images) == (None, 16)
 

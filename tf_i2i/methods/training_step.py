@@ -205,6 +205,23 @@ class TwoSidedModel(keras.Model):
         }
         return list(variables.values())
 
+    def decay_loss(self, side, weight):
+        """Returns a dictionary with the loss of weight decay of a side.
+
+        It is an L2 loss whose gradient is `weight` times each network weight,
+        as in PyTorch's Adam. The dictionary is empty if `weight` is 0.
+
+        Args:
+            side: "translator" or "critic".
+            weight: weight of half the sum of squares of the network weights.
+        """
+        if not weight:
+            return {}
+        squares = [
+            tf.nn.l2_loss(tf.convert_to_tensor(w)) for w in self.owned(side)
+        ]
+        return {f"decay_{side}": weight * tf.add_n(squares)}
+
     # The following methods keep moving averages of the network weights.
 
     @property

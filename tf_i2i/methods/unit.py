@@ -62,8 +62,9 @@ class UNIT(Embedding, Prior, Reconstructing, UnpairedTranslator):
         width: factor on the channel counts of Table 3.
         shared_blocks: number of residual blocks that the two encoders share,
             and that the two generators share, 0 to 4 (default 1). For the
-            ablation "no weight-sharing" of Figure 2(d), it is 0, and so are
-            `likelihood_weight` and `kl_weight`.
+            ablation "no weight-sharing" of Figure 2(d), it is 0,
+            `likelihood_weight`, `kl_weight` and `cycle_kl_weight` are 0, and
+            `code_noise` is False. The losses are then those of CycleGAN.
         critic_layers: number of strided convolutions of a critic, 1 to 5
             (default 5).
         critic_width: factor on the channel counts of the critics (default:
@@ -88,6 +89,11 @@ class UNIT(Embedding, Prior, Reconstructing, UnpairedTranslator):
             its cycle, lambda_4 (default 100). For the ablation "no
             cycle-consistency" of Figure 2(d), it is 0, and so is
             `cycle_kl_weight`.
+        code_noise: whether noise is added to codes in training (default
+            True). It is False for the ablation "no weight-sharing".
+        weight_decay: weight of half the sum of squares of the network
+            weights, a loss of translators and of critics (default 0, as in the
+            paper; 1e-4 in the authors' code).
         sample: whether `translate` adds noise to codes. The noise is the same
             for all images.
         average_kimg, seed, name: see `UnpairedTranslator`.
@@ -124,6 +130,8 @@ class UNIT(Embedding, Prior, Reconstructing, UnpairedTranslator):
         likelihood_weight: Weight = 100.0,
         cycle_kl_weight: Weight = 0.1,
         cycle_weight: Weight = 100.0,
+        code_noise: bool = True,
+        weight_decay: Weight = 0.0,
         sample: bool = False,
         average_kimg: Weight = 10.0,
         seed: Seed = 0,
@@ -148,6 +156,8 @@ class UNIT(Embedding, Prior, Reconstructing, UnpairedTranslator):
         self.likelihood_weight = likelihood_weight
         self.cycle_kl_weight = cycle_kl_weight
         self.cycle_weight = cycle_weight
+        self.code_noise = code_noise
+        self.weight_decay = weight_decay
         self.sample = sample
 
         def blocks(count, name="own"):
@@ -258,9 +268,11 @@ class UNIT(Embedding, Prior, Reconstructing, UnpairedTranslator):
     def _sample(self, mean, name, training):
         """Returns a sample of q(z|x) = N(mean, I) in training.
 
-        At inference it returns the mean.
+        At inference, and without `code_noise`, it returns the mean.
         """
-        return mean + self.noise(mean.shape, name) if training else mean
+        if not (training and self.code_noise):
+            return mean
+        return mean + self.noise(mean.shape, name)
 
     def translator_losses(self, s):
         terms = {}
@@ -282,14 +294,15 @@ class UNIT(Embedding, Prior, Reconstructing, UnpairedTranslator):
                     + losses.kl_unit(s[f"again_{o}"])
                 )
             terms[f"kl_{o}"] = divergence
-        return terms
+        return terms | self.decay_loss("translator", self.weight_decay)
 
     def critic_losses(self, s):
-        return {
+        terms = {
             f"critic_{o}": self.gan_weight
             * losses.gan_critic(s[f"score_{o}"], s[f"fake_score_{o}"])
             for o in "ab"
         }
+        return terms | self.decay_loss("critic", self.weight_decay)
 
 
 def _check(name, value, allowed):

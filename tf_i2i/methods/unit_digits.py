@@ -41,8 +41,9 @@ What the paper leaves open, or what differs here:
   inference. The paper has no such averages.
 
 Three settings are not in the paper. They are for short runs from SVHN to MNIST:
-- In the stage "classes", only C is trained, on the labels of A. In this stage,
-  the layer of C that exists for B alone is a copy of A's.
+- In the stages "classes" and "pseudo_labels", only C is trained, and the layer of
+  C that exists for B alone is a copy of A's. In the first of these stages, C
+  learns from the labels of A only.
 - With `ramp_share`, the weights of the adversarial losses rise from 0.
 - With `pseudo_label_weight`, C also learns from images of B. Their labels are
   the classes that C itself predicts (Lee 2013, "Pseudo-Label", ICML Workshop on
@@ -80,9 +81,9 @@ _AUGMENTATIONS = {
     "fake_": ("code_b", "code_a"),
     "same_": ("code_a", "code_b"),
 }
-# The stage in which only the classes of A are learned. After it, all networks
-# are trained together; this stage has no name.
-CLASSES = "classes"
+# The stages in which only the classifier is trained. After them, all networks are
+# trained together; this stage has no name.
+CLASSES, PSEUDO_LABELS = CLASSIFIER_STAGES = ("classes", "pseudo_labels")
 
 
 class UNITAdaptation(
@@ -90,10 +91,10 @@ class UNITAdaptation(
 ):
     """UNIT for domain adaptation (Liu et al. 2017, appendix B).
 
-    The stage "classes" may be trained first, by `train.phases = @class_phases`.
-    In it, only the critic is trained, on the labels of A, and the critic's own
-    layer for B is a copy of its layer for A. A phase without a stage uses all
-    losses.
+    The stages "classes" and "pseudo_labels" may be trained first, by
+    `train.phases = @class_phases`. In them, only the critic is trained, and its
+    own layer for B is a copy of its layer for A. A phase without a stage uses
+    all losses.
 
     Args:
         image_size: side of images in pixels, 28 (critics of Table 5) or 32
@@ -116,8 +117,7 @@ class UNITAdaptation(
         squared_features: whether differences of features are squared.
         pseudo_label_weight: weight of the cross-entropy of B's images. Their
             labels are the most probable classes according to the critic without
-            dropout. During the stage "classes", the weight rises linearly from
-            0 (default 0).
+            dropout (default 0). It is not used in the stage "classes".
         ramp_share: fraction of the phase in which the weights of the
             adversarial losses rise linearly from 0 (default 0).
         weight_decay: weight of half the sum of squares of the network
@@ -136,8 +136,8 @@ class UNITAdaptation(
     translators = ("encoder", "generator")
     critics = ("critic",)
     updates = ("critic", "translator")
-    stages = (CLASSES, None)
-    preparing_stages = (CLASSES,)
+    stages = (*CLASSIFIER_STAGES, None)
+    preparing_stages = CLASSIFIER_STAGES
     adam = {"learning_rate": 2e-4, "beta_1": 0.5, "beta_2": 0.999}
     measures = ("accuracy", "checks")
     tiny = {"image_size": 28, "width": 0.05, "critic_width": 0.1}
@@ -197,7 +197,7 @@ class UNITAdaptation(
 
     def _build_at_each_size(self):
         tensors = super()._build_at_each_size()
-        if self.same_start and self.stage != CLASSES:
+        if self.same_start and self.stage not in CLASSIFIER_STAGES:
             for layers in (
                 self.encoder.own,
                 self.generator.own,
@@ -208,7 +208,9 @@ class UNITAdaptation(
         return tensors
 
     def updates_in(self, stage):
-        return ("critic",) if stage == CLASSES else type(self).updates
+        if stage in CLASSIFIER_STAGES:
+            return ("critic",)
+        return type(self).updates
 
     # Inference.
 
@@ -239,7 +241,7 @@ class UNITAdaptation(
 
     def train_step(self, batch):
         logs = super().train_step(batch)
-        if self.stage == CLASSES:
+        if self.stage in CLASSIFIER_STAGES:
             own = self.critic.own
             for b, a in zip(own["b"].weights, own["a"].weights, strict=True):
                 b.assign(a)
@@ -248,7 +250,7 @@ class UNITAdaptation(
     def forward(self, a, b, training, labels=None):
         s = {"a": a, "b": b, "labels": labels}
         drop = self._dropout() if training else None
-        if self.stage == CLASSES:
+        if self.stage in CLASSIFIER_STAGES:
             return s | self._classes_by_layer_of_a(a, b, drop)
         mean = self.encoder(
             tf.concat([a, b], 0), domains="ab", training=training
@@ -276,14 +278,18 @@ class UNITAdaptation(
         return s
 
     def _classes_by_layer_of_a(self, a, b, drop):
-        """Returns class logits of images of A and B, by C's layer for A."""
-        made = {}
-        for x, o in ((a, "a"), (b, "b")):
-            if o == "a" or self.pseudo_label_weight:
-                x = self.augment_for_critic(x, o)
-                judged = self.critic(x, domains="a", dropout=drop)
-                made[f"classes_{o}"] = judged[2]
-        if self.pseudo_label_weight:
+        """Returns the class logits of images by A's own layer.
+
+        Images of B are classified in the stage "pseudo_labels" only.
+        """
+
+        def classify(x, name):
+            x = self.augment_for_critic(x, name)
+            return self.critic(x, domains="a", dropout=drop)[2]
+
+        made = {"classes_a": classify(a, "a")}
+        if self.stage == PSEUDO_LABELS:
+            made["classes_b"] = classify(b, "b")
             made["pseudo_labels"] = self._pseudo_labels(b, "a")
         return made
 
@@ -322,7 +328,7 @@ class UNITAdaptation(
         return tf.minimum(self.phase_progress / self.ramp_share, 1.0)
 
     def translator_losses(self, s):
-        if self.stage == CLASSES:
+        if self.stage in CLASSIFIER_STAGES:
             return {}
         terms = {}
         for o in "ab":
@@ -337,11 +343,11 @@ class UNITAdaptation(
             terms[f"likelihood_{o}"] = self.likelihood_weight * _sum(
                 losses.l1, s[o], s[f"same_{o}"]
             )
-        return terms | self._decay("translator")
+        return terms | self.decay_loss("translator", self.weight_decay)
 
     def critic_losses(self, s):
         terms = self._class_losses(s)
-        if self.stage == CLASSES:
+        if self.stage in CLASSIFIER_STAGES:
             return terms
         apart = losses.mean_square if self.squared_features else losses.l1
         for o, i in ("ab", "ba"):
@@ -353,30 +359,16 @@ class UNITAdaptation(
             terms[f"feature_{o}"] = self.feature_weight * _sum(
                 apart, s[f"same_features_{o}"], s[f"fake_features_{i}"]
             )
-        return terms | self._decay("critic")
+        return terms | self.decay_loss("critic", self.weight_decay)
 
     def _class_losses(self, s):
         """Returns the losses of the classifier."""
         entropy = _entropy(s["labels"], s["classes_a"])
         terms = {"class": self.class_weight * entropy}
-        if self.pseudo_label_weight:
-            rise = self.phase_progress if self.stage == CLASSES else 1.0
+        if "pseudo_labels" in s:
             entropy = _entropy(s["pseudo_labels"], s["classes_b"])
-            terms["pseudo_label"] = rise * self.pseudo_label_weight * entropy
+            terms["pseudo_label"] = self.pseudo_label_weight * entropy
         return terms
-
-    def _decay(self, side):
-        """Returns a dictionary with the loss of weight decay of a side.
-
-        The loss is half the sum of the squared weights, times `weight_decay`.
-        The dictionary is empty if `weight_decay` is 0.
-        """
-        if not self.weight_decay:
-            return {}
-        squares = [
-            tf.nn.l2_loss(tf.convert_to_tensor(w)) for w in self.owned(side)
-        ]
-        return {f"decay_{side}": self.weight_decay * tf.add_n(squares)}
 
 
 def _elements(x):

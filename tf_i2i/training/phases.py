@@ -217,6 +217,7 @@ def cascade_phases(
 def class_phases(
     model,
     class_images: CountOrZero = 0,
+    pseudo_label_images: CountOrZero = 0,
     class_batch_size: Count = 32,
     images: CountOrZero = 300_000,
     batch_size: Count = 16,
@@ -224,14 +225,17 @@ def class_phases(
     """Returns the phases of `UNITAdaptation`, which may learn classes first.
 
     Args:
-        model: the `UnpairedTranslator` to train, which has the stage
-            "classes".
+        model: the `UnpairedTranslator` to train, which has the stages
+            "classes" and "pseudo_labels".
         class_images: number of images of each domain in the stage "classes",
-            in which only the classifier is trained.
-        class_batch_size: number of images of each domain in a step of that
-            stage.
-        images: number of images of each domain in the phase after it, in which
-            all networks are trained.
+            in which the classifier learns from the labels of A.
+        pseudo_label_images: number of images of each domain in the stage
+            "pseudo_labels", in which the classifier also learns from its own
+            labels of B's images.
+        class_batch_size: number of images of each domain in a step of these
+            stages.
+        images: number of images of each domain in the phase after them, in
+            which all networks are trained.
         batch_size: number of images of each domain in a step of that phase.
 
     Returns:
@@ -241,14 +245,12 @@ def class_phases(
         UserError: a number is below its range.
     """
     size = model.image_size
+    before = {"classes": class_images, "pseudo_labels": pseudo_label_images}
     return Phase.sequence(
         [
-            Phase(
-                "classes",
-                size,
-                class_batch_size,
-                class_images,
-                stage="classes",
+            *(
+                Phase(stage, size, class_batch_size, count, stage=stage)
+                for stage, count in before.items()
             ),
             Phase(f"{size}px", size, batch_size, images),
         ]
