@@ -86,7 +86,14 @@ LONG_64 = (*AT_64, *BATCHES)
 ASYMGAN_64 = (*LONG_64, *of("AsymGAN", **SIX_BLOCKS, style_width=0.25))
 CYCLEGAN_64 = (*LONG_64, *NO_IDENTITY, *of("CycleGAN", **SIX_BLOCKS))
 CYCLEGAN_32 = (*PARTS_32, *NO_IDENTITY, *of("CycleGAN", **TWO_BLOCKS))
-NO_SHARING = of("UNIT", shared_blocks=0, likelihood_weight=0.0, kl_weight=0.0)
+NO_SHARING = of(
+    "UNIT",
+    shared_blocks=0,
+    likelihood_weight=0.0,
+    kl_weight=0.0,
+    cycle_kl_weight=0.0,
+    code_noise=False,
+)
 NO_CYCLE = of("UNIT", cycle_weight=0.0, cycle_kl_weight=0.0)
 # The normalization around the residual blocks is part of CycleGAN's paper.
 OUTER_NORM = of("CycleGAN", outer_norm=True)

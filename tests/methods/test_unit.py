@@ -165,3 +165,30 @@ def test_the_prior_gives_pairs():
 def test_what_cannot_be_built_is_refused(wrong, argument, refuses):
     with refuses(argument):
         build(**wrong)
+
+
+def test_without_sharing_nothing_is_random_but_the_images():
+    """Figure 2(d): the method is then CycleGAN, without noise and priors."""
+    model = build(
+        shared_blocks=0,
+        likelihood_weight=0.0,
+        kl_weight=0.0,
+        cycle_kl_weight=0.0,
+        code_noise=False,
+    )
+    s = model.forward(images(1), images(2), training=True)
+    np.testing.assert_array_equal(s["code_a"], s["mean_a"])
+    expected = model.generator_a(model.encoder_b(s["fake_b"]))
+    np.testing.assert_allclose(s["cycled_a"], expected, atol=1e-5)
+    assert float(model.translator_losses(s)["kl_a"]) == 0.0
+
+
+@pytest.mark.parametrize("side", ["translator", "critic"])
+def test_weight_decay_adds_to_the_gradient(side):
+    model = build(weight_decay=0.5)
+    s = model.forward(images(1), images(2), training=False)
+    squares = sum(np.sum(np.square(w)) for w in model.owned(side))
+    found = getattr(model, f"{side}_losses")(s)[f"decay_{side}"]
+    assert float(found) == pytest.approx(0.5 * 0.5 * squares, rel=1e-5)
+    model = build()
+    assert f"decay_{side}" not in getattr(model, f"{side}_losses")(s)

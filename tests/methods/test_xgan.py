@@ -114,6 +114,33 @@ def test_tensors_take_the_ways_that_their_names_say():
     assert model.embed(a, "a").shape == (4, 51)
 
 
+def test_moving_statistics_are_updated_once_in_a_step():
+    model = build()
+    routes = model.encoder.own_a[0].norm, model.decoder.own_b[0].norm
+    for active, moves in ((("translator",), True), (("critic",), False)):
+        before = [norm.moving_mean.numpy() for norm in routes]
+        model.active_sides = active
+        model.forward(images(1), images(2), True)
+        after = [norm.moving_mean.numpy() for norm in routes]
+        for x, y in zip(before, after, strict=True):
+            assert np.array_equal(x, y) != moves
+
+
+def test_gradients_of_the_two_reconstruction_losses():
+    """The paper's norm has sqrt(n) / 2r times the gradient of the squares."""
+    a, n, r = images(1), 16 * 16 * 3, 0.3
+    norms = {}
+    for kind in ("squares", "norm"):
+        model = build(reconstruction=kind)
+        x = tf.Variable(a + r)
+        with tf.GradientTape() as tape:
+            loss = model._reconstruction({"a": a, "same_a": x}, "a")
+        norms[kind] = float(tf.norm(tape.gradient(loss, x)))
+    assert norms["norm"] / norms["squares"] == pytest.approx(
+        np.sqrt(n) / (2 * r), rel=1e-4
+    )
+
+
 def test_encoders_get_the_reversed_gradient_of_the_classifier():
     model = build(dann_weight=0.5)
     a, b = images(1), images(2)

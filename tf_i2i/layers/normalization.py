@@ -104,11 +104,12 @@ class RenormLimits(NamedTuple):
 
     `r` is clipped to [1 / r_max, r_max] and `d` to [-d_max, d_max]. With
     `BATCH_NORM`, which is (1, 0), batch renormalization is the same as batch
-    normalization.
+    normalization. If `moves` is False, the moving statistics are not updated.
     """
 
     r_max: float | tf.Tensor
     d_max: float | tf.Tensor
+    moves: bool = True
 
 
 BATCH_NORM = RenormLimits(1.0, 0.0)
@@ -261,7 +262,8 @@ class DomainBatchRenormalization(keras.layers.Layer):
         h = _by_route(tf.cast(x, tf.float32), len(rows))
         batch = self._moments(h)
         r, d = _corrections(batch, moving, routing.limits)
-        self._move(rows, moving, batch)
+        if routing.limits.moves:
+            self._move(rows, moving, batch)
         scale = r / batch.deviation
         return self._transform(x, scale, d - batch.mean * scale, routing)
 
@@ -296,7 +298,8 @@ class DomainBatchRenormalization(keras.layers.Layer):
         ]
         batch = _fused_moments(fused, self.epsilon)
         r, d = _corrections(batch, moving, routing.limits)
-        self._move(rows, moving, batch)
+        if routing.limits.moves:
+            self._move(rows, moving, batch)
         gamma, beta = self._affine(routing.routes, None)
         scale = gamma[:, 0] * r
         offset = gamma[:, 0] * d + beta[:, 0]

@@ -24,6 +24,9 @@ What the paper leaves open, or what differs here:
 - Kernels of the residual blocks are 3x3, although Table 3 prints 1x1.
 - Two choices are taken from the authors' code: instance normalization in the
   residual blocks, and leaky ReLUs with a factor of .01 below 0.
+- Training images are squares. The paper's street scenes have 640 x 480 pixels.
+  Here they are cropped or stretched to squares for training (`fit`), and
+  `translate` takes rectangles.
 - Moving averages of the network weights are used at inference. The paper has
   no such averages.
 """

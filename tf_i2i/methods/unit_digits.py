@@ -41,8 +41,8 @@ What the paper leaves open, or what differs here:
   inference. The paper has no such averages.
 
 Three settings are not in the paper. They are for short runs from SVHN to MNIST:
-- In the stages "classes" and "pseudo_labels", only C is trained, and the layer of
-  C that exists for B alone is a copy of A's. In the first of these stages, C
+- In the stages "classes" and "pseudo_labels", only C is trained, and the layer
+  of C that exists for B alone is a copy of A's. In the first of these stages, C
   learns from the labels of A only.
 - With `ramp_share`, the weights of the adversarial losses rise from 0.
 - With `pseudo_label_weight`, C also learns from images of B. Their labels are
@@ -81,8 +81,8 @@ _AUGMENTATIONS = {
     "fake_": ("code_b", "code_a"),
     "same_": ("code_a", "code_b"),
 }
-# The stages in which only the classifier is trained. After them, all networks are
-# trained together; this stage has no name.
+# The stages in which only the classifier is trained. After them, all networks
+# are trained together; this stage has no name.
 CLASSES, PSEUDO_LABELS = CLASSIFIER_STAGES = ("classes", "pseudo_labels")
 
 

@@ -14,14 +14,24 @@ classifier of domains. The gradient of its loss is reversed before it reaches
 the encoders. T is a frozen teacher network.
 
 What the paper leaves open, or what differs here:
-- The paper does not give the loss weights. The weights here have the same
-  order of magnitude as those of public implementations, which also compute
-  means instead of sums.
+- The paper does not give the loss weights. The weights here are those of public
+  implementations, which compute means instead of sums.
 - The reconstruction loss is a mean of squares. The paper prints the norm of
-  the difference, which `reconstruction="norm"` selects. At 64 px the norm is
-  111 times the root mean square. Then the other losses have hardly any effect.
+  the difference (eq. 2), which `reconstruction="norm"` selects. At 64 px the
+  norm is 111 times the root mean square r of the difference, and its gradient
+  is 55 / r times that of the mean of squares, which is 185 for r = .3. With a
+  mean of squares and equal weights, the other losses are so strong in
+  comparison that the images are unrecognizable. Therefore
+  `reconstruction_weight` must be raised (20 in `xgan.gin`), or the norm used
+  (`paper/xgan.gin`).
 - The translators' adversarial loss is the non-saturating one.
-- Moving statistics are kept for each route (see `networks.xgan`).
+- Moving statistics are kept for each route (see `networks.xgan`). They are
+  updated once in a step, by the translators' update.
+- The classifier C takes codes that are multiplied by the square root of their
+  length (32 for 1024 elements), so that its inputs have a mean square of 1. At
+  the start, the gradient that reaches the encoders is larger by about the same
+  factor.
+- The paper does not print Adam's beta_1. It is .5 here, as for most critics.
 - In the semantic loss, the gradient flows into both embeddings, because the
   paper prints no `stop_gradient` there.
 - If the teacher's vectors and the embedding have different numbers of
@@ -115,7 +125,7 @@ class XGAN(Embedding, Reconstructing, UnpairedTranslator):
     translators: tuple[str, ...] = ("encoder", "decoder")
     critics: tuple[str, ...] = ()
     updates: tuple[str, ...] = ("translator", "critic")
-    adam = {"learning_rate": 1e-4, "beta_1": 0.9, "beta_2": 0.999}
+    adam = {"learning_rate": 1e-4, "beta_1": 0.5, "beta_2": 0.999}
     measures = (*UnpairedTranslator.measures, "embedding")
     tiny = {"image_size": 16, "width": 0.05}
     tiny_variants = {"": {"teacher": tiny_teacher}}
@@ -213,7 +223,10 @@ class XGAN(Embedding, Reconstructing, UnpairedTranslator):
         else:
             sources = [way[0] for way in self.gan_directions]
             ways = [way[0] + way[-1] for way in self.gan_directions]
-            s |= self._generate(s, limits, sources, tuple(ways))
+            # The translators' update of the same step has updated the moving
+            # statistics already.
+            still = limits and limits._replace(moves=False)
+            s |= self._generate(s, still, sources, tuple(ways))
         for critic in self.critics:
             o = critic[-1]
             scores = getattr(self, critic)(
