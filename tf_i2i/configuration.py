@@ -262,7 +262,8 @@ def _check_references():
                 f"Received: {value}"
             )
     try:
-        # gin leaves this binding out of the text of all bindings.
+        # `gin.config_str` leaves out a binding of `gin.macro.value`, so that
+        # `given_settings` does not contain it.
         value = gin.query_parameter("gin.macro.value")
     except ValueError:
         return

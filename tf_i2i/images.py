@@ -1,8 +1,8 @@
 """Conversion between the two value ranges of images, and grids of images.
 
-Inside the library images are float in [-1, 1], NHWC, with three channels. On
-disk, in stores and in exported models they are uint8 in [0, 255]. Only the
-functions here convert between the two.
+Methods, networks and losses take images as float in [-1, 1], NHWC, with three
+channels. In files, stores, measures, reports and exported models images are
+uint8 in [0, 255]. The functions here convert between the two.
 """
 
 import numpy as np

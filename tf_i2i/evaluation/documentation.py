@@ -14,8 +14,9 @@ _HEAD = """\
 
 This page is written by `python -m tf_i2i.evaluation.documentation`.
 
-`python -m tf_i2i.evaluate --run_dir=runs/mine` prints the numbers in **bold**
-and writes all numbers into `report.html` and `metrics.jsonl`. By default a run
+`python -m tf_i2i.evaluate --run_dir=runs/mine` writes all numbers into
+`report.html` and `metrics.jsonl`. In the terminal it prints only those numbers
+whose names are **bold** in the tables below. By default a run
 is scored by the measures of its method (the class attribute `measures`).
 `--recipe=full` selects all measures, and `--recipe=quick` selects the measures
 that are marked with \\*. `--recipe` also takes the names of methods and of

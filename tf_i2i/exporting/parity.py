@@ -5,6 +5,8 @@ import numpy as np
 from tf_i2i.errors import UserError
 
 _WINDOW = 11  # Side of the window that SSIM is computed in, in pixels.
+# What the two functions of `parity` are, for error messages.
+_MODELS = {"reference_fn": "the trained model", "exported_fn": "its export"}
 
 
 def parity(reference_fn, exported_fn, images):
@@ -41,8 +43,9 @@ def parity(reference_fn, exported_fn, images):
     for name, made in (("reference_fn", expected), ("exported_fn", actual)):
         if _flat(made) and not _flat(images):
             raise UserError(
-                f"`{name}` must return images that are not of one colour. "
-                f"Received: {len(made)} images, each of one colour"
+                f"`{name}` ({_MODELS[name]}) must return images with more than "
+                f"one colour each. Received: {len(made)} images, each of a "
+                "single colour"
             )
     apart = np.abs(actual.astype(int) - expected.astype(int))
     window = min(_WINDOW, *expected.shape[1:3])

@@ -34,8 +34,9 @@ def export_saved_model(model, path, direction="a_to_b"):
     If both domains share an encoder, `encode_a` and `encode_b` take uint8
     `images` of the model's own size and return `embedding`, float32 `[N, D]`.
 
-    Shorter names stand for the signatures of `direction`: `translate` and
-    `serving_default` for the uint8 translation, `encode_style` and `sample`.
+    The signatures of the argument `direction` also have names without a
+    direction. `translate` and `serving_default` are its uint8 translation.
+    `encode_style` and `sample` are its signatures of styles.
 
     Args:
         model: `UnpairedTranslator`.

@@ -115,9 +115,10 @@ class UNITAdaptation(
             the two images that are generated from one code, summed over
             features (1e-4).
         squared_features: whether differences of features are squared.
-        pseudo_label_weight: weight of the cross-entropy of B's images. Their
-            labels are the most probable classes according to the critic without
-            dropout (default 0). It is not used in the stage "classes".
+        pseudo_label_weight: weight of the cross-entropy of B's images
+            (default 0). Their labels are the most probable classes according
+            to the critic without dropout. It is not used in the stage
+            "classes".
         ramp_share: fraction of the phase in which the weights of the
             adversarial losses rise linearly from 0 (default 0).
         weight_decay: weight of half the sum of squares of the network

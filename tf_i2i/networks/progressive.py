@@ -128,7 +128,7 @@ class ConvolutionBase(Network):
 
 
 class Convolution(ConvolutionBase):
-    """A normalized convolution of one feature map; see `ConvolutionBase`."""
+    """A `ConvolutionBase` whose input is one feature map."""
 
     def call(self, x, routing=None, shared=False):
         """Returns the convolved, normalized and activated map.

@@ -126,7 +126,8 @@ class Checkpoints:
 
         Args:
             model: `UnpairedTranslator`, whose counter of steps is read.
-            value: value of the model's weights, a float.
+            value: validation score of the model with its present weights, a
+                float; higher is better.
         """
         try:
             known = read_json(self.best[1], 10**4)
@@ -141,7 +142,8 @@ class Checkpoints:
 
         Args:
             model: `UnpairedTranslator` with its optimizers.
-            value: value of the model's weights, a float.
+            value: validation score of the model with its present weights, a
+                float; higher is better.
 
         Raises:
             UserError: the checkpoint cannot be written. The other checkpoints

@@ -390,7 +390,7 @@ def number_head(found, wanted):
 
 
 def fit_heads(found, code, at, drawer):
-    """Returns all heads, a dictionary of `Head`.
+    """Fits all heads and returns them, a dictionary from names to `Head`.
 
     Args:
         found: dictionary from vectors to `Reduced`.

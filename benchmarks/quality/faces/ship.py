@@ -42,8 +42,9 @@ train.data_b = 'portraits'
 train.fit = 'crop'
 train.precision = 'float32'
 """
-# The vectors of heads.py that the layers of the reader have one after another,
-# in the order of the layers' own vectors.
+# For each layer of the reader, the names of its own vectors, each with the name
+# of the vector of heads.py that contains it. Own vectors that are in the same
+# vector of heads.py are consecutive parts of it, in this order.
 VECTORS = {
     "eyes": {"large": "eyes", "small": "eyes"},
     "chin": {"large": "chin", "small": "chin"},
