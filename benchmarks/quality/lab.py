@@ -275,8 +275,8 @@ ROWS = {
         )
         for path in ("map", "beside", "norm")
     },
-    # Extension losses (Figure 10 of the AsymGAN paper). `asymgan_all` has all of
-    # them, and each of the other rows leaves out one kind. The row without
+    # Extension losses (Figure 10 of the AsymGAN paper): `asymgan_all` has all
+    # of them, and each of the other rows leaves out one kind. The row without
     # extension losses is `asymgan_z_norm`.
     **{
         f"asymgan_{name}": Row(
