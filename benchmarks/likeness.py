@@ -1,4 +1,4 @@
-"""Measures what the likeness loss does to the likeness of faces.
+"""Measures how much the likeness loss makes translations resemble the person.
 
     TF_I2I_FACE_NETWORK=savedmodel:faceres/ \\
     TF_I2I_JUDGE_NETWORK=tflite:MobileFaceNet.tflite:-1:1 \\
@@ -7,17 +7,17 @@
 No face network comes with the package, so the two networks are named by
 environment variables, in the forms of `tf_i2i.features.FORMS`. The first is the
 network of the loss. The second judges the translations. It must be another
-network, because a translator can reduce its loss in ways that only the network
-of the loss takes for likeness.
+network, because a translator can learn translations that only the network of
+the loss considers similar to their inputs.
 
 CycleGANs with different weights of the loss are trained on the same images,
 from the same initial weights. For each, test images of A are translated to B,
 and the table has
 - the mean cosine of the judge's vectors of an image and of its translation,
 - the same for the translations of other images, which should be lower,
-- the share of translations whose source is among the five images of A that the
-  judge finds most alike,
-- the same three numbers for the round trip to B and back.
+- the share of translations whose input is among the five images of A that are
+  most similar to the translation by the judge's vectors,
+- the same three numbers for translations to B and back.
 """
 
 import argparse

@@ -10,8 +10,8 @@ translators see blocks of 2 x 2 pixels as one pixel (`unshuffle = 2`). In one
 process, CycleGANs of the three cases are trained on the toy faces. They take
 turns of `--steps` steps, for `--rounds` rounds. Then each is exported, and
 students of the three cases learn from them in the same way. Compare the ratios
-of the speeds: other processes change the speeds, and they change those of all
-cases alike.
+of the speeds, because other processes change the speeds of all cases by about
+the same factor.
 
 For each case the table has
 - the speed of training in images of each domain per second, the median of the

@@ -138,8 +138,8 @@ def main():
     if args.needed:
         print(
             f"training needs {args.needed:.0f} images/s: "
-            f"{decoded / args.needed:.1f} times covered by Pillow, "
-            f"{stored / args.needed:.1f} times by the store"
+            f"Pillow decodes {decoded / args.needed:.1f} times as many, and "
+            f"the store delivers {stored / args.needed:.1f} times as many"
         )
 
 

@@ -5,10 +5,10 @@
     python benchmarks/train_step.py --gin_file=twingan.gin --profile=/tmp/trace
 
 The images are random. The time of a step is the median of `--steps` steps after
-the first step. `--before` also measures the same config in another checkout,
-alternating `--rounds` times. To compare two
-checkouts, use the printed ratio of their times: milliseconds that were measured
-on different days are not comparable.
+the first step. `--before` also measures the same config in another checkout.
+The two checkouts are measured alternately, `--rounds` times each. Compare them
+by the printed ratio of their times, because milliseconds that were measured on
+different days are not comparable.
 `--profile` writes a trace of the last phase for TensorBoard and prints the
 processor time of each kind of operation.
 """

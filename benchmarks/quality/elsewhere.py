@@ -98,7 +98,7 @@ def write(name, to, work, data_root, skip):
 
 
 def _told_of(values, copies):
-    """Returns how to build the initial state, and the values this needs."""
+    """Returns a description of the initial state, and the values it needs."""
     told, given = [], {}
     for i, value in enumerate(values):
         entry = {"shape": value.shape, "dtype": str(value.dtype)}
@@ -388,9 +388,9 @@ def _view(run, domain, phase):
         or augmentation.invert
         or phase.size != run.config.image_size
     ):
-        raise SystemExit("elsewhere.py crops and mirrors, and no more")
+        raise SystemExit("elsewhere.py supports crops and mirrors only")
     if augmentation.maps and augmentation.crop:
-        raise SystemExit("elsewhere.py takes label maps whole")
+        raise SystemExit("elsewhere.py does not crop label maps")
 
     def one(image, key):
         draws = jax.random.uniform(key, (4,), jnp.float32)
@@ -420,7 +420,7 @@ def _view(run, domain, phase):
 
 
 def write_images(name, to, work, data_root):
-    """Packs the images of a row whose compiled steps are those of another."""
+    """Packs the images of a row that uses another row's compiled steps."""
     run = _opened(name, work, data_root)
     images = {d: _packed_images(run, d, to)[0] for d in "ab"}
     (to / name).mkdir(parents=True, exist_ok=True)

@@ -72,7 +72,7 @@ def main(argv=None):
             f"`--run_dir` must be a run of CDFT. Received: {model.name}"
         )
     features = load_features(args.features)
-    print("| domain | layer | PSNR, dB | perceptual | cut |")
+    print("| domain | layer | PSNR, dB | perceptual | clipped |")
     print("| --- | --- | --- | --- | --- |")
     for cells in rows(run, features, args.count):
         print(f"| {' | '.join(cells)} |", flush=True)

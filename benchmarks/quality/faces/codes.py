@@ -1,7 +1,8 @@
-"""The codes of photos, from rules: an option for each slot, and three colours.
+"""Computes the codes of photos by rules.
 
-`OPTIONS` and `EYES_AND_BROWS` are what a person wrote down after looking at the
-options of the drawer s3 (`python sprites.py options s3`).
+A code has an option for each slot, and three colours. A person wrote `OPTIONS`
+and `EYES_AND_BROWS` after looking at the options of the drawer s3 (`python
+sprites.py options s3`).
 """
 
 from typing import NamedTuple
@@ -14,8 +15,8 @@ import yardstick as y
 from hair import all_points
 from regions import lab
 
-# Dictionary from slots to dictionaries from kinds to the options that show
-# them. Other options are not used.
+# For each slot, a dictionary from each kind to the numbers of the options that
+# show this kind. Other options are not used.
 OPTIONS = {
     "hair": {
         "bald": [14],
@@ -29,20 +30,21 @@ OPTIONS = {
     "mouth": {"open": [4], "smile": [7], "neutral": [3]},
     "clothes": {"dark": [2], "light": [3], "colourful": [6], "other": [5]},
 }
-# The options of eyes and of brows that belong to each option of glasses.
-# Photos do not choose them.
+# For each option of glasses, the options of eyes and of brows that are drawn
+# with it. They do not depend on the photo otherwise.
 EYES_AND_BROWS = {0: (5, 2), 1: (6, 1), 3: (5, 1)}
 # Cells of an aligned map of hair (see `hair.aligned`) where the face is:
 # outlines are not compared there.
 FACE = (slice(12, 21), slice(10, 22))
 OUTLINE = 32  # Side of an outline in cells.
-# Of options that no avatar has; further from any outline than all others.
+# Value of the outlines of options that no avatar has. These outlines are so far
+# from all others that the options are never chosen.
 NO_OUTLINE = 9.0
 # Shares of photos whose skin is darker than each tone of `pseudo.SKINS`.
 SKIN_SHARES = [0, 0.1, 0.3, 0.5, 0.75, 0.95, 1]
 SKIN_TONES = [0, 0, 1, 2, 3, 4, 4]
-# Shares of photos: above these, mouths are drawn open or smiling, and beards
-# are drawn full.
+# Mouths are drawn open or smiling, and beards full, for photos that are above
+# this share of the training photos in the measured openness, smile or darkness.
 NOT_OPEN, NOT_SMILING, NOT_FULL = 0.72, 0.45, 0.5
 
 
@@ -91,7 +93,7 @@ def outlines(drawer):
 
 
 def hair_options(kinds, drawer):
-    """Returns the options of hair, those with the nearest outlines, `[N]`.
+    """Returns the option of hair with the nearest outline for each photo.
 
     Args:
         kinds: names of the kinds of hair, `[N]`. An option of this kind is
@@ -116,10 +118,10 @@ def first_options(slot, kinds):
 
 
 def beard_options(facial_hair, darkness):
-    """Returns options of beards, the full one of those with two options.
+    """Returns options of beards, `[N]`; the full beard for a dark chin.
 
     Args:
-        facial_hair: names, `[N]`.
+        facial_hair: names of the kinds, `[N]`.
         darkness: share of photos with a lighter chin, `[N]`.
     """
     found = first_options("beard", facial_hair)

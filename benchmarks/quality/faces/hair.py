@@ -1,9 +1,9 @@
 """Segments hair, skin and clothes of photos, and measures the hair.
 
-Rules about the person mask, the landmarks and colours label the pixels that
-are clear. A small network of the pixel's colours and of frozen feature maps
-learns these labels from all photos together, so that the mistakes of a rule on
-one photo are outvoted. No label of the data set is read.
+Rules about the person mask, the landmarks and colours label the pixels whose
+class is clear. A small network, whose inputs are colours and frozen feature
+maps, learns these labels from all photos together. Therefore the mistakes of a
+rule on one photo have little effect. No label of the data set is read.
 
     python hair.py segments   # writes cache/segments.npz and segments.png
     python hair.py shapes     # writes cache/geometry.npz and cache/aligned.npz
@@ -36,12 +36,13 @@ UNCLEAR = 255
 TAPS = ("stage2", "stage3", "stage5")
 # The least share of a cell's pixels that the rules must give to one class.
 CLEAR_SHARE = 0.7
-# Weights of L, a and b in distances between colours: light varies most.
+# Weights of L, a and b in distances between colours. L has the lowest weight,
+# because lightness varies with the light in the photo.
 LAB_WEIGHTS = np.array([0.6, 1, 1])
 CHEEKS = (50, 280, 117, 346, 4)  # Landmarks on cheeks and nose.
 # CIELAB colour that is assumed for clothes that a photo does not show.
 USUAL_CLOTHES = np.array([30.0, 0, 0])
-CELLS_PER_CLASS = 120000  # On which the network is trained.
+CELLS_PER_CLASS = 120000  # Number of training cells.
 PAINTS = np.float32(
     [[240, 240, 240], [200, 30, 30], [250, 200, 160], [40, 80, 200]]
 )
@@ -84,11 +85,11 @@ def joined_with(mask, seeds):
 
 
 def seeds(image, mask, points):
-    """Labels the pixels of a photo that are clear.
+    """Labels the pixels of a photo whose class is clear.
 
     Args:
         image: uint8 `[S, S, 3]`.
-        mask: person mask, uint8 `[S, S]`, 255 for certain.
+        mask: person mask, uint8 `[S, S]`, 255 where the person is certain.
         points: landmarks `[468, 2]` in pixels.
 
     Returns:
@@ -144,7 +145,7 @@ def seeds(image, mask, points):
 
 
 def _hair_colour(tones, where, skin):
-    """Returns the median CIELAB colour, or the skin's of bald heads."""
+    """Returns the median CIELAB colour, or that of the skin if bald."""
     return np.median(tones[where], 0) if where.sum() > 40 else skin
 
 
@@ -171,7 +172,7 @@ def cell_classes(classes):
 
 
 def shrunk(image, side):
-    """Returns a float32 image of the side, by mean values of areas."""
+    """Returns an image, float32, resized to a side by area averaging."""
     image = np.ascontiguousarray(image, np.float32)
     return cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA)
 
@@ -371,8 +372,8 @@ def geometry(shares, points, image):
     hair, skin = shares[..., HAIR], shares[..., SKIN]
     width, height = face_size(points)
     rows, columns = (np.mgrid[0:CELLS, 0:CELLS] + 0.5) * STEP
-    # Place in the face: across, 0 in the middle; down, 0 at the forehead and 1
-    # at the chin.
+    # Coordinates relative to the face: `across` is 0 in the middle, and `down`
+    # is 0 at the forehead and 1 at the chin.
     between = (points[234] + points[454]) / 2
     across = (columns - (between[0] + points[1][0]) / 2) / width
     down = (rows - points[10][1]) / height
@@ -381,7 +382,7 @@ def geometry(shares, points, image):
         return hair[where].mean() if where.any() else 0.0
 
     def beside(low, high):
-        """Returns the share of hair, mainly of the side that has more."""
+        """Returns the share of hair; the side with more hair counts more."""
         here = (down > low) & (down < high)
         left = share((across < -0.40) & (across > -0.85) & here)
         right = share((across > 0.40) & (across < 0.85) & here)

@@ -56,12 +56,12 @@ CLASSIFIERS = {
 BALANCE = {"tint": 0.4, "beard": 0.3, "glasses": 0.6}
 # The vectors that the heads of numbers read, and their L2 weight.
 NUMBERS_READ, RIDGE = ("colours", "thumb", "deep"), 20.0
-# Hair: weight of the logits of its kind beside those of the options of the
-# kind, and the inverse L2 weight of the classifiers of options.
+# Factor of the logit of a kind of hair, which is added to the logits of the
+# options of this kind, and inverse L2 weight of the classifiers of options.
 KIND_WEIGHT, OPTION_C = 4, 0.003
 # Logits of classes that no photo has, and of options that are not used.
 NEVER, NOT_USED = -20.0, -60.0
-# The network of parts is trained on this many cells of this many views.
+# Numbers of views and of cells on which the network of parts is trained.
 PARTS_VIEWS, PARTS_CELLS = 1500, 300000
 
 
@@ -98,7 +98,8 @@ class Parts(NamedTuple):
 
     Attributes:
         w1, b1, w2, b2: kernels and biases of the two layers, `[157, 48]`,
-            `[48]`, `[48, 4]` and `[4]`. The first layer also standardizes.
+            `[48]`, `[48, 4]` and `[4]`. The first layer also standardizes
+            its inputs.
     """
 
     w1: np.ndarray
@@ -226,7 +227,8 @@ class Reduced(NamedTuple):
 
     Attributes:
         train, test: components of training views and of test photos, `[N, K]`.
-        mean, deviation: of the features of the training views, `[F]`.
+        mean, deviation: mean and standard deviation of the features of the
+            training views, `[F]`.
         kernel, bias: components are standardized features @ kernel + bias.
     """
 
@@ -286,7 +288,7 @@ class Head(NamedTuple):
         """Returns the head's arrays for standardized vectors, by their keys.
 
         Args:
-            name: of the head.
+            name: name of the head.
             found: dictionary from vectors to `Reduced`.
         """
         out, bias, start = {}, self.bias.copy(), 0
@@ -309,8 +311,8 @@ def classifier(found, name, classes, count):
 
     Args:
         found: dictionary from vectors to `Reduced`.
-        name: of the head, a key of `CLASSIFIERS`.
-        classes: of the training views, int `[N]`; three classes or more.
+        name: name of the head, a key of `CLASSIFIERS`.
+        classes: classes of the training views, int `[N]`; three or more differ.
         count: number of outputs.
     """
     reads, c = CLASSIFIERS[name]
@@ -371,7 +373,7 @@ def option_classifier(x, options):
     )
     model.fit(x, options)
     kernel, bias = model.coef_, model.intercept_
-    if len(model.classes_) == 2:  # Has the logit of the second alone.
+    if len(model.classes_) == 2:  # One logit, for the second.
         kernel = np.concatenate([-kernel, kernel]) / 2
         bias = np.concatenate([-bias, bias]) / 2
     return model.classes_, kernel, bias
@@ -458,8 +460,9 @@ def load_views():
 
     Returns:
         Two dictionaries of arrays whose first axis is that of views (see
-        `views.described`); the index of the photo of each view, photo by photo
-        for each number of a view; and the indices of the photos.
+        `views.described`); the index of the photo of each training view, where
+        all first views come before all second views and so on; and the indices
+        of the photos.
     """
     with np.load(y.WORK / "cache" / "views.npz") as file:
         who = file["who"]
@@ -481,7 +484,7 @@ def fit(drawer, name):
 
     Args:
         drawer: name of the run of sprites.py.
-        name: of the heads.
+        name: name of the heads.
     """
     train, test, at, who = load_views()
     code = codes.photo_codes(drawer)

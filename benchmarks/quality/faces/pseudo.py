@@ -3,8 +3,8 @@
 Rules about landmarks, person mask and colours (regions.py) find the clearest
 cases of each attribute in photos. A linear classifier of frozen features of
 the crop is trained on these cases (self-training) and ranks all photos. The
-photos that are ranked first get the attribute, by its share in `SHARES`. The
-attributes of avatars are read from their flat colours.
+photos with the highest ranks get the attribute, and `SHARES` sets their share.
+The attributes of avatars are read from their flat colours.
 
 The kind of hair needs more rules: see teach.py.
 """
@@ -15,14 +15,14 @@ from regions import lab
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 
-# Shares of photos, about those in annotations_train.csv.
+# Shares of photos with each attribute, about as in annotations_train.csv.
 SHARES = {
     "sunglasses": 0.052,
     "glasses": 0.08,
     "beard": 0.13,
     "moustache": 0.025,
 }
-# Components that are kept of the features of a crop.
+# Number of principal components of the features of a crop.
 COMPONENTS = 96
 # The colours of the avatars' hair and skin, RGB in 0 to 255. Skins are sorted
 # from dark to light.
@@ -148,7 +148,8 @@ def taught(score, features, n, highest, lowest, rounds=3):
             scores, are examples with the attribute.
         lowest: this share of the training photos, those with the lowest
             scores, are examples without the attribute.
-        rounds: the classifier's scores are the scores of the next round.
+        rounds: number of rounds. The scores of a round's classifier determine
+            the examples of the next round.
 
     Returns:
         `[N]`, logits.
@@ -193,7 +194,8 @@ def _glasses(f, eyes, n):
     rim = taught(rim, eyes, n, 0.05, 0.6)
     share = SHARES["sunglasses"] + SHARES["glasses"]
     worn = top(z(rim) + z(sun), share, np.ones(len(nose), bool), n)
-    # Among these, eyes that are dark for a face are behind dark glass.
+    # People with glasses whose eyes are dark, compared with their faces, wear
+    # sunglasses.
     tinted = _tinted(dark - f["under"] / nose, eyes, worn[:n])
     glasses = np.full(len(nose), "none", "U12")
     glasses[worn] = "glasses"
@@ -206,8 +208,8 @@ def _tinted(darkness, eyes, worn):
     """Returns how much eyes look as if they were behind dark glass, `[N]`.
 
     Args:
-        darkness: of the eyes, `[N]`.
-        eyes: features, `[N, F]`.
+        darkness: darkness of the eyes, `[N]`.
+        eyes: features of the eyes, `[N, F]`.
         worn: bool `[n]`, training photos of people with glasses. A classifier
             is trained on the darkest and the lightest of their eyes.
     """
@@ -258,7 +260,7 @@ def hair_colour(f):
     out[(light > 40) & (b > 9)] = 5
     out[(a > 9) & (b > 12) & (light > 22)] = 3
     out[(a > 14) | ((a > 9) & (b < 11) & (light < 30))] = 4
-    out[(light > 75) & (a > 9)] = 5  # Skin, or nearly.
+    out[(light > 75) & (a > 9)] = 5  # Close to skin.
     out[(chroma <= 9.3) & (light > 36)] = 6
     return out
 

@@ -19,7 +19,7 @@ from skimage.color import rgb2lab
 
 from tf_i2i.features import load_features
 
-# Rows and columns in shares of the side.
+# Crops of a face: top, bottom, left and right in shares of the side.
 CROPS = {
     "eyes": (0.30, 0.56, 0.25, 0.75),
     "chin": (0.50, 0.84, 0.27, 0.73),
@@ -210,7 +210,8 @@ def face(image, mask, points):
         & (yy > y10 - 0.38 * fh)
         & (np.abs(xx - x10) < 0.42 * fw)
     )
-    # The mesh ends below many a hairline: leave out what is just above it.
+    # The mesh of landmarks often ends below the hairline. Therefore the rows
+    # just above the mesh are left out.
     upper = band & (yy < y10 - 0.07 * fh)
     seed = (
         tones[upper]
@@ -242,7 +243,7 @@ def face(image, mask, points):
         )
         > 0
     )
-    # What hangs from the head: joined with the top.
+    # Only parts that are connected with the top of the head are hair.
     _, parts = cv2.connectedComponents(hair_map.astype(np.uint8))
     ids = np.unique(parts[upper & hair_map]) if (upper & hair_map).any() else []
     hair_map = np.isin(parts, [i for i in ids if i])
@@ -364,7 +365,7 @@ def regions(run_mask, run_points, image):
     mask = run_mask(image / 255.0)[0][..., 0]
     side = image.shape[0]
     box = (side * 0.15, side * 0.15, side * 0.7)
-    for _ in range(2):  # The second time about the face that was found.
+    for _ in range(2):  # First in the centre, then around the face found.
         points, seen = landmarks(run_points, image, box)
         low, high = points.min(0), points.max(0)
         edge = 1.5 * max(high - low)

@@ -34,8 +34,8 @@ from tf_i2i.training.settings import bindings_of
 from tf_i2i.training.settings import read_gin
 
 IMAGE_SIZE = 256
-# Settings of a packed model beside those of the .gin file. The sample
-# portraits stand for the data, which are not in the package.
+# Settings of a packed model that are added to those of the .gin file. The data
+# are the sample portraits, because the training data are not in the package.
 DATA_SETTINGS = """\
 train.data_a = 'portraits'
 train.data_b = 'portraits'
@@ -289,7 +289,7 @@ def write_model(model, drawer_name, folder):
 
     Args:
         model: `SpriteTranslator`.
-        drawer_name: of the run of sprites.py whose losses are written.
+        drawer_name: name of the run of sprites.py whose losses are written.
         folder: `Path`, made if needed.
 
     Raises:

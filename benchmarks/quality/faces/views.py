@@ -19,7 +19,7 @@ from tf_i2i.features import load_features
 from tf_i2i.networks.sprites import CELLS
 from tf_i2i.networks.sprites import READ
 
-VIEWS = 6  # Of each training photo. The first is the photo itself.
+VIEWS = 6  # Number of views of a training photo. The first is the photo.
 JITTER = 0.08  # Largest change of contrast and saturation, as a share.
 # Faces that are turned further than this are left out: logarithm of the ratio
 # of the distances from the nose to both ears.
@@ -42,11 +42,11 @@ def placement(rng):
 
 
 def warped(image, matrix, **options):
-    """Returns an image that a matrix `[2, 3]` places; its edges are mirrored.
+    """Returns an image mapped by a matrix `[2, 3]`, with mirrored edges.
 
     Args:
         image: `[H, W, ...]`.
-        matrix: in pixels of the image.
+        matrix: affine map in pixels of the image.
         options: further arguments of `cv2.warpAffine`.
     """
     side = image.shape[:2]
@@ -62,7 +62,7 @@ def view(image, mask, other, matrix, rng):
 
     Args:
         image: uint8 `[S, S, 3]`.
-        mask: person mask, uint8 `[S, S]`, 255 for certain.
+        mask: person mask, uint8 `[S, S]`, 255 where the person is certain.
         other: the photo that may become the background, uint8 `[S, S, 3]`.
         matrix: result of `placement`.
         rng: NumPy generator.
@@ -134,7 +134,8 @@ def views_of(photos, masks, segments, who, k, rng):
     """
     images, parts = [], []
     for i in who:
-        # Also drawn for view 0, as it was when the shipped model was made.
+        # View 0 does not use this photo. It is sampled all the same, so that
+        # the random numbers are those with which the shipped model was made.
         other = photos[rng.integers(len(photos))]
         image, part = photos[i], segments[i]
         if k > 0:

@@ -1,12 +1,12 @@
-"""Says how a translator treats different people, and whether it is steady.
+"""Measures a translator for groups of people, and for changed photos.
 
     python whom.py MODEL_FOLDER
 
 It prints how often hair, glasses and facial hair of the drawing are those that
 an annotator saw (annotations_test.csv), by sex, age and skin; how much lighter
-or darker the drawn skin is than the photographed skin; and how far the
-drawings of two views of one photo are from each other, beside the drawings of
-two people.
+or darker the drawn skin is than the photographed skin; and the distance between
+the drawings of two views of one photo, compared with the distance between the
+drawings of two people.
 """
 
 import sys
@@ -19,8 +19,8 @@ import yardstick as y
 from tf_i2i import runs
 from tf_i2i.features import load_features
 
-# Drawings are the same if their distance is below this share of the distance
-# between strangers.
+# Drawings count as the same if their distance is below this share of the
+# distance between drawings of different people.
 ALIKE = 0.02
 
 
@@ -73,7 +73,7 @@ def print_shift(photos_cheeks, made):
 
 
 def views(photos):
-    """Returns pairs of views: names, and photos that were cut or exposed."""
+    """Returns a dictionary from the names of changes to changed photos."""
 
     def cut(image, dx, dy, scale):
         side = image.shape[0]

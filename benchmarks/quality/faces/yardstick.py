@@ -29,7 +29,8 @@ for _folder in ("cache", "runs"):
 SIDE = 64
 BATCH = 28  # A seventh of the test photos.
 HEADS = ("hair", "hair_color", "glasses", "facial_hair")
-# Where nothing but skin is drawn: rows and columns in shares of the side.
+# Boxes of avatars that show nothing but skin: rows and columns in shares of the
+# side.
 CHEEKS = (
     (0.47, 0.5, 0.35, 0.42),
     (0.47, 0.5, 0.58, 0.65),
