@@ -10,6 +10,7 @@ from tf_i2i.errors import UserError
 from tf_i2i.methods import UnpairedTranslator
 from tf_i2i.methods.capabilities import Annotated
 from tf_i2i.methods.capabilities import Classifying
+from tf_i2i.methods.capabilities import Described
 from tf_i2i.methods.capabilities import Staged
 from tf_i2i.training import settings
 from tf_i2i.training.build import build_model
@@ -331,11 +332,13 @@ def _check_result(right, name, wanted, result):
 
 def _data(config, model, consent, log):
     """Returns the `RunData` of a run, with the labels that the model needs."""
-    learns: dict[str, int | tuple[str, ...]] = {}
+    learns: dict[str, int | tuple[str, ...] | dict] = {}
     if isinstance(model, Classifying):
         learns["classes"] = model.classes
     if isinstance(model, Annotated):
         learns["annotations"] = model.annotations
+    if isinstance(model, Described):
+        learns["words"] = model.words
     return RunData(config, log=log, consent=consent, **learns)
 
 

@@ -11,6 +11,7 @@ import tensorflow as tf
 from tf_i2i.methods import registry
 from tf_i2i.methods.capabilities import Annotated
 from tf_i2i.methods.capabilities import Classifying
+from tf_i2i.methods.capabilities import Described
 from tf_i2i.methods.capabilities import stages
 
 BATCH = 4
@@ -45,6 +46,8 @@ def batch_of(model, seed, size=None):
     if isinstance(model, Annotated):
         numbers = np.arange(BATCH * len(model.annotations)) % 2
         return a, b, numbers.reshape(BATCH, -1).astype(np.float32)
+    if isinstance(model, Described):
+        return a, b, np.zeros((BATCH, len(model.words)), np.float32)
     if not isinstance(model, Classifying):
         return a, b
     return a, b, np.arange(BATCH, dtype=np.int32) % model.classes

@@ -162,7 +162,7 @@ def labelled(store, **options):
     """Batches of (a, b, labels); the label of image i is 100 + i."""
     labels = 100 + np.arange(len(store.images))
     return unpaired(
-        store, store, 8, 4, augmentation=PLAIN, labels_a=labels, **options
+        store, store, 8, 4, augmentation=PLAIN, labels={"a": labels}, **options
     )
 
 

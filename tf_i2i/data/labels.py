@@ -178,6 +178,37 @@ def annotation_numbers(table, names, columns):
         ) from error
 
 
+def word_numbers(table, names, words):
+    """Returns the numbers of the words that describe each image of B.
+
+    Args:
+        table: labels from `read_labels`, or an empty dictionary.
+        names: names of a store's images.
+        words: dictionary from the names of columns to the words that they may
+            contain.
+
+    Returns:
+        float32 `[len(names), len(words)]`: indices into `words`, `NOT_KNOWN`
+        where the word or the column is missing.
+
+    Raises:
+        UserError: another word is used.
+    """
+    for column, known in words.items():
+        for name, word in table.get(column, {}).items():
+            if word not in known:
+                raise UserError(
+                    f"`--labels_b` must have one of the words "
+                    f"{', '.join(known)}, or an empty cell, in the column "
+                    f"{column}. Received: {word!r} for {name}"
+                )
+    columns = [
+        numbers_of(table.get(column, {}), names, known)
+        for column, known in words.items()
+    ]
+    return np.array(columns, np.float32).T
+
+
 def labels_of(labels, names, domain):
     """Returns the labels of some images, in the order of the images.
 

@@ -40,7 +40,7 @@ def unpaired(
     start=0,
     augmentation=Augmentation(),  # noqa: B008 (frozen)
     augmentation_b=None,
-    labels_a=None,
+    labels=None,
     full_size=None,
     load_size=None,
     fit="crop",
@@ -64,8 +64,9 @@ def unpaired(
         augmentation: function of (uint8 image, seed, size) that returns a float
             image, such as an `Augmentation`.
         augmentation_b: augmentation of domain B; None for `augmentation`.
-        labels_a: an array with a label, or a row of numbers, for each image of
-            A's store, or None.
+        labels: dictionary with the key "a" or "b", whose value is an array
+            with a label, or a row of numbers, for each image of the store of
+            this domain. None or an empty dictionary for no labels.
         full_size: image size of the run in pixels, if `image_size` is the
             smaller size of one of its phases. Images are augmented at
             `full_size` and then averaged down to `image_size`. None for
@@ -81,7 +82,7 @@ def unpaired(
     Returns:
         Endless `tf.data.Dataset` of (a, b), each float32
         `[batch_size, image_size, image_size, 3]` in [-1, 1]; or of
-        (a, b, labels) with labels `[batch_size, ...]`, if `labels_a` is
+        (a, b, labels) with labels `[batch_size, ...]`, if `labels` are
         given. With `context` an element has the batch size of one replica.
 
     Raises:
@@ -97,8 +98,9 @@ def unpaired(
     full_size = full_size or image_size
     augmentations = augmentation, augmentation_b or augmentation
     domains = []
-    for data, domain, augmentation, labels in zip(
-        (data_a, data_b), DOMAINS, augmentations, (labels_a, None), strict=True
+    labels = labels or {}
+    for data, domain, augmentation in zip(
+        (data_a, data_b), DOMAINS, augmentations, strict=True
     ):
         store = data
         if not isinstance(store, Store):
@@ -119,12 +121,14 @@ def unpaired(
             augmentation=augmentation,
             full_size=full_size,
             share=(first, of_worker, batch_size),
-            labels=labels,
+            labels=labels.get(domain),
         )
         domains.append(images.batch(part, drop_remainder=True))
     both = tf.data.Dataset.zip(*domains)
-    if labels_a is not None:
+    if "a" in labels:
         both = both.map(lambda a, b: (a[0], b, a[1]))
+    elif "b" in labels:
+        both = both.map(lambda a, b: (a, *b))
     return both.prefetch(2)
 
 

@@ -203,6 +203,21 @@ class Annotated:
         """Names of the columns, a tuple of strings."""
 
 
+class Described:
+    """A method that learns from words that describe each image of B.
+
+    Training batches are tuples `(a, b, words of b)`. The fourth argument of
+    `forward` is `labels`, float32 `[N, len(words)]`, or None. Its entries are
+    the indices of the words. An entry is -1 if the word is not known.
+
+    A method defines `words`, a dictionary from the names of columns to the
+    words that the column may contain. The setting `train.labels_b` names the
+    file of the words. Cells, columns and the whole file may be missing.
+    """
+
+    words: dict[str, tuple[str, ...]]
+
+
 class Staged:
     """A method that trains its networks in several stages.
 

@@ -37,7 +37,7 @@ from tf_i2i.values import Seed
 from tf_i2i.values import Weight
 
 # Slots of a model for tests; see `SpriteTranslator.slots`.
-_TINY_SLOTS = {
+TINY_SLOTS = {
     "hair": ((0, 8, 0, 8), 3, (0, 1)),
     "glasses": ((2, 4, 1, 7), 2, (2, 3)),
     "mouth": ((5, 6, 3, 5), 2, (1, 3)),
@@ -74,7 +74,7 @@ class SpriteTranslator(Annotated, Reconstructing, UnpairedTranslator):
     critics_take_images = False
     directions = ("a_to_b",)
     fixed_size = True
-    tiny = {"image_size": 16, "slots": _TINY_SLOTS, "cells": 8, "palette": 4}
+    tiny = {"image_size": 16, "slots": TINY_SLOTS, "cells": 8, "palette": 4}
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class SpriteTranslator(Annotated, Reconstructing, UnpairedTranslator):
         name: str | None = "sprites",
     ):
         super().__init__(image_size, average_kimg, seed, name)
-        slots = _check_slots(slots, cells, palette)
+        slots = check_slots(slots, cells, palette, "SpriteTranslator")
         self.slots = tuple(slots)
         self.identity_weight = identity_weight
         self.code_weight = code_weight
@@ -155,12 +155,16 @@ class SpriteTranslator(Annotated, Reconstructing, UnpairedTranslator):
         return {}
 
 
-def _check_slots(slots, cells, palette):
-    """Returns `slots`, or raises an error if they are not allowed."""
+def check_slots(slots, cells, palette, method):
+    """Returns `slots`, or raises an error if they are not allowed.
+
+    Args:
+        slots, cells, palette: see `SpriteTranslator`.
+        method: name of the class, for the error message.
+    """
     if not slots:
         raise UserError(
-            "`SpriteTranslator.slots` must name at least one slot. "
-            f"Received: {slots!r}"
+            f"`{method}.slots` must name at least one slot. Received: {slots!r}"
         )
     for slot, value in slots.items():
         if not _is_slot(value):
@@ -173,7 +177,7 @@ def _check_slots(slots, cells, palette):
         inside = 0 <= top < bottom <= cells and 0 <= left < right <= cells
         if not inside or count < 1 or not {*uses} <= {*range(palette)}:
             raise UserError(
-                "`SpriteTranslator.slots` must have boxes within "
+                f"`{method}.slots` must have boxes within "
                 f"{cells} x {cells} cells, one option or more, and entries of "
                 f"the palette below {palette}. Received: {slots[slot]!r} for "
                 f"{slot}"

@@ -19,6 +19,7 @@ from tf_i2i.layers import augment
 from tf_i2i.layers.replicas import replica_position
 from tf_i2i.methods.capabilities import Annotated
 from tf_i2i.methods.capabilities import Classifying
+from tf_i2i.methods.capabilities import Described
 from tf_i2i.methods.capabilities import check_parts
 from tf_i2i.methods.capabilities import stages
 from tf_i2i.methods.likeness import LikenessLoss
@@ -164,6 +165,8 @@ class TwoSidedModel(keras.Model):
             return (tf.zeros(count, tf.int32),)
         if isinstance(self, Annotated):
             return (tf.zeros((count, len(self.annotations))),)
+        if isinstance(self, Described):
+            return (tf.fill((count, len(self.words)), -1.0),)
         return ()
 
     def _counter(self, name):

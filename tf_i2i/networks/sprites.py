@@ -99,23 +99,49 @@ class SpriteDrawer(Network):
             float32 `[N, image_size, image_size, 3]`. The values are
             approximately in [-1, 1].
         """
-        total = self.ground[None]
-        for slot, weights in options.items():
-            total += self._place(slot, weights)
+        total = self.logits(options)
         size = (self.image_size, self.image_size)
         if size[0] != self.cells:
             total = tf.image.resize(total, size)
-        shares = tf.nn.softmax(total)
-        palette = self.offset + tf.add_n(
+        return self.paint(tf.nn.softmax(total), self.palette(colours))
+
+    def logits(self, options):
+        """Returns the logits of the palette's entries, `[N, cells, cells, P]`.
+
+        Args:
+            options: see `call`. Slots that are left out add nothing.
+        """
+        total = self.ground[None]
+        for slot, weights in options.items():
+            total += self.place(slot, weights)
+        return total
+
+    def palette(self, colours):
+        """Returns the palettes of codes, `[N, P, 3]`, from their colours."""
+        return self.offset + self.mix(colours)
+
+    def mix(self, colours):
+        """Returns the palettes of codes without their offsets."""
+        return tf.add_n(
             [
                 self.mixture[:, i : i + 1] * colours[:, i : i + 1]
                 for i in range(len(COLOURS))
             ]
         )
-        flat = tf.reshape(shares, [-1, size[0] * size[1], palette.shape[1]])
-        return tf.reshape(flat @ palette, [-1, *size, 3])
 
-    def _place(self, slot, weights):
+    @staticmethod
+    def paint(shares, palette):
+        """Returns images `[N, H, W, 3]` that mix the entries of palettes.
+
+        Args:
+            shares: `[N, H, W, P]`, the shares of the entries in each pixel.
+            palette: `[N, P, 3]`.
+        """
+        _, height, width, entries = shares.shape
+        flat = tf.reshape(shares, [-1, height * width, entries])
+        return tf.reshape(flat @ palette, [-1, height, width, 3])
+
+    def place(self, slot, weights):
         """Returns the logits that the options of a slot add, for all cells."""
         (top, bottom, left, right), count, uses = self.slots[slot]
         sprites = self.sprites[slot]

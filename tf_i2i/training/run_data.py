@@ -9,6 +9,7 @@ from tf_i2i.data.labels import check_labels
 from tf_i2i.data.labels import class_numbers
 from tf_i2i.data.labels import folder_labels
 from tf_i2i.data.labels import read_labels
+from tf_i2i.data.labels import word_numbers
 from tf_i2i.data.maps import colours_of
 from tf_i2i.data.reading import MAPS
 from tf_i2i.data.sources import source_for
@@ -32,6 +33,7 @@ class RunData:
         classes: number of classes that the model learns, or None.
         annotations: names of the columns of A's labels that the model learns
             from, or None.
+        words: `words` of a `Described` model, or None.
         log: function that is called with each line for the user.
         consent: the user's `Consent` to what the settings name.
     """
@@ -41,12 +43,14 @@ class RunData:
         config,
         classes=None,
         annotations=None,
+        words=None,
         log=to_stderr,
         consent=TRUSTED,
     ):
         self.config = config
         self.classes = classes
         self.annotations = annotations
+        self.words = words
         self.log = log
         self.consent = consent
         self._stores = {}
@@ -161,21 +165,26 @@ class RunData:
         return {}
 
     def training_labels(self):
-        """Returns the labels or annotations of A that the model learns from.
+        """Returns the labels that the model learns from, by their domain.
 
         Returns:
-            Class numbers, int32 `[images of A]`, or annotations, float32
-            `[images of A, columns]`; None if the model learns from neither.
+            A dictionary. It is empty if the model learns from no labels. For
+            "a", it has class numbers, int32 `[images of A]`, or annotations,
+            float32 `[images of A, columns]`. For "b", it has the numbers of
+            words, float32 `[images of B, columns]`.
 
         Raises:
             UserError: labels are missing, or do not fit the model.
         """
+        if self.words is not None:
+            names, table = self.store("b").names, self._label_table("b")
+            return {"b": word_numbers(table, names, self.words)}
         if self.classes is None and self.annotations is None:
-            return None
+            return {}
         names, table = self.store("a").names, self._label_table("a")
         if self.annotations is not None:
-            return annotation_numbers(table, names, self.annotations)
-        return class_numbers(table, names, self.classes)
+            return {"a": annotation_numbers(table, names, self.annotations)}
+        return {"a": class_numbers(table, names, self.classes)}
 
     def batches(self, phase, start, strategy):
         """Returns an endless dataset of the training batches of a phase.
@@ -202,7 +211,7 @@ class RunData:
                 start=start,
                 augmentation=config.augmentations["a"],
                 augmentation_b=config.augmentations["b"],
-                labels_a=labels,
+                labels=labels,
                 full_size=config.image_size,
                 context=context,
             )

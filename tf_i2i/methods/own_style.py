@@ -1,0 +1,319 @@
+r"""Own style: the sprites of a drawing style are learned from few drawings.
+
+    a --reader--> code_a --drawer--> fake_b
+    b --search--> code_b --drawer--> same_b
+
+The reader, which reads photos, is that of a trained `SpriteTranslator`, and
+stays as it is. Only the drawer is trained. It begins with the sprites of the
+trained model.
+
+The codes of drawings are not read but searched. In each slot, the option whose
+sprites explain the drawing best is chosen. If words about the drawing are
+known, only the options of these words are compared. The three colours are
+computed by least squares. Options and sprites improve in turns, as clusters and
+their centres do in k-means. Monnier et al. 2021 (arXiv:2104.14575) also choose
+sprites by their reconstruction error.
+
+What differs from that paper:
+- Every pixel is a mixture of the entries of a palette, so that its likelihood
+  is that of a mixture of Laplace distributions. In contrast to the L1 error of
+  the drawing, its gradient does not vanish where a sprite is certain and wrong.
+- Some drawings train an option that was drawn at random. Therefore options that
+  explain no drawing best become the mean of the drawings that have their word,
+  and those of a word that no drawing has become the mean of all drawings.
+"""
+
+import tensorflow as tf
+
+from tf_i2i import losses
+from tf_i2i.errors import UserError
+from tf_i2i.methods.base import UnpairedTranslator
+from tf_i2i.methods.capabilities import Described
+from tf_i2i.methods.sprites import TINY_SLOTS
+from tf_i2i.methods.sprites import check_slots
+from tf_i2i.networks.sprites import COLOURS
+from tf_i2i.networks.sprites import SpriteDrawer
+from tf_i2i.networks.sprites import SpriteReader
+from tf_i2i.networks.sprites import weights_of
+from tf_i2i.values import Count
+from tf_i2i.values import Seed
+from tf_i2i.values import Weight
+
+# Number of a word that is not known; see `Described`.
+NOT_KNOWN = -1
+# Scale of the Laplace distributions, in units of [-1, 1].
+SCALE = 0.08
+# The colours of skin, hair and clothes are searched near these, in [-1, 1].
+# Their weight is that of `PRIOR_PIXELS` pixels.
+USUAL_COLOURS = ((0.76, 0.33, 0.02), (-0.29, -0.53, -0.65), (-0.06, 0.1, 0.41))
+PRIOR_PIXELS = 8.0
+# How often the options and the colours of a drawing are searched in turns.
+SEARCHES = 2
+# Shares of drawings that train a random option of the slot, and a random option
+# of the drawing's word.
+ANY_OPTION, ANY_OF_WORD = 0.05, 0.15
+# Slots of more rows than this are searched in every second row and column.
+FINE_ROWS = 40
+
+
+class OwnStyle(Described, UnpairedTranslator):
+    """Translates photos of faces to drawings in a style with few examples.
+
+    Args:
+        image_size: side of photos and drawings, in pixels.
+        slots, cells, palette: see `SpriteTranslator`. The numbers of options
+            and the sizes of the boxes must be those of the trained model.
+        options: dictionary from slots to tuples with the word of each option.
+            Slots without words may be left out.
+        likelihood_weight: weight of the negative log-likelihood of the
+            drawings, a mean over pixels.
+        identity_weight: weight of L1 between an image of B and the drawing of
+            its code.
+        average_kimg, seed, name: see `UnpairedTranslator`.
+
+    Raises:
+        UserError: there are no slots, a slot does not lie in the cells, or a
+            slot has not one word for each option.
+    """
+
+    translators = ("reader", "drawer")
+    updates = ("translator",)
+    adam = {"learning_rate": 0.1, "beta_1": 0.9, "beta_2": 0.99}
+    measures = ("score", "style", "content", "copying", "checks")
+    critics_take_images = False
+    directions = ("a_to_b",)
+    fixed_size = True
+    tiny = {
+        "image_size": 16,
+        "slots": TINY_SLOTS,
+        "cells": 8,
+        "palette": 4,
+        "options": {"hair": ("short", "short", "long")},
+    }
+
+    def __init__(
+        self,
+        image_size: Count = 256,
+        slots: dict[str, tuple[int | tuple[int, ...], ...]] | None = None,
+        cells: Count = 128,
+        palette: Count = 18,
+        options: dict[str, tuple[str, ...]] | None = None,
+        likelihood_weight: Weight = 1.0,
+        identity_weight: Weight = 5.0,
+        average_kimg: Weight = 1.0,
+        seed: Seed = 0,
+        name: str | None = "own_style",
+    ):
+        super().__init__(image_size, average_kimg, seed, name)
+        slots = check_slots(slots, cells, palette, "OwnStyle")
+        counts = {slot: count for slot, (_, count, _) in slots.items()}
+        self.words, self._allowed = _words_of(options or {}, counts)
+        self.likelihood_weight = likelihood_weight
+        self.identity_weight = identity_weight
+        self.reader = SpriteReader(counts, name="reader")
+        self.reader.trainable = False
+        self.drawer = SpriteDrawer(
+            image_size, slots, cells, palette, name="drawer"
+        )
+        # The shades of skin, hair and clothes stay those of the trained model.
+        self.drawer.mixture.trainable = False
+        # No training step calls the reader, so it is built here.
+        self.reader(tf.zeros((1, image_size, image_size, 3)))
+        self.build_networks()
+
+    # Inference.
+
+    def translate(self, images, direction, style=None):
+        self.check_direction(direction, style)
+        logits, colours = self.reader(self.require_size(images))
+        drawn = self.drawer(weights_of(logits), colours)
+        return tf.clip_by_value(drawn, -1.0, 1.0)
+
+    # Training.
+
+    def forward(self, a, b, training, labels=None):
+        cells = self.drawer.cells
+        b = tf.image.resize(b, (cells, cells), "area")
+        allowed = self._allowed_options(labels, b.shape[0])
+        chosen, colours = self._search(b, allowed)
+        if training:
+            chosen = self._explore(chosen, allowed)
+        chosen, colours = tf.nest.map_structure(
+            tf.stop_gradient, (chosen, colours)
+        )
+        total = self.drawer.logits(chosen)
+        palette = self._palette(colours)
+        same_b = self.drawer.paint(tf.nn.softmax(total), palette)
+        return {
+            "b": b,
+            "same_b": same_b,
+            "unlikely_b": _unlikely(total, palette, b),
+        }
+
+    def translator_losses(self, s):
+        return {
+            "likelihood": self.likelihood_weight
+            * tf.reduce_mean(s["unlikely_b"]),
+            "identity": self.identity_weight * losses.l1(s["b"], s["same_b"]),
+        }
+
+    def critic_losses(self, s):
+        return {}
+
+    def _palette(self, colours):
+        """Returns the palettes of codes, of which only constants are trained.
+
+        If the shades of skin, hair and clothes were trained too, the colours of
+        drawings would no longer be comparable with those that the reader finds.
+        """
+        drawer = self.drawer
+        depends = tf.reduce_any(drawer.mixture != 0.0, 1, keepdims=True)
+        moving = tf.where(depends, 0.0, drawer.offset)
+        fixed = tf.stop_gradient(drawer.offset - moving)
+        return fixed + moving + drawer.mix(colours)
+
+    def _allowed_options(self, labels, count):
+        """Returns which options the words of drawings allow.
+
+        Args:
+            labels: see `Described`.
+            count: number of drawings.
+
+        Returns:
+            Dictionary from slots to float32 `[count, options]`, 1 or 0.
+        """
+        allowed = {
+            slot: tf.ones((count, options))
+            for slot, (_, options, _) in self.drawer.slots.items()
+        }
+        if labels is None:
+            return allowed
+        for i, slot in enumerate(self.words):
+            word = tf.cast(labels[:, i], tf.int32)
+            # The last row of the table is for words that are not known.
+            last = len(self.words[slot])
+            row = tf.where(word == NOT_KNOWN, last, word)
+            allowed[slot] = tf.gather(self._allowed[slot], row)
+        return allowed
+
+    def _search(self, b, allowed):
+        """Returns the codes that explain drawings best, as one-hot options.
+
+        Args:
+            b: drawings `[N, cells, cells, 3]`.
+            allowed: result of `_allowed_options`.
+
+        Returns:
+            Options and colours, the arguments of `SpriteDrawer`.
+        """
+        chosen = {
+            slot: x / tf.reduce_sum(x, 1, keepdims=True)
+            for slot, x in allowed.items()
+        }
+        for _ in range(SEARCHES):
+            palette = self._palette(self._measure(b, chosen))
+            for slot in chosen:
+                chosen[slot] = self._choose(slot, b, chosen, allowed, palette)
+        return chosen, self._measure(b, chosen)
+
+    def _choose(self, slot, b, chosen, allowed, palette):
+        """Returns the best option of a slot, one-hot `[N, options]`."""
+        box, count, _ = self.drawer.slots[slot]
+        rest = {k: v for k, v in chosen.items() if k != slot}
+        rest = _in_box(self.drawer.logits(rest), box)
+        b = _in_box(b, box)
+        costs = []
+        for option in range(count):
+            sprite = self.drawer.place(slot, tf.one_hot([option], count))
+            unlikely = _unlikely(rest + _in_box(sprite, box), palette, b)
+            costs.append(tf.reduce_sum(unlikely, (1, 2)))
+        costs = tf.where(allowed[slot] > 0.0, tf.stack(costs, 1), b.dtype.max)
+        return tf.one_hot(tf.argmin(costs, 1), count)
+
+    def _measure(self, b, chosen):
+        """Returns the colours of drawings by least squares, `[N, 3, 3]`."""
+        shares = tf.nn.softmax(self.drawer.logits(chosen))[:, ::2, ::2]
+        b = b[:, ::2, ::2]
+        pixels, entries = b.shape[1] * b.shape[2], shares.shape[-1]
+        shares = tf.reshape(shares, [-1, pixels, entries])
+        wanted = tf.reshape(b, [-1, pixels, 3]) - shares @ self.drawer.offset
+        known = shares @ self.drawer.mixture
+        usual = tf.constant(USUAL_COLOURS)
+        eye = tf.eye(len(COLOURS))
+        colours = tf.linalg.solve(
+            tf.matmul(known, known, transpose_a=True) + PRIOR_PIXELS * eye,
+            tf.matmul(known, wanted, transpose_a=True) + PRIOR_PIXELS * usual,
+        )
+        return tf.clip_by_value(colours, -1.0, 1.0)
+
+    def _explore(self, chosen, allowed):
+        """Returns options of which some are replaced by random ones."""
+        explored = {}
+        for slot, best in chosen.items():
+            drawn = self.noise(best.shape, f"option/{slot}", "uniform")
+            chance = self.noise(
+                (best.shape[0], 1), f"explore/{slot}", "uniform"
+            )
+            count = best.shape[1]
+            any_option = tf.one_hot(tf.argmax(drawn, 1), count)
+            any_of_word = tf.argmax((drawn + 1.0) * allowed[slot], 1)
+            any_of_word = tf.one_hot(any_of_word, count)
+            explored[slot] = tf.where(
+                chance < ANY_OPTION,
+                any_option,
+                tf.where(chance < ANY_OPTION + ANY_OF_WORD, any_of_word, best),
+            )
+        return explored
+
+
+def _words_of(options, counts):
+    """Returns the words of each slot, and the options that they allow.
+
+    Args:
+        options: see `OwnStyle`.
+        counts: dictionary from slots to numbers of options.
+
+    Returns:
+        Two dictionaries from the slots with words: to tuples of different
+        words, and to float32 `[words + 1, options]`, whose last row is 1.
+
+    Raises:
+        UserError: a slot has not one word for each option.
+    """
+    words, allowed = {}, {}
+    for slot, of_options in options.items():
+        if len(of_options) != counts.get(slot):
+            raise UserError(
+                "`OwnStyle.options` must have a word for each option of its "
+                f"slots, {counts}. Received: {of_options!r} for {slot}"
+            )
+        words[slot] = tuple(dict.fromkeys(of_options))
+        rows = [[o == word for o in of_options] for word in words[slot]]
+        rows.append([True] * len(of_options))
+        allowed[slot] = tf.constant(rows, tf.float32)
+    return words, allowed
+
+
+def _in_box(x, box):
+    """Returns the part of `[N, cells, cells, ...]` that lies in a box.
+
+    Of a large box, every second row and column is returned.
+    """
+    top, bottom, left, right = box
+    step = 2 if bottom - top > FINE_ROWS else 1
+    return x[:, top:bottom:step, left:right:step]
+
+
+def _unlikely(logits, palette, images):
+    """Returns the negative log-likelihood of each pixel, `[N, H, W]`.
+
+    A constant that does not depend on the arguments is left out.
+
+    Args:
+        logits: of the palette's entries, `[N, H, W, P]`.
+        palette: `[N, P, 3]`.
+        images: `[N, H, W, 3]`.
+    """
+    away = tf.abs(images[..., None, :] - palette[:, None, None])
+    away = tf.reduce_sum(away, -1) / SCALE
+    return -tf.reduce_logsumexp(tf.nn.log_softmax(logits) - away, -1)
