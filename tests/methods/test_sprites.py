@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from tf_i2i import SpriteTranslator
 from tf_i2i.data.labels import annotation_numbers
+from tf_i2i.methods.sprites import check_slots
 from tf_i2i.networks.sprites import SpriteDrawer
 from tf_i2i.networks.sprites import weights_of
 
@@ -116,6 +117,14 @@ def test_the_trunk_is_not_trained():
 def test_slots_that_cannot_be_drawn_are_refused(slots, refuses):
     with refuses("SpriteTranslator.slots"):
         SpriteTranslator(**SpriteTranslator.tiny | {"slots": slots})
+
+
+def test_the_order_of_slots_in_a_config_does_not_matter():
+    """gin writes dictionaries sorted by their keys."""
+    slots = check_slots(SpriteTranslator.tiny["slots"], 8, 4, "Any")
+    shuffled = {slot: slots[slot] for slot in sorted(slots)}
+    assert [*shuffled] != [*slots]
+    assert [*check_slots(shuffled, 8, 4, "Any")] == [*slots]
 
 
 def test_annotations_are_read_in_the_order_of_the_columns(refuses):

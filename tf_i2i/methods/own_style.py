@@ -117,8 +117,8 @@ class OwnStyle(Described, UnpairedTranslator):
         )
         # The shades of skin, hair and clothes stay those of the trained model.
         self.drawer.mixture.trainable = False
-        # No training step calls the reader, so it is built here.
-        self.reader(tf.zeros((1, image_size, image_size, 3)))
+        # No training step calls the networks, so they are built here.
+        self.translate(tf.zeros((1, image_size, image_size, 3)), "a_to_b")
         self.build_networks()
 
     # Inference.

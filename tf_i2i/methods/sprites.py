@@ -156,7 +156,11 @@ class SpriteTranslator(Annotated, Reconstructing, UnpairedTranslator):
 
 
 def check_slots(slots, cells, palette, method):
-    """Returns `slots`, or raises an error if they are not allowed.
+    """Returns `slots` from top to bottom, or raises an error.
+
+    The order of a dictionary is lost in the config.gin of a run. The variables
+    of a model are in the order of its slots. Therefore the order is that of the
+    upper edges of the boxes.
 
     Args:
         slots, cells, palette: see `SpriteTranslator`.
@@ -182,7 +186,7 @@ def check_slots(slots, cells, palette, method):
                 f"the palette below {palette}. Received: {slots[slot]!r} for "
                 f"{slot}"
             )
-    return slots
+    return dict(sorted(slots.items(), key=lambda item: item[1][0]))
 
 
 def _is_slot(value):
