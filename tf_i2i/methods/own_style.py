@@ -72,8 +72,9 @@ class OwnStyle(Described, UnpairedTranslator):
         average_kimg, seed, name: see `UnpairedTranslator`.
 
     Raises:
-        UserError: there are no slots, a slot does not lie in the cells, or a
-            slot has not one word for each option.
+        UserError: `image_size` is not a multiple of `cells`, there are no
+            slots, a slot does not lie in the cells, or a slot has not one word
+            for each option.
     """
 
     translators = ("reader", "drawer")
@@ -105,6 +106,7 @@ class OwnStyle(Described, UnpairedTranslator):
         name: str | None = "own_style",
     ):
         super().__init__(image_size, average_kimg, seed, name)
+        self.check_size(cells)
         slots = check_slots(slots, cells, palette, "OwnStyle")
         counts = {slot: count for slot, (_, count, _) in slots.items()}
         self.words, self._allowed = _words_of(options or {}, counts)
@@ -116,7 +118,9 @@ class OwnStyle(Described, UnpairedTranslator):
             image_size, slots, cells, palette, name="drawer"
         )
         # The shades of skin, hair and clothes stay those of the trained model.
+        # Until its weights are loaded, all entries of the palette are constant.
         self.drawer.mixture.trainable = False
+        self.drawer.mixture.assign(tf.zeros((palette, len(COLOURS))))
         # No training step calls the networks, so they are built here.
         self.translate(tf.zeros((1, image_size, image_size, 3)), "a_to_b")
         self.build_networks()
@@ -132,8 +136,8 @@ class OwnStyle(Described, UnpairedTranslator):
     # Training.
 
     def forward(self, a, b, training, labels=None):
-        cells = self.drawer.cells
-        b = tf.image.resize(b, (cells, cells), "area")
+        side = self.image_size // self.drawer.cells
+        b = tf.nn.avg_pool2d(b, side, side, "VALID")
         allowed = self._allowed_options(labels, b.shape[0])
         chosen, colours = self._search(b, allowed)
         if training:

@@ -173,8 +173,8 @@ def check_slots(slots, cells, palette, method):
     for slot, value in slots.items():
         if not _is_slot(value):
             raise UserError(
-                "`SpriteTranslator.slots` must have three parts for each slot: "
-                "a box of four numbers, the number of options, and the entries "
+                f"`{method}.slots` must have three parts for each slot: a "
+                "box of four numbers, the number of options, and the entries "
                 f"of the palette. Received: {value!r} for {slot}"
             )
         (top, bottom, left, right), count, uses = value
