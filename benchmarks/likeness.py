@@ -93,9 +93,14 @@ def main(argv):
     add("--data_a", required=True)
     add("--data_b", required=True)
     add("--image_size", type=int, default=64)
-    add("--images", type=int, default=4000, help="training images")
+    add("--images", type=int, default=4000, help="number of training images")
     add("--weights", type=float, nargs="+", default=[0.0, 1.0, 5.0])
-    add("--between", default="translation", help="translation or cycle")
+    add(
+        "--between",
+        default="translation",
+        help="whether the loss compares an image with its translation "
+        "(translation) or with the end of its cycle (cycle)",
+    )
     add("--gin_param", action="append", default=[])
     args = parser.parse_args(argv)
     for name in (LOSS, JUDGE):

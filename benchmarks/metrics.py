@@ -48,7 +48,9 @@ def measure(metric, sets):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--images", type=int, default=8192, help="per set")
+    parser.add_argument(
+        "--images", type=int, default=8192, help="images per set"
+    )
     parser.add_argument("--size", type=int, default=64)
     parser.add_argument(
         "--features", type=int, nargs="*", default=[256, 512, 2048]

@@ -280,8 +280,8 @@ def main(argv):
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--steps", type=int, default=20, help="steps per turn")
-    add("--rounds", type=int, default=5, help="turns of each case")
+    add("--steps", type=int, default=20, help="number of steps per turn")
+    add("--rounds", type=int, default=5, help="number of turns of each case")
     add("--threads", type=int, default=2, help="threads of the .tflite files")
     add("--run_dir", help="folder of a trained run")
     args = parser.parse_args(argv)

@@ -229,8 +229,10 @@ def main():
     parser.add_argument("--gin_file", required=True)
     parser.add_argument("--gin_param", action="append", default=[])
     parser.add_argument("--steps", type=int, default=30)
-    parser.add_argument("--last", action="store_true", help="last phase only")
-    parser.add_argument("--before", help="another checkout")
+    parser.add_argument(
+        "--last", action="store_true", help="measure the last phase only"
+    )
+    parser.add_argument("--before", help="folder of another checkout")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--profile", metavar="FOLDER")
     parser.add_argument("--json", action="store_true")

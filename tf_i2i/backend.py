@@ -51,7 +51,7 @@ def reset_keras():
 
 @contextlib.contextmanager
 def _keras_settings():
-    """Context whose end sets back the settings of Keras and TensorFlow.
+    """Context that restores the settings of Keras and TensorFlow at its end.
 
     Keras and TensorFlow have public functions to set their random seeds, but
     none to read them.

@@ -83,7 +83,7 @@ def draw_grid(columns, side):
 
 
 def _draw_name(name, width):
-    """Returns a name on white, in the largest font in which it fits.
+    """Returns an image of a name, in the largest font in which it fits.
 
     Args:
         name: text.

@@ -86,7 +86,7 @@ FORMER_ADAM = {"learning_rate": 1e-3, "beta_1": 0.5, "beta_2": 0.99}
 
 @contextlib.contextmanager
 def _gin_settings():
-    """Context whose end sets back gin's configuration.
+    """Context that restores gin's configuration when it ends.
 
     gin has one configuration for the whole process, which a notebook may use
     for its own settings.

@@ -286,7 +286,7 @@ def check_stage(run_dir, model):
     if later:
         to_stderr(
             f"The run was stopped in the stage {model.stage}. Its translations "
-            f"do without the later stages {', '.join(later)}."
+            f"are made without the later stages {', '.join(later)}."
         )
 
 

@@ -204,10 +204,10 @@ def _parser():
         choices=("model", "input"),
         default="model",
         help="size of the results. model: the short side is as long as in "
-        "training; input: both sides are as long as those of the input, or, "
-        "for a face alone, as those of its square in the photo. A model of "
-        "fixed size gets the whole image, scaled to fit into its square and "
-        "padded",
+        "training; input: the result has the size of the input, and a face "
+        "that is written alone has the size that it has in the photo. If the "
+        "model has a fixed size, the whole image is scaled to fit into its "
+        "square, and padded",
     )
     add(
         "--faces",

@@ -353,8 +353,8 @@ def table():
         '"Gap closed" is the improvement over source-only training, divided '
         "by that of training on",
         "the target's labels. The paper's numbers are from Table 2; "
-        '"of" gives the numbers of images',
-        "and iterations in the paper or its authors' code.",
+        'the numbers after "of" are the images',
+        "and iterations of the paper or its authors' code.",
         "",
         f"| {' | '.join(head)} |",
         "| --- " * len(head) + "|",

@@ -28,8 +28,8 @@ from tf_i2i.evaluation.registry import find_measures
 PLACES = 4
 # Smallest allowed number of images in each set of the evidence.
 FEWEST = 8
-# The sets of real images. Each has the end of the direction to which it belongs
-# (0 for the source, 1 for the target), and the split.
+# The sets of real images. For each set, the number of its domain (0 for the
+# source, 1 for the target) and the name of its split.
 _REAL = {
     "inputs": (0, "test"),
     "target_test": (1, "test"),

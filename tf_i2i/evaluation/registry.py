@@ -80,8 +80,8 @@ def find_recipe(name, argument="recipe"):
 
     Args:
         name: names, separated by commas. Each is "quick", "full" (all measures
-            except those with `by_name`), the name of a method, for the
-            method's attribute `measures`, or the name of a measure.
+            except those with `by_name`), the name of a method (all measures in
+            the method's attribute `measures`), or the name of a measure.
         argument: name of the argument in the error message.
 
     Returns:

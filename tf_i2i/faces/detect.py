@@ -23,9 +23,9 @@ _SIDE = 1024
 _CONFIDENCE = 0.9
 # A photo is resized several times, until a cat is found. The keys are the
 # lengths of its long side in pixels. The values are the numbers of overlapping
-# boxes that must agree. Close-ups are found best in small images. In larger
-# images, patterns of the fur are sometimes mistaken for faces. Therefore more
-# boxes must agree.
+# boxes that must agree. Cats that fill the photo are found best in small
+# images. In larger images, patterns of the fur are sometimes mistaken for
+# faces. Therefore more boxes must agree.
 _CAT_VOTES = {128: 8, 256: 20, 512: 40}
 
 
