@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from tf_i2i.methods import CDFT
+from tf_i2i.methods.capabilities import Classifying
 from tf_i2i.runs import check_stage
 
 
@@ -19,6 +20,18 @@ def stopped(stage):
 def test_untrained_translators_are_refused(stage, refuses):
     with refuses("run_dir"):
         check_stage("runs/mine", stopped(stage))
+
+
+def test_a_classifier_can_be_used_before_the_translators(capsys):
+    class Digits(Classifying):
+        stage, stages = "classes", ("classes", "all")
+        preparing_stages = ("classes",)
+
+        def classify(self, images, domain):
+            raise NotImplementedError
+
+    check_stage("runs/mine", Digits())
+    assert "classifier" in capsys.readouterr().err
 
 
 def test_a_run_says_which_translators_are_missing(capsys):

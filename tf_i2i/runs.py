@@ -276,7 +276,14 @@ def check_stage(run_dir, model):
     Raises:
         UserError: none of them was trained.
     """
-    if model.stage in model.preparing_stages:
+    prepared = model.stage in model.preparing_stages
+    if prepared and isinstance(model, Classifying):
+        to_stderr(
+            f"The run was stopped in the stage {model.stage}, before a "
+            "translator was trained. Only its classifier can be used."
+        )
+        return
+    if prepared:
         raise UserError(
             "`run_dir` must be a run whose translators were trained, so "
             "continue its training. "
