@@ -1,14 +1,26 @@
 """Pairs from the prior, as a picture and as files."""
 
+import functools
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 import tf_i2i
+from tf_i2i import runs
 from tf_i2i import sample
 
 UNIT = Path(tf_i2i.__file__).parent / "models" / "unit_toy"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _each_model_is_loaded_once():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            runs, "load_translator", functools.cache(runs.load_translator)
+        )
+        yield
 
 
 def read(path):

@@ -56,6 +56,13 @@ def terms(model, s):
     return {name: float(value) for name, value in both.items()}
 
 
+@functools.cache
+def fresh_terms():
+    """The terms of a new model, because the statistics of `shared` move."""
+    model = build()
+    return terms(model, tensors(model))
+
+
 def values(variables):
     return [variable.numpy() for variable in variables]
 
@@ -166,9 +173,8 @@ def test_losses_equal_their_formulas(switches, weights):
     ids=str,
 )
 def test_a_weight_of_zero_removes_its_terms_and_nothing_else(switch, gone):
-    # Fresh statistics: the shared ones have moved by now.
-    whole, without = build(), build(**switch)
-    expected = terms(whole, tensors(whole))
+    expected = fresh_terms()
+    without = build(**switch)
     assert set(gone) < set(expected)
     kept = {k: v for k, v in expected.items() if k not in gone}
     assert terms(without, tensors(without)) == pytest.approx(kept, rel=1e-5)

@@ -51,20 +51,20 @@ def flags(folders, run_dir, **more):
 
 
 def test_a_run_logs_it_and_is_translated_without_its_network(
-    folders, network, tmp_path
+    folders, network, tmp_path, eagerly
 ):
     run_dir = tmp_path / "run"
-    train.main(
-        flags(
-            folders,
-            run_dir,
-            train__likeness="@Likeness()",
-            Likeness__network="@teacher",
-            Likeness__between="'cycle'",
-            Likeness__weight=3.0,
-            teacher__name=f"'savedmodel:{network}'",
-        )
+    argv = flags(
+        folders,
+        run_dir,
+        train__likeness="@Likeness()",
+        Likeness__network="@teacher",
+        Likeness__between="'cycle'",
+        Likeness__weight=3.0,
+        teacher__name=f"'savedmodel:{network}'",
     )
+    with eagerly():
+        train.main(argv)
     (line,) = (run_dir / "metrics.jsonl").read_text().splitlines()
     assert {"likeness_a", "likeness_b"} <= {*json.loads(line)}
     shutil.rmtree(network)

@@ -106,23 +106,24 @@ def finished(folders):
     return run_dir, output.getvalue()
 
 
-def kill_and_resume(folders, finished, tmp_path, at):
+def kill_and_resume(folders, finished, tmp_path, at, steps):
     with started(folders, tmp_path) as process:
         wait_for(process, lambda: len(lines(tmp_path)) >= at)
         process.send_signal(signal.SIGKILL)
-    train.main(flags(folders, tmp_path))
-    assert_same_state(finished[0], tmp_path)
+    train.main(flags(folders, tmp_path, [f"train.steps = {steps}"]))
+    assert_same_state(finished[0], tmp_path, steps)
 
 
 @pytest.mark.parametrize("at", np.random.default_rng(1).integers(1, 39, 1))
 def test_killed_and_resumed_is_bit_equal(folders, finished, tmp_path, at):
-    kill_and_resume(folders, finished, tmp_path, at)
+    # To the end of the phase in which it is killed.
+    kill_and_resume(folders, finished, tmp_path, at, steps=24)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("at", np.random.default_rng(2).integers(1, 39, 30))
 def test_killed_at_thirty_moments(folders, finished, tmp_path, at):
-    kill_and_resume(folders, finished, tmp_path, at)
+    kill_and_resume(folders, finished, tmp_path, at, steps=40)
 
 
 def test_sigterm_saves_and_says_so(

@@ -48,11 +48,13 @@ def assert_translates_as_before(run_dir, name):
 def test_a_run_of_before_resumes(run_dir, eagerly):
     assert "train.learning_rate" in (run_dir / "config.gin").read_text()
     done = len(rows(run_dir / "metrics.jsonl"))
-    argv = [f"--run_dir={run_dir}", "--gin_param=train.steps = None"]
+    # The first step of the last phase is enough.
+    steps = 13 if run_dir.name == "twingan" else None
+    argv = [f"--run_dir={run_dir}", f"--gin_param=train.steps = {steps}"]
     with eagerly():
         train.main([*argv, *PICTURES])
     found = rows(run_dir / "metrics.jsonl")
-    expected = rows(BEFORE / f"{run_dir.name}.jsonl")
+    expected = rows(BEFORE / f"{run_dir.name}.jsonl")[:steps]
     assert [(r["step"], r["phase"]) for r in found] == [
         (r["step"], r["phase"]) for r in expected
     ]
