@@ -232,8 +232,9 @@ def test_what_a_phone_cannot_do_is_named(model, tmp_path, capfd, refuses):
     path = tmp_path / "face.tflite"
     with pytest.raises(UserError, match="Received: StatelessRandom"):
         exporting.export_tflite(Noisy(), path)
-    with refuses("size"):
-        exporting.export_tflite(model, path, size=18)
+    for wrong in (0, 18):
+        with refuses("size"):
+            exporting.export_tflite(model, path, size=wrong)
     assert not path.exists()
     assert capfd.readouterr().err == ""
 

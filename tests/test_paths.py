@@ -62,7 +62,7 @@ def test_a_flag_of_a_path(verb, flag, tmp_path, monkeypatch, refuses):
     parser = parsers()[verb]
     loop = tmp_path / "loop"
     loop.symlink_to(loop)
-    for wrong in (LONG, loop, loop / "x", "~nobody_has_this_name/x"):
+    for wrong in ("", LONG, loop, loop / "x", "~nobody_has_this_name/x"):
         with refuses(flag) as error:
             parser.parse_args([f"{flag}={wrong}"])
         assert str(wrong) in str(error.value)

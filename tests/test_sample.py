@@ -56,6 +56,14 @@ def test_other_seeds_draw_other_pairs(tmp_path, refuses):
         sample.main([f"--run_dir={UNIT}", f"--output={tmp_path / '0.png'}"])
 
 
+@pytest.mark.parametrize("count", [0, 10**12])
+def test_the_number_of_pairs_is_limited(count, tmp_path, refuses):
+    with refuses("--count"):
+        sample.main(
+            [f"--run_dir={UNIT}", f"--count={count}", f"--output={tmp_path}/x"]
+        )
+
+
 def test_a_method_without_a_prior_is_refused(tmp_path, refuses):
     with refuses("--run_dir"):
         sample.main(

@@ -65,6 +65,8 @@ def write_path(text):
 
 
 def _checked_path(text, fault):
+    if not text:
+        raise argparse.ArgumentTypeError("must be a path. Received: no text")
     path = paths.expand(text)
     if why := fault(path):
         raise argparse.ArgumentTypeError(why)

@@ -25,6 +25,7 @@ from tf_i2i.images import to_uint8
 from tf_i2i.methods.capabilities import Prior
 from tf_i2i.training import settings
 
+_MOST = 100_000  # Largest number of pairs.
 _BATCH = 32  # Number of codes that are decoded at once.
 
 
@@ -64,9 +65,9 @@ def main(argv):
     """
     flags = _parser().parse_args(argv)
     cli.check_run_dir(flags.run_dir)
-    if flags.count < 1:
+    if not 1 <= flags.count <= _MOST:
         raise UserError(
-            f"`--count` must be at least 1. Received: {flags.count}"
+            f"`--count` must be between 1 and {_MOST}. Received: {flags.count}"
         )
     output = Path(flags.output)
     as_grid = output.suffix.lower() in WRITABLE_SUFFIXES

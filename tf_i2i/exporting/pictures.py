@@ -105,7 +105,7 @@ def one_size(model, direction, size=None, batch=1):
 
     from tf_i2i.layers import portable
 
-    size = size or model.size
+    size = model.size if size is None else size
     _check_size(model, size)
     style = style_shape(model, direction)
     inputs = specs(tf.uint8, (batch, size, size, 3), style)

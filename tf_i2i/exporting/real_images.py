@@ -29,7 +29,7 @@ class RealImages:
 
     def __init__(self, model, run, size=None):
         self._model, self._run = model, run
-        self._size = size or model.size
+        self._size = model.size if size is None else size
 
     def _images(self, domain, split, count):
         """Returns at most `count` images, uint8 `[N, size, size, 3]`."""
