@@ -20,7 +20,14 @@ from tf_i2i.verbs import VERBS
 LONG = "x" * 300
 # Flags whose value is not a path, or whose paths are checked where it is split.
 NO_PATHS = {
-    *("--direction", "--gin_param", "--features", "--recipe", "--model"),
+    *(
+        "--direction",
+        "--gin_param",
+        "--features",
+        "--recipe",
+        "--model",
+        "--names",
+    ),
     *("--data_a", "--data_b", "--style", "--trial"),
 }
 
