@@ -101,11 +101,11 @@ class Case:
 
 
 def checkerboard(images, period=2):
-    """Returns two figures of patterns that repeat every `period` pixels.
+    """Measures patterns that repeat every `period` pixels, by two numbers.
 
-    They are patterns along an axis or along both. Patterns that also repeat
+    The patterns run along one axis or along both. Patterns that also repeat
     every `period / 2` pixels do not count. A Hann window keeps the edges of the
-    images, which have energy at all frequencies, out of the figures.
+    images, which have energy at all frequencies, out of the two numbers.
 
     Args:
         images: `[N, S, S, 3]`, of any range; S is a multiple of 8 * period.

@@ -294,7 +294,8 @@ def share_cores():
 
     A training step has enough independent operations to keep both halves busy;
     on two cores, a step becomes a seventh faster. The last bits of the trained
-    weights depend on this setting. Therefore every training uses it.
+    weights depend on this setting. Therefore all commands that train call this
+    function, so that they give the same weights on one machine.
     TensorFlow's environment variables for threads are not changed if the user
     has set them.
     """

@@ -269,8 +269,8 @@ def _trial(run_dir, files, bindings, trust_config):
         files: paths of .gin files.
         bindings: gin bindings, a list of texts such as
             "name.parameter = value".
-        trust_config: whether the run's config.gin may import code, load
-            networks and download.
+        trust_config: whether the run's own config.gin may import code, include
+            files, load networks from files and download.
     """
     with contextlib.suppress(OSError):
         # With this score, Linux kills this process before any other if memory

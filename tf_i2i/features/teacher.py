@@ -104,7 +104,7 @@ def face_path():
 def _face():
     """Loads the SavedModel in `face_path()`.
 
-    The user put it there. Therefore no consent is needed.
+    The user put it there. Therefore it is loaded without `--trust_config`.
     """
     path = face_path()
     if not (path / "saved_model.pb").is_file():

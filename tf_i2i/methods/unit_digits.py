@@ -279,9 +279,10 @@ class UNITAdaptation(
         return s
 
     def _classes_by_layer_of_a(self, a, b, drop):
-        """Returns the class logits of images by A's own layer.
+        """Returns a dictionary of class logits.
 
-        Images of B are classified in the stage "pseudo_labels" only.
+        The critic's own first layer for A is used, also for images of B. These
+        are classified in the stage "pseudo_labels" only.
         """
 
         def classify(x, name):

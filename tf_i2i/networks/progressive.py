@@ -110,8 +110,8 @@ class ConvolutionBase(Network):
         self.per_image = False
         if norm:
             norm = dict(norm)
-            # `export` prints a warning if `per_image` is True, because int8 is
-            # too inaccurate for the statistics of single images.
+            # An export in int8 prints a warning if `per_image` is True, because
+            # int8 is too inaccurate for the statistics of single images.
             self.per_image = norm.pop("pixel_norm", True) and not linear
             self.norm = DomainBatchRenormalization(**norm, name="norm")
 

@@ -303,8 +303,8 @@ class DomainClassifier(Network):
 def scale_to_unit_variance(codes):
     """Scales vectors of length 1 so that the mean square of the elements is 1.
 
-    Without this factor, the inputs of the first layer would be about 1/32 in
-    each of 1024 channels. Their variance would be smaller than the epsilon of
-    the normalization.
+    Without this factor, the elements of codes of 1024 channels would be about
+    1/32. In the decoder, the outputs of the first layer would then have a
+    variance below the epsilon of their normalization.
     """
     return codes * codes.shape[1] ** 0.5

@@ -12,8 +12,8 @@ from tf_i2i.training.weights_file import size_of
 # The measurement ends after this number of steps, or after the step in which
 # this number of seconds has passed.
 _STEPS, _SECONDS = 5, 10
-# The memory that a step needs depends on the settings whose names end with
-# these texts.
+# Ends of the names of the settings that `doctor` advises to lower if a step
+# needs too much memory.
 _MATTER = (".batch_size", ".batch_sizes", ".width", "train.image_size")
 
 

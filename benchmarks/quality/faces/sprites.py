@@ -189,7 +189,7 @@ def clustered(looks, count):
 
 
 def merged(options, is_none):
-    """Returns options of which option 0 joins all that show nothing.
+    """Renumbers options, so that all that draw nothing become option 0.
 
     Args:
         options: `[N]`.

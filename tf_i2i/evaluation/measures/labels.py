@@ -44,7 +44,7 @@ def compute(judge, candidate):
 
 
 def _attribute(read, labels, classes):
-    """Returns the numbers of one attribute of the outputs.
+    """Returns the scores of the outputs for one attribute.
 
     Args:
         read: predicted labels `[N]` of the outputs.
@@ -52,7 +52,8 @@ def _attribute(read, labels, classes):
         classes: labels of the images on which the probe was trained.
 
     Returns:
-        Dictionary from the beginnings of the names of numbers to floats.
+        Dictionary from the beginning of a score's name, such as
+        "plain_label", to its value.
     """
     known = labels != NOT_KNOWN
     truth, rest = labels[known], read[~known]
