@@ -19,8 +19,8 @@ Several variants of PyTorch are measured:
   1e-6.)
 - Each image is passed through a network separately, or two images at once.
   Instance normalization gives the same results in both cases.
-- Execution is eager or by `torch.compile`. For inference, networks may also be
-  frozen, with weights in bfloat16.
+- Execution is eager or by `torch.compile`. For inference, compiled
+  networks may also have constant weights (`freezing`), in bfloat16.
 In all variants, PyTorch uses the fused Adam, critics get no gradients while
 generators are updated, and denormals are set to zero as in TensorFlow. Each
 package may use all cores. The result of a package is that of its variant with
