@@ -276,23 +276,24 @@ def check_stage(run_dir, model):
     Raises:
         UserError: none of them was trained.
     """
-    prepared = model.stage in model.preparing_stages
+    stage = model.stage
+    prepared = stage in model.preparing_stages
     if prepared and isinstance(model, Classifying):
         to_stderr(
-            f"The run was stopped in the stage {model.stage}, before a "
-            "translator was trained. Only its classifier can be used."
+            f"The run was stopped in the stage {stage}, before a translator "
+            "was trained. Only its classifier can be used."
         )
         return
     if prepared:
         raise UserError(
             "`run_dir` must be a run whose translators were trained, so "
             "continue its training. "
-            f"Received: {run_dir}, stopped in the stage {model.stage!r}"
+            f"Received: {run_dir}, stopped in the stage {stage!r}"
         )
-    later = model.stages[model.stages.index(model.stage) + 1 :]
+    later = model.stages[model.stages.index(stage) + 1 :]
     if later:
         to_stderr(
-            f"The run was stopped in the stage {model.stage}. Its translations "
+            f"The run was stopped in the stage {stage}. Its translations "
             f"are made without the later stages {', '.join(later)}."
         )
 

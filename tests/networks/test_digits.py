@@ -234,10 +234,10 @@ def test_dropout_is_where_the_tables_have_it():
     # Nothing was dropped, and each layer was scaled up: .9, .7, .5, .5. Without
     # biases, the outputs are scaled by the same factors.
     np.testing.assert_allclose(
-        kept[0], plain[0] / (0.9 * 0.7 * 0.5), rtol=1e-4, atol=1e-6
+        kept[0], plain[0] / (0.9 * 0.7 * 0.5), rtol=1e-3, atol=1e-5
     )
     np.testing.assert_allclose(
-        kept[2], plain[2] / (0.9 * 0.7 * 0.5 * 0.5), rtol=1e-3, atol=1e-6
+        kept[2], plain[2] / (0.9 * 0.7 * 0.5 * 0.5), rtol=1e-3, atol=1e-5
     )
     gone = critic(x, domains="ab", dropout=lambda shape, _: tf.zeros(shape))
     assert not np.any(gone[2])

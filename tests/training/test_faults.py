@@ -330,8 +330,8 @@ def test_damaged_checkpoint_falls_back(folders, begun, undisturbed, capsys):
     flip_a_bit(newest)
     train.main(flags(folders, begun))
     assert (
-        "step-000000010.weights.h5 has other content than was written: using "
-        "that of step 5"
+        "step-000000010.weights.h5 has other content than was written. The "
+        "checkpoint of step 5 is used instead"
     ) in capsys.readouterr().err
     assert checkpoints(begun)[0] == "step-000000010.weights.h5.damaged"
     assert_ends_as(undisturbed, begun)

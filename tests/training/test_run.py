@@ -23,12 +23,12 @@ from tf_i2i import train
 from tf_i2i.errors import UserError
 from tf_i2i.training import callbacks
 
-# Three phases of four, two and four steps: a rest, a fade, a rest.
+# Three phases of sixteen, eight and sixteen steps: a rest, a fade, a rest.
 TINY = [
     "train.image_size = 8",
     "train.precision = 'float32'",
     "train.log_kimg = .002",  # Each step.
-    "train.save_kimg = .006",  # Each third step.
+    "train.save_kimg = .01",  # Each fifth step.
     "train.sample_kimg = 1000.",
     "train.domains = ('selfie', 'anime')",
     "train.critic_augmentation = ('color',)",
@@ -38,24 +38,14 @@ TINY = [
     "TwinGAN.same_gan = False",
     "TwinGAN.dragan_weight = 0.",
     "growing_phases.batch_size = 2",
-    "growing_phases.images = 8",
-    "growing_phases.fade_images = 4",
-    "growing_phases.last_images = 8",
+    "growing_phases.images = 32",
+    "growing_phases.fade_images = 16",
+    "growing_phases.last_images = 32",
 ]
 SINGLE = ["TwinGAN.start_size = 8"]
-# `python -m tf_i2i.train` without graphs, as `eagerly` runs it. The bits of the
-# images depend on the optimization of the graphs of `tf.data`.
-EAGERLY = """
-import runpy
-import tensorflow
-options = {"disable_meta_optimizer": True}
-tensorflow.config.optimizer.set_experimental_options(options)
-tensorflow.config.run_functions_eagerly(True)
-runpy.run_module("tf_i2i.train", run_name="__main__", alter_sys=True)
-"""
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True, scope="module")
 def _graphs_as_users_have_them():
     """Runs in this process and in others have the same bits."""
     set_options = config.optimizer.set_experimental_options
@@ -74,17 +64,18 @@ def flags(folders, run_dir, params=()):
     ]
 
 
-def killed(folders, run_dir, at, program):
-    """Starts the verb as a process, and kills it after step `at` of the log."""
+@contextlib.contextmanager
+def started(folders, run_dir, params=()):
+    """The verb as a user starts it."""
+    command = [sys.executable, "-m", "tf_i2i.train"]
     with subprocess.Popen(
-        [sys.executable, *program, *flags(folders, run_dir)],
+        command + flags(folders, run_dir, params),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         cwd=Path(__file__).parents[2],
     ) as process:
-        wait_for(process, lambda: len(lines(run_dir)) >= at)
-        process.send_signal(signal.SIGKILL)
+        yield process
 
 
 def wait_for(process, condition):
@@ -102,68 +93,55 @@ def assert_same_state(finished, other, step=None):
         assert np.array_equal(array, its_arrays[key]), key
 
 
-def finish(folders, run_dir):
-    """Trains ten steps that nothing disturbs, and keeps all checkpoints.
-
-    Returns:
-        What was printed.
-    """
+@pytest.fixture(scope="module")
+def finished(folders):
+    """A run of forty steps that nothing disturbed, with all checkpoints."""
+    run_dir = folders / "finished"
     output = io.StringIO()
     with (
         contextlib.redirect_stdout(output),
         contextlib.redirect_stderr(output),
     ):
         train.main(flags(folders, run_dir, ["train.keep = 99"]))
-    return output.getvalue()
+    return run_dir, output.getvalue()
 
 
-@pytest.fixture(scope="module")
-def finished(folders, eagerly):
-    """A run of ten steps without graphs, and what it printed."""
-    run_dir = folders / "finished"
-    with eagerly():
-        return run_dir, finish(folders, run_dir)
-
-
-@pytest.mark.parametrize("at", np.random.default_rng(1).integers(1, 9, 1))
-def test_killed_and_resumed_is_bit_equal(
-    folders, finished, tmp_path, at, eagerly
-):
-    killed(folders, tmp_path, at, ["-c", EAGERLY])
-    with eagerly():
-        train.main(flags(folders, tmp_path))
+def kill_and_resume(folders, finished, tmp_path, at):
+    with started(folders, tmp_path) as process:
+        wait_for(process, lambda: len(lines(tmp_path)) >= at)
+        process.send_signal(signal.SIGKILL)
+    train.main(flags(folders, tmp_path))
     assert_same_state(finished[0], tmp_path)
 
 
+@pytest.mark.parametrize("at", np.random.default_rng(1).integers(1, 39, 1))
+def test_killed_and_resumed_is_bit_equal(folders, finished, tmp_path, at):
+    kill_and_resume(folders, finished, tmp_path, at)
+
+
 @pytest.mark.slow
-@pytest.mark.usefixtures("_graphs_as_users_have_them")
-def test_killed_at_thirty_moments(folders, tmp_path):
-    finish(folders, tmp_path / "finished")
-    for i, at in enumerate(np.random.default_rng(2).integers(1, 9, 30)):
-        run_dir = tmp_path / f"killed_{i}"
-        killed(folders, run_dir, at, ["-m", "tf_i2i.train"])
-        train.main(flags(folders, run_dir))
-        assert_same_state(tmp_path / "finished", run_dir)
+@pytest.mark.parametrize("at", np.random.default_rng(2).integers(1, 39, 30))
+def test_killed_at_thirty_moments(folders, finished, tmp_path, at):
+    kill_and_resume(folders, finished, tmp_path, at)
 
 
 def test_sigterm_saves_and_says_so(
-    folders, finished, tmp_path, monkeypatch, capsys, eagerly
+    folders, finished, tmp_path, monkeypatch, capsys
 ):
     write = callbacks.Log._write
 
     def write_and_stop(log):
         write(log)
-        if log.state.step == 2:
+        if log.state.step == 3:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    with monkeypatch.context() as patch, eagerly():
+    with monkeypatch.context() as patch:
         patch.setattr(callbacks.Log, "_write", write_and_stop)
         train.main(flags(folders, tmp_path))
-    assert "saved at step 2;" in capsys.readouterr().out
-    assert state(tmp_path)[0] == "step-000000002.weights.h5"
-    with eagerly():
-        train.main(flags(folders, tmp_path, ["train.steps = 3"]))
-    assert_same_state(finished[0], tmp_path, 3)
+    assert "saved at step 3;" in capsys.readouterr().out
+    assert state(tmp_path)[0] == "step-000000003.weights.h5"
+    train.main(flags(folders, tmp_path, ["train.steps = 5"]))
+    assert_same_state(finished[0], tmp_path, 5)
 
 
 def test_a_finished_run_explains_itself(finished):
@@ -179,34 +157,31 @@ def test_a_finished_run_explains_itself(finished):
         "events",
     }
     rows = [json.loads(line) for line in lines(run_dir)]
-    assert [row["step"] for row in rows] == list(range(1, 11))
+    assert [row["step"] for row in rows] == list(range(1, 41))
     phases = [row["phase"] for row in rows]
-    assert phases == ["4px"] * 4 + ["8px-fade"] * 2 + ["8px"] * 4
-    assert rows[-1]["images_shown"] == 20
+    assert phases == ["4px"] * 16 + ["8px-fade"] * 8 + ["8px"] * 16
+    assert rows[-1]["images_shown"] == 80
     steps = [path.name[5:14] for path in (run_dir / "checkpoints").iterdir()]
-    ends = {4, 6, 10}  # Of phases.
-    assert {*map(int, steps)} == {3, 6, 9} | ends
+    ends = {16, 24, 40}  # Of phases.
+    assert {*map(int, steps)} == {*range(5, 41, 5)} | ends
     (events,) = (run_dir / "events").glob("events.out.tfevents*")
     assert b"losses/gan_selfie" in events.read_bytes()
     assert "python -m tf_i2i.translate --run_dir=" in output
     assert "images/s" in output
     samples = sorted((run_dir / "samples").glob("*.png"))
-    ends = ["000000008.png", "000000012.png", "000000020.png"]
+    ends = ["000000032.png", "000000048.png", "000000080.png"]
     assert [path.name for path in samples] == ends
     # Six rows, a validation image a column, on gaps of two pixels.
     with Image.open(samples[-1]) as picture:
         assert picture.size == (2 + 66, 2 + 6 * 66)
 
 
-def test_phases_resume_across_their_border(
-    folders, finished, tmp_path, eagerly
-):
-    with eagerly():
-        for steps in (4, 6):  # At the border to the fade, and at its end.
-            train.main(flags(folders, tmp_path, [f"train.steps = {steps}"]))
-    assert_same_state(finished[0], tmp_path, 6)
+def test_phases_resume_across_their_border(folders, finished, tmp_path):
+    for steps in (16, 24):  # At the border to the fade, and at its end.
+        train.main(flags(folders, tmp_path, [f"train.steps = {steps}"]))
+    assert_same_state(finished[0], tmp_path, 24)
     phases = [json.loads(line)["phase"] for line in lines(tmp_path)]
-    assert phases == ["4px"] * 4 + ["8px-fade"] * 2
+    assert phases == ["4px"] * 16 + ["8px-fade"] * 8
 
 
 def test_optimizers_start_afresh_with_each_phase(finished):
@@ -216,8 +191,8 @@ def test_optimizers_start_afresh_with_each_phase(finished):
         for key, array in arrays.items()
         if "optimizer" in key and array.dtype == np.int64 and array.ndim == 0
     }
-    # Four steps of the last phase, not ten.
-    assert sorted(iterations.values()) == [4, 4], iterations
+    # Sixteen steps of the last phase, not forty.
+    assert sorted(iterations.values()) == [16, 16], iterations
 
 
 @pytest.mark.slow
@@ -288,11 +263,9 @@ def test_run_dir_is_enough_to_go_on(folders, finished):
     assert lines(finished[0]) == before
 
 
-def test_a_loss_that_is_not_finite_is_one_line(
-    folders, tmp_path, refuses, eagerly
-):
+def test_a_loss_that_is_not_finite_is_one_line(folders, tmp_path, refuses):
     params = [*SINGLE, "Adam.learning_rate = 1e30"]
-    with refuses(None) as error, eagerly():
+    with refuses(None) as error:
         train.main(flags(folders, tmp_path, params))
     assert "weights of the" in str(error.value)
     assert "--skip_step=0" in str(error.value)
@@ -393,7 +366,7 @@ def test_dry_run_prints_and_writes_nothing(folders, tmp_path, capsys):
     train.main([*flags(folders, run_dir), "--dry_run"])
     printed = capsys.readouterr().out
     assert "train.precision = 'float32'" in printed
-    assert re.search(r"8px-fade +batch +2 +images +8 to +12", printed)
+    assert re.search(r"8px-fade +batch +2 +images +32 to +48", printed)
     assert re.search(r"encoder: [\d,]+ parameters", printed)
     assert not run_dir.exists()
 
