@@ -37,5 +37,10 @@ def test_a_classifier_can_be_used_before_the_translators(capsys):
 def test_a_run_says_which_translators_are_missing(capsys):
     check_stage("runs/mine", stopped("conv5_1"))
     assert "conv4_1" in capsys.readouterr().err
+    without_a_name = SimpleNamespace(
+        stage="first", stages=("first", None), preparing_stages=()
+    )
+    check_stage("runs/mine", without_a_name)
+    assert "the last stage" in capsys.readouterr().err
     check_stage("runs/mine", stopped("conv4_1"))
     assert not capsys.readouterr().err

@@ -196,6 +196,22 @@ def add_gin_flags(add, of_files, of_bindings):
         )
 
 
+def add_input_flag(add):
+    """Adds `--input`, which `files.find_inputs` interprets.
+
+    Args:
+        add: method `add_argument` of a parser.
+    """
+    add(
+        "--input",
+        type=read_path,
+        required=True,
+        nargs="+",
+        help="images, folders of images, or quoted patterns; or the word "
+        "sample for four portraits that come with the package",
+    )
+
+
 def add_direction_flag(add, text="direction of translation (default: a_to_b)"):
     """Adds `--direction`; `domains.find_direction` interprets its value.
 
@@ -225,11 +241,15 @@ def check_run_dir(path, flag="run_dir"):
     Raises:
         UserError: the folder has no config.gin.
     """
-    if not (Path(path) / "config.gin").is_file():
+    if not _is_run(path):
         raise UserError(
             f"`--{flag}` must be the folder of a run, with a config.gin. "
             f"Received: {path}"
         )
+
+
+def _is_run(path):
+    return (Path(path) / "config.gin").is_file()
 
 
 def find_run(value, flag):
@@ -245,7 +265,7 @@ def find_run(value, flag):
     shipped = models.shipped_models()
     if value in shipped:
         return shipped[value]
-    if not (Path(value) / "config.gin").is_file():
+    if not _is_run(value):
         raise UserError(
             f"`--{flag}` must be the folder of a run, with a config.gin, or "
             f"one of {', '.join(shipped)}. Received: {value}"
@@ -295,9 +315,8 @@ def share_cores():
     A training step has enough independent operations to keep both halves busy;
     on two cores, a step becomes a seventh faster. The last bits of the trained
     weights depend on this setting. Therefore all commands that train call this
-    function, so that they give the same weights on one machine.
-    TensorFlow's environment variables for threads are not changed if the user
-    has set them.
+    function, so that they give the same weights on one machine. TensorFlow's
+    environment variables for threads are not changed if the user has set them.
     """
     half = max(1, (os.cpu_count() or 1) // 2)
     os.environ.setdefault("TF_NUM_INTEROP_THREADS", "2")

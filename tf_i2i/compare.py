@@ -23,18 +23,15 @@ from tf_i2i import cli
 from tf_i2i import models
 from tf_i2i import process
 from tf_i2i import styles
-from tf_i2i.data.reading import BadImage
 from tf_i2i.data.reading import fit_image
-from tf_i2i.data.reading import report_frames
 from tf_i2i.domains import find_direction
 from tf_i2i.errors import UserError
 from tf_i2i.errors import printable
-from tf_i2i.exporting.pictures import photo_to_photo
-from tf_i2i.files import INPUT_HELP
+from tf_i2i.exporting.pictures import compile_translation
+from tf_i2i.file_translation import Report
 from tf_i2i.files import WRITABLE_SUFFIXES
 from tf_i2i.files import check_outputs
 from tf_i2i.files import find_inputs
-from tf_i2i.files import read_input
 from tf_i2i.files import save_image
 from tf_i2i.geometry import Filters
 from tf_i2i.geometry import resize
@@ -44,6 +41,7 @@ from tf_i2i.training import settings
 
 _BATCH = 8  # Number of images that are translated at once.
 _TEXT = 16  # Largest height of the column names, in pixels.
+_GAP = 2  # Width of the space between images, in pixels.
 
 
 class Column(NamedTuple):
@@ -74,12 +72,13 @@ def draw_grid(columns, side):
         [resize(image, (side, side), column.filter) for image in column.images]
         for column in columns
     ]
-    picture = grid(list(np.stack(scaled, 1)))
-    gap = (picture.shape[1] - len(columns) * side) // (len(columns) + 1)
-    heads = [_draw_name(column.name, side + gap) for column in columns]
-    head = np.concatenate(heads, 1)
-    head = np.pad(head, ((0, 0), (gap, 0), (0, 0)), constant_values=255)
-    return np.concatenate([head, picture])
+    names = [_draw_name(column.name, side + _GAP) for column in columns]
+    head = np.pad(
+        np.concatenate(names, 1),
+        ((0, 0), (_GAP, 0), (0, 0)),
+        constant_values=255,
+    )
+    return np.concatenate([head, grid(list(np.stack(scaled, 1)), _GAP)])
 
 
 def _draw_name(name, width):
@@ -130,19 +129,13 @@ def translate_column(run, name, direction, images, samples=1, seed=0):
         given, _ = styles.styles_for(
             model, direction, styles.SAMPLE, samples, seed
         )
-    translate = photo_to_photo(model, direction)
+    translate = compile_translation(model, direction)
+    parts = [fitted[i : i + _BATCH] for i in range(0, len(fitted), _BATCH)]
     columns = []
     for number, style in enumerate(given, 1):
-        parts = [fitted[i : i + _BATCH] for i in range(0, len(fitted), _BATCH)]
-        made = [
-            translate(
-                part,
-                None if style is None else np.repeat([style], len(part), 0),
-            )
-            for part in parts
-        ]
+        made = np.concatenate([translate(part, [style]) for part in parts])
         title = name if len(given) == 1 else f"{name}, style {number}"
-        columns.append(Column(title, np.concatenate(made), filters.target))
+        columns.append(Column(title, made, filters.target))
     return columns
 
 
@@ -169,7 +162,7 @@ def main(argv):
     cli.import_tensorflow()
     from tf_i2i.runs import load_translator
 
-    columns, sides = [], [flags.side or 0]
+    columns = []
     for run_dir, name, direction in zip(
         run_dirs, names, directions, strict=True
     ):
@@ -177,8 +170,7 @@ def main(argv):
         columns += translate_column(
             run, name, direction, images, flags.samples, flags.seed
         )
-        sides.append(run.model.size)
-    side = flags.side or max(sides)
+    side = flags.side or max(column.images.shape[1] for column in columns)
     squares = np.stack([fit_image(image, side) for image in images])
     columns.insert(0, Column("input", squares))
     save_image(draw_grid(columns, side), Path(flags.output))
@@ -232,13 +224,10 @@ def _read(paths, flags):
     Raises:
         UserError: none of them can be read.
     """
-    images = []
-    for path in paths:
-        try:
-            images.append(read_input(path))
-        except BadImage as error:
-            print(error.left_out, file=sys.stderr)
-    report_frames(paths)
+    report = Report()
+    images = [image for image in map(report.read, paths) if image is not None]
+    for line in report.notes():
+        print(line, file=sys.stderr)
     if not images:
         raise UserError(
             "`--input` must hold an image that can be read. "
@@ -270,13 +259,7 @@ def _parser():
         "package",
     )
     cli.add_trust_flag(add)
-    add(
-        "--input",
-        type=cli.read_path,
-        required=True,
-        nargs="+",
-        help=INPUT_HELP,
-    )
+    cli.add_input_flag(add)
     add(
         "--output",
         type=cli.write_path,

@@ -9,8 +9,10 @@ from tqdm import tqdm
 
 from tf_i2i import styles
 from tf_i2i.data.reading import BadImage
+from tf_i2i.data.reading import first_frames
 from tf_i2i.data.reading import fit_image
 from tf_i2i.data.reading import has_frames
+from tf_i2i.errors import printable
 from tf_i2i.faces import align
 from tf_i2i.faces.paste import paste
 from tf_i2i.files import read_input
@@ -45,6 +47,23 @@ class Report:
     opaque: list[Path] = dataclasses.field(default_factory=list)
     animated: list[Path] = dataclasses.field(default_factory=list)
     alone: int = 0
+
+    def notes(self):
+        """Returns a line for each thing that the user should know."""
+        animated = list(dict.fromkeys(self.animated))
+        return [
+            *([first_frames(animated)] if animated else []),
+            *(
+                f"no face found in {printable(path)}; its centre was translated"
+                for path in self.faceless
+            ),
+            *(
+                f"not transparent: {printable(path)}, because the translation "
+                "has no plain background"
+                for path in self.opaque
+            ),
+            *(error.left_out for error in self.skipped),
+        ]
 
     def read(self, path):
         """Returns an image; if unreadable, records the error, returns None."""

@@ -24,10 +24,6 @@ MAX_ASPECT = 8
 QUALITY = 95
 # The value of `--input` that names the portraits of the package.
 SAMPLE = "sample"
-INPUT_HELP = (
-    "images, folders of images, or quoted patterns; or the word sample for "
-    "four portraits that come with the package"
-)
 
 
 def find_inputs(patterns, output):

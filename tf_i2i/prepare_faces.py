@@ -27,7 +27,6 @@ from tf_i2i.faces import align
 from tf_i2i.faces import detect
 from tf_i2i.faces.paste import BACKGROUNDS
 from tf_i2i.faces.paste import replace_background
-from tf_i2i.files import INPUT_HELP
 from tf_i2i.files import check_outputs
 from tf_i2i.files import find_inputs
 from tf_i2i.files import name_outputs
@@ -87,13 +86,7 @@ def _parser():
         ],
     )
     add = parser.add_argument
-    add(
-        "--input",
-        type=cli.read_path,
-        required=True,
-        nargs="+",
-        help=INPUT_HELP,
-    )
+    cli.add_input_flag(add)
     add(
         "--output",
         type=cli.write_path,

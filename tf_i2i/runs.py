@@ -292,9 +292,10 @@ def check_stage(run_dir, model):
         )
     later = model.stages[model.stages.index(stage) + 1 :]
     if later:
+        names = ", ".join(name or "the last stage" for name in later)
         to_stderr(
-            f"The run was stopped in the stage {stage}. Its translations "
-            f"are made without the later stages {', '.join(later)}."
+            f"The run was stopped in the stage {stage}. Its translations are "
+            f"made without {names}."
         )
 
 

@@ -16,7 +16,6 @@ from pathlib import Path
 from tf_i2i import cli
 from tf_i2i import process
 from tf_i2i import styles
-from tf_i2i.data.reading import first_frames
 from tf_i2i.domains import find_direction
 from tf_i2i.domains import named
 from tf_i2i.errors import UserError
@@ -30,7 +29,6 @@ from tf_i2i.file_translation import translate_faces
 from tf_i2i.file_translation import translate_files
 from tf_i2i.file_translation import translate_to_grid
 from tf_i2i.files import ALPHA_SUFFIXES
-from tf_i2i.files import INPUT_HELP
 from tf_i2i.files import WRITABLE_SUFFIXES
 from tf_i2i.files import FurtherOutputs
 from tf_i2i.files import check_outputs
@@ -129,21 +127,8 @@ def _translate_each(flags, outputs, model, styled_fn, given, filters):
 
 
 def _print_result(flags, count, report):
-    if animated := list(dict.fromkeys(report.animated)):
-        print(first_frames(animated), file=sys.stderr)
-    for path in report.faceless:
-        print(
-            f"no face found in {printable(path)}; its centre was translated",
-            file=sys.stderr,
-        )
-    for path in report.opaque:
-        print(
-            f"not transparent: {printable(path)}, because the translation has "
-            "no plain background",
-            file=sys.stderr,
-        )
-    for error in report.skipped:
-        print(error.left_out, file=sys.stderr)
+    for line in report.notes():
+        print(line, file=sys.stderr)
     translated = count - len(report.skipped)
     if not translated:
         raise UserError(
@@ -184,13 +169,7 @@ def _parser():
     )
     add = parser.add_argument
     cli.add_run_flags(add)
-    add(
-        "--input",
-        type=cli.read_path,
-        required=True,
-        nargs="+",
-        help=INPUT_HELP,
-    )
+    cli.add_input_flag(add)
     add(
         "--output",
         type=cli.write_path,

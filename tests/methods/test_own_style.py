@@ -10,6 +10,7 @@ from tf_i2i import OwnStyle
 from tf_i2i.configs import find_config
 from tf_i2i.data.labels import word_numbers
 from tf_i2i.methods import own_style
+from tf_i2i.methods.capabilities import UNKNOWN_WORD
 from tf_i2i.training.settings import bindings_of
 from tf_i2i.training.settings import read_gin
 
@@ -56,7 +57,7 @@ def draw(model, hair, glasses):
     return drawer.paint(shares, drawer.palette(tf.constant(COLOURS)))
 
 
-def search(model, drawing, word=own_style.NOT_KNOWN):
+def search(model, drawing, word=UNKNOWN_WORD):
     allowed = model._allowed_options(tf.constant([[float(word)]]), 1)
     chosen, colours = model._search(drawing, allowed)
     return {slot: int(tf.argmax(x[0])) for slot, x in chosen.items()}, colours

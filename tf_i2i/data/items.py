@@ -125,7 +125,11 @@ def in_threads(load, things):
 
 
 def with_bar(source, size, fit):
-    """Returns `source.items(size, fit)`, on a terminal with a progress bar."""
+    """Returns `source.items(size, fit)`, on a terminal with a progress bar.
+
+    After the last item, `source.notes` has a message if some files have several
+    frames.
+    """
     return tqdm(
         _noting_frames(source, size, fit),
         desc=source.name,

@@ -203,12 +203,18 @@ class Annotated:
         """Names of the columns, a tuple of strings."""
 
 
+# Stands for a word that is not known, in the labels of a `Described` method.
+# `data.labels.word_numbers` makes these labels.
+UNKNOWN_WORD = -1
+
+
 class Described:
     """A method that learns from words that describe each image of B.
 
     Training batches are tuples `(a, b, words of b)`. The fourth argument of
     `forward` is `labels`, float32 `[N, len(words)]`, or None. Its entries are
-    the indices of the words. An entry is -1 if the word is not known.
+    the indices of the words. An entry is `UNKNOWN_WORD`, -1, if the word is not
+    known.
 
     A method defines `words`, a dictionary from the names of columns to the
     words that the column may contain. The setting `train.labels_b` names the

@@ -28,6 +28,7 @@ import tensorflow as tf
 from tf_i2i import losses
 from tf_i2i.errors import UserError
 from tf_i2i.methods.base import UnpairedTranslator
+from tf_i2i.methods.capabilities import UNKNOWN_WORD
 from tf_i2i.methods.capabilities import Described
 from tf_i2i.methods.sprites import TINY_SLOTS
 from tf_i2i.methods.sprites import check_slots
@@ -39,8 +40,6 @@ from tf_i2i.values import Count
 from tf_i2i.values import Seed
 from tf_i2i.values import Weight
 
-# Number of a word that is not known; see `Described`.
-NOT_KNOWN = -1
 # Scale of the Laplace distributions, in units of [-1, 1].
 SCALE = 0.08
 # The colours of skin, hair and clothes are searched near these, in [-1, 1].
@@ -196,7 +195,7 @@ class OwnStyle(Described, UnpairedTranslator):
             word = tf.cast(labels[:, i], tf.int32)
             # The last row of the table is for words that are not known.
             last = len(self.words[slot])
-            row = tf.where(word == NOT_KNOWN, last, word)
+            row = tf.where(word == UNKNOWN_WORD, last, word)
             allowed[slot] = tf.gather(self._allowed[slot], row)
         return allowed
 

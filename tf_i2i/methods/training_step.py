@@ -17,6 +17,7 @@ import tensorflow as tf
 from tf_i2i.errors import UserError
 from tf_i2i.layers import augment
 from tf_i2i.layers.replicas import replica_position
+from tf_i2i.methods.capabilities import UNKNOWN_WORD
 from tf_i2i.methods.capabilities import Annotated
 from tf_i2i.methods.capabilities import Classifying
 from tf_i2i.methods.capabilities import Described
@@ -166,7 +167,7 @@ class TwoSidedModel(keras.Model):
         if isinstance(self, Annotated):
             return (tf.zeros((count, len(self.annotations))),)
         if isinstance(self, Described):
-            return (tf.fill((count, len(self.words)), -1.0),)
+            return (tf.fill((count, len(self.words)), float(UNKNOWN_WORD)),)
         return ()
 
     def _counter(self, name):
