@@ -52,10 +52,10 @@ MEASURE = Measure(
             "changed",
             ROUND_TRIP,
             "lower",
-            "Mean difference, in levels of 255, between the translation back "
-            "of a translation with the noise of the number hidden and without "
-            "it. Methods with styles translate back in a sampled style "
-            "(AsymGAN, Figure 9).",
+            "Mean difference, in levels of 255, between two translations back: "
+            "that of the translation, and that of the translation with added "
+            "noise of 2 levels. Methods with styles translate back in a "
+            "sampled style (AsymGAN, Figure 9).",
             by_features=False,
         ),
         Output(
