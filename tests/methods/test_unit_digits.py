@@ -162,6 +162,28 @@ def test_images_of_b_may_get_labels_from_the_critic(model, monkeypatch, stage):
     )
 
 
+def test_labels_of_b_come_from_averaged_weights():
+    model = small()
+    b = images(2, 16)
+    before = np.argmax(model.classify(b, "b"), 1)
+    for variable in model.critic.classifier.trainable_variables:
+        variable.assign(-variable)
+    after = np.argmax(model.classify(b, "b"), 1)
+    assert not np.array_equal(before, after)
+    np.testing.assert_array_equal(model._pseudo_labels(b, "b"), before)
+    # The weights themselves are unchanged.
+    np.testing.assert_array_equal(np.argmax(model.classify(b, "b"), 1), after)
+
+
+def test_features_are_compared_without_dropout():
+    model = small(32, critic_relu=True)
+    s = model.forward(images(1, size=32), images(2, size=32), True, labels())
+    clean, *_ = model.critic(s["fake_b"], domains="b")
+    np.testing.assert_allclose(s["fake_features_b"], clean, rtol=1e-4)
+    dropped = s["fake_score_b"], model.critic(s["fake_b"], domains="b")[1]
+    assert not np.allclose(*dropped, rtol=0.01)
+
+
 def test_weights_rise_over_a_share_of_the_phase(model, monkeypatch):
     s = model.forward(images(1), images(2), False, labels())
     whole = float(model.critic_losses(s)["critic_a"])

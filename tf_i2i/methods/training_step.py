@@ -61,6 +61,10 @@ class TwoSidedModel(keras.Model):
     # The position of the current update in `updates`. It is 0 outside of a
     # training step.
     update_index: int = 0
+    # The moving averages, and the variables that they average. They are empty
+    # until all networks are built.
+    averages: list = []
+    averaged_variables: list = []
     # The argument `critic_augmentation` of `compile`.
     critic_augmentation: tuple[str, ...] = ()
     # The `LikenessLoss`, if `compile` was given a `Likeness`.
@@ -276,6 +280,24 @@ class TwoSidedModel(keras.Model):
         for average, variable in self.average_pairs:
             live = tf.cast(tf.convert_to_tensor(variable), tf.float32)
             average.assign_add((1.0 - decay) * (live - average))
+
+    def with_averages(self, network):
+        """Context manager in which a network has its averaged weights.
+
+        It assigns no variables. Therefore it can be used inside a training
+        step, unlike `averaged`.
+
+        Args:
+            network: one of the `averaged_networks`.
+        """
+        used = {id(variable) for variable in network.variables}
+        return keras.StatelessScope(
+            [
+                (variable, tf.convert_to_tensor(average))
+                for average, variable in self.average_pairs
+                if id(variable) in used
+            ]
+        )
 
     @contextlib.contextmanager
     def averaged(self):

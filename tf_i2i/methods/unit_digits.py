@@ -26,9 +26,6 @@ What the paper leaves open, or what differs here:
 - Images of 28 px are padded by 2 black pixels on each side before E, and the
   outputs of G are cropped to 28 px. The reason is that the networks of Table 4
   reduce images to one pixel position only if they have 32 px.
-- Features that are compared have passed through dropout, which removes the same
-  elements from both images of a pair. The authors' code computes these
-  features a second time, without dropout.
 - The critics of Tables 5 and 6 have no nonlinear operation between their
   convolutions except max pooling. The authors' code for Table 6 has ReLUs,
   which `critic_relu` selects. The initial weights of critics are those of the
@@ -47,7 +44,8 @@ Three settings are not in the paper. They are for short runs from SVHN to MNIST:
 - With `ramp_share`, the weights of the adversarial losses rise from 0.
 - With `pseudo_label_weight`, C also learns from images of B. Their labels are
   the classes that C itself predicts (Lee 2013, "Pseudo-Label", ICML Workshop on
-  Challenges in Representation Learning). Without these labels, no loss about
+  Challenges in Representation Learning) with its averaged weights (Tarvainen
+  and Valpola 2017, arXiv:1703.01780). Without these labels, no loss about
   classes depends on C's own layer for B.
 """
 
@@ -117,8 +115,8 @@ class UNITAdaptation(
         squared_features: whether differences of features are squared.
         pseudo_label_weight: weight of the cross-entropy of B's images
             (default 0). Their labels are the most probable classes according
-            to the critic without dropout. It is not used in the stage
-            "classes".
+            to the critic with its averaged weights and without dropout. It is
+            not used in the stage "classes".
         ramp_share: fraction of the phase in which the weights of the
             adversarial losses rise linearly from 0 (default 0).
         weight_decay: weight of half the sum of squares of the network
@@ -268,10 +266,11 @@ class UNITAdaptation(
                 for o, name in zip("ab", names, strict=True)
             ]
             images = tf.concat(images, 0)
-            judged = self.critic(images, domains="ab", dropout=drop)
-            for name, both in zip(
-                ("features", "score", "classes"), judged, strict=True
-            ):
+            _, *judged = self.critic(images, domains="ab", dropout=drop)
+            made = dict(zip(("score", "classes"), judged, strict=True))
+            if kind:
+                made["features"], *_ = self.critic(images, domains="ab")
+            for name, both in made.items():
                 a_and_b = tf.split(both, 2)
                 s[f"{kind}{name}_a"], s[f"{kind}{name}_b"] = a_and_b
         if self.pseudo_label_weight:
@@ -298,11 +297,14 @@ class UNITAdaptation(
     def _pseudo_labels(self, b, domain):
         """Returns the most probable classes of images of B, int64 `[N]`.
 
+        They are computed with the averaged weights of C.
+
         Args:
             b: images of B.
             domain: "a" or "b", the domain whose layer of C is used.
         """
-        return tf.argmax(self.critic(b, domains=domain)[2], 1)
+        with self.with_averages(self.critic):
+            return tf.argmax(self.critic(b, domains=domain)[2], 1)
 
     def _code_noise(self, mean):
         """Returns samples of N(0, I) for the codes of A and of B."""
