@@ -260,11 +260,10 @@ def _table(run, models, direction, count):
     from tf_i2i.evaluation.registry import find_recipe
     from tf_i2i.evaluation.subjects import TrainedModels
     from tf_i2i.features import load_features
-    from tf_i2i.features.cache import cached_embeddings
 
     real = RealImages.of_data(run.data, run.phase.size)
     evidence = real.evidence(direction, "test", count)
-    judge = Judge(evidence, load_features("random-conv"), 0, cached_embeddings)
+    judge = Judge(evidence, load_features("random-conv"), use_cache=True)
     measures = find_recipe("quick")
     subject = TrainedModels(real, models)
     candidates = subject.candidates(evidence, direction, measures)

@@ -385,14 +385,13 @@ def _score(job, direction, features, measures, flags):
     """
     from tf_i2i.evaluation.judge import Judge
     from tf_i2i.evaluation.registry import add_automatic
-    from tf_i2i.features.cache import cached_embeddings
     from tf_i2i.report.direction import report_direction
 
     subject = job.subject
     evidence = subject.real.evidence(direction, "test", flags.count)
     measures = add_automatic(measures, evidence)
     candidates = subject.candidates(evidence, direction, measures)
-    judge = Judge(evidence, features, flags.seed, cached_embeddings)
+    judge = Judge(evidence, features, flags.seed, use_cache=True)
     table = judge.table(candidates, measures, flags.cheats == "all")
     return report_direction(
         named(direction, job.run.config.domains) if job.run else direction,

@@ -74,8 +74,8 @@ def clear_ground(image, colour):
     ground = _connected(difference <= TOLERANCE)
     edge = _soft_edges(ground, difference)
     penalty = np.where(ground | edge, np.inf, 0.0)
-    # Thin lines consist of soft edges only. There the colour that differs most
-    # from the background may be the figure's.
+    # Thin lines consist of soft edges only. There the pixel that differs most
+    # from the background is also allowed as the source of the figure's colour.
     peak = difference == _filter(ImageFilter.MaxFilter, difference, _SOFT)
     penalty[edge & peak & (difference > 2 * TOLERANCE)] = _IN_EDGE
     alpha = np.where(ground, 0.0, 1.0)
@@ -174,8 +174,9 @@ def _filter(kind, values, radius):
 def _estimate_alpha(image, colour, penalty, pixels):
     """Returns the share of the figure in mixed pixels.
 
-    The colours of all pixels nearby are tried as the colour of the figure. The
-    colour whose mixture with the background fits best is used.
+    The colours of the pixels nearby, except those with an infinite penalty, are
+    tried as the colour of the figure. The colour whose mixture with the
+    background fits best is used.
 
     Args:
         image: uint8 `[height, width, 3]`.

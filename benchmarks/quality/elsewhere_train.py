@@ -120,7 +120,11 @@ class _Row:
         ]
 
     def train(self, tell, out):
-        """Trains the row, and writes the part of its state that is kept."""
+        """Trains the row.
+
+        Writes the averaged weights and the counters, which are sent back, and
+        the weights that other rows start from.
+        """
         import jax
 
         self.random = np.random.default_rng(self.seed)

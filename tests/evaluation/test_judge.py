@@ -1,5 +1,7 @@
 """The table of cheats, on hidden pairs of toy faces."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -96,39 +98,55 @@ def test_who_comes_back_must_be_who_went(judge, evidence):
     assert scores["round_trip"] > 10
 
 
-def test_real_images_are_embedded_by_their_own_function(evidence):
-    asked = []
+class Counting:
+    """Features that count the images they are asked for."""
 
-    def remembering(features, images, grid):
-        asked.append((len(images), grid))
-        return features.embed(images, grid=grid)
+    label, weights_sha256, embedding = "counting", "0", ("x",)
 
-    features = load_features("random-conv")
-    judge = Judge(evidence, features, embed_real=remembering)
-    for _ in range(2):
-        judge.vectors(evidence.inputs)
-        judge.vectors(evidence.inputs[:8])
-    assert asked == [(PAIRS, 1)]
+    def __init__(self):
+        self.embedded = []
+
+    def embed(self, images, grid):
+        self.embedded.append(len(images))
+        small = images[:, ::8, ::8].reshape(len(images), -1)
+        return small.astype(np.float32)
+
+
+def test_next_evaluation_computes_what_depends_on_the_candidate(
+    evidence, monkeypatch, tmp_path
+):
+    """Real images and cheats are read from the cache, even after damage."""
+    monkeypatch.setenv("TF_I2I_CACHE", str(tmp_path))
+    fields = ("inputs", "target_test", "target_train", "source_train")
+    few = Evidence(*(getattr(evidence, name)[:16] for name in fields))
+    made = {"model": Candidate(255 - few.target_test)}
+
+    def evaluate(evidence, seed=0):
+        features = Counting()
+        judge = Judge(evidence, features, seed, use_cache=True)
+        return judge.table(made, ("style",)), features.embedded
+
+    first, embedded = evaluate(few)
+    again, embedded_again = evaluate(dataclasses.replace(few))
+    assert again == first
+    assert embedded_again == [16] != embedded
+    changed = dataclasses.replace(few, inputs=255 - few.inputs)
+    assert evaluate(changed)[0]["copy"] != first["copy"]
+    assert evaluate(few, seed=1)[0]["random"] != first["random"]
+    for path in (tmp_path / "scores").iterdir():
+        path.write_bytes(path.read_bytes()[:-90])
+    assert evaluate(few)[0] == first
 
 
 def test_tables_leave_nothing_behind_and_cheats_are_scored_once(evidence):
     """Training asks for one table after the other, for hours."""
-    embedded = []
-
-    class Counting:
-        label = "counting"
-
-        def embed(self, images, grid):
-            embedded.append(len(images))
-            small = images[:, ::8, ::8].reshape(len(images), -1)
-            return small.astype(np.float32)
-
-    judge = Judge(evidence, Counting())
+    features = Counting()
+    judge = Judge(evidence, features)
     tables, asked, kept = [], [], []
     for _ in range(3):
         made = Candidate(255 - evidence.truth)
         tables.append(judge.table({"model": made}, find_recipe("quick")))
-        asked.append(len(embedded))
+        asked.append(len(features.embedded))
         kept.append(len(judge._made))
     assert tables[0] == tables[1] == tables[2]
     # The same few for each table: those of its own candidate.

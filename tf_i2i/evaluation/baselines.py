@@ -52,12 +52,13 @@ def baselines(evidence, seed=0):
         seed: seed of the random choices.
 
     Returns:
-        Dictionary from the name of a row to a uint8 array, in the order of a
-        table. The dictionary has all rows of `ROWS` except "model" and "best",
-        and except "truth" if there are no ground-truth images. Each row has one
-        image for each input, except for "floor", whose images belong to no
-        input. The images of "nearest" are the target images whose thumbnails
-        are most similar to those of the inputs.
+        Dictionary from the name of a row to the images of the row, a uint8
+        array, in the order of `ROWS`. The dictionary has all rows of `ROWS`
+        except "model" and "best", and except "truth" if there are no
+        ground-truth images. Each row has one image for each input, except for
+        "floor", whose images belong to no input. The images of "nearest" are
+        the target images whose thumbnails are most similar to those of the
+        inputs.
     """
     inputs, target = evidence.inputs, evidence.target_train
     rng = np.random.default_rng(seed)

@@ -10,6 +10,7 @@ baselines without a translator, such as copies of the input.
 """
 
 import dataclasses
+import functools
 import warnings
 from collections.abc import Callable
 
@@ -21,6 +22,8 @@ from tf_i2i.evaluation.baselines import NEEDED
 from tf_i2i.evaluation.baselines import baselines
 from tf_i2i.evaluation.measure import has_field
 from tf_i2i.evaluation.registry import find_measures
+from tf_i2i.evaluation.score_cache import cached_scores
+from tf_i2i.features.cache import cached_embeddings
 
 # Features are averaged in a grid of `PLACES` x `PLACES` cells if spatial
 # positions matter, as for finding the ground-truth image of an input. Distances
@@ -134,15 +137,15 @@ class Judge:
         evidence: `Evidence`.
         features: `Features` of `tf_i2i.features`.
         seed: seed of all random choices.
-        embed_real: function of (features, images, grid) that returns feature
-            vectors of the images of the evidence, such as `cached_embeddings`;
-            None for `features.embed`.
+        use_cache: whether features of the evidence, and the scores of the rows
+            that do not depend on a candidate, are kept on disk for the next
+            evaluation.
 
     Raises:
         UserError: a set of the evidence has fewer than `FEWEST` images.
     """
 
-    def __init__(self, evidence, features, seed=0, embed_real=None):
+    def __init__(self, evidence, features, seed=0, use_cache=False):
         for name, (end, split) in _REAL.items():
             count = len(getattr(evidence, name))
             if count < FEWEST:
@@ -154,7 +157,7 @@ class Judge:
         self.evidence = evidence
         self.features = features
         self.seed = seed
-        self._embed_real = embed_real or _embed
+        self.use_cache = use_cache
         self._once: dict[Callable, object] = {}
         self._real: dict[tuple, np.ndarray] = {}
         # Feature vectors of outputs are kept for the last table only, because
@@ -218,19 +221,28 @@ class Judge:
 
     def _score_cheats(self, measures, cheats):
         """Returns the scores of the truth, the cheats and the floor."""
-        if (measures, cheats) not in self._cheats:
-            rows = {}
-            with warnings.catch_warnings():
-                # Cheats such as "white", whose images are all equal, cause
-                # warnings.
-                warnings.simplefilter("ignore")
-                for name, made in baselines(self.evidence, self.seed).items():
-                    if cheats or name in NEEDED:
-                        floor = name == "floor"
-                        row = Candidate(made, aligned=not floor, new=not floor)
-                        rows[name] = self.score(row, measures)
-            self._cheats[measures, cheats] = rows
-        return self._cheats[measures, cheats]
+        key = measures, cheats
+        if key not in self._cheats:
+            compute = functools.partial(self._compute_cheats, *key)
+            self._cheats[key] = (
+                cached_scores(self, *key, compute)
+                if self.use_cache
+                else compute()
+            )
+        return self._cheats[key]
+
+    def _compute_cheats(self, measures, cheats):
+        rows = {}
+        with warnings.catch_warnings():
+            # Cheats such as "white", whose images are all equal, cause
+            # warnings.
+            warnings.simplefilter("ignore")
+            for name, made in baselines(self.evidence, self.seed).items():
+                if cheats or name in NEEDED:
+                    floor = name == "floor"
+                    row = Candidate(made, aligned=not floor, new=not floor)
+                    rows[name] = self.score(row, measures)
+        return rows
 
     def vectors(self, images, grid=1):
         """Returns features of a set of images, computed once for each set.
@@ -246,14 +258,27 @@ class Judge:
         key = (id(images), grid)
         if any(images is getattr(self.evidence, name) for name in _REAL):
             if key not in self._real:
-                vectors = self._embed_real(self.features, images, grid)
-                self._real[key] = vectors
+                self._real[key] = self.fixed_vectors(images, grid)
             return self._real[key]
         if key not in self._made:
             # The array of images is stored too, because otherwise the memory
             # could be reused and another array could get the same id.
             self._made[key] = images, _embed(self.features, images, grid)
         return self._made[key][1]
+
+    def fixed_vectors(self, images, grid=1):
+        """Returns features of images that do not depend on a candidate.
+
+        They are read from the cache on disk if the judge uses it.
+
+        Args:
+            images, grid: see `vectors`.
+
+        Returns:
+            float32 `[N, D]`.
+        """
+        embed = cached_embeddings if self.use_cache else _embed
+        return embed(self.features, images, grid)
 
     def once(self, function):
         """Returns `function(self)`, computed at the first call only.

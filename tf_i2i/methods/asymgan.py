@@ -362,8 +362,9 @@ class AsymGAN(Styled, UnpairedTranslator):
             o: "a" or "b", the domain of the critic.
             kinds: kinds of fakes, such as "fake_a".
             s: dictionary of the tensors of the step.
-            training: whether to normalize by the statistics of the batch and
-                to use the pools.
+            training: whether fakes are exchanged with the pools. The
+                normalization of the critics gives the same values in both
+                cases.
 
         Returns:
             Dictionary with the scores of real images, of new fakes (for the

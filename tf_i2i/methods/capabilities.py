@@ -292,7 +292,7 @@ def check_parts(model):
 
 
 def _parts(kind):
-    """Yields the names of the parts that a class requires of its subclasses."""
+    """Yields the names of what a class requires its subclasses to define."""
     if kind.__module__ == __name__:
         yield from kind.__annotations__
     for name, value in vars(kind).items():

@@ -62,8 +62,10 @@ class OwnStyle(Described, UnpairedTranslator):
         image_size: side of photos and drawings, in pixels.
         slots, cells, palette: see `SpriteTranslator`. The numbers of options
             and the sizes of the boxes must be those of the trained model.
-        options: dictionary from slots to tuples with the word of each option.
-            Slots without words may be left out.
+        options: dictionary from the name of a slot to a tuple with one word for
+            each option, such as ("short", "short", "long"). The labels of B
+            describe drawings by these words. Slots without words may be left
+            out.
         likelihood_weight: weight of the negative log-likelihood of the
             drawings, a mean over pixels.
         identity_weight: weight of L1 between an image of B and the drawing of

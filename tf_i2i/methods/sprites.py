@@ -61,7 +61,8 @@ class SpriteTranslator(Annotated, Reconstructing, UnpairedTranslator):
         average_kimg, seed, name: see `UnpairedTranslator`.
 
     Raises:
-        UserError: there are no slots, or a slot does not lie in the cells.
+        UserError: there are no slots, the box of a slot is not within the
+            `cells` x `cells` grid, or a slot has no options.
     """
 
     translators = ("reader", "drawer")

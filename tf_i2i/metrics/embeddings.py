@@ -110,9 +110,8 @@ def principal(reference, count):
         # The Gram matrix is smaller than the covariance matrix and has the
         # same nonzero eigenvalues.
         values, vectors = np.linalg.eigh(centred @ centred.T)
-        kept = values > values[-1] * 1e-10
+        kept = np.flatnonzero(values > values[-1] * 1e-10)[::-1][:count]
         axes = centred.T @ vectors[:, kept] / np.sqrt(values[kept])
-        axes = axes[:, ::-1][:, :count]
     return lambda features: (features - mean) @ axes
 
 

@@ -205,13 +205,14 @@ def constant_baselines(images):
     check_images(images=images)
     shape = images.shape[1:]
     total = np.zeros(shape, np.int64)
-    counts = np.zeros(1 << 24, np.int64)
+    colours = counts = np.zeros(0, np.int64)
     for part in blocks(len(images), _BLOCK):
         total += images[part].sum(0, dtype=np.int64)
         codes = images[part].astype(np.int32) @ np.array([1 << 16, 1 << 8, 1])
         found, times = np.unique(codes, return_counts=True)
-        counts[found] += times
-    code = int(counts.argmax())
+        colours, at = np.unique(np.append(colours, found), return_inverse=True)
+        counts = np.bincount(at, np.append(counts, times))
+    code = int(colours[counts.argmax()])
     colour = np.array([code >> 16, code >> 8 & 255, code & 255], np.uint8)
     # The median is computed row by row, because `np.median` copies its
     # argument.

@@ -1,4 +1,4 @@
-"""The base class of networks, and their normal initializer."""
+"""The base class of networks, and an initializer with a normal distribution."""
 
 import keras
 

@@ -320,8 +320,8 @@ class ProgressiveGenerator(Network):
                 norm=norm if output_norm else None,
                 linear=True,
                 # The standard deviation is small, so that the first outputs
-                # are almost grey. Training increases a contrast that is too
-                # low faster than it reduces one that is too high.
+                # are almost grey. If the contrast is too low at first, training
+                # corrects it faster than if it is too high.
                 kernel_initializer=equal_in_block(
                     keras.initializers.RandomNormal(stddev=0.02), unshuffle
                 ),

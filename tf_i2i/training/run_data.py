@@ -170,8 +170,9 @@ class RunData:
         Returns:
             A dictionary. It is empty if the model learns from no labels. For
             "a", it has class numbers, int32 `[images of A]`, or annotations,
-            float32 `[images of A, columns]`. For "b", it has the numbers of
-            words, float32 `[images of B, columns]`.
+            float32 `[images of A, columns]`. For "b", it has the index of each
+            word of `labels_b` among the words that the model knows, or -1 for
+            an unknown word, float32 `[images of B, columns]`.
 
         Raises:
             UserError: labels are missing, or do not fit the model.

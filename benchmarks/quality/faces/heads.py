@@ -56,9 +56,11 @@ CLASSIFIERS = {
 BALANCE = {"tint": 0.4, "beard": 0.3, "glasses": 0.6}
 # The vectors that the heads of numbers read, and their L2 weight.
 NUMBERS_READ, RIDGE = ("colours", "thumb", "deep"), 20.0
-# Factor of the logit of a kind of hair, which is added to the logits of the
-# options of this kind, and inverse L2 weight of the classifiers of options.
-KIND_WEIGHT, OPTION_C = 4, 0.003
+# The logit of a kind of hair, times this factor, is added to the logits of the
+# options of this kind.
+KIND_WEIGHT = 4
+# Inverse L2 weight of the classifiers of options.
+OPTION_C = 0.003
 # Logits of classes that no photo has, and of options that are not used.
 NEVER, NOT_USED = -20.0, -60.0
 # Numbers of views and of cells on which the network of parts is trained.

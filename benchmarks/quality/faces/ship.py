@@ -43,8 +43,9 @@ train.fit = 'crop'
 train.precision = 'float32'
 """
 # For each layer of the reader, the names of its own vectors, each with the name
-# of the vector of heads.py that contains it. Own vectors that are in the same
-# vector of heads.py are consecutive parts of it, in this order.
+# of the vector of heads.py that contains it. If several vectors of a layer have
+# the same name in heads.py, such as "large" and "small" of "eyes", they are
+# consecutive slices of that vector, in this order.
 VECTORS = {
     "eyes": {"large": "eyes", "small": "eyes"},
     "chin": {"large": "chin", "small": "chin"},
@@ -60,7 +61,11 @@ VECTORS["shades"] = VECTORS["whole"]
 
 
 def used_options():
-    """Returns the options that are used, in their new order, for each slot."""
+    """Returns for each slot the numbers of the options that the model keeps.
+
+    They are sorted by kind, as in `codes.OPTIONS`. The position in the list is
+    the number of the option in the shipped model.
+    """
     return {
         slot: [option for own in kinds.values() for option in own]
         for slot, kinds in codes.OPTIONS.items()

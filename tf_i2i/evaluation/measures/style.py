@@ -47,7 +47,7 @@ def style_probe(judge):
     e = judge.evidence
     cheats = recolour(e.source_train, e.target_train), blur(e.source_train)
     source = np.concatenate(
-        [judge.vectors(images) for images in (e.source_train, *cheats)]
+        [judge.vectors(e.source_train), *map(judge.fixed_vectors, cheats)]
     )
     features, labels = _two_classes(source, judge.vectors(e.target_train))
     test = judge.vectors(e.inputs), judge.vectors(e.target_test)
