@@ -10,6 +10,7 @@ from tf_i2i.values import Positive
 from tf_i2i.values import checked
 
 
+@keras.saving.register_keras_serializable("tf_i2i")
 class Adam(keras.optimizers.Adam):
     """A `keras.optimizers.Adam` that updates each variable by one operation.
 

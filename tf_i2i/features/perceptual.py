@@ -2,9 +2,11 @@
 
 from tf_i2i.errors import UserError
 from tf_i2i.features import load_features
+from tf_i2i.features.reference import resolvable
 from tf_i2i.values import checked
 
 
+@resolvable
 @checked
 def perceptual(
     name: str = "hed-vgg16",

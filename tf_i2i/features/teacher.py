@@ -12,10 +12,12 @@ from tf_i2i.consent import TRUSTED
 from tf_i2i.errors import UserError
 from tf_i2i.features import load_features
 from tf_i2i.features.base import LEVELS
+from tf_i2i.features.reference import resolvable
 from tf_i2i.values import Count
 from tf_i2i.values import checked
 
 
+@resolvable
 @checked
 def teacher(
     name: str = "face",

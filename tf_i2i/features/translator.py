@@ -4,10 +4,12 @@ from pathlib import Path
 
 from tf_i2i import consent
 from tf_i2i.errors import UserError
+from tf_i2i.features.reference import resolvable
 from tf_i2i.paths import user_path
 from tf_i2i.values import checked
 
 
+@resolvable
 @checked
 def exported(folder: str | None = None):
     """Loads a SavedModel that `python -m tf_i2i.export` wrote.
@@ -43,6 +45,13 @@ def exported(folder: str | None = None):
         return signature(images=tf.cast(images, tf.float32))["images"]
 
     return translate
+
+
+def tiny_translator():
+    """Returns a translator that returns the negatives of images, for tests."""
+    import tensorflow as tf
+
+    return lambda images, direction: -tf.cast(images, tf.float32)
 
 
 def _raises(error):

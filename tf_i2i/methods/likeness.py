@@ -20,7 +20,11 @@ from tf_i2i import losses
 from tf_i2i.domains import DIRECTIONS
 from tf_i2i.domains import ends
 from tf_i2i.errors import UserError
+from tf_i2i.features.reference import resolve
 from tf_i2i.features.teacher import check_differentiable
+from tf_i2i.methods.keras_config import PACKAGE
+from tf_i2i.methods.keras_config import decode
+from tf_i2i.methods.keras_config import encode
 from tf_i2i.values import OneOf
 from tf_i2i.values import Positive
 from tf_i2i.values import check_values
@@ -31,6 +35,7 @@ from tf_i2i.values import check_values
 _COMPARED = {"translation": ("fake", False), "cycle": ("cycled", True)}
 
 
+@keras.saving.register_keras_serializable(PACKAGE)
 @dataclasses.dataclass(frozen=True, eq=False)
 class Likeness:
     """Settings of the likeness loss, the argument `likeness` of `compile`.
@@ -70,6 +75,7 @@ class Likeness:
                 "for example Likeness.network = @teacher with teacher.name = "
                 f"'savedmodel:FOLDER'. Received: {self.network!r}"
             )
+        object.__setattr__(self, "network", resolve(self.network))
         check_values(type(self), vars(self), "Likeness")
         if self.directions is not None and (
             not self.directions or not {*self.directions} <= {*DIRECTIONS}
@@ -78,6 +84,15 @@ class Likeness:
                 "`Likeness.directions` must be None or a tuple of some of "
                 f"{', '.join(DIRECTIONS)}. Received: {self.directions!r}"
             )
+
+    def get_config(self):
+        """Returns what a Keras file holds of these settings."""
+        return encode(vars(self), "Likeness")
+
+    @classmethod
+    def from_config(cls, config):
+        """Returns the settings that `get_config` described."""
+        return cls(**decode(config))
 
 
 class LikenessLoss:

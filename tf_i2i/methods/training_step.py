@@ -23,6 +23,7 @@ from tf_i2i.methods.capabilities import Classifying
 from tf_i2i.methods.capabilities import Described
 from tf_i2i.methods.capabilities import check_parts
 from tf_i2i.methods.capabilities import stages
+from tf_i2i.methods.keras_config import KerasSaved
 from tf_i2i.methods.likeness import LikenessLoss
 from tf_i2i.optimizers import adam
 from tf_i2i.values import Count
@@ -48,7 +49,7 @@ _SIDES_OF = {
 }
 
 
-class TwoSidedModel(keras.Model):
+class TwoSidedModel(KerasSaved):
     """A Keras model with one optimizer for translators and one for critics.
 
     `tf_i2i.UnpairedTranslator` derives from this class and declares what a
@@ -498,6 +499,17 @@ class TwoSidedModel(keras.Model):
         self.phase_start, self.phase_images = start, images
         # The function was traced for the previous phase, so it is not reused.
         self.train_function = None
+
+    @property
+    def phase(self):
+        """Dictionary of the arguments of `enter_phase` in this phase."""
+        return {
+            "size": self.size,
+            "start": self.phase_start,
+            "images": self.phase_images,
+            "fading": self.fading,
+            "stage": self.stage,
+        }
 
     def begin_phase(self):
         """Prepares a phase. It is called once, before the first step."""
