@@ -57,7 +57,7 @@ def test_the_keras_example_of_the_readme(tmp_path, monkeypatch):
         assert found == 1 + (name == "image_size")
     names = {}
     exec(code, names)
-    assert (tmp_path / "mine.weights.h5").exists()
+    assert (tmp_path / "mine.keras").exists()
     with Image.open(tmp_path / "drawn.png") as picture:
         assert picture.size == (8 * 10 + 2, 2 * 10 + 2)
     assert "gan_b" in names["history"].history

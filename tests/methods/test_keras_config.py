@@ -94,7 +94,8 @@ def test_a_function_that_keras_does_not_know_is_refused(refuses):
 
 @pytest.fixture
 def _gin():
-    yield
+    with gin.unlock_config():
+        yield
     gin.clear_config()
 
 
