@@ -196,7 +196,7 @@ def test_pictures_without_the_inputs_names_are_only_a_set(
 def test_the_same_images_for_both_domains_are_refused(faces, refuses):
     folder = faces / "a"
     flags = [f"--data_a={folder}", f"--data_b={folder}", "--image_size=16"]
-    with refuses("data_b"):
+    with refuses("--data_b"):
         evaluate.main([*flags, f"--images_b={folder}"])
 
 
@@ -214,7 +214,7 @@ def test_data_flags_replace_the_images_of_a_run(run_dir, faces):
     ("flags", "argument"),
     [
         ([], "--run_dir"),
-        (["--images_b=x"], "--data_a"),
+        (["--images_b=tests"], "--data_a"),
         (["--run_dir=nowhere"], "--run_dir"),
         (
             [

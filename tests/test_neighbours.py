@@ -250,7 +250,7 @@ def test_the_encoder_of_a_twingan(run_dir, tmp_path, monkeypatch, rng):
         ("--count=0", "--count"),
         ("--metric=taxi", "--metric"),
         ("--run_dir=nowhere", "--run_dir"),
-        ("--images_a=nowhere", "folder"),
+        ("--images_a=nowhere", "--images_a"),
         ("--images_b=empty", "--images_b"),
     ],
 )

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from tf_i2i import cli
+from tf_i2i import process
 from tf_i2i.cache import default_cache_dir
 from tf_i2i.data import sources
 from tf_i2i.data.labels import read_labels
+from tf_i2i.errors import UserError
 from tf_i2i.features import load_features
 from tf_i2i.features.keras_applications import _imagenet_path
 from tf_i2i.features.translator import exported
@@ -48,7 +50,7 @@ def path_flags():
         (verb, action.option_strings[-1])
         for verb, parser in parsers().items()
         for action in parser._actions
-        if action.type in (cli.read_path, cli.write_path)
+        if action.type in (cli.read_path, cli.read_folder, cli.write_path)
     ]
 
 
@@ -62,6 +64,36 @@ def test_every_flag_of_a_path_is_checked():
             and action.type in (None, str)
         }
         assert texts <= NO_PATHS, verb
+
+
+def test_a_file_is_no_folder(tmp_path, refuses):
+    file = tmp_path / "0.png"
+    file.touch()
+    for verb in ("evaluate", "neighbours"):
+        with refuses("--images_b"):
+            parsers()[verb].parse_args([f"--images_b={file}"])
+
+
+@process.unchanged()
+def _command(argument):
+    parser = cli.parser("verb", "A command.", [])
+    parser.add_argument("--size")
+    parser.parse_args([])
+    raise UserError(f"`{argument}` must be even. Received: `size` 3")
+
+
+def test_an_argument_is_named_as_the_user_gave_it():
+    """`size` is the argument of a function, and `--size` is what was typed."""
+    for argument, named in (
+        ("size", "--size"),
+        ("--size", "--size"),
+        ("style", "style"),
+        ("train.size", "train.size"),
+    ):
+        with pytest.raises(UserError) as caught:
+            _command(argument)
+        end = "must be even. Received: `size` 3"
+        assert str(caught.value) == f"`{named}` {end}"
 
 
 @pytest.mark.parametrize(("verb", "flag"), path_flags())

@@ -14,6 +14,7 @@ from pathlib import Path
 from tf_i2i import backend
 from tf_i2i import models
 from tf_i2i import paths
+from tf_i2i import process
 from tf_i2i import streams
 from tf_i2i.consent import FLAG
 from tf_i2i.disk import reason
@@ -29,6 +30,20 @@ class _Parser(argparse.ArgumentParser):
             raise UserError(f"`{found[1]}` {found[2]}")
         message = re.sub(r"(--\w+)", r"`\1`", message, count=1)
         raise UserError(f"{message}. See: python -m {self.prog} --help")
+
+    def parse_args(self, args=None, namespace=None):
+        # A function of the package calls its argument `size`. If the user gave
+        # it by a flag, the error message must name the flag.
+        process.on_error(self._name_flag)
+        return super().parse_args(args, namespace)
+
+    def _name_flag(self, error):
+        """Changes `size` to `--size` in an error, if that is a flag."""
+        if not isinstance(error, UserError):
+            return
+        flag = f"--{error.argument}"
+        if flag in self._option_string_actions:
+            error.rename(flag)
 
 
 class _Model(argparse.Action):
@@ -51,6 +66,20 @@ def read_path(text):
         argparse.ArgumentTypeError: what exists at the path cannot be read.
     """
     return _checked_path(text, paths.unreadable)
+
+
+def read_folder(text):
+    """Checks a folder to read; the `type` of flags that take such a folder.
+
+    Args, Returns: see `read_path`.
+
+    Raises:
+        argparse.ArgumentTypeError: there is no folder that can be read.
+    """
+    path = read_path(text)
+    if not os.path.isdir(path):
+        raise argparse.ArgumentTypeError(f"must be a folder. Received: {path}")
+    return path
 
 
 def write_path(text):

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from tf_i2i import cli
 from tf_i2i import configs
+from tf_i2i import extras
 from tf_i2i import process
 from tf_i2i.domains import DIRECTIONS
 from tf_i2i.domains import DOMAINS
@@ -96,6 +97,8 @@ def main(argv):
         )
     names = flags.gin_file or ["student_mobile.gin"]
     files = [configs.find_config(name) for name in names]
+    # The table of scores at the end needs them.
+    extras.require("eval", *extras.EVALUATION)
     from tf_i2i.data.store import to_stderr
     from tf_i2i.training.lock import locked
 

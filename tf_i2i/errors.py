@@ -17,6 +17,15 @@ class UserError(ValueError):
         found = re.search("`([^`]+)`", str(self))
         return found[1] if found else None
 
+    def rename(self, name):
+        """Changes the name of the wrong argument in the text.
+
+        Args:
+            name: name by which the user knows the argument, such as a flag.
+        """
+        text = str(self).replace(f"`{self.argument}`", f"`{name}`", 1)
+        self.args = (text,)
+
 
 def printable(text):
     """Returns a text in one line, without terminal control characters.

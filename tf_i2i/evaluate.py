@@ -13,6 +13,7 @@ import shlex
 from pathlib import Path
 
 from tf_i2i import cli
+from tf_i2i import extras
 from tf_i2i import models
 from tf_i2i import process
 from tf_i2i.data.sources import locate
@@ -46,12 +47,12 @@ def _parser():
     )
     add(
         "--images_a",
-        type=cli.read_path,
+        type=cli.read_folder,
         help="folder of translations into domain A that another program made",
     )
     add(
         "--images_b",
-        type=cli.read_path,
+        type=cli.read_folder,
         help="folder of translations into domain B that another program made",
     )
     add(
@@ -99,14 +100,14 @@ def _parser():
     )
     add(
         "--maps_a",
-        type=cli.read_path,
+        type=cli.read_folder,
         help="folder of label maps of the photos of A, with the same names "
         "and in the colours of B. A segmenter is trained on the training "
         "photos and their maps, and scores translations into A",
     )
     add(
         "--maps_b",
-        type=cli.read_path,
+        type=cli.read_folder,
         help="folder of label maps of the photos of B, in the colours of A",
     )
     add(
@@ -167,6 +168,7 @@ def main(argv):
     """
     flags = _parser().parse_args(argv)
     _check(flags)
+    extras.require("eval", *extras.EVALUATION)
     cli.import_tensorflow()
     from tf_i2i import configuration
     from tf_i2i.evaluation.log import full_names
@@ -363,13 +365,17 @@ def _known(flags):
     from tf_i2i.data.maps import read_palette
 
     def by_domain(flag, read):
-        paths = {domain: getattr(flags, f"{flag}_{domain}") for domain in "ab"}
-        return {domain: read(path) for domain, path in paths.items() if path}
+        found = {}
+        for domain in "ab":
+            name = f"{flag}_{domain}"
+            if path := getattr(flags, name):
+                found[domain] = read(path, name)
+        return found
 
     return {
         "labels": by_domain("labels", read_labels),
         "palettes": by_domain("palette", read_palette),
-        "maps": by_domain("maps", str),
+        "maps": by_domain("maps", lambda path, name: path),
     }
 
 

@@ -46,6 +46,7 @@ def main(argv, names=None):
     format = formats.find_format(flags.output, names)
     precision = flags.precision or next(iter(format.precisions))
     _check(flags, format, precision)
+    format.check_installed(precision)
     placement.make_room(output, format.suffix)
     cli.import_tensorflow()
     from tf_i2i.runs import load_translator

@@ -1,8 +1,13 @@
 """Import of packages that only some users need."""
 
 import importlib
+import importlib.util
 
 from tf_i2i.errors import UserError
+
+# The modules that the measures and the report of `evaluate` import. They belong
+# to the extra `eval`.
+EVALUATION = ("scipy", "sklearn", "skimage")
 
 
 def optional(module, extra):
@@ -26,3 +31,21 @@ def optional(module, extra):
             f"`{module.partition('.')[0]}` must be installed by "
             f"pip install 'tf-i2i[{extra}]'. Received: {error}"
         ) from error
+
+
+def require(extra, *modules):
+    """Raises an error at once if an extra of the package is not installed.
+
+    `optional` would raise the same error, but possibly after minutes of work.
+    The modules are not imported here, because that can take seconds.
+
+    Args:
+        extra: name of the extra, as in `pip install 'tf-i2i[extra]'`.
+        *modules: names of the top-level modules that will be imported.
+
+    Raises:
+        UserError: one of the modules is not installed.
+    """
+    for module in modules:
+        if importlib.util.find_spec(module) is None:
+            optional(module, extra)

@@ -397,7 +397,7 @@ def _parser():
     for domain in DOMAINS:
         add(
             f"--images_{domain}",
-            type=cli.read_path,
+            type=cli.read_folder,
             metavar="FOLDER",
             help=f"folder of images of domain {domain.upper()} (default: the "
             "run's test images)",

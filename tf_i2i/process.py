@@ -93,6 +93,21 @@ def unchanged():
             _running.remove(stack)
 
 
+def on_error(function):
+    """Calls a function if the command that runs now ends with an error.
+
+    Args:
+        function: function that takes the exception.
+    """
+
+    def leave(kind, error, trace):
+        if error is not None:
+            function(error)
+
+    if _running:
+        _running[-1].push(leave)
+
+
 def also_keep(manager):
     """Makes `unchanged` restore further settings.
 

@@ -191,7 +191,7 @@ def files_of_at_most(size):
 def test_full_disk_at_a_checkpoint(folders, begun, undisturbed, refused):
     before = checkpoints(begun)
     with files_of_at_most(100_000):
-        text = refused("run_dir", flags(folders, begun))
+        text = refused("--run_dir", flags(folders, begun))
     assert "0.3 MB" in text
     assert f"{begun / 'checkpoints'} (File too large)" in text
     assert "checkpoint of step 10" in text
@@ -208,7 +208,7 @@ def test_full_disk_at_a_log_line(folders, begun, undisturbed, refused):
     padding = 40 * (whole.partition("\n")[0] + "\n")
     log.write_text(padding + whole)
     with files_of_at_most(log.stat().st_size + 20):
-        text = refused("run_dir", flags(folders, begun))
+        text = refused("--run_dir", flags(folders, begun))
     assert f"{log} (File too large)" in text
     assert "checkpoint of step 10" in text
     assert not log.read_bytes().endswith(b"\n")
@@ -226,7 +226,7 @@ def test_full_disk_at_a_sample(
     with monkeypatch.context() as patch:
         patch.setattr(samples, "write_whole", write_whole)
         argv = flags(folders, begun, "train.sample_kimg = .024")
-        text = refused("run_dir", argv)
+        text = refused("--run_dir", argv)
     picture = begun / "samples" / "000000024.png"
     assert f"{picture} (No space left on device)" in text
     # The weights of the last step are saved all the same.
@@ -245,7 +245,7 @@ def test_full_disk_at_tensorboard_events(folders, begun, monkeypatch, refused):
         )
 
     monkeypatch.setattr(tf.summary, "scalar", scalar)
-    text = refused("run_dir", flags(folders, begun))
+    text = refused("--run_dir", flags(folders, begun))
     assert f"{begun / 'events'} (No space left on device)" in text
     assert "checkpoint of step 11" in text
 
@@ -262,7 +262,7 @@ def test_too_little_room_is_said_at_the_start(
 ):
     usage = SimpleNamespace(free=10_000)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
-    text = refused("run_dir", flags(folders, begun, "train.keep = 9"))
+    text = refused("--run_dir", flags(folders, begun, "train.keep = 9"))
     assert "1.8 MB free for 10 checkpoints of 0.2 MB" in text
     assert "train.keep = 9" in text
     assert checkpoints(begun)[-1] == "step-000000010.weights.h5"
@@ -273,7 +273,7 @@ def test_what_cannot_be_written(folders, begun, undisturbed, name, refused):
     shutil.rmtree(begun / name, ignore_errors=True)
     (begun / name).write_text("a file where a folder belongs")
     argv = flags(folders, begun, "train.sample_kimg = .024")
-    assert str(begun / name) in (text := refused("run_dir", argv))
+    assert str(begun / name) in (text := refused("--run_dir", argv))
     step = 12 if name == "samples" else 10
     assert f"checkpoint of step {step}" in text
 
@@ -281,7 +281,7 @@ def test_what_cannot_be_written(folders, begun, undisturbed, name, refused):
 def test_run_dir_that_cannot_be_written(folders, tmp_path, refused):
     (tmp_path / "file").touch()
     for run_dir in (tmp_path / "file" / "run", Path("/proc/run")):
-        text = refused("run_dir", flags(folders, run_dir))
+        text = refused("--run_dir", flags(folders, run_dir))
         assert f"{run_dir} (N" in text  # "Not a directory", "No such ...".
 
 
@@ -350,7 +350,7 @@ def test_only_damaged_checkpoints(folders, begun, refused):
         path.write_bytes(b"")
     # Twice: it must not begin anew in silence.
     for _ in range(2):
-        text = refused("run_dir", flags(folders, begun))
+        text = refused("--run_dir", flags(folders, begun))
         assert "step-000000005.weights.h5 is cut short" in text
     assert (begun / "metrics.jsonl").read_text().count("\n") == 10
 
@@ -382,7 +382,7 @@ def test_checkpoints_that_are_gone(folders, begun, record, refused):
         for path in Checkpoints(begun).paths():
             path.rename(f"{path}.damaged")
     before = (begun / "metrics.jsonl").read_bytes()
-    assert str(folder) in refused("run_dir", flags(folders, begun))
+    assert str(folder) in refused("--run_dir", flags(folders, begun))
     assert (begun / "metrics.jsonl").read_bytes() == before
 
 
@@ -412,13 +412,13 @@ def test_a_refused_command_changes_nothing(
     (data / "a" / "3.png").unlink()
     before = files_in(begun)
     longer = flags(folders, begun, "train.steps = 11")
-    refused("data_a", flags(data, begun))
+    refused("--data_a", flags(data, begun))
     refused("--skip_step", [*longer, "--skip_step=20"])
-    refused("data_a", [*longer, "--gin_param=train.data_a = '/gone'"])
+    refused("--data_a", [*longer, "--gin_param=train.data_a = '/gone'"])
     with monkeypatch.context() as patch:
         usage = SimpleNamespace(free=10_000)
         patch.setattr(shutil, "disk_usage", lambda path: usage)
-        refused("run_dir", longer)
+        refused("--run_dir", longer)
     assert files_in(begun) == before
 
 
@@ -431,7 +431,7 @@ def test_links_out_of_the_run_are_not_written(
     if (begun / name).exists():
         (begun / name).rename(begun / "elsewhere")
     (begun / name).symlink_to(outside)
-    assert str(outside) in refused("run_dir", flags(folders, begun))
+    assert str(outside) in refused("--run_dir", flags(folders, begun))
     assert not list(outside.iterdir())
 
 
@@ -460,7 +460,7 @@ def test_second_trainer_is_refused(folders, begun, refused):
         cwd=Path(__file__).parents[2],
     ) as process:
         process.stdout.readline()
-        text = refused("run_dir", flags(folders, begun))
+        text = refused("--run_dir", flags(folders, begun))
         assert f"process {process.pid} on " in text
         # Looking is allowed.
         train.main([*flags(folders, begun), "--dry_run"])
@@ -492,7 +492,7 @@ def test_other_pictures_are_refused(data, begun, refused):
     (data / "a" / "3.png").unlink()
     shutil.copy(data / "b" / "4.png", data / "a" / "new.png")
     shutil.copy(data / "b" / "5.png", data / "a" / "5.png")
-    text = refused("data_a", flags(data, begun))
+    text = refused("--data_a", flags(data, begun))
     assert "1 added (new.png), 1 removed (3.png), 1 changed (5.png)" in text
     assert f"--init_from={begun} --run_dir=NEW" in text
     assert f"remove {begun / 'data.json'}" in text
@@ -502,7 +502,7 @@ def test_other_pictures_are_refused(data, begun, refused):
 def test_both_domains_have_the_same_pictures(data, tmp_path, place, refused):
     argv = flags(data, tmp_path / "run")
     argv[3] = f"--data_b={data / place}"
-    assert "12 of 12" in refused("data_b", argv)
+    assert "12 of 12" in refused("--data_b", argv)
 
 
 def test_domains_that_share_pictures(data, tmp_path, capsys, refused):
@@ -619,7 +619,7 @@ def test_init_from_a_packed_model(folders, stopped_at_10, tmp_path, refused):
     assert checkpoints(tmp_path / "run") == ["step-000000001.weights.h5"]
     flip_a_bit(packed / "translator.npz")
     argv = [*flags(folders, tmp_path / "other"), f"--init_from={packed}"]
-    assert "translator.npz" in refused("run_dir", argv)
+    assert "translator.npz" in refused("--init_from", argv)
 
 
 def test_a_step_that_is_not_finite_is_left_out(
@@ -695,7 +695,7 @@ def test_config_gin_is_lost(folders, begun, content, capsys, refused):
     config.unlink()
     if content is not None:
         config.write_bytes(content)
-    assert "config.gin" in refused("run_dir", [f"--run_dir={begun}"])
+    assert "config.gin" in refused("--run_dir", [f"--run_dir={begun}"])
     train.main(flags(folders, begun, "train.steps = 10"))
     assert "It is written again" in capsys.readouterr().err
     assert config.read_text() == before

@@ -236,7 +236,7 @@ def test_workers_that_do_not_share_the_run_are_refused(
     for status, output in ended:
         assert status == 2
         assert re.search(
-            rf"error: `run_dir` .*worker 0 has step {STEPS}, .*; "
+            rf"error: `--run_dir` .*worker 0 has step {STEPS}, .*; "
             "worker 1 has step 0, ",
             output,
         ), output

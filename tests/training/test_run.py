@@ -205,7 +205,7 @@ def test_mirrored_runs_resume(folders, tmp_path):
 
 
 def test_another_configuration_is_refused(folders, finished, refuses):
-    with refuses("run_dir") as error:
+    with refuses("--run_dir") as error:
         train.main(flags(folders, finished[0], ["TwinGAN.cycle_weight = 2."]))
     assert "TwinGAN.cycle_weight = 2.0 (was 10.0)" in str(error.value)
 
@@ -228,7 +228,7 @@ def test_a_damaged_checkpoint_is_refused(finished, tmp_path, refuses):
     name, _ = state(finished[0])
     whole = (finished[0] / "checkpoints" / name).read_bytes()
     (folder / name).write_bytes(whole[: len(whole) // 2])
-    with refuses("run_dir") as error:
+    with refuses("--run_dir") as error:
         train.main([f"--run_dir={tmp_path}"])
     assert name in str(error.value)
 
@@ -356,7 +356,7 @@ def test_defaults_and_schedules_take_bindings(folders, tmp_path, eagerly):
 def test_a_run_with_imports_must_be_trusted(finished, tmp_path, refuses):
     config = (finished[0] / "config.gin").read_text()
     (tmp_path / "config.gin").write_text("import os\n" + config)
-    with refuses("run_dir") as error:
+    with refuses("--run_dir") as error:
         train.main([f"--run_dir={tmp_path}"])
     assert "--trust_config" in str(error.value)
 

@@ -14,7 +14,7 @@ from tf_i2i.paths import user_path
 NOT_KNOWN = -1
 
 
-def read_labels(path):
+def read_labels(path, argument="labels"):
     """Reads a CSV file of labels.
 
     The file has a header. The column `file`, or the first column if there is no
@@ -24,6 +24,7 @@ def read_labels(path):
 
     Args:
         path: path of the CSV file.
+        argument: name of the argument in error messages.
 
     Returns:
         Labels of each column, a dictionary of dictionaries. The outer keys are
@@ -34,18 +35,19 @@ def read_labels(path):
     Raises:
         UserError: the file cannot be read or has no labels.
     """
-    path = user_path(path, "labels")
+    path = user_path(path, argument)
     try:
         with open_text(path) as file:
             rows = list(csv.reader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(
-            f"`labels` must be a CSV file. Received: {path} ({error})"
+            f"`{argument}` must be a CSV file. Received: {path} ({error})"
         ) from error
     if len(rows) < 2 or len(rows[0]) < 2:
         raise UserError(
-            "`labels` must have a header and two columns or more, of which "
-            f"the first has file names. Received: {path} with {len(rows)} rows"
+            f"`{argument}` must have a header and two columns or more, of "
+            "which the first has file names. "
+            f"Received: {path} with {len(rows)} rows"
         )
     header, *lines = rows
     place = header.index("file") if "file" in header else 0

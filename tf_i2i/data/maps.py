@@ -41,11 +41,12 @@ def colours_of(store):
     return np.stack([numbers >> 16, numbers >> 8 & 255, numbers & 255], 1)
 
 
-def read_palette(path):
+def read_palette(path, argument="palette"):
     """Reads the colours of classes from a CSV file.
 
     Args:
         path: path of the file, which has a header and the columns r, g and b.
+        argument: name of the argument in error messages.
 
     Returns:
         int64 `[K, 3]`, the colours, in [0, 255].
@@ -60,7 +61,7 @@ def read_palette(path):
         colours = [[int(row[channel]) for channel in "rgb"] for row in rows]
     except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
         raise UserError(
-            "`palette` must be a CSV file with the columns r, g and b. "
+            f"`{argument}` must be a CSV file with the columns r, g and b. "
             f"Received: {path} ({error!r})"
         ) from error
     return np.array(colours, np.int64).reshape(-1, 3)

@@ -80,23 +80,24 @@ class ImageFolders:
         del measures
         names = self.real.names(ends(direction)[0])[: self.count]
         fit = "crop" + MAPS * (evidence.palette is not None)
-        return {"model": self._read(self.folders[direction], names, fit)}
+        return {"model": self._read(direction, names, fit)}
 
     def interpolate(self, inputs, direction):
         """Returns None, because there is no model to translate images."""
         del inputs, direction
 
-    def _read(self, folder, names, fit):
+    def _read(self, direction, names, fit):
         """Returns a `Candidate` of the images with the names of the inputs.
 
         If an input has no image of its name, all images of the folder are
         returned, and `aligned` is False.
         """
+        folder = self.folders[direction]
         files = {path.stem: path for path in list_images(folder)[0]}
         if not files:
             raise UserError(
-                "`--images` must be a folder that contains images. "
-                f"Received: {folder}"
+                f"`--images_{ends(direction)[1]}` must be a folder that contains "
+                f"images. Received: {folder}"
             )
         missing = sum(name not in files for name in names)
         if missing:

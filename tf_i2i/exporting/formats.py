@@ -80,6 +80,8 @@ class Format(NamedTuple):
             The function may also print.
         warn: function that takes the model and the name of a precision and
             returns a warning to print before the export, or None.
+        check_installed: function that takes the name of a precision and raises
+            a `UserError` if a package that the export needs is missing.
     """
 
     name: str
@@ -91,6 +93,7 @@ class Format(NamedTuple):
     takes_size: bool = True
     sidecars: Callable = lambda path: {}
     warn: Callable = lambda model, precision: None
+    check_installed: Callable = lambda precision: None
 
 
 def _write_saved_model(job):
@@ -159,6 +162,7 @@ TFLITE = Format(
     },
     sidecars=_describe_layers,
     warn=litert.warning_of_int8,
+    check_installed=litert.check_installed,
 )
 ONNX = Format(
     name="onnx",
@@ -167,6 +171,7 @@ ONNX = Format(
     write=_write_onnx,
     load=lambda path, direction: {direction: onnx.load_onnx(path)},
     precisions={"float32": Precision({"max": 1})},
+    check_installed=onnx.check_installed,
 )
 FORMATS = {format.name: format for format in (SAVED_MODEL, TFLITE, ONNX)}
 

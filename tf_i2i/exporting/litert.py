@@ -17,6 +17,7 @@ from tf_i2i.disk import format_bytes
 from tf_i2i.errors import UserError
 from tf_i2i.exporting.pictures import one_size
 from tf_i2i.extras import optional
+from tf_i2i.extras import require
 
 # Operations that each precision quantizes to int8, by their names in LiteRT.
 _QUANTIZED = {
@@ -30,6 +31,19 @@ _QUANTIZED = {
 }
 CALIBRATED = tuple(_QUANTIZED)
 _CONVOLUTIONS = {"CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV"}
+
+
+def check_installed(precision):
+    """Raises an error if a package that a precision needs is not installed.
+
+    Args:
+        precision: name of a precision of `formats.TFLITE`.
+
+    Raises:
+        UserError: the extra `export` is not installed.
+    """
+    if precision in CALIBRATED:
+        require("export", "ai_edge_quantizer")
 
 
 def export_tflite(

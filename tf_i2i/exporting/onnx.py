@@ -7,6 +7,16 @@ import numpy as np
 from tf_i2i import cli
 from tf_i2i.exporting.pictures import one_size
 from tf_i2i.extras import optional
+from tf_i2i.extras import require
+
+
+def check_installed(precision):
+    """Raises an error if the extra `onnx` is not installed.
+
+    Args:
+        precision: not used, because all precisions need the same packages.
+    """
+    require("onnx", "tf2onnx", "onnxruntime")
 
 
 def export_onnx(model, path, direction="a_to_b", size=None):
@@ -28,7 +38,7 @@ def export_onnx(model, path, direction="a_to_b", size=None):
     """
     import keras
 
-    optional("tf2onnx", "onnx")
+    require("onnx", "tf2onnx")
     function, inputs = one_size(model, direction, size, batch=None)
 
     class Translation(keras.Model):

@@ -1,12 +1,11 @@
 """Detection of people's faces by mtcnn, and of cats' by OpenCV's cascade."""
 
-import importlib.util
-
 import numpy as np
 from PIL import Image
 
 from tf_i2i.errors import UserError
 from tf_i2i.extras import optional
+from tf_i2i.extras import require
 from tf_i2i.faces.align import EYES_AND_MOUTH
 from tf_i2i.faces.align import Face
 from tf_i2i.faces.align import in_box
@@ -40,8 +39,7 @@ def check_installed(kind):
     Raises:
         UserError: the package is not installed.
     """
-    if importlib.util.find_spec(_PACKAGES[kind]) is None:
-        optional(_PACKAGES[kind], _EXTRA)
+    require(_EXTRA, _PACKAGES[kind])
 
 
 def detector(kind):

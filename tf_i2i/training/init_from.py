@@ -27,6 +27,10 @@ def load_initial_weights(run_dir, model, bindings, log):
         found = Checkpoints(run_dir).restore(model, log)
     except OtherNetworksError as error:
         raise _explain(run_dir, bindings, error) from error
+    except UserError as error:
+        if error.argument == "run_dir":
+            error.rename("--init_from")
+        raise
     if not found:
         raise UserError(
             "`--init_from` must be the folder of a run with a checkpoint. "

@@ -159,7 +159,7 @@ class RunData:
 
     def _label_table(self, domain):
         if path := self.config.labels[domain]:
-            return read_labels(path)
+            return read_labels(path, f"labels_{domain}")
         if self.classes is not None:
             return folder_labels(self.store(domain).names)
         return {}
