@@ -96,8 +96,8 @@ class ImageFolders:
         files = {path.stem: path for path in list_images(folder)[0]}
         if not files:
             raise UserError(
-                f"`--images_{ends(direction)[1]}` must be a folder that contains "
-                f"images. Received: {folder}"
+                f"`--images_{ends(direction)[1]}` must be a folder of images. "
+                f"Received: {folder}"
             )
         missing = sum(name not in files for name in names)
         if missing:
