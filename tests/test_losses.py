@@ -49,6 +49,14 @@ def test_least_squares():
     assert float(losses.lsgan_translator(X)) == pytest.approx(9.25 / 3)
 
 
+def test_hinge():
+    # Real: 1 - 1, 1 + 2, 1 - .5; fake: 1 + 0, 1 + 2, 1 + 0.
+    loss = float(losses.hinge_critic(X, Y))
+    assert loss == pytest.approx((0 + 3 + 0.5) / 3 + (1 + 3 + 1) / 3)
+    # Scores beyond the margin cost nothing.
+    assert float(losses.hinge_critic(3 + 0 * X, -3 + 0 * Y)) == 0
+
+
 def test_divergence_from_the_unit_normal():
     # (1 + 4 + .25) / 3 / 2.
     assert float(losses.kl_unit(X)) == pytest.approx(5.25 / 6)

@@ -149,6 +149,24 @@ def lsgan_translator(fake):
     return tf.reduce_mean(tf.square(tf.cast(fake, tf.float32) - 1.0))
 
 
+def hinge_critic(real, fake):
+    """Returns a critic's hinge loss (Lim and Ye 2017, arXiv:1705.02894).
+
+    The translator's loss that belongs to it is `wgan_translator`.
+
+    Args:
+        real: scores of real images, any shape.
+        fake: scores of translations, any shape.
+
+    Returns:
+        `mean(max(0, 1 - real)) + mean(max(0, 1 + fake))`.
+    """
+    real, fake = tf.cast(real, tf.float32), tf.cast(fake, tf.float32)
+    return tf.reduce_mean(tf.nn.relu(1.0 - real)) + tf.reduce_mean(
+        tf.nn.relu(1.0 + fake)
+    )
+
+
 def wgan_critic(real, fake):
     """Returns the loss of a Wasserstein critic: `mean(fake) - mean(real)`.
 

@@ -107,11 +107,13 @@ def test_conditional_norms_by_hand():
     ones = tf.ones((2, 13))
     block.scales[0].set_weights([ones, 3 * tf.ones(13)])
     block.offsets[0].set_weights([2 * ones, -ones[0]])
+    seen = []
+    block.activation = lambda y: seen.append(y) or y
+    block(x, z)
     # 1 + (2 - 1) + 3 = 5; 2 * (2 - 1) - 1 = 1.
-    normed = block._convolve(0, x, False)
-    np.testing.assert_allclose(
-        block._modulate(0, normed, z), 5 * normed + 1, atol=1e-5
-    )
+    zeros = tf.zeros((1, 13))
+    normed = block._convolve(0, x, False, zeros, zeros)
+    np.testing.assert_allclose(seen[0], 5 * normed + 1, atol=1e-5)
 
 
 def test_a_map_is_enlarged_to_the_nearest_pixels():

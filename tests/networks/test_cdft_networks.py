@@ -7,6 +7,7 @@ from shapes import convolved
 from shapes import parameters
 
 from tf_i2i.layers import NormRouting
+from tf_i2i.layers import modulate
 from tf_i2i.networks.cdft import DeepTranslator
 from tf_i2i.networks.cdft import FeatureCritic
 from tf_i2i.networks.cdft import FeatureStatistics
@@ -85,7 +86,7 @@ def test_the_style_scales_and_shifts():
     assert network.style.last.units == 2 * (4 + 4 + 4)
     network.style = lambda layer: tf.constant([[3.0] * 4 + [0.5] * 20])
     network.steps = [network.steps[0], lambda x: x]
-    network.norms = [lambda x: x] * 2
+    network.norms = [modulate] * 2
     network.last = lambda x: x
     x = network.steps[0](deeper).numpy()
     first = 4 * x + 0.5

@@ -3,6 +3,7 @@
 from tf_i2i.layers.convolution import Conv2D
 from tf_i2i.layers.deviation import FirstStandardDeviations
 from tf_i2i.layers.instance import InstanceNormalization
+from tf_i2i.layers.modulation import AdaptiveNormalization
 from tf_i2i.layers.modulation import modulate
 from tf_i2i.layers.normalization import BATCH_NORM
 from tf_i2i.layers.normalization import DomainBatchRenormalization
@@ -22,15 +23,18 @@ from tf_i2i.layers.spatial import minibatch_deviation
 from tf_i2i.layers.spatial import reflect_pad
 from tf_i2i.layers.spatial import upsample
 from tf_i2i.layers.spatial import upsample_convolve
+from tf_i2i.layers.spectral import SpectralConv2D
 
 __all__ = [
     "BATCH_NORM",
+    "AdaptiveNormalization",
     "Conv2D",
     "DomainBatchRenormalization",
     "FirstStandardDeviations",
     "InstanceNormalization",
     "NormRouting",
     "RenormLimits",
+    "SpectralConv2D",
     "across_replicas",
     "downsample",
     "equal_in_block",

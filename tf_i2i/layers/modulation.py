@@ -1,6 +1,9 @@
-"""Scaling and shifting of feature maps that depends on a style (AdaIN)."""
+"""Normalization whose scale and offset are inputs (AdaIN and AdaLIN)."""
 
+import keras
 import tensorflow as tf
+
+from tf_i2i.layers.instance import InstanceNormalization
 
 
 def modulate(x, scale, offset):
@@ -19,3 +22,63 @@ def modulate(x, scale, offset):
     """
     scale = tf.cast(1.0 + scale[:, None, None], x.dtype)
     return x * scale + tf.cast(offset[:, None, None], x.dtype)
+
+
+class AdaptiveNormalization(InstanceNormalization):
+    """Normalizes each image, then applies a scale and an offset as `modulate`.
+
+    Without `instance_share` the layer is adaptive instance normalization
+    (AdaIN, Huang and Belongie 2017, arXiv:1703.06868) and has no weights.
+
+    With `instance_share` it is AdaLIN (Kim et al. 2020, arXiv:1907.10830,
+    eq. 1): a share rho of the image normalized for each channel, plus 1 - rho
+    times the image normalized over all channels. Each channel learns its rho,
+    which the optimizer clips to [0, 1] after each update.
+
+    Args:
+        instance_share: initial value of rho, or None.
+        epsilon: small number that is added to the variances.
+    """
+
+    def __init__(self, instance_share=None, epsilon=1e-5, name=None):
+        super().__init__(epsilon, name=name)
+        self.instance_share = instance_share
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        if self.instance_share is not None:
+            self.rho = self.add_weight(
+                input_shape[-1:],
+                keras.initializers.Constant(self.instance_share),
+                constraint=_unit_interval,
+                name="rho",
+            )
+
+    def call(self, x, scale, offset, training=False):  # type: ignore[override]
+        """Returns the normalized maps, scaled and shifted.
+
+        Args:
+            x: `[N, H, W, C]`, float.
+            scale, offset: float32 `[N, C]`; the scale is `1 + scale`.
+            training: see `InstanceNormalization`.
+
+        Returns:
+            A tensor of the shape and dtype of `x`.
+        """
+        y = super().call(x, training=training)
+        if self.instance_share is not None:
+            share = tf.cast(tf.convert_to_tensor(self.rho), y.dtype)
+            y = share * y + (1.0 - share) * self._over_channels(x)
+        return modulate(y, scale, offset)
+
+    def _over_channels(self, x):
+        """Returns `x`, each image normalized over pixels and channels."""
+        y = tf.cast(x, tf.float32)
+        y -= tf.reduce_mean(y, [1, 2, 3], keepdims=True)
+        variance = tf.reduce_mean(tf.square(y), [1, 2, 3], keepdims=True)
+        return tf.cast(y * tf.math.rsqrt(variance + self.epsilon), x.dtype)
+
+
+def _unit_interval(x):
+    """Returns `x`, clipped to [0, 1]."""
+    return tf.clip_by_value(x, 0.0, 1.0)

@@ -11,8 +11,8 @@ import tensorflow as tf
 
 from tf_i2i.layers import Conv2D
 from tf_i2i.layers import InstanceNormalization
-from tf_i2i.layers import modulate
 from tf_i2i.networks.base import Network
+from tf_i2i.networks.blocks import AdaptiveBlock
 from tf_i2i.networks.blocks import ResidualBlock
 from tf_i2i.networks.blocks import normal_kernels
 from tf_i2i.networks.blocks import widen
@@ -38,7 +38,7 @@ class ConcatBlock(ResidualBlock):
         return tf.cast(x, y.dtype) + y
 
 
-class ConditionedBlock(ResidualBlock):
+class ConditionedBlock(AdaptiveBlock):
     """A residual block with conditional instance normalization.
 
     The output of each of the two normalizations is multiplied by a scale,
@@ -56,14 +56,12 @@ class ConditionedBlock(ResidualBlock):
             for kind in ("scale", "offset")
         )
 
-    def call(self, x, style, training=False):  # type: ignore[override]
-        y = self._modulate(0, self._convolve(0, x, training), style)
-        y = self.activation(y)
-        y = self._modulate(1, self._convolve(1, y, training), style)
-        return tf.cast(x, y.dtype) + y
-
-    def _modulate(self, i, y, style):
-        return modulate(y, self.scales[i](style), self.offsets[i](style))
+    def call(self, x, style, training=False):
+        affine = [
+            (scale(style), offset(style))
+            for scale, offset in zip(self.scales, self.offsets, strict=True)
+        ]
+        return super().call(x, affine, training)
 
 
 class StyledGenerator(ResnetGenerator):

@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from tf_i2i.layers import AdaptiveNormalization
 from tf_i2i.layers import Conv2D
 from tf_i2i.layers import InstanceNormalization
 from tf_i2i.layers import reflect_pad
@@ -95,6 +96,8 @@ class ResidualBlock(Network):
         normalized: whether a normalization follows each convolution.
     """
 
+    normalization: type[InstanceNormalization] = InstanceNormalization
+
     def __init__(
         self,
         filters,
@@ -120,8 +123,7 @@ class ResidualBlock(Network):
             for i in range(2)
         ]
         self.norms = [
-            InstanceNormalization(name=f"norm_{i}")
-            for i in range(2 * normalized)
+            self.normalization(name=f"norm_{i}") for i in range(2 * normalized)
         ]
         self.filters, self.kernels = filters, kernels
         self.projection = None
@@ -140,8 +142,36 @@ class ResidualBlock(Network):
             x = self.projection(x)
         return tf.cast(x, y.dtype) + y
 
-    def _convolve(self, i, x, training):
+    def _convolve(self, i, x, training, *affine):
         if self.border:
             x = reflect_pad(x, self.border, training)
         x = self.convolutions[i](x)
-        return self.norms[i](x, training=training) if self.norms else x
+        if not self.norms:
+            return x
+        return self.norms[i](x, *affine, training=training)
+
+
+class AdaptiveBlock(ResidualBlock):
+    """A residual block with AdaIN: scales and offsets are inputs.
+
+    The block has the arguments of `ResidualBlock`.
+    """
+
+    normalization = AdaptiveNormalization
+
+    def call(self, x, affine, training=False):  # type: ignore[override]
+        """Returns the output of the block.
+
+        Args:
+            x: `[N, H, W, filters]`.
+            affine: for each of the two normalizations, a pair of its scale and
+                offset, float32 `[N, filters]`; see `layers.modulate`.
+            training: see `InstanceNormalization`.
+
+        Returns:
+            A tensor of the shape of `x`.
+        """
+        first, second = affine
+        y = self.activation(self._convolve(0, x, training, *first))
+        y = self._convolve(1, y, training, *second)
+        return tf.cast(x, y.dtype) + y

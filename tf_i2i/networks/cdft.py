@@ -12,11 +12,10 @@ import math
 import keras
 import tensorflow as tf
 
+from tf_i2i.layers import AdaptiveNormalization
 from tf_i2i.layers import Conv2D
 from tf_i2i.layers import DomainBatchRenormalization
-from tf_i2i.layers import InstanceNormalization
 from tf_i2i.layers import across_replicas
-from tf_i2i.layers import modulate
 from tf_i2i.networks.base import Network
 from tf_i2i.networks.blocks import widen
 
@@ -280,7 +279,7 @@ class LayerTranslator(Network):
             _convolution(deep, name="conv_1"),
             _transposed(fine, name="transposed"),
         ]
-        self.norms = [InstanceNormalization(name=f"norm_{i}") for i in range(3)]
+        self.norms = [AdaptiveNormalization(name=f"norm_{i}") for i in range(3)]
         self.last = _convolution(channels, slope=1.0, name="last")
         self.style = StyleOfLayer(
             2 * sum(self.channels), style_width, name="style"
@@ -304,9 +303,7 @@ class LayerTranslator(Network):
         for i, (step, norm) in enumerate(
             zip(self.steps, self.norms, strict=True)
         ):
-            x = norm(step(x))
-            scale, offset = style[2 * i :][:2]
-            x = leaky(modulate(x, scale, offset))
+            x = leaky(norm(step(x), *style[2 * i :][:2]))
         return tf.tanh(tf.cast(self.last(x), tf.float32))
 
 
