@@ -18,6 +18,7 @@ from PIL import Image
 
 from tf_i2i import demo
 from tf_i2i.errors import UserError
+from tf_i2i.exporting.placement import sidecar
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
@@ -152,7 +153,7 @@ def test_what_is_missing_is_named(tmp_path, model, litert, monkeypatch):
         demo.collect([__file__], litert)
     with pytest.raises(UserError, match="No such file"):
         demo.collect([str(tmp_path / "no.tflite")], litert)
-    model.with_suffix(".style.json").write_text('{"samples": [[1.0]]}')
+    sidecar(model, "style.json").write_text('{"samples": [[1.0]]}')
     pages = demo.collect([str(model)], litert)
     (listed,) = json.loads(pages["/models.json"])
     assert listed["styles"] == {"samples": [[1.0]]}

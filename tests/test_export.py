@@ -326,13 +326,15 @@ def test_exports_are_checked_and_replaced(run_dir, tmp_path, capfd):
         assert report[direction]["max"] <= 1
     file = tmp_path / "new" / "face.tflite"
     verb(run_dir, f"--output={file}", "--direction=b_to_a")
-    report = json.loads((tmp_path / "new" / "face.parity.json").read_text())
+    report = json.loads(
+        (tmp_path / "new" / "face.tflite.parity.json").read_text()
+    )
     assert report["b_to_a"]["max"] <= 1
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == [
         "export",
-        "face.layers.csv",
-        "face.parity.json",
         "face.tflite",
+        "face.tflite.layers.csv",
+        "face.tflite.parity.json",
     ]
     said = capfd.readouterr()
     assert said.err == ""
@@ -346,8 +348,8 @@ def test_exports_are_checked_and_replaced(run_dir, tmp_path, capfd):
 def test_style_of_a_test_image_is_used(styled, run_dir, tmp_path, monkeypatch):
     use(monkeypatch, styled)
     verb(run_dir, f"--output={tmp_path}/face.tflite")
-    assert (tmp_path / "face.parity.json").is_file()
-    about = json.loads((tmp_path / "face.style.json").read_text())
+    assert (tmp_path / "face.tflite.parity.json").is_file()
+    about = json.loads((tmp_path / "face.tflite.style.json").read_text())
     assert about["shape"] == [4]
     assert about["distribution"]["length"] == 1
     assert about["distribution"]["deviation"] == pytest.approx(0.5, abs=0.02)
@@ -369,7 +371,9 @@ def test_a_wrong_export_is_set_aside(run_dir, tmp_path, monkeypatch, refuses):
         verb(run_dir, f"--output={file}")
     assert file.read_bytes() == b"an earlier export"
     assert (tmp_path / "face.tflite.rejected").stat().st_size > 10000
-    report = json.loads((tmp_path / "face.tflite.parity.json").read_text())
+    report = json.loads(
+        (tmp_path / "face.tflite.rejected.parity.json").read_text()
+    )
     assert not report["accepted"]
     assert report["a_to_b"]["max"] > 1
 

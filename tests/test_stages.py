@@ -7,6 +7,9 @@ import pytest
 from tf_i2i.methods import CDFT
 from tf_i2i.methods.capabilities import Classifying
 from tf_i2i.runs import check_stage
+from tf_i2i.runs import tell_phase
+from tf_i2i.training.phases import Phase
+from tf_i2i.training.state import TrainingState
 
 
 def stopped(stage):
@@ -43,4 +46,14 @@ def test_a_run_says_which_translators_are_missing(capsys):
     check_stage("runs/mine", without_a_name)
     assert "the last stage" in capsys.readouterr().err
     check_stage("runs/mine", stopped("conv4_1"))
+    assert not capsys.readouterr().err
+
+
+def test_a_growing_run_says_which_phase_it_shows(capsys):
+    phases = [Phase("8px", 8, 1, 5), Phase("16px", 16, 1, 5, start=5)]
+    tell_phase(TrainingState(phases, images_shown=5))
+    said = capsys.readouterr().err
+    assert "phase 8px" in said
+    assert "8 x 8 pixels" in said
+    tell_phase(TrainingState(phases, images_shown=6))
     assert not capsys.readouterr().err

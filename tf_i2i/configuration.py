@@ -476,8 +476,8 @@ def choose_precision(run_dir, workers):
     """Replaces the precision "auto" in the configuration.
 
     A resumed run keeps its precision, also on another machine. A new run gets
-    the precision that is faster on this machine. If there are several workers,
-    it is the precision that is faster on the machine of the chief.
+    the precision that suits the devices of this machine. If there are several
+    workers, it is the precision that suits the machine of the chief.
 
     Args:
         run_dir: folder of the run.

@@ -25,6 +25,7 @@ from pathlib import Path
 from tf_i2i import cli
 from tf_i2i import process
 from tf_i2i.errors import UserError
+from tf_i2i.exporting.placement import sidecar
 from tf_i2i.foreign_files import open_regular
 from tf_i2i.foreign_files import read_json
 
@@ -130,7 +131,7 @@ def collect(models, litert):
 
     Args:
         models: paths of .tflite files. A model with styles has a file
-            `NAME.style.json` next to it.
+            `NAME.tflite.style.json` next to it.
         litert: folder from `find_litert`.
 
     Returns:
@@ -186,7 +187,7 @@ def _check_model(path):
 
 def _styles(path):
     """Returns the content of the file with a model's styles, or None."""
-    beside = path.with_suffix(".style.json")
+    beside = sidecar(path, "style.json")
     if not beside.exists():
         return None
     try:

@@ -253,6 +253,8 @@ def load_translator(run_dir, trust_config=False, best=False):
     model.enter_phase(**phase.path)
     if isinstance(model, Staged):
         check_stage(run_dir, model)
+    else:
+        tell_phase(state)
     for average, variable in model.average_pairs:
         variable.assign(average)
     return TrainedRun(
@@ -297,6 +299,21 @@ def check_stage(run_dir, model):
             f"The run was stopped in the stage {stage}. Its translations are "
             f"made without {names}."
         )
+
+
+def tell_phase(state):
+    """Says on stderr which phase's images a run gives, unless it is the last.
+
+    Args:
+        state: `TrainingState` of the run.
+    """
+    phase, last = state.last_phase(), state.phases[-1]
+    if phase is last:
+        return
+    to_stderr(
+        f"The run was stopped in the phase {phase.name}, before the phase "
+        f"{last.name}. Its images have {phase.size} x {phase.size} pixels."
+    )
 
 
 def _build(config, strategy):

@@ -55,7 +55,7 @@ def test_a_format_is_added_in_one_place(monkeypatch, tmp_path, refuses):
     (tmp_path / "config.gin").touch()
     flags = [f"--run_dir={tmp_path}", f"--output={tmp_path}/x.negative"]
     export.main(flags)
-    report = json.loads((tmp_path / "x.parity.json").read_text())
+    report = json.loads((tmp_path / "x.negative.parity.json").read_text())
     assert report["accepted"]
     assert report["a_to_b"]["max"] == 0
     # Help and errors name it.

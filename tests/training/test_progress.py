@@ -6,12 +6,12 @@ from tf_i2i.training.phases import Phase
 from tf_i2i.training.progress import Progress
 
 
-def printed(steps, capsys):
+def printed(steps, capsys, *later):
     """Returns the line at the end of a phase of some steps of 8 images."""
     phase = Phase("32px", 32, 8, 8 * steps)
     state = SimpleNamespace(
         phase=phase,
-        phases=[phase],
+        phases=[phase, *later],
         phase_number=1,
         images_shown=0,
         total_images=phase.images,
@@ -34,3 +34,10 @@ def test_the_speed_is_printed(capsys):
 def test_after_one_step_there_is_no_speed(capsys):
     line = printed(1, capsys)
     assert line == "phase 1/1 32px at 32 px  8/8 images\n"
+
+
+def test_the_time_of_another_stage_is_not_guessed(capsys):
+    other = Phase("conv5_1", 32, 8, 10**9, stage="conv5_1")
+    assert printed(3, capsys, other).endswith(" 0:00 left in this phase\n")
+    larger = Phase("64px", 64, 8, 10**15)
+    assert not printed(3, capsys, larger).endswith(" 0:00 left\n")

@@ -101,13 +101,16 @@ def sidecar(place, name):
     """Returns the path of a file that accompanies an export.
 
     If the export is a folder, the file is in that folder. Otherwise it is
-    next to the export.
+    next to the export, and its name begins with the export's whole name, so
+    that exports in several formats do not share files.
 
     Args:
         place: path of the export.
         name: end of the file's name, such as "parity.json".
     """
-    return place / name if place.is_dir() else place.with_suffix(f".{name}")
+    if place.is_dir():
+        return place / name
+    return place.with_name(f"{place.name}.{name}")
 
 
 def remove(path):

@@ -5,7 +5,7 @@ import functools
 import re
 import signal
 import sys
-import time
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
@@ -203,33 +203,38 @@ class Workers:
         return f"one of {self.count} workers"
 
 
-def fastest_precision(side=1024, products=4, times=5, gain=1.2):
+# Processor features, as Linux names them, by which bfloat16 numbers are
+# multiplied in hardware: Intel AVX512-BF16 and AMX, and Arm SVE.
+_BFLOAT16_FEATURES = {"avx512_bf16", "amx_bf16", "svebf16"}
+_CPU_INFO = Path("/proc/cpuinfo")
+# The first NVIDIA GPUs with bfloat16 have this compute capability.
+_BFLOAT16_CAPABILITY = (8, 0)
+
+
+def fastest_precision():
     """Returns the faster precision for training on this machine.
 
-    Args:
-        side: side of the square matrices that are multiplied.
-        products: number of matrix products in a measurement.
-        times: number of measurements for each precision. The shortest time is
-            used.
-        gain: bfloat16 is chosen if it is more than `gain` times as fast as
-            float32.
+    It is decided by the features of the GPUs or, without GPUs, of the
+    processor. On processors that do not list their features in
+    /proc/cpuinfo, the result is "float32".
 
     Returns:
-        "mixed_bfloat16" or "float32".
+        "mixed_bfloat16" if the devices multiply bfloat16 numbers in hardware,
+        else "float32".
     """
-    seconds = {}
-    for dtype in (tf.float32, tf.bfloat16):
-        x = tf.ones((side, side), dtype) / side
-        took = []
-        for _ in range(times + 1):
-            began = time.perf_counter()
-            y = x
-            for _ in range(products):
-                y = tf.matmul(y, x)
-            # One number is copied from the device, which waits until the
-            # products are computed.
-            tf.reduce_sum(y).numpy()
-            took.append(time.perf_counter() - began)
-        seconds[dtype] = min(took[1:])
-    faster = seconds[tf.float32] > gain * seconds[tf.bfloat16]
-    return "mixed_bfloat16" if faster else "float32"
+    gpus = tf.config.list_physical_devices("GPU")
+    fast = all(map(_multiplies_bfloat16, gpus)) if gpus else _cpu_is_fast()
+    return "mixed_bfloat16" if fast else "float32"
+
+
+def _multiplies_bfloat16(gpu):
+    details = tf.config.experimental.get_device_details(gpu)
+    return details.get("compute_capability", (0, 0)) >= _BFLOAT16_CAPABILITY
+
+
+def _cpu_is_fast():
+    try:
+        words = _CPU_INFO.read_text("utf-8", "replace").split()
+    except OSError:
+        return False
+    return not _BFLOAT16_FEATURES.isdisjoint(words)

@@ -51,7 +51,7 @@ class Progress(keras.callbacks.Callback):
             self.bar.update(self.state.phase.batch_size)
             return
         rate = self._rate(now)
-        self.bar.set_postfix_str(f"{_clock(self._left(rate))} left", False)
+        self.bar.set_postfix_str(self._left(rate), False)
         self.bar.update(self.state.phase.batch_size)
         if self.terminal or now - self.last_line < self.seconds:
             return
@@ -76,23 +76,28 @@ class Progress(keras.callbacks.Callback):
         )
         # After a single step no speed has been measured.
         if rate:
-            line += f"  {rate:.1f} images/s  {_clock(self._left(rate))} left"
+            line += f"  {rate:.1f} images/s  {self._left(rate)}"
         print(line, file=sys.stderr, flush=True)
 
     def _left(self, rate):
-        """Returns an estimate of the seconds until the end of the run.
+        """Returns a text with the estimated time until the run ends.
 
-        The estimate assumes that the time per image is proportional to the
-        image's side.
+        The time per image is taken to be proportional to the image's side. In
+        another stage of the training, the time per image may be any other.
+        Before the last stage, the text has the time until the phase ends.
 
         Args:
             rate: images per second in the current phase.
         """
         state = self.state
+        later = state.phases[state.phase_number :]
+        same = [phase for phase in later if phase.stage == state.phase.stage]
         left = state.phase.end - state.images_shown
-        for phase in state.phases[state.phase_number :]:
+        if len(same) < len(later):
+            return f"{_clock(left / rate)} left in this phase"
+        for phase in later:
             left += phase.images * phase.size / state.phase.size
-        return left / max(rate, 1e-9)
+        return f"{_clock(left / rate)} left"
 
 
 def _clock(seconds):

@@ -1,0 +1,23 @@
+"""How `train.precision = 'auto'` is decided."""
+
+import pytest
+
+from tf_i2i.training import devices
+
+
+@pytest.mark.parametrize(
+    ("features", "precision"),
+    [
+        ("flags : fpu avx512f avx512_bf16", "mixed_bfloat16"),
+        ("flags : fpu amx_bf16 amx_tile", "mixed_bfloat16"),
+        ("Features : fp asimd sve svebf16", "mixed_bfloat16"),
+        ("flags : fpu avx2 avx512f", "float32"),
+        (None, "float32"),
+    ],
+)
+def test_features_decide(features, precision, tmp_path, monkeypatch):
+    path = tmp_path / "cpuinfo"
+    if features:
+        path.write_text(f"processor : 0\n{features}\n")
+    monkeypatch.setattr(devices, "_CPU_INFO", path)
+    assert devices.fastest_precision() == precision
