@@ -319,7 +319,7 @@ def _paste_all(photo, translated, places):
     """Pastes the translated faces into their photo, which is changed.
 
     The largest face is pasted last, because it is probably in front of the
-    other faces.
+    other faces. A drawing on a plain background is pasted without it.
 
     Args:
         photo: uint8 `[height, width, 3]`.
@@ -328,4 +328,7 @@ def _paste_all(photo, translated, places):
     """
     pairs = list(zip(translated, places, strict=True))
     for image, (face, margin) in reversed(pairs):
+        colour = plain_ground(image)
+        if colour is not None:
+            image = clear_ground(image, colour)
         paste(photo, image, face, margin)

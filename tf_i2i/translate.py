@@ -201,7 +201,8 @@ def _parser():
         "--paste",
         choices=PASTE,
         help="what --faces writes. yes: the photo, with each face pasted back "
-        "in an oval; no: each face alone, in the model's size, the largest as "
+        "in an oval, or a drawing on a plain background along its outline; "
+        "no: each face alone, in the model's size, the largest as "
         "me.png, the others as me-2.png, me-3.png, ...; auto: each face alone "
         "if the translations of most faces of the photo have a plain "
         "background, otherwise the photo (default: auto)",

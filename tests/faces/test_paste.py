@@ -71,3 +71,14 @@ def test_faces_beyond_the_photo():
     paste(photo, picture, in_box(12, 4, 16))
     assert (photo[:, :9] == before[:, :9]).all()
     assert (photo[11, 19] == 255).all()
+
+
+def test_a_picture_with_alpha_is_pasted_along_its_outline():
+    photo = np.zeros((100, 120, 3), np.uint8)
+    picture = np.full((32, 32, 4), 255, np.uint8)
+    picture[:16, ..., 3] = 0
+    paste(photo, picture, in_box(40, 30, 40), margin=0.15)
+    assert (photo[:45] == 0).all()
+    assert (photo[55, 60] == 255).all()
+    # Beside the oval, below the transparent half.
+    assert photo[60, 79].all()

@@ -2,7 +2,8 @@
 
 Both operations use an oval mask with a soft edge. The oval has the shape of an
 average head and a fixed position in the face square. No network is used to
-segment hair and background.
+segment hair and background. Only pictures with an alpha channel, such as
+drawings whose plain background was removed, are pasted along their own outline.
 """
 
 import numpy as np
@@ -63,10 +64,12 @@ def paste(photo, picture, face, margin=align.MARGIN):
     Args:
         photo: uint8 `[height, width, 3]`; changed in place.
         picture: uint8 `[size, size, 3]`, the (translated) crop in any size.
+            With an alpha channel, `[size, size, 4]`, alpha is used as the mask
+            in place of the oval.
         face: the `Face` that was cropped.
         margin: margin of the crop, as a fraction of the face square's side. If
-            the crop is smaller than the oval, the mask fades out at the crop's
-            borders.
+            the crop is smaller than the oval or the outline, the mask fades out
+            at the crop's borders.
     """
     to_photo = align.invert(align.crop_matrix(face, len(picture), margin))
     corners = align.apply(to_photo, align.CORNERS * len(picture))
@@ -77,11 +80,16 @@ def paste(photo, picture, face, margin=align.MARGIN):
         return
     shape = tuple(high - low)[::-1]
     to_photo[:, 2] -= low
-    warped = align.warp(picture, to_photo, shape)
+    warped = align.warp(picture[..., :3], to_photo, shape)
     to_face = align.similarity(face.points, face.places)
     to_face[:, 2] += to_face[:, :2] @ low
     x, y = align.grid(to_face, shape)
     rim = np.minimum.reduce([x, y, 1 - x, 1 - y]) + margin
-    mask = head_mask(x, y) * align.smooth(rim / _FEATHER)
+    if picture.shape[-1] == 4:
+        alpha = np.repeat(picture[..., 3:], 3, -1)
+        mask = align.warp(alpha, to_photo, shape)[..., 0] / 255
+    else:
+        mask = head_mask(x, y)
+    mask = mask * align.smooth(rim / _FEATHER)
     part = photo[low[1] : high[1], low[0] : high[0]]
     part[...] = align.blend(warped, part, mask)
