@@ -11,6 +11,7 @@ from tf_i2i.data.reading import report_frames
 from tf_i2i.errors import UserError
 from tf_i2i.images import grid
 from tf_i2i.images import to_float
+from tf_i2i.methods.capabilities import encodes_styles
 from tf_i2i.methods.capabilities import style_shape
 from tf_i2i.paths import expand
 from tf_i2i.paths import user_path
@@ -95,12 +96,19 @@ def styles_for(model, direction, style, count, seed=0, interpolate=False):
         `[M, size, size, 3]`; M = 0 for "sample".
 
     Raises:
-        UserError: the model has no styles for that direction.
+        UserError: the model has no styles for that direction, or cannot
+            compute the styles of images.
     """
     if style_shape(model, direction) is None:
         raise UserError(
             f"`--style` must be left out: the {type(model).__name__} of this "
             f"run was trained without styles for {direction}. Received: {style}"
+        )
+    if style != SAMPLE and not encodes_styles(model, direction):
+        raise UserError(
+            f"`--style` must be {SAMPLE}, because this "
+            f"{type(model).__name__} cannot compute the styles of images. "
+            f"Received: {style}"
         )
     if style == SAMPLE:
         references = np.zeros((0, model.size, model.size, 3), np.uint8)

@@ -262,6 +262,11 @@ ROWS = {
         (*CYCLEGAN_64, *of("CycleGAN", critic_layers=3)),
     ),
     "cyclegan_cityscapes_32": Row("cityscapes", "cyclegan.gin", CYCLEGAN_32),
+    "cyclegan_dropout": Row(
+        "cityscapes",
+        "cyclegan.gin",
+        (*CYCLEGAN_32, *of("CycleGAN", dropout=True)),
+    ),
     "unit_cityscapes_32": Row("cityscapes", "unit.gin", PARTS_32),
     "asymgan_facades": Row("facades", "asymgan.gin", (*PARTS_32, *AS_CYCLEGAN)),
     "cyclegan_facades": Row("facades", "cyclegan.gin", CYCLEGAN_32),

@@ -171,6 +171,18 @@ EXPERIMENTS = {
         direction="b_to_a",
         styles=5,
     ),
+    "asymgan/figure5": Experiment(
+        "Variety of the photos of a label map with sampled styles",
+        {
+            "CycleGAN": "cyclegan_cityscapes_32",
+            "CycleGAN with dropout": "cyclegan_dropout",
+            "AsymGAN with ex": "asymgan_all",
+        },
+        PHOTOS_READ,
+        f"{CITIES}; the paper uses faces, and also shows DualGAN and AugCGAN",
+        direction="b_to_a",
+        styles=5,
+    ),
     "asymgan/figure8": Experiment(
         "Translations back after a crop, at another size, and with noise "
         "(Figures 8 and 9)",
@@ -257,8 +269,8 @@ EXPERIMENTS = {
 OTHERS = {
     "unit/table2": "python benchmarks/quality/digits.py (digits, 28 px)",
     "twingan/figure1": "python -m tf_i2i.neighbours --run_dir=RUN --k=3",
-    "asymgan/figure5": "python -m tf_i2i.translate --run_dir=RUN "
-    "--direction=b_to_a --style=sample --interpolate=7 (last row)",
+    "asymgan/figure5, last row": "python -m tf_i2i.translate --run_dir=RUN "
+    "--direction=b_to_a --style=sample --interpolate=7",
     "asymgan/figure6": "python -m tf_i2i.translate --run_dir=RUN "
     "--direction=b_to_a --style=PHOTO1,PHOTO2 --interpolate=7",
     "cdft/figureS15": "samples/ of a run of CDFT: one column for each layer",

@@ -338,8 +338,40 @@ def test_weights_that_cannot_be_downloaded_are_a_sentence(
     assert "\n" not in text
 
 
+def test_fc7_is_the_last_vector_before_the_classifier(
+    monkeypatch, tmp_path, rng
+):
+    def small(include_top, weights):
+        """A VGG network with one layer in place of its convolutions."""
+        assert include_top
+        assert weights is None
+        x = given = keras.Input((224, 224, 3))
+        for layer in (
+            keras.layers.AveragePooling2D(112),
+            keras.layers.Flatten(),
+            keras.layers.Dense(5, "relu", name="fc2"),
+            keras.layers.Dense(3, name="predictions"),
+        ):
+            x = layer(x)
+        return keras.Model(given, x)
+
+    monkeypatch.setattr(keras.applications, "VGG19", small)
+    small(True, None).save_weights(tmp_path / "all.weights.h5")
+    features = load_features(f"keras:VGG19-fc7:{tmp_path}/all.weights.h5")
+    assert features.embed(pictures(rng)).shape[1] == 5
+    assert features.tap_names == ("fc2",)
+    assert features.resize == "bicubic224"
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", keras_applications.NAMES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        name
+        for name in keras_applications.NAMES
+        if not name.endswith(keras_applications.FC7)
+    ],
+)
 def test_every_keras_network_has_its_taps(name, tmp_path, rng):
     network = getattr(keras.applications, name)(
         input_shape=(96, 96, 3), include_top=False, weights=None

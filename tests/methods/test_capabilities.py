@@ -13,6 +13,7 @@ from tf_i2i.methods.capabilities import Prior
 from tf_i2i.methods.capabilities import Reconstructing
 from tf_i2i.methods.capabilities import Staged
 from tf_i2i.methods.capabilities import Styled
+from tf_i2i.methods.capabilities import StyleSampling
 from tf_i2i.methods.capabilities import stages
 from tf_i2i.methods.capabilities import style_shape
 
@@ -43,7 +44,7 @@ class Copy(UnpairedTranslator):
 @pytest.mark.parametrize(
     ("capability", "part"),
     [
-        (Styled, "style_shape"),
+        (StyleSampling, "style_shape"),
         (Embedding, "embed"),
         (Reconstructing, "reconstruct"),
         (Prior, "sample_codes"),

@@ -6,6 +6,8 @@ import pytest
 import tensorflow as tf
 
 from tf_i2i.methods import CycleGAN
+from tf_i2i.networks.resnet import _Dropout
+from tf_i2i.styles import styles_for
 
 SMALL = {"image_size": 8, "residual_blocks": 1, "width": 0.1}
 SMALL |= {"critic_layers": 1, "pool_size": 4}
@@ -111,3 +113,54 @@ def test_critics_halve_their_loss_not_the_translators():
     s = model.forward(images(1), images(2), training=False)
     assert float(model.critic_losses(s)["critic_a"]) == 0.5
     assert float(model.translator_losses(s)["gan_a"]) == 1.0
+
+
+# Dropout.
+
+
+@pytest.fixture(scope="module")
+def dropping():
+    return build(dropout=True, image_size=16)
+
+
+def test_dropout_follows_the_style(dropping, refuses):
+    # Channels after each convolution: the stem, the block, and the two that
+    # enlarge the map.
+    assert dropping.style_shape == (6 + 13 + 26 + 2 * 26 + 13 + 6,)
+    x = images(1, side=16)
+    styles = np.repeat(dropping.sample_style(2, 5), 2, 0)
+    some, others = (
+        dropping.translate(x, "a_to_b", style) for style in np.split(styles, 2)
+    )
+    plain = dropping.translate(x, "a_to_b")
+    for other in (plain, others):
+        assert not np.allclose(some, other, atol=0.01)
+    # Only signs have an effect. Therefore interpolated styles are valid.
+    np.testing.assert_array_equal(
+        some, dropping.translate(x, "a_to_b", 3 * styles[:2])
+    )
+    np.testing.assert_array_equal(
+        plain, dropping.translate(x, "a_to_b", 0 * styles[:2])
+    )
+    # Images have no styles.
+    back = dropping.translate(plain, "b_to_a")
+    np.testing.assert_array_equal(dropping.cycle(x, "a"), back)
+    with refuses("--style"):
+        styles_for(dropping, "a_to_b", "cat.png", 1)
+    assert len(styles_for(dropping, "a_to_b", "sample", 2)[0]) == 2
+
+
+def test_dropout_drops_half_of_the_channels():
+    style = tf.constant([[1.0, -1, 0, 2], [-0.1, -2, 3, 0]])
+    drop = _Dropout(tf.repeat(style, 2, 1))
+    first, second = (drop(tf.ones((2, 3, 3, 4))) for _ in range(2))
+    np.testing.assert_array_equal(first[:, 1, 1], [[2, 2, 0, 0], [0] * 4])
+    np.testing.assert_array_equal(second[:, 2, 0], [[1, 1, 2, 2], [2, 2, 1, 1]])
+
+
+def test_dropout_is_random_in_training(dropping):
+    given = images(1, side=16), images(1, side=16)
+    s, quiet = (dropping.forward(*given, training) for training in (1, 0))
+    # The inputs are equal, and the dropped channels differ.
+    assert not np.allclose(s["fake_a"], s["same_a"], atol=0.01)
+    np.testing.assert_allclose(quiet["fake_a"], quiet["same_a"], atol=1e-4)

@@ -170,9 +170,29 @@ def test_labels_of_b_come_from_averaged_weights():
         variable.assign(-variable)
     after = np.argmax(model.classify(b, "b"), 1)
     assert not np.array_equal(before, after)
-    np.testing.assert_array_equal(model._pseudo_labels(b, "b"), before)
+    labels_of_b = model._pseudo_labels(b, "b", True)
+    np.testing.assert_array_equal(labels_of_b, before)
     # The weights themselves are unchanged.
     np.testing.assert_array_equal(np.argmax(model.classify(b, "b"), 1), after)
+
+
+def test_classes_of_b_become_equally_frequent():
+    model = small(class_balance=0.5)
+    # All images look like class 0 most, and like class 2 least.
+    logits = np.float32([2, 1, 0])
+    found = []
+    for _ in range(60):
+        label = np.argmax(logits + model.class_offsets)
+        found.append(label)
+        model._balance(tf.constant([label, label]))
+    counts = np.bincount(found[30:], minlength=3)
+    np.testing.assert_allclose(counts, 10, atol=2)
+    # The offsets are added to the logits.
+    model.class_offsets.assign([0.0, 0.0, 100.0])
+    labels_of_b = model._pseudo_labels(images(2), "b", False)
+    np.testing.assert_array_equal(labels_of_b, [2] * BATCH)
+    # Without training, the offsets do not change.
+    np.testing.assert_array_equal(model.class_offsets, [0, 0, 100])
 
 
 def test_features_are_compared_without_dropout():

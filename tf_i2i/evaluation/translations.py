@@ -14,6 +14,7 @@ from tf_i2i.images import to_float
 from tf_i2i.images import to_uint8
 from tf_i2i.methods.capabilities import Classifying
 from tf_i2i.methods.capabilities import Embedding
+from tf_i2i.methods.capabilities import encodes_styles
 from tf_i2i.methods.capabilities import style_shape
 
 STYLES = 5  # Number of styles for each input in `Candidate.several`.
@@ -145,9 +146,9 @@ class Translations:
     def _way_back(self, inputs, direction):
         """Returns a function that translates translations back.
 
-        If the direction back takes a style, the style of each input is used.
-        The remaining error is then due to the information that the translation
-        has lost.
+        If images have styles in the direction back, the style of each input is
+        used. The remaining error is then due to the information that the
+        translation has lost.
 
         Args:
             inputs: uint8 `[N, S, S, 3]`, the inputs that were translated.
@@ -160,7 +161,7 @@ class Translations:
         """
         if direction not in self.model.directions:
             return None
-        if style_shape(self.model, direction) is None:
+        if not encodes_styles(self.model, direction):
             return functools.partial(self.translate, direction=direction)
         styles = _in_batches(self._encode_style, inputs, direction)
         return lambda images: self.translate(

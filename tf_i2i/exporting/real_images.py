@@ -10,6 +10,7 @@ from tf_i2i.exporting.parity import parity
 from tf_i2i.exporting.pictures import photo_to_photo
 from tf_i2i.exporting.styles import describe_styles
 from tf_i2i.images import to_float
+from tf_i2i.methods.capabilities import encodes_styles
 from tf_i2i.methods.capabilities import style_shape
 
 PARITY_IMAGES = 16
@@ -46,10 +47,13 @@ class RealImages:
 
         Returns:
             float32 `[count, *style_shape]`. Styles are repeated if there are
-            fewer than `count` images. None for a direction without styles.
+            fewer than `count` images. They are sampled if images have no
+            styles. None for a direction without styles.
         """
         if not style_shape(self._model, direction):
             return None
+        if not encodes_styles(self._model, direction):
+            return np.asarray(self._model.sample_style(count, 0))
         references = self._run.images(ends(direction)[1], split, count)
         style = self._model.encode_style(to_float(references), direction)
         return np.resize(style, (count, *style.shape[1:]))

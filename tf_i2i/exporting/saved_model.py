@@ -7,6 +7,7 @@ from tf_i2i.exporting.pictures import photo_to_photo
 from tf_i2i.exporting.pictures import specs
 from tf_i2i.images import to_float
 from tf_i2i.methods.capabilities import Embedding
+from tf_i2i.methods.capabilities import encodes_styles
 from tf_i2i.methods.capabilities import style_shape
 
 
@@ -27,7 +28,7 @@ def export_saved_model(model, path, direction="a_to_b"):
     `[N, *style_shape]`, and there are two more:
 
     - `encode_style_a_to_b` takes uint8 `images` of domain B and returns their
-      `style`.
+      `style`. It is missing if images have no styles.
     - `sample_a_to_b` takes uint8 `images` and an int32 `seed`, samples one
       style with that seed, and returns all `images` translated in that style.
 
@@ -115,12 +116,14 @@ def _styles(model, way):
         style = tf.repeat(style, tf.shape(images)[0], 0)
         return photo_to_photo(model, way)(images, style)
 
-    return {
-        f"encode_style_{way}": _signature(model, encode, images, "style"),
+    made = {
         f"sample_{way}": _signature(
             model, sample, [*images, tf.TensorSpec((), tf.int32, "seed")]
-        ),
+        )
     }
+    if encodes_styles(model, way):
+        made[f"encode_style_{way}"] = _signature(model, encode, images, "style")
+    return made
 
 
 def _embedding(model, domain, images):

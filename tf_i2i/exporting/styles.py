@@ -5,9 +5,10 @@ import json
 import numpy as np
 
 from tf_i2i.images import to_float
+from tf_i2i.methods.capabilities import encodes_styles
 from tf_i2i.methods.capabilities import style_shape
 
-_SAMPLED, _ENCODED = 1000, 10
+_SAMPLED, _EXAMPLES = 1000, 10
 
 
 def describe_styles(model, direction, images):
@@ -22,11 +23,14 @@ def describe_styles(model, direction, images):
         Text of a JSON object: `shape` of one style; `distribution`, with
         `mean` and `deviation` (standard deviation) of the elements and mean
         Euclidean `length` of 1000 styles from `sample_style`; and `samples`,
-        the styles of the first ten images.
+        the styles of the first ten images. If images have no styles,
+        `samples` has ten sampled styles.
     """
     sampled = np.asarray(model.sample_style(_SAMPLED, 0))
     sampled = sampled.reshape(_SAMPLED, -1)
-    encoded = model.encode_style(to_float(images[:_ENCODED]), direction)
+    examples = model.sample_style(_EXAMPLES, 0)
+    if encodes_styles(model, direction):
+        examples = model.encode_style(to_float(images[:_EXAMPLES]), direction)
     about = {
         "shape": list(style_shape(model, direction)),
         "distribution": {
@@ -36,7 +40,7 @@ def describe_styles(model, direction, images):
         },
         "samples": [
             np.round(np.float64(style), 5).tolist()
-            for style in np.asarray(encoded)
+            for style in np.asarray(examples)
         ],
     }
     return json.dumps(about, indent=2) + "\n"

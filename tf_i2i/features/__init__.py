@@ -19,7 +19,7 @@ FORMS = (
     "random-conv[-SEED]",
     "hed-vgg16",
     "efficientnet-lite0",
-    "keras:InceptionV3|MobileNetV2|VGG16|VGG19[:WEIGHTS.h5]",
+    "keras:InceptionV3|MobileNetV2|VGG16|VGG19[-fc7][:WEIGHTS.h5]",
     "savedmodel:FOLDER[#SIGNATURE][:LOW:HIGH]",
     "kerasfile:FILE.keras[:LOW:HIGH]",
     "tflite:FILE.tflite[:LOW:HIGH]",

@@ -69,11 +69,25 @@ _NETWORKS = {
         32,
     ),
 }
+# The suffix of the names of networks whose feature is the output of their last
+# dense layer before the classifier, 4096 numbers for each image, which the
+# literature calls fc7. The files of their weights include the classifier.
+FC7 = "-fc7"
+_NETWORKS |= {
+    f"{name}{FC7}": (
+        f"keras-applications/{name.lower()}",
+        f"{name.lower()}_weights_tf_dim_ordering_tf_kernels.h5",
+        ("fc2",),
+        224,
+        32,
+    )
+    for name in ("VGG16", "VGG19")
+}
 NAMES = tuple(_NETWORKS)
 
 
 def keras_network(name, weights="imagenet", taps=None, dtype="float32"):
-    """Loads a network without its classifier.
+    """Loads a network of `keras.applications`.
 
     A Frechet distance by Keras' InceptionV3 is not FID, because weights and
     pooling differ from those of the Inception network that FID uses.
@@ -81,18 +95,21 @@ def keras_network(name, weights="imagenet", taps=None, dtype="float32"):
     Args:
         name: one of `NAMES`.
         weights: "imagenet", or path of an `.h5` file with weights of this
-            network without its classifier.
-        taps: names of the feature maps. These are names of layers or, for VGG
-            networks, names as in `features.vgg`. None for the layers that
-            metrics use.
+            network. The weights must include those of the classifier if the
+            name ends with `FC7`, and must not include them otherwise.
+        taps: names of the feature maps. These are names of layers or, for
+            `VGG16` and `VGG19`, names as in `features.vgg`. None for the layers
+            that metrics use.
         dtype: dtype of the computation; only used for VGG networks with
             `taps`.
 
     Returns:
         A `Features` whose feature maps are named by the layers or by `taps`.
         InceptionV3 and MobileNetV2 resize images to 299 and 224 pixels, and
-        their embedding is the last feature map. VGG networks take images of
-        any size, and their embedding is made of all feature maps.
+        their embedding is the last feature map. `VGG16` and `VGG19` take images
+        of any size, and their embedding is made of all feature maps. With
+        `FC7`, images are resized to 224 pixels, and the embedding is the
+        vector fc7 (CDFT, Figure 9).
 
     Raises:
         UserError: `name` or a name in `taps` is unknown, the file is missing
@@ -116,13 +133,13 @@ def keras_network(name, weights="imagenet", taps=None, dtype="float32"):
     if weights != "imagenet":
         consent.check_file(f"keras:{name}:{path}", path)
     network = _build(name, path)
-    vgg = name.startswith("VGG")
+    vgg = name in ("VGG16", "VGG19")
     if vgg and taps:
         convolutions = _read_convolutions(network)
         check_taps(taps, convolutions)
         forward = vgg_forward(convolutions, _VGG_MEANS, taps, "VALID", dtype)
     else:
-        forward = _forward(network, taps or default, vgg)
+        forward = _forward(network, taps or default, name.startswith("VGG"))
     taps = taps or default
     return Features(
         name=f"keras:{name}",
@@ -170,6 +187,7 @@ def _build(name, path):
     """Builds a network in float32 and loads its weights."""
     import keras
 
+    whole = name.endswith(FC7)
     policy = keras.config.dtype_policy()
     data_format = keras.config.image_data_format()
     keras.config.set_dtype_policy("float32")
@@ -178,15 +196,15 @@ def _build(name, path):
         with warnings.catch_warnings():
             # MobileNetV2 warns about the size of its ImageNet weights.
             warnings.simplefilter("ignore", UserWarning)
-            network = getattr(keras.applications, name)(
-                include_top=False, weights=None
+            network = getattr(keras.applications, name.removesuffix(FC7))(
+                include_top=whole, weights=None
             )
         network.load_weights(path)
     except (ValueError, OSError, KeyError) as error:
         raise UserError(
-            f"`{path}` must contain weights of keras.applications.{name} "
-            "without its classifier (include_top=False). Received: "
-            f"{_first_line(error)}"
+            f"`{path}` must contain weights of keras.applications."
+            f"{name.removesuffix(FC7)} with include_top={whole}. "
+            f"Received: {_first_line(error)}"
         ) from error
     finally:
         keras.config.set_dtype_policy(policy)

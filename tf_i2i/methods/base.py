@@ -13,6 +13,7 @@ from tf_i2i.domains import other_domain
 from tf_i2i.domains import reverse
 from tf_i2i.errors import UserError
 from tf_i2i.methods.capabilities import Reconstructing
+from tf_i2i.methods.capabilities import encodes_styles
 from tf_i2i.methods.capabilities import style_shape
 from tf_i2i.methods.training_step import TwoSidedModel
 from tf_i2i.values import checked
@@ -110,7 +111,7 @@ class UnpairedTranslator(TwoSidedModel):
             images: `[N, height, width, 3]`, float in [-1, 1]; height and
                 width are multiples of `size_multiple`.
             direction: "a_to_b" or "b_to_a".
-            style: `[N, *style_shape]` for methods that are `Styled`, or
+            style: `[N, *style_shape]` for methods with styles, or
                 None.
 
         Returns:
@@ -170,7 +171,8 @@ class UnpairedTranslator(TwoSidedModel):
     def cycle(self, images, domain):
         """Returns images translated to the other domain and back.
 
-        If the direction back takes a style, each image's own style is used.
+        If images have styles in the direction back, each image's own style is
+        used.
 
         Args:
             images: `[N, height, width, 3]`, float in [-1, 1].
@@ -185,7 +187,7 @@ class UnpairedTranslator(TwoSidedModel):
         there = f"{domain}_to_{other_domain(domain)}"
         back = reverse(there)
         style = None
-        if style_shape(self, back):
+        if encodes_styles(self, back):
             style = self.encode_style(images, back)
         return self.translate(self.translate(images, there), back, style)
 

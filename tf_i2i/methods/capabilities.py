@@ -16,41 +16,27 @@ from tf_i2i.domains import DIRECTIONS
 from tf_i2i.errors import UserError
 
 
-class Styled:
-    """A method whose `translate` takes a style.
+class StyleSampling:
+    """A method whose `translate` takes a style that can be sampled.
 
     A style is one float32 tensor for each image. A style determines those
     properties of the translation that the input image does not determine.
     Styles have a prior distribution whose mean is zero. `style=None` stands
     for this mean, so `style_or_mean` replaces None by zeros.
 
+    Images have no styles unless the method is also `Styled`.
+
     A method defines:
 
     - `style_shape`: shape of one style; None for a model that was built
       without styles.
     - `styled_directions`: the directions that take a style; both by default.
-    - `encode_style` and `sample_style`.
+    - `sample_style`.
     - `blend_styles`, if a weighted mean of two styles is not a valid style.
     """
 
     style_shape: tuple[int, ...] | None
     styled_directions: tuple[str, ...] = DIRECTIONS
-
-    @abc.abstractmethod
-    def encode_style(self, images, direction):
-        """Returns the styles of reference images.
-
-        Args:
-            images: `[N, height, width, 3]`, float in [-1, 1], images of the
-                target domain of `direction`.
-            direction: one of `styled_directions`.
-
-        Returns:
-            float32 `[N, *style_shape]`.
-
-        Raises:
-            UserError: the direction takes no style.
-        """
 
     @abc.abstractmethod
     def sample_style(self, count, seed):
@@ -98,6 +84,26 @@ class Styled:
         import tensorflow as tf
 
         return tf.zeros([tf.shape(images)[0], *self.style_shape])
+
+
+class Styled(StyleSampling):
+    """A method with styles that can be sampled, or encoded from images."""
+
+    @abc.abstractmethod
+    def encode_style(self, images, direction):
+        """Returns the styles of reference images.
+
+        Args:
+            images: `[N, height, width, 3]`, float in [-1, 1], images of the
+                target domain of `direction`.
+            direction: one of `styled_directions`.
+
+        Returns:
+            float32 `[N, *style_shape]`.
+
+        Raises:
+            UserError: the direction takes no style.
+        """
 
 
 class Embedding:
@@ -255,9 +261,19 @@ def style_shape(model, direction):
     Returns:
         A tuple of integers, or None if the direction takes no style.
     """
-    if not isinstance(model, Styled):
+    if not isinstance(model, StyleSampling):
         return None
     return model.style_shape if direction in model.styled_directions else None
+
+
+def encodes_styles(model, direction):
+    """Returns whether images of the target domain have styles.
+
+    Args:
+        model: any `UnpairedTranslator`.
+        direction: "a_to_b" or "b_to_a".
+    """
+    return isinstance(model, Styled) and bool(style_shape(model, direction))
 
 
 def stages(model):

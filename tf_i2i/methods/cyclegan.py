@@ -19,6 +19,11 @@ What the paper leaves open, or what differs here:
 - No two images of a batch are exchanged with the same entry of the pool. With
   a batch size of 1, as in the paper, this rule has no effect.
 - Convolutions of stride 2 have the "same" padding of TensorFlow.
+- `dropout` is not in the paper. Figure 5 of AsymGAN (Li et al. 2019) compares
+  with CycleGAN with dropout after each convolution, in training and at
+  inference. That paper does not state the rate, which is 1/2 here, nor whether
+  single elements or whole channels are dropped. Here whole channels are
+  dropped, so that one vector states what is dropped in images of any size.
 - Moving averages of the network weights are used at inference. The paper has
   no such averages.
 """
@@ -28,9 +33,11 @@ import tensorflow as tf
 from tf_i2i import losses
 from tf_i2i.layers.shuffle import Block
 from tf_i2i.methods.base import UnpairedTranslator
+from tf_i2i.methods.capabilities import StyleSampling
 from tf_i2i.networks.patch import PatchCritic
 from tf_i2i.networks.pool import ImagePool
 from tf_i2i.networks.resnet import STRIDE
+from tf_i2i.networks.resnet import DropoutGenerator
 from tf_i2i.networks.resnet import ResnetGenerator
 from tf_i2i.values import Count
 from tf_i2i.values import CountOrZero
@@ -39,7 +46,7 @@ from tf_i2i.values import Seed
 from tf_i2i.values import Weight
 
 
-class CycleGAN(UnpairedTranslator):
+class CycleGAN(StyleSampling, UnpairedTranslator):
     """CycleGAN (Zhu et al. 2017, arXiv:1703.10593).
 
     Args:
@@ -64,6 +71,10 @@ class CycleGAN(UnpairedTranslator):
             With 0 this output is not computed.
         pool_size: number of images in each pool (default 50). With 0, critics
             are trained on the fakes of the current step only.
+        dropout: whether channels of the generators' feature maps are dropped;
+            see `DropoutGenerator`. In training, they are dropped at random. At
+            inference, the style states which ones, and none is dropped without
+            a style.
         average_kimg, seed, name: see `UnpairedTranslator`.
 
     Raises:
@@ -90,6 +101,10 @@ class CycleGAN(UnpairedTranslator):
     tiny_variants = {
         "": {"pool_size": 6},
         "unshuffle": {"image_size": 32, "unshuffle": 2},
+        # In narrower networks, all channels of a feature map may be dropped.
+        # Then the normalization that follows divides rounding errors by nearly
+        # zero.
+        "dropout": {"dropout": True, "width": 0.2},
     }
 
     def __init__(
@@ -104,6 +119,7 @@ class CycleGAN(UnpairedTranslator):
         cycle_weight: Weight = 10.0,
         identity_weight: Weight = 5.0,
         pool_size: CountOrZero = 50,
+        dropout: bool = False,
         average_kimg: Weight = 10.0,
         seed: Seed = 0,
         name: str = "cyclegan",
@@ -117,12 +133,14 @@ class CycleGAN(UnpairedTranslator):
 
         blocks = residual_blocks or (9 if image_size >= 256 else 6)
         critic_width = critic_width or width
+        network = DropoutGenerator if dropout else ResnetGenerator
         for o in "ab":
             name = f"generator_{o}"
-            generator = ResnetGenerator(
+            generator = network(
                 blocks, width, outer_norm, name, unshuffle=unshuffle
             )
             setattr(self, name, generator)
+        self.style_shape = (generator.style_size,) if dropout else None
         self.critic_a = PatchCritic(critic_layers, critic_width, "critic_a")
         self.critic_b = PatchCritic(critic_layers, critic_width, "critic_b")
         if pool_size:
@@ -138,30 +156,60 @@ class CycleGAN(UnpairedTranslator):
 
     def translate(self, images, direction, style=None):
         self.check_direction(direction, style)
-        generators = {"a_to_b": self.generator_b, "b_to_a": self.generator_a}
-        return generators[direction](images)
+        style = self.style_or_mean(style, images)
+        return self._run(direction[-1], images, style)
+
+    def sample_style(self, count, seed):
+        """Returns styles that drop each channel with probability 1/2."""
+        shape = (count, self.generator_a.style_size)
+        return tf.random.stateless_normal(shape, (seed, 0))
+
+    def _run(self, o, images, style, training=False):
+        """Returns outputs of the generator of domain `o`."""
+        given = {} if style is None else {"style": style}
+        generator = getattr(self, f"generator_{o}")
+        return generator(images, **given, training=training)
 
     # Training.
 
     def forward(self, a, b, training):
         s = {"a": a, "b": b}
         for o, i in ("ab", "ba"):
-            generator = getattr(self, f"generator_{o}")
-            s |= self._generate(generator, o, s[i], s[o], training)
+            s |= self._generate(o, s[i], s[o], training)
         for o, i in ("ab", "ba"):
-            generator = getattr(self, f"generator_{o}")
-            s[f"cycled_{o}"] = generator(s[f"fake_{i}"], training=training)
+            s |= self._outputs(o, {f"cycled_{o}": s[f"fake_{i}"]}, training)
         for o in "ab":
             s |= self._scores(o, s, training)
         return s
 
-    def _generate(self, generator, o, source, own, training):
+    def _generate(self, o, source, own, training):
         """Returns fakes, and the generator's outputs for its own domain."""
-        if not self.identity_weight:
-            return {f"fake_{o}": generator(source, training=training)}
-        made = generator(tf.concat([source, own], 0), training=training)
-        fake, same = tf.split(made, 2)
-        return {f"fake_{o}": fake, f"same_{o}": same}
+        inputs = {f"fake_{o}": source}
+        if self.identity_weight:
+            inputs[f"same_{o}"] = own
+        return self._outputs(o, inputs, training)
+
+    def _outputs(self, o, inputs, training):
+        """Returns outputs of the generator of domain `o`, by name.
+
+        Args:
+            o: "a" or "b".
+            inputs: dictionary of batches of images. The keys are the names of
+                the outputs.
+            training: whether channels are dropped, if the model has dropout.
+        """
+        images = tf.concat(list(inputs.values()), 0)
+        style = self.style_or_mean(None, images)
+        if style is not None and training:
+            length = self.generator_a.style_size
+            styles = [
+                self.noise((batch.shape[0], length), f"drop/{name}")
+                for name, batch in inputs.items()
+            ]
+            style = tf.concat(styles, 0)
+        made = self._run(o, images, style, training)
+        parts = tf.split(made, len(inputs))
+        return dict(zip(inputs, parts, strict=True))
 
     def _scores(self, o, s, training):
         """Returns scores of new fakes, of pooled fakes and of real images.

@@ -37,7 +37,7 @@ What the paper leaves open, or what differs here:
 - Moving averages of the network weights, including those of C, are used at
   inference. The paper has no such averages.
 
-Three settings are not in the paper. They are for short runs from SVHN to MNIST:
+These settings are not in the paper. They are for short runs from SVHN to MNIST:
 - In the stages "classes" and "pseudo_labels", only C is trained, and the layer
   of C that exists for B alone is a copy of A's. In the first of these stages, C
   learns from the labels of A only.
@@ -47,6 +47,10 @@ Three settings are not in the paper. They are for short runs from SVHN to MNIST:
   Challenges in Representation Learning) with its averaged weights (Tarvainen
   and Valpola 2017, arXiv:1703.01780). Without these labels, no loss about
   classes depends on C's own layer for B.
+- `class_balance` is for data in which the classes of B are about equally
+  frequent. Without it, C may learn to take the images of one class for another
+  class, such as 4 for 9. This error then persists, because the labels that C
+  learns from contain it.
 """
 
 import functools
@@ -56,6 +60,7 @@ import tensorflow as tf
 from tf_i2i import losses
 from tf_i2i.domains import ends
 from tf_i2i.errors import UserError
+from tf_i2i.layers.replicas import across_replicas
 from tf_i2i.methods.base import UnpairedTranslator
 from tf_i2i.methods.capabilities import Classifying
 from tf_i2i.methods.capabilities import Embedding
@@ -117,6 +122,11 @@ class UNITAdaptation(
             (default 0). Their labels are the most probable classes according
             to the critic with its averaged weights and without dropout. It is
             not used in the stage "classes".
+        class_balance: step size of the offsets that make the classes of B's
+            images equally frequent (default 0, no offsets). The offsets are
+            added to the logits from which these classes are chosen. After each
+            step, an offset is changed by `class_balance` times the difference
+            between `1 / classes` and the share of its class in the batch.
         ramp_share: fraction of the phase in which the weights of the
             adversarial losses rise linearly from 0 (default 0).
         weight_decay: weight of half the sum of squares of the network
@@ -140,7 +150,13 @@ class UNITAdaptation(
     adam = {"learning_rate": 2e-4, "beta_1": 0.5, "beta_2": 0.999}
     measures = ("accuracy", "checks")
     tiny = {"image_size": 28, "width": 0.05, "critic_width": 0.1}
-    tiny_variants = {"": {"same_start": False}}
+    tiny_variants = {
+        "": {
+            "same_start": False,
+            "pseudo_label_weight": 1.0,
+            "class_balance": 0.1,
+        }
+    }
     fixed_size = True
 
     def __init__(
@@ -158,6 +174,7 @@ class UNITAdaptation(
         feature_weight: Weight = 1e-4,
         squared_features: bool = False,
         pseudo_label_weight: Weight = 0.0,
+        class_balance: Weight = 0.0,
         ramp_share: Share = 0.0,
         weight_decay: Weight = 5e-4,
         same_gan: bool = False,
@@ -179,6 +196,7 @@ class UNITAdaptation(
         self.feature_weight = feature_weight
         self.squared_features = squared_features
         self.pseudo_label_weight = pseudo_label_weight
+        self.class_balance = class_balance
         self.ramp_share = ramp_share
         self.weight_decay = weight_decay
         self.same_gan = same_gan
@@ -188,6 +206,13 @@ class UNITAdaptation(
         self.critic = DigitCritic(
             image_size, critic_width, classes, critic_relu, name="critic"
         )
+        if class_balance:
+            self.class_offsets = self.add_weight(
+                shape=(classes,),
+                initializer="zeros",
+                trainable=False,
+                name="class_offsets",
+            )
         self.build_networks()
 
     @property
@@ -248,9 +273,10 @@ class UNITAdaptation(
 
     def forward(self, a, b, training, labels=None):
         s = {"a": a, "b": b, "labels": labels}
+        labelled = self.pseudo_label_weight and "critic" in self.active_sides
         drop = self._dropout() if training else None
         if self.stage in CLASSIFIER_STAGES:
-            return s | self._classes_by_layer_of_a(a, b, drop)
+            return s | self._classes_by_layer_of_a(a, b, training, drop)
         mean = self.encoder(
             tf.concat([a, b], 0), domains="ab", training=training
         )
@@ -273,11 +299,11 @@ class UNITAdaptation(
             for name, both in made.items():
                 a_and_b = tf.split(both, 2)
                 s[f"{kind}{name}_a"], s[f"{kind}{name}_b"] = a_and_b
-        if self.pseudo_label_weight:
-            s["pseudo_labels"] = self._pseudo_labels(b, "b")
+        if labelled:
+            s["pseudo_labels"] = self._pseudo_labels(b, "b", training)
         return s
 
-    def _classes_by_layer_of_a(self, a, b, drop):
+    def _classes_by_layer_of_a(self, a, b, training, drop):
         """Returns a dictionary of class logits.
 
         The critic's own first layer for A is used, also for images of B. These
@@ -291,10 +317,10 @@ class UNITAdaptation(
         made = {"classes_a": classify(a, "a")}
         if self.stage == PSEUDO_LABELS:
             made["classes_b"] = classify(b, "b")
-            made["pseudo_labels"] = self._pseudo_labels(b, "a")
+            made["pseudo_labels"] = self._pseudo_labels(b, "a", training)
         return made
 
-    def _pseudo_labels(self, b, domain):
+    def _pseudo_labels(self, b, domain, training):
         """Returns the most probable classes of images of B, int64 `[N]`.
 
         They are computed with the averaged weights of C.
@@ -302,9 +328,28 @@ class UNITAdaptation(
         Args:
             b: images of B.
             domain: "a" or "b", the domain whose layer of C is used.
+            training: whether the labels change `class_offsets`.
         """
         with self.with_averages(self.critic):
-            return tf.argmax(self.critic(b, domains=domain)[2], 1)
+            logits = self.critic(b, domains=domain)[2]
+        if not self.class_balance:
+            return tf.argmax(logits, 1)
+        labels = tf.argmax(logits + self.class_offsets, 1)
+        if training:
+            self._balance(labels)
+        return labels
+
+    def _balance(self, labels):
+        """Decreases the offsets of frequent labels, and increases the others.
+
+        Args:
+            labels: classes of a batch, int64 `[N]`.
+        """
+        share = tf.reduce_mean(tf.one_hot(labels, self.classes), 0)
+        (share,) = across_replicas([share])
+        self.class_offsets.assign_sub(
+            self.class_balance * (share - 1.0 / self.classes)
+        )
 
     def _code_noise(self, mean):
         """Returns samples of N(0, I) for the codes of A and of B."""

@@ -24,7 +24,11 @@ from tf_i2i.networks.blocks import widen
 STRIDE = 4
 
 
-def downsample_stem(network, x, training):
+def _unchanged(x):
+    return x
+
+
+def downsample_stem(network, x, training, after=_unchanged):
     """Returns a feature map of images, the input of residual blocks.
 
     The map is computed by a 7x7 convolution and convolutions of stride 2, each
@@ -38,15 +42,16 @@ def downsample_stem(network, x, training):
             convolutions; it may be empty.
         x: images `[N, H, W, 3]` in [-1, 1].
         training: see `InstanceNormalization`.
+        after: function that is applied to each ReLU's output.
 
     Returns:
         Feature map `[N, h, w, C]` without values below 0.
     """
     x = pixel_unshuffle(x, network.unshuffle)
     x = network.first(reflect_pad(x, 3, training))
-    x = norm_relu(network.norms, 0, x, training)
+    x = after(norm_relu(network.norms, 0, x, training))
     for i, down in enumerate(network.downs, 1):
-        x = norm_relu(network.norms, i, down(x), training)
+        x = after(norm_relu(network.norms, i, down(x), training))
     return x
 
 
@@ -124,16 +129,88 @@ class ResnetGenerator(Network):
             x = block(x, training=training)
         return self._decode(x, training)
 
-    def _decode(self, x, training, prepare=lambda x: x):
+    def _decode(self, x, training, prepare=_unchanged, after=_unchanged):
         """Returns images, decoded from the output of the residual blocks.
 
         Args:
             x: feature map `[N, h, w, C]`.
             training: see `InstanceNormalization`.
             prepare: function that is applied to the input of each layer.
+            after: function that is applied to each ReLU's output.
         """
         for i, up in enumerate(self.ups, 3):
-            x = norm_relu(self.norms, i, up(prepare(x)), training)
+            x = after(norm_relu(self.norms, i, up(prepare(x)), training))
         x = self.last(reflect_pad(prepare(x), 3, training))
         x = tf.tanh(tf.cast(x, tf.float32))
         return pixel_shuffle(x, self.unshuffle)
+
+
+class DropoutBlock(ResidualBlock):
+    """A residual block with a function after each of its convolutions."""
+
+    def call(self, x, after, training=False):  # type: ignore[override]
+        y = after(self.activation(self._convolve(0, x, training)))
+        y = after(self._convolve(1, y, training))
+        return tf.cast(x, y.dtype) + y
+
+
+class DropoutGenerator(ResnetGenerator):
+    """A `ResnetGenerator` with dropout after all convolutions but the last.
+
+    Whole channels are dropped, each with probability 1/2. A style states which
+    ones. It is a vector of one number for each channel: the channel is dropped
+    if the number is negative, and multiplied by 2 if it is positive. If the
+    number is 0, the channel is unchanged.
+
+    Args:
+        blocks, width, outer_norm, name, unshuffle: see `ResnetGenerator`.
+    """
+
+    def __init__(
+        self, blocks=9, width=1.0, outer_norm=True, name=None, unshuffle=1
+    ):
+        def make_block(index, channels, name):
+            return DropoutBlock(channels, width=width, reflect=True, name=name)
+
+        super().__init__(blocks, width, outer_norm, name, make_block, unshuffle)
+        outer = [self.first, *self.downs, *self.ups]
+        # Length of a style.
+        self.style_size = sum(layer.filters for layer in outer) + sum(
+            2 * block.filters for block in self.blocks
+        )
+
+    def call(self, x, style, training=False):  # type: ignore[override]
+        """Returns translations.
+
+        Args:
+            x: images `[N, H, W, 3]` in [-1, 1]; H and W are multiples of
+                `STRIDE * unshuffle`.
+            style: `[N, style_size]`.
+            training: see `InstanceNormalization`.
+
+        Returns:
+            float32, shape of `x`, in [-1, 1].
+        """
+        drop = _Dropout(style)
+        x = downsample_stem(self, x, training, drop)
+        for block in self.blocks:
+            x = block(x, after=drop, training=training)
+        return self._decode(x, training, after=drop)
+
+
+class _Dropout:
+    """A function that drops channels of one feature map after the other.
+
+    Args:
+        style: `[N, K]`; see `DropoutGenerator`. Each call uses the numbers
+            that follow those of the call before.
+    """
+
+    def __init__(self, style):
+        self.factors = 1.0 + tf.sign(style)
+        self.used = 0
+
+    def __call__(self, x):
+        first, self.used = self.used, self.used + x.shape[-1]
+        factors = self.factors[:, None, None, first : self.used]
+        return x * tf.cast(factors, x.dtype)

@@ -106,7 +106,8 @@ def embedding_map(vectors_by_name):
     All sets are mapped together by t-SNE (van der Maaten and Hinton 2008, JMLR
     9). Vectors that are neighbours stay neighbours, but the sizes of gaps and
     of groups have no meaning. CDFT (Katzir et al. 2019, Figure 9) compares
-    translations with real images in such a map.
+    translations with real images in such a map, in which an image is
+    represented by the vector fc7 of VGG (the features `keras:VGG19-fc7`).
 
     Args:
         vectors_by_name: dictionary from names to floats `[N, D]`, the same D
