@@ -74,7 +74,7 @@ def copy_rate(outputs, train, test):
 def copying_scores(outputs, train, test, real=None):
     """Returns the result of `copy_rate`, and mean distances to real images.
 
-    CDFT (Katzir et al. 2020, section 6.5) reports such distances.
+    CDFT (Katzir et al. 2019, section 6.5) reports such distances.
 
     Args:
         outputs, train, test: as in `copy_rate`.
