@@ -35,6 +35,26 @@ def cosine_distance(x, y):
     return tf.reduce_mean(1.0 - tf.reduce_sum(x * y, axis=1))
 
 
+def patch_nce(queries, keys, temperature=0.07):
+    """Returns the PatchNCE loss (Park et al. 2020, arXiv:2007.15651, eq. 3).
+
+    It is the cross-entropy of finding, for each query, the key at the same
+    position among all keys of the same image.
+
+    Args:
+        queries, keys: vectors of length 1, `[N, P, D]`, at P positions of each
+            of N images. The gradient flows to both.
+        temperature: number by which the scalar products are divided.
+
+    Returns:
+        A scalar; log P if all scalar products of a query are equal.
+    """
+    queries, keys = tf.cast(queries, tf.float32), tf.cast(keys, tf.float32)
+    logits = tf.matmul(queries, keys, transpose_b=True) / temperature
+    own = tf.linalg.diag_part(logits)
+    return tf.reduce_mean(tf.reduce_logsumexp(logits, axis=2) - own)
+
+
 def total_variation(images):
     """Returns the total variation of images.
 

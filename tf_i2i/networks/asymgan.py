@@ -134,8 +134,8 @@ class StyledGenerator(ResnetGenerator):
             else:
                 x = block(x, training=training)
         if self.style_path != "concat":
-            return self._decode(x, training)
-        return self._decode(x, training, lambda x: concat_style(x, style))
+            return self.decode(x, training)
+        return self.decode(x, training, lambda x: concat_style(x, style))
 
 
 def concat_style(x, style):

@@ -47,12 +47,28 @@ def downsample_stem(network, x, training, after=_unchanged):
     Returns:
         Feature map `[N, h, w, C]` without values below 0.
     """
+    return stem_maps(network, x, training, after)[-1]
+
+
+def stem_maps(network, x, training, after=_unchanged):
+    """Returns the feature maps from which `downsample_stem` takes the last.
+
+    Args:
+        network, x, training, after: see `downsample_stem`.
+
+    Returns:
+        List of feature maps: the pixels that `first` sees, the output of each
+        convolution of stride 2 before its normalization, and the output of
+        `downsample_stem`.
+    """
     x = pixel_unshuffle(x, network.unshuffle)
+    maps = [x]
     x = network.first(reflect_pad(x, 3, training))
     x = after(norm_relu(network.norms, 0, x, training))
     for i, down in enumerate(network.downs, 1):
-        x = after(norm_relu(network.norms, i, down(x), training))
-    return x
+        maps.append(down(x))
+        x = after(norm_relu(network.norms, i, maps[-1], training))
+    return [*maps, x]
 
 
 class ResnetGenerator(Network):
@@ -124,16 +140,35 @@ class ResnetGenerator(Network):
         Returns:
             float32, shape of `x`, in [-1, 1].
         """
-        x = downsample_stem(self, x, training)
-        for block in self.blocks:
-            x = block(x, training=training)
-        return self._decode(x, training)
+        code, _ = self.encode(x, training)
+        return self.decode(code, training)
 
-    def _decode(self, x, training, prepare=_unchanged, after=_unchanged):
+    def encode(self, x, training=False):
+        """Returns the output of the residual blocks, and earlier feature maps.
+
+        Args:
+            x, training: see `call`.
+
+        Returns:
+            The input of `decode`, and a list of feature maps `[N, h, w, C]`,
+            which CUT compares: the pixels, the outputs of the two convolutions
+            of stride 2, and those of the first and the fifth residual block.
+            If there are fewer than five blocks, the last one takes the place
+            of the fifth.
+        """
+        *maps, x = stem_maps(self, x, training)
+        compared = {0, min(4, len(self.blocks) - 1)}
+        for i, block in enumerate(self.blocks):
+            x = block(x, training=training)
+            if i in compared:
+                maps.append(x)
+        return x, maps
+
+    def decode(self, x, training, prepare=_unchanged, after=_unchanged):
         """Returns images, decoded from the output of the residual blocks.
 
         Args:
-            x: feature map `[N, h, w, C]`.
+            x: feature map `[N, h, w, C]`; see `encode`.
             training: see `InstanceNormalization`.
             prepare: function that is applied to the input of each layer.
             after: function that is applied to each ReLU's output.
@@ -195,7 +230,7 @@ class DropoutGenerator(ResnetGenerator):
         x = downsample_stem(self, x, training, drop)
         for block in self.blocks:
             x = block(x, after=drop, training=training)
-        return self._decode(x, training, after=drop)
+        return self.decode(x, training, after=drop)
 
 
 class _Dropout:
