@@ -7,12 +7,14 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import tensorflow as tf
 
 from tf_i2i import configs
 from tf_i2i import configuration
 from tf_i2i.methods import UnpairedTranslator
 from tf_i2i.methods.registry import methods
 from tf_i2i.training import settings
+from tf_i2i.training.build import build_model
 
 
 def configure(tmp_path, text, *bindings):
@@ -177,6 +179,25 @@ def test_a_run_may_neither_include_nor_import(line, tmp_path, refuses):
     with refuses("run_dir"):
         configuration.configure(tmp_path)
     configuration.configure(tmp_path, trust_config=True)
+
+
+def test_macros_in_a_circle_are_refused(tmp_path, refuses):
+    configure(tmp_path, "x = %y\ny = %x\ntrain.seed = %x\n")
+    with refuses("configuration"), configuration.one_line_errors():
+        configuration.run_config()
+
+
+def test_a_config_that_is_too_large_is_not_read(tmp_path, refuses):
+    with refuses("configuration") as error:
+        configure(tmp_path, "#\n" * 500_001)
+    assert "at most 1,000,000 are read" in str(error.value)
+
+
+def test_networks_that_do_not_fit_the_memory(tmp_path, refuses):
+    text = "train.model = @CycleGAN\ntrain.precision = 'float32'\n"
+    configure(tmp_path, text + "train.image_size = 1_000_000_000")
+    with refuses("train.image_size"):
+        build_model(configuration.run_config(), tf.distribute.get_strategy())
 
 
 # Encodings.

@@ -607,6 +607,11 @@ def one_line_errors():
         yield
     except UserError as error:
         raise UserError(_without_place(str(error))) from error
+    except RecursionError as error:
+        raise UserError(
+            "`configuration` must not have macros or functions that refer to "
+            "each other in a circle. Received: a circle"
+        ) from error
     except (TypeError, ValueError) as error:
         if "In call to configurable" not in str(error):
             # gin did not add its text to this error. Therefore the error is a

@@ -3,6 +3,7 @@
 import contextlib
 
 import keras
+import tensorflow as tf
 
 from tf_i2i.errors import UserError
 from tf_i2i.methods.capabilities import stages
@@ -20,10 +21,14 @@ def build_model(config, strategy):
 
     Returns:
         A compiled `UnpairedTranslator`.
+
+    Raises:
+        UserError: the networks are too large for the memory.
     """
     keras.utils.set_random_seed(config.seed)
     with _dtype_policy(config.precision), strategy.scope():
-        model = config.model(image_size=config.image_size, seed=config.seed)
+        with _too_large_is_refused(config):
+            model = config.model(image_size=config.image_size, seed=config.seed)
         model.compile(
             config.translator_optimizer(),
             config.critic_optimizer(),
@@ -32,6 +37,27 @@ def build_model(config, strategy):
             likeness=config.likeness,
         )
     return model
+
+
+@contextlib.contextmanager
+def _too_large_is_refused(config):
+    """Context that raises a `UserError` if TensorFlow cannot make a tensor.
+
+    TensorFlow calls it an invalid argument if a tensor would have more elements
+    than can be counted.
+    """
+    try:
+        yield
+    except (
+        tf.errors.ResourceExhaustedError,
+        tf.errors.InvalidArgumentError,
+        MemoryError,
+    ) as error:
+        raise UserError(
+            "`train.image_size` and the widths of the networks must be small "
+            "enough for the memory. Received: train.image_size = "
+            f"{config.image_size} ({str(error).partition(chr(10))[0][:100]})"
+        ) from error
 
 
 @contextlib.contextmanager

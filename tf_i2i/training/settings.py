@@ -16,7 +16,7 @@ from tf_i2i.errors import printable
 from tf_i2i.foreign_files import read_utf8
 
 # Largest size of a .gin file in bytes.
-_MOST_BYTES = 10**7
+_MOST_BYTES = 10**6
 # Renamed settings. The keys are the former names, the values the present ones.
 RENAMED = {"train.learning_rate": "train.schedule"}
 # Settings of the phases that no longer exist. The values are the attributes of
