@@ -1,5 +1,6 @@
 """Grids of the same images translated by several runs."""
 
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +9,9 @@ from PIL import Image
 
 import tf_i2i
 from tf_i2i import compare
+from tf_i2i import runs
 from tf_i2i.images import to_float
 from tf_i2i.images import to_uint8
-from tf_i2i.runs import load_translator
 
 MODELS = Path(tf_i2i.__file__).parent / "models"
 
@@ -25,7 +26,12 @@ def photos(tmp_path_factory):
     return folder
 
 
-def test_each_run_has_a_column_of_its_translations(photos, tmp_path, capsys):
+def test_each_run_has_a_column_of_its_translations(
+    photos, tmp_path, capsys, monkeypatch
+):
+    # Each model is loaded once.
+    load = functools.cache(runs.load_translator)
+    monkeypatch.setattr(runs, "load_translator", load)
     grid = tmp_path / "grid.png"
     compare.main(
         [
@@ -39,7 +45,7 @@ def test_each_run_has_a_column_of_its_translations(photos, tmp_path, capsys):
     assert (inputs[:32] == (0, 0, 128)).all()
     assert (inputs[34:66] == (255, 165, 0)).all()
     for column, model in zip(made, ("cyclegan_toy", "unit_toy"), strict=True):
-        translated = load_translator(MODELS / model).model.translate(
+        translated = load(MODELS / model).model.translate(
             to_float(inputs[None, :32]), "a_to_b"
         )
         difference = (

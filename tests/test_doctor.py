@@ -21,7 +21,9 @@ TINY = [
     "train.precision = 'float32'",
     "TwinGAN.start_size = 4",
     "TwinGAN.width = .05",
-    "TwinGAN.same_gan = False",  # Fewer operations to trace.
+    # Fewer operations to trace.
+    "TwinGAN.same_gan = False",
+    "TwinGAN.dragan_weight = 0.",
     "growing_phases.batch_size = 2",
     "growing_phases.batch_sizes = {8: 4}",
     "growing_phases.images = 32",

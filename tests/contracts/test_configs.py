@@ -81,7 +81,17 @@ def flags(name, run_dir, folders, labelled, translator=None):
     ]
 
 
-@pytest.mark.parametrize("name", configs.shipped_configs())
+# The first config of each method; the others differ from it in numbers.
+FIRST = [registry.recipes(method)[0] for method in registry.methods()]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if name in FIRST else pytest.mark.slow)
+        for name in configs.shipped_configs()
+    ],
+)
 def test_a_shipped_config_builds(name, folders, labelled, tmp_path, capsys):
     train.main([*flags(name, tmp_path, folders, labelled), "--dry_run"])
     assert "Phases" in capsys.readouterr().out

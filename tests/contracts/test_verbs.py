@@ -35,8 +35,17 @@ def data(tmp_path_factory, make_labelled_folders):
     return SimpleNamespace(flags=flags, image=root / "b" / "test/test_0.png")
 
 
+def quick_for(*names):
+    """Runs a test for these methods, and as a slow test for the others."""
+    methods = [
+        pytest.param(name, marks=() if name in names else pytest.mark.slow)
+        for name in METHODS
+    ]
+    return pytest.mark.parametrize("run", methods, indirect=True)
+
+
 @pytest.fixture(scope="module", params=METHODS)
-def run(request, data, tmp_path_factory):
+def run(request, data, tmp_path_factory, eagerly):
     """Name of a method, and the flags that lead to its run."""
     name = request.param
     folder = tmp_path_factory.mktemp(name)
@@ -55,7 +64,8 @@ def run(request, data, tmp_path_factory):
         patch.syspath_prepend(request.path.parent)
         flags = [f"--gin_file={config}", f"--run_dir={folder / 'run'}"]
         train.main([*flags, *data.flags, "--dry_run"])
-        train.main([*flags, *data.flags])
+        with eagerly():
+            train.main([*flags, *data.flags])
         flags = [f"--run_dir={folder / 'run'}", "--trust_config"]
         yield SimpleNamespace(name=name, folder=folder / "run", flags=flags)
 
@@ -79,6 +89,7 @@ def test_train(run):
     assert list((run.folder / "samples").iterdir())
 
 
+@quick_for("OwnStyledOneWay", "OwnClassifying")
 @pytest.mark.parametrize("direction", ["a_to_b", "b_to_a"])
 def test_translate(run, data, direction, tmp_path, refuses):
     flags = [*run.flags, f"--input={data.image}", f"--direction={direction}"]
@@ -96,11 +107,15 @@ def test_translate(run, data, direction, tmp_path, refuses):
             assert picture.size == (SIZE, SIZE)
 
 
-def test_evaluate(run):
-    evaluate.main([*run.flags, "--cheats=needed"])
+# The methods that are measured as no other is.
+@quick_for("OwnStyled", "OwnEmbedding", "OwnReconstructing", "OwnClassifying")
+def test_evaluate(run, eagerly):
+    with eagerly():
+        evaluate.main([*run.flags, "--cheats=needed"])
     assert (run.folder / "report.html").exists()
 
 
+@quick_for("OwnStyledOneWay", "OwnEmbedding")
 def test_export(run, tmp_path):
     export.main([*run.flags, f"--output={tmp_path / 'saved'}"])
     (report,) = tmp_path.rglob("parity.json")
@@ -122,6 +137,7 @@ def test_distill(run, tmp_path, refuses):
     assert report["a_to_b"]["scores"]["student"]
 
 
+@quick_for("OwnEmbedding", "OwnPrior")
 def test_neighbours(run, tmp_path, refuses):
     given = [*run.flags, f"--output={tmp_path / 'alike'}"]
     if run.name == "OwnEmbedding":
@@ -132,6 +148,7 @@ def test_neighbours(run, tmp_path, refuses):
         neighbours.main(given)
 
 
+@quick_for("OwnPrior", "OwnEmbedding")
 def test_sample(run, tmp_path, refuses):
     given = [*run.flags, f"--output={tmp_path / 'pairs.png'}"]
     if run.name == "OwnPrior":

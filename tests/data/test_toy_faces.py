@@ -9,7 +9,7 @@ import pytest
 
 from tf_i2i.data import toy_faces
 
-TRAIN, HELD_OUT = 500, 200
+TRAIN, HELD_OUT = 300, 150
 
 
 def shrink(images, factor):

@@ -115,7 +115,9 @@ def test_a_fine_tuned_encoder_learns_from_constancy_alone():
             assert gradient is None, name
 
 
-@pytest.mark.parametrize("finetune", [False, True])
+@pytest.mark.parametrize(
+    "finetune", [pytest.param(False, marks=pytest.mark.slow), True]
+)
 def test_exports_hold_the_encoder(finetune, tmp_path):
     model = build(finetune=finetune)
     photos = np.random.default_rng(1).integers(0, 256, (2, 16, 16, 3), np.uint8)

@@ -1,5 +1,7 @@
 """UNIT: equations 3 to 8 in NumPy, sharing by object, its switches."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -13,6 +15,12 @@ SMALL = {"image_size": 16, "width": 0.05, "critic_layers": 2}
 def build(**kwargs):
     keras.utils.set_random_seed(1)
     return UNIT(**{**SMALL, **kwargs})
+
+
+@functools.cache
+def shared():
+    """A model that no test changes."""
+    return build()
 
 
 def images(seed, count=2):
@@ -29,7 +37,7 @@ def both(model, s):
 
 
 def test_losses_as_in_numpy():
-    model = build()
+    model = shared()
     s = model.forward(images(1), images(2), training=True)
     n = {name: value.numpy() for name, value in s.items()}
     terms = both(model, s)
@@ -50,7 +58,7 @@ def test_losses_as_in_numpy():
 
 
 def test_tensors_take_the_ways_that_their_names_say():
-    model = build()
+    model = shared()
     a, b = images(1), images(2)
     s = model.forward(a, b, training=False)
     code_a, code_b = model.encoder_a(a), model.encoder_b(b)
@@ -88,7 +96,10 @@ def test_noise_is_of_deviation_one_and_never_the_same():
     assert abs(np.corrcoef(noise["a"].ravel(), noise["b"].ravel())[0, 1]) < 0.1
 
 
-@pytest.mark.parametrize("count", range(5))
+@pytest.mark.parametrize(
+    "count",
+    [0, 1, *(pytest.param(n, marks=pytest.mark.slow) for n in (2, 3, 4))],
+)
 def test_the_last_of_encoders_and_the_first_of_generators_are_shared(count):
     model = build(shared_blocks=count)
     pairs = zip(model.encoder_a.blocks, model.encoder_b.blocks, strict=True)
@@ -132,7 +143,7 @@ def test_ablations_leave_terms_out():
 
 
 def test_translations_may_be_drawn_as_the_paper_does():
-    plain, drawn = build(), build(sample=True)
+    plain, drawn = shared(), build(sample=True)
     x = images(1)
     once, again = (drawn.translate(x, "a_to_b").numpy() for _ in range(2))
     np.testing.assert_array_equal(once, again)
@@ -144,7 +155,7 @@ def test_translations_may_be_drawn_as_the_paper_does():
 
 
 def test_the_prior_gives_pairs():
-    model = build()
+    model = shared()
     codes = model.sample_codes(3, seed=5)
     assert codes.shape == (3, 2, 2, model.encoder_a(images(1)).shape[3])
     np.testing.assert_array_equal(codes, model.sample_codes(3, seed=5))
@@ -184,11 +195,12 @@ def test_without_sharing_nothing_is_random_but_the_images():
 
 
 @pytest.mark.parametrize("side", ["translator", "critic"])
-def test_weight_decay_adds_to_the_gradient(side):
-    model = build(weight_decay=0.5)
+def test_weight_decay_adds_to_the_gradient(side, monkeypatch):
+    model = shared()
     s = model.forward(images(1), images(2), training=False)
+    losses_of_side = getattr(model, f"{side}_losses")
+    assert f"decay_{side}" not in losses_of_side(s)
+    monkeypatch.setattr(model, "weight_decay", 0.5)
     squares = sum(np.sum(np.square(w)) for w in model.owned(side))
-    found = getattr(model, f"{side}_losses")(s)[f"decay_{side}"]
+    found = losses_of_side(s)[f"decay_{side}"]
     assert float(found) == pytest.approx(0.5 * 0.5 * squares, rel=1e-5)
-    model = build()
-    assert f"decay_{side}" not in getattr(model, f"{side}_losses")(s)

@@ -90,12 +90,13 @@ def test_losses_as_in_numpy():
     assert accuracy == pytest.approx(right)
 
 
-def test_the_printed_norm_is_of_whole_images():
-    squares, norm = shared(), build(reconstruction="norm")
-    s = squares.forward(images(1), images(2), training=False)
+def test_the_printed_norm_is_of_whole_images(monkeypatch):
+    model = shared()
+    monkeypatch.setattr(model, "reconstruction", "norm")
+    s = model.forward(images(1), images(2), training=False)
     difference = (s["a"] - s["same_a"]).numpy().reshape(4, -1)
     of_each = np.linalg.norm(difference, axis=1)
-    found = norm.translator_losses(s)["reconstruction_a"]
+    found = model.translator_losses(s)["reconstruction_a"]
     assert float(found) == pytest.approx(of_each.mean(), rel=1e-5)
 
 
@@ -132,15 +133,15 @@ def test_moving_statistics_are_updated_once_in_a_step():
             assert np.array_equal(x, y) != moves
 
 
-def test_gradients_of_the_two_reconstruction_losses():
+def test_gradients_of_the_two_reconstruction_losses(monkeypatch):
     """The paper's norm has sqrt(n) / 2r times the gradient of the squares."""
     a, n, r = images(1), 16 * 16 * 3, 0.3
     norms = {}
     for kind in ("squares", "norm"):
-        model = build(reconstruction=kind)
+        monkeypatch.setattr(shared(), "reconstruction", kind)
         x = tf.Variable(a + r)
         with tf.GradientTape() as tape:
-            loss = model._reconstruction({"a": a, "same_a": x}, "a")
+            loss = shared()._reconstruction({"a": a, "same_a": x}, "a")
         norms[kind] = float(tf.norm(tape.gradient(loss, x)))
     assert norms["norm"] / norms["squares"] == pytest.approx(
         np.sqrt(n) / (2 * r), rel=1e-4
@@ -325,10 +326,15 @@ def test_a_teacher_is_learnt_from(offset, centred, learnt):
 @pytest.mark.parametrize(
     ("switches", "terms"),
     [
-        ({"gan_directions": ()}, {"reconstruction", "semantic", "domain"}),
-        (
+        pytest.param(
+            {"gan_directions": ()},
+            {"reconstruction", "semantic", "domain"},
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
             {"gan_directions": (), "variation_weight": 1.0},
             {"reconstruction", "semantic", "domain", "variation"},
+            marks=pytest.mark.slow,
         ),
         (
             {"semantic_weight": 0.0, "gan_directions": ()},
@@ -338,9 +344,10 @@ def test_a_teacher_is_learnt_from(offset, centred, learnt):
             {"dann_weight": 0.0},
             {"reconstruction", "semantic", "gan", "critic"},
         ),
-        (
+        pytest.param(
             {"teacher": teacher(), "teacher_weight": 0.0},
             {"reconstruction", "semantic", "domain", "gan", "critic"},
+            marks=pytest.mark.slow,
         ),
     ],
 )
@@ -359,6 +366,7 @@ def test_the_first_critic_is_of_the_first_direction_alone():
     assert model.critics == ("critic_b", "critic_a")
 
 
+@pytest.mark.slow
 def test_a_phone_gets_the_same_pictures(tmp_path):
     model = build(teacher=teacher())
     photos = np.random.default_rng(1).integers(0, 256, (2, 16, 16, 3), np.uint8)
@@ -371,17 +379,21 @@ def test_a_phone_gets_the_same_pictures(tmp_path):
     assert found["max"] <= 1
 
 
-def test_a_classifier_that_is_never_confused_is_told():
-    model = build(dann_weight=0.3)
+def test_a_classifier_that_is_never_confused_is_told(monkeypatch):
+    model = shared()
+    monkeypatch.setattr(model, "dann_weight", 0.3)
     assert model.alarms({"domain_accuracy": 0.6}) == []
     (sentence,) = model.alarms({"domain_accuracy": 0.995})
     assert "too low" in sentence
     assert "too high" in sentence
     assert "0.3" in sentence
-    assert build(dann_weight=0.0).alarms({"domain": 1.0}) == []
+    monkeypatch.setattr(model, "dann_weight", 0.0)
+    assert model.alarms({"domain": 1.0}) == []
 
 
-def test_a_run_names_the_failure_once(folders, tmp_path, capsys, monkeypatch):
+def test_a_run_names_the_failure_once(
+    folders, tmp_path, capsys, monkeypatch, eagerly
+):
     def certain(model, batch):
         model.loss_metrics["domain_accuracy"].update_state(1.0)
         model.step.assign_add(1)
@@ -396,15 +408,15 @@ def test_a_run_names_the_failure_once(folders, tmp_path, capsys, monkeypatch):
         "XGAN.width = .05",
         "single_phase.batch_size = 2",
     ]
-    train.main(
-        [
-            "--gin_file=xgan.gin",
-            f"--run_dir={tmp_path}",
-            f"--data_a={folders / 'a'}",
-            f"--data_b={folders / 'b'}",
-            *(f"--gin_param={binding}" for binding in bindings),
-        ]
-    )
+    argv = [
+        "--gin_file=xgan.gin",
+        f"--run_dir={tmp_path}",
+        f"--data_a={folders / 'a'}",
+        f"--data_b={folders / 'b'}",
+        *(f"--gin_param={binding}" for binding in bindings),
+    ]
+    with eagerly():
+        train.main(argv)
     lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line)["domain_accuracy"] for line in lines] == [1.0] * 8
     # Five lines are judged together, four times here.

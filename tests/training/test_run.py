@@ -17,18 +17,17 @@ import pytest
 from PIL import Image
 from states import lines
 from states import state
-from tensorflow import config
 
 from tf_i2i import train
 from tf_i2i.errors import UserError
 from tf_i2i.training import callbacks
 
-# Three phases of sixteen, eight and sixteen steps: a rest, a fade, a rest.
+# Three phases of four, two and four steps: a rest, a fade, a rest.
 TINY = [
     "train.image_size = 8",
     "train.precision = 'float32'",
     "train.log_kimg = .002",  # Each step.
-    "train.save_kimg = .01",  # Each fifth step.
+    "train.save_kimg = .006",  # Each third step.
     "train.sample_kimg = 1000.",
     "train.domains = ('selfie', 'anime')",
     "train.critic_augmentation = ('color',)",
@@ -38,20 +37,11 @@ TINY = [
     "TwinGAN.same_gan = False",
     "TwinGAN.dragan_weight = 0.",
     "growing_phases.batch_size = 2",
-    "growing_phases.images = 32",
-    "growing_phases.fade_images = 16",
-    "growing_phases.last_images = 32",
+    "growing_phases.images = 8",
+    "growing_phases.fade_images = 4",
+    "growing_phases.last_images = 8",
 ]
 SINGLE = ["TwinGAN.start_size = 8"]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _graphs_as_users_have_them():
-    """Runs in this process and in others have the same bits."""
-    set_options = config.optimizer.set_experimental_options
-    set_options({"disable_meta_optimizer": False})
-    yield
-    set_options({"disable_meta_optimizer": True})
 
 
 def flags(folders, run_dir, params=()):
@@ -65,11 +55,11 @@ def flags(folders, run_dir, params=()):
 
 
 @contextlib.contextmanager
-def started(folders, run_dir, params=()):
+def started(folders, run_dir):
     """The verb as a user starts it."""
     command = [sys.executable, "-m", "tf_i2i.train"]
     with subprocess.Popen(
-        command + flags(folders, run_dir, params),
+        command + flags(folders, run_dir),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -94,11 +84,12 @@ def assert_same_state(finished, other, step=None):
 
 
 @pytest.fixture(scope="module")
-def finished(folders):
-    """A run of forty steps that nothing disturbed, with all checkpoints."""
+def finished(folders, eagerly):
+    """A run of ten steps that nothing disturbed, and what it printed."""
     run_dir = folders / "finished"
     output = io.StringIO()
     with (
+        eagerly(),
         contextlib.redirect_stdout(output),
         contextlib.redirect_stderr(output),
     ):
@@ -106,42 +97,61 @@ def finished(folders):
     return run_dir, output.getvalue()
 
 
-def kill_and_resume(folders, finished, tmp_path, at):
-    with started(folders, tmp_path) as process:
-        wait_for(process, lambda: len(lines(tmp_path)) >= at)
-        process.send_signal(signal.SIGKILL)
-    train.main(flags(folders, tmp_path))
-    assert_same_state(finished[0], tmp_path)
+def test_killed_and_resumed_is_bit_equal(folders, tmp_path, monkeypatch):
+    """A process that is killed leaves the files of that moment."""
+    argv = [
+        flags(folders, tmp_path / name, [*SINGLE, "train.steps = 4"])
+        for name in ("whole", "killed")
+    ]
+    write = callbacks.Log._write
 
+    def write_and_copy(log):
+        write(log)
+        if log.state.step == 4:  # The last checkpoint is of step 3.
+            shutil.copytree(tmp_path / "whole", tmp_path / "killed")
 
-@pytest.mark.parametrize("at", np.random.default_rng(1).integers(1, 39, 1))
-def test_killed_and_resumed_is_bit_equal(folders, finished, tmp_path, at):
-    kill_and_resume(folders, finished, tmp_path, at)
+    with monkeypatch.context() as patch:
+        patch.setattr(callbacks.Log, "_write", write_and_copy)
+        train.main(argv[0])
+    assert state(tmp_path / "killed")[0] == "step-000000003.weights.h5"
+    train.main(argv[1])
+    assert_same_state(tmp_path / "whole", tmp_path / "killed")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("at", np.random.default_rng(2).integers(1, 39, 30))
-def test_killed_at_thirty_moments(folders, finished, tmp_path, at):
-    kill_and_resume(folders, finished, tmp_path, at)
+def test_killed_at_thirty_moments(folders, tmp_path):
+    """All in processes of their own, whose bits are the same."""
+    with started(folders, tmp_path / "whole") as process:
+        pass
+    assert process.returncode == 0
+    for i, at in enumerate(np.random.default_rng(2).integers(1, 10, 30)):
+        run_dir = tmp_path / str(i)
+        with started(folders, run_dir) as process:
+            wait_for(process, lambda d=run_dir, n=at: len(lines(d)) >= n)
+            process.send_signal(signal.SIGKILL)
+        with started(folders, run_dir) as process:
+            pass
+        assert_same_state(tmp_path / "whole", run_dir)
 
 
 def test_sigterm_saves_and_says_so(
-    folders, finished, tmp_path, monkeypatch, capsys
+    folders, finished, tmp_path, monkeypatch, capsys, eagerly
 ):
     write = callbacks.Log._write
 
     def write_and_stop(log):
         write(log)
-        if log.state.step == 3:
+        if log.state.step == 2:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    with monkeypatch.context() as patch:
+    with monkeypatch.context() as patch, eagerly():
         patch.setattr(callbacks.Log, "_write", write_and_stop)
         train.main(flags(folders, tmp_path))
-    assert "saved at step 3;" in capsys.readouterr().out
-    assert state(tmp_path)[0] == "step-000000003.weights.h5"
-    train.main(flags(folders, tmp_path, ["train.steps = 5"]))
-    assert_same_state(finished[0], tmp_path, 5)
+    assert "saved at step 2;" in capsys.readouterr().out
+    assert state(tmp_path)[0] == "step-000000002.weights.h5"
+    with eagerly():
+        train.main(flags(folders, tmp_path, ["train.steps = 3"]))
+    assert_same_state(finished[0], tmp_path, 3)
 
 
 def test_a_finished_run_explains_itself(finished):
@@ -157,31 +167,34 @@ def test_a_finished_run_explains_itself(finished):
         "events",
     }
     rows = [json.loads(line) for line in lines(run_dir)]
-    assert [row["step"] for row in rows] == list(range(1, 41))
+    assert [row["step"] for row in rows] == list(range(1, 11))
     phases = [row["phase"] for row in rows]
-    assert phases == ["4px"] * 16 + ["8px-fade"] * 8 + ["8px"] * 16
-    assert rows[-1]["images_shown"] == 80
+    assert phases == ["4px"] * 4 + ["8px-fade"] * 2 + ["8px"] * 4
+    assert rows[-1]["images_shown"] == 20
     steps = [path.name[5:14] for path in (run_dir / "checkpoints").iterdir()]
-    ends = {16, 24, 40}  # Of phases.
-    assert {*map(int, steps)} == {*range(5, 41, 5)} | ends
+    ends = {4, 6, 10}  # Of phases.
+    assert {*map(int, steps)} == {3, 6, 9} | ends
     (events,) = (run_dir / "events").glob("events.out.tfevents*")
     assert b"losses/gan_selfie" in events.read_bytes()
     assert "python -m tf_i2i.translate --run_dir=" in output
     assert "images/s" in output
     samples = sorted((run_dir / "samples").glob("*.png"))
-    ends = ["000000032.png", "000000048.png", "000000080.png"]
+    ends = ["000000008.png", "000000012.png", "000000020.png"]
     assert [path.name for path in samples] == ends
     # Six rows, a validation image a column, on gaps of two pixels.
     with Image.open(samples[-1]) as picture:
         assert picture.size == (2 + 66, 2 + 6 * 66)
 
 
-def test_phases_resume_across_their_border(folders, finished, tmp_path):
-    for steps in (16, 24):  # At the border to the fade, and at its end.
-        train.main(flags(folders, tmp_path, [f"train.steps = {steps}"]))
-    assert_same_state(finished[0], tmp_path, 24)
+def test_phases_resume_across_their_border(
+    folders, finished, tmp_path, eagerly
+):
+    with eagerly():
+        for steps in (4, 6):  # At the border to the fade, and at its end.
+            train.main(flags(folders, tmp_path, [f"train.steps = {steps}"]))
+    assert_same_state(finished[0], tmp_path, 6)
     phases = [json.loads(line)["phase"] for line in lines(tmp_path)]
-    assert phases == ["4px"] * 16 + ["8px-fade"] * 8
+    assert phases == ["4px"] * 4 + ["8px-fade"] * 2
 
 
 def test_optimizers_start_afresh_with_each_phase(finished):
@@ -191,8 +204,8 @@ def test_optimizers_start_afresh_with_each_phase(finished):
         for key, array in arrays.items()
         if "optimizer" in key and array.dtype == np.int64 and array.ndim == 0
     }
-    # Sixteen steps of the last phase, not forty.
-    assert sorted(iterations.values()) == [16, 16], iterations
+    # Four steps of the last phase, not ten.
+    assert sorted(iterations.values()) == [4, 4], iterations
 
 
 @pytest.mark.slow
@@ -263,9 +276,11 @@ def test_run_dir_is_enough_to_go_on(folders, finished):
     assert lines(finished[0]) == before
 
 
-def test_a_loss_that_is_not_finite_is_one_line(folders, tmp_path, refuses):
+def test_a_loss_that_is_not_finite_is_one_line(
+    folders, tmp_path, refuses, eagerly
+):
     params = [*SINGLE, "Adam.learning_rate = 1e30"]
-    with refuses(None) as error:
+    with refuses(None) as error, eagerly():
         train.main(flags(folders, tmp_path, params))
     assert "weights of the" in str(error.value)
     assert "--skip_step=0" in str(error.value)
@@ -366,7 +381,7 @@ def test_dry_run_prints_and_writes_nothing(folders, tmp_path, capsys):
     train.main([*flags(folders, run_dir), "--dry_run"])
     printed = capsys.readouterr().out
     assert "train.precision = 'float32'" in printed
-    assert re.search(r"8px-fade +batch +2 +images +32 to +48", printed)
+    assert re.search(r"8px-fade +batch +2 +images +8 to +12", printed)
     assert re.search(r"encoder: [\d,]+ parameters", printed)
     assert not run_dir.exists()
 
