@@ -36,7 +36,7 @@ def name_of(page):
     return str(page.relative_to(ROOT))
 
 
-@pytest.mark.parametrize("name", ["discogan", "munit"])
+@pytest.mark.parametrize("name", ["discogan", "small_munit"])
 def test_the_method_of_ones_own_trains(
     name, tmp_path, folders, monkeypatch, refuses, eagerly
 ):
@@ -64,7 +64,7 @@ def test_the_method_of_ones_own_trains(
 def test_the_page_shows_the_files():
     page = (DOCS / "own_method.md").read_text()
     shown = re.findall(r"^```python\n(.*?)^```", page, re.S | re.M)
-    files = ("discogan.py", "munit.py")
+    files = ("discogan.py", "small_munit.py")
     assert shown == [(DOCS / "examples" / file).read_text() for file in files]
 
 

@@ -36,7 +36,7 @@ class SpectralConv2D(Conv2D):
     def call(self, inputs, training=False):
         """Returns the convolution with the kernel divided by sigma.
 
-        The input is divided in place of the kernel, which gives the same result.
+        The input is divided in place of the kernel; the result is the same.
 
         Args:
             inputs: `[N, H, W, C]`, float.

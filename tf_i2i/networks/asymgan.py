@@ -56,7 +56,7 @@ class ConditionedBlock(AdaptiveBlock):
             for kind in ("scale", "offset")
         )
 
-    def call(self, x, style, training=False):
+    def call(self, x, style, training=False):  # type: ignore[override]
         affine = [
             (scale(style), offset(style))
             for scale, offset in zip(self.scales, self.offsets, strict=True)

@@ -23,7 +23,7 @@ CHANNELS = 128
 
 
 @gin.register
-class MUNIT(Styled, Reconstructing, UnpairedTranslator):
+class SmallMUNIT(Styled, Reconstructing, UnpairedTranslator):
     translators = (
         *("content_encoder_a", "style_encoder_a", "generator_a"),
         *("content_encoder_b", "style_encoder_b", "generator_b"),
