@@ -152,8 +152,8 @@ class CUT(UnpairedTranslator):
         code, maps = self.generator.encode(given, training)
         mirrored = None
         if self.flip and training:
-            coins = self.noise((given.shape[0], 1, 1, 1), "flip", "uniform")
-            mirrored = coins < 0.5
+            coins = self.noise((a.shape[0], 1, 1, 1), "flip", "uniform")
+            mirrored = tf.concat([coins < 0.5] * len(self.compared), 0)
             code, _ = self.generator.encode(_mirror(given, mirrored), training)
         made = self.generator.decode(code, training)
         _, again = self.generator.encode(made, training)
