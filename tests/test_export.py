@@ -84,25 +84,25 @@ def test_saved_model_is_the_model(model, loaded, direction, shape):
     signatures = loaded.signatures
     images = photos(*shape)
     wanted = exporting.photo_to_photo(model, direction)(images)
-    given = signatures[direction](images=tf.constant(images))["images"]
+    given = signatures[direction](image=tf.constant(images))["image"]
     within_a_level(given, wanted)
     floats = signatures[f"{direction}_float"](
-        images=tf.constant(to_float(images))
+        image=tf.constant(to_float(images))
     )
     np.testing.assert_allclose(
-        floats["images"],
+        floats["image"],
         model.translate(to_float(images), direction),
         atol=1e-4,
     )
     domain = direction[0]
     if shape[1:] == (16, 16):  # A vector has one length.
-        given_code = signatures[f"encode_{domain}"](images=tf.constant(images))
+        given_code = signatures[f"encode_{domain}"](image=tf.constant(images))
         wanted_code = model.embed(to_float(images), domain)
         np.testing.assert_allclose(
             given_code["embedding"], wanted_code, atol=1e-4
         )
-    default = signatures["serving_default"](images=tf.constant(images))
-    same = np.array_equal(default["images"], given)
+    default = signatures["serving_default"](image=tf.constant(images))
+    same = np.array_equal(default["image"], given)
     assert same == (direction == "b_to_a")
 
 
@@ -113,8 +113,8 @@ def test_saved_model_needs_no_tf_i2i_and_says_what_it_wants(saved):
         "import numpy as np, tensorflow as tf\n"
         "calls = tf.saved_model.load(sys.argv[1]).signatures\n"
         "images = tf.zeros([2, 32, 16, 3], tf.uint8)\n"
-        "print(calls['a_to_b'](images=images)['images'].shape)\n"
-        "try: calls['a_to_b'](images=images[:, :30])\n"
+        "print(calls['a_to_b'](image=images)['image'].shape)\n"
+        "try: calls['a_to_b'](image=images[:, :30])\n"
         "except tf.errors.InvalidArgumentError as error: print(error)\n"
     )
     done = subprocess.run(
@@ -203,13 +203,13 @@ def test_style_is_an_input(styled, tmp_path):
     calls = loaded.signatures
     drawn = np.repeat(styled.sample_style(1, 7), len(images), 0)
     within_a_level(
-        calls["sample"](images=tf.constant(images), seed=tf.constant(7))[
-            "images"
+        calls["sample"](image=tf.constant(images), seed=tf.constant(7))[
+            "image"
         ],
         exporting.photo_to_photo(styled, "a_to_b")(images, drawn),
     )
     np.testing.assert_allclose(
-        calls["encode_style_b_to_a"](images=tf.constant(images))["style"],
+        calls["encode_style_b_to_a"](image=tf.constant(images))["style"],
         styled.encode_style(to_float(images), "b_to_a"),
         atol=1e-5,
     )

@@ -55,8 +55,8 @@ def translator(tmp_path_factory):
     """Binding: an exported translator, for a student."""
     module = tf.Module()
     module.call = tf.function(
-        lambda images: {"images": -images},
-        input_signature=[tf.TensorSpec((None, None, None, 3), name="images")],
+        lambda image: {"image": -image},
+        input_signature=[tf.TensorSpec((None, None, None, 3), name="image")],
     )
     folder = tmp_path_factory.mktemp("translator")
     tf.saved_model.save(

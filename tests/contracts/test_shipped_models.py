@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
+from tensorflow.lite.python import schema_py_generated as schema
+from tensorflow.lite.tools import flatbuffer_utils
 
 from tf_i2i import exporting
 from tf_i2i import models
@@ -15,6 +17,7 @@ from tf_i2i import translate
 from tf_i2i.data import toy_faces
 from tf_i2i.data.reading import read_image
 from tf_i2i.images import to_float
+from tf_i2i.methods.capabilities import style_shape
 
 SHAPES = [(40, 70), (33, 33)]
 MORE_SHAPES = [(70, 40), (16, 128), (128, 16)]
@@ -75,6 +78,50 @@ def test_exports_refuse_other_sizes(shipped, refuses):
         pytest.skip("a model that takes sides of any length")
     with refuses("size"):
         exporting.export_tflite(model, "unused.tflite", size=wrong)
+
+
+def test_apps_find_the_tensors_by_name(shipped, tmp_path):
+    """Names and order are the same in the files of all models."""
+    model = shipped.loaded.model
+    direction = model.directions[-1]
+    path = tmp_path / "face.tflite"
+    exporting.export_tflite(model, path, direction, precision="dynamic")
+    content = bytearray(path.read_bytes())
+    file = flatbuffer_utils.read_model_from_bytearray(content)
+    (signature,), (graph,) = file.signatureDefs, file.subgraphs
+    styled = bool(style_shape(model, direction))
+    names = [b"image", b"style"][: 1 + styled]
+    assert signature.signatureKey == b"translate"
+    assert [given.name for given in signature.inputs] == names
+    assert [graph.tensors[i].name for i in graph.inputs] == names
+    assert [made.name for made in signature.outputs] == [b"image"]
+    # Old runtimes cannot run transposed convolutions of two types.
+    kind = schema.BuiltinOperator.TRANSPOSE_CONV
+    for operator in graph.operators:
+        if file.operatorCodes[operator.opcodeIndex].builtinCode == kind:
+            _, weights, features = operator.inputs[:3]
+            types = {graph.tensors[i].type for i in (weights, features)}
+            assert types == {schema.TensorType.FLOAT32}
+
+
+@pytest.mark.slow
+def test_onnx_files_of_every_model(shipped, tmp_path):
+    for module in ("tf2onnx", "onnxruntime"):
+        pytest.importorskip(module, reason="the extra `onnx` is missing")
+    model = shipped.loaded.model
+    side = model.size
+    images = np.random.default_rng(0).integers(
+        0, 256, (2, side, side, 3), np.uint8
+    )
+    for direction in model.directions:
+        style = None
+        if style_shape(model, direction):
+            style = model.sample_style(2, 0).numpy()
+        path = tmp_path / f"{direction}.onnx"
+        exporting.export_onnx(model, path, direction)
+        given = exporting.load_onnx(path)(images, style)
+        wanted = exporting.photo_to_photo(model, direction)(images, style)
+        assert np.abs(np.int32(given) - np.int32(wanted)).max() <= 1
 
 
 def test_toy_faces_are_translated(shipped):

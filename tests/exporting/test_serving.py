@@ -20,7 +20,7 @@ def test_a_request_is_answered(tmp_path, rng):
     request = predict.PredictRequest()
     request.model_spec.name = "face"
     request.model_spec.signature_name = "b_to_a"
-    request.inputs["images"].CopyFrom(tf.make_tensor_proto(images))
+    request.inputs["image"].CopyFrom(tf.make_tensor_proto(images))
     sent = predict.PredictRequest.FromString(request.SerializeToString())
 
     # What the server does: the signature by name, its inputs by name.
@@ -34,6 +34,6 @@ def test_a_request_is_answered(tmp_path, rng):
     for name, value in call(**given).items():
         response.outputs[name].CopyFrom(tf.make_tensor_proto(value))
 
-    answer = tf.make_ndarray(response.outputs["images"])
+    answer = tf.make_ndarray(response.outputs["image"])
     wanted = exporting.photo_to_photo(model, "b_to_a")(images)
     assert np.abs(np.int32(answer) - np.int32(wanted)).max() <= 1

@@ -128,7 +128,7 @@ def test_exports_hold_the_encoder(finetune, tmp_path):
         *("serving_default", "translate", "a_to_b", "a_to_b_float"),
         *("encode_a", "encode_b"),
     }
-    codes = loaded["encode_b"](images=tf.constant(photos))["embedding"]
+    codes = loaded["encode_b"](image=tf.constant(photos))["embedding"]
     wanted = model.embed(to_float(photos), "b")
     np.testing.assert_allclose(codes, wanted, atol=1e-5)
     (saved,) = exporting.load_saved_model(tmp_path / "saved").values()

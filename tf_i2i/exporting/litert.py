@@ -15,6 +15,11 @@ import numpy as np
 from tf_i2i import cli
 from tf_i2i.disk import format_bytes
 from tf_i2i.errors import UserError
+from tf_i2i.exporting import flatbuffer
+from tf_i2i.exporting.pictures import IMAGE
+from tf_i2i.exporting.pictures import STYLE
+from tf_i2i.exporting.pictures import TRANSLATE
+from tf_i2i.exporting.pictures import freeze
 from tf_i2i.exporting.pictures import one_size
 from tf_i2i.extras import optional
 from tf_i2i.extras import require
@@ -56,9 +61,9 @@ def export_tflite(
 ):
     """Writes a TFLite model that uses built-in operations only.
 
-    Its signature takes `images`, uint8 `[1, size, size, 3]`, and for a
-    direction with styles `style`, float32 `[1, *style_shape]`. It returns
-    uint8 images of the shape of `images`.
+    Its signature `translate` takes `image`, uint8 `[1, size, size, 3]`, and
+    for a direction with styles `style`, float32 `[1, *style_shape]`, in this
+    order. It returns `image`, uint8 of the same shape.
 
     Args:
         model: `UnpairedTranslator`.
@@ -77,16 +82,12 @@ def export_tflite(
     """
     import tensorflow as tf
     from tensorflow.lite.python.convert import ConverterError
-    from tensorflow.python.framework import convert_to_constants
 
     function, _ = one_size(model, direction, size)
     # The weights are frozen first, because the converter would otherwise turn
     # them into variables without values.
-    frozen = convert_to_constants.convert_variables_to_constants_v2(
-        function.get_concrete_function()
-    )
     converter = tf.lite.TFLiteConverter.from_concrete_functions(
-        [frozen], tf.Module()
+        [freeze(function)], tf.Module()
     )
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
     if precision in ("float16", "dynamic"):
@@ -101,6 +102,7 @@ def export_tflite(
             "`.tflite`: every operation of `translate` must be a built-in "
             f"operation of TFLite. Received: {_culprit(str(error))}"
         ) from error
+    content = flatbuffer.tidy(content)
     if precision in CALIBRATED:
         content = _quantize(content, precision, calibration)
     Path(path).write_bytes(content)
@@ -139,7 +141,7 @@ def _quantize(content, precision, calibration):
         ranges_seen = calibrator.Calibrator(
             content, num_threads=2, qsv_update_func=ranges.min_max_update
         )
-        ranges_seen.calibrate({"serving_default": calibration}, recipe)
+        ranges_seen.calibrate({TRANSLATE: calibration}, recipe)
         tool = quantizer.Quantizer(content, recipe.get_quantization_recipe())
         result = tool.quantize(
             ranges_seen.get_model_qsvs(), enable_progress_report=False
@@ -160,9 +162,9 @@ def examples(images, style=None):
     """
     # Inputs are passed by name because the converter may change their order.
     if style is None:
-        return [{"images": image[None]} for image in images]
+        return [{IMAGE: image[None]} for image in images]
     return [
-        {"images": image[None], "style": np.asarray(one, np.float32)[None]}
+        {IMAGE: image[None], STYLE: np.asarray(one, np.float32)[None]}
         for image, one in zip(images, style, strict=True)
     ]
 
@@ -233,9 +235,9 @@ def load_tflite(path, threads=None):
     def translate(images, style=None):
         outputs = []
         for i, image in enumerate(images):
-            arguments = {"images": image[None]}
+            arguments = {IMAGE: image[None]}
             if style is not None:
-                arguments["style"] = np.asarray(style[i : i + 1])
+                arguments[STYLE] = np.asarray(style[i : i + 1])
             (output,) = run(**arguments).values()
             outputs.append(output)
         return np.concatenate(outputs)

@@ -1,13 +1,20 @@
-"""Export to ONNX with Keras' exporter; needs the extra `onnx`."""
+"""Export to ONNX with tf2onnx; needs the extra `onnx`."""
 
 import warnings
+from pathlib import Path
 
 import numpy as np
 
 from tf_i2i import cli
+from tf_i2i.exporting.pictures import IMAGE
+from tf_i2i.exporting.pictures import STYLE
+from tf_i2i.exporting.pictures import freeze
 from tf_i2i.exporting.pictures import one_size
 from tf_i2i.extras import optional
 from tf_i2i.extras import require
+
+# ONNX does not allow an output to have the name of an input.
+OUTPUT = "translation"
 
 
 def check_installed(precision):
@@ -22,9 +29,9 @@ def check_installed(precision):
 def export_onnx(model, path, direction="a_to_b", size=None):
     """Writes an ONNX model.
 
-    The model takes `images`, uint8 `[N, size, size, 3]`, and for a direction
-    with styles `style`, float32 `[N, *style_shape]`. It returns uint8 images
-    of the shape of `images`.
+    The model takes `image`, uint8 `[N, size, size, 3]`, and for a direction
+    with styles `style`, float32 `[N, *style_shape]`. It returns `translation`,
+    uint8 of the shape of `image`.
 
     Args:
         model: `UnpairedTranslator`.
@@ -36,31 +43,34 @@ def export_onnx(model, path, direction="a_to_b", size=None):
         UserError: `size` is not a size that the model takes, or the packages
             of the extra `onnx` are not installed.
     """
-    import keras
-
     require("onnx", "tf2onnx")
-    function, inputs = one_size(model, direction, size, batch=None)
-
-    class Translation(keras.Model):
-        def __init__(self):
-            super().__init__()
-            self.translator = model
-            self.built = True
-
-        def call(self, inputs):
-            if isinstance(inputs, list | tuple):
-                return function(*inputs)
-            return function(inputs)
-
+    function, _ = one_size(model, direction, size, batch=None)
+    # The weights are frozen, because tf2onnx would take each constant that the
+    # function captures for an input of the model.
+    frozen = freeze(function)
     with warnings.catch_warnings(), cli.silent_stderr():
         # With NumPy 2, tf2onnx gives warnings.
         warnings.simplefilter("ignore")
-        Translation().export(
-            str(path),
-            format="onnx",
-            verbose=False,
-            input_signature=inputs if len(inputs) == 1 else [inputs],
+        from tf2onnx import convert
+
+        content, _ = convert.from_graph_def(
+            frozen.graph.as_graph_def(),
+            input_names=[tensor.name for tensor in frozen.inputs],
+            output_names=[tensor.name for tensor in frozen.outputs],
         )
+    _rename(content.graph)
+    Path(path).write_bytes(content.SerializeToString())
+
+
+def _rename(graph):
+    """Gives the inputs and the output of an ONNX graph their names."""
+    names = {node.name: node.name.partition(":")[0] for node in graph.input}
+    names |= {node.name: OUTPUT for node in graph.output}
+    for node in [*graph.input, *graph.output]:
+        node.name = names[node.name]
+    for node in graph.node:
+        for tensors in (node.input, node.output):
+            tensors[:] = [names.get(name, name) for name in tensors]
 
 
 def load_onnx(path, threads=None):
@@ -82,10 +92,11 @@ def load_onnx(path, threads=None):
     session = runtime.InferenceSession(
         str(path), options, providers=["CPUExecutionProvider"]
     )
-    names = [node.name for node in session.get_inputs()]
 
     def translate(images, style=None):
-        given = [images] if style is None else [images, np.float32(style)]
-        return session.run(None, dict(zip(names, given, strict=True)))[0]
+        given = {IMAGE: images}
+        if style is not None:
+            given[STYLE] = np.float32(style)
+        return session.run([OUTPUT], given)[0]
 
     return translate

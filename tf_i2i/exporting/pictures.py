@@ -6,6 +6,12 @@ from tf_i2i.images import to_float
 from tf_i2i.images import to_uint8
 from tf_i2i.methods.capabilities import style_shape
 
+# Names of the inputs of all exported files, in this order. The output of a
+# translation is named `IMAGE`, too.
+IMAGE, STYLE = "image", "style"
+# Name of the signature of a file that translates in one direction.
+TRANSLATE = "translate"
+
 
 def photo_to_photo(model, direction):
     """Returns a model's translation as a function of uint8 images.
@@ -64,7 +70,7 @@ def compile_translation(model, direction):
 
 
 def specs(dtype, shape, style_shape):
-    """Returns the `TensorSpec`s of `images` and, if there are styles, `style`.
+    """Returns the `TensorSpec`s of `image` and, if there are styles, `style`.
 
     Args:
         dtype: data type of the images.
@@ -74,10 +80,10 @@ def specs(dtype, shape, style_shape):
     """
     import tensorflow as tf
 
-    given = [tf.TensorSpec(shape, dtype, "images")]
+    given = [tf.TensorSpec(shape, dtype, IMAGE)]
     if style_shape:
         style = (shape[0], *style_shape)
-        given.append(tf.TensorSpec(style, tf.float32, "style"))
+        given.append(tf.TensorSpec(style, tf.float32, STYLE))
     return given
 
 
@@ -117,6 +123,19 @@ def one_size(model, direction, size=None, batch=1):
             return translate(images, style)
 
     return function, inputs
+
+
+def freeze(function):
+    """Returns the only trace of a `tf.function`, with constant weights.
+
+    Args:
+        function: `tf.function` with an input signature.
+    """
+    from tensorflow.python.framework import convert_to_constants
+
+    return convert_to_constants.convert_variables_to_constants_v2(
+        function.get_concrete_function()
+    )
 
 
 def _check_size(model, size):

@@ -3,6 +3,9 @@
 import functools
 
 from tf_i2i.domains import DIRECTIONS
+from tf_i2i.exporting.pictures import IMAGE
+from tf_i2i.exporting.pictures import STYLE
+from tf_i2i.exporting.pictures import TRANSLATE
 from tf_i2i.exporting.pictures import photo_to_photo
 from tf_i2i.exporting.pictures import specs
 from tf_i2i.images import to_float
@@ -17,23 +20,23 @@ def export_saved_model(model, path, direction="a_to_b"):
     Every model has the following signatures for each of its directions. The
     names below are those for `a_to_b`.
 
-    - `a_to_b` takes `images`, uint8, and returns the translated `images`,
+    - `a_to_b` takes `image`, uint8, and returns the translated `image`,
       uint8.
     - `a_to_b_float` does the same with float32 images in [-1, 1].
 
-    Images have the shape `[N, height, width, 3]`. Both sides must be
-    multiples of `size_multiple`, or `size` for a model of fixed size.
+    Each `image` is a batch of the shape `[N, height, width, 3]`. Both sides
+    must be multiples of `size_multiple`, or `size` for a model of fixed size.
 
     If the direction has styles, both signatures also take `style`, float32
     `[N, *style_shape]`, and there are two more:
 
-    - `encode_style_a_to_b` takes uint8 `images` of domain B and returns their
+    - `encode_style_a_to_b` takes a uint8 `image` of domain B and returns its
       `style`. It is missing if images have no styles.
-    - `sample_a_to_b` takes uint8 `images` and an int32 `seed`, samples one
-      style with that seed, and returns all `images` translated in that style.
+    - `sample_a_to_b` takes a uint8 `image` and an int32 `seed`, samples one
+      style with that seed, and returns the `image` translated in that style.
 
-    If both domains share an encoder, `encode_a` and `encode_b` take uint8
-    `images` of the model's own size and return `embedding`, float32 `[N, D]`.
+    If both domains share an encoder, `encode_a` and `encode_b` take a uint8
+    `image` of the model's own size and return `embedding`, float32 `[N, D]`.
 
     The signatures of the argument `direction` also have names without a
     direction. `translate` and `serving_default` are its uint8 translation.
@@ -69,7 +72,7 @@ def export_saved_model(model, path, direction="a_to_b"):
             for variable in call.graph.variables
         }.values()
     )
-    default = {"serving_default": direction, "translate": direction}
+    default = {"serving_default": direction, TRANSLATE: direction}
     default |= {
         name: f"{name}_{direction}"
         for name in ("encode_style", "sample")
@@ -130,7 +133,7 @@ def _embedding(model, domain, images):
     return model.embed(to_float(images), domain)
 
 
-def _signature(model, function, inputs, output="images"):
+def _signature(model, function, inputs, output=IMAGE):
     import tensorflow as tf
 
     def call(images, *more):
@@ -165,10 +168,10 @@ def load_saved_model(path):
         # The function refers to `loaded`, so that the model stays in memory. A
         # signature has only a weak reference to its model.
         def translate(images, style=None):
-            arguments = {"images": tf.constant(images)}
+            arguments = {IMAGE: tf.constant(images)}
             if style is not None:
-                arguments["style"] = tf.constant(style)
-            return loaded.signatures[direction](**arguments)["images"]
+                arguments[STYLE] = tf.constant(style)
+            return loaded.signatures[direction](**arguments)[IMAGE]
 
         return translate
 

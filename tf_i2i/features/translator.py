@@ -42,7 +42,7 @@ def exported(folder: str | None = None):
 
     def translate(images, direction):
         signature = loaded.signatures[f"{direction}_float"]
-        return signature(images=tf.cast(images, tf.float32))["images"]
+        return signature(image=tf.cast(images, tf.float32))["image"]
 
     return translate
 

@@ -1,0 +1,98 @@
+"""Changes to a .tflite file that TensorFlow's converter does not make.
+
+The classes of the file's schema (`ModelT`, `SubGraphT`, `TensorT`, ...) come
+with TensorFlow.
+"""
+
+from tf_i2i.exporting.pictures import IMAGE
+from tf_i2i.exporting.pictures import STYLE
+from tf_i2i.exporting.pictures import TRANSLATE
+
+
+def tidy(content):
+    """Returns a converted file that apps and old runtimes can use.
+
+    - The signature, its inputs and its output have the names of
+      `exporting.pictures`. The inputs are in that order, too. The converter
+      chooses another order and the name `output_0`.
+    - Transposed convolutions with int8 weights and float32 images compute with
+      weights that are converted to float32. TFLite 2.14 and LiteRT 1.0 cannot
+      load a transposed convolution that computes with both types.
+
+    Args:
+        content: bytes of a .tflite file with one signature.
+    """
+    from tensorflow.lite.tools import flatbuffer_utils
+
+    model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
+    _name_tensors(model)
+    _widen_transposed_convolutions(model)
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+
+
+def _name_tensors(model):
+    (signature,) = model.signatureDefs
+    graph = model.subgraphs[signature.subgraphIndex]
+    signature.signatureKey = TRANSLATE.encode()
+    (output,) = signature.outputs
+    output.name = IMAGE.encode()
+    names = (IMAGE.encode(), STYLE.encode())
+    signature.inputs.sort(key=lambda given: names.index(given.name))
+    graph.inputs = [given.tensorIndex for given in signature.inputs]
+    for given in signature.inputs:
+        graph.tensors[given.tensorIndex].name = given.name
+
+
+def _widen_transposed_convolutions(model):
+    """Inserts the conversion of int8 weights to float32 where it is needed."""
+    from tensorflow.lite.python import schema_py_generated as schema
+
+    kinds = schema.BuiltinOperator
+    for graph in model.subgraphs:
+        operators = []
+        for operator in graph.operators:
+            kind = model.operatorCodes[operator.opcodeIndex].builtinCode
+            if kind == kinds.TRANSPOSE_CONV and _is_hybrid(graph, operator):
+                operators.append(_widening(schema, model, graph, operator))
+            operators.append(operator)
+        graph.operators = operators
+
+
+def _is_hybrid(graph, operator):
+    """Returns whether a transposed convolution has weights of another type.
+
+    Its inputs are the shape of the output, the weights and the features.
+    """
+    _, weights, features = (graph.tensors[i] for i in operator.inputs[:3])
+    return weights.type != features.type
+
+
+def _widening(schema, model, graph, operator):
+    """Returns the operator that makes float32 weights for another operator."""
+    narrow = operator.inputs[1]
+    weights = graph.tensors[narrow]
+    wide = schema.TensorT()
+    wide.name = weights.name + b"_float32"
+    wide.shape = weights.shape
+    wide.type = graph.tensors[operator.inputs[2]].type
+    wide.buffer = 0  # This buffer is empty: the tensor is computed.
+    operator.inputs[1] = len(graph.tensors)
+    graph.tensors.append(wide)
+    widening = schema.OperatorT()
+    widening.opcodeIndex = _code(schema, model)
+    widening.inputs, widening.outputs = [narrow], [operator.inputs[1]]
+    return widening
+
+
+def _code(schema, model):
+    """Returns the index of the operator code of DEQUANTIZE, which is added."""
+    kind = schema.BuiltinOperator.DEQUANTIZE
+    for index, code in enumerate(model.operatorCodes):
+        if code.builtinCode == kind:
+            return index
+    code = schema.OperatorCodeT()
+    code.builtinCode = code.deprecatedBuiltinCode = kind
+    # Version 5 has one scale for each channel.
+    code.version = 5
+    model.operatorCodes.append(code)
+    return len(model.operatorCodes) - 1
