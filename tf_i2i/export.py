@@ -22,6 +22,9 @@ from tf_i2i.errors import UserError
 from tf_i2i.errors import printable
 from tf_i2i.exporting import formats
 from tf_i2i.exporting import placement
+from tf_i2i.exporting.parity import violations
+from tf_i2i.exporting.real_images import GivenImages
+from tf_i2i.exporting.real_images import OwnImages
 from tf_i2i.exporting.real_images import RealImages
 from tf_i2i.training import settings
 
@@ -44,9 +47,10 @@ def main(argv, names=None):
     direction = find_direction(flags.direction, domains)
     output = Path(flags.output)
     format = formats.find_format(flags.output, names)
-    precision = flags.precision or next(iter(format.precisions))
-    _check(flags, format, precision)
-    format.check_installed(precision)
+    precisions = formats.tried_precisions(format, flags.precision)
+    for precision in precisions:
+        _check(flags, format, precision)
+        format.check_installed(precision)
     placement.make_room(output, format.suffix)
     cli.import_tensorflow()
     from tf_i2i.runs import load_translator
@@ -54,26 +58,20 @@ def main(argv, names=None):
     run = load_translator(flags.run_dir, flags.trust_config)
     model = run.model
     model.check_direction(direction)
-    if warning := format.warn(model, precision):
-        print(warning, file=sys.stderr)
-    images = RealImages(model, run, flags.size)
+    images = RealImages(
+        model,
+        GivenImages(flags.images, model.size)
+        if flags.images
+        else OwnImages(run),
+        flags.size,
+    )
     part = output.with_name(f".{output.name}.part")
     placement.remove(part)
+    job = formats.Job(
+        model, part, direction, flags.size, "", images.calibration
+    )
     try:
-        format.write(
-            formats.Job(
-                model,
-                part,
-                direction,
-                flags.size,
-                precision,
-                images.calibration,
-            )
-        )
-        report = {
-            way: images.parity(way, function)
-            for way, function in format.load(part, direction).items()
-        }
+        precision, report = _write(format, job, precisions, images)
         placement.accept_or_reject(
             part,
             output,
@@ -84,6 +82,46 @@ def main(argv, names=None):
     finally:
         placement.remove(part)
     _print_result(output, {named(way, domains): r for way, r in report.items()})
+
+
+def _write(format, job, precisions, images):
+    """Exports in the first precision that is accurate enough, or in the last.
+
+    If there are several precisions, a line for each tried one is printed.
+
+    Args:
+        format: `formats.Format`.
+        job: `formats.Job`, whose precision is replaced.
+        precisions: names of the precisions to try, in order.
+        images: `RealImages`.
+
+    Returns:
+        `(precision, report)`: the name of the precision, and a dictionary from
+        each direction to its result of `parity`.
+    """
+    for precision in precisions:
+        if warning := format.warn(job.model, precision):
+            print(warning, file=sys.stderr)
+        format.write(job._replace(precision=precision))
+        report = {
+            way: images.parity(way, function)
+            for way, function in format.load(job.path, job.direction).items()
+        }
+        tolerance = format.precisions[precision].tolerance
+        wrong = [
+            fault
+            for result in report.values()
+            for fault in violations(result, tolerance)
+        ]
+        if len(precisions) > 1:
+            size = format_bytes(size_on_disk(job.path))
+            verdict = f"too inaccurate ({', '.join(wrong)})"
+            print(
+                f"{precision:8} {size:>9}  {verdict if wrong else 'accepted'}"
+            )
+        if not wrong:
+            break
+    return precision, report
 
 
 def _parser():
@@ -117,6 +155,15 @@ def _parser():
         choices=formats.precision_names(),
         help="number format of the export (default: float32). "
         f"{formats.precision_help()}",
+    )
+    add(
+        "--images",
+        type=cli.read_path,
+        metavar="FOLDER",
+        help="images for the comparison, the ranges of int8 and the styles, "
+        "with subfolders a and b if the directions need both domains; or the "
+        "word sample (default: the images that the run was trained and tested "
+        "on)",
     )
     add(
         "--size",

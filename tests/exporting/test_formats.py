@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tf_i2i import export
+from tf_i2i.errors import UserError
 from tf_i2i.exporting import formats
 from tf_i2i.exporting.formats import FORMATS
 from tf_i2i.exporting.formats import find_format
@@ -67,6 +68,59 @@ def test_a_format_is_added_in_one_place(monkeypatch, tmp_path, refuses):
     with refuses("--output") as refused:
         find_format("face.pb")
     assert ".negative" in str(refused.value)
+
+
+def exact_and_dark():
+    """A format whose small form makes images that are too dark."""
+
+    def load(path, direction):
+        factor = 2 if path.read_text() == "int8" else 1
+        return {direction: lambda images: (255 - images) // factor}
+
+    every = {
+        name: formats.Precision({"max": 1}) for name in ("float32", "int8")
+    }
+    return copy_format()._replace(
+        write=lambda job: job.path.write_text(job.precision),
+        load=load,
+        precisions=every,
+    )
+
+
+@pytest.fixture
+def untrained(monkeypatch, tmp_path):
+    """Flags of a run whose own images are on another machine."""
+
+    def images(domain, split, count):
+        raise UserError("`train.data_a` must be a folder. Received: /elsewhere")
+
+    run = SimpleNamespace(model=Negative(), images=images)
+    stub = SimpleNamespace(load_translator=lambda *_: run)
+    monkeypatch.setitem(sys.modules, "tf_i2i.runs", stub)
+    monkeypatch.setitem(FORMATS, "negative", exact_and_dark())
+    (tmp_path / "config.gin").touch()
+    return [f"--run_dir={tmp_path}", f"--output={tmp_path}/x.negative"]
+
+
+def test_the_smallest_accurate_precision_is_kept(
+    untrained, tmp_path, capsys, refuses
+):
+    export.main([*untrained, "--images=sample", "--precision=auto"])
+    assert (tmp_path / "x.negative").read_text() == "float32"
+    tried = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert tried[:2] == ["int8", "float32"]
+    with refuses("--output"):
+        export.main([*untrained, "--images=sample", "--precision=int8"])
+
+
+def test_the_images_of_the_run_are_on_another_machine(
+    untrained, folders, tmp_path, refuses
+):
+    with refuses("--images"):
+        export.main(untrained)
+    export.main([*untrained, f"--images={folders}"])
+    report = json.loads((tmp_path / "x.negative.parity.json").read_text())
+    assert report["a_to_b"]["images"] == 12
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,11 @@ from tf_i2i.exporting import litert
 from tf_i2i.exporting import onnx
 from tf_i2i.exporting import saved_model
 
+# The value of `--precision` for the first of a format's precisions, from the
+# smallest to the largest file, whose images are close enough to the run's.
+AUTO = "auto"
+_FROM_SMALL_TO_LARGE = ("int8", "mixed", "dynamic", "float16", "float32")
+
 
 class Precision(NamedTuple):
     """A number format for the weights and the arithmetic of an export.
@@ -142,22 +147,22 @@ TFLITE = Format(
     load=lambda path, direction: {direction: litert.load_tflite(path)},
     precisions={
         "float32": Precision({"max": 1}),
-        "float16": Precision({"max": 2}, "weights in float16", "float32"),
+        "float16": Precision({"max": 2}, "weights in float16", AUTO),
         "dynamic": Precision(
             {"mean": 1},
             "weights in int8, ranges of the activations measured at inference",
-            "mixed, or else to float16",
+            AUTO,
         ),
         "int8": Precision(
             {"mean": 3, "ssim": 0.95},
             "all arithmetic in int8",
-            "dynamic or mixed, or train a small network to imitate the run "
-            "(python -m tf_i2i.distill --help)",
+            f"{AUTO}, or train a small network to imitate the run (python -m "
+            "tf_i2i.distill --help)",
         ),
         "mixed": Precision(
             {"mean": 3, "ssim": 0.95},
             "convolutions and dense layers in int8",
-            "dynamic or float16",
+            AUTO,
         ),
     },
     sidecars=_describe_layers,
@@ -212,12 +217,23 @@ def _means_folder(suffix, is_folder):
 
 
 def precision_names():
-    """Returns the names of the precisions of all formats, without repeats."""
-    return list(
-        dict.fromkeys(
-            name for format in FORMATS.values() for name in format.precisions
-        )
-    )
+    """Returns the values that `--precision` may have for some format."""
+    every = (name for format in FORMATS.values() for name in format.precisions)
+    return [*dict.fromkeys(every), AUTO]
+
+
+def tried_precisions(format, precision):
+    """Returns the precisions to try, in order, for a value of `--precision`.
+
+    Args:
+        format: `Format`.
+        precision: name of a precision, `AUTO`, or None for the default.
+    """
+    if precision is None:
+        return [next(iter(format.precisions))]
+    if precision != AUTO:
+        return [precision]
+    return [name for name in _FROM_SMALL_TO_LARGE if name in format.precisions]
 
 
 def precision_help():
@@ -228,4 +244,5 @@ def precision_help():
         for name, precision in format.precisions.items()
         if precision.help
     }
+    lines[AUTO] = "the one with the smallest file that is accurate enough"
     return "; ".join(f"{name}: {line}" for name, line in lines.items())

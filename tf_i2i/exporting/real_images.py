@@ -1,14 +1,19 @@
 """Real images of a run, for checking and calibrating its exports."""
 
 import functools
+from itertools import islice
+from pathlib import Path
 
 import numpy as np
 
+from tf_i2i.data.reading import read_square
 from tf_i2i.domains import ends
+from tf_i2i.errors import UserError
 from tf_i2i.exporting import litert
 from tf_i2i.exporting.parity import parity
 from tf_i2i.exporting.pictures import photo_to_photo
 from tf_i2i.exporting.styles import describe_styles
+from tf_i2i.files import find_inputs
 from tf_i2i.images import to_float
 from tf_i2i.methods.capabilities import encodes_styles
 from tf_i2i.methods.capabilities import style_shape
@@ -18,13 +23,65 @@ CALIBRATION_IMAGES = 100
 STYLE_IMAGES = 10
 
 
+class OwnImages:
+    """The images that a run was trained and tested on.
+
+    Args:
+        run: `runs.TrainedRun`.
+    """
+
+    def __init__(self, run):
+        self._run = run
+
+    def images(self, domain, split, count):
+        """Returns images; see `runs.TrainedRun.images`.
+
+        Raises:
+            UserError: the images are not on this machine.
+        """
+        try:
+            return self._run.images(domain, split, count)
+        except UserError as error:
+            raise UserError(
+                "`--images` must name a folder of images, because the run's "
+                f"own images cannot be read. Received: no --images ({error})"
+            ) from error
+
+
+class GivenImages:
+    """Images of a folder, in the place of a run's own images.
+
+    Args:
+        folder: value of `--images`: a folder, or another value that
+            `files.find_inputs` takes. If the folder has the subfolders `a` and
+            `b`, these have the images of the two domains. Otherwise, its
+            images are used for both domains.
+        size: side in pixels to which the images are cropped and scaled.
+    """
+
+    def __init__(self, folder, size):
+        self._folder, self._size = Path(folder), size
+
+    def images(self, domain, split, count):
+        """Returns at most `count` images, uint8 `[N, size, size, 3]`.
+
+        Args:
+            domain: "a" or "b".
+            split: has no effect.
+            count: largest number of images.
+        """
+        own = self._folder / domain
+        folder = own if own.is_dir() else self._folder
+        paths = islice(find_inputs([str(folder)], output=None), count)
+        return np.stack([read_square(path, self._size) for path in paths])
+
+
 class RealImages:
     """Real images of a run and, for directions with styles, their styles.
 
     Args:
         model: the `UnpairedTranslator` of the run.
-        run: an object with a method `images(domain, split, count)`, such as
-            `runs.TrainedRun`.
+        run: `OwnImages` or `GivenImages`.
         size: side of the images in pixels; None for the model's own size.
     """
 
