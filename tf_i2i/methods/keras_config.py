@@ -216,6 +216,7 @@ class KerasSaved(keras.Model):
             "critic_optimizer": self.critic_optimizer,
             "jit_compile": self.jit_compile,
             "critic_augmentation": self.critic_augmentation,
+            "run_eagerly": self.run_eagerly,
             "likeness": self.likeness and self.likeness.settings,
         }
         return encode(arguments, "compile")

@@ -17,6 +17,8 @@ import tensorflow as tf
 from tf_i2i.errors import UserError
 from tf_i2i.layers import augment
 from tf_i2i.layers.replicas import replica_position
+from tf_i2i.methods.batches import FollowRate
+from tf_i2i.methods.batches import as_batches
 from tf_i2i.methods.capabilities import UNKNOWN_WORD
 from tf_i2i.methods.capabilities import Annotated
 from tf_i2i.methods.capabilities import Classifying
@@ -323,6 +325,7 @@ class TwoSidedModel(KerasSaved):
         jit_compile=False,
         critic_augmentation=(),
         likeness=None,
+        run_eagerly=False,
     ):
         """Sets the optimizers, and options of the training step.
 
@@ -338,6 +341,8 @@ class TwoSidedModel(KerasSaved):
                 data sets.
             likeness: `methods.likeness.Likeness`, a loss of the translators
                 that is added to those of the method; None for no such loss.
+            run_eagerly: whether each operation of a step runs by itself, which
+                is slower and helps to find errors.
 
         Raises:
             UserError: an augmentation or an optimizer is unknown, the inputs
@@ -356,44 +361,130 @@ class TwoSidedModel(KerasSaved):
             _optimizer(given or adam(**self.adam_values()))
             for given in (translator_optimizer, critic_optimizer)
         )
-        super().compile(optimizer=translator_optimizer, jit_compile=jit_compile)
+        super().compile(
+            optimizer=translator_optimizer,
+            jit_compile=jit_compile,
+            run_eagerly=run_eagerly,
+        )
         self.critic_optimizer = critic_optimizer
         self.optimizer.build(self.owned("translator"))
         self.critic_optimizer.build(self.owned("critic"))
-        self.train_function = None
+        self.train_function = self.test_function = None
 
-    def fit(self, x, *args, shuffle=False, **kwargs):
+    def fit(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        epochs=1,
+        verbose="auto",
+        callbacks=None,
+        *,
+        validation_data=None,
+        shuffle=True,
+        **kwargs,
+    ):
         """Trains the model as `keras.Model.fit` does, and takes its arguments.
 
         Args:
-            x: dataset of batches with images of two domains, from
-                `data.unpaired`.
-            shuffle: has no effect on such datasets, which are shuffled
-                already.
+            x: dataset of batches `(a, b)` with images of two domains, for
+                example from `data.unpaired`; or the images of A as an array
+                `[N, S, S, 3]`, float in [-1, 1], with those of B in `y`; or a
+                tuple of arrays `(a, b)` or `(a, b, labels)`. A last batch that
+                is smaller than the others is filled with repetitions of its
+                own images.
+            y: images of B, if `x` is an array. The domains may have different
+                numbers of images. The smaller domain is repeated.
+            batch_size: number of images of each domain in a batch of arrays.
+            callbacks: list of Keras callbacks. If they change the learning rate
+                of `model.optimizer`, which belongs to the translators, the rate
+                of the critics is multiplied by the same factor.
+            validation_data: data for `evaluate`, in the same forms as `x`, or a
+                tuple `(x, y)`.
+            shuffle: whether to shuffle arrays.
 
         Raises:
             UserError: the dataset is endless and `steps_per_epoch` is not
-                given, or its images have another size than the model's.
+                given, or its images have another size or other values than
+                the model takes.
         """
-        self._check_batches(x, kwargs.get("steps_per_epoch"))
-        return super().fit(x, *args, shuffle=shuffle, **kwargs)
+        self._check_end(x, kwargs.get("steps_per_epoch"))
+        if validation_data is not None:
+            validation_data = as_batches(
+                self, validation_data, None, batch_size
+            )
+        return self.fit_batches(
+            as_batches(self, x, y, batch_size, shuffle),
+            epochs=epochs,
+            verbose=verbose,
+            callbacks=[*(callbacks or ()), FollowRate()],
+            validation_data=validation_data,
+            **kwargs,
+        )
 
-    def _check_batches(self, x, steps):
+    def fit_batches(self, x, **kwargs):
+        """Trains as `fit` does, with batches and rates that are not checked."""
+        return super().fit(x, shuffle=False, **kwargs)
+
+    def _check_end(self, x, steps):
         if not isinstance(x, tf.data.Dataset):
-            # `x` is a dataset that a strategy has distributed. Such datasets
-            # are not checked here.
             return
         if steps is None and x.cardinality() == tf.data.INFINITE_CARDINALITY:
             raise UserError(
                 "`steps_per_epoch` must be given, because the dataset is "
                 "endless. Received: None"
             )
-        shape = x.element_spec[0].shape[1:3]
-        if not shape.is_compatible_with([self.size, self.size]):
-            raise UserError(
-                f"`image_size` of the batches must be {self.size}, the size "
-                f"of this {type(self).__name__}. Received: {shape[0]}"
-            )
+
+    def evaluate(self, x=None, y=None, batch_size=None, **kwargs):
+        """Returns the mean losses, as `keras.Model.evaluate` does.
+
+        The losses are those of the current weights. Within
+        `with model.averaged():` they are those of the averaged weights.
+
+        Args:
+            x, y, batch_size: as in `fit`.
+        """
+        if x is not None:
+            x = as_batches(self, x, y, batch_size)
+        return super().evaluate(x, **kwargs)
+
+    def test_step(self, batch):
+        a, b, *labels = batch
+        tensors = self.forward(a, b, False, *labels)
+        losses = self._all_losses(tensors)
+        if self.likeness:
+            losses |= self.likeness.losses(tensors)
+        for metric in self.metrics:
+            metric.update_state(losses[metric.name])
+        return losses
+
+    def export(
+        self,
+        filepath,
+        format="tf_saved_model",
+        verbose=None,
+        input_signature=None,
+        **kwargs,
+    ):
+        """Exports the translation from A to B, as `keras.Model.export` does.
+
+        `python -m tf_i2i.export` writes both directions, and more formats.
+
+        Args:
+            input_signature: `keras.InputSpec` of the images; None for any
+                number of images of the size of the current phase.
+            filepath, format, verbose, **kwargs: as in `keras.Model.export`.
+        """
+        spec = keras.InputSpec("float32", (None, self.size, self.size, 3))
+        super().export(
+            filepath, format, verbose, input_signature or [spec], **kwargs
+        )
+
+    def make_test_function(self, force=False):
+        if self.likeness:
+            # The network is loaded before its operations are traced.
+            self.likeness.load()
+        return super().make_test_function(force)
 
     @property
     def optimizers(self):
@@ -436,12 +527,13 @@ class TwoSidedModel(KerasSaved):
             # The network is loaded before its operations are traced.
             self.likeness.load()
 
-        @tf.function(autograph=False)
         def train_function(iterator):
             batch = next(iterator)
             self.distribute_strategy.run(self.train_step, args=(batch,))
             return {}
 
+        if not self.run_eagerly:
+            train_function = tf.function(train_function, autograph=False)
         self.train_function = train_function
         return train_function
 
@@ -498,7 +590,7 @@ class TwoSidedModel(KerasSaved):
         self.updates = self.updates_in(self.stage)
         self.phase_start, self.phase_images = start, images
         # The function was traced for the previous phase, so it is not reused.
-        self.train_function = None
+        self.train_function = self.test_function = None
 
     @property
     def phase(self):

@@ -275,10 +275,9 @@ class Trainer:
             self.state.phase, self.state.images_shown, self.workers.strategy
         )
         try:
-            self.model.fit(
+            self.model.fit_batches(
                 batches,
                 steps_per_epoch=steps,
-                shuffle=False,
                 verbose=0,
                 callbacks=self._callbacks(signals),
             )
