@@ -333,6 +333,7 @@ def test_exports_are_checked_and_replaced(run_dir, tmp_path, capfd):
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == [
         "export",
         "face.tflite",
+        "face.tflite.MODEL_CARD.md",
         "face.tflite.layers.csv",
         "face.tflite.parity.json",
     ]

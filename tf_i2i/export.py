@@ -20,6 +20,7 @@ from tf_i2i.domains import find_direction
 from tf_i2i.domains import named
 from tf_i2i.errors import UserError
 from tf_i2i.errors import printable
+from tf_i2i.exporting import card
 from tf_i2i.exporting import formats
 from tf_i2i.exporting import placement
 from tf_i2i.exporting.parity import violations
@@ -67,8 +68,9 @@ def main(argv, names=None):
     )
     part = output.with_name(f".{output.name}.part")
     placement.remove(part)
+    facts = card.facts(model, direction, named(direction, domains))
     job = formats.Job(
-        model, part, direction, flags.size, "", images.calibration
+        model, part, direction, flags.size, "", images.calibration, facts
     )
     try:
         precision, report = _write(format, job, precisions, images)
@@ -77,7 +79,9 @@ def main(argv, names=None):
             output,
             report,
             format.precisions[precision],
-            format.sidecars(part) | images.style_sidecar(direction),
+            format.sidecars(part)
+            | images.style_sidecar(direction)
+            | {"MODEL_CARD.md": card.card(facts, flags.run_dir)},
         )
     finally:
         placement.remove(part)

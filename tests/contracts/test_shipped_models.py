@@ -85,10 +85,13 @@ def test_apps_find_the_tensors_by_name(shipped, tmp_path):
     model = shipped.loaded.model
     direction = model.directions[-1]
     path = tmp_path / "face.tflite"
-    exporting.export_tflite(model, path, direction, precision="dynamic")
+    exporting.export_tflite(
+        model, path, direction, precision="dynamic", description="a face"
+    )
     content = bytearray(path.read_bytes())
     file = flatbuffer_utils.read_model_from_bytearray(content)
     (signature,), (graph,) = file.signatureDefs, file.subgraphs
+    assert file.description == b"a face"
     styled = bool(style_shape(model, direction))
     names = [b"image", b"style"][: 1 + styled]
     assert signature.signatureKey == b"translate"

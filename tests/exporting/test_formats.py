@@ -59,6 +59,9 @@ def test_a_format_is_added_in_one_place(monkeypatch, tmp_path, refuses):
     report = json.loads((tmp_path / "x.negative.parity.json").read_text())
     assert report["accepted"]
     assert report["a_to_b"]["max"] == 0
+    card = (tmp_path / "x.negative.MODEL_CARD.md").read_text()
+    assert "| direction | a_to_b |" in card
+    assert "| sizes | multiples of 4 pixels" in card
     # Help and errors name it.
     help_text = " ".join(export._parser().format_help().split())
     assert "a name that ends in .negative" in help_text

@@ -20,7 +20,8 @@ def test_onnx_is_the_model(style_size, tmp_path, rng):
         pytest.importorskip(module, reason="the extra `onnx` is missing")
     translator = model(style_size=style_size)
     path = tmp_path / "face.onnx"
-    exporting.export_onnx(translator, path)
+    exporting.export_onnx(translator, path, facts={"method": "TwinGAN"})
+    assert b"TwinGAN" in path.read_bytes()
     images = rng.integers(0, 256, (3, 16, 16, 3), np.uint8)
     style = None
     if style_size:

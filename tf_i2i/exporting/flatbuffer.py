@@ -30,6 +30,20 @@ def tidy(content):
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
 
+def describe(content, text):
+    """Returns a file whose field `description` has the given text.
+
+    Args:
+        content: bytes of a .tflite file.
+        text: the description.
+    """
+    from tensorflow.lite.tools import flatbuffer_utils
+
+    model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
+    model.description = text.encode()
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+
+
 def _name_tensors(model):
     (signature,) = model.signatureDefs
     graph = model.subgraphs[signature.subgraphIndex]

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from tf_i2i import cli
 from tf_i2i.errors import UserError
+from tf_i2i.exporting import card
 from tf_i2i.exporting import litert
 from tf_i2i.exporting import onnx
 from tf_i2i.exporting import saved_model
@@ -53,6 +54,7 @@ class Job(NamedTuple):
         precision: key of `Format.precisions`.
         calibration: function that takes a direction and returns the
             calibration examples for `litert.export_tflite`.
+        facts: texts from `card.facts` that the file contains.
     """
 
     model: object
@@ -61,6 +63,7 @@ class Job(NamedTuple):
     size: int | None
     precision: str
     calibration: Callable
+    facts: dict[str, str]
 
 
 class Format(NamedTuple):
@@ -117,11 +120,12 @@ def _write_tflite(job):
         job.size,
         job.precision,
         calibration,
+        card.as_json(job.facts),
     )
 
 
 def _write_onnx(job):
-    onnx.export_onnx(job.model, job.path, job.direction, job.size)
+    onnx.export_onnx(job.model, job.path, job.direction, job.size, job.facts)
 
 
 def _describe_layers(path):

@@ -58,6 +58,7 @@ def export_tflite(
     size=None,
     precision="float32",
     calibration=None,
+    description="",
 ):
     """Writes a TFLite model that uses built-in operations only.
 
@@ -74,6 +75,7 @@ def export_tflite(
         calibration: inputs of the model, as returned by `examples`. The
             ranges of the int8 values are those of the activations for these
             inputs. Needed for "int8" and "mixed" only.
+        description: text that the file contains as its description.
 
     Raises:
         UserError: `size` is not a size that the model takes; an operation is
@@ -105,6 +107,8 @@ def export_tflite(
     content = flatbuffer.tidy(content)
     if precision in CALIBRATED:
         content = _quantize(content, precision, calibration)
+    if description:
+        content = flatbuffer.describe(content, description)
     Path(path).write_bytes(content)
 
 

@@ -26,7 +26,7 @@ def check_installed(precision):
     require("onnx", "tf2onnx", "onnxruntime")
 
 
-def export_onnx(model, path, direction="a_to_b", size=None):
+def export_onnx(model, path, direction="a_to_b", size=None, facts=None):
     """Writes an ONNX model.
 
     The model takes `image`, uint8 `[N, size, size, 3]`, and for a direction
@@ -38,6 +38,8 @@ def export_onnx(model, path, direction="a_to_b", size=None):
         path: file to write.
         direction: "a_to_b" or "b_to_a".
         size: side of the images in pixels; None for the model's own size.
+        facts: texts by name that the file contains as its `metadata_props`,
+            or None.
 
     Raises:
         UserError: `size` is not a size that the model takes, or the packages
@@ -59,6 +61,8 @@ def export_onnx(model, path, direction="a_to_b", size=None):
             output_names=[tensor.name for tensor in frozen.outputs],
         )
     _rename(content.graph)
+    for name, text in (facts or {}).items():
+        content.metadata_props.add(key=name, value=text)
     Path(path).write_bytes(content.SerializeToString())
 
 
