@@ -25,7 +25,7 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 # for the whole process, because Python has no separate filters for threads.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 
 def __getattr__(name):
