@@ -352,6 +352,7 @@ def test_style_of_a_test_image_is_used(styled, run_dir, tmp_path, monkeypatch):
     assert (tmp_path / "face.tflite.parity.json").is_file()
     about = json.loads((tmp_path / "face.tflite.style.json").read_text())
     assert about["shape"] == [4]
+    assert about["order"].startswith("row-major")
     assert about["distribution"]["length"] == 1
     assert about["distribution"]["deviation"] == pytest.approx(0.5, abs=0.02)
     lengths = np.linalg.norm(about["samples"], axis=1)

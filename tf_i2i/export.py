@@ -103,8 +103,9 @@ def _write(format, job, precisions, images):
         `(precision, report)`: the name of the precision, and a dictionary from
         each direction to its result of `parity`.
     """
+    only = len(precisions) == 1
     for precision in precisions:
-        if warning := format.warn(job.model, precision):
+        if only and (warning := format.warn(job.model, precision)):
             print(warning, file=sys.stderr)
         format.write(job._replace(precision=precision))
         report = {
@@ -117,7 +118,7 @@ def _write(format, job, precisions, images):
             for result in report.values()
             for fault in violations(result, tolerance)
         ]
-        if len(precisions) > 1:
+        if not only:
             size = format_bytes(size_on_disk(job.path))
             verdict = f"too inaccurate ({', '.join(wrong)})"
             print(

@@ -20,11 +20,12 @@ def describe_styles(model, direction, images):
         images: uint8 `[N, size, size, 3]` of the target domain.
 
     Returns:
-        Text of a JSON object: `shape` of one style; `distribution`, with
-        `mean` and `deviation` (standard deviation) of the elements and mean
-        Euclidean `length` of 1000 styles from `sample_style`; and `samples`,
-        the styles of the first ten images. If images have no styles,
-        `samples` has ten sampled styles.
+        Text of a JSON object: `shape` of one style; `order`, how to make a
+        flat list of a style's numbers; `distribution`, with `mean` and
+        `deviation` (standard deviation) of the elements and mean Euclidean
+        `length` of 1000 styles from `sample_style`; and `samples`, the styles
+        of the first ten images. If images have no styles, `samples` has ten
+        sampled styles.
     """
     sampled = np.asarray(model.sample_style(_SAMPLED, 0))
     sampled = sampled.reshape(_SAMPLED, -1)
@@ -33,6 +34,8 @@ def describe_styles(model, direction, images):
         examples = model.encode_style(to_float(images[:_EXAMPLES]), direction)
     about = {
         "shape": list(style_shape(model, direction)),
+        "order": "row-major: flatten the nested lists of a style in the order "
+        "in which the numbers stand here",
         "distribution": {
             "mean": _round(sampled.mean()),
             "deviation": _round(sampled.std()),
