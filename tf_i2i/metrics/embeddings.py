@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 
 from tf_i2i.errors import UserError
+from tf_i2i.extras import optional
 
 # Dimensions whose standard deviation is below this share of the largest
 # standard deviation are dropped.
@@ -99,6 +100,9 @@ def principal(reference, count):
     Returns:
         Function that maps `[M, D]` to float64 `[M, count]`. The function
         subtracts the mean of `reference` first.
+
+    Raises:
+        UserError: the extra `eval` is missing.
     """
     reference = np.asarray(reference, np.float64)
     mean = reference.mean(0)
@@ -108,9 +112,15 @@ def principal(reference, count):
         axes = vectors[:, ::-1][:, :count]
     else:
         # The Gram matrix is smaller than the covariance matrix and has the
-        # same nonzero eigenvalues.
-        values, vectors = np.linalg.eigh(centred @ centred.T)
-        kept = np.flatnonzero(values > values[-1] * 1e-10)[::-1][:count]
+        # same nonzero eigenvalues. The driver "evx" computes the largest ones
+        # alone, in half the time.
+        number = len(centred)
+        values, vectors = optional("scipy.linalg", "eval").eigh(
+            centred @ centred.T,
+            subset_by_index=[max(number - count, 0), number - 1],
+            driver="evx",
+        )
+        kept = np.flatnonzero(values > values[-1] * 1e-10)[::-1]
         axes = centred.T @ vectors[:, kept] / np.sqrt(values[kept])
     return lambda features: (features - mean) @ axes
 
