@@ -31,8 +31,12 @@ def test_losses(model, tensors):
 
     expected = {}
     for o, i in ("ab", "ba"):
-        real, fake = s[f"scores_{o}"], s[f"fake_scores_{o}"]
-        assert len(real) == 2
+        real, fake = (
+            [s[f"{kind}_{k}_{o}"] for k in range(2)]
+            for kind in ("score", "fake_score")
+        )
+        # The second size is half of the first.
+        assert [x.shape[1] for x in real] == [4, 2]
         expected[f"gan_{o}"] = sum(np.mean((x - 1) ** 2) for x in fake)
         expected[f"critic_{o}"] = sum(
             np.mean((x - 1) ** 2) + np.mean(y**2)

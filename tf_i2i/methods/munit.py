@@ -130,6 +130,7 @@ class MUNIT(Styled, Reconstructing, UnpairedTranslator):
                 f"critic_scales={critic_scales}. Received: {image_size}"
             )
         self.style_shape = (style_channels,)
+        self.critic_scales = critic_scales
         self.image_weight = image_weight
         self.content_weight = content_weight
         self.style_weight = style_weight
@@ -212,15 +213,19 @@ class MUNIT(Styled, Reconstructing, UnpairedTranslator):
             critic = getattr(self, f"critic_{o}")
             for kind in ("", "fake_"):
                 seen = self.augment_for_critic(s[f"{kind}{o}"], f"{kind}{o}")
-                # A list, with the scores at each image size.
-                s[f"{kind}scores_{o}"] = critic(seen, training=training)
+                scores = critic(seen, training=training)
+                for k, score in enumerate(scores):
+                    s[f"{kind}score_{k}_{o}"] = score
         return s
 
     def translator_losses(self, s):
         terms = {}
         for o, i in ("ab", "ba"):
             terms[f"gan_{o}"] = tf.add_n(
-                [losses.lsgan_translator(x) for x in s[f"fake_scores_{o}"]]
+                [
+                    losses.lsgan_translator(s[f"fake_score_{k}_{o}"])
+                    for k in range(self.critic_scales)
+                ]
             )
             compared = {
                 "reconstruction": (self.image_weight, o, f"same_{o}"),
@@ -241,10 +246,10 @@ class MUNIT(Styled, Reconstructing, UnpairedTranslator):
         terms = {
             f"critic_{o}": tf.add_n(
                 [
-                    losses.lsgan_critic(real, fake)
-                    for real, fake in zip(
-                        s[f"scores_{o}"], s[f"fake_scores_{o}"], strict=True
+                    losses.lsgan_critic(
+                        s[f"score_{k}_{o}"], s[f"fake_score_{k}_{o}"]
                     )
+                    for k in range(self.critic_scales)
                 ]
             )
             for o in "ab"
