@@ -98,12 +98,14 @@ def test_apps_find_the_tensors_by_name(shipped, tmp_path):
     assert [given.name for given in signature.inputs] == names
     assert [graph.tensors[i].name for i in graph.inputs] == names
     assert [made.name for made in signature.outputs] == [b"image"]
-    # Old runtimes cannot run transposed convolutions of two types.
-    kind = schema.BuiltinOperator.TRANSPOSE_CONV
+    # Old runtimes cannot run these operations with weights of another type.
+    kinds = schema.BuiltinOperator
+    given = {kinds.TRANSPOSE_CONV: 2, kinds.FULLY_CONNECTED: 0}
     for operator in graph.operators:
-        if file.operatorCodes[operator.opcodeIndex].builtinCode == kind:
-            _, weights, features = operator.inputs[:3]
-            types = {graph.tensors[i].type for i in (weights, features)}
+        kind = file.operatorCodes[operator.opcodeIndex].builtinCode
+        if kind in given:
+            tensors = (operator.inputs[i] for i in (1, given[kind]))
+            types = {graph.tensors[i].type for i in tensors}
             assert types == {schema.TensorType.FLOAT32}
 
 

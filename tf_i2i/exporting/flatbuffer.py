@@ -8,6 +8,9 @@ from tf_i2i.exporting.pictures import IMAGE
 from tf_i2i.exporting.pictures import STYLE
 from tf_i2i.exporting.pictures import TRANSLATE
 
+# Highest version of a dense layer whose weights and inputs are float32.
+_FLOAT_VERSION = 6
+
 
 def tidy(content):
     """Returns a converted file that apps and old runtimes can use.
@@ -15,9 +18,9 @@ def tidy(content):
     - The signature, its inputs and its output have the names of
       `exporting.pictures`. The inputs are in that order, too. The converter
       chooses another order and the name `output_0`.
-    - Transposed convolutions with int8 weights and float32 images compute with
-      weights that are converted to float32. TFLite 2.14 and LiteRT 1.0 cannot
-      load a transposed convolution that computes with both types.
+    - Transposed convolutions and dense layers with int8 weights and float32
+      inputs compute with weights that are converted to float32. TFLite 2.14
+      cannot load such layers if they compute with both types.
 
     Args:
         content: bytes of a .tflite file with one signature.
@@ -26,7 +29,7 @@ def tidy(content):
 
     model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
     _name_tensors(model)
-    _widen_transposed_convolutions(model)
+    _widen_weights(model)
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
 
@@ -57,38 +60,41 @@ def _name_tensors(model):
         graph.tensors[given.tensorIndex].name = given.name
 
 
-def _widen_transposed_convolutions(model):
+def _widen_weights(model):
     """Inserts the conversion of int8 weights to float32 where it is needed."""
     from tensorflow.lite.python import schema_py_generated as schema
 
     kinds = schema.BuiltinOperator
+    # Positions of the features among the inputs; the weights are at 1.
+    features = {kinds.TRANSPOSE_CONV: 2, kinds.FULLY_CONNECTED: 0}
     for graph in model.subgraphs:
         operators = []
         for operator in graph.operators:
-            kind = model.operatorCodes[operator.opcodeIndex].builtinCode
-            if kind == kinds.TRANSPOSE_CONV and _is_hybrid(graph, operator):
-                operators.append(_widening(schema, model, graph, operator))
+            code = model.operatorCodes[operator.opcodeIndex]
+            given = features.get(code.builtinCode)
+            if given is not None and _is_hybrid(graph, operator, given):
+                code.version = min(code.version, _FLOAT_VERSION)
+                operators.append(
+                    _widening(schema, model, graph, operator, given)
+                )
             operators.append(operator)
         graph.operators = operators
 
 
-def _is_hybrid(graph, operator):
-    """Returns whether a transposed convolution has weights of another type.
-
-    Its inputs are the shape of the output, the weights and the features.
-    """
-    _, weights, features = (graph.tensors[i] for i in operator.inputs[:3])
+def _is_hybrid(graph, operator, given):
+    """Returns whether the weights of an operator have another type."""
+    weights, features = (graph.tensors[operator.inputs[i]] for i in (1, given))
     return weights.type != features.type
 
 
-def _widening(schema, model, graph, operator):
+def _widening(schema, model, graph, operator, given):
     """Returns the operator that makes float32 weights for another operator."""
     narrow = operator.inputs[1]
     weights = graph.tensors[narrow]
     wide = schema.TensorT()
     wide.name = weights.name + b"_float32"
     wide.shape = weights.shape
-    wide.type = graph.tensors[operator.inputs[2]].type
+    wide.type = graph.tensors[operator.inputs[given]].type
     wide.buffer = 0  # This buffer is empty: the tensor is computed.
     operator.inputs[1] = len(graph.tensors)
     graph.tensors.append(wide)
