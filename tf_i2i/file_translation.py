@@ -328,7 +328,17 @@ def _paste_all(photo, translated, places):
     """
     pairs = list(zip(translated, places, strict=True))
     for image, (face, margin) in reversed(pairs):
-        colour = plain_ground(image)
-        if colour is not None:
-            image = clear_ground(image, colour)
-        paste(photo, image, face, margin)
+        paste(photo, _without_ground(image), face, margin)
+
+
+def _without_ground(image):
+    """Returns a drawing with a transparent background.
+
+    An image without a plain background is returned as it is. So is an image
+    of one colour, which has nothing but a background.
+    """
+    colour = plain_ground(image)
+    if colour is None:
+        return image
+    cleared = clear_ground(image, colour)
+    return cleared if cleared[..., 3].any() else image

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from tf_i2i.data.reading import read_square
+from tf_i2i.data.reading import report_frames
 from tf_i2i.domains import ends
 from tf_i2i.errors import UserError
 from tf_i2i.exporting import litert
@@ -72,7 +73,9 @@ class GivenImages:
         """
         own = self._folder / domain
         folder = own if own.is_dir() else self._folder
-        paths = islice(find_inputs([str(folder)], output=None), count)
+        found = find_inputs([str(folder)], output=None)
+        paths = list(islice(found, count))
+        report_frames(paths)
         return np.stack([read_square(path, self._size) for path in paths])
 
 
