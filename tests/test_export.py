@@ -31,11 +31,9 @@ def photos(count, height=16, width=16, seed=0):
 
 
 def lively(**arguments):
-    """A TwinGAN in a fade, every variable away from its initial value."""
+    """A TwinGAN, every variable away from its initial value."""
     keras.utils.set_random_seed(1)
-    model = TwinGAN(image_size=16, start_size=8, width=0.02, **arguments)
-    model.enter_phase(16, images=100, fading=True)
-    model.images_shown.assign(37)
+    model = TwinGAN(image_size=16, width=0.02, **arguments)
     rng = np.random.default_rng(2)
     for variable in model.encoder.variables + model.generator.variables:
         nudge = rng.uniform(-0.3, 0.3, variable.shape)
@@ -45,12 +43,22 @@ def lively(**arguments):
 
 @pytest.fixture(scope="module")
 def model():
-    return lively()
+    """A TwinGAN in a fade."""
+    model = lively(start_size=8)
+    model.enter_phase(16, images=100, fading=True)
+    model.images_shown.assign(37)
+    return model
 
 
 @pytest.fixture(scope="module")
 def styled():
-    return lively(style_size=4)
+    return lively(start_size=16, style_size=4)
+
+
+@pytest.fixture(scope="module")
+def plain():
+    """A model that is exported sooner."""
+    return CycleGAN(16, residual_blocks=1, width=0.05, critic_layers=1)
 
 
 @pytest.fixture(scope="module")
@@ -288,8 +296,8 @@ def test_images_that_are_not_finite_are_refused(value, refuses):
 
 
 @pytest.fixture
-def run_dir(model, tmp_path, monkeypatch):
-    use(monkeypatch, model)
+def run_dir(plain, tmp_path, monkeypatch):
+    use(monkeypatch, plain)
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "config.gin").touch()
     return tmp_path / "run"
@@ -380,11 +388,7 @@ def test_a_wrong_export_is_set_aside(run_dir, tmp_path, monkeypatch, refuses):
     assert report["a_to_b"]["max"] > 1
 
 
-def test_int8_of_per_image_norms_is_named(
-    run_dir, tmp_path, monkeypatch, capsys
-):
-    cyclegan = CycleGAN(16, residual_blocks=1, width=0.05, critic_layers=1)
-    use(monkeypatch, cyclegan)
+def test_int8_of_per_image_norms_is_named(run_dir, tmp_path, capsys):
     flags = [f"--output={tmp_path}/face.tflite", "--precision=int8"]
     with contextlib.suppress(UserError):  # Random weights: as it comes.
         verb(run_dir, *flags)

@@ -28,15 +28,17 @@ def tool(name):
 def run_dir(folders, tmp_path_factory, eagerly):
     run_dir = tmp_path_factory.mktemp("run")
     argv = [
-        "--gin_file=twingan.gin",
+        "--gin_file=cyclegan.gin",
         f"--run_dir={run_dir}",
         f"--data_a={folders / 'a'}",
         f"--data_b={folders / 'b'}",
-        "--gin_param=train.image_size = 8",
+        "--gin_param=train.image_size = 16",
         "--gin_param=train.precision = 'float32'",
-        "--gin_param=train.steps = 3",
-        "--gin_param=TwinGAN.start_size = 8",
-        "--gin_param=TwinGAN.width = .02",
+        "--gin_param=train.steps = 2",
+        "--gin_param=single_phase.batch_size = 2",
+        "--gin_param=CycleGAN.residual_blocks = 1",
+        "--gin_param=CycleGAN.critic_layers = 1",
+        "--gin_param=CycleGAN.width = .02",
     ]
     with eagerly():
         train.main(argv)
@@ -85,11 +87,11 @@ def test_a_packed_model_translates_as_its_run(run_dir, tmp_path, rng):
     tool("pack_model").main([f"--run_dir={run_dir}", f"--output={packed}"])
     names = {path.name for path in packed.iterdir()}
     assert names == {PACKED, "config.gin", "metrics.jsonl"}
-    x = tf.constant(rng.uniform(-1, 1, (4, 8, 8, 3)).astype(np.float32))
+    x = tf.constant(rng.uniform(-1, 1, (4, 16, 16, 3)).astype(np.float32))
     translations = []
     for folder in (run_dir, packed):
         run = load_translator(folder)
-        assert run.images_shown == 24
+        assert run.images_shown == 4
         translations.append(run.model.translate(x, "a_to_b").numpy())
     # float16 keeps three digits of each weight.
     np.testing.assert_allclose(*translations, atol=0.02)
