@@ -306,6 +306,7 @@ def run_dir(plain, tmp_path, monkeypatch):
 def use(monkeypatch, model):
     """What `--run_dir` leads to."""
     run = SimpleNamespace(
+        check_trained=lambda: None,
         model=model,
         images=lambda domain, split, count: photos(
             count, seed=ord(domain) + len(split)

@@ -1,11 +1,14 @@
 """Runs that were stopped before all translators were trained."""
 
+import dataclasses
 from types import SimpleNamespace
 
 import pytest
 
 from tf_i2i.methods import CDFT
 from tf_i2i.methods.capabilities import Classifying
+from tf_i2i.methods.capabilities import Staged
+from tf_i2i.runs import TrainedRun
 from tf_i2i.runs import check_stage
 from tf_i2i.runs import tell_phase
 from tf_i2i.training.phases import Phase
@@ -19,6 +22,17 @@ def stopped(stage):
     )
 
 
+class Digits(Classifying, Staged):
+    stage, stages = "classes", ("classes", "all")
+    preparing_stages = ("classes",)
+
+    def classify(self, images, domain):
+        raise NotImplementedError
+
+    def updates_in(self, stage):
+        raise NotImplementedError
+
+
 @pytest.mark.parametrize("stage", ["statistics", "inversion"])
 def test_untrained_translators_are_refused(stage, refuses):
     with refuses("run_dir"):
@@ -26,13 +40,6 @@ def test_untrained_translators_are_refused(stage, refuses):
 
 
 def test_a_classifier_can_be_used_before_the_translators(capsys):
-    class Digits(Classifying):
-        stage, stages = "classes", ("classes", "all")
-        preparing_stages = ("classes",)
-
-        def classify(self, images, domain):
-            raise NotImplementedError
-
     check_stage("runs/mine", Digits())
     assert "classifier" in capsys.readouterr().err
 
@@ -57,3 +64,24 @@ def test_a_growing_run_says_which_phase_it_shows(capsys):
     assert "8 x 8 pixels" in said
     tell_phase(TrainingState(phases, images_shown=6))
     assert not capsys.readouterr().err
+
+
+@pytest.mark.parametrize("shown", [0, 8])
+def test_only_trained_runs_are_exported(shown, refuses):
+    """A run that was stopped at once, or before its translators."""
+    model = SimpleNamespace() if not shown else Digits()
+    run = TrainedRun(
+        "runs/mine",
+        config=None,
+        model=model,
+        phase=None,
+        step=shown,
+        images_shown=shown,
+        data=None,
+        checkpoints=None,
+    )
+    with refuses("run_dir"):
+        run.check_trained()
+    dataclasses.replace(
+        run, model=SimpleNamespace(), images_shown=8
+    ).check_trained()

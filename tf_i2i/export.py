@@ -57,6 +57,7 @@ def main(argv, names=None):
     from tf_i2i.runs import load_translator
 
     run = load_translator(flags.run_dir, flags.trust_config)
+    run.check_trained()
     model = run.model
     model.check_direction(direction)
     images = RealImages(

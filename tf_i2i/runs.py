@@ -131,6 +131,26 @@ class TrainedRun:
     data: RunData
     checkpoints: Checkpoints
 
+    def check_trained(self):
+        """Checks whether a translator of the run was trained.
+
+        Raises:
+            UserError: no training image was shown, or only in stages that
+                prepare the training of translators.
+        """
+        model = self.model
+        prepared = (
+            isinstance(model, Staged) and model.stage in model.preparing_stages
+        )
+        if self.images_shown and not prepared:
+            return
+        raise UserError(
+            "`run_dir` must be a run whose translators were trained, so "
+            f"continue its training. Received: {self.run_dir}, stopped after "
+            f"{self.images_shown} images"
+            + (f" in the stage {model.stage!r}" if prepared else "")
+        )
+
     def images(self, domain, split, count=None):
         """Returns real images, scaled to the size of the phase.
 

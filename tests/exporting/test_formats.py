@@ -46,6 +46,7 @@ def copy_format():
 def test_a_format_is_added_in_one_place(monkeypatch, tmp_path, refuses):
     monkeypatch.setitem(FORMATS, "negative", copy_format())
     run = SimpleNamespace(
+        check_trained=lambda: None,
         model=Negative(),
         images=lambda domain, split, count: np.full(
             (count, 16, 16, 3), 40, np.uint8
@@ -97,7 +98,9 @@ def untrained(monkeypatch, tmp_path):
     def images(domain, split, count):
         raise UserError("`train.data_a` must be a folder. Received: /elsewhere")
 
-    run = SimpleNamespace(model=Negative(), images=images)
+    run = SimpleNamespace(
+        model=Negative(), images=images, check_trained=lambda: None
+    )
     stub = SimpleNamespace(load_translator=lambda *_: run)
     monkeypatch.setitem(sys.modules, "tf_i2i.runs", stub)
     monkeypatch.setitem(FORMATS, "negative", exact_and_dark())
