@@ -257,6 +257,7 @@ def load_translator(run_dir, trust_config=False, best=False):
     with configuration.one_line_errors(), consent.applied():
         config = configuration.run_config()
         phases, model = _build(config, make_strategy("none"))
+    configuration.check_unused()
     checkpoints = Checkpoints(run_dir, config.keep)
     if best:
         found = checkpoints.restore_best(model)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tf_i2i.data.reading import read_image
+from tf_i2i.data.reading import check_image
 from tf_i2i.data.reading import read_square
 from tf_i2i.data.reading import report_frames
 from tf_i2i.errors import UserError
@@ -74,7 +74,7 @@ def count_styles(style, samples, interpolate):
             f"two styles. Received: --samples={samples}"
         )
     for path in references:
-        read_image(path)
+        check_image(path)
     return interpolate or samples or max(1, len(references))
 
 

@@ -386,6 +386,14 @@ def test_checkpoints_that_are_gone(folders, begun, record, refused):
     assert (begun / "metrics.jsonl").read_bytes() == before
 
 
+def test_a_binding_of_a_run_that_nothing_reads(begun, refuses):
+    with open(begun / "config.gin", "a", encoding="utf-8") as file:
+        file.write("a/b/c/train.seed = 3\n")
+    for open_it in (runs.load_translator, runs.open_run):
+        with refuses("a/b/c/train.seed"):
+            open_it(begun)
+
+
 def test_other_networks_are_not_damage(begun, refuses):
     config = begun / "config.gin"
     config.write_text(config.read_text().replace(".width = 0.02", ".width = 1"))

@@ -275,6 +275,21 @@ def read_square(path, size, fit="crop"):
     return _read(path, least, lambda pixels: fit_image(pixels, size, fit))
 
 
+def check_image(path):
+    """Raises an error if a file cannot be used as an image.
+
+    The whole file is decoded, but a very large image is reduced meanwhile.
+
+    Args:
+        path: path of the file, or a seekable binary stream, as in
+            `read_image`.
+
+    Raises:
+        BadImage: the file cannot be used as an image.
+    """
+    _read(path, 1, lambda pixels: None)
+
+
 def _read(path, least, finish):
     """Reads an image and returns `finish` of its pixels.
 

@@ -26,7 +26,7 @@ from tf_i2i.data.items import encoded_item
 from tf_i2i.data.items import in_splits
 from tf_i2i.data.items import in_threads
 from tf_i2i.data.reading import BadImage
-from tf_i2i.data.reading import read_image
+from tf_i2i.data.reading import check_image
 from tf_i2i.errors import UserError
 from tf_i2i.errors import printable
 from tf_i2i.foreign_files import open_regular
@@ -283,7 +283,7 @@ def _decodes(value):
     if value is None:
         return False
     try:
-        read_image(io.BytesIO(value))
+        check_image(io.BytesIO(value))
     except BadImage:
         return False
     return True
