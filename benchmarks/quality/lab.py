@@ -130,6 +130,13 @@ XGAN_TAUGHT = (
     FACE_TEACHER,
     *shown(58000),
 )
+# The weights of `paper/xgan.gin`, with networks and a learning rate for minutes
+# on a CPU.
+XGAN_PUBLISHED = (
+    *of("XGAN", critic_width=1.0, average_kimg=1.0),
+    "Adam.learning_rate = 0.001",
+    "single_phase.batch_size = 16",
+)
 VGG_TERMS = ("perceptual.name = 'hed-vgg16'",)
 # Each of these ablations leaves out one loss term (Figure 6 of the CDFT paper).
 LEFT_OUT = {
@@ -303,6 +310,21 @@ ROWS = {
         "selfie2anime", "cyclegan.gin", ("train.image_size = 64", *shown(50000))
     ),
     "xgan": Row("toy", "xgan.gin"),
+    "xgan_published": Row(
+        "toy",
+        "paper/xgan.gin",
+        (
+            *XGAN_PUBLISHED,
+            "train.image_size = 32",
+            "XGAN.width = 0.34",
+            *shown(40000),
+        ),
+    ),
+    "xgan_published_64": Row(
+        "toy",
+        "paper/xgan.gin",
+        (*XGAN_PUBLISHED, "XGAN.width = 0.25", *shown(12000)),
+    ),
     "xgan_teacher": Row("toy", "xgan.gin", TEACHER),
     "xgan_rec_dann": Row(
         "toy",
