@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tf_i2i.layers.replicas import across_replicas
 from tf_i2i.methods.base import UnpairedTranslator
 
 
@@ -139,6 +140,26 @@ def test_tensors_can_know_whose_step_they_are_for():
     model.train_step(ones())
     assert seen[1:] == [both, ("critic",), ("translator",)]
     assert model.active_sides == both
+
+
+def test_replicas_read_their_own_sides_after_they_waited(two_replicas):
+    """Replicas are threads: one ends its update while the other waits."""
+    seen = []
+
+    class Waiting(Tiny):
+        def forward(self, a, b, training):
+            across_replicas([tf.reduce_mean(a)])
+            if training:
+                seen.append(self.active_sides)
+            return super().forward(a, b, training)
+
+    with two_replicas.scope():
+        model = Waiting()
+        model.compile(keras.optimizers.SGD(0.5), keras.optimizers.SGD(0.25))
+    model.updates = ("critic", "translator")
+    step = tf.function(lambda: two_replicas.run(model.train_step, (ones(),)))
+    step.get_concrete_function()
+    assert seen == 2 * [("critic",)] + 2 * [("translator",)]
 
 
 def test_each_repeat_takes_a_fresh_slice():

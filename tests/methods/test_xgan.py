@@ -126,7 +126,7 @@ def test_moving_statistics_are_updated_once_in_a_step():
     routes = model.encoder.own_a[0].norm, model.decoder.own_b[0].norm
     for active, moves in ((("translator",), True), (("critic",), False)):
         before = [norm.moving_mean.numpy() for norm in routes]
-        model.active_sides = active
+        model.current_update.sides = active
         model.forward(images(1), images(2), True)
         after = [norm.moving_mean.numpy() for norm in routes]
         for x, y in zip(before, after, strict=True):
@@ -270,7 +270,7 @@ def test_a_critic_meets_the_fakes_of_updated_translators():
 
 def test_the_critics_step_makes_no_more_than_it_needs():
     model = build(teacher=teacher())
-    model.active_sides = ("critic",)
+    model.current_update.sides = ("critic",)
     s = model.forward(images(1), images(2), training=True)
     made = {"code_a", "fake_b", "score_b", "fake_score_b"}
     assert set(s) == {"a", "b"} | made

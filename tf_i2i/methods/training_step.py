@@ -9,6 +9,7 @@ are finite, averages the translators' weights and samples all random numbers.
 import contextlib
 import itertools
 import re
+import threading
 import zlib
 
 import keras
@@ -51,6 +52,23 @@ _SIDES_OF = {
 }
 
 
+class CurrentUpdate(threading.local):
+    """The update of a training step that a replica makes at the moment.
+
+    The replicas of a `tf.distribute` strategy are threads. While one replica
+    waits in the middle of `forward`, another one may end its update. Therefore
+    each thread has its own values.
+
+    Attributes:
+        sides: the sides that the update trains.
+        index: position of the update in `updates`; 0 outside of a training
+            step.
+    """
+
+    sides: tuple[str, ...] = SIDES
+    index: int = 0
+
+
 class TwoSidedModel(KerasSaved):
     """A Keras model with one optimizer for translators and one for critics.
 
@@ -59,11 +77,6 @@ class TwoSidedModel(KerasSaved):
     arguments.
     """
 
-    # The sides that the current update trains. `forward` may read them.
-    active_sides: tuple[str, ...] = SIDES
-    # The position of the current update in `updates`. It is 0 outside of a
-    # training step.
-    update_index: int = 0
     # The moving averages, and the variables that they average. They are empty
     # until all networks are built.
     averages: list = []
@@ -82,6 +95,7 @@ class TwoSidedModel(KerasSaved):
         name: str | None = None,
     ):
         super().__init__(name=name)
+        self.current_update = CurrentUpdate()
         self.image_size = image_size
         self.average_kimg = average_kimg
         self.seed = seed
@@ -94,6 +108,11 @@ class TwoSidedModel(KerasSaved):
         self.fading = False
         self.phase_start = 0
         self.phase_images = None
+
+    @property
+    def active_sides(self):
+        """The sides that the current update trains; `forward` may read them."""
+        return self.current_update.sides
 
     # The following methods build the networks.
 
@@ -663,8 +682,8 @@ class TwoSidedModel(KerasSaved):
             "normal": tf.random.stateless_normal,
             "uniform": tf.random.stateless_uniform,
         }[distribution]
-        if self.update_index:
-            name = f"{name}/update {self.update_index}"
+        if index := self.current_update.index:
+            name = f"{name}/update {index}"
         seed = tf.constant(_named_seed(self.seed, name), tf.int64)
         return draw(shape, tf.stack([seed, tf.convert_to_tensor(self.step)]))
 
@@ -694,13 +713,13 @@ class TwoSidedModel(KerasSaved):
         losses: dict[str, tf.Tensor] = {}
         checks = []
         for index, update in enumerate(self.updates):
-            self.update_index = index
+            self.current_update.index = index
             at = done[update]
             named, check = self._update(update, *(part[at] for part in parts))
             losses |= named
             checks.append(check)
             done[update] += 1
-        self.update_index = 0
+        self.current_update.index = 0
         images = slices * self.global_batch(parts[0][0])
         with tf.control_dependencies(checks):
             self._update_averages(images)
@@ -767,9 +786,9 @@ class TwoSidedModel(KerasSaved):
         """
         losses: dict[str, dict[str, tf.Tensor]] = {}
         with tf.GradientTape(persistent=True) as tape:
-            self.active_sides = sides
+            self.current_update.sides = sides
             tensors = self.forward(a, b, True, *labels)
-            self.active_sides = SIDES
+            self.current_update.sides = SIDES
             for side in sides:
                 losses[side] = getattr(self, f"{side}_losses")(tensors)
             if self.likeness and "translator" in sides:
