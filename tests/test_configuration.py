@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -63,6 +64,46 @@ def test_both_optimizers_may_have_scopes(tmp_path):
     assert found["d/Adam.learning_rate"] == "0.0002"
     assert found["g/Adam.beta_2"] == "0.999"
     assert "Adam.learning_rate" not in found
+
+
+def test_scopes_inherit_settings(tmp_path, refuses):
+    text = (
+        "train.phases = @all/single_phase\n"
+        "train.translator_optimizer = @translator/Adam\n"
+        "train.critic_optimizer = @critic/Adam\n"
+        "train.augmentation = @augmentation/a/Augmentation()\n"
+        "train.augmentation_b = @augmentation/b/Augmentation()\n"
+        "rates/slow = .1\n"
+        "single_phase.images = 8\n"
+        "Adam.beta_1 = .4\n"
+        "Adam.learning_rate = %rates/slow\n"
+        "critic/Adam.learning_rate = .3\n"
+        "translator/Adam.learning_rate = .2\n"
+        "Augmentation.flip = False\n"
+        "augmentation/Augmentation.contrast = .25\n"
+        "augmentation/b/Augmentation.hue = .5\n"
+    )
+    configure(tmp_path, text)
+    config = configuration.run_config()
+    (phase,) = config.phases(SimpleNamespace(image_size=16))
+    assert phase.images == 8
+    slow, fast = config.translator_optimizer(), config.critic_optimizer()
+    assert (slow.beta_1, fast.beta_1) == (0.4, 0.4)
+    np.testing.assert_allclose(slow.learning_rate, 0.2)
+    np.testing.assert_allclose(fast.learning_rate, 0.3)
+    a, b = config.augmentation, config.augmentation_b
+    assert (a.flip, a.contrast, a.hue) == (False, 0.25, 0.05)
+    assert (b.flip, b.contrast, b.hue) == (False, 0.25, 0.5)
+    configuration.check_unused()
+    configure(tmp_path, text, "critics/Adam.beta_2 = .9")
+    configuration.run_config().critic_optimizer()
+    with refuses("critics/Adam.beta_2"):
+        configuration.check_unused()
+
+
+def test_a_macro_without_a_value_is_named(tmp_path, refuses):
+    with refuses("rate"):
+        configure(tmp_path, "rates = .1\nAdam.learning_rate = %rate\n")
 
 
 @pytest.mark.parametrize(
@@ -154,6 +195,21 @@ def test_an_own_file_includes_a_shipped_one_from_anywhere(
     assert found["Augmentation.hue"] == "0.0"
 
 
+def test_files_are_included_from_the_folder_of_the_including_file(
+    tmp_path, capsys
+):
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts/base.gin").write_text("include 'more.gin'\n")
+    (tmp_path / "parts/more.gin").write_text("train.steps = 3\n")
+    # This own file has the name of a shipped config and includes that config.
+    (tmp_path / "parts/cyclegan.gin").write_text("include 'cyclegan.gin'\n")
+    text = "include  'parts/base.gin'\ninclude \"parts/cyclegan.gin\"\n"
+    found = configure(tmp_path, text)
+    assert found["train.steps"] == "3"
+    assert found["train.model"] == "@CycleGAN"
+    assert capsys.readouterr().err == ""
+
+
 def test_shipped_configs_include_shipped_ones(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "cdft.gin").write_text("nonsense")
@@ -168,7 +224,7 @@ def test_a_file_that_includes_itself_is_refused(tmp_path, monkeypatch, refuses):
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path, refuses):
-    with refuses("configuration") as error:
+    with refuses("include") as error:
         configure(tmp_path, "include 'twingans.gin'")
     assert "twingans.gin" in str(error.value)
 

@@ -185,8 +185,7 @@ def configure(run_dir, files=(), bindings=(), trust_config=False):
 def _reading(notes):
     """Context in which former names of settings are replaced in all files.
 
-    A .gin file can include a shipped config by its name alone, because gin
-    searches the folders of the shipped configs in this context.
+    The files that a .gin file includes are found by `_find_included`.
 
     A file reader is inserted at the beginning of gin's private list of
     readers. gin uses the first reader that can open a file, and
@@ -199,51 +198,61 @@ def _reading(notes):
 
     @contextlib.contextmanager
     def read(path):
-        path = os.path.abspath(path)
-        if path in opened:
-            raise UserError(
-                "`include` must not lead back to the file that contains it. "
-                f"Received: {path}"
-            )
-        text, more = settings.rename(settings.read_gin(Path(path)))
-        notes.extend(more)
-        file = io.StringIO(_within_shipped(text, path))
-        # gin's error messages contain the name of the file.
-        file.name = path
+        path = Path(path).absolute()
         opened.append(path)
+        text, more = settings.rename(settings.read_gin(path))
+        notes.extend(more)
+        file = io.StringIO(
+            re.sub(
+                r"^include\s+(['\"])(.+?)\1",
+                lambda found: f"include {_find_included(found[2], opened)!r}",
+                text,
+                flags=re.M,
+            )
+        )
+        # gin's error messages contain the name of the file.
+        file.name = str(path)
         yield file
         opened.pop()
 
     readers = gin.config._FILE_READERS
     readers.insert(0, (read, os.path.isfile))
-    searched = gin.config._LOCATION_PREFIXES
-    before = [*searched]
-    searched += map(str, FOLDERS)
     try:
         yield
     finally:
         readers.pop(0)
-        searched[:] = before
 
 
-def _within_shipped(text, path):
-    """Returns the text of a config with absolute paths of included files.
+def _find_included(name, opened):
+    """Returns the absolute path of a file that a .gin file includes.
 
-    Only the text of a shipped config is changed. With a relative path, gin
-    would look for the included file in the current folder first.
+    The file is searched in the folder of the file that includes it, then in
+    the current folder, then among the shipped configs. A shipped config
+    includes shipped configs only.
 
     Args:
-        text: content of a .gin file.
-        path: path of that file.
+        name: the path in the `include` statement.
+        opened: paths of the files that are being read, the last of which has
+            the statement. Files that include each other in a circle would be
+            read without end, so that these files are not found.
 
     Returns:
-        The new text; `text` itself if the file is not a shipped config.
+        Path of the file as text.
+
+    Raises:
+        UserError: there is no such file.
     """
-    for folder in FOLDERS:
-        if Path(path).is_relative_to(folder):
-            pattern = r"^(include ['\"])"
-            return re.sub(pattern, rf"\g<1>{folder}/", text, flags=re.M)
-    return text
+    folder = opened[-1].parent
+    shipped = [f for f in FOLDERS if folder.is_relative_to(f)]
+    for start in shipped or [folder, Path.cwd(), *FOLDERS]:
+        path = Path(os.path.normpath(start / name))
+        if path.is_file() and path not in opened:
+            return str(path)
+    raise UserError(
+        "`include` must name another .gin file in the folder of the file that "
+        "includes it, in the current folder, or among the shipped configs. "
+        f"Received: {name} in {opened[-1]}"
+    )
 
 
 def _check_references():
@@ -548,10 +557,14 @@ def check_unused():
     """
     bound = given_settings()
     used = settings.bindings_of(resolved_config())
+    reached = {outer for name in used for outer in _outer(name)}
+    # A macro is used even if the setting that refers to it is overridden in
+    # every scope.
+    reached |= {*re.findall(r"%([\w./]+)", " ".join(bound.values()))}
     unused = [
         name
         for name in bound
-        if name not in used and not name.startswith("former.")
+        if name not in reached and not name.startswith("former.")
     ]
     if unused:
         near = difflib.get_close_matches(unused[0], used, 1, 0.4)
@@ -560,6 +573,21 @@ def check_unused():
             f"`{unused[0]}` must be a setting that this run reads{hint} "
             f"Received: {unused[0]} = {bound[unused[0]]}"
         )
+
+
+def _outer(name):
+    """Yields the names by which gin finds the value of a setting.
+
+    A setting with a scope inherits the value of the outer scopes. For example,
+    `a/b/Adam.beta_1` has the value of `a/Adam.beta_1` or of `Adam.beta_1`, if
+    it has none of its own.
+
+    Args:
+        name: name of a setting, with its scopes.
+    """
+    *scopes, setting = name.split("/")
+    for count in range(len(scopes) + 1):
+        yield "/".join([*scopes[:count], setting])
 
 
 def check_moved(model):
@@ -623,6 +651,11 @@ def one_line_errors():
 def _refusal(error):
     """Returns a `UserError` of one line for an error that gin raised."""
     text = " ".join(_without_place(str(error)).split())
+    if macro := re.match(r"No bindings specified for '(.+)/gin\.macro'", text):
+        return UserError(
+            f"`{macro[1]}` must be defined, as in {macro[1]} = VALUE. "
+            f"Received: %{macro[1]}, without such a line"
+        )
     if isinstance(error, SyntaxError) and error.text:
         text += f": {error.text.strip()}"
     if "No configurable matching" in text:
