@@ -31,7 +31,18 @@ CHIN = ((12, 20, 7, 17), (6, 10, 3, 9))
 # heads of all other slots read the whole maps.
 AT_EYES, AT_CHIN = ("glasses", "eyes", "brows"), ("beard", "mouth")
 # Names of the vectors that describe the whole photo.
-_WHOLE = ("large", "small", "parts", "images", "colours")
+_WHOLE = ("large", "small", "parts", "images", "colours", "strands")
+# Outputs of the linear head that predicts the places of the two cheeks: both
+# columns, then both rows, from -1 at the left or upper edge of the photo to 1
+# at the other edge.
+CHEEKS = 4
+# Standard deviations of the Gaussian windows in which the colour of a cheek is
+# measured, in the unit of the places.
+CHEEK_SPREADS = (1 / 32, 1 / 8)
+# Smallest logarithm of a window, so that int8 represents the others precisely.
+_FAR = -8.0
+# Weight of a pixel that shows no skin, in a mean over the skin.
+_NO_SKIN = 0.02
 # Linear heads that predict colours as numbers, and their numbers of outputs.
 _SHADES = {"tone": 1, "clothes_colour": 3}
 # Logits are multiplied by this factor before they become weights, so that
@@ -217,7 +228,9 @@ class SpriteReader(Network):
     A frozen network computes feature maps. A small network finds the parts of
     the photo (hair, skin, clothes) in these maps, and the mean colour of each
     part is computed. Linear heads predict the options and the colours of the
-    code from the maps, the parts and the mean colours.
+    code from the maps, the parts, the mean colours and the mean feature maps
+    of the hair. One linear head finds the cheeks, and their colours are read by
+    the head that predicts the tone of the skin.
 
     Args:
         counts: dictionary from the names of slots to numbers of options.
@@ -229,7 +242,7 @@ class SpriteReader(Network):
         self.slots = tuple(counts)
         self.trunk = LiteTrunk(name="trunk")
         self.parts = _Parts(name="parts")
-        self.eyes, self.chin, self.whole, self.shades = (
+        self.eyes, self.chin, self.whole, self.places, self.shades = (
             _Heads(
                 {s: n for s, n in counts.items() if _view(s) == view} | more,
                 vectors,
@@ -239,9 +252,11 @@ class SpriteReader(Network):
                 ("eyes", {}, ("large", "small")),
                 ("chin", {}, ("large", "small")),
                 ("whole", {"tint": HAIR_COLOURS}, _WHOLE),
-                # These outputs are of another magnitude than logits. In one
-                # int8 tensor with logits, they would lose their precision.
-                ("shades", _SHADES, _WHOLE),
+                # The outputs of the last two are of another magnitude than
+                # logits. In one int8 tensor with logits, they would lose their
+                # precision.
+                ("places", {"cheeks": CHEEKS}, _WHOLE),
+                ("shades", _SHADES, (*_WHOLE, "cheeks")),
             )
         )
         self.skins = self.add_weight(
@@ -270,7 +285,8 @@ class SpriteReader(Network):
         images = tf.image.resize(tf.cast(images, tf.float32), (READ, READ))
         # Heads and drawings are computed in float32 with every dtype policy.
         large, small = (tf.cast(x, tf.float32) for x in self.trunk(images))
-        images = _pool(images, READ // CELLS)
+        fine = _pool(images, READ // CELLS // 2)
+        images = _pool(fine, 2)
         parts = self.parts(large, small, images)
         found = self.eyes(
             {
@@ -290,9 +306,12 @@ class SpriteReader(Network):
             _flat(_pool(parts[..., 1:3], 2)),
             _flat(_pool(images, 2)),
             _colours_of(parts, images),
+            _strands_of(parts[..., 1], large, small),
         )
         whole = dict(zip(_WHOLE, vectors, strict=True))
-        found |= self.whole(whole) | self.shades(whole)
+        places = self.places(whole)["cheeks"]
+        cheeks = {"cheeks": cheeks_of(fine, parts[..., 2:3], places)}
+        found |= self.whole(whole) | self.shades(whole | cheeks)
         colours = [
             self._skin(found["tone"]),
             tf.nn.softmax(SHARPNESS * found["tint"]) @ self.tints,
@@ -356,6 +375,60 @@ def _colours_of(parts, images):
     means = _flat(sums / (area[..., None] + 1.0))
     products = (means * means, means[:, :3] * means[:, 3:6])
     return tf.concat([means, *products, area / CELLS**2], 1)
+
+
+def _strands_of(hair, large, small):
+    """Returns the means of both feature maps, weighted by the share of hair.
+
+    Args:
+        hair: share of hair in each cell, `[N, 24, 24]`.
+        large, small: feature maps, `[N, 24, 24, C]` and `[N, 12, 12, D]`.
+
+    Returns:
+        `[N, C + D]`.
+    """
+    weights = hair[..., None] ** 2
+    means = []
+    for maps, shares, few in (
+        (large, weights, 4.0),
+        (small, _pool(weights, 2), 1.0),
+    ):
+        side, channels = maps.shape[1], maps.shape[-1]
+        shares = tf.reshape(shares, [-1, side**2, 1])
+        maps = tf.reshape(maps, [-1, side**2, channels])
+        sums = tf.matmul(shares, maps, transpose_a=True)[:, 0]
+        means.append(sums / (tf.reduce_sum(shares, 1) + few))
+    return tf.concat(means, 1)
+
+
+def cheeks_of(images, skin, places):
+    """Returns the colours of the skin of the cheeks.
+
+    Args:
+        images: `[N, S, S, 3]`.
+        skin: share of skin in each cell, `[N, S / 2, S / 2, 1]`.
+        places: `[N, 4]`, see `CHEEKS`.
+
+    Returns:
+        `[N, 18]`. For each of `CHEEK_SPREADS`: the mean of the colours of both
+        cheeks, their absolute difference, and the square of the mean.
+    """
+    side = images.shape[1]
+    centres = (np.arange(side, dtype=np.float32) + 0.5) / side * 2 - 1
+    away = places[..., None] - centres
+    pixels = tf.reshape(images, [-1, side**2, 3])
+    skin = tf.reshape(upsample(skin) + _NO_SKIN, [-1, 1, side, side])
+    found = []
+    for spread in CHEEK_SPREADS:
+        near = tf.exp(tf.maximum(-0.5 / spread**2 * away * away, _FAR))
+        columns, rows = tf.split(near, 2, 1)
+        window = rows[..., None] * columns[:, :, None] * skin
+        window = tf.reshape(window, [-1, 2, side**2])
+        total = tf.reduce_sum(window, 2, keepdims=True)
+        left, right = tf.unstack(window @ pixels / (total + 1e-3), axis=1)
+        mean = (left + right) / 2
+        found += [mean, tf.abs(left - right), mean * mean]
+    return tf.concat(found, 1)
 
 
 def weights_of(logits):

@@ -13,6 +13,7 @@ import sprites
 import teach
 import yardstick as y
 from hair import all_points
+from hair import load_aligned
 from regions import lab
 
 # For each slot, a dictionary from each kind to the numbers of the options that
@@ -41,8 +42,7 @@ OUTLINE = 32  # Side of an outline in cells.
 # from all others that the options are never chosen.
 NO_OUTLINE = 9.0
 # Shares of photos whose skin is darker than each tone of `pseudo.SKINS`.
-SKIN_SHARES = [0, 0.1, 0.3, 0.5, 0.75, 0.95, 1]
-SKIN_TONES = [0, 0, 1, 2, 3, 4, 4]
+SKIN_SHARES = [0, 0.3, 0.5, 0.75, 1]
 # Mouths are drawn open or smiling, and beards full, for photos that are above
 # this share of the training photos in the measured openness, smile or darkness.
 NOT_OPEN, NOT_SMILING, NOT_FULL = 0.72, 0.45, 0.5
@@ -101,7 +101,7 @@ def hair_options(kinds, drawer):
         drawer: name of the run of sprites.py.
     """
     known = outlines(drawer)
-    seen = teach.load_aligned()[..., 0]
+    seen = load_aligned()[..., 0]
     weights = np.ones((OUTLINE, OUTLINE))
     weights[FACE] = 0
     found = np.zeros(len(kinds), int)
@@ -173,18 +173,18 @@ def clothes_kinds(rgb):
     return kinds
 
 
-def skin_tones(f, n):
+def skin_tones(n):
     """Returns positions between the tones of `pseudo.SKINS`, `[N]`.
 
-    Photos are ranked by the lightness of cheeks and nose. The ranks become
-    tones so that tones are about as frequent as among the avatars.
+    Photos are ranked by the lightness of the cheeks. The ranks become tones so
+    that tones are about as frequent as among the avatars.
 
     Args:
-        f, n: results of `pseudo.photos`.
+        n: number of training photos.
     """
     cheeks = [y.photo_cheeks(split)[0] for split in ("train", "test")]
-    light = lab(np.concatenate(cheeks))[:, 0] * 0.8 + f["nose_l"] * 0.2
-    return np.interp(p.quantile(light, n), SKIN_SHARES, SKIN_TONES)
+    ranks = p.quantile(y.lightness(np.concatenate(cheeks)), n)
+    return np.interp(ranks, SKIN_SHARES, range(len(SKIN_SHARES)))
 
 
 def photo_codes(drawer):
@@ -208,7 +208,7 @@ def photo_codes(drawer):
     return Codes(
         options=options,
         tint=p.hair_colour(f),
-        tone=skin_tones(f, n),
+        tone=skin_tones(n),
         clothes=f["clothes"],
         n=n,
     )

@@ -450,6 +450,12 @@ def aligned(shares, points):
     )
 
 
+def load_aligned():
+    """Returns hair, skin and clothes of all photos, `[N, 32, 32, 3]`."""
+    with np.load(y.WORK / "cache" / "aligned.npz") as file:
+        return file["a"].astype(np.float32)
+
+
 def write_shapes():
     """Writes cache/geometry.npz and cache/aligned.npz for all photos.
 

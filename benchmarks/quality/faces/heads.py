@@ -31,8 +31,8 @@ from tf_i2i.networks.sprites import CHIN
 from tf_i2i.networks.sprites import EYES
 from tf_i2i.networks.sprites import PARTS
 from tf_i2i.networks.sprites import PARTS_WIDTH
+from tf_i2i.networks.sprites import cheeks_of
 
-KINDS = tuple(codes.OPTIONS["hair"])
 # Vectors and their numbers of principal components, on which heads are fitted.
 COMPONENTS = {
     "deep": 150,
@@ -41,10 +41,12 @@ COMPONENTS = {
     "shape": 60,
     "thumb": 60,
     "colours": 24,
+    "strands": 152,
+    "cheeks": 18,
 }
 # The vectors that a classifier reads, and the inverse of its L2 weight.
 CLASSIFIERS = {
-    "kind": (("deep", "shape"), 0.01),
+    "kind": (("deep", "shape", "strands"), 0.003),
     "glasses": (("eyes",), 0.003),
     "beard": (("chin",), 0.02),
     "mouth": (("chin",), 0.01),
@@ -55,7 +57,16 @@ CLASSIFIERS = {
 # power; 0 if it is not given.
 BALANCE = {"tint": 0.4, "beard": 0.3, "glasses": 0.6}
 # The vectors that the heads of numbers read, and their L2 weight.
-NUMBERS_READ, RIDGE = ("colours", "thumb", "deep"), 20.0
+NUMBERS = {
+    "cheeks": (("deep", "shape", "thumb"), 20.0),
+    "tone": (("cheeks", "colours", "thumb", "deep"), 1000.0),
+    "clothes_colour": (("colours", "thumb", "deep"), 20.0),
+}
+# Weight of a photo that has only one view, see `views.write_views`.
+OTHERS = 3.0
+# Which share of the logits is added that gives each kind of hair its share of
+# the training views (see `teach.offsets`).
+MATCHED = 0.5
 # The logit of a kind of hair, times this factor, is added to the logits of the
 # options of this kind.
 KIND_WEIGHT = 4
@@ -189,8 +200,45 @@ def colours(shares, rgb):
     return np.concatenate([means, means * means, products, areas], 1)
 
 
+def strands(hair, maps):
+    """Returns the means of both feature maps in hair, `[N, 40 + 112]`.
+
+    Args:
+        hair: share of hair in the cells, `[N, 24, 24]`.
+        maps: dictionary of `s3` and `s5` (see `views.described`).
+    """
+    weights = hair[..., None] ** 2
+    means = []
+    for x, shares, few in (
+        (maps["s3"], weights, 4.0),
+        (maps["s5"], pooled(weights, CELLS // 2), 1.0),
+    ):
+        sums = (x.astype(np.float32) * shares).sum((1, 2))
+        means.append(sums / (shares.sum((1, 2)) + few))
+    return np.concatenate(means, 1)
+
+
+def cheek_colours(maps, shares, places):
+    """Returns what the head of the skin's tone reads of cheeks, `[N, 18]`.
+
+    Args:
+        maps: dictionary of `fine` (see `views.described`).
+        shares: shares of the parts, `[N, 24, 24, 4]`.
+        places: places of the cheeks, `[N, 4]` (see `views.places`).
+    """
+    found = []
+    for i in range(0, len(places), 200):
+        at = slice(i, i + 200)
+        images = maps["fine"][at].astype(np.float32) / 127.5 - 1
+        skin = shares[at, ..., PARTS.index("skin")][..., None]
+        found.append(cheeks_of(images, np.float32(skin), places[at]))
+    return np.concatenate(found)
+
+
 def vectors(maps, shares):
     """Returns the vectors that heads read, a dictionary of arrays `[N, F]`.
+
+    The vector "cheeks" is missing (see `cheek_colours`).
 
     Args:
         maps: dictionary of `s3`, `s5` and `rgb` (see `views.described`).
@@ -210,6 +258,7 @@ def vectors(maps, shares):
         "shape": flat(pooled(shares[..., 1:3], 12)),
         "thumb": flat(pooled(maps["rgb"], 12)) / 127.5 - 1,
         "colours": colours(shares, maps["rgb"]),
+        "strands": strands(shares[..., PARTS.index("hair")], maps),
     }
 
 
@@ -228,13 +277,15 @@ class Reduced(NamedTuple):
     """Principal components of a vector, and how they are computed.
 
     Attributes:
-        train, test: components of training views and of test photos, `[N, K]`.
+        train, other, test: components of training views, of other training
+            photos and of test photos, `[N, K]`.
         mean, deviation: mean and standard deviation of the features of the
             training views, `[F]`.
         kernel, bias: components are standardized features @ kernel + bias.
     """
 
     train: np.ndarray
+    other: np.ndarray
     test: np.ndarray
     mean: np.ndarray
     deviation: np.ndarray
@@ -242,11 +293,16 @@ class Reduced(NamedTuple):
     bias: np.ndarray
 
 
-def reduced(train, test, count):
-    """Returns `Reduced` of the vectors of training views and test photos.
+def reduced(x, count):
+    """Returns `Reduced` of the same vectors of all splits.
 
     The components are scaled to a standard deviation of 1 over all numbers.
+
+    Args:
+        x: dictionary from splits, the fields of `Reduced`, to `[N, F]`.
+        count: largest number of components.
     """
+    train = x["train"]
     mean, deviation = train.mean(0), train.std(0) + 1e-3
     pca = PCA(
         min(count, train.shape[1]), svd_solver="randomized", random_state=0
@@ -256,9 +312,13 @@ def reduced(train, test, count):
     unit = found.std()
     kernel = pca.components_.T / unit
     bias = -(pca.mean_ @ pca.components_.T) / unit
+    others = {
+        split: ((x[split] - mean) / deviation) @ kernel + bias
+        for split in ("other", "test")
+    }
     return Reduced(
         train=found / unit,
-        test=((test - mean) / deviation) @ kernel + bias,
+        **others,
         mean=mean,
         deviation=deviation,
         kernel=kernel.astype(np.float32),
@@ -283,7 +343,7 @@ class Head(NamedTuple):
     bias: np.ndarray
 
     def of(self, found, split):
-        """Returns the outputs, `[N, outputs]`, for "train" or "test"."""
+        """Returns the outputs for a split, `[N, outputs]`."""
         return joined(found, self.reads, split) @ self.kernel.T + self.bias
 
     def arrays(self, name, found):
@@ -381,47 +441,64 @@ def option_classifier(x, options):
     return model.classes_, kernel, bias
 
 
-def number_head(found, wanted):
-    """Returns the `Head` that predicts numbers of views.
+def number_head(found, name, wanted):
+    """Returns the `Head` that predicts numbers.
 
     Args:
         found: dictionary from vectors to `Reduced`.
-        wanted: `[N]` or `[N, outputs]`.
+        name: name of the head, a key of `NUMBERS`.
+        wanted: numbers of the training views and of the other photos, one
+            after the other, `[N]` or `[N, outputs]`.
     """
-    model = Ridge(RIDGE).fit(joined(found, NUMBERS_READ, "train"), wanted)
+    reads, l2 = NUMBERS[name]
+    x = [joined(found, reads, split) for split in ("train", "other")]
+    weights = np.repeat([1.0, OTHERS], [len(v) for v in x])
+    model = Ridge(l2).fit(np.concatenate(x), wanted, weights)
     kernel, bias = np.atleast_2d(model.coef_), np.atleast_1d(model.intercept_)
-    return Head(NUMBERS_READ, kernel, bias)
+    return Head(reads, kernel, bias)
 
 
-def fit_heads(found, code, at, drawer):
-    """Fits all heads and returns them, a dictionary from names to `Head`.
+def with_shares(head, found):
+    """Returns a `Head` of kinds of hair with `MATCHED` biases."""
+    added = teach.offsets(head.of(found, "train"))
+    return head._replace(bias=head.bias + MATCHED * added)
+
+
+def fit_heads(found, code, views, drawer):
+    """Fits all heads but that of the cheeks.
 
     Args:
         found: dictionary from vectors to `Reduced`.
         code: `codes.Codes`.
-        at: index of the photo of each training view.
+        views: `Views`.
         drawer: name of the run of sprites.py.
+
+    Returns:
+        A dictionary from names to `Head`.
     """
     saved = sprites.load_drawer(drawer)
     counts = {slot: len(saved[f"w_{slot}"]) for slot in code.options}
-    counts |= {"kind": len(KINDS), "tint": len(p.HAIR_COLOURS)}
+    counts |= {"kind": len(teach.KINDS), "tint": len(p.HAIR_COLOURS)}
     wanted = wanted_classes(code)
     heads = {
-        name: classifier(found, name, wanted[name][at], counts[name])
+        name: classifier(found, name, wanted[name][views.at], counts[name])
         for name in CLASSIFIERS
     }
-    hair = code.options["hair"][at]
+    heads["kind"] = with_shares(heads["kind"], found)
+    hair = code.options["hair"][views.at]
+    heads["hair"] = hair_head(found, heads["kind"], hair, counts["hair"])
+    everybody = np.concatenate([views.at, views.others])
+    numbers = {"tone": code.tone, "clothes_colour": code.clothes / 127.5 - 1}
     return heads | {
-        "hair": hair_head(found, heads["kind"], hair, counts["hair"]),
-        "tone": number_head(found, code.tone[at]),
-        "clothes_colour": number_head(found, code.clothes[at] / 127.5 - 1),
+        name: number_head(found, name, of_photos[everybody])
+        for name, of_photos in numbers.items()
     }
 
 
 def wanted_classes(code):
     """Returns the classes of all photos for each of `CLASSIFIERS`."""
     kinds = codes.kind_of("hair")
-    kind = np.array([KINDS.index(kinds[o]) for o in code.options["hair"]])
+    kind = np.array([teach.KINDS.index(kinds[o]) for o in code.options["hair"]])
     return code.options | {"kind": kind, "tint": code.tint}
 
 
@@ -449,7 +526,7 @@ def report(heads, found, code, who):
         for slot in ("glasses", "beard")
     }
     teach.report(
-        np.array(KINDS)[read["kind"]],
+        np.array(teach.KINDS)[read["kind"]],
         named["glasses"],
         named["beard"],
         p.HAIR_NAMES[read["tint"]],
@@ -457,24 +534,63 @@ def report(heads, found, code, who):
     )
 
 
-def load_views():
-    """Returns maps of training views and of test photos, and their photos.
+class Views(NamedTuple):
+    """What heads read of photos.
 
-    Returns:
-        Two dictionaries of arrays whose first axis is that of views (see
-        `views.described`); the index of the photo of each training view, where
-        all first views come before all second views and so on; and the indices
-        of the photos.
+    Attributes:
+        maps: dictionary from splits, the fields of `Reduced`, to dictionaries
+            of arrays whose first axis is that of views (see
+            `views.write_views`).
+        at: index of the photo of each training view, where all first views
+            come before all second views and so on.
+        who: indices of the photos of the training views.
+        others: indices of the other training photos.
     """
+
+    maps: dict
+    at: np.ndarray
+    who: np.ndarray
+    others: np.ndarray
+
+
+def load_views():
+    """Returns the `Views` of cache/views.npz."""
+    maps = {split: {} for split in ("train", "other", "test")}
     with np.load(y.WORK / "cache" / "views.npz") as file:
-        who = file["who"]
-        train, test = (
-            {k: file[f"{split}_{k}"] for k in ("s3", "s5", "rgb", "seg")}
-            for split in ("train", "test")
-        )
-    at = np.tile(who, len(train["s3"]))
-    train = {k: v.reshape(-1, *v.shape[2:]) for k, v in train.items()}
-    return train, {k: v[0] for k, v in test.items()}, at, who
+        who, others = file["who"], file["other"]
+        for key in file.files:
+            split, _, name = key.partition("_")
+            if name:
+                x = file[key]
+                maps[split][name] = x.reshape(-1, *x.shape[2:])
+    at = np.tile(who, len(maps["train"]["s3"]) // len(who))
+    return Views(maps, at, who, others)
+
+
+def reduced_all(maps, parts):
+    """Returns a dictionary from vectors to `Reduced`, and the cheeks' `Head`.
+
+    Args:
+        maps: `Views.maps`.
+        parts: `Parts`.
+    """
+    shares = {split: parts.find(v) for split, v in maps.items()}
+    iou = hair_iou(shares["test"], maps["test"]["seg"])
+    print(f"hair IoU with segments {iou:.2f}")
+    x = {split: vectors(v, shares[split]) for split, v in maps.items()}
+    found = {
+        name: reduced({split: v[name] for split, v in x.items()}, count)
+        for name, count in COMPONENTS.items()
+        if name in x["train"]
+    }
+    wanted = [maps[split]["cheeks"] for split in ("train", "other")]
+    cheeks = number_head(found, "cheeks", np.concatenate(wanted))
+    colours_of = {
+        split: cheek_colours(v, shares[split], cheeks.of(found, split))
+        for split, v in maps.items()
+    }
+    found["cheeks"] = reduced(colours_of, COMPONENTS["cheeks"])
+    return found, cheeks
 
 
 def fit(drawer, name):
@@ -488,21 +604,18 @@ def fit(drawer, name):
         drawer: name of the run of sprites.py.
         name: name of the heads.
     """
-    train, test, at, who = load_views()
+    views = load_views()
     code = codes.photo_codes(drawer)
-    parts = learn_parts(train)
-    shares = parts.find(test)
-    print(f"hair IoU with segments {hair_iou(shares, test['seg']):.2f}")
-    x, x_test = vectors(train, parts.find(train)), vectors(test, shares)
-    found = {k: reduced(x[k], x_test[k], COMPONENTS[k]) for k in x}
-    heads = fit_heads(found, code, at, drawer)
+    parts = learn_parts(views.maps["train"])
+    found, cheeks = reduced_all(views.maps, parts)
+    heads = {"cheeks": cheeks} | fit_heads(found, code, views, drawer)
     arrays = parts._asdict()
     for k, v in found.items():
         arrays |= {f"{k}_mean": v.mean, f"{k}_sd": v.deviation}
     for k, head in heads.items():
         arrays |= head.arrays(k, found)
     np.savez(y.WORK / "runs" / f"{name}_heads.npz", **arrays)
-    report(heads, found, code, who)
+    report(heads, found, code, views.who)
 
 
 def main():

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Makes the model face-avatar, from an empty folder FACES_WORK to the packed
 # model, in about 35 minutes on two cores that have other work too.
-# The segments and the heads start from seeds now. Those of the shipped model
-# did not, so that the scores will differ a little: see README.md.
+# The segments start from a seed now. Those of the shipped model did not, so
+# that the scores will differ a little: see README.md.
 #
 #     TF_I2I_DATA=data FACES_WORK=faces_out bash make.sh
 #
@@ -33,6 +33,7 @@ python regions.py \
 python yardstick.py baselines                       # 3 minutes: trains the attribute reader
 python hair.py segments                             # 5 minutes, 10 GB of memory
 python hair.py shapes                               # 1 minute
+python texture.py                                   # .4 minutes (CPU)
 python teach.py                                     # .3 minutes
 python sprites.py parts                             # 2 minutes
 python sprites.py train s3                          # 12 minutes
@@ -40,6 +41,6 @@ python sprites.py train s3                          # 12 minutes
 # others than those named there, correct codes.py before going on.
 python sprites.py options s3                        # .2 minutes
 python heads.py maps                                # 3 minutes
-python heads.py fit s3 h10                          # 3 minutes
-python ship.py s3 h10 "$model"                      # 1 minute
+python heads.py fit s3 h13                          # 3 minutes
+python ship.py s3 h13 "$model"                      # 1 minute
 python whom.py "$model"                             # 1.5 minutes

@@ -55,9 +55,11 @@ VECTORS = {
         "parts": "shape",
         "images": "thumb",
         "colours": "colours",
+        "strands": "strands",
     },
 }
-VECTORS["shades"] = VECTORS["whole"]
+VECTORS["places"] = VECTORS["whole"]
+VECTORS["shades"] = VECTORS["whole"] | {"cheeks": "cheeks"}
 
 
 def used_options():
@@ -242,7 +244,8 @@ def fill_reader(reader, heads):
     """Sets the weights of a `SpriteReader` (see `fill_heads`)."""
     fill_trunk(reader.trunk)
     fill_parts(reader.parts, heads)
-    for layer in (reader.eyes, reader.chin, reader.whole, reader.shades):
+    layers = (reader.eyes, reader.chin, reader.whole)
+    for layer in (*layers, reader.places, reader.shades):
         fill_heads(layer, heads)
     reader.skins.assign(p.SKINS / 127.5 - 1)
     reader.tints.assign(p.HAIR_COLOURS / 127.5 - 1)

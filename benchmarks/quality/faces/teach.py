@@ -1,7 +1,9 @@
 """Reads the kind of hair from photos without labels, and checks all readings.
 
-Rules about the segmented hair (hair.py) find the clearest cases of each kind.
-Linear classifiers learn these cases and rank all photos (see pseudo.py).
+Rules about the place (hair.py) and the texture (texture.py) of the hair give
+each kind a probability. A linear classifier learns the clearest cases of all
+kinds. Rules and classifier together then decide, so that each kind has its
+share of the photos.
 
     python teach.py   # prints how often rules and an annotator agree
 """
@@ -10,71 +12,129 @@ import numpy as np
 import pseudo as p
 import yardstick as y
 from pseudo import z
-from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+from texture import load_texture
 
 # Share of photos with each kind of hair, approximately as in
-# annotations_train.csv. All others have short hair.
-SHARES = {"bald": 0.05, "curly": 0.13, "long": 0.14, "bob": 0.15}
+# annotations_train.csv.
+SHARES = {"bald": 0.05, "short": 0.53, "bob": 0.15, "long": 0.14, "curly": 0.13}
+KINDS = tuple(SHARES)
+# The rounds of self-training, and the share of each kind's photos, those with
+# the clearest scores, from which the classifier learns.
+ROUNDS, CLEAR = 3, 0.7
 # Colours that annotators do not tell apart.
 ANNOTATED_AS = {"dark_brown": "brown", "auburn": "brown"}
 # Annotations that say nothing about the attribute.
 UNKNOWN = ("", "unknown", "other")
 
 
-def load_aligned():
-    """Returns hair, skin and clothes of all photos, `[N, 32, 32, 3]`."""
-    with np.load(y.WORK / "cache" / "aligned.npz") as file:
-        return file["a"].astype(np.float32)
+def chance(score, share, sharpness, n):
+    """Returns the probability of an attribute that a share of photos has.
 
-
-def components(maps, n, count=60):
-    """Returns principal components `[N, count]` of maps `[N, H, W, C]`.
-
-    They are fitted on the first n maps, and scaled to a standard deviation of
-    1 over all numbers.
+    Args:
+        score: of a rule, `[N]`.
+        share: of the photos that have the attribute. A photo whose rank is at
+            this share has the probability .5.
+        sharpness: how fast the probability changes with the logit of the rank.
+        n: number of training photos, which determine the ranks.
     """
-    flat = maps.reshape(len(maps), -1)
-    found = PCA(count, random_state=0).fit(flat[:n]).transform(flat)
-    return found / found.std()
+    rank = (p.quantile(score, n) * n + 0.5) / (n + 1)
+    above = np.log(rank / (1 - rank)) - np.log((1 - share) / share)
+    return 1 / (1 + np.exp(-sharpness * above))
+
+
+def by_rules(q, n):
+    """Returns the logarithms of the probabilities of `KINDS`, `[N, 5]`.
+
+    Args:
+        q: dictionary of z-scores (see `hair.geometry` and `texture.measured`).
+        n: number of training photos.
+    """
+    bald = -(2 * q["covered_brow"] + 0.5 * q["covered_top"])
+    bald -= 0.5 * (q["area_brow"] + q["area"])
+    curly = -(q["parallel_all_0.8"] + q["parallel_all_2.0"]) + q["width_cheek"]
+    curly += 0.5 * (q["energy_top_0.8"] + q["head_width"] + q["area"])
+    falls = 2 * q["ears"] + q["jaw"] + q["area_cheek"]
+    falls += 0.5 * (q["neck"] + q["vertical_side_2.0"] + q["parallel_all_0.8"])
+    long = q["area_neck"] + q["area_chest"] + q["area_jaw"]
+    long = z(long + 0.5 * (q["vertical_side_2.0"] + q["deep"]))
+
+    is_bald = chance(bald, 0.05, 2, n)
+    is_curly = chance(curly, 0.15, 1.5, n)
+    hangs = chance(falls, 0.36, 1.5, n)
+    # Half of the hair that hangs is long.
+    middle = np.median(long[:n][p.quantile(falls, n)[:n] > 0.6])
+    is_long = 1 / (1 + np.exp(-2 * (long - middle)))
+    straight = (1 - is_bald) * (1 - is_curly)
+    chances = {
+        "bald": is_bald,
+        "short": straight * (1 - hangs),
+        "bob": straight * hangs * (1 - is_long),
+        "long": straight * hangs * is_long,
+        "curly": (1 - is_bald) * is_curly,
+    }
+    return np.log(np.stack([chances[k] for k in KINDS], 1) + 1e-6)
+
+
+def offsets(scores):
+    """Returns what to add to scores so that `SHARES` of them are the highest.
+
+    Args:
+        scores: `[N, 5]`, in the order of `KINDS`.
+
+    Returns:
+        `[5]`.
+    """
+    wanted = np.array([SHARES[k] for k in KINDS])
+    found = np.zeros(len(KINDS))
+    for _ in range(300):
+        highest = (scores + found).argmax(1)
+        shares = np.bincount(highest, minlength=len(KINDS)) / len(scores)
+        found += 0.3 * np.log((wanted + 0.01) / (shares + 0.01))
+    return found
+
+
+def clear_cases(scores):
+    """Returns kinds of photos, `[N]`, and the indices of the clear ones."""
+    kinds = scores.argmax(1)
+    ordered = np.sort(scores, 1)
+    margin = ordered[:, -1] - ordered[:, -2]
+    clear = []
+    for kind in range(len(KINDS)):
+        own = np.flatnonzero(kinds == kind)
+        count = max(int(CLEAR * len(own)), 12)
+        clear.append(own[margin[own].argsort()[::-1][:count]])
+    return kinds, np.concatenate(clear)
+
+
+def unit(scores):
+    """Returns centred scores `[N, 5]` with a standard deviation of 1."""
+    scores = scores - scores.mean(1, keepdims=True)
+    return scores / scores.std()
 
 
 def hair_kinds(f, n):
-    """Returns the kinds of hair of all photos.
+    """Returns the kinds of hair of all photos, `[N]`, names of `KINDS`.
 
     Args:
         f, n: results of `pseudo.photos`.
-
-    Returns:
-        `[N]`: "bald", "short", "bob", "long" or "curly".
     """
     with np.load(y.WORK / "cache" / "geometry.npz") as file:
-        q = {k: z(file[k]) for k in file.files if k != "n"}
-    head = p.deep(n)["head"]
-    shape = 1.5 * components(load_aligned()[..., :2], n)
-    measured = np.stack(list(q.values()), 1) * 0.6
-    everything = np.concatenate([head, shape, measured], 1)
-
-    bald = -(q["band"] + q["top"] + q["area"]) + q["inface"]
-    bald = z(p.taught(bald, everything, n, 0.04, 0.6)) + 0.5 * z(bald)
-    afro = z(f["width"]) + 0.5 * z(f["height"])
-    afro = z(afro) + z(p.taught(afro, head, n, 0.04, 0.7))
-    curly = q["wide"] + q["tex"] + 0.5 * q["height"] + 0.5 * q["top"]
-    curly = z(curly) + z(afro)
-    falls = 2 * q["ears"] + q["jaw"] + 0.5 * q["neck"]
-    falls = z(p.taught(falls, head, n, 0.2, 0.5)) + 0.7 * z(falls)
-    long = q["neck"] + 0.5 * q["deep"] + 0.5 * q["jaw"]
-
-    every = np.ones(len(bald), bool)
-    is_bald = p.top(bald, SHARES["bald"], every, n)
-    is_curly = p.top(curly, SHARES["curly"], ~is_bald, n)
-    share = SHARES["long"] + SHARES["bob"]
-    hangs = p.top(falls, share, ~is_bald & ~is_curly, n)
-    kind = np.full(len(bald), "short", "U8")
-    kind[is_bald] = "bald"
-    kind[is_curly] = "curly"
-    kind[hangs] = "bob"
-    kind[p.top(long, SHARES["long"], hangs, n)] = "long"
-    return kind
+        numbers = {k: file[k] for k in file.files if k != "n"}
+    numbers |= load_texture()
+    numbers |= {"head_width": f["width"], "head_height": f["height"]}
+    q = {k: z(v) for k, v in numbers.items()}
+    rules = by_rules(q, n)
+    measured = 0.6 * np.stack(list(q.values()), 1)
+    features = np.concatenate([p.deep(n)["head"], measured], 1)
+    scores = rules
+    for _ in range(ROUNDS):
+        kinds, clear = clear_cases(scores[:n] + offsets(scores[:n]))
+        model = LogisticRegression(C=0.01, max_iter=200)
+        model.fit(features[clear], kinds[clear])
+        scores = model.decision_function(features)
+    scores = unit(scores) + unit(rules)
+    return np.array(KINDS)[(scores + offsets(scores[:n])).argmax(1)]
 
 
 def report(hair, glasses, facial_hair, colour, n):

@@ -24,6 +24,7 @@ JITTER = 0.08  # Largest change of contrast and saturation, as a share.
 # Faces that are turned further than this are left out: logarithm of the ratio
 # of the distances from the nose to both ears.
 MOST_YAW = 1.3
+CHEEKS = (50, 280)  # Landmarks on the left and the right cheek.
 NEAR_WHITE = np.array([243, 244, 247.0])
 
 
@@ -115,7 +116,7 @@ def usable(files):
     return np.flatnonzero(seen & frontal & bare)
 
 
-def views_of(photos, masks, segments, who, k, rng):
+def views_of(photos, masks, segments, points, who, k, rng):
     """Returns the k-th views of photos, and the segments of the views.
 
     Views with an odd k are mirrored.
@@ -125,29 +126,47 @@ def views_of(photos, masks, segments, who, k, rng):
             become the background.
         masks: person masks, uint8 `[N, S, S]`.
         segments: shares of the parts, float32 `[N, 64, 64, 4]`.
+        points: landmarks `[N, 468, 2]` in pixels.
         who: indices of the photos to view, `[K]`.
         k: number of the view. Views 0 are the photos themselves.
         rng: NumPy generator.
 
     Returns:
-        uint8 `[K, S, S, 3]` and a list of K arrays `[64, 64, 4]`.
+        uint8 `[K, S, S, 3]`, a list of K arrays `[64, 64, 4]`, and the places
+        of the cheeks in the views, `[K, 4]` (see `places`).
     """
-    images, parts = [], []
+    images, parts, cheeks = [], [], []
     for i in who:
         # View 0 does not use this photo. It is sampled all the same, so that
-        # the random numbers are those with which the shipped model was made.
+        # the random numbers are those with which earlier heads were made.
         other = photos[rng.integers(len(photos))]
-        image, part = photos[i], segments[i]
+        image, part, cheek = photos[i], segments[i], points[i][list(CHEEKS)]
         if k > 0:
             matrix = placement(rng)
             image = view(image, masks[i], other, matrix, rng)
+            cheek = cheek @ matrix[:, :2].T + matrix[:, 2]
             matrix[:, 2] /= STEP
             part = warped(part, matrix)
         if k % 2 == 1:
             image, part = image[:, ::-1], part[:, ::-1]
+            cheek = cheek[::-1] * (-1, 1) + (SIDE, 0)
         images.append(image)
         parts.append(part)
-    return np.stack(images), parts
+        cheeks.append(places(cheek))
+    return np.stack(images), parts, np.stack(cheeks)
+
+
+def places(cheeks):
+    """Returns places as `SpriteReader` predicts them, `[..., 4]`.
+
+    Args:
+        cheeks: left and right cheek in pixels, `[..., 2, 2]`.
+
+    Returns:
+        Both columns, then both rows, in [-1, 1].
+    """
+    cheeks = np.swapaxes(cheeks, -1, -2) * (2 / SIDE) - 1
+    return cheeks.reshape(*cheeks.shape[:-2], 4)
 
 
 def described(images, parts, maps):
@@ -160,19 +179,21 @@ def described(images, parts, maps):
 
     Returns:
         A dictionary: `s3`, float16 `[N, 24, 24, 40]`, and `s5`, float16
-        `[N, 12, 12, 112]`, are the maps of stages 3 and 5; `rgb`, uint8
-        `[N, 24, 24, 3]`, are mean colours; `seg`, float16 `[N, 24, 24, 4]`, are
+        `[N, 12, 12, 112]`, are the maps of stages 3 and 5; `fine`, uint8
+        `[N, 48, 48, 3]`, and `rgb`, uint8 `[N, 24, 24, 3]`, are mean colours of
+        smaller and of larger cells; `seg`, float16 `[N, 24, 24, 4]`, are
         the shares of the parts.
     """
     found = [maps(images[i : i + 32]) for i in range(0, len(images), 32)]
     large, small = zip(*found, strict=True)
     how = cv2.INTER_AREA
     twice = (2 * CELLS, 2 * CELLS)
-    colours = [cv2.resize(i, twice, interpolation=how) for i in images]
+    fine = np.stack([cv2.resize(i, twice, interpolation=how) for i in images])
     return {
         "s3": np.concatenate(large).astype(np.float16),
         "s5": np.concatenate(small).astype(np.float16),
-        "rgb": pooled(np.stack(colours), CELLS).astype(np.uint8),
+        "fine": fine,
+        "rgb": pooled(fine, CELLS).astype(np.uint8),
         "seg": np.stack([shrunk(v, CELLS) for v in parts]).astype(np.float16),
     }
 
@@ -197,7 +218,10 @@ def write_views():
 
     The arrays are those of `described`, after a first axis of views: one of
     test photos (`test_s3`, ...), and `VIEWS` of training photos (`train_s3`,
-    ...). `who` are the indices of the training photos.
+    ...), with the places of the cheeks (`train_cheeks`). `who` are the indices
+    of the training photos. `other` are those of training photos of which only
+    the places of the cheeks and the colours are learned, because the faces are
+    seen from the side or wear hats. They have one view (`other_s3`, ...).
     """
     look = load_features("efficientnet-lite0")
 
@@ -211,16 +235,24 @@ def write_views():
     photos, files = y.load("face", "train", SIDE)
     test_photos, _ = y.load("face", "test", SIDE)
     with np.load(y.WORK / "cache" / "regions.npz") as file:
-        masks = file["train_masks"]
+        masks, points = file["train_masks"], file["train_points"]
+        seen = np.flatnonzero(file["train_seen"] > 0)
     who = usable(files)
     print(len(who), "faces of", len(files), flush=True)
     rng = np.random.default_rng(0)
     test = described(test_photos, segments[n:], maps)
-    out = {"who": who} | {f"test_{k}": v[None] for k, v in test.items()}
+    beside = np.setdiff1d(seen, who)
+    other = described(photos[beside], segments[beside], maps)
+    other["cheeks"] = places(points[beside][:, list(CHEEKS)])
+    out = {"who": who, "other": beside}
+    for split, found in (("test", test), ("other", other)):
+        out |= {f"{split}_{k}": v[None] for k, v in found.items()}
     kept = []
     for k in range(VIEWS):
-        images, parts = views_of(photos, masks, segments, who, k, rng)
-        kept.append(described(images, parts, maps))
+        images, parts, cheeks = views_of(
+            photos, masks, segments, points, who, k, rng
+        )
+        kept.append(described(images, parts, maps) | {"cheeks": cheeks})
         print("view", k, flush=True)
     show_views(images, parts)
     for name in kept[0]:
