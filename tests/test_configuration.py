@@ -16,6 +16,7 @@ from tf_i2i.methods import UnpairedTranslator
 from tf_i2i.methods.registry import methods
 from tf_i2i.training import settings
 from tf_i2i.training.build import build_model
+from tf_i2i.training.packed import PACKED
 
 
 def configure(tmp_path, text, *bindings):
@@ -158,6 +159,23 @@ def test_a_run_of_an_earlier_version_keeps_its_networks_and_noise(
     # A new run has the present defaults.
     (tmp_path / "run/checkpoints/step-000000001.weights.h5").unlink()
     assert "TwinGAN.convs_at_8" not in configure(tmp_path, model + command)
+
+
+@pytest.mark.parametrize("method", ["SpriteTranslator", "OwnStyle"])
+@pytest.mark.parametrize("weights", ["checkpoints", PACKED])
+def test_a_reader_of_an_earlier_version_keeps_its_networks(
+    tmp_path, method, weights
+):
+    model = f"train.model = @{method}\n"
+    path = tmp_path / "run" / weights
+    path.mkdir(parents=True)
+    (path / "step-000000001.weights.h5").touch()
+    config = tmp_path / "run/config.gin"
+    config.write_text(f"{model}{method}.slots = None\n")
+    name = f"{method}.detailed_reader"
+    assert configure(tmp_path, model)[name] == "False"
+    config.write_text(f"{model}{method}.slots = None\n{name} = True\n")
+    assert name not in configure(tmp_path, model)
 
 
 def test_a_method_may_state_more_arguments_of_adam(tmp_path, monkeypatch):

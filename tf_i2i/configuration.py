@@ -37,6 +37,7 @@ from tf_i2i.training import settings
 from tf_i2i.training.checkpoints import Checkpoints
 from tf_i2i.training.devices import PRECISIONS
 from tf_i2i.training.devices import fastest_precision
+from tf_i2i.training.packed import PACKED
 from tf_i2i.training.run_config import RunConfig
 
 # The functions and classes that .gin files may use, by the names that they have
@@ -327,12 +328,14 @@ def _bind_former_defaults(run_dir):
     Settings that the configuration sets are left as they are.
 
     Args:
-        run_dir: folder of the run, which may not exist yet.
+        run_dir: folder of the run, which may not exist yet, or of a packed
+            model.
     """
     path = _config_of(run_dir)
     bound = given_settings()
     model = settings.saved_bindings(path).get("train.model")
-    if not Checkpoints(run_dir).paths() or model != bound.get("train.model"):
+    begun = Checkpoints(run_dir).paths() or (path.parent / PACKED).exists()
+    if not begun or model != bound.get("train.model"):
         return
     for name, value in settings.former_defaults(path).items():
         if name not in bound:

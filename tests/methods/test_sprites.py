@@ -8,6 +8,7 @@ from tf_i2i import SpriteTranslator
 from tf_i2i.data.labels import annotation_numbers
 from tf_i2i.methods.sprites import check_slots
 from tf_i2i.networks.sprites import SpriteDrawer
+from tf_i2i.networks.sprites import SpriteReader
 from tf_i2i.networks.sprites import weights_of
 
 # Two colours of the palette are fixed: entry 0 is black, 1 is white. Entry 2
@@ -90,6 +91,16 @@ def test_skin_lies_between_the_two_nearest_tones():
     np.testing.assert_allclose(
         colours[0, 0], 0.75 * dark + 0.25 * light, atol=1e-5
     )
+
+
+def test_a_reader_without_details_has_the_weights_of_earlier_versions():
+    counts = {"hair": 3, "glasses": 2, "mouth": 2}
+    reader = SpriteReader(counts, detailed=False)
+    logits, _ = reader(tf.zeros((1, 16, 16, 3)))
+    assert logits["hair"].shape == (1, 3)
+    vectors = ["large", "small", "parts", "images", "colours"]
+    assert [*reader.whole.linear] == [*reader.shades.linear] == vectors
+    assert not hasattr(reader, "places")
 
 
 def test_the_trunk_is_not_trained():

@@ -60,8 +60,9 @@ class OwnStyle(Described, UnpairedTranslator):
 
     Args:
         image_size: side of photos and drawings, in pixels.
-        slots, cells, palette: see `SpriteTranslator`. The numbers of options
-            and the sizes of the boxes must be those of the trained model.
+        slots, cells, palette, detailed_reader: see `SpriteTranslator`. The
+            numbers of options, the sizes of the boxes and `detailed_reader`
+            must be those of the trained model.
         options: dictionary from the name of a slot to a tuple with one word for
             each option, such as ("short", "short", "long"). The labels of B
             describe drawings by these words. Slots without words may be left
@@ -99,6 +100,7 @@ class OwnStyle(Described, UnpairedTranslator):
         slots: dict[str, tuple[int | tuple[int, ...], ...]] | None = None,
         cells: Count = 128,
         palette: Count = 18,
+        detailed_reader: bool = True,
         options: dict[str, tuple[str, ...]] | None = None,
         likelihood_weight: Weight = 1.0,
         identity_weight: Weight = 5.0,
@@ -113,7 +115,7 @@ class OwnStyle(Described, UnpairedTranslator):
         self.words, self._allowed = _words_of(options or {}, counts)
         self.likelihood_weight = likelihood_weight
         self.identity_weight = identity_weight
-        self.reader = SpriteReader(counts, name="reader")
+        self.reader = SpriteReader(counts, detailed_reader, name="reader")
         self.reader.trainable = False
         self.drawer = SpriteDrawer(
             image_size, slots, cells, palette, name="drawer"

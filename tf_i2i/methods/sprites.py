@@ -54,6 +54,9 @@ class SpriteTranslator(Annotated, Reconstructing, UnpairedTranslator):
             options, and the entries of the palette that its options use.
         cells: side of the sprites in cells.
         palette: number of entries of the palette.
+        detailed_reader: whether the reader also reads the colours of the
+            cheeks, which it finds, and the mean feature maps of the hair (see
+            `SpriteReader`).
         identity_weight: weight of L1 between an image of B and the drawing of
             its code.
         code_weight: weight of the losses of A's codes: cross-entropy of the
@@ -83,6 +86,7 @@ class SpriteTranslator(Annotated, Reconstructing, UnpairedTranslator):
         slots: dict[str, tuple[int | tuple[int, ...], ...]] | None = None,
         cells: Count = 128,
         palette: Count = 18,
+        detailed_reader: bool = True,
         identity_weight: Weight = 1.0,
         code_weight: Weight = 1.0,
         average_kimg: Weight = 10.0,
@@ -95,7 +99,7 @@ class SpriteTranslator(Annotated, Reconstructing, UnpairedTranslator):
         self.identity_weight = identity_weight
         self.code_weight = code_weight
         counts = {slot: count for slot, (_, count, _) in slots.items()}
-        self.reader = SpriteReader(counts, name="reader")
+        self.reader = SpriteReader(counts, detailed_reader, name="reader")
         self.drawer = SpriteDrawer(
             image_size, slots, cells, palette, name="drawer"
         )

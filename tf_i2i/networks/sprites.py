@@ -31,7 +31,7 @@ CHIN = ((12, 20, 7, 17), (6, 10, 3, 9))
 # heads of all other slots read the whole maps.
 AT_EYES, AT_CHIN = ("glasses", "eyes", "brows"), ("beard", "mouth")
 # Names of the vectors that describe the whole photo.
-_WHOLE = ("large", "small", "parts", "images", "colours", "strands")
+_WHOLE = ("large", "small", "parts", "images", "colours")
 # Outputs of the linear head that predicts the places of the two cheeks: both
 # columns, then both rows, from -1 at the left or upper edge of the photo to 1
 # at the other edge.
@@ -228,21 +228,23 @@ class SpriteReader(Network):
     A frozen network computes feature maps. A small network finds the parts of
     the photo (hair, skin, clothes) in these maps, and the mean colour of each
     part is computed. Linear heads predict the options and the colours of the
-    code from the maps, the parts, the mean colours and the mean feature maps
-    of the hair. One linear head finds the cheeks, and their colours are read by
-    the head that predicts the tone of the skin.
+    code from the maps, the parts and the mean colours.
 
     Args:
         counts: dictionary from the names of slots to numbers of options.
+        detailed: whether the linear heads of the whole photo also read the mean
+            feature maps of the hair, and one more head finds the cheeks, whose
+            colours are read by the heads of colours.
         name: name of the layer.
     """
 
-    def __init__(self, counts, name=None):
+    def __init__(self, counts, detailed=True, name=None):
         super().__init__(name, dtype="float32")
-        self.slots = tuple(counts)
+        self.slots, self.detailed = tuple(counts), detailed
         self.trunk = LiteTrunk(name="trunk")
         self.parts = _Parts(name="parts")
-        self.eyes, self.chin, self.whole, self.places, self.shades = (
+        whole = (*_WHOLE, "strands") if detailed else _WHOLE
+        self.eyes, self.chin, self.whole = (
             _Heads(
                 {s: n for s, n in counts.items() if _view(s) == view} | more,
                 vectors,
@@ -251,14 +253,16 @@ class SpriteReader(Network):
             for view, more, vectors in (
                 ("eyes", {}, ("large", "small")),
                 ("chin", {}, ("large", "small")),
-                ("whole", {"tint": HAIR_COLOURS}, _WHOLE),
-                # The outputs of the last two are of another magnitude than
-                # logits. In one int8 tensor with logits, they would lose their
-                # precision.
-                ("places", {"cheeks": CHEEKS}, _WHOLE),
-                ("shades", _SHADES, (*_WHOLE, "cheeks")),
+                ("whole", {"tint": HAIR_COLOURS}, whole),
             )
         )
+        # The outputs of the next heads are of another magnitude than logits. In
+        # one int8 tensor with logits, they would lose their precision.
+        shades = whole
+        if detailed:
+            self.places = _Heads({"cheeks": CHEEKS}, whole, name="places")
+            shades = (*whole, "cheeks")
+        self.shades = _Heads(_SHADES, shades, name="shades")
         self.skins = self.add_weight(
             shape=(SKIN_TONES, 3),
             initializer=keras.initializers.RandomUniform(-1, 1, seed=103),
@@ -306,11 +310,13 @@ class SpriteReader(Network):
             _flat(_pool(parts[..., 1:3], 2)),
             _flat(_pool(images, 2)),
             _colours_of(parts, images),
-            _strands_of(parts[..., 1], large, small),
         )
         whole = dict(zip(_WHOLE, vectors, strict=True))
-        places = self.places(whole)["cheeks"]
-        cheeks = {"cheeks": cheeks_of(fine, parts[..., 2:3], places)}
+        cheeks = {}
+        if self.detailed:
+            whole["strands"] = _strands_of(parts[..., 1], large, small)
+            places = self.places(whole)["cheeks"]
+            cheeks["cheeks"] = cheeks_of(fine, parts[..., 2:3], places)
         found |= self.whole(whole) | self.shades(whole | cheeks)
         colours = [
             self._skin(found["tone"]),

@@ -104,11 +104,15 @@ def saved_bindings(path):
 def former_defaults(path):
     """Returns settings that had other defaults when a run was begun.
 
-    A run's config.gin contains all settings. Therefore, if the file has
-    `dragan_noise` and not `dragan_width`, the run was begun by a version
-    without `dragan_width`. In that version, the maximum of uniform noise and
-    the standard deviation of normal noise were half of the standard deviation
-    of the images, and networks had one convolution at 8 px by default.
+    A run's config.gin contains all settings. Therefore, if the file has a
+    setting of a method and not a newer one, the run was begun by a version
+    without the newer one.
+
+    - Without `TwinGAN.dragan_width`, the maximum of uniform noise and the
+      standard deviation of normal noise were half of the standard deviation of
+      the images, and networks had one convolution at 8 px by default.
+    - Without `detailed_reader`, the readers of sprites did not read cheeks and
+      mean feature maps of the hair.
 
     Args:
         path: path of the config.gin, a `Path`.
@@ -119,11 +123,17 @@ def former_defaults(path):
         with the present defaults, or if the file is missing or damaged.
     """
     found = _present_bindings(path)
+    former = {
+        f"{method}.detailed_reader": "False"
+        for method in ("SpriteTranslator", "OwnStyle")
+        if f"{method}.slots" in found
+        and f"{method}.detailed_reader" not in found
+    }
     noise = found.get("TwinGAN.dragan_noise")
     if noise is None or "TwinGAN.dragan_width" in found:
-        return {}
+        return former
     width = 0.5 if noise == "'normal'" else 0.5 / 3
-    return {
+    return former | {
         "TwinGAN.dragan_width": repr(width),
         "TwinGAN.convs_at_8": found.get("TwinGAN.convs_at_8", "1"),
     }

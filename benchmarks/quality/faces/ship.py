@@ -272,11 +272,12 @@ def build(drawer_name, heads_name):
 
 
 def settings(model):
-    """Returns the settings of a model's drawer, as dictionary of gin's keys."""
+    """Returns the settings of a model's networks, by gin's keys."""
     return {
         "SpriteTranslator.slots": model.drawer.slots,
         "SpriteTranslator.cells": model.drawer.cells,
         "SpriteTranslator.palette": model.drawer.ground.shape[-1],
+        "SpriteTranslator.detailed_reader": model.reader.detailed,
     }
 
 
