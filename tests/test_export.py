@@ -11,14 +11,17 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 from tensorflow.python.tools import saved_model_cli
 
 from tf_i2i import cli
 from tf_i2i import export
 from tf_i2i import exporting
+from tf_i2i.data.reading import fit_image
 from tf_i2i.domains import DIRECTIONS
 from tf_i2i.errors import UserError
 from tf_i2i.exporting import litert
+from tf_i2i.exporting import saved_model
 from tf_i2i.exporting.pictures import compile_translation
 from tf_i2i.images import to_float
 from tf_i2i.methods.cyclegan import CycleGAN
@@ -114,6 +117,30 @@ def test_saved_model_is_the_model(model, loaded, direction, shape):
     assert same == (direction == "b_to_a")
 
 
+def test_saved_model_takes_files(loaded, tmp_path):
+    """As TensorFlow Serving's REST interface passes them."""
+    images = photos(2, 16, 24)
+    files = []
+    for i, image in enumerate(images):
+        path = tmp_path / f"{i}.{'png' if i else 'bmp'}"
+        Image.fromarray(image).save(path)
+        files.append(path.read_bytes())
+    (name,) = loaded.signatures["a_to_b_bytes"].structured_input_signature[1]
+    made = loaded.signatures["a_to_b_bytes"](**{name: tf.constant(files)})
+    squares = tf.constant(images[:, :, 4:20])
+    wanted = loaded.signatures["a_to_b"](image=squares)["image"]
+    given = [tf.io.decode_png(file) for file in made[name].numpy()]
+    assert name == "image_bytes"
+    np.testing.assert_array_equal(given, wanted)
+    # Other sizes are scaled as files are when they are read.
+    large = photos(1, 40, 64)[0]
+    Image.fromarray(large).save(tmp_path / "large.png")
+    content = (tmp_path / "large.png").read_bytes()
+    scaled = saved_model._central_square(content, 16).numpy()
+    apart = scaled.astype(int) - fit_image(large, 16).astype(int)
+    assert np.abs(apart).max() <= 2
+
+
 def test_saved_model_needs_no_tf_i2i_and_says_what_it_wants(saved):
     code = (
         "import sys\n"
@@ -203,8 +230,9 @@ def test_style_is_an_input(styled, tmp_path):
         str(tmp_path / "saved"), "serve"
     )
     plain = {"translate", "encode_style", "sample", "serving_default"}
+    plain.add("translate_bytes")
     for way in DIRECTIONS:
-        plain |= {way, f"{way}_float", f"encode_{way[0]}"}
+        plain |= {way, f"{way}_float", f"{way}_bytes", f"encode_{way[0]}"}
         plain |= {f"encode_style_{way}", f"sample_{way}"}
     assert set(shown) - {"__saved_model_init_op"} == plain
     loaded = tf.saved_model.load(str(tmp_path / "saved"))

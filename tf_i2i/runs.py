@@ -138,9 +138,9 @@ class TrainedRun:
             UserError: no training image was shown, or only in stages that
                 prepare the training of translators.
         """
-        model = self.model
-        prepared = (
-            isinstance(model, Staged) and model.stage in model.preparing_stages
+        stage = getattr(self.model, "stage", None)
+        prepared = isinstance(self.model, Staged) and (
+            stage in self.model.preparing_stages
         )
         if self.images_shown and not prepared:
             return
@@ -148,7 +148,7 @@ class TrainedRun:
             "`run_dir` must be a run whose translators were trained, so "
             f"continue its training. Received: {self.run_dir}, stopped after "
             f"{self.images_shown} images"
-            + (f" in the stage {model.stage!r}" if prepared else "")
+            + (f" in the stage {stage!r}" if prepared else "")
         )
 
     def images(self, domain, split, count=None):

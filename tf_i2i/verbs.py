@@ -6,6 +6,7 @@ VERBS = {
     "translate": "translates image files with a trained run",
     "evaluate": "scores translations, in a table beside trivial baselines",
     "export": "writes a trained run as SavedModel, TFLite or ONNX",
+    "serve": "translates images that programs send over HTTP",
     "distill": "trains a small network for phones to imitate a trained run",
     "demo": "serves a page that runs exported models in a browser",
     "neighbours": "finds the most similar image in the other domain",

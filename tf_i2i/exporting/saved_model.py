@@ -13,6 +13,10 @@ from tf_i2i.methods.capabilities import Embedding
 from tf_i2i.methods.capabilities import encodes_styles
 from tf_i2i.methods.capabilities import style_shape
 
+# Name of encoded images. TensorFlow Serving takes tensors whose names end in
+# "_bytes" for binary data.
+_BYTES = "image_bytes"
+
 
 def export_saved_model(model, path, direction="a_to_b"):
     """Writes a SavedModel that can be loaded with TensorFlow alone.
@@ -23,11 +27,16 @@ def export_saved_model(model, path, direction="a_to_b"):
     - `a_to_b` takes `image`, uint8, and returns the translated `image`,
       uint8.
     - `a_to_b_float` does the same with float32 images in [-1, 1].
+    - `a_to_b_bytes` takes `image_bytes`, JPEG, PNG, GIF or BMP files as strings
+      `[N]`, crops their central squares, scales them to the model's own size,
+      and returns the translations as PNG files, `image_bytes`, strings `[N]`.
+      TensorFlow Serving's REST interface encodes inputs and outputs with such
+      names in Base64. The orientation in EXIF data is ignored.
 
     Each `image` is a batch of the shape `[N, height, width, 3]`. Both sides
     must be multiples of `size_multiple`, or `size` for a model of fixed size.
 
-    If the direction has styles, both signatures also take `style`, float32
+    If the direction has styles, all three signatures also take `style`, float32
     `[N, *style_shape]`, and there are two more:
 
     - `encode_style_a_to_b` takes a uint8 `image` of domain B and returns its
@@ -39,8 +48,9 @@ def export_saved_model(model, path, direction="a_to_b"):
     `image` of the model's own size and return `embedding`, float32 `[N, D]`.
 
     The signatures of the argument `direction` also have names without a
-    direction. `translate` and `serving_default` are its uint8 translation.
-    `encode_style` and `sample` are its signatures of styles.
+    direction. `translate` and `serving_default` are its uint8 translation,
+    and `translate_bytes` is its translation of files. `encode_style` and
+    `sample` are its signatures of styles.
 
     Args:
         model: `UnpairedTranslator`.
@@ -53,6 +63,7 @@ def export_saved_model(model, path, direction="a_to_b"):
     calls: dict = {}
     for way in model.directions:
         calls |= _translations(model, way)
+        calls[f"{way}_bytes"] = _files(model, way)
         if style_shape(model, way):
             calls |= _styles(model, way)
     for domain in "ab" if isinstance(model, Embedding) else "":
@@ -73,6 +84,7 @@ def export_saved_model(model, path, direction="a_to_b"):
         }.values()
     )
     default = {"serving_default": direction, TRANSLATE: direction}
+    default[f"{TRANSLATE}_bytes"] = f"{direction}_bytes"
     default |= {
         name: f"{name}_{direction}"
         for name in ("encode_style", "sample")
@@ -98,6 +110,52 @@ def _translations(model, way):
             model, floats, specs(tf.float32, shape, style)
         ),
     }
+
+
+def _files(model, way):
+    """Returns the signature that translates encoded images."""
+    import tensorflow as tf
+
+    given = [tf.TensorSpec((None,), tf.string, _BYTES)]
+    if style := style_shape(model, way):
+        given.append(tf.TensorSpec((None, *style), tf.float32, STYLE))
+    square = (model.size, model.size, 3)
+
+    def translate(contents, style=None):
+        images = tf.map_fn(
+            lambda content: _central_square(content, model.size),
+            contents,
+            fn_output_signature=tf.TensorSpec(square, tf.uint8),
+        )
+        made = photo_to_photo(model, way)(images, style)
+        files = tf.map_fn(tf.io.encode_png, made, fn_output_signature=tf.string)
+        return {_BYTES: files}
+
+    return tf.function(
+        translate, input_signature=given, autograph=False
+    ).get_concrete_function()
+
+
+def _central_square(content, size):
+    """Returns the central square of an encoded image, in a graph.
+
+    Args:
+        content: string tensor, the content of an image file.
+        size: side of the result in pixels.
+
+    Returns:
+        uint8 `[size, size, 3]`.
+    """
+    import tensorflow as tf
+
+    image = tf.io.decode_image(content, 3, expand_animations=False)
+    shape = tf.shape(image)[:2]
+    side = tf.reduce_min(shape)
+    top, left = tf.unstack((shape - side) // 2)
+    square = image[top : top + side, left : left + side]
+    # As for the images that are read from files: bicubic and antialiased.
+    scaled = tf.image.resize(square, (size, size), "bicubic", antialias=True)
+    return tf.cast(tf.round(tf.clip_by_value(scaled, 0.0, 255.0)), tf.uint8)
 
 
 def _image_shape(model):

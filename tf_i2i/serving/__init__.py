@@ -1,0 +1,1 @@
+"""An HTTP server that translates images with a trained run."""
