@@ -1,7 +1,7 @@
 """python -m tf_i2i.serve: translates images that programs send over HTTP.
 
     python -m tf_i2i.serve --run_dir=runs/mine
-    curl --data-binary @me.jpg -H 'Content-Type: image/jpeg' \
+    curl -X POST -T me.jpg -H 'Content-Type: image/jpeg' \
         'http://127.0.0.1:8000/v1/translate?size=input' > translated.png
 
 Only programs on this machine can reach the server, unless `--host` names an
