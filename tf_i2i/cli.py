@@ -20,6 +20,7 @@ from tf_i2i.consent import FLAG
 from tf_i2i.disk import reason
 from tf_i2i.errors import UserError
 from tf_i2i.errors import printable
+from tf_i2i.sizes import shortest
 
 
 class _Parser(argparse.ArgumentParser):
@@ -80,6 +81,20 @@ def read_folder(text):
     if not os.path.isdir(path):
         raise argparse.ArgumentTypeError(f"must be a folder. Received: {path}")
     return path
+
+
+def image_size(text):
+    """Returns the size of images in a flag, such as 64 or 48x64.
+
+    Used as the `type` of a flag. The result has a form of `tf_i2i.sizes`.
+    """
+    try:
+        sides = [int(side) for side in text.split("x")]
+        return shortest(sides if len(sides) > 1 else sides[0])
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(
+            f"must be the side of squares, or HEIGHTxWIDTH: {text!r}"
+        ) from error
 
 
 def write_path(text):

@@ -37,6 +37,7 @@ from tf_i2i.geometry import Filters
 from tf_i2i.geometry import resize
 from tf_i2i.images import grid
 from tf_i2i.methods.capabilities import style_shape
+from tf_i2i.sizes import height_width
 from tf_i2i.training import settings
 
 _BATCH = 8  # Number of images that are translated at once.
@@ -49,7 +50,7 @@ class Column(NamedTuple):
 
     Attributes:
         name: text above the column.
-        images: uint8 `[N, S, S, 3]`; S differs between columns.
+        images: uint8 `[N, H, W, 3]`; the size differs between columns.
         filter: Pillow filter that scales the images to the size of the grid.
     """
 
@@ -58,21 +59,22 @@ class Column(NamedTuple):
     filter: Image.Resampling = Image.Resampling.BICUBIC
 
 
-def draw_grid(columns, side):
+def draw_grid(columns, size):
     """Returns columns of images as one image, with names above them.
 
     Args:
         columns: list of `Column`s with equal numbers of images.
-        side: side of each image in the grid, in pixels.
+        size: size of each image in the grid; see `tf_i2i.sizes`.
 
     Returns:
         uint8 `[H, W, 3]`.
     """
+    shape = height_width(size)
     scaled = [
-        [resize(image, (side, side), column.filter) for image in column.images]
+        [resize(image, shape, column.filter) for image in column.images]
         for column in columns
     ]
-    names = [_draw_name(column.name, side + _GAP) for column in columns]
+    names = [_draw_name(column.name, shape[1] + _GAP) for column in columns]
     head = np.pad(
         np.concatenate(names, 1),
         ((0, 0), (_GAP, 0), (0, 0)),
@@ -170,10 +172,13 @@ def main(argv):
         columns += translate_column(
             run, name, direction, images, flags.samples, flags.seed
         )
-    side = flags.side or max(column.images.shape[1] for column in columns)
-    squares = np.stack([fit_image(image, side) for image in images])
-    columns.insert(0, Column("input", squares))
-    save_image(draw_grid(columns, side), Path(flags.output))
+    height, width = max(column.images.shape[1:3] for column in columns)
+    if flags.side:
+        height, width = flags.side, round(flags.side * width / height)
+    size = height, width
+    fitted = np.stack([fit_image(image, size) for image in images])
+    columns.insert(0, Column("input", fitted))
+    save_image(draw_grid(columns, size), Path(flags.output))
     print(
         f"Compared {len(run_dirs)} runs on {len(images)} images in "
         f"{printable(flags.output)}"
@@ -284,8 +289,8 @@ def _parser():
     add(
         "--side",
         type=int,
-        help="side of each image in the grid, in pixels (default: the largest "
-        "image size of the runs)",
+        help="height of each image in the grid, in pixels (default: the "
+        "largest image size of the runs)",
     )
     add(
         "--samples",

@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import io
 import json
+import math
 import os
 import re
 import shutil
@@ -37,6 +38,9 @@ from tf_i2i.disk import format_bytes
 from tf_i2i.domains import DOMAINS
 from tf_i2i.errors import UserError
 from tf_i2i.errors import printable
+from tf_i2i.sizes import image_shape
+from tf_i2i.sizes import short_side
+from tf_i2i.sizes import size_text
 
 _STORED = {"checkpoints": "checkpoints", "store": "stored images"}
 MARKS = {ERROR: "x", WARNING: "!", NOTE: "-"}
@@ -67,9 +71,9 @@ def _parser():
     add("--data_b", help="images of domain B, in the same forms as --data_a")
     add(
         "--image_size",
-        type=int,
-        help="side in pixels of the images in training (default: that of the "
-        f"configuration, otherwise {IMAGE_SIZE})",
+        type=cli.image_size,
+        help="side in pixels, or HEIGHTxWIDTH, of the images in training "
+        f"(default: that of the configuration, otherwise {IMAGE_SIZE})",
     )
     cli.add_gin_flags(
         add,
@@ -151,9 +155,10 @@ def _check_flags(args):
             "`--gin_param` must come with --gin_file or --run_dir. "
             f"Received: {args.gin_param[0]} without them"
         )
-    if args.image_size is not None and args.image_size < 1:
+    if args.image_size is not None and short_side(args.image_size) < 1:
         raise UserError(
-            f"`--image_size` must be at least 1. Received: {args.image_size}"
+            "`--image_size` must be at least 1. "
+            f"Received: {size_text(args.image_size)}"
         )
     if args.json and not Path(args.json).absolute().parent.is_dir():
         raise UserError(
@@ -398,14 +403,14 @@ def _disk_findings(args, needs, sources):
         List of `Finding`: one if the checkpoints have too little space, and
         one if the stored images have too little space.
     """
-    side = needs["load_size"]
+    shape = image_shape(needs["load_size"])
     folders = {
         "checkpoints": Path(args.run_dir or "runs").absolute(),
         "store": default_cache_dir().absolute(),
     }
     needs["disk"] = {
         "checkpoints": needs["checkpoints"] * needs["checkpoint_bytes"],
-        "store": 3 * side * side * sum(map(len, sources.values())),
+        "store": math.prod(shape) * sum(map(len, sources.values())),
     }
     findings = []
     for name, folder in folders.items():

@@ -65,8 +65,9 @@ def _parser():
     )
     add(
         "--image_size",
-        type=int,
-        help="side in pixels at which images are scored without --run_dir",
+        type=cli.image_size,
+        help="side in pixels, or HEIGHTxWIDTH, at which images are scored "
+        "without --run_dir",
     )
     add(
         "--paired",

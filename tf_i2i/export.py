@@ -27,6 +27,7 @@ from tf_i2i.exporting.parity import violations
 from tf_i2i.exporting.real_images import GivenImages
 from tf_i2i.exporting.real_images import OwnImages
 from tf_i2i.exporting.real_images import RealImages
+from tf_i2i.sizes import size_text
 from tf_i2i.training import settings
 
 
@@ -173,9 +174,9 @@ def _parser():
     )
     add(
         "--size",
-        type=int,
-        help="side in pixels of the images that a .tflite or .onnx file takes "
-        "(default: the size that the run was trained on)",
+        type=cli.image_size,
+        help="side in pixels, or HEIGHTxWIDTH, of the images that a .tflite or "
+        ".onnx file takes (default: the size that the run was trained on)",
     )
     return parser
 
@@ -194,7 +195,7 @@ def _check(flags, format, precision):
         raise UserError(
             f"`--size` must be left out unless --output is {forms}; "
             f"{format.form} takes images of all sizes that the run takes. "
-            f"Received: --size={flags.size}"
+            f"Received: --size={size_text(flags.size)}"
         )
 
 

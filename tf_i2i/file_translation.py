@@ -174,10 +174,10 @@ def translate_to_grid(
     """Translates image files in several styles and writes them as one grid.
 
     Args:
-        styled_fn: function that takes uint8 images `[N, size, size, 3]` and N
-            styles, and returns uint8 images of the same shape.
+        styled_fn: function that takes uint8 images `[N, height, width, 3]` and
+            N styles, and returns uint8 images of the same shape.
         outputs: dictionary from each input path to the path of the grid.
-        size: side of the cells of the grid, in pixels.
+        size: size of the images in the grid; see `tf_i2i.sizes`.
         given: the styles to translate in, `[K, *style_shape]`, from
             `styles.styles_for`.
         references: reference images of the styles, from

@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image
 
 from tf_i2i.domains import ends
+from tf_i2i.sizes import short_side
 
 
 class Filters(NamedTuple):
@@ -48,7 +49,8 @@ class InputSize(NamedTuple):
     """The sizes of images that a model takes.
 
     Attributes:
-        size: side of the images that the model was trained on, in pixels.
+        size: shorter side of the images that the model was trained on, in
+            pixels.
         multiple: number of pixels that the sides must be multiples of.
         fixed: whether images must have `size` x `size` pixels.
     """
@@ -60,7 +62,8 @@ class InputSize(NamedTuple):
     @classmethod
     def of(cls, model):
         """Returns the sizes that an `UnpairedTranslator` takes."""
-        return cls(model.size, model.size_multiple, model.fixed_size)
+        size = short_side(model.size)
+        return cls(size, model.size_multiple, model.fixed_size)
 
 
 class Prepared(NamedTuple):

@@ -21,7 +21,7 @@ from tf_i2i import process
 from tf_i2i.data.items import in_threads
 from tf_i2i.data.reading import BadImage
 from tf_i2i.data.reading import list_images
-from tf_i2i.data.reading import read_square
+from tf_i2i.data.reading import read_fitted
 from tf_i2i.data.reading import report_frames
 from tf_i2i.data.unpaired import images_at
 from tf_i2i.domains import DOMAINS
@@ -142,9 +142,9 @@ class Folder:
         self.size, self.fit = run.phase.size, run.config.fit
 
     def load(self, i):
-        """Returns image i, uint8 `[size, size, 3]`, or a `BadImage`."""
+        """Returns image i, uint8 `[height, width, 3]`, or a `BadImage`."""
         try:
-            return read_square(self.files[i], self.size, self.fit)
+            return read_fitted(self.files[i], self.size, self.fit)
         except BadImage as error:
             return error
 
@@ -168,7 +168,7 @@ class RunImages:
         self.names = [self.store.names[row] for row in self.rows]
 
     def load(self, i):
-        """Returns image i, uint8 `[size, size, 3]`."""
+        """Returns image i, uint8 `[height, width, 3]`."""
         return images_at(self.store, self.rows[i : i + 1], self.size)[0]
 
 
@@ -177,7 +177,7 @@ def embed_all(collection, embed, folder):
 
     Args:
         collection: `Folder` or `RunImages`, after its `prepare`.
-        embed: function that takes float32 images `[n, size, size, 3]` in
+        embed: function that takes float32 images `[n, height, width, 3]` in
             [-1, 1] and returns embeddings `[n, D]`.
         folder: folder for the temporary file that holds the vectors.
 
@@ -211,7 +211,7 @@ def _batches(collection, bad):
 
     Yields:
         `(indices, images)`: list of the images' indices in `collection`, and
-        the images, uint8 `[n, size, size, 3]`.
+        the images, uint8 `[n, height, width, 3]`.
     """
     count = len(collection.names)
     loaded = in_threads(collection.load, range(count))
@@ -366,7 +366,7 @@ def _reader(collection, readable):
 
     Returns:
         Function that takes positions in `readable` and returns their images,
-        uint8 `[n, size, size, 3]`.
+        uint8 `[n, height, width, 3]`.
     """
 
     def read(indices):

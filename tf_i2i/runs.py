@@ -12,6 +12,7 @@ from tf_i2i.methods.capabilities import Annotated
 from tf_i2i.methods.capabilities import Classifying
 from tf_i2i.methods.capabilities import Described
 from tf_i2i.methods.capabilities import Staged
+from tf_i2i.sizes import height_width
 from tf_i2i.training import settings
 from tf_i2i.training.build import build_model
 from tf_i2i.training.build import check_phases
@@ -160,7 +161,7 @@ class TrainedRun:
             count: largest number of images; None for all.
 
         Returns:
-            uint8 `[count or fewer, size, size, 3]`.
+            uint8 `[count or fewer, height, width, 3]`.
         """
         return self.data.images(domain, split, self.phase.size, count)
 
@@ -331,9 +332,10 @@ def tell_phase(state):
     phase, last = state.last_phase(), state.phases[-1]
     if phase is last:
         return
+    height, width = height_width(phase.size)
     to_stderr(
         f"The run was stopped in the phase {phase.name}, before the phase "
-        f"{last.name}. Its images have {phase.size} x {phase.size} pixels."
+        f"{last.name}. Its images have {height} x {width} pixels."
     )
 
 

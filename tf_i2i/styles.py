@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from tf_i2i.data.reading import check_image
-from tf_i2i.data.reading import read_square
+from tf_i2i.data.reading import read_fitted
 from tf_i2i.data.reading import report_frames
 from tf_i2i.errors import UserError
 from tf_i2i.images import grid
@@ -15,6 +15,7 @@ from tf_i2i.methods.capabilities import encodes_styles
 from tf_i2i.methods.capabilities import style_shape
 from tf_i2i.paths import expand
 from tf_i2i.paths import user_path
+from tf_i2i.sizes import image_shape
 
 SAMPLE = "sample"
 
@@ -93,7 +94,7 @@ def styles_for(model, direction, style, count, seed=0, interpolate=False):
     Returns:
         `(styles, references)`: the styles, `[count, *style_shape]`, and the
         reference images that they were encoded from, uint8
-        `[M, size, size, 3]`; M = 0 for "sample".
+        `[M, height, width, 3]`; M = 0 for "sample".
 
     Raises:
         UserError: the model has no styles for that direction, or cannot
@@ -111,12 +112,12 @@ def styles_for(model, direction, style, count, seed=0, interpolate=False):
             f"Received: {style}"
         )
     if style == SAMPLE:
-        references = np.zeros((0, model.size, model.size, 3), np.uint8)
+        references = np.zeros((0, *image_shape(model.size)), np.uint8)
         styles = model.sample_style(2 if interpolate else count, seed)
     else:
         report_frames(images_of(style))
         references = np.stack(
-            [read_square(path, model.size) for path in images_of(style)]
+            [read_fitted(path, model.size) for path in images_of(style)]
         )
         styles = model.encode_style(to_float(references), direction)
     if interpolate:
@@ -128,11 +129,11 @@ def style_grid(translate_fn, images, styles, references):
     """Returns a grid of each image translated in each style.
 
     Args:
-        translate_fn: function that takes uint8 images `[N, S, S, 3]` and N
+        translate_fn: function that takes uint8 images `[N, H, W, 3]` and N
             styles, and returns uint8 images of the same shape.
-        images: uint8 `[N, S, S, 3]`.
+        images: uint8 `[N, H, W, 3]`.
         styles: the styles to translate in, `[K, *style_shape]`.
-        references: reference images, uint8 `[M, S, S, 3]`. With M = K, one
+        references: reference images, uint8 `[M, H, W, 3]`. With M = K, one
             reference is shown above each column of translations. With M = 2,
             one is shown above the first column and one above the last. With
             M = 0, none is shown.

@@ -36,6 +36,7 @@ from tf_i2i.files import find_inputs
 from tf_i2i.files import name_outputs
 from tf_i2i.geometry import Filters
 from tf_i2i.geometry import InputSize
+from tf_i2i.sizes import size_text
 from tf_i2i.training import settings
 
 
@@ -60,6 +61,12 @@ def main(argv):
     find = detect.detector(flags.faces) if flags.faces else None
     run = load_translator(flags.run_dir, flags.trust_config)
     model = run.model
+    if find and not isinstance(model.size, int):
+        raise UserError(
+            "`--faces` must be left out for a run that was trained on "
+            "rectangles, because faces are cut out as squares. "
+            f"Received: {flags.faces}, a run of {size_text(model.size)} pixels"
+        )
     given, references = [None], []
     if flags.style:
         given, references = styles.styles_for(

@@ -146,8 +146,12 @@ def _fits(value, hint):
         return any(_fits(value, one) for one in arguments)
     if origin is tuple:
         # gin reads both (1, 2) and [1, 2].
-        return isinstance(value, (tuple, list)) and all(
-            _fits(one, arguments[0]) for one in value
+        if not isinstance(value, (tuple, list)):
+            return False
+        if arguments[-1] is Ellipsis:
+            return all(_fits(one, arguments[0]) for one in value)
+        return len(value) == len(arguments) and all(
+            map(_fits, value, arguments)
         )
     if origin is dict:
         return isinstance(value, dict) and all(
@@ -199,7 +203,8 @@ def _describe(hint):
     if origin in (typing.Union, types.UnionType):
         return " or ".join(map(_describe, arguments))
     if origin is tuple:
-        return f"a tuple, each part {_describe(arguments[0])}"
+        parts = "a tuple" if arguments[-1] is Ellipsis else "a pair"
+        return f"{parts}, each part {_describe(arguments[0])}"
     if origin is dict:
         key, one = map(_describe, arguments)
         return f"a dictionary from {key} to {one}"

@@ -22,8 +22,8 @@ from tf_i2i.data.reading import describe_others
 from tf_i2i.data.reading import fit_image
 from tf_i2i.data.reading import is_image
 from tf_i2i.data.reading import list_files
+from tf_i2i.data.reading import read_fitted
 from tf_i2i.data.reading import read_image
-from tf_i2i.data.reading import read_square
 from tf_i2i.data.reading import report_frames
 from tf_i2i.errors import printable
 
@@ -252,21 +252,21 @@ def test_large_images_are_reduced(kind, mode, tmp_path, monkeypatch):
     exif[ORIENTATION] = 3
     options = {"exif": exif} if kind in ("jpg", "png", "webp") else {}
     path = saved(tmp_path / f"x.{kind}", picture.convert(mode), **options)
-    whole = read_square(path, 8)
+    whole = read_fitted(path, 8)
     seen = []
     reduce = reading._reduce
     monkeypatch.setattr(reading, "_LARGE", 1000)
     monkeypatch.setattr(
         reading, "_reduce", lambda *a: seen.append(reduce(*a)) or seen[-1]
     )
-    found = read_square(path, 8).astype(int)
+    found = read_fitted(path, 8).astype(int)
     assert np.abs(found - whole).mean() < 3
     check_image(path)
     for image in seen:
         assert (min(image.size) < 100) == (mode != "P")
     # Colours of label maps are not mixed.
     np.testing.assert_array_equal(
-        read_square(path, 8, "crop maps"),
+        read_fitted(path, 8, "crop maps"),
         fit_image(read_image(path), 8, "crop maps"),
     )
 
@@ -337,7 +337,7 @@ def test_a_decoder_reserves_its_memory(tmp_path, monkeypatch):
     budget = SimpleNamespace(reserved=reserved)
     monkeypatch.setattr(reading, "_BUDGET", budget)
     read_image(path)
-    read_square(path, 8)
+    read_fitted(path, 8)
     assert amounts == [200 * 24] * 2
 
 
@@ -368,7 +368,7 @@ def test_animations_are_counted_in_one_line(tmp_path, capsys):
 
 def test_all_readers_of_images_tell_of_animations():
     """Modules that read images of the user also look for further frames."""
-    readers = {"read_image", "read_square", "read_input"}
+    readers = {"read_image", "read_fitted", "read_input"}
     # `files` defines `read_input`; `tfrecord` only tries what can be decoded.
     without = {"files.py", "tfrecord.py", "reading.py"}
     for path in PACKAGE.rglob("*.py"):

@@ -14,6 +14,8 @@ import numpy as np
 
 from tf_i2i.errors import UserError
 from tf_i2i.images import to_float
+from tf_i2i.sizes import height_width
+from tf_i2i.sizes import image_shape
 from tf_i2i.values import Range
 from tf_i2i.values import Share
 from tf_i2i.values import check_values
@@ -38,9 +40,10 @@ class Augmentation:
     one kind of change does not alter the random numbers of the others.
 
     Attributes:
-        crop: (low, high), range of the side of a random square crop as a
-            share of the image's side, 0 < low <= high <= 1; None for the
-            whole image.
+        crop: (low, high), range of the height and width of a random crop as a
+            share of those of the image, 0 < low <= high <= 1; None for the
+            whole image. With (0.5, 0.5), images are stored at twice the size
+            of the run, and crops of half of their sides are not scaled.
         flip: whether to flip left and right with probability 1/2.
         contrast: strength of the contrast change, in [0, 1]. The difference of
             each value from the image's mean is multiplied by a factor in
@@ -94,12 +97,12 @@ class Augmentation:
         """Returns one augmented image.
 
         Args:
-            image: uint8 tensor `[S, S, 3]` in [0, 255], S static.
+            image: uint8 tensor `[H, W, 3]` in [0, 255], of a static shape.
             seed: integer tensor `[2]`.
-            size: side of the result in pixels, a Python integer.
+            size: size of the result; see `tf_i2i.sizes`.
 
         Returns:
-            float32 tensor `[size, size, 3]`, clipped to [-1, 1].
+            float32 tensor `[*height_width(size), 3]`, clipped to [-1, 1].
         """
         import tensorflow as tf
 
@@ -119,29 +122,29 @@ class Augmentation:
         """Crops an image at random and resizes it, antialiased, in one step.
 
         Args:
-            image: uint8 tensor `[S, S, 3]`.
-            samples: three random numbers in [0, 1): for the crop's side, row
+            image: uint8 tensor `[H, W, 3]`.
+            samples: three random numbers in [0, 1): for the crop's size, row
                 and column.
-            size: side of the result in pixels.
+            size: size of the result; see `tf_i2i.sizes`.
         """
         import tensorflow as tf
 
-        whole = image.shape[0]
+        whole = tf.constant([*image.shape[:2]], tf.float32)
         low, high = self.crop or (1.0, 1.0)
-        side = (low + (high - low) * samples[0]) * whole
-        corner = (whole - side) * tf.stack(samples[1:])
+        sides = (low + (high - low) * samples[0]) * whole
+        corner = (whole - sides) * tf.stack(samples[1:])
         if self.maps:
-            return _nearest(image, corner, side, size)
-        scale = size / side
+            return _nearest(image, corner, sides, size)
+        scale = tf.constant(height_width(size), tf.float32) / sides
         view = tf.raw_ops.ScaleAndTranslate(
             images=image[None],
-            size=[size, size],
-            scale=tf.stack([scale, scale]),
+            size=height_width(size),
+            scale=scale,
             translation=-scale * corner,
             kernel_type="triangle",
             antialias=True,
         )
-        return tf.ensure_shape(view[0], [size, size, 3])
+        return tf.ensure_shape(view[0], image_shape(size))
 
     def _recolour(self, view, samples):
         """Returns contrast * (M x - mean) + mean + brightness.
@@ -151,7 +154,7 @@ class Augmentation:
         together are one product with a 3x3 matrix and one added number.
 
         Args:
-            view: float32 tensor `[size, size, 3]`.
+            view: float32 tensor `[H, W, 3]`.
             samples: four random numbers in [0, 1): for contrast, hue,
                 brightness and saturation.
         """
@@ -172,14 +175,14 @@ class Augmentation:
         return tf.einsum("hwc,dc->hwd", view, matrix) + shift
 
 
-def _nearest(image, corner, side, size):
+def _nearest(image, corner, sides, size):
     """Crops and resizes an image by taking the nearest pixels."""
     import tensorflow as tf
 
-    offsets = (tf.range(size, dtype=tf.float32) + 0.5) * (side / size)
-    rows, columns = (
-        tf.minimum(tf.cast(start + offsets, tf.int32), image.shape[0] - 1)
-        for start in tf.unstack(corner)
-    )
-    view = tf.gather(tf.gather(image, rows), columns, axis=1)
-    return tf.ensure_shape(view, [size, size, 3])
+    for axis, count in enumerate(height_width(size)):
+        places = tf.range(count, dtype=tf.float32) + 0.5
+        places = corner[axis] + places * (sides[axis] / count)
+        last = image.shape[axis] - 1
+        places = tf.minimum(tf.cast(places, tf.int32), last)
+        image = tf.gather(image, places, axis=axis)
+    return tf.ensure_shape(image, image_shape(size))

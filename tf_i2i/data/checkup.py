@@ -21,6 +21,9 @@ from tf_i2i.data.sources import FolderSource
 from tf_i2i.data.store import assign_splits
 from tf_i2i.errors import UserError
 from tf_i2i.foreign_files import open_regular
+from tf_i2i.sizes import height_width
+from tf_i2i.sizes import short_side
+from tf_i2i.sizes import size_text
 
 ERROR, WARNING, NOTE = LEVELS = ("error", "warning", "note")
 
@@ -279,7 +282,7 @@ def domain_findings(domain, image_size, fit="crop", max_bad_fraction=0.01):
 
     Args:
         domain: a `Domain`.
-        image_size: image size of the training in pixels.
+        image_size: image size of the training; see `tf_i2i.sizes`.
         fit: fit of the training; see `fit_image`.
         max_bad_fraction: largest share of unreadable files that training
             accepts.
@@ -293,7 +296,7 @@ def domain_findings(domain, image_size, fit="crop", max_bad_fraction=0.01):
             _flat(domain),
             _blank(domain),
             _small(domain, image_size),
-            _oblong(domain) if fit == "crop" else None,
+            _oblong(domain, image_size) if fit == "crop" else None,
             _grey(domain),
             _clear(domain),
             _odd(domain),
@@ -440,7 +443,7 @@ def _aspects(domain):
 
 def _small(domain, image_size):
     sides = _short_sides(domain)
-    which = (sides > 0) & (sides < SMALL * image_size)
+    which = (sides > 0) & (sides < SMALL * short_side(image_size))
     advice = (
         "Remove these images, or find larger ones, because enlarged images "
         "are blurred."
@@ -451,17 +454,22 @@ def _small(domain, image_size):
             "Most images of the domain will be blurred. Train at their size, "
             f"--gin_param='train.image_size = {fitting}', or find larger ones."
         )
-    what = f"much smaller than the training size of {image_size} px"
+    what = f"much smaller than the training size of {size_text(image_size)} px"
     return _finding(domain, "small", which, what, advice)
 
 
-def _oblong(domain):
+def _oblong(domain, image_size):
+    height, width = height_width(image_size)
+    rows = domain.rows
+    ratios = rows["width"] * height / np.maximum(rows["height"] * width, 1)
+    ratios = np.maximum(ratios, 1 / np.maximum(ratios, 1e-9))
     return _finding(
         domain,
         "oblong",
-        _aspects(domain) > OBLONG,
-        f"whose long side is more than {OBLONG:g} times the short side: only "
-        "the central square is used, which leaves out most of the image",
+        (rows["height"] > 0) & (ratios > OBLONG),
+        f"that are more than {OBLONG:g} times as long, or as wide, as the "
+        "training size allows: only the central part is used, which leaves "
+        "out most of the image",
         "Crop these images to the important part, or set train.fit = 'pad'.",
     )
 

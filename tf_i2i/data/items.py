@@ -14,7 +14,7 @@ from tqdm import tqdm
 from tf_i2i.data.reading import BadImage
 from tf_i2i.data.reading import first_frames
 from tf_i2i.data.reading import has_frames
-from tf_i2i.data.reading import read_square
+from tf_i2i.data.reading import read_fitted
 from tf_i2i.errors import UserError
 
 SPLITS = ("train", "val", "test")
@@ -63,8 +63,8 @@ class Item(NamedTuple):
 
     Attributes:
         name: name of the image, unique within the source.
-        image: uint8 `[size, size, 3]`, or a `BadImage` with the reason why it
-            cannot be used.
+        image: uint8 `[height, width, 3]`, or a `BadImage` with the reason why
+            it cannot be used.
         split: "train", "val" or "test", or None if the source has no splits.
         content: hash of the content; equal contents have equal hashes.
         animated: whether the file has further frames, which are not used.
@@ -84,12 +84,12 @@ def encoded_item(name, encoded, split, size, fit):
         name: name of the image.
         encoded: bytes of the image file.
         split: split of the image, or None.
-        size: side of the result in pixels.
-        fit: how the image is fitted to a square; see `fit_image`.
+        size: size of the result; see `tf_i2i.sizes`.
+        fit: how the image is fitted to this size; see `fit_image`.
     """
     stream = io.BytesIO(encoded)
     try:
-        image = read_square(stream, size, fit)
+        image = read_fitted(stream, size, fit)
     except BadImage as error:
         return bad_item(name, error.reason, split)
     content = hashlib.sha256(encoded).hexdigest()

@@ -18,6 +18,7 @@ from tf_i2i.data.memory import MemoryBudget
 from tf_i2i.errors import UserError
 from tf_i2i.errors import printable
 from tf_i2i.foreign_files import open_regular
+from tf_i2i.sizes import height_width
 
 IMAGE_SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
@@ -251,19 +252,19 @@ def report_frames(paths):
         print(first_frames(several), file=sys.stderr)
 
 
-def read_square(path, size, fit="crop"):
-    """Returns the image in a file, fitted to a square.
+def read_fitted(path, size, fit="crop"):
+    """Returns the image in a file, fitted to a size.
 
     A very large image is reduced while it is decoded, which takes less memory.
 
     Args:
         path: path of the file, or a seekable binary stream, as in
             `read_image`.
-        size: side of the result in pixels.
-        fit: how the image is fitted to a square; see `fit_image`.
+        size: size of the result; see `tf_i2i.sizes`.
+        fit: how the image is fitted to this size; see `fit_image`.
 
     Returns:
-        uint8 `[size, size, 3]`.
+        uint8 `[height, width, 3]`.
 
     Raises:
         BadImage: the file cannot be used as an image.
@@ -271,7 +272,7 @@ def read_square(path, size, fit="crop"):
     """
     check_fit(fit)
     # The colours of label maps must not be mixed.
-    least = None if fit.endswith(MAPS) else _TIMES * size
+    least = None if fit.endswith(MAPS) else _TIMES * max(height_width(size))
     return _read(path, least, lambda pixels: fit_image(pixels, size, fit))
 
 
@@ -533,19 +534,19 @@ def check_fit(fit):
 
 
 def fit_image(image, size, fit="crop", resample=Image.Resampling.BICUBIC):
-    """Fits an image of any aspect ratio to a square, antialiased.
+    """Fits an image of any aspect ratio to a size, antialiased.
 
     Args:
         image: uint8 `[height, width, 3]`.
-        size: side of the result in pixels.
-        fit: "crop" takes the central square, "pad" adds white on two sides,
-            "stretch" changes the aspect ratio. For label maps " maps" must be
-            appended. Pixels are then not mixed, so that their colours stay
-            exact.
+        size: size of the result; see `tf_i2i.sizes`.
+        fit: "crop" takes the largest central part with the aspect ratio of the
+            result, "pad" adds white on two sides, "stretch" changes the aspect
+            ratio. For label maps " maps" must be appended. Pixels are then not
+            mixed, so that their colours stay exact.
         resample: Pillow's resampling filter; label maps always use `NEAREST`.
 
     Returns:
-        uint8 array `[size, size, 3]`.
+        uint8 array `[*height_width(size), 3]`.
 
     Raises:
         UserError: `fit` is unknown.
@@ -553,21 +554,28 @@ def fit_image(image, size, fit="crop", resample=Image.Resampling.BICUBIC):
     check_fit(fit)
     if fit.endswith(MAPS):
         fit, resample = fit.removesuffix(MAPS), Image.Resampling.NEAREST
+    shape = height_width(size)
     if fit == "crop":
-        image = _central_square(image)
-    if image.shape[:2] == (size, size):
+        image = _central_part(image, shape)
+    if image.shape[:2] == shape:
         return np.ascontiguousarray(image)
     picture = Image.fromarray(np.ascontiguousarray(image))
     if fit == "pad":
         picture = ImageOps.pad(
-            picture, (size, size), resample, color=(255, 255, 255)
+            picture, shape[::-1], resample, color=(255, 255, 255)
         )
-    return np.array(picture.resize((size, size), resample))
+    return np.array(picture.resize(shape[::-1], resample))
 
 
-def _central_square(image):
-    height, width = image.shape[:2]
-    side = min(height, width)
-    top = (height - side) // 2
-    left = (width - side) // 2
-    return image[top : top + side, left : left + side]
+def _central_part(image, shape):
+    """Returns the largest central part with the aspect ratio of `shape`."""
+    scale = min(
+        side / wanted
+        for side, wanted in zip(image.shape[:2], shape, strict=True)
+    )
+    corners = []
+    for side, wanted in zip(image.shape[:2], shape, strict=True):
+        kept = min(side, max(1, round(wanted * scale)))
+        first = (side - kept) // 2
+        corners.append(slice(first, first + kept))
+    return image[tuple(corners)]

@@ -13,6 +13,8 @@ from PIL import Image
 
 from tf_i2i.data.items import Item
 from tf_i2i.data.items import Source
+from tf_i2i.data.reading import fit_image
+from tf_i2i.sizes import height_width
 
 FOLDER = Path(__file__).parent / "portraits"
 # Number of views in each split.
@@ -42,15 +44,15 @@ class PortraitsSource:
         return f"portraits {_COUNTS} {_LEAST} {digest.hexdigest()}"
 
     def items(self, size, fit):
-        """Yields an `Item` for each view, a square of side `size`."""
-        del fit
+        """Yields an `Item` for each view; rectangles are parts of squares."""
+        side = max(height_width(size))
         images = [Image.open(path).convert("RGB") for path in portraits()]
         rng = np.random.default_rng(0)
         for split, count in _COUNTS.items():
             for i in range(count):
                 name = f"{split}{i:02d}"
-                view = _view(images[i % len(images)], rng, size)
-                yield Item(name, view, split, name)
+                view = _view(images[i % len(images)], rng, side)
+                yield Item(name, fit_image(view, size, fit), split, name)
 
 
 def portraits():

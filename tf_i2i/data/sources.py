@@ -34,12 +34,13 @@ from tf_i2i.data.reading import check_header
 from tf_i2i.data.reading import fit_image
 from tf_i2i.data.reading import has_frames
 from tf_i2i.data.reading import list_images
-from tf_i2i.data.reading import read_square
+from tf_i2i.data.reading import read_fitted
 from tf_i2i.domains import DOMAINS
 from tf_i2i.errors import UserError
 from tf_i2i.errors import printable
 from tf_i2i.foreign_files import open_regular
 from tf_i2i.paths import user_path
+from tf_i2i.sizes import height_width
 
 _DRAWN_AT_ONCE = 64
 
@@ -124,7 +125,7 @@ class FolderSource:
 
 
 def _hash_and_read(stream, size, fit):
-    """Returns the SHA-256 of an image file and its image, as a square.
+    """Returns the SHA-256 of an image file and its image, fitted to a size.
 
     The header is read first, so that a file that is no image, or too large, is
     not hashed. The hash is computed before decoding. Computing it reads the
@@ -132,7 +133,7 @@ def _hash_and_read(stream, size, fit):
     """
     check_header(stream)
     content = hashlib.file_digest(stream, "sha256").hexdigest()
-    return content, read_square(stream, size, fit)
+    return content, read_fitted(stream, size, fit)
 
 
 def _state(path):
@@ -231,16 +232,16 @@ class ToyFacesSource:
         return self._counts["test"] + 2 * own + (self.domain == "b")
 
     def items(self, size, fit):
-        """Yields an `Item` for each face, drawn as a square of side `size`."""
-        del fit
+        """Yields an `Item` for each face; rectangles are parts of squares."""
+        side = max(height_width(size))
         for split in self._counts:
             everyone = self.identities(split)
             for start in range(0, len(everyone), _DRAWN_AT_ONCE):
                 some = everyone[start : start + _DRAWN_AT_ONCE]
-                drawn = toy_faces.render(self.domain, some, size)
+                drawn = toy_faces.render(self.domain, some, side)
                 for identity, image in zip(some, drawn, strict=True):
                     name = f"{identity:06d}"
-                    yield Item(name, image, split, name)
+                    yield Item(name, fit_image(image, size, fit), split, name)
 
 
 def means_toy_faces(spec):

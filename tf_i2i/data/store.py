@@ -8,6 +8,7 @@ import contextlib
 import dataclasses
 import hashlib
 import json
+import math
 import os
 import shutil
 import sys
@@ -32,6 +33,8 @@ from tf_i2i.errors import UserError
 from tf_i2i.errors import printable
 from tf_i2i.foreign_files import open_regular
 from tf_i2i.foreign_files import read_json
+from tf_i2i.sizes import image_shape
+from tf_i2i.sizes import size_text
 
 # This number is part of the name of every store. It must be raised when the
 # code that reads, fits or splits images changes its results.
@@ -52,7 +55,7 @@ class Store:
     """The usable images of one domain, all at the same size.
 
     Attributes:
-        images: read-only uint8 `[N, size, size, 3]`, memory-mapped.
+        images: read-only uint8 `[N, height, width, 3]`, memory-mapped.
         names: names of the N images.
         splits: dictionary from "train", "val" and "test" to ascending int64
             indices into `images`.
@@ -114,7 +117,7 @@ def open_store(
 
     Args:
         source: source of the images; see `tf_i2i.data.sources`.
-        size: side of the stored images in pixels.
+        size: size of the stored images; see `tf_i2i.sizes`.
         fit: "crop", "pad" or "stretch", for label maps with " maps" appended;
             see `fit_image`.
         cache_dir: folder of the stores; None for `default_cache_dir()`.
@@ -129,7 +132,7 @@ def open_store(
             unreadable, the disk is full, or the folder cannot be written.
     """
     check_fit(fit)
-    text = f"{_VERSION}\n{size}\n{fit}\n{source.key()}"
+    text = f"{_VERSION}\n{size_text(size)}\n{fit}\n{source.key()}"
     # File names may contain bytes that are not UTF-8, which `surrogatepass`
     # accepts.
     encoded = text.encode(errors="surrogatepass")
@@ -290,7 +293,7 @@ def _prepare_folder(folder, source, size, progress):
             f"written. Received: {folder}: {error.strerror}"
         ) from error
     _remove_stale(folder)
-    need = len(source) * size * size * 3
+    need = len(source) * math.prod(image_shape(size))
     free = shutil.disk_usage(folder).free
     if need > free:
         raise UserError(
@@ -299,7 +302,7 @@ def _prepare_folder(folder, source, size, progress):
             f"Received: {folder} with {format_bytes(free)}"
         )
     progress(
-        f"{source.name}: reading {len(source)} images to {size} px, "
+        f"{source.name}: reading {len(source)} images to {size_text(size)} px, "
         f"{format_bytes(need)} in {folder}"
     )
 
@@ -366,7 +369,7 @@ def _write_header(stream, count, size):
         {
             "descr": "|u1",
             "fortran_order": False,
-            "shape": (count, size, size, 3),
+            "shape": (count, *image_shape(size)),
         },
     )
 

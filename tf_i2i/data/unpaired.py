@@ -27,6 +27,10 @@ from tf_i2i.data.store import Store
 from tf_i2i.data.store import open_store
 from tf_i2i.domains import DOMAINS
 from tf_i2i.errors import UserError
+from tf_i2i.sizes import height_width
+from tf_i2i.sizes import image_shape
+from tf_i2i.sizes import short_side
+from tf_i2i.sizes import shortest
 
 
 def unpaired(
@@ -56,7 +60,7 @@ def unpaired(
         data_a: images of domain A: a `Store`, or anything that `source_for`
             takes (such as a folder, "toy" or a uint8 array).
         data_b: images of domain B, in the same forms.
-        image_size: side of the images in a batch, in pixels.
+        image_size: size of the images in a batch; see `tf_i2i.sizes`.
         batch_size: number of images of each domain in a batch.
         split: "train", "val" or "test".
         seed: seed of the order and of the augmentation, an integer.
@@ -67,11 +71,11 @@ def unpaired(
         labels: dictionary with the key "a" or "b", whose value is an array
             with a label, or a row of numbers, for each image of the store of
             this domain. None or an empty dictionary for no labels.
-        full_size: image size of the run in pixels, if `image_size` is the
+        full_size: image size of the run, if `image_size` is the
             smaller size of one of its phases. Images are augmented at
             `full_size` and then averaged down to `image_size`. None for
             `image_size`.
-        load_size: side of the stored images in pixels. None for
+        load_size: size of the stored images. None for
             `default_load_size` of each domain, at which even the smallest
             random crop need not be enlarged.
         fit, cache_dir, max_bad_fraction: see `open_store`.
@@ -81,7 +85,7 @@ def unpaired(
 
     Returns:
         Endless `tf.data.Dataset` of (a, b), each float32
-        `[batch_size, image_size, image_size, 3]` in [-1, 1]; or of
+        `[batch_size, height, width, 3]` in [-1, 1]; or of
         (a, b, labels) with labels `[batch_size, ...]`, if `labels` are
         given. With `context` an element has the batch size of one replica.
 
@@ -133,17 +137,22 @@ def unpaired(
 
 
 def default_load_size(image_size, augmentation):
-    """Returns the side at which the smallest random crop has `image_size`.
+    """Returns the size at which the smallest random crop has `image_size`.
 
     Args:
-        image_size: side of the augmented images in pixels.
+        image_size: size of the augmented images; see `tf_i2i.sizes`.
         augmentation: `Augmentation`, or another function, for which the
             result is `image_size`.
     """
     crop = getattr(augmentation, "crop", None)
+    if not crop:
+        return image_size
     # 1e-6 is subtracted because rounding errors can make a quotient slightly
     # larger than the integer that it should be.
-    return math.ceil(image_size / crop[0] - 1e-6) if crop else image_size
+    height, width = (
+        math.ceil(side / crop[0] - 1e-6) for side in height_width(image_size)
+    )
+    return shortest((height, width))
 
 
 def domain_dataset(
@@ -173,8 +182,8 @@ def domain_dataset(
             the store, or None.
 
     Returns:
-        `tf.data.Dataset` of float32 images `[image_size, image_size, 3]` in
-        [-1, 1], or of pairs (image, label) if `labels` is given.
+        `tf.data.Dataset` of float32 images `[height, width, 3]` in [-1, 1],
+        or of pairs (image, label) if `labels` is given.
 
     Raises:
         UserError: `split` is unknown, or `full_size` is not a multiple of
@@ -183,7 +192,9 @@ def domain_dataset(
     import tensorflow as tf
 
     full_size = full_size or image_size
-    if full_size % image_size:
+    factor = short_side(full_size) // short_side(image_size)
+    shape = height_width(image_size)
+    if height_width(full_size) != tuple(factor * side for side in shape):
         raise UserError(
             f"`full_size` must be a multiple of `image_size`, {image_size}. "
             f"Received: {full_size}"
@@ -199,7 +210,7 @@ def domain_dataset(
         row = tf.gather(rows, position(shown, len(rows), domain_seed))
         image = tf.gather(images, row)
         image = augmentation(image, tf.stack([domain_seed, shown]), full_size)
-        image = _smaller(image, image_size, store.maps)
+        image = _smaller(image, factor, store.maps)
         if labels is None:
             return image
         dtype = tf.int32 if labels.dtype.kind == "i" else tf.float32
@@ -255,19 +266,24 @@ def position(shown, count, domain_seed):
     )
 
 
-def _smaller(image, size, maps):
+def _smaller(image, factor, maps):
     """Shrinks an image by averaging blocks of pixels.
 
     For a label map the middle pixel of each block is taken instead.
+
+    Args:
+        image: `[height, width, 3]`.
+        factor: side of the blocks in pixels.
+        maps: whether the image is a label map.
     """
     import tensorflow as tf
 
-    factor = image.shape[0] // size
     if factor == 1:
         return image
     if maps:
         return image[factor // 2 :: factor, factor // 2 :: factor]
-    blocks = tf.reshape(image, [size, factor, size, factor, 3])
+    height, width = (side // factor for side in image.shape[:2])
+    blocks = tf.reshape(image, [height, factor, width, factor, 3])
     return tf.reduce_mean(blocks, axis=(1, 3))
 
 
@@ -295,11 +311,11 @@ def evaluation_images(store, split, image_size, count=None):
     Args:
         store: `Store` of the domain.
         split: "train", "val" or "test".
-        image_size: side that the images are resized to, in pixels.
+        image_size: size that the images are resized to.
         count: largest number of images; None for all.
 
     Returns:
-        uint8 array `[n, image_size, image_size, 3]`.
+        uint8 array `[n, height, width, 3]`.
     """
     return images_at(store, store.split(split)[:count], image_size)
 
@@ -310,13 +326,13 @@ def images_at(store, rows, image_size):
     Args:
         store: `Store` of the domain.
         rows: indices of the images in the store.
-        image_size: side that the images are resized to, in pixels. Resizing is
+        image_size: size that the images are resized to. Resizing is
             antialiased, except that label maps take the nearest pixels.
 
     Returns:
-        uint8 array `[len(rows), image_size, image_size, 3]`.
+        uint8 array `[len(rows), height, width, 3]`.
     """
-    images = np.empty((len(rows), image_size, image_size, 3), np.uint8)
+    images = np.empty((len(rows), *image_shape(image_size)), np.uint8)
     for image, row in zip(images, rows, strict=True):
         image[:] = fit_image(
             store.images[row],

@@ -12,7 +12,7 @@ from tf_i2i.data.labels import stem
 from tf_i2i.data.maps import colours_of
 from tf_i2i.data.reading import MAPS
 from tf_i2i.data.reading import list_images
-from tf_i2i.data.reading import read_square
+from tf_i2i.data.reading import read_fitted
 from tf_i2i.data.reading import report_frames
 from tf_i2i.data.sources import means_toy_faces
 from tf_i2i.data.store import Store
@@ -20,6 +20,7 @@ from tf_i2i.data.unpaired import images_at
 from tf_i2i.domains import ends
 from tf_i2i.errors import UserError
 from tf_i2i.evaluation.judge import Evidence
+from tf_i2i.sizes import Size
 
 TRAIN_COUNT = 2000
 
@@ -30,7 +31,7 @@ class RealImages:
 
     Attributes:
         stores: dictionary with the `Store` of each domain, "a" and "b".
-        size: side of the images in pixels.
+        size: size of the images; see `tf_i2i.sizes`.
         paired: whether test images of A and B with the same name show the same
             object. Their folders and suffixes may differ.
         labels: dictionary with the labels of each domain, "a" and "b". The
@@ -43,7 +44,7 @@ class RealImages:
     """
 
     stores: dict[str, Store]
-    size: int
+    size: Size
     paired: bool = False
     labels: dict = dataclasses.field(default_factory=dict)
     palettes: dict = dataclasses.field(default_factory=dict)
@@ -61,7 +62,7 @@ class RealImages:
 
         Args:
             data: `RunData`.
-            size: side of the images in pixels.
+            size: size of the images; see `tf_i2i.sizes`.
             paired, labels, palettes, maps: see the attributes.
         """
         stores = {domain: data.store(domain) for domain in "ab"}
@@ -128,7 +129,7 @@ class RealImages:
                 "which contains none"
             )
         fit = "crop" + MAPS
-        maps = [read_square(path, self.size, fit) for path in found]
+        maps = [read_fitted(path, self.size, fit) for path in found]
         report_frames(found)
         return np.asarray(rows)[order], np.stack(maps)
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from tf_i2i.data.reading import MAPS
 from tf_i2i.data.reading import list_images
-from tf_i2i.data.reading import read_square
+from tf_i2i.data.reading import read_fitted
 from tf_i2i.data.reading import report_frames
 from tf_i2i.domains import ends
 from tf_i2i.errors import UserError
@@ -108,6 +108,6 @@ class ImageFolders:
                 file=sys.stderr,
             )
         chosen = list(files.values()) if missing else [files[n] for n in names]
-        images = [read_square(path, self.real.size, fit) for path in chosen]
+        images = [read_fitted(path, self.real.size, fit) for path in chosen]
         report_frames(chosen)
         return Candidate(np.stack(images), aligned=not missing)

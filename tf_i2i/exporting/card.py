@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import tf_i2i
+from tf_i2i.sizes import height_width
 
 
 def facts(model, direction, name):
@@ -20,7 +21,7 @@ def facts(model, direction, name):
         "direction": direction,
         "domains": name,
         "image": "uint8 RGB in [0, 255]; the file includes the normalization",
-        "own_size": f"{model.size} x {model.size} pixels",
+        "own_size": "{} x {} pixels".format(*height_width(model.size)),
         "sizes": _sizes(model),
         "written_by": f"tf_i2i {tf_i2i.__version__}",
     }

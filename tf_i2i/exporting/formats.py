@@ -16,6 +16,7 @@ from tf_i2i.exporting import card
 from tf_i2i.exporting import litert
 from tf_i2i.exporting import onnx
 from tf_i2i.exporting import saved_model
+from tf_i2i.sizes import Size
 
 # The value of `--precision` for the first of a format's precisions, from the
 # smallest to the largest file, whose images are close enough to the run's.
@@ -50,7 +51,7 @@ class Job(NamedTuple):
         model: the `UnpairedTranslator` to export.
         path: file or folder to write, a `Path`.
         direction: "a_to_b" or "b_to_a".
-        size: side of the images in pixels; None for the model's own size.
+        size: size of the images; None for the model's own size.
         precision: key of `Format.precisions`.
         calibration: function that takes a direction and returns the
             calibration examples for `litert.export_tflite`.
@@ -60,7 +61,7 @@ class Job(NamedTuple):
     model: object
     path: Path
     direction: str
-    size: int | None
+    size: Size | None
     precision: str
     calibration: Callable
     facts: dict[str, str]

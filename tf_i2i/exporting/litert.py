@@ -62,7 +62,7 @@ def export_tflite(
 ):
     """Writes a TFLite model that uses built-in operations only.
 
-    Its signature `translate` takes `image`, uint8 `[1, size, size, 3]`, and
+    Its signature `translate` takes `image`, uint8 `[1, height, width, 3]`, and
     for a direction with styles `style`, float32 `[1, *style_shape]`, in this
     order. It returns `image`, uint8 of the same shape.
 
@@ -70,7 +70,7 @@ def export_tflite(
         model: `UnpairedTranslator`.
         path: file to write.
         direction: "a_to_b" or "b_to_a".
-        size: side of the images in pixels; None for the model's own size.
+        size: size of the images; None for the model's own size.
         precision: a key of `formats.TFLITE.precisions`.
         calibration: inputs of the model, as returned by `examples`. The
             ranges of the int8 values are those of the activations for these
@@ -157,7 +157,7 @@ def examples(images, style=None):
     """Returns the calibration examples of a model, one for each image.
 
     Args:
-        images: uint8 `[N, size, size, 3]`.
+        images: uint8 `[N, height, width, 3]`.
         style: styles of the images, float32 `[N, *style_shape]`, or None.
 
     Returns:

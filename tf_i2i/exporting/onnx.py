@@ -29,7 +29,7 @@ def check_installed(precision):
 def export_onnx(model, path, direction="a_to_b", size=None, facts=None):
     """Writes an ONNX model.
 
-    The model takes `image`, uint8 `[N, size, size, 3]`, and for a direction
+    The model takes `image`, uint8 `[N, height, width, 3]`, and for a direction
     with styles `style`, float32 `[N, *style_shape]`. It returns `translation`,
     uint8 of the shape of `image`.
 
@@ -37,7 +37,7 @@ def export_onnx(model, path, direction="a_to_b", size=None, facts=None):
         model: `UnpairedTranslator`.
         path: file to write.
         direction: "a_to_b" or "b_to_a".
-        size: side of the images in pixels; None for the model's own size.
+        size: size of the images; None for the model's own size.
         facts: texts by name that the file contains as its `metadata_props`,
             or None.
 

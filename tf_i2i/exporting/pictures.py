@@ -5,6 +5,9 @@ from tf_i2i.images import check_finite
 from tf_i2i.images import to_float
 from tf_i2i.images import to_uint8
 from tf_i2i.methods.capabilities import style_shape
+from tf_i2i.sizes import height_width
+from tf_i2i.sizes import image_shape
+from tf_i2i.sizes import size_text
 
 # Names of the inputs of all exported files, in this order. The output of a
 # translation is named `IMAGE`, too.
@@ -96,7 +99,8 @@ def one_size(model, direction, size=None, batch=1):
     Args:
         model: `UnpairedTranslator`.
         direction: "a_to_b" or "b_to_a".
-        size: side of the images in pixels; None for the model's own size.
+        size: size of the images; see `tf_i2i.sizes`. None for the model's own
+            size.
         batch: number of images per call; None if it may vary.
 
     Returns:
@@ -114,7 +118,7 @@ def one_size(model, direction, size=None, batch=1):
     size = model.size if size is None else size
     _check_size(model, size)
     style = style_shape(model, direction)
-    inputs = specs(tf.uint8, (batch, size, size, 3), style)
+    inputs = specs(tf.uint8, (batch, *image_shape(size)), style)
     translate = photo_to_photo(model, direction)
 
     @tf.function(input_signature=inputs, autograph=False)
@@ -144,8 +148,9 @@ def _check_size(model, size):
             f"`size` must be {model.size}: a {type(model).__name__} "
             f"translates images of its own size only. Received: size={size}"
         )
-    if size < model.size_multiple or size % model.size_multiple:
+    multiple = model.size_multiple
+    if any(side < multiple or side % multiple for side in height_width(size)):
         raise UserError(
-            f"`size` must be a multiple of {model.size_multiple}. "
-            f"Received: size={size}"
+            f"`size` must be a multiple of {multiple}. "
+            f"Received: size={size_text(size)}"
         )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tf_i2i.data.reading import read_square
+from tf_i2i.data.reading import read_fitted
 from tf_i2i.data.reading import report_frames
 from tf_i2i.domains import ends
 from tf_i2i.errors import UserError
@@ -18,6 +18,7 @@ from tf_i2i.files import find_inputs
 from tf_i2i.images import to_float
 from tf_i2i.methods.capabilities import encodes_styles
 from tf_i2i.methods.capabilities import style_shape
+from tf_i2i.sizes import height_width
 
 PARITY_IMAGES = 16
 CALIBRATION_IMAGES = 100
@@ -57,14 +58,14 @@ class GivenImages:
             `files.find_inputs` takes. If the folder has the subfolders `a` and
             `b`, these have the images of the two domains. Otherwise, its
             images are used for both domains.
-        size: side in pixels to which the images are cropped and scaled.
+        size: size to which the images are cropped and scaled.
     """
 
     def __init__(self, folder, size):
         self._folder, self._size = Path(folder), size
 
     def images(self, domain, split, count):
-        """Returns at most `count` images, uint8 `[N, size, size, 3]`.
+        """Returns at most `count` images, uint8 `[N, height, width, 3]`.
 
         Args:
             domain: "a" or "b".
@@ -76,7 +77,7 @@ class GivenImages:
         found = find_inputs([str(folder)], output=None)
         paths = list(islice(found, count))
         report_frames(paths)
-        return np.stack([read_square(path, self._size) for path in paths])
+        return np.stack([read_fitted(path, self._size) for path in paths])
 
 
 class RealImages:
@@ -85,7 +86,7 @@ class RealImages:
     Args:
         model: the `UnpairedTranslator` of the run.
         run: `OwnImages` or `GivenImages`.
-        size: side of the images in pixels; None for the model's own size.
+        size: size of the images; None for the model's own size.
     """
 
     def __init__(self, model, run, size=None):
@@ -93,13 +94,14 @@ class RealImages:
         self._size = model.size if size is None else size
 
     def _images(self, domain, split, count):
-        """Returns at most `count` images, uint8 `[N, size, size, 3]`."""
+        """Returns at most `count` images, uint8 `[N, height, width, 3]`."""
         images = self._run.images(domain, split, count)
-        if images.shape[1] == self._size:
+        shape = height_width(self._size)
+        if images.shape[1:3] == shape:
             return images
         import tensorflow as tf
 
-        scaled = tf.image.resize(images, [self._size] * 2, "bicubic")
+        scaled = tf.image.resize(images, shape, "bicubic")
         return np.uint8(np.clip(np.rint(scaled), 0, 255))
 
     def _styles(self, direction, split, count):

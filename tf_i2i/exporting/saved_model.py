@@ -12,6 +12,7 @@ from tf_i2i.images import to_float
 from tf_i2i.methods.capabilities import Embedding
 from tf_i2i.methods.capabilities import encodes_styles
 from tf_i2i.methods.capabilities import style_shape
+from tf_i2i.sizes import image_shape
 
 # Name of encoded images. TensorFlow Serving takes tensors whose names end in
 # "_bytes" for binary data.
@@ -70,7 +71,7 @@ def export_saved_model(model, path, direction="a_to_b"):
         calls[f"encode_{domain}"] = _signature(
             model,
             functools.partial(_embedding, model, domain),
-            specs(tf.uint8, (None, model.size, model.size, 3), None),
+            specs(tf.uint8, (None, *image_shape(model.size)), None),
             "embedding",
         )
     module = tf.Module()

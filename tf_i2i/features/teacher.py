@@ -13,6 +13,7 @@ from tf_i2i.errors import UserError
 from tf_i2i.features import load_features
 from tf_i2i.features.base import LEVELS
 from tf_i2i.features.reference import resolvable
+from tf_i2i.sizes import image_shape
 from tf_i2i.values import Count
 from tf_i2i.values import checked
 
@@ -59,7 +60,7 @@ def check_differentiable(network, image_size, argument):
 
     Args:
         network: function of images `[N, S, S, 3]` that returns vectors.
-        image_size: S.
+        image_size: size of the images; see `tf_i2i.sizes`.
         argument: name of the argument, for the error message.
 
     Raises:
@@ -67,7 +68,7 @@ def check_differentiable(network, image_size, argument):
     """
     import tensorflow as tf
 
-    images = tf.zeros((1, image_size, image_size, 3))
+    images = tf.zeros((1, *image_shape(image_size)))
     with tf.GradientTape() as tape:
         tape.watch(images)
         vectors = network(images)

@@ -64,6 +64,10 @@ from tf_i2i.networks.patch import PatchCritic
 from tf_i2i.networks.pool import ImagePool
 from tf_i2i.networks.resnet import STRIDE
 from tf_i2i.networks.resnet import ResnetGenerator
+from tf_i2i.sizes import Size
+from tf_i2i.sizes import height_width
+from tf_i2i.sizes import image_shape
+from tf_i2i.sizes import short_side
 from tf_i2i.values import Count
 from tf_i2i.values import CountOrZero
 from tf_i2i.values import Positive
@@ -75,10 +79,12 @@ class AsymGAN(Styled, UnpairedTranslator):
     """AsymGAN (Li et al. 2019).
 
     Args:
-        image_size: side of images in pixels, a multiple of `4 * unshuffle` and
-            of `2**style_halvings * unshuffle`.
+        image_size: side of images in pixels, or their height and width, which
+            are multiples of `4 * unshuffle` and of
+            `2**style_halvings * unshuffle`.
         residual_blocks: number of residual blocks of G and F. None selects 9
-            for images of at least 256 pixels and 6 for smaller ones.
+            for images whose shorter side has at least 256 pixels, and 6 for
+            smaller ones.
         width: factor on the channel counts of G and F.
         outer_norm: whether all layers of G and F are normalized, as in the
             paper, or only the residual blocks; see `ResnetGenerator`.
@@ -161,7 +167,7 @@ class AsymGAN(Styled, UnpairedTranslator):
 
     def __init__(
         self,
-        image_size: Count = 128,
+        image_size: Size = 128,
         residual_blocks: Count | None = None,
         width: Positive = 1.0,
         outer_norm: bool = True,
@@ -192,7 +198,6 @@ class AsymGAN(Styled, UnpairedTranslator):
         self.unshuffle = unshuffle
         style_path = STYLE_PATH_ALIASES.get(style_path, style_path)
         self.style_path = style_path
-        side = image_size // (unshuffle * 2**style_halvings)
         if style_path not in STYLE_PATHS:
             raise UserError(
                 f"`style_path` must be one of {', '.join(STYLE_PATHS)}. "
@@ -200,7 +205,12 @@ class AsymGAN(Styled, UnpairedTranslator):
             )
         self.style_shape = (style_channels,)
         if style_path == "map":
-            self.style_shape = (side, side, style_channels)
+            divisor = unshuffle * 2**style_halvings
+            sides = height_width(image_size)
+            self.style_shape = (
+                *(side // divisor for side in sides),
+                style_channels,
+            )
         self.code_gan_weight = code_gan_weight
         self.cycle_weights = {
             "a": cycle_a_weight,
@@ -219,7 +229,7 @@ class AsymGAN(Styled, UnpairedTranslator):
         self.variation_weight = variation_weight
         self.pool_size = pool_size
 
-        blocks = residual_blocks or (9 if image_size >= 256 else 6)
+        blocks = residual_blocks or (9 if short_side(image_size) >= 256 else 6)
         self.generator_b = ResnetGenerator(
             blocks,
             width,
@@ -281,8 +291,8 @@ class AsymGAN(Styled, UnpairedTranslator):
                 "`features` must be a network, such as @perceptual, because "
                 "`content_weight` or `style_weight` is not 0. Received: None"
             )
-        side = self.image_size
-        content, style = network(tf.zeros((1, side, side, 3)))
+        blank = tf.zeros((1, *image_shape(self.image_size)))
+        content, style = network(blank)
         self.deviations = FirstStandardDeviations(
             len(content) + len(style), name="deviations"
         )
@@ -303,7 +313,7 @@ class AsymGAN(Styled, UnpairedTranslator):
     def encode_style(self, images, direction):
         """Returns the codes E(a) of images a of domain A.
 
-        If z is a map, the side of the images must be `image_size`.
+        If z is a map, the size of the images must be `image_size`.
         """
         if direction not in self.styled_directions:
             raise UserError(

@@ -16,6 +16,8 @@ from tf_i2i.methods.capabilities import Reconstructing
 from tf_i2i.methods.capabilities import encodes_styles
 from tf_i2i.methods.capabilities import style_shape
 from tf_i2i.methods.training_step import TwoSidedModel
+from tf_i2i.sizes import height_width
+from tf_i2i.sizes import image_shape
 from tf_i2i.values import checked
 
 
@@ -45,7 +47,9 @@ class UnpairedTranslator(TwoSidedModel):
     `methods.training_step`.
 
     Args:
-        image_size: side of the largest images in pixels.
+        image_size: side of the largest images in pixels. A method that can be
+            trained on rectangles annotates it as `sizes.Size`, and takes a
+            pair (height, width), too.
         average_kimg: half-life of the moving averages of the network weights,
             in thousands of images.
         seed: seed of all random numbers in training steps.
@@ -131,7 +135,7 @@ class UnpairedTranslator(TwoSidedModel):
         losses of these sides may be left out.
 
         Args:
-            a, b: images of A and B, `[N, size, size, 3]`, float in [-1, 1].
+            a, b: images of A and B, `[N, height, width, 3]`, float in [-1, 1].
             training: whether to normalize by the statistics of the batch.
 
         Returns:
@@ -249,7 +253,7 @@ class UnpairedTranslator(TwoSidedModel):
         """Raises an error unless the networks support `image_size`.
 
         Args:
-            divisor: number by which the side of the networks' input must be
+            divisor: number by which the sides of the networks' input must be
                 divisible.
             unshuffle: side of the blocks of pixels that the networks see as
                 one pixel.
@@ -258,7 +262,8 @@ class UnpairedTranslator(TwoSidedModel):
             UserError: `image_size` is not a multiple of `divisor * unshuffle`.
         """
         divisor *= unshuffle
-        if self.image_size < divisor or self.image_size % divisor:
+        sides = height_width(self.image_size)
+        if any(side < divisor or side % divisor for side in sides):
             raise UserError(
                 f"`image_size` must be a multiple of {divisor} for "
                 f"{type(self).__name__}. Received: {self.image_size}"
@@ -268,12 +273,16 @@ class UnpairedTranslator(TwoSidedModel):
         """Returns `images` as a tensor with the static size `image_size`.
 
         Raises:
-            UserError: height or width is not `image_size`.
+            UserError: the images have another height or width.
         """
-        side, images = self.image_size, tf.convert_to_tensor(images)
-        if not images.shape[1:3].is_compatible_with([side, side]):
+        shape, images = (
+            image_shape(self.image_size),
+            tf.convert_to_tensor(images),
+        )
+        if not images.shape[1:3].is_compatible_with(shape[:2]):
+            height, width, _ = shape
             raise UserError(
-                f"`images` must be {side} x {side} pixels for "
+                f"`images` must be {height} x {width} pixels for "
                 f"{type(self).__name__}. Received: {tuple(images.shape)}"
             )
-        return tf.ensure_shape(images, [None, side, side, 3])
+        return tf.ensure_shape(images, [None, *shape])

@@ -8,6 +8,8 @@ import tensorflow as tf
 
 from tf_i2i.errors import UserError
 from tf_i2i.methods.capabilities import Described
+from tf_i2i.sizes import image_shape
+from tf_i2i.sizes import size_text
 
 # Batch size for arrays, if none is given. It is the one of Keras.
 BATCH_SIZE = 32
@@ -80,11 +82,12 @@ def _from_arrays(model, arrays, batch_size, shuffle):
 
 
 def _check_images(model, domains):
-    side = model.size
+    shape = image_shape(model.size)
     for images in domains:
-        if tuple(images.shape[1:]) != (side, side, 3):
+        if tuple(images.shape[1:]) != shape:
             raise UserError(
-                f"`image_size` of the batches must be {side}, the size of this "
+                "`image_size` of the batches must be "
+                f"{size_text(model.size)}, the size of this "
                 f"{type(model).__name__}, and images must have 3 channels. "
                 f"Received: {tuple(images.shape)}"
             )

@@ -41,6 +41,8 @@ from tf_i2i.networks.patches import PatchHeads
 from tf_i2i.networks.patches import sample_positions
 from tf_i2i.networks.resnet import STRIDE
 from tf_i2i.networks.resnet import ResnetGenerator
+from tf_i2i.sizes import Size
+from tf_i2i.sizes import image_shape
 from tf_i2i.values import Count
 from tf_i2i.values import Positive
 from tf_i2i.values import Seed
@@ -51,7 +53,8 @@ class CUT(UnpairedTranslator):
     """CUT and FastCUT (Park et al. 2020, arXiv:2007.15651).
 
     Args:
-        image_size: side of images, a multiple of 4 pixels.
+        image_size: side of images, or their height and width, which are
+            multiples of 4 pixels.
         residual_blocks: number of residual blocks of the generator.
         width: factor on the channel counts of the generator.
         outer_norm: whether all layers of the generator are normalized, as in
@@ -98,7 +101,7 @@ class CUT(UnpairedTranslator):
 
     def __init__(
         self,
-        image_size: Count = 256,
+        image_size: Size = 256,
         residual_blocks: Count = 9,
         width: Positive = 1.0,
         outer_norm: bool = True,
@@ -126,7 +129,7 @@ class CUT(UnpairedTranslator):
         )
         # `forward` calls the two halves of the generator, and a Keras layer is
         # built only when it is called as a whole.
-        self.generator(tf.zeros((1, image_size, image_size, 3)))
+        self.generator(tf.zeros((1, *image_shape(image_size))))
         layers = 3 + min(residual_blocks, 2)
         self.heads = PatchHeads(layers, head_size, "heads")
         self.critic = PatchCritic(

@@ -39,6 +39,8 @@ from tf_i2i.networks.pool import ImagePool
 from tf_i2i.networks.resnet import STRIDE
 from tf_i2i.networks.resnet import DropoutGenerator
 from tf_i2i.networks.resnet import ResnetGenerator
+from tf_i2i.sizes import Size
+from tf_i2i.sizes import short_side
 from tf_i2i.values import Count
 from tf_i2i.values import CountOrZero
 from tf_i2i.values import Positive
@@ -50,10 +52,11 @@ class CycleGAN(StyleSampling, UnpairedTranslator):
     """CycleGAN (Zhu et al. 2017, arXiv:1703.10593).
 
     Args:
-        image_size: side of images, a multiple of `4 * unshuffle` pixels.
+        image_size: side of images, or their height and width, which are
+            multiples of `4 * unshuffle` pixels.
         residual_blocks: number of residual blocks of a generator. None
-            selects 9 for images of at least 256 pixels and 6 for smaller
-            ones (appendix 7.2).
+            selects 9 for images whose shorter side has at least 256 pixels,
+            and 6 for smaller ones (appendix 7.2).
         width: factor on the channel counts of the generators.
         outer_norm: whether all layers of the generators are normalized, as in
             the paper, or only the residual blocks; see `ResnetGenerator`.
@@ -109,7 +112,7 @@ class CycleGAN(StyleSampling, UnpairedTranslator):
 
     def __init__(
         self,
-        image_size: Count = 256,
+        image_size: Size = 256,
         residual_blocks: Count | None = None,
         width: Positive = 1.0,
         outer_norm: bool = True,
@@ -131,7 +134,7 @@ class CycleGAN(StyleSampling, UnpairedTranslator):
         self.identity_weight = identity_weight
         self.pool_size = pool_size
 
-        blocks = residual_blocks or (9 if image_size >= 256 else 6)
+        blocks = residual_blocks or (9 if short_side(image_size) >= 256 else 6)
         critic_width = critic_width or width
         network = DropoutGenerator if dropout else ResnetGenerator
         for o in "ab":

@@ -46,6 +46,8 @@ from tf_i2i.networks.munit import AdaINDecoder
 from tf_i2i.networks.munit import ContentEncoder
 from tf_i2i.networks.munit import StridedCritic
 from tf_i2i.networks.munit import StyleEncoder
+from tf_i2i.sizes import Size
+from tf_i2i.sizes import short_side
 from tf_i2i.values import Count
 from tf_i2i.values import Positive
 from tf_i2i.values import Seed
@@ -56,7 +58,8 @@ class MUNIT(Styled, Reconstructing, UnpairedTranslator):
     """MUNIT (Huang et al. 2018, arXiv:1804.04732).
 
     Args:
-        image_size: side of images in pixels, a multiple of 4 and at least 16.
+        image_size: side of images in pixels, or their height and width, which
+            are multiples of 4 and at least 16.
         width: factor on the channel counts of encoders and decoders.
         residual_blocks: number of residual blocks of a content encoder, and of
             a decoder (default 4).
@@ -104,7 +107,7 @@ class MUNIT(Styled, Reconstructing, UnpairedTranslator):
 
     def __init__(
         self,
-        image_size: Count = 256,
+        image_size: Size = 256,
         width: Positive = 1.0,
         residual_blocks: Count = 4,
         style_channels: Count = 8,
@@ -123,7 +126,7 @@ class MUNIT(Styled, Reconstructing, UnpairedTranslator):
         super().__init__(image_size, average_kimg, seed, name)
         self.check_size(STRIDE)
         least = max(16, 2 ** (critic_layers + critic_scales - 1))
-        if image_size < least:
+        if short_side(image_size) < least:
             raise UserError(
                 f"`image_size` must be at least {least} for "
                 f"critic_layers={critic_layers} and "

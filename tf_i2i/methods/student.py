@@ -25,6 +25,7 @@ from tf_i2i.layers.shuffle import Block
 from tf_i2i.methods.base import UnpairedTranslator
 from tf_i2i.networks.mobile import STRIDE
 from tf_i2i.networks.mobile import MobileGenerator
+from tf_i2i.sizes import Size
 from tf_i2i.values import Count
 from tf_i2i.values import Positive
 from tf_i2i.values import Seed
@@ -35,7 +36,8 @@ class Student(UnpairedTranslator):
     """A small network for each direction, trained to imitate a teacher.
 
     Args:
-        image_size: side of images, a multiple of `8 * unshuffle` pixels.
+        image_size: side of images, or their height and width, which are
+            multiples of `8 * unshuffle` pixels.
         teacher: function without arguments that returns the teacher. The
             teacher is a function that takes images `[N, S, S, 3]` in [-1, 1]
             and a direction, and returns translations. It is called in
@@ -66,7 +68,7 @@ class Student(UnpairedTranslator):
 
     def __init__(
         self,
-        image_size: Count = 128,
+        image_size: Size = 128,
         teacher: Callable | None = None,
         ways: tuple[str, ...] = ("a_to_b",),
         width: Positive = 1.0,

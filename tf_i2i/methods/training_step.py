@@ -29,7 +29,10 @@ from tf_i2i.methods.capabilities import stages
 from tf_i2i.methods.keras_config import KerasSaved
 from tf_i2i.methods.likeness import LikenessLoss
 from tf_i2i.optimizers import adam
-from tf_i2i.values import Count
+from tf_i2i.sizes import Size
+from tf_i2i.sizes import image_shape
+from tf_i2i.sizes import shortest
+from tf_i2i.sizes import size_text
 from tf_i2i.values import Seed
 from tf_i2i.values import Weight
 from tf_i2i.values import checked
@@ -89,21 +92,21 @@ class TwoSidedModel(KerasSaved):
     @checked
     def __init__(
         self,
-        image_size: Count,
+        image_size: Size,
         average_kimg: Weight = 10.0,
         seed: Seed = 0,
         name: str | None = None,
     ):
         super().__init__(name=name)
         self.current_update = CurrentUpdate()
-        self.image_size = image_size
+        self.image_size = shortest(image_size)
         self.average_kimg = average_kimg
         self.seed = seed
         self.step = self._counter("step")
         self.images_shown = self._counter("images_shown")
         # These attributes describe the current phase of a run. `enter_phase`
         # sets them.
-        self.size = image_size
+        self.size = self.image_size
         self.stage = None
         self.fading = False
         self.phase_start = 0
@@ -159,7 +162,7 @@ class TwoSidedModel(KerasSaved):
         """
         for size in self.sizes:
             self.size = size
-            blank = tf.zeros((2, self.size, self.size, 3))
+            blank = tf.zeros((2, *image_shape(self.size)))
             try:
                 tensors = self.forward(
                     blank, blank, False, *self.blank_labels(len(blank))
@@ -171,7 +174,7 @@ class TwoSidedModel(KerasSaved):
                     f"`{type(self).__name__}.image_size` must be larger, or "
                     "the networks must have fewer layers of stride 2, because "
                     "a feature map becomes too small. "
-                    f"Received: images of {size} pixels"
+                    f"Received: images of {size_text(size)} pixels"
                 ) from error
         return tensors
 
@@ -494,7 +497,7 @@ class TwoSidedModel(KerasSaved):
                 number of images of the size of the current phase.
             filepath, format, verbose, **kwargs: as in `keras.Model.export`.
         """
-        spec = keras.InputSpec("float32", (None, self.size, self.size, 3))
+        spec = keras.InputSpec("float32", (None, *image_shape(self.size)))
         super().export(
             filepath, format, verbose, input_signature or [spec], **kwargs
         )
@@ -582,7 +585,7 @@ class TwoSidedModel(KerasSaved):
         """Sets the image size, the stage and the length of the next phase.
 
         Args:
-            size: side of the images, one of `sizes`.
+            size: size of the images, one of `sizes`.
             start: value of `images_shown` at the beginning of the phase.
             images: number of images of each domain in the phase; None if the
                 length of the phase is not fixed.
@@ -593,6 +596,8 @@ class TwoSidedModel(KerasSaved):
         Raises:
             UserError: the model was not built for this size or stage.
         """
+        # A Keras file has lists in place of tuples.
+        size = shortest(size)
         if size not in self.sizes:
             raise UserError(
                 f"`size` must be one of {list(self.sizes)}, for which the "
@@ -876,8 +881,8 @@ class TwoSidedModel(KerasSaved):
 
 
 def _are_images(values, size):
-    """Returns whether `values` is a tensor `[N, size, size, 3]`."""
-    return tf.is_tensor(values) and values.shape[1:] == (size, size, 3)
+    """Returns whether `values` is a batch of RGB images of a size."""
+    return tf.is_tensor(values) and values.shape[1:] == image_shape(size)
 
 
 def _count_batches(updates):

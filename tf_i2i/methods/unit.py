@@ -24,9 +24,6 @@ What the paper leaves open, or what differs here:
 - Kernels of the residual blocks are 3x3, although Table 3 prints 1x1.
 - Two choices are taken from the authors' code: instance normalization in the
   residual blocks, and leaky ReLUs with a factor of .01 below 0.
-- Training images are squares. The paper's street scenes have 640 x 480 pixels.
-  Here they are cropped or stretched to squares for training (`fit`), and
-  `translate` takes rectangles.
 - Moving averages of the network weights are used at inference. The paper has
   no such averages.
 """
@@ -48,6 +45,9 @@ from tf_i2i.networks.unit import UnitCritic
 from tf_i2i.networks.unit import UnitEncoder
 from tf_i2i.networks.unit import UnitGenerator
 from tf_i2i.networks.unit import residual_blocks
+from tf_i2i.sizes import Size
+from tf_i2i.sizes import height_width
+from tf_i2i.sizes import short_side
 from tf_i2i.values import Count
 from tf_i2i.values import CountOrZero
 from tf_i2i.values import Positive
@@ -60,8 +60,8 @@ class UNIT(Embedding, Prior, Reconstructing, UnpairedTranslator):
     """UNIT (Liu et al. 2017, arXiv:1703.00848).
 
     Args:
-        image_size: side of images, a multiple of `unshuffle * 2 ** halvings`
-            pixels.
+        image_size: side of images, or their height and width, which are
+            multiples of `unshuffle * 2 ** halvings` pixels.
         width: factor on the channel counts of Table 3.
         shared_blocks: number of residual blocks that the two encoders share,
             and that the two generators share, 0 to 4 (default 1). For the
@@ -119,7 +119,7 @@ class UNIT(Embedding, Prior, Reconstructing, UnpairedTranslator):
 
     def __init__(
         self,
-        image_size: Count = 256,
+        image_size: Size = 256,
         width: Positive = 1.0,
         shared_blocks: CountOrZero = 1,
         critic_layers: Count = 5,
@@ -147,10 +147,11 @@ class UNIT(Embedding, Prior, Reconstructing, UnpairedTranslator):
         _check("critic_layers", critic_layers, range(1, 6))
         _check("halvings", halvings, (2, 3))
         self.check_size(2**halvings, unshuffle)
-        if image_size < 2 ** (critic_layers + 1):
+        short = short_side(image_size)
+        if short < 2 ** (critic_layers + 1):
             raise UserError(
                 "`critic_layers` must be at most "
-                f"{image_size.bit_length() - 2} for image_size={image_size}, "
+                f"{short.bit_length() - 2} for image_size={image_size}, "
                 "because the last layer of a critic needs 2 x 2 pixels. "
                 f"Received: critic_layers={critic_layers}"
             )
@@ -217,8 +218,9 @@ class UNIT(Embedding, Prior, Reconstructing, UnpairedTranslator):
 
         `decode` makes images of size `image_size` from them.
         """
-        side = self.image_size // self.size_multiple
-        shape = (count, side, side, self.encoder_a.blocks[-1].filters)
+        sides = height_width(self.image_size)
+        height, width = (side // self.size_multiple for side in sides)
+        shape = (count, height, width, self.encoder_a.blocks[-1].filters)
         return tf.random.stateless_normal(shape, (seed, 0))
 
     def decode(self, codes):

@@ -13,6 +13,7 @@ compare only distances for the same N, and report the distance between two real
 sets, too.
 """
 
+import math
 import os
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -80,25 +81,24 @@ def sliced_wasserstein(
         UserError: the images are not uint8 or have a size that is not allowed,
             or the sizes of real and fake images differ.
     """
-    size = _size("real", real)
-    if _size("fake", fake) != size:
+    shape = _shape("real", real)
+    if _shape("fake", fake) != shape:
         raise UserError(
-            f"`fake` must have images of the same size as `real`, {size} "
-            f"pixels. Received: {_size('fake', fake)}"
+            f"`fake` must have images of the same shape as `real`, {shape}. "
+            f"Received: {_shape('fake', fake)}"
         )
     count = min(len(real), len(fake))
-    batch_size = batch_size or min(max(_CACHED // size**2, 1), 256)
+    batch_size = batch_size or min(max(_CACHED // math.prod(shape), 1), 256)
     result = {}
     with ThreadPoolExecutor(min(os.cpu_count() or 1, 8)) as pool:
-        for level, resolution in enumerate(_resolutions(size)):
+        for level, resolution in enumerate(_resolutions(min(shape))):
             clouds = []
             for side, images in enumerate((real, fake)):
                 rng = np.random.default_rng(
                     [seed, level, 0 if paired else side]
                 )
-                at = rng.integers(
-                    0, resolution - PATCH + 1, (count, patches, 2)
-                )
+                ends = [side // 2**level - PATCH + 1 for side in shape]
+                at = rng.integers(0, ends, (count, patches, 2))
                 rows = _subset(len(images), count, seed)
                 clouds.append(_Cloud(images, rows, level, at, batch_size, pool))
             rng = np.random.default_rng([seed, level, 2])
@@ -206,7 +206,7 @@ def _level(images, level):
     x = images.transpose(0, 3, 1, 2).astype(np.float32, order="C")
     for _ in range(level):
         x = _shrink(x)
-    if x.shape[-1] < 2 * SMALLEST:
+    if min(x.shape[2:]) < 2 * SMALLEST:
         return x
     return x - _grow(_shrink(x))
 
@@ -288,7 +288,7 @@ def _read(images, rows):
     return np.asarray(images[rows[0] : rows[-1] + 1])[rows - rows[0]]
 
 
-def _size(name, images):
+def _shape(name, images):
     if not len(images):
         raise UserError(
             f"`{name}` must contain at least one image. Received: 0"
@@ -296,15 +296,16 @@ def _size(name, images):
     first = np.asarray(images[:1])
     if first.dtype != np.uint8 or first.ndim != 4 or first.shape[3] != 3:
         raise UserError(
-            f"`{name}` must be uint8 images [N, S, S, 3] in [0, 255]. "
+            f"`{name}` must be uint8 images [N, H, W, 3] in [0, 255]. "
             f"Received: {first.dtype} {[len(images), *first.shape[1:]]}"
         )
-    height, width = first.shape[1:3]
-    halvings = len(_resolutions(width)) - 1
-    if height != width or width < SMALLEST or width % 2**halvings:
+    shape = first.shape[1:3]
+    halvings = len(_resolutions(min(shape))) - 1
+    if min(shape) < SMALLEST or any(side % 2**halvings for side in shape):
+        height, width = shape
         raise UserError(
-            f"`{name}` must be square images with sides of at least "
-            f"{SMALLEST} pixels, and halving the side must give integers until "
-            f"it is below 32. Received: {height} x {width}"
+            f"`{name}` must be images with sides of at least {SMALLEST} "
+            "pixels, and halving the sides must give integers until the "
+            f"shorter one is below 32. Received: {height} x {width}"
         )
-    return width
+    return shape

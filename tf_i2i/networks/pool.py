@@ -6,6 +6,7 @@ import tensorflow as tf
 from tf_i2i.errors import UserError
 from tf_i2i.layers.replicas import gather_replicas
 from tf_i2i.layers.replicas import replica_position
+from tf_i2i.sizes import image_shape
 
 
 class ImagePool(keras.layers.Layer):
@@ -21,13 +22,13 @@ class ImagePool(keras.layers.Layer):
 
     Args:
         images: number of images in the pool.
-        image_size: side of the images in pixels.
+        image_size: size of the images; see `tf_i2i.sizes`.
     """
 
     def __init__(self, images, image_size, name=None):
         super().__init__(name=name, dtype="float32", autocast=False)
         self.images = images
-        shape = (images, image_size, image_size, 3)
+        shape = (images, *image_shape(image_size))
         kept = {"initializer": "zeros", "trainable": False}
         self.held = self.add_weight(shape, name="held", **kept)
         self.stored = self.add_weight((), dtype="int64", name="stored", **kept)
@@ -36,7 +37,7 @@ class ImagePool(keras.layers.Layer):
         """Returns the given images, some of them replaced by stored images.
 
         Args:
-            images: `[N, S, S, 3]`, float; the images on this replica.
+            images: `[N, H, W, 3]`, float; the images on this replica.
             order: random numbers `[images in the pool]`, uniform in [0, 1).
                 The indices of the smallest numbers are the entries of the
                 pool that may be exchanged. The numbers must be equal on all
@@ -46,7 +47,7 @@ class ImagePool(keras.layers.Layer):
                 be equal on all replicas.
 
         Returns:
-            `[N, S, S, 3]`, float32, without a gradient.
+            `[N, H, W, 3]`, float32, without a gradient.
 
         Raises:
             UserError: the batch of all replicas is larger than the pool.

@@ -8,6 +8,9 @@ import dataclasses
 
 from tf_i2i.errors import UserError
 from tf_i2i.methods.capabilities import Staged
+from tf_i2i.sizes import Size
+from tf_i2i.sizes import height_width
+from tf_i2i.sizes import size_text
 from tf_i2i.values import Count
 from tf_i2i.values import CountOrZero
 from tf_i2i.values import Decay
@@ -20,7 +23,7 @@ class Phase:
 
     Args:
         name: name for progress and logs, such as "32px-fade".
-        size: side of the images in pixels.
+        size: size of the images; see `tf_i2i.sizes`.
         batch_size: number of images of each domain in a step, over all
             replicas.
         images: number of images of each domain that the phase shows.
@@ -34,7 +37,7 @@ class Phase:
     """
 
     name: str
-    size: int
+    size: Size
     batch_size: int
     images: int
     fading: bool = False
@@ -70,7 +73,8 @@ class Phase:
         """
         start, placed = 0, []
         for phase in phases:
-            if min(phase.size, phase.batch_size) < 1 or phase.images < 0:
+            least = min(*height_width(phase.size), phase.batch_size)
+            if least < 1 or phase.images < 0:
                 raise UserError(
                     "`train.phases` must have sizes and batch sizes of at "
                     "least 1, and numbers of images of at least 0. "
@@ -107,7 +111,9 @@ def single_phase(model, batch_size: Count = 8, images: CountOrZero = 300_000):
         UserError: a number is below its range.
     """
     size = model.image_size
-    return Phase.sequence([Phase(f"{size}px", size, batch_size, images)])
+    return Phase.sequence(
+        [Phase(f"{size_text(size)}px", size, batch_size, images)]
+    )
 
 
 @checked
@@ -252,7 +258,7 @@ def class_phases(
                 Phase(stage, size, class_batch_size, count, stage=stage)
                 for stage, count in before.items()
             ),
-            Phase(f"{size}px", size, batch_size, images),
+            Phase(f"{size_text(size)}px", size, batch_size, images),
         ]
     )
 

@@ -6,6 +6,9 @@ import time
 import keras
 from tqdm import tqdm
 
+from tf_i2i.sizes import short_side
+from tf_i2i.sizes import size_text
+
 
 class Progress(keras.callbacks.Callback):
     """A callback that shows phase, images shown, speed and remaining time.
@@ -71,7 +74,7 @@ class Progress(keras.callbacks.Callback):
     def _print(self, rate):
         state = self.state
         line = (
-            f"{self.title} at {state.phase.size} px  "
+            f"{self.title} at {size_text(state.phase.size)} px  "
             f"{state.images_shown}/{state.total_images} images"
         )
         # After a single step no speed has been measured.
@@ -96,7 +99,9 @@ class Progress(keras.callbacks.Callback):
         if len(same) < len(later):
             return f"{_clock(left / rate)} left in this phase"
         for phase in later:
-            left += phase.images * phase.size / state.phase.size
+            left += phase.images * (
+                short_side(phase.size) / short_side(state.phase.size)
+            )
         return f"{_clock(left / rate)} left"
 
 

@@ -13,6 +13,8 @@ from tf_i2i.evaluation.validation import Evaluation
 from tf_i2i.methods import TwinGAN
 from tf_i2i.methods.likeness import Likeness
 from tf_i2i.optimizers import adam
+from tf_i2i.sizes import Size
+from tf_i2i.sizes import shortest
 from tf_i2i.training.devices import PRECISIONS
 from tf_i2i.training.devices import STRATEGIES
 from tf_i2i.training.phases import constant
@@ -34,7 +36,8 @@ class RunConfig:
         model: class or function that builds an `UnpairedTranslator` from
             `image_size` and `seed`.
         phases: function that takes the model and returns a list of `Phase`.
-        image_size: side of the largest images, in pixels.
+        image_size: side of the largest images in pixels, or a pair (height,
+            width) if the method can be trained on rectangles.
         data_a, data_b: sources of the images of A and of B, in one of the
             forms that `tf_i2i.data.sources.SOURCES` lists. None selects the
             generated toy faces.
@@ -47,7 +50,8 @@ class RunConfig:
         face_margin: margin with which `prepare_faces` cropped the faces of the
             training images, and with which `translate --faces` crops; None for
             the default margin of these commands.
-        fit: how an image is made square: "crop", "pad" or "stretch".
+        fit: how an image is fitted to `image_size`: "crop", "pad" or
+            "stretch"; see `data.reading.fit_image`.
         label_maps: the domains whose images are label maps, such as ('b',).
             The colours of a label map stand for classes and must not change.
             Therefore label maps are resized by nearest neighbour, and
@@ -94,7 +98,7 @@ class RunConfig:
 
     model: Callable = TwinGAN
     phases: Callable = single_phase
-    image_size: Count = 64
+    image_size: Size = 64
     data_a: str | None = None
     data_b: str | None = None
     labels_a: str | None = None
@@ -125,6 +129,8 @@ class RunConfig:
     def __post_init__(self):
         check_values(type(self), vars(self), "train")
         check_names(self.domains)
+        # The class is frozen, which `object` does not know.
+        object.__setattr__(self, "image_size", shortest(self.image_size))
 
     @property
     def data(self):
@@ -150,7 +156,7 @@ class RunConfig:
         }
 
     def load_size(self, domain):
-        """Returns the side of a domain's stored images in pixels.
+        """Returns the size of a domain's stored images.
 
         Args:
             domain: "a" or "b".

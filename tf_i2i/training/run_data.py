@@ -139,11 +139,11 @@ class RunData:
         Args:
             domain: "a" or "b".
             split: "train", "val" or "test".
-            size: side of the images in pixels.
+            size: size of the images; see `tf_i2i.sizes`.
             count: largest number of images; None for all.
 
         Returns:
-            uint8 `[count or fewer, size, size, 3]`.
+            uint8 `[count or fewer, height, width, 3]`.
         """
         return evaluation_images(self.store(domain), split, size, count)
 

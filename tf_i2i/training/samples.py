@@ -70,7 +70,7 @@ def sample_grid(model, images_a, images_b):
     Args:
         model: `UnpairedTranslator`, whose `sample_rows` returns the rows below
             the images.
-        images_a, images_b: uint8 `[N, size, size, 3]`.
+        images_a, images_b: uint8 `[N, height, width, 3]`.
 
     Returns:
         uint8 `[H, W, 3]`.
@@ -79,5 +79,5 @@ def sample_grid(model, images_a, images_b):
     for domain, images in (("a", images_a), ("b", images_b)):
         made = model.sample_rows(tf.constant(to_float(images)), domain)
         rows += [images, *(to_uint8(picture).numpy() for picture in made)]
-    times = max(1, SHOWN_SIDE // images_a.shape[1])
+    times = max(1, SHOWN_SIDE // min(images_a.shape[1:3]))
     return grid([np.repeat(np.repeat(r, times, 1), times, 2) for r in rows])

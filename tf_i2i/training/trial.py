@@ -7,6 +7,8 @@ import time
 
 import tensorflow as tf
 
+from tf_i2i.sizes import image_shape
+from tf_i2i.sizes import short_side
 from tf_i2i.training.weights_file import size_of
 
 # The measurement ends after this number of steps, or after the step in which
@@ -23,7 +25,9 @@ def largest_phase(phases):
     If several phases have images of this size, the result is the one with the
     largest batch.
     """
-    return max(phases, key=lambda phase: (phase.size, phase.batch_size))
+    return max(
+        phases, key=lambda phase: (short_side(phase.size), phase.batch_size)
+    )
 
 
 def plan(run):
@@ -79,7 +83,7 @@ def measure(run):
     model = run.model
     phase = largest_phase(run.phases)
     model.enter_phase(**phase.path)
-    shape = (phase.batch_size, phase.size, phase.size, 3)
+    shape = (phase.batch_size, *image_shape(phase.size))
     images = tf.random.uniform(shape, -1, 1)
     batch = (images, images, *model.blank_labels(phase.batch_size))
     data = tf.data.Dataset.from_tensors(batch).repeat()
@@ -122,11 +126,12 @@ def estimated_seconds(phases, step, steps=None):
             phase.
     """
     largest = largest_phase(phases)
-    side_batch = step / (largest.size * largest.batch_size)
+    side_batch = step / (short_side(largest.size) * largest.batch_size)
     seconds, left = 0.0, math.inf if steps is None else steps
     for phase in phases:
         count = min(left, phase.images / phase.batch_size)
-        seconds += count * phase.size * phase.batch_size * side_batch
+        side = short_side(phase.size)
+        seconds += count * side * phase.batch_size * side_batch
         left -= count
     return seconds
 
