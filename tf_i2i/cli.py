@@ -58,7 +58,9 @@ def read_path(text):
     """Checks a path to read; the `type` of flags that take such a path.
 
     Args:
-        text: value of the flag. It may also be a name or a glob pattern.
+        text: value of the flag: a path, or a text that the command interprets
+            in another way, such as a glob pattern or the name of a config. A
+            text is accepted if nothing exists at its path.
 
     Returns:
         `text` with `~` replaced by the home folder.

@@ -124,8 +124,9 @@ def _check(name, size, digest):
 
     Args:
         name: the file or the download as the configuration names it.
-        size: size of the content in bytes. The content is only hashed if there
-            is a record of that size.
+        size: size of the content in bytes. Without consent, the content is
+            hashed only if a file of that size was recorded. With consent, it
+            is hashed only to record it.
         digest: function that returns the hash of the content.
     """
     if _current.trusted:

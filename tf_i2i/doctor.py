@@ -397,7 +397,8 @@ def _machine_memory():
 def _disk_findings(args, needs, sources):
     """Checks the free space for checkpoints and for the stored images.
 
-    Adds the key "disk" to `needs`; its value has the two sizes in bytes.
+    Adds the key "disk" to `needs`. Its value is a dictionary of the bytes that
+    are needed for the checkpoints and for the stored images.
 
     Returns:
         List of `Finding`: one if the checkpoints have too little space, and

@@ -1,4 +1,6 @@
-"""Trains rows that `elsewhere.py` packed; needs only JAX, NumPy and Pillow.
+"""Trains the runs that `elsewhere.py write` packed.
+
+Only JAX, NumPy and Pillow are needed. A run is a row of the tables of `lab.py`.
 
 python elsewhere_train.py packed/ trained/ plan.json
 """

@@ -422,7 +422,8 @@ def _by_content(name, pool, contents, wanted):
     if len(groups) <= len(wanted):
         raise UserError(
             f"`{name}` must contain at least {len(wanted) + 1} different "
-            f"images, one for each split. Received: {len(groups)}"
+            f"images, one each for {', '.join([*wanted, 'train'])}. "
+            f"Received: {len(groups)}"
         )
     least = 50 if len(pool) >= 500 else max(1, len(pool) // 20)
     order = deque(sorted(groups))

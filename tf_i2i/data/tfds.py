@@ -228,8 +228,9 @@ class TfdsSource:
             there[split]  # This also accepts slices such as "train[:10%]".
         except (KeyError, ValueError) as error:
             raise UserError(
-                f"`{self.name}` must have one of the splits "
-                f"{', '.join(there)}. Received: {split}"
+                f"`{self.name}` must name one of the splits of the data set "
+                f"({', '.join(there)}) or a part of one, such as "
+                f"train[:10%]. Received: {split}"
             ) from error
         found = {split: "train"}
         if split not in there or not split.startswith("train"):

@@ -25,8 +25,9 @@ that are marked with "by name" are not in `full`. `--gin_param` changes the
 settings of measures. Some measures need ground-truth images (`--paired`),
 labels, label maps, styles, a shared encoder, or a translator in the other
 direction. A measure is left out if something that it needs is missing. If a
-number depends on the feature network, its name in `metrics.jsonl` ends with
-`[...]`. Such a number is comparable only with numbers of the same network.
+number depends on the feature network, its name in `metrics.jsonl` ends with the
+label of that network in square brackets. Such a number is comparable only with
+numbers of the same network.
 
 The output of an input is its translation to the target domain. The ground-truth
 image of an input is the test image of the target domain that shows the same

@@ -94,8 +94,9 @@ class Candidate:
         exact: float32 in [-1, 1], the first translations before rounding to
             uint8; or None.
         back: function that translates float images back to the domain of the
-            inputs, or None. Image i of its argument must be translation i,
-            which may be disturbed.
+            inputs, or None. It translates image i of its argument with the
+            style of input i. Image i must therefore be translation i, either
+            unchanged or with added noise.
         back_sampled: as `back`, but in sampled styles if the direction back
             has styles.
         back_multiple: number of pixels that the sides of images given to

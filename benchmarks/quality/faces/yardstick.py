@@ -83,7 +83,15 @@ def annotations(split):
 
 
 def translated(model, photos):
-    """Returns a translator's avatars of photos, both uint8 `[N, S, S, 3]`."""
+    """Returns the avatars into which a translator turns photos.
+
+    Args:
+        model: the translator.
+        photos: uint8 `[N, S, S, 3]`.
+
+    Returns:
+        uint8 `[N, S, S, 3]`.
+    """
     import tensorflow as tf
 
     translate = tf.function(lambda x: model.translate(x, "a_to_b"))
