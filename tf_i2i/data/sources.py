@@ -14,6 +14,7 @@ A source is any object with these attributes:
 """
 
 import hashlib
+import itertools
 import os
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from tf_i2i.data import sample_portraits
 from tf_i2i.data import tfds
 from tf_i2i.data import tfrecord
 from tf_i2i.data import toy_faces
+from tf_i2i.data import toy_processes
 from tf_i2i.data.items import SPLITS
 from tf_i2i.data.items import Item
 from tf_i2i.data.items import Source
@@ -41,8 +43,6 @@ from tf_i2i.errors import printable
 from tf_i2i.foreign_files import open_regular
 from tf_i2i.paths import user_path
 from tf_i2i.sizes import height_width
-
-_DRAWN_AT_ONCE = 64
 
 
 class FolderSource:
@@ -236,12 +236,11 @@ class ToyFacesSource:
         side = max(height_width(size))
         for split in self._counts:
             everyone = self.identities(split)
-            for start in range(0, len(everyone), _DRAWN_AT_ONCE):
-                some = everyone[start : start + _DRAWN_AT_ONCE]
-                drawn = toy_faces.render(self.domain, some, side)
-                for identity, image in zip(some, drawn, strict=True):
-                    name = f"{identity:06d}"
-                    yield Item(name, fit_image(image, size, fit), split, name)
+            drawn = toy_processes.draw(self.domain, everyone, side)
+            images = itertools.chain.from_iterable(drawn)
+            for identity, image in zip(everyone, images, strict=True):
+                name = f"{identity:06d}"
+                yield Item(name, fit_image(image, size, fit), split, name)
 
 
 def means_toy_faces(spec):

@@ -8,8 +8,8 @@ from tf_i2i.exporting.pictures import IMAGE
 from tf_i2i.exporting.pictures import STYLE
 from tf_i2i.exporting.pictures import TRANSLATE
 
-# Highest version of the TFLite operator FULLY_CONNECTED whose weights and inputs
-# are float32.
+# Highest version of the TFLite operator FULLY_CONNECTED whose weights and
+# inputs are float32.
 _FLOAT_VERSION = 6
 
 

@@ -9,12 +9,12 @@ trained model.
 
 The codes of drawings are not read but searched. A drawing consists of slots,
 such as the hair. For each slot there are options, each of which is a sprite
-(see `SpriteTranslator`). In each slot, the option that explains the drawing best
-is chosen. If words about the drawing are known, only the options of these words
-are compared. The three colours are
-computed by least squares. Options and sprites improve in turns, as clusters and
-their centres do in k-means. Monnier et al. 2021 (arXiv:2104.14575) also choose
-sprites by their reconstruction error.
+(see `SpriteTranslator`). In each slot, the option that explains the drawing
+best is chosen. If words about the drawing are known, only the options of these
+words are compared. The three colours are computed by least squares. Options and
+sprites improve in turns, as clusters and their centres do in k-means. Monnier
+et al. 2021 (arXiv:2104.14575) also choose sprites by their reconstruction
+error.
 
 What differs from that paper:
 - Every pixel is a mixture of the entries of a palette, so that its likelihood
