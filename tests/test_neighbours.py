@@ -289,3 +289,20 @@ def test_animations_are_counted(run_dir, tmp_path, capsys):
     verb(run_dir, tmp_path / "out", f"--images_a={a}", f"--images_b={b}")
     told = capsys.readouterr().err
     assert told.count("only the first frame is used of 1 files") == 1
+
+
+def test_neighbours_by_the_features_of_a_network(
+    run_dir, tmp_path, monkeypatch, refuses
+):
+    """The run's method needs no shared encoder."""
+    use(monkeypatch, object())
+    a = folder(tmp_path / "a", red=RED, blue=BLUE)
+    b = folder(tmp_path / "b", x=BLUE, y=RED)
+    flags = [f"--images_a={a}", f"--images_b={b}", "--k=1"]
+    with refuses("--run_dir"):
+        verb(run_dir, tmp_path / "none", *flags)
+    network = SimpleNamespace(pooled=lambda images: images.mean((1, 2)))
+    monkeypatch.setattr(neighbours, "load_features", {"mean": network}.get)
+    _, *rows = verb(run_dir, tmp_path / "out", *flags, "--features=mean")
+    pairs = {(row[0], row[3]) for row in rows}
+    assert pairs >= {("red.png", "y.png"), ("blue.png", "x.png")}

@@ -210,6 +210,15 @@ def test_rectangles_are_exported(run_dir, tmp_path):
     assert load_tflite(path)(images).shape == images.shape
 
 
+@pytest.mark.slow
+def test_saved_models_take_rectangles_and_files(run_dir, tmp_path):
+    export.main([f"--run_dir={run_dir}", f"--output={tmp_path / 'saved'}"])
+    signatures = tf.saved_model.load(str(tmp_path / "saved")).signatures
+    file = tf.io.encode_png(np.zeros((50, 90, 3), np.uint8))
+    (made,) = signatures["translate_bytes"](tf.stack([file])).values()
+    assert tf.io.decode_png(made[0]).shape == (*RUN_SIZE, 3)
+
+
 def test_rectangles_are_scored(run_dir, eagerly):
     with eagerly():
         evaluate.main(

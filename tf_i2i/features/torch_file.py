@@ -1,6 +1,7 @@
-"""Reads tensors from PyTorch files in the old format, without PyTorch.
+"""Reads tensors from files of PyTorch, without PyTorch.
 
-`torch.save` wrote this format before version 1.6: five pickles in a row (magic
+`torch.save` writes a zip archive, which has a pickle of the object and a file
+for each storage. Before version 1.6 it wrote five pickles in a row (magic
 number, protocol version, system information, the object, names of the
 storages), and then the length and the bytes of each storage. Loading a pickle
 can execute code. This reader therefore allows only the few functions that build
@@ -9,12 +10,18 @@ tensors and dictionaries, and raises an error for everything else.
 
 import collections
 import pickle
+import zipfile
 
 import numpy as np
 
 from tf_i2i.errors import UserError
+from tf_i2i.foreign_files import open_regular
 
 _MAGIC = 0x1950A86A20F9469CFC6C
+_DAMAGED = (
+    *(pickle.UnpicklingError, zipfile.BadZipFile),
+    *(EOFError, ValueError, TypeError, KeyError, AttributeError),
+)
 _TYPES = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
 
 
@@ -22,8 +29,8 @@ def read_tensors(path):
     """Reads all tensors of a saved state dictionary.
 
     Args:
-        path: path of a `.pth` file in the old format, little-endian, with
-            float32 and int64 tensors.
+        path: path of a `.pth` file, little-endian, with float32 and int64
+            tensors.
 
     Returns:
         Dictionary from names to NumPy arrays.
@@ -33,13 +40,33 @@ def read_tensors(path):
             objects than tensors and dictionaries.
     """
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
+            if zipfile.is_zipfile(file):
+                return _read_archive(file)
+            file.seek(0)
             return _read(file)
-    except (pickle.UnpicklingError, EOFError, ValueError, TypeError) as error:
+    except _DAMAGED as error:
         raise UserError(
-            f"`{path}` must be a state dictionary of tensors in the file "
-            f"format of PyTorch before 1.6. Received: {error}"
+            f"`{path}` must be a state dictionary of tensors in a file of "
+            f"PyTorch. Received: {error}"
         ) from error
+
+
+def _read_archive(file):
+    with zipfile.ZipFile(file) as archive:
+        named = [n for n in archive.namelist() if n.endswith("/data.pkl")]
+        if len(named) != 1:
+            raise ValueError("an archive without data.pkl")
+        folder = named[0].removesuffix(".pkl")
+        with archive.open(named[0]) as pickled:
+            tensors = _Tensors(pickled).load()
+        storages = {
+            stored.key: np.frombuffer(
+                archive.read(f"{folder}/{stored.key}"), stored.dtype
+            )
+            for stored, *_ in tensors.values()
+        }
+    return _tensors(tensors, storages)
 
 
 def _read(file):
@@ -54,6 +81,11 @@ def _read(file):
         count = int.from_bytes(file.read(8), "little")
         size = count * types[key].itemsize
         storages[key] = np.frombuffer(file.read(size), types[key], count)
+    return _tensors(tensors, storages)
+
+
+def _tensors(tensors, storages):
+    """Returns a dictionary of the tensors, as copies of their values."""
     return {
         name: _view(storages[stored.key], *place)
         for name, (stored, *place) in tensors.items()
