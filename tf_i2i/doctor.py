@@ -34,6 +34,7 @@ from tf_i2i.data.checkup import Finding
 from tf_i2i.data.sources import forms
 from tf_i2i.data.sources import locate
 from tf_i2i.data.sources import source_for
+from tf_i2i.data.sources import spread_data
 from tf_i2i.disk import format_bytes
 from tf_i2i.domains import DOMAINS
 from tf_i2i.errors import UserError
@@ -63,6 +64,11 @@ def _parser():
         ],
     )
     add = parser.add_argument
+    add(
+        "--data",
+        help="folder of both domains, with trainA/ and trainB/, or with A/ and "
+        "B/; in place of --data_a and --data_b",
+    )
     add(
         "--data_a",
         help=f"images of domain A: {forms()} (default: those of the "
@@ -144,6 +150,7 @@ def main(argv):
 
 
 def _check_flags(args):
+    spread_data(args)
     for name in ("data_a", "data_b"):
         if (spec := getattr(args, name)) is not None:
             setattr(args, name, locate(spec, name))

@@ -17,6 +17,7 @@ from tf_i2i import extras
 from tf_i2i import models
 from tf_i2i import process
 from tf_i2i.data.sources import locate
+from tf_i2i.data.sources import spread_data
 from tf_i2i.domains import named
 from tf_i2i.errors import UserError
 from tf_i2i.errors import printable
@@ -54,6 +55,11 @@ def _parser():
         "--images_b",
         type=cli.read_folder,
         help="folder of translations into domain B that another program made",
+    )
+    add(
+        "--data",
+        help="folder of both domains, with trainA/ and trainB/, or with A/ and "
+        "B/; in place of --data_a and --data_b",
     )
     add(
         "--data_a",
@@ -205,6 +211,7 @@ def _check(flags):
     This function is called before TensorFlow is imported, so that an error is
     reported at once.
     """
+    spread_data(flags)
     if flags.run_dir:
         cli.check_run_dir(flags.run_dir)
     elif not (flags.images_a or flags.images_b):

@@ -18,8 +18,8 @@ from tf_i2i.data.reading import read_image
 from tf_i2i.data.reading import without_results
 from tf_i2i.errors import UserError
 
-WRITABLE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
-ALPHA_SUFFIXES = (".png", ".webp")  # Formats that can be transparent.
+WRITABLE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".avif")
+ALPHA_SUFFIXES = (".png", ".webp", ".avif")  # Formats that can be transparent.
 MAX_ASPECT = 8
 QUALITY = 95
 # The value of `--input` that names the portraits of the package.

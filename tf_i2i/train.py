@@ -47,6 +47,11 @@ def _parser():
         "config)",
     )
     add(
+        "--data",
+        help="folder of both domains, with trainA/ and trainB/, or with A/ and "
+        "B/; in place of --data_a and --data_b",
+    )
+    add(
         "--data_a",
         help=f"images of domain A: {sources.forms()} (default: toy)",
     )
@@ -197,6 +202,7 @@ def _check_start(args, run_dir):
 def _data_bindings(args):
     """Returns the gin bindings for the flags of images and labels."""
     bindings = []
+    sources.spread_data(args)
     if (args.data_a is None) != (args.data_b is None):
         raise UserError(
             "`--data_a` and `--data_b` must both be given, or neither to "

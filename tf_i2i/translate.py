@@ -217,11 +217,11 @@ def _parser():
     add(
         "--transparent",
         action="store_true",
-        help="make the plain background of drawings transparent, in .png and "
-        ".webp files. A background is plain if three quarters of the left, "
-        "upper and right edges have one colour. Only the parts that are "
-        "connected with these edges become transparent. Results without a "
-        "plain background are named and written as they are",
+        help="make the plain background of drawings transparent, in .png, "
+        ".webp and .avif files. A background is plain if three quarters of "
+        "the left, upper and right edges have one colour. Only the parts that "
+        "are connected with these edges become transparent. Results without "
+        "a plain background are named and written as they are",
     )
     add(
         "--margin",

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from tf_i2i.data import checkup
+from tf_i2i.data.folders import FolderSource
 from tf_i2i.data.sources import ArraySource
-from tf_i2i.data.sources import FolderSource
 from tf_i2i.data.sources import ToyFacesSource
 
 SIZE = 48

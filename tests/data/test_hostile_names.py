@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tf_i2i.data.sources import FolderSource
+from tf_i2i.data.folders import FolderSource
 from tf_i2i.data.store import open_store
 
 NAMES = [
@@ -48,7 +48,7 @@ NAMES = [
     os.fsdecode(b"half \xf0\x9f.png"),
 ]
 
-NO_IMAGE = "Its content is no JPEG, PNG, WebP, BMP, GIF or TIFF."
+NO_IMAGE = "Its content is no JPEG, PNG, WebP, BMP, GIF, TIFF, AVIF or HEIC."
 
 
 @pytest.fixture
@@ -94,7 +94,10 @@ def test_every_name_is_told_in_one_line(folder, tmp_path, refuses):
     source = FolderSource(folder)
     (note,) = source.notes
     assert note.isprintable()
-    assert r"1 files are left out by their names (not\nan\x1bimage)" in note
+    assert (
+        r"1 files are left out, because they are no images (not\nan\x1bimage)"
+        in note
+    )
     for item in source.items(4, "crop"):
         assert item.image.name == item.name
         assert str(item.image).isprintable()
@@ -132,7 +135,7 @@ def test_links_to_nowhere_are_named(folder, tmp_path):
 def test_they_can_be_printed_anywhere(folder, tmp_path, encoding):
     """Through the real stderr, whatever the terminal can show."""
     code = (
-        "import sys; from tf_i2i.data.sources import FolderSource;"
+        "import sys; from tf_i2i.data.folders import FolderSource;"
         "from tf_i2i.data.store import open_store;"
         "open_store(FolderSource(sys.argv[1]), 4, 'crop', sys.argv[2], 0.9)"
     )

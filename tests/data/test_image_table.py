@@ -179,6 +179,61 @@ WRONG_TYPE = struct.pack("<HHI4s", 0x0103, 2, 4, b"abc\0")
 PALETTE = (b"PLTE", bytes((*DARK, *RED, 7, 8, 9, *WHITE)))
 RAMP = [0, 0xFFFF, 0x8080] + [0] * 253
 CYAN_AND_YELLOW = (255, 0, 255, 0)
+# The columns are the primaries of a space in CIE XYZ, for the white D50.
+P3_TO_XYZ = [
+    [0.51512, 0.29198, 0.15710],
+    [0.24120, 0.69225, 0.06657],
+    [-0.00105, 0.04189, 0.78407],
+]
+SRGB_TO_XYZ = [
+    [0.43607, 0.38515, 0.14307],
+    [0.22249, 0.71687, 0.06061],
+    [0.01392, 0.09708, 0.71410],
+]
+
+
+def p3_profile():
+    """An ICC profile with the primaries of Display P3 and a gamma of 2."""
+
+    def xyz(values):
+        numbers = [round(value * 65536) for value in values]
+        return b"XYZ \0\0\0\0" + struct.pack(">3i", *numbers)
+
+    curve = b"curv" + struct.pack(">IIH2x", 0, 1, 2 * 256)
+    parts = {
+        b"desc": b"desc" + struct.pack(">II", 0, 3) + b"P3\0" + bytes(81),
+        b"cprt": b"text\0\0\0\0CC0\0",
+        b"wtpt": xyz([0.9642, 1, 0.8249]),
+        **{
+            colour + b"XYZ": xyz(column)
+            for colour, column in zip(
+                (b"r", b"g", b"b"), np.transpose(P3_TO_XYZ), strict=True
+            )
+        },
+        **dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), curve),
+    }
+    place, table, body = 132 + 12 * len(parts), b"", b""
+    for name, part in parts.items():
+        table += name + struct.pack(">II", place + len(body), len(part))
+        body += part + bytes(-len(part) % 4)
+    head = struct.pack(">I4sI", place + len(body), b"", 0x02400000)
+    head += b"mntrRGB XYZ " + bytes(12) + b"acsp"
+    head = head.ljust(68, b"\0") + xyz([0.9642, 1, 0.8249])[8:]
+    return head.ljust(128, b"\0") + struct.pack(">I", len(parts)) + table + body
+
+
+def from_p3(colour):
+    """The colour in sRGB of a colour with `p3_profile`."""
+    linear = (np.array(colour) / 255) ** 2
+    found = np.linalg.inv(SRGB_TO_XYZ) @ P3_TO_XYZ @ linear
+    curve = np.where(
+        found < 0.0031308, 12.92 * found, 1.055 * found ** (1 / 2.4) - 0.055
+    )
+    return tuple(np.rint(255 * curve).astype(int))
+
+
+SKIN = (220, 170, 140)
+P3 = p3_profile()
 LAB_PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
 MASKS = struct.pack("<4I", 0xFF0000, 0xFF00, 0xFF, 0xFF000000)
 
@@ -236,7 +291,13 @@ GOOD = [
         3,
     ),
     good(
-        "JPEG, colour profile: not applied",
+        "JPEG, colour profile: converted to sRGB",
+        saved("JPEG", "RGB", SKIN, icc_profile=P3, quality=100),
+        flat(from_p3(SKIN)),
+        3,
+    ),
+    good(
+        "JPEG, colour profile that does not fit its pixels: ignored",
         saved("JPEG", "L", 100, icc_profile=LAB_PROFILE),
         flat((100,) * 3),
     ),
@@ -375,8 +436,25 @@ GOOD = [
         greys(128),
     ),
     good(
-        "PNG, colour profile: not applied",
-        saved("PNG", "RGB", RED, (1, 1), icc_profile=LAB_PROFILE),
+        "PNG, colour profile: converted to sRGB",
+        saved("PNG", "RGB", SKIN, (1, 1), icc_profile=P3),
+        [[from_p3(SKIN)]],
+        1,
+    ),
+    good(
+        "PNG, RGBA, colour profile: converted, then composited on white",
+        saved("PNG", "RGBA", (*SKIN, 51), (1, 1), icc_profile=P3),
+        [[tuple(204 + c / 5 for c in from_p3(SKIN))]],
+        1,
+    ),
+    good(
+        "PNG, palette, colour profile: converted to sRGB",
+        saved("PNG", "P", 0, (1, 1), icc_profile=P3),
+        [[(0, 0, 0)]],
+    ),
+    good(
+        "PNG, damaged colour profile: ignored",
+        saved("PNG", "RGB", RED, (1, 1), icc_profile=P3[:300]),
         [[RED]],
     ),
     good("PNG, animated: the first frame", animated("PNG"), flat(DARK)),
@@ -408,6 +486,10 @@ GOOD = [
         animated("WEBP", lossless=True),
         flat(DARK),
     ),
+    # AVIF
+    good("AVIF", saved("AVIF", "RGB", RED), flat(RED), 3),
+    good("AVIF, alpha", saved("AVIF", "RGBA", (*RED, 0)), flat(WHITE)),
+    good("AVIF, animated: the first frame", animated("AVIF"), flat(DARK), 3),
     # BMP: rows from below
     good("BMP, 1 bit", bmp((3, 1), 1, [b"\x40"]), [[DARK, RED, DARK]]),
     good("BMP, 4 bits", bmp((2, 1), 4, [b"\x10"]), [[RED, DARK]]),
@@ -581,7 +663,7 @@ def bad(what, content, reason):
 
 
 HERE = png((2, 1), 8, 0, [b"\x05\x06"], (b"tEXt", b"a\0b"))
-NO_IMAGE = "Its content is no JPEG, PNG, WebP, BMP, GIF or TIFF."
+NO_IMAGE = "Its content is no JPEG, PNG, WebP, BMP, GIF, TIFF, AVIF or HEIC."
 AT_MOST = "and at most 268,435,456 are read."
 
 BAD = [
@@ -629,6 +711,7 @@ BAD = [
     bad("PNG, no palette", png((1, 1), 8, 3, [b"\0"]), "AssertionError"),
     bad("PNG, width 0", png((0, 1), 8, 0, [b""]), "It begins as a PNG file"),
     bad("WebP, cut", saved("WEBP", "RGB", RED)[:-9], "It begins as a WEBP"),
+    bad("AVIF, cut", saved("AVIF", "RGB", RED)[:-9], "decode"),
     bad("BMP, text", b"BMW builds cars.", "It begins as a BMP file"),
     bad("GIF, no frame", b"GIF89a" + bytes(7) + b";", "It begins as a GIF"),
     bad("TIFF, float", tiff((1, 1), [32], 1, bytes(4), more=[(339, [3])]), "F"),

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -59,6 +60,7 @@ def is_red(pixel):
         ("gif", {}),
         ("tif", {}),
         ("tiff", {"compression": "tiff_lzw"}),
+        ("avif", {"quality": 100}),
     ],
 )
 def test_every_format(tmp_path, suffix, options):
@@ -70,7 +72,7 @@ def test_every_format(tmp_path, suffix, options):
     assert image[12, 28].min() >= 250
 
 
-@pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "webp"])
+@pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "webp", "avif"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_exif_orientation(tmp_path, suffix, orientation):
     """The file holds what the camera saw; the reader turns it upright."""
@@ -134,6 +136,50 @@ def test_images_by_their_names(tmp_path):
     assert found == ["a.jpg", "b.PNG", "sub/c.webp", "sub/deep/d.tif"]
 
 
+def test_images_by_their_contents(tmp_path):
+    saved(tmp_path / "a.png", Image.new("L", (1, 1)))
+    saved(tmp_path / "b.tif", Image.new("L", (1, 1)))
+    contents = {
+        "IMG_0001": (tmp_path / "a.png").read_bytes(),
+        "photo.jpg_large": b"\xff\xd8\xff, cut",
+        "raw.nef": (tmp_path / "b.tif").read_bytes(),
+        "cars": b"BMW builds cars.",
+        "video": b"\0\0\0\x18ftypisom",
+        "phone": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
+        "empty": b"",
+    }
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+    images, (note,) = reading.list_images(tmp_path, name="photos")
+    assert [path.name for path in images] == [
+        *("IMG_0001", "a.png", "b.tif", "phone", "photo.jpg_large")
+    ]
+    assert note == (
+        "photos: 4 files are left out, because they are no images "
+        "(.nef, cars, empty, video)"
+    )
+
+
+def test_heic(tmp_path):
+    heif = pytest.importorskip("pillow_heif")
+    picture = Image.new("RGB", (16, 8), RED)
+    heif.from_pillow(picture).save(tmp_path / "x.heic", quality=-1)
+    for name in ("x.heic", "x"):
+        path = (tmp_path / "x.heic").rename(tmp_path / name)
+        assert is_image(path)
+    image = read_image(path)
+    assert image.shape == (8, 16, 3)
+    assert is_red(image[0, 0])
+
+
+def test_heic_without_its_extra(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    path = tmp_path / "x.heic"
+    path.write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    with pytest.raises(BadImage, match=r"pip install 'tf-i2i\[heic\]'"):
+        read_image(path)
+
+
 def test_linked_folders_are_read_once(tmp_path):
     (tmp_path / "real").mkdir()
     (tmp_path / "real" / "a.png").touch()
@@ -169,7 +215,7 @@ def test_a_folder_that_cannot_be_read_is_not_passed_over(
 def test_files_that_are_left_out_are_counted_by_kind():
     names = ["a.HEIC", "b.heic", "sub/Makefile", "c.\x1b[2J"]
     assert describe_others("photos", names) == (
-        "photos: 4 files are left out by their names "
+        "photos: 4 files are left out, because they are no images "
         "(.\\x1b[2j, .heic, Makefile)"
     )
 

@@ -1,5 +1,6 @@
 """Folders, arrays and toy faces, and what is kept of them."""
 
+import argparse
 import itertools
 import os
 import re
@@ -16,12 +17,13 @@ from PIL import Image
 
 from tf_i2i import doctor
 from tf_i2i import train
+from tf_i2i.data import items
 from tf_i2i.data import sources
 from tf_i2i.data import store as stores
+from tf_i2i.data.folders import FolderSource
 from tf_i2i.data.items import Source
 from tf_i2i.data.reading import BadImage
 from tf_i2i.data.sources import ArraySource
-from tf_i2i.data.sources import FolderSource
 from tf_i2i.data.sources import ToyFacesSource
 from tf_i2i.data.sources import source_for
 from tf_i2i.data.store import assign_splits
@@ -105,10 +107,10 @@ def test_folder_with_test_but_no_train(tmp_path, refuses):
 
 def test_folder_names_what_it_cannot_use(tmp_path):
     write(tmp_path, ["a.png"])
-    (tmp_path / "b.HEIC").touch()
+    (tmp_path / "b.MOV").touch()
     (note,) = FolderSource(tmp_path).notes
     assert "1 files are left out" in note
-    assert ".heic" in note
+    assert ".mov" in note
 
 
 def test_folder_key_follows_size_time_and_place(tmp_path):
@@ -211,6 +213,73 @@ def test_a_folder_of_two_domains_is_refused(form, tmp_path, refuses):
     assert form.format("A") in str(error.value)
 
 
+def test_a_folder_of_both_domains(tmp_path, refuses):
+    names = ["trainA/0.png", "trainA/sub/1.png", "testA/2.png", "trainB/3.png"]
+    write(tmp_path, names)
+    args = argparse.Namespace(data=str(tmp_path), data_a=None, data_b=None)
+    sources.spread_data(args)
+    spec = sources.locate(args.data_a, "data_a")
+    a, b = (source_for(spec, domain) for domain in "ab")
+    found = {item.name: item.split for item in a.items(4, "crop")}
+    assert found == dict(zip(names, ["train", "train", "test"], strict=False))
+    assert [item.name for item in b.items(4, "crop")] == ["trainB/3.png"]
+    assert a.key() != b.key()
+    args.data = str(tmp_path)
+    with refuses("--data"):
+        sources.spread_data(args)
+    with refuses("--data"):
+        sources.locate(f"domains:{tmp_path / 'testA' / 'no'}", "data_a")
+    with refuses("data"):
+        source_for(f"domains:{tmp_path / 'testA'}", "a")
+
+
+def test_a_folder_with_a_folder_for_each_domain(tmp_path):
+    write(tmp_path, ["A/train/0.png", "A/test/1.png", "B/2.png"])
+    a, b = (source_for(f"domains:{tmp_path}", domain) for domain in "ab")
+    assert [item.split for item in a.items(4, "crop")] == ["test", "train"]
+    assert [item.name for item in b.items(4, "crop")] == ["2.png"]
+
+
+def test_a_list_of_files(tmp_path, refuses):
+    colours = write(tmp_path, ["photos/0.png", "photos/1.png"])
+    (tmp_path / "list.txt").write_text(
+        f"photos/1.png\r\n\n{tmp_path}/photos/0.png\nphotos/1.png\nno.png\n"
+    )
+    spec = sources.locate(str(tmp_path / "list.txt"), "data_a")
+    source = source_for(spec, "a")
+    one, zero, missing = source.items(4, "crop")
+    assert one.image[0, 0].tolist() == colours[1].tolist()
+    assert zero.image[0, 0].tolist() == colours[0].tolist()
+    assert missing.image.reason == "No such file or directory"
+    assert (one.name, one.split, len(source)) == ("photos/1.png", None, 3)
+    key = source.key()
+    os.utime(tmp_path / "photos/0.png", ns=(1, 1))
+    assert source.key() != key
+    with refuses(f"{tmp_path}/no.txt"):
+        sources.locate(f"{tmp_path}/no.txt", "data_a")
+
+
+def test_a_table_of_files(tmp_path, refuses):
+    (tmp_path / "table.csv").write_text(
+        "age,path,split\n9,a.png,train\n8,b.png,test\n"
+    )
+    table = f"{tmp_path}/table.csv"
+    source = source_for(sources.locate(f"{table}:path", "data_a"), "a")
+    assert [(item.name, item.split) for item in source.items(4, "crop")] == [
+        ("a.png", "train"),
+        ("b.png", "test"),
+    ]
+    assert [item.name for item in source_for(table, "a").items(4, "crop")] == [
+        "9",
+        "8",
+    ]
+    with refuses("data_b"):
+        source_for(f"{table}:file", "b")
+    (tmp_path / "table.csv").write_text("file,split\na.png,dev\n")
+    with refuses("data_a"):
+        source_for(table, "a")
+
+
 def test_animations_in_a_folder(tmp_path):
     frames = [Image.fromarray(image) for image in noise(12)]
     for i, frame in enumerate(frames):
@@ -283,7 +352,7 @@ def test_store_holds_the_images(cache):
     assert store.names == [f"{i:06d}" for i in range(20)]
     assert store.bad == []
     assert store.path.parent == cache
-    everything = np.concatenate([store.split(s) for s in sources.SPLITS])
+    everything = np.concatenate([store.split(s) for s in items.SPLITS])
     assert everything.dtype == np.int64
     assert sorted(everything) == list(range(20))
 
@@ -295,7 +364,7 @@ def test_store_is_read_once(cache, monkeypatch):
     again = open_store(source, 8, cache_dir=cache, progress=quiet)
     assert again.path == first.path
     assert again.names == first.names
-    for split in sources.SPLITS:
+    for split in items.SPLITS:
         np.testing.assert_array_equal(again.split(split), first.split(split))
 
 
@@ -393,7 +462,7 @@ def test_a_file_that_goes_while_it_is_read(tmp_path, monkeypatch):
     def gone(path):
         raise FileNotFoundError(2, "No such file", path)
 
-    monkeypatch.setattr(sources, "open_regular", gone)
+    monkeypatch.setattr(items, "open_regular", gone)
     (item,) = FolderSource(tmp_path).items(4, "crop")
     assert item.image.reason == "No such file"
 
@@ -494,7 +563,7 @@ def hashes(count):
 
 
 def sizes(splits):
-    return {split: len(splits[split]) for split in sources.SPLITS}
+    return {split: len(splits[split]) for split in items.SPLITS}
 
 
 @pytest.mark.parametrize(
@@ -517,14 +586,14 @@ def test_more_images_move_none_between_splits():
     contents = hashes(4000)
     small, _ = assign_splits("x", [None] * 2000, contents[:2000])
     large, _ = assign_splits("x", [None] * 4000, contents)
-    for split in sources.SPLITS:
+    for split in items.SPLITS:
         assert set(small[split]) <= set(large[split])
 
 
 def test_equal_contents_stay_together():
     contents = [f"{i % 40 * 6:02x}" + "0" * 14 for i in range(200)]
     splits, _ = assign_splits("x", [None] * 200, contents)
-    owners = [{contents[i] for i in splits[s]} for s in sources.SPLITS]
+    owners = [{contents[i] for i in splits[s]} for s in items.SPLITS]
     assert sum(map(len, owners)) == len(set.union(*owners)) == 40
 
 
@@ -581,6 +650,6 @@ def test_nothing_here_imports_tensorflow():
 def test_a_file_is_not_hashed_before_its_header_is_read(tmp_path, monkeypatch):
     (tmp_path / "x.jpg").touch()
     os.truncate(tmp_path / "x.jpg", 2**31)
-    monkeypatch.setattr(sources.hashlib, "file_digest", None)
+    monkeypatch.setattr(items.hashlib, "file_digest", None)
     (item,) = FolderSource(tmp_path).items(8, "crop")
     assert "no JPEG" in item.image.reason

@@ -28,7 +28,7 @@ from states import state
 
 from tf_i2i import runs
 from tf_i2i import train
-from tf_i2i.data import sources
+from tf_i2i.data.folders import FolderSource
 from tf_i2i.methods import UnpairedTranslator
 from tf_i2i.training import callbacks
 from tf_i2i.training import run_data
@@ -576,14 +576,14 @@ def test_everything_is_removed_during_a_phase(
 
 
 def test_a_file_goes_while_it_is_read(data, tmp_path, monkeypatch, capsys):
-    items = sources.FolderSource.items
+    items = FolderSource.items
 
     def items_of_fewer(source, size, fit):
         """It was listed; now it is gone."""
         (data / "a" / "3.png").unlink(missing_ok=True)
         return items(source, size, fit)
 
-    monkeypatch.setattr(sources.FolderSource, "items", items_of_fewer)
+    monkeypatch.setattr(FolderSource, "items", items_of_fewer)
     params = ["train.max_bad_fraction = .1", "train.steps = 1"]
     train.main(flags(data, tmp_path / "run", *params))
     told = capsys.readouterr().err

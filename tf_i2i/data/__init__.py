@@ -1,8 +1,8 @@
 """Data sets of two image domains: sources, stores, augmentation, batches."""
 
 from tf_i2i.data.augment import Augmentation
+from tf_i2i.data.folders import FolderSource
 from tf_i2i.data.sources import ArraySource
-from tf_i2i.data.sources import FolderSource
 from tf_i2i.data.sources import ToyFacesSource
 from tf_i2i.data.sources import source_for
 from tf_i2i.data.store import Store

@@ -13,11 +13,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from tf_i2i.data.items import SPLITS
 from tf_i2i.data.items import with_bar
 from tf_i2i.data.reading import BadImage
 from tf_i2i.data.reading import open_image
-from tf_i2i.data.sources import SPLITS
-from tf_i2i.data.sources import FolderSource
 from tf_i2i.data.store import assign_splits
 from tf_i2i.errors import UserError
 from tf_i2i.foreign_files import open_regular
@@ -205,8 +204,8 @@ def examine(source, letter, fit="crop"):
         row = rows[len(names)]
         describe(item.image, row)
         kind = ""
-        if isinstance(source, FolderSource):
-            kind = _describe_file(source.path / item.name, row)
+        if hasattr(source, "path_of"):
+            kind = _describe_file(source.path_of(item.name), row)
         names.append(item.name)
         kinds.append(sys.intern(kind))
         # A toy face has the same `content` in both domains. The thumbnail is

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import itertools
+import re
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,10 +13,12 @@ import numpy as np
 from tqdm import tqdm
 
 from tf_i2i.data.reading import BadImage
+from tf_i2i.data.reading import check_header
 from tf_i2i.data.reading import first_frames
 from tf_i2i.data.reading import has_frames
 from tf_i2i.data.reading import read_fitted
 from tf_i2i.errors import UserError
+from tf_i2i.foreign_files import open_regular
 
 SPLITS = ("train", "val", "test")
 _AHEAD = 64  # Number of items that are loaded before they are needed.
@@ -43,6 +46,8 @@ class Source(NamedTuple):
             describes.
         help: sentence for the documentation that says what a source of this
             kind reads.
+        pattern: regular expression that a value of this kind contains; "" if
+            the prefix alone decides.
     """
 
     form: str
@@ -50,9 +55,12 @@ class Source(NamedTuple):
     locate: Callable[[str], str]
     open: Callable
     help: str
+    pattern: str = ""
 
     def matches(self, value):
         """Returns whether a value is a source of this kind."""
+        if not re.search(self.pattern, value):
+            return False
         if not self.prefix or self.prefix.endswith(":"):
             return value.startswith(self.prefix)
         return value == self.prefix
@@ -75,6 +83,53 @@ class Item(NamedTuple):
     split: str | None
     content: str
     animated: bool = False
+
+
+def file_item(path, name, split, size, fit):
+    """Returns the `Item` of an image file.
+
+    Args:
+        path: path of the file, a `Path`.
+        name: name of the image.
+        split: split of the image, or None.
+        size: size of the result; see `tf_i2i.sizes`.
+        fit: how the image is fitted to this size; see `fit_image`.
+    """
+    try:
+        with open_regular(path) as stream:
+            content, image = _hash_and_read(stream, size, fit)
+            animated = has_frames(stream)
+    except BadImage as error:
+        return bad_item(name, error.reason, split)
+    # The file was removed, or became unreadable, after it had been listed.
+    except OSError as error:
+        return bad_item(name, error.strerror, split)
+    return Item(name, image, split, content, animated)
+
+
+def _hash_and_read(stream, size, fit):
+    """Returns the SHA-256 of an image file and its image, fitted to a size.
+
+    The header is read first, so that a file that is no image, or too large, is
+    not hashed. The hash is computed before decoding. Computing it reads the
+    whole file from the disk, so that the decoder need not wait for the disk.
+    """
+    check_header(stream)
+    content = hashlib.file_digest(stream, "sha256").hexdigest()
+    return content, read_fitted(stream, size, fit)
+
+
+def file_state(path):
+    """Returns a text that changes if a file is changed.
+
+    Args:
+        path: path of the file, a `Path`.
+    """
+    try:
+        stat = path.stat()
+    except OSError:  # The file is a link whose target does not exist.
+        return "missing"
+    return f"{stat.st_size} {stat.st_mtime_ns}"
 
 
 def encoded_item(name, encoded, split, size, fit):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tf_i2i.data.sources import SPLITS
+from tf_i2i.data.items import SPLITS
 from tf_i2i.errors import UserError
 from tf_i2i.foreign_files import open_text
 from tf_i2i.paths import user_path

@@ -3,6 +3,8 @@
 If a file cannot be used, a `BadImage` with the reason is raised.
 """
 
+import functools
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -12,16 +14,21 @@ from typing import cast
 import numpy as np
 from PIL import ExifTags
 from PIL import Image
+from PIL import ImageCms
 from PIL import ImageOps
 
 from tf_i2i.data.memory import MemoryBudget
 from tf_i2i.errors import UserError
 from tf_i2i.errors import printable
+from tf_i2i.extras import optional
 from tf_i2i.foreign_files import open_regular
 from tf_i2i.sizes import height_width
 
 IMAGE_SUFFIXES = frozenset(
-    (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+    (
+        *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif"),
+        *(".tif", ".tiff", ".avif", ".heic", ".heif", ".hif"),
+    )
 )
 FITS = ("crop", "pad", "stretch")
 # Suffix of a fit for label maps, whose pixels must not be mixed.
@@ -53,6 +60,17 @@ _PROGRESSIVE_BYTES = 6
 # Only these formats are read. Without this restriction Pillow could start
 # Ghostscript for an EPS file that is named .png.
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+# Formats that share the beginning of their files, and the brands by which the
+# beginning names them.
+_BRANDS = {
+    "AVIF": {b"avif", b"avis"},
+    "HEIF": {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"},
+}
+# The beginning of a file, of this number of bytes, names its format.
+_START = 256
+# Formats whose first bytes are also those of other files. Text may begin with
+# BM, and the files of raw photos begin as TIFF.
+_UNSURE = ("BMP", "TIFF")
 
 
 class BadImage(UserError):  # noqa: N818 (an `Item` can contain it, unraised)
@@ -118,12 +136,23 @@ def list_files(folder):
 
 
 def is_image(path):
-    """Returns whether a file's suffix is that of an image."""
-    return Path(path).suffix.lower() in IMAGE_SUFFIXES
+    """Returns whether a file is an image, by its suffix or by its content.
+
+    A file with the suffix of an image is not opened. Other files are images if
+    they begin as such; only BMP and TIFF files are not recognized without
+    their suffix.
+    """
+    if Path(path).suffix.lower() in IMAGE_SUFFIXES:
+        return True
+    try:
+        with open_regular(path) as stream:
+            return _format_of(stream.read(_START)) not in (None, *_UNSURE)
+    except OSError:
+        return False
 
 
 def describe_others(name, files):
-    """Returns a message that files are left out because of their suffixes.
+    """Returns a message that files are left out because they are no images.
 
     Args:
         name: name of the folder, for the message.
@@ -131,13 +160,13 @@ def describe_others(name, files):
     """
     kinds = sorted({f.suffix.lower() or f.name for f in map(Path, files)})
     return printable(
-        f"{name}: {len(files)} files are left out by their names "
+        f"{name}: {len(files)} files are left out, because they are no images "
         f"({', '.join(kinds[:8])})"
     )
 
 
 def list_images(folder, results=None, name=None):
-    """Lists the files below a folder whose suffixes are those of images.
+    """Lists the images below a folder, as `is_image` recognizes them.
 
     Args:
         folder: path of the folder, as for `list_files`.
@@ -153,9 +182,11 @@ def list_images(folder, results=None, name=None):
         UserError: `folder` is not a folder.
     """
     files = without_results(list_files(folder), folder, results)
-    others = [file for file in files if not is_image(file)]
-    notes = [describe_others(name or folder, others)] if others else []
-    return [file for file in files if is_image(file)], notes
+    images = [file for file in files if is_image(file)]
+    if len(images) == len(files):
+        return images, []
+    others = sorted({*files} - {*images})
+    return images, [describe_others(name or folder, others)]
 
 
 def without_results(files, folder, results):
@@ -186,11 +217,13 @@ def _real(path):
 def read_image(path):
     """Reads one image file as RGB, upright.
 
-    The formats JPEG, PNG, WebP, BMP, GIF and TIFF are read in all modes. The
-    format is recognized by the content and not by the suffix. If the file is an
-    animation, its first frame is read. Transparent images are placed on a white
-    background. 16-bit grey values in [0, 65535] are divided by 257. The EXIF
-    orientation is applied; colour profiles and gamma values are ignored.
+    The formats JPEG, PNG, WebP, BMP, GIF, TIFF and AVIF are read in all modes,
+    and HEIC if the extra `heic` is installed. The format is recognized by the
+    content and not by the suffix. If the file is an animation, its first frame
+    is read. Transparent images are placed on a white background. 16-bit grey
+    values in [0, 65535] are divided by 257. The EXIF orientation is applied.
+    Colours are converted to sRGB by the colour profile in the file; gamma
+    values, and profiles of 16-bit grey images, are ignored.
 
     Args:
         path: path of the file or of a link to it, or a seekable binary
@@ -384,36 +417,57 @@ def open_image(stream):
     Raises:
         ValueError: the content is no image that can be read.
     """
-    Image.init()
     size = stream.seek(0, os.SEEK_END)
     if size > MAX_BYTES:
         raise ValueError(
             f"It has {size:,} bytes, and at most {MAX_BYTES:,} are read."
         )
     stream.seek(0)
-    start = stream.read(16)
+    kind = _format_of(stream.read(_START))
+    if kind is None:
+        raise ValueError(
+            "Its content is no JPEG, PNG, WebP, BMP, GIF, TIFF, AVIF or HEIC."
+        )
+    if kind == "HEIF":
+        optional("pillow_heif", "heic").register_heif_opener()
+    Image.init()
+    opener = cast(Callable, Image.OPEN[kind][0])
+    stream.seek(0)
+    try:
+        image = opener(stream)
+    except Exception as error:
+        raise ValueError(
+            f"It begins as a {kind} file, but is damaged or of a rare "
+            f"kind ({_reason(error)})."
+        ) from error
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise ValueError(
+            f"It has {width} x {height} pixels, and at most "
+            f"{MAX_PIXELS:,} are read."
+        )
+    if "progressive" in image.info:
+        _check_scans(stream)
+    return image
+
+
+def _format_of(start):
+    """Returns Pillow's name of the format of a file, or None for no image.
+
+    Args:
+        start: the first `_START` bytes of the file.
+    """
+    if start[4:8] == b"ftyp":
+        # The length of this list of brands is in front of it.
+        listed = start[8 : int.from_bytes(start[:4])]
+        brands = {listed[i : i + 4] for i in range(0, len(listed), 4)}
+        return next((k for k, own in _BRANDS.items() if own & brands), None)
+    Image.init()
     for kind in _FORMATS:
-        opener, accepts = cast(tuple[Callable, Callable], Image.OPEN[kind])
-        if not accepts(start):
-            continue
-        stream.seek(0)
-        try:
-            image = opener(stream)
-        except Exception as error:
-            raise ValueError(
-                f"It begins as a {kind} file, but is damaged or of a rare "
-                f"kind ({_reason(error)})."
-            ) from error
-        width, height = image.size
-        if width * height > MAX_PIXELS:
-            raise ValueError(
-                f"It has {width} x {height} pixels, and at most "
-                f"{MAX_PIXELS:,} are read."
-            )
-        if "progressive" in image.info:
-            _check_scans(stream)
-        return image
-    raise ValueError("Its content is no JPEG, PNG, WebP, BMP, GIF or TIFF.")
+        _, accepts = cast(tuple[Callable, Callable], Image.OPEN[kind])
+        if accepts(start[:16]):
+            return kind
+    return None
 
 
 def _check_scans(stream):
@@ -441,6 +495,7 @@ def _to_rgb(image):
         return _from_16_bit(image)
     if image.mode == "La":
         image = image.convert("LA")
+    image = _to_srgb(image)
     if image.has_transparency_data:
         white = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(white, image.convert("RGBA"))
@@ -448,6 +503,46 @@ def _to_rgb(image):
     if image.mode != "RGB":
         image = image.convert("RGB")
     return np.array(image)
+
+
+def _to_srgb(image):
+    """Converts the colours of an image to sRGB by the profile in its file.
+
+    Returns:
+        A new image with the mode RGB or RGBA; `image` itself if it has no
+        profile, or one that is damaged or does not fit the image's mode.
+    """
+    profile = image.info.get("icc_profile")
+    if not profile:
+        return image
+    if image.mode == "P" or "transparency" in image.info:
+        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    to_mode = "RGBA" if image.mode == "RGBA" else "RGB"
+    transform = _transform(profile, image.mode, to_mode)
+    if transform is None:
+        return image
+    return ImageCms.applyTransform(image, transform)
+
+
+@functools.lru_cache(16)
+def _transform(profile, mode, to_mode):
+    """Returns a transform from a colour profile to sRGB, or None.
+
+    The result is None if the profile cannot be used for the mode, and also if
+    it is named sRGB, because then nothing needs to be done.
+
+    Args:
+        profile: content of the profile, bytes.
+        mode, to_mode: Pillow's modes of the image before and afterwards.
+    """
+    try:
+        found = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        if "sRGB" in ImageCms.getProfileDescription(found):
+            return None
+        srgb = ImageCms.createProfile("sRGB")
+        return ImageCms.buildTransform(found, srgb, mode, to_mode)
+    except (ImageCms.PyCMSError, OSError):
+        return None
 
 
 def _mend_transparent_key(image):

@@ -1,4 +1,4 @@
-"""Sources of images: folders, arrays, the toy faces, data sets.
+"""Sources of images: arrays, the toy faces, and the list of all kinds.
 
 `SOURCES` lists the kinds of sources that users can write after `--data_a=`. To
 add a kind, write its class in a separate module, describe it by a `Source`
@@ -11,6 +11,7 @@ A source is any object with these attributes:
     key()               returns a string that changes if an image changes
     len(source)         number of images that the source will try to read
     items(size, fit)    yields an `Item` per image, always in the same order
+    path_of(name)       path of an image's file; only if there are such files
 """
 
 import hashlib
@@ -20,128 +21,20 @@ from pathlib import Path
 
 import numpy as np
 
+from tf_i2i.data import lists
 from tf_i2i.data import sample_portraits
 from tf_i2i.data import tfds
 from tf_i2i.data import tfrecord
 from tf_i2i.data import toy_faces
 from tf_i2i.data import toy_processes
-from tf_i2i.data.items import SPLITS
+from tf_i2i.data.folders import BOTH
+from tf_i2i.data.folders import FOLDER
 from tf_i2i.data.items import Item
 from tf_i2i.data.items import Source
-from tf_i2i.data.items import bad_item
-from tf_i2i.data.items import in_splits
-from tf_i2i.data.items import in_threads
-from tf_i2i.data.reading import BadImage
-from tf_i2i.data.reading import check_header
 from tf_i2i.data.reading import fit_image
-from tf_i2i.data.reading import has_frames
-from tf_i2i.data.reading import list_images
-from tf_i2i.data.reading import read_fitted
-from tf_i2i.domains import DOMAINS
 from tf_i2i.errors import UserError
-from tf_i2i.errors import printable
-from tf_i2i.foreign_files import open_regular
 from tf_i2i.paths import user_path
 from tf_i2i.sizes import height_width
-
-
-class FolderSource:
-    """A source of the images below a folder.
-
-    If the folder contains a folder `train/`, the folders `train/`, `val/` and
-    `test/` are the splits, and images outside these three are left out.
-
-    Args:
-        path: path of the folder.
-        argument: name of the flag or setting, for the error message.
-
-    Raises:
-        UserError: the folder does not exist or cannot be read, or has `val/`
-            or `test/` but not `train/`.
-    """
-
-    def __init__(self, path, argument="folder"):
-        self.path = Path(user_path(path, argument)).resolve()
-        self.name = printable(path)
-        if not self.path.is_dir():
-            raise UserError(
-                f"`{argument}` must be a folder. Received: {self.name}"
-            )
-        self._refuse_two_domains(argument)
-        images, self.notes = list_images(self.path, name=self.name)
-        images = [image.relative_to(self.path) for image in images]
-        there = [s for s in SPLITS if (self.path / s).is_dir()]
-        self._has_splits = bool(there)
-        self._files, notes = in_splits(self.name, images, there)
-        self.notes += notes
-
-    def _refuse_two_domains(self, argument):
-        """Raises an error if the folder has both domains of a data set."""
-        folders = {path.name.lower(): path for path in self.path.iterdir()}
-        for split in SPLITS:
-            for form in ("{split}{end}", "{split}_{end}", "{split}-{end}"):
-                a, b = (
-                    folders.get(form.format(split=split, end=end))
-                    for end in DOMAINS
-                )
-                if a and b:
-                    raise UserError(
-                        f"`{argument}` must be a folder of one domain, such "
-                        f"as {printable(a)}. Received: {self.name}, with "
-                        f"{printable(a.name)} and {printable(b.name)} in it"
-                    )
-
-    def __len__(self):
-        return len(self._files)
-
-    def key(self):
-        """Returns the folder and the files' names, sizes and times as text."""
-        lines = [f"folder {self.path}"]
-        for file in self._files:
-            lines.append(f"{file.as_posix()} {_state(self.path / file)}")
-        return "\n".join(lines)
-
-    def items(self, size, fit):
-        """Yields an `Item` for each file, read by several threads."""
-
-        def load(file):
-            return self._load(file, size, fit)
-
-        return in_threads(load, self._files)
-
-    def _load(self, file, size, fit):
-        name = file.as_posix()
-        split = file.parts[0] if self._has_splits else None
-        try:
-            with open_regular(self.path / file) as stream:
-                content, image = _hash_and_read(stream, size, fit)
-                animated = has_frames(stream)
-        except BadImage as error:
-            return bad_item(name, error.reason, split)
-        # The file was removed, or became unreadable, after it had been listed.
-        except OSError as error:
-            return bad_item(name, error.strerror, split)
-        return Item(name, image, split, content, animated)
-
-
-def _hash_and_read(stream, size, fit):
-    """Returns the SHA-256 of an image file and its image, fitted to a size.
-
-    The header is read first, so that a file that is no image, or too large, is
-    not hashed. The hash is computed before decoding. Computing it reads the
-    whole file from the disk, so that the decoder need not wait for the disk.
-    """
-    check_header(stream)
-    content = hashlib.file_digest(stream, "sha256").hexdigest()
-    return content, read_fitted(stream, size, fit)
-
-
-def _state(path):
-    try:
-        stat = path.stat()
-    except OSError:  # The file is a link whose target does not exist.
-        return "missing"
-    return f"{stat.st_size} {stat.st_mtime_ns}"
 
 
 class ArraySource:
@@ -299,24 +192,44 @@ def locate(spec, flag):
     return kind.locate(path)
 
 
+def spread_data(args):
+    """Replaces the flag `--data`, a folder of both domains, by two flags.
+
+    Args:
+        args: parsed flags with `data`, `data_a` and `data_b`, which are
+            changed.
+
+    Raises:
+        UserError: `--data` is given together with another of the three.
+    """
+    if args.data is None:
+        return
+    if args.data_a is not None or args.data_b is not None:
+        raise UserError(
+            "`--data` must not be given together with --data_a or --data_b. "
+            f"Received: {args.data} and {args.data_a or args.data_b}"
+        )
+    args.data_a = args.data_b = f"{BOTH.prefix}{args.data}"
+
+
 def forms():
     """Returns the forms of all kinds of sources, for help texts and errors."""
     return ", ".join(kind.form for kind in SOURCES)
 
 
 def _kind_of(value):
-    """Returns the `Source` with the longest prefix that matches a value."""
+    """Returns the most special `Source` that matches a value.
+
+    This is the one with the longest prefix. If no prefix matches, it is the
+    one with a pattern.
+    """
     matching = (kind for kind in SOURCES if kind.matches(value))
-    return max(matching, key=lambda kind: len(kind.prefix))
-
-
-def _locate_folder(value):
-    return str(Path(value).resolve())
+    return max(matching, key=lambda kind: (len(kind.prefix), kind.pattern))
 
 
 def _locate_toy_faces(value):
     # If a folder with this name exists, the folder is used.
-    return _locate_folder(value) if Path(value).is_dir() else value
+    return FOLDER.locate(value) if Path(value).is_dir() else value
 
 
 TOY_FACES = Source(
@@ -326,15 +239,10 @@ TOY_FACES = Source(
     open=lambda _, domain: ToyFacesSource(domain),
     help="The drawn faces that come with the package.",
 )
-FOLDER = Source(
-    form="a folder of images",
-    prefix="",
-    locate=_locate_folder,
-    open=lambda value, domain: FolderSource(value, f"data_{domain}"),
-    help="All image files in a folder and below it.",
-)
 SOURCES = (
     FOLDER,
+    BOTH,
+    lists.SOURCE,
     tfds.SOURCE,
     tfrecord.SOURCE,
     TOY_FACES,

@@ -22,11 +22,11 @@ import filelock
 import numpy as np
 
 from tf_i2i.cache import default_cache_dir
+from tf_i2i.data.items import SPLITS
 from tf_i2i.data.items import with_bar
 from tf_i2i.data.reading import MAPS
 from tf_i2i.data.reading import BadImage
 from tf_i2i.data.reading import check_fit
-from tf_i2i.data.sources import SPLITS
 from tf_i2i.disk import format_bytes
 from tf_i2i.disk import write_whole
 from tf_i2i.errors import UserError
@@ -38,7 +38,7 @@ from tf_i2i.sizes import size_text
 
 # This number is part of the name of every store. It must be raised when the
 # code that reads, fits or splits images changes its results.
-_VERSION = 2
+_VERSION = 3
 # Share of the images that is used for validation. The same share is used for
 # test.
 _SHARE = 0.05

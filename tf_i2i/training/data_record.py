@@ -9,7 +9,7 @@ such a change.
 import hashlib
 import json
 
-from tf_i2i.data.sources import SPLITS
+from tf_i2i.data.items import SPLITS
 from tf_i2i.disk import write_whole
 from tf_i2i.disk import writing
 from tf_i2i.domains import DOMAINS
