@@ -28,6 +28,7 @@ MORE_EXTRAS = {
     "serving": ["tensorflow-serving-api>=2.21"],
     "browser": ["playwright>=1.50"],
     "faces": ["mtcnn==1.0.0", "opencv-python-headless<5"],
+    "video": ["av>=15", "opencv-python-headless<5"],
     "pytorch": ["torch==2.13.0"],
     "docs": ["pdoc>=15"],
 }

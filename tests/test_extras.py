@@ -9,7 +9,9 @@ from tf_i2i import distill
 from tf_i2i import evaluate
 from tf_i2i import export
 from tf_i2i import prepare_faces
+from tf_i2i import serve
 from tf_i2i import translate
+from tf_i2i.data.sample_portraits import FOLDER
 from tf_i2i.errors import UserError
 from tf_i2i.models import find_model
 
@@ -31,6 +33,14 @@ COMMANDS = [
         "faces",
         "mtcnn",
         [RUN, "--input=sample", "--output=new", "--faces"],
+    ),
+    (serve, "serve", "starlette", [RUN]),
+    (serve, "serve", "prometheus_client", [RUN]),
+    (
+        translate,
+        "video",
+        "av",
+        [RUN, f"--input={FOLDER / 'sample1.jpg'}", "--output=new.mp4"],
     ),
     (prepare_faces, "faces", "mtcnn", ["--input=sample", "--output=new"]),
 ]

@@ -581,3 +581,28 @@ def test_a_mistake_is_one_line(tmp_path):
         "error: `--run_dir` must be the folder of a run, with a config.gin. "
         "Received: nowhere\n"
     )
+
+
+def test_an_animation_is_translated(run_dir, tmp_path, capsys, refuses):
+    frames = [Image.fromarray(noise(16, 20, seed)) for seed in range(3)]
+    me = tmp_path / "me.gif"
+    frames[0].save(me, save_all=True, append_images=frames[1:])
+    out = tmp_path / "out.webp"
+    verb(run_dir, f"--input={me}", f"--output={out}")
+    said = capsys.readouterr()
+    assert said.out == f"Translated 3 frames (a_to_b) into {out}\n"
+    assert "first frame" not in said.err
+    with Image.open(out) as image:
+        assert (image.n_frames, image.size) == (3, (20, 16))
+    video = write(tmp_path / "one.png", noise(16, 16)).rename(
+        tmp_path / "one.mp4"
+    )
+    for argument, flags in (
+        ("--output", [f"--output={out}"]),
+        ("--output", [f"--input={video}", f"--output={tmp_path}/new"]),
+        ("--smooth", [f"--output={tmp_path}/new.png", "--smooth"]),
+        ("--transparent", [f"--output={tmp_path}/new.gif", "--transparent"]),
+        ("--input", [f"--output={tmp_path}/new.gif", "--input", me, video]),
+    ):
+        with refuses(argument):
+            verb(run_dir, f"--input={me}", *flags)

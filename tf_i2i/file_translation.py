@@ -1,12 +1,14 @@
 """Translation of image files: whole images, faces, or grids of styles."""
 
 import dataclasses
+import itertools
 from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
+from tf_i2i import clips
 from tf_i2i import styles
 from tf_i2i.data.reading import BadImage
 from tf_i2i.data.reading import first_frames
@@ -166,6 +168,70 @@ def _translate_batch(translate_fn, batch, finish, bar):
     for image, (prepared, target) in zip(translated, batch, strict=True):
         finish(image, prepared, target)
     bar.update(len(batch))
+
+
+def translate_clip(
+    translate_fn,
+    path,
+    target,
+    input_size,
+    batch_size=8,
+    restore=False,
+    filters=PICTURES,
+    smooth_fn=None,
+):
+    """Translates each frame of a video or of an animation.
+
+    Args:
+        translate_fn, input_size, batch_size, restore, filters: see
+            `translate_files`.
+        path: path of the clip, a `Path`.
+        target: path of the output; see `clips.write`.
+        smooth_fn: function such as `smoothing.Smoother`, which takes each
+            frame, scaled to the size of its translation, and the translation;
+            None for no smoothing.
+
+    Returns:
+        Number of frames.
+
+    Raises:
+        UserError: the clip cannot be read, or the output cannot be written.
+    """
+    count = 0
+
+    def frames_fn(sound):
+        nonlocal count
+        for batch in _batches(clip.frames(sound), batch_size):
+            prepared = [
+                prepare(frame.pixels, input_size, restore, filters.source)
+                for frame in batch
+            ]
+            images = np.stack([one.pixels for one in prepared])
+            for frame, image, one in zip(
+                batch, np.asarray(translate_fn(images)), prepared, strict=True
+            ):
+                made = resize(
+                    crop_padding(image, one), one.shape, filters.target
+                )
+                if smooth_fn:
+                    made = smooth_fn(resize(frame.pixels, one.shape), made)
+                yield frame._replace(pixels=made)
+            count += len(batch)
+            bar.update(len(batch))
+
+    with (
+        clips.source(path) as clip,
+        tqdm(total=clip.count, unit="frame", disable=None) as bar,
+    ):
+        clips.write(target, clip, frames_fn)
+    return count
+
+
+def _batches(values, size):
+    """Yields lists of `size` consecutive values; the last may be shorter."""
+    values = iter(values)
+    while batch := list(itertools.islice(values, size)):
+        yield batch
 
 
 def translate_to_grid(

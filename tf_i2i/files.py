@@ -281,6 +281,20 @@ def read_input(path):
             `MAX_ASPECT` times as long as the other.
     """
     image = read_image(path)
+    check_aspect(path, image)
+    return image
+
+
+def check_aspect(path, image):
+    """Raises an error if an image is too elongated.
+
+    Args:
+        path: path of the image, for the error message.
+        image: array `[height, width, 3]`.
+
+    Raises:
+        BadImage: one side is more than `MAX_ASPECT` times as long as the other.
+    """
     height, width = image.shape[:2]
     if max(height, width) > MAX_ASPECT * min(height, width):
         raise BadImage(
@@ -288,7 +302,6 @@ def read_input(path):
             f"The long side must be at most {MAX_ASPECT} times as long as the "
             f"short side, and the image has {width}x{height} pixels; crop it.",
         )
-    return image
 
 
 def save_image(image, path):

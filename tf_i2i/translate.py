@@ -6,6 +6,8 @@
         --output=translated/ --direction=b_to_a --size=input
     python -m tf_i2i.translate --run_dir=runs/mine --input=party.jpg \
         --output=translated/ --faces --transparent
+    python -m tf_i2i.translate --run_dir=runs/mine --input=clip.mp4 \
+        --output=translated.mp4 --smooth
 """
 
 import dataclasses
@@ -14,6 +16,7 @@ import sys
 from pathlib import Path
 
 from tf_i2i import cli
+from tf_i2i import clips
 from tf_i2i import process
 from tf_i2i import styles
 from tf_i2i.domains import find_direction
@@ -21,10 +24,12 @@ from tf_i2i.domains import named
 from tf_i2i.errors import UserError
 from tf_i2i.errors import printable
 from tf_i2i.exporting.pictures import compile_translation
+from tf_i2i.extras import require
 from tf_i2i.faces import align
 from tf_i2i.faces import detect
 from tf_i2i.file_translation import PASTE
 from tf_i2i.file_translation import FaceOptions
+from tf_i2i.file_translation import translate_clip
 from tf_i2i.file_translation import translate_faces
 from tf_i2i.file_translation import translate_files
 from tf_i2i.file_translation import translate_to_grid
@@ -37,6 +42,7 @@ from tf_i2i.files import name_outputs
 from tf_i2i.geometry import Filters
 from tf_i2i.geometry import InputSize
 from tf_i2i.sizes import size_text
+from tf_i2i.smoothing import Smoother
 from tf_i2i.training import settings
 
 
@@ -79,6 +85,9 @@ def main(argv):
         )
     styled_fn = compile_translation(model, flags.direction)
     filters = Filters.of(run.config.label_maps, flags.direction)
+    if flags.clip:
+        _translate_clip(flags, outputs, model, styled_fn, given, filters)
+        return
     if _as_grid(flags):
         report = translate_to_grid(
             styled_fn, outputs, model.size, given, references, filters
@@ -133,6 +142,23 @@ def _translate_each(flags, outputs, model, styled_fn, given, filters):
     return dataclasses.replace(report, opaque=opaque)
 
 
+def _translate_clip(flags, outputs, model, styled_fn, given, filters):
+    """Translates the only input, a clip, and prints the result."""
+    ((path, target),) = outputs.items()
+    count = translate_clip(
+        functools.partial(styled_fn, styles=given),
+        path,
+        target,
+        InputSize.of(model),
+        flags.batch_size,
+        restore=flags.size == "input",
+        filters=filters,
+        smooth_fn=Smoother() if flags.smooth else None,
+    )
+    way = named(flags.direction, settings.domain_names(flags.run_dir))
+    print(f"Translated {count} frames ({way}) into {printable(target)}")
+
+
 def _print_result(flags, count, report):
     for line in report.notes():
         print(line, file=sys.stderr)
@@ -167,6 +193,8 @@ def _parser():
             "--direction=b_to_a --size=input",
             "python -m tf_i2i.translate --run_dir=runs/mine "
             "--input=party.jpg --output=translated/ --faces --transparent",
+            "python -m tf_i2i.translate --run_dir=runs/mine "
+            "--input=clip.mp4 --output=translated.mp4 --smooth",
             "python -m tf_i2i.translate --model=twingan-toy --input=sample "
             "--output=translated/",
             "python -m tf_i2i.translate --run_dir=runs/asymgan "
@@ -182,7 +210,9 @@ def _parser():
         type=cli.write_path,
         required=True,
         help="folder for the results, which get the names of the inputs and "
-        "the suffix .png; or, for one input, the file to write",
+        "the suffix .png; or, for one input, the file to write. A video or an "
+        "animation becomes one if the file ends in .mp4, .mov, .mkv, .webm, "
+        ".gif or .webp",
     )
     cli.add_direction_flag(add)
     add(
@@ -222,6 +252,13 @@ def _parser():
         "the left, upper and right edges have one colour. Only the parts that "
         "are connected with these edges become transparent. Results without "
         "a plain background are named and written as they are",
+    )
+    add(
+        "--smooth",
+        action="store_true",
+        help="reduce the flicker of a video or an animation: the translation "
+        "of each frame is blended with that of the frame before, moved along "
+        "the optical flow of the input",
     )
     add(
         "--margin",
@@ -302,7 +339,9 @@ def _plan(flags):
         )
     inputs = find_inputs(flags.input, flags.output)
     kept = [*styles.images_of(flags.style), *inputs]
-    if _as_grid(flags):
+    flags.clip = clips.is_clip(inputs, Path(flags.output))
+    _check_clip(flags, inputs)
+    if flags.clip or _as_grid(flags):
         outputs = dict.fromkeys(inputs, Path(flags.output))
         targets = [Path(flags.output)]
     else:
@@ -315,6 +354,45 @@ def _plan(flags):
     _check_transparent(flags, targets)
     check_outputs(targets, kept, flags.overwrite)
     return outputs, FurtherOutputs(targets, kept, flags.overwrite)
+
+
+def _check_clip(flags, inputs):
+    """Raises an error if flags do not fit a video or an animation."""
+    if flags.smooth and not flags.clip:
+        raise UserError(
+            "`--smooth` must come with an --output that is a video or an "
+            f"animation. Received: --output={flags.output}"
+        )
+    moving = [path for path in inputs if clips.is_video(path)]
+    if not flags.clip:
+        if moving:
+            raise UserError(
+                "`--output` must be a file that ends in "
+                f"{', '.join(clips.VIDEO_SUFFIXES)}, "
+                f"{' or '.join(clips.ANIMATION_SUFFIXES)} if --input is a "
+                f"video. Received: {flags.output}"
+            )
+        return
+    if len(inputs) > 1:
+        raise UserError(
+            "`--input` must be one video or animation, because --output is "
+            f"one. Received: {len(inputs)} files"
+        )
+    for name in ("faces", "transparent"):
+        if getattr(flags, name):
+            raise UserError(
+                f"`--{name}` must be left out if --output is a video or an "
+                f"animation. Received: --output={flags.output}"
+            )
+    if flags.styles > 1:
+        raise UserError(
+            "`--style` must give one style if --output is a video or an "
+            f"animation. Received: {flags.styles} styles"
+        )
+    if moving or Path(flags.output).suffix.lower() in clips.VIDEO_SUFFIXES:
+        require(clips.EXTRA, "av")
+    if flags.smooth:
+        require(clips.EXTRA, "cv2")
 
 
 def _as_grid(flags):
