@@ -86,6 +86,17 @@ LONG_64 = (*AT_64, *BATCHES)
 ASYMGAN_64 = (*LONG_64, *of("AsymGAN", **SIX_BLOCKS, style_width=0.25))
 CYCLEGAN_64 = (*LONG_64, *NO_IDENTITY, *of("CycleGAN", **SIX_BLOCKS))
 CYCLEGAN_32 = (*PARTS_32, *NO_IDENTITY, *of("CycleGAN", **TWO_BLOCKS))
+UNIT_CHANGED = {
+    **{f"shared_{n}": {"shared_blocks": n} for n in (1, 3, 4)},
+    **{f"critic_{n}": {"critic_layers": n} for n in (2, 4, 5)},
+    **{
+        f"likelihood_{n:g}": {"likelihood_weight": n, "cycle_weight": n}
+        for n in (1.0, 10.0)
+    },
+    **{
+        f"kl_{n:g}": {"kl_weight": n, "cycle_kl_weight": n} for n in (0.01, 1.0)
+    },
+}
 NO_SHARING = of(
     "UNIT",
     shared_blocks=0,
@@ -129,6 +140,12 @@ XGAN_TAUGHT = (
     "XGAN.teacher = @teacher",
     FACE_TEACHER,
     *shown(58000),
+)
+DTN_FACES = (
+    *FACES,
+    FACE_TEACHER,
+    *of("DTN", constancy_weight=5.0, identity_weight=50.0),
+    *of("single_phase", batch_size=8, images=9600),
 )
 # The weights of `paper/xgan.gin`, with networks and a learning rate for minutes
 # on a CPU.
@@ -227,6 +244,12 @@ ROWS = {
     "cyclegan_cityscapes": Row(
         "cityscapes", "cyclegan.gin", (*MAPS, *shown(11000))
     ),
+    "munit": Row("toy", "munit.gin"),
+    "munit_selfie_cats": Row(
+        "selfie_cats",
+        "munit.gin",
+        ("train.image_size = 64", *EXACT, *shown(60000)),
+    ),
     "unit": Row("toy", "unit.gin"),
     "unit_negative": Row(
         "negative",
@@ -250,6 +273,14 @@ ROWS = {
     "unit_permutation": Row("permutation", "unit.gin", (*EXACT, *WIDE_UNIT)),
     # These rows are the ablations of Figure 2(d) of the UNIT paper.
     "unit_cityscapes": Row("cityscapes", "unit.gin", UNIT_MAPS),
+    # Figure 2(b) and 2(c): numbers of shared layers and of the critics' layers,
+    # and weights of the likelihood and of the KL divergence.
+    **{
+        f"unit_{name}": Row(
+            "cityscapes", "unit.gin", (*UNIT_MAPS, *of("UNIT", **changed))
+        )
+        for name, changed in UNIT_CHANGED.items()
+    },
     "unit_no_sharing": Row("cityscapes", "unit.gin", (*UNIT_MAPS, *NO_SHARING)),
     "unit_no_cycle": Row("cityscapes", "unit.gin", (*UNIT_MAPS, *NO_CYCLE)),
     "asymgan": Row("toy", "asymgan.gin"),
@@ -331,6 +362,11 @@ ROWS = {
         "xgan.gin",
         of("XGAN", semantic_weight=0.0, gan_directions=()),
     ),
+    "xgan_strong_dann": Row(
+        "toy",
+        "xgan.gin",
+        of("XGAN", semantic_weight=0.0, gan_directions=(), dann_weight=10.0),
+    ),
     "xgan_no_semantic": Row("toy", "xgan.gin", of("XGAN", semantic_weight=0.0)),
     "xgan_no_gan": Row("toy", "xgan.gin", of("XGAN", gan_directions=())),
     "xgan_faces": Row(
@@ -342,15 +378,9 @@ ROWS = {
         "xgan.gin",
         (*XGAN_TAUGHT, "XGAN.teacher_centred = True"),
     ),
-    "dtn_faces": Row(
-        "faces_avatars",
-        "dtn.gin",
-        (
-            *FACES,
-            FACE_TEACHER,
-            *of("DTN", constancy_weight=5.0, identity_weight=50.0),
-            *of("single_phase", batch_size=8, images=9600),
-        ),
+    "dtn_faces": Row("faces_avatars", "dtn.gin", DTN_FACES),
+    "dtn_faces_finetuned": Row(
+        "faces_avatars", "dtn.gin", (*DTN_FACES, "DTN.finetune = True")
     ),
     "cyclegan_faces": Row(
         "faces_avatars", "cyclegan.gin", (*FACES, *shown(27000))
