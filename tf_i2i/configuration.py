@@ -234,8 +234,8 @@ def _find_included(name, opened):
     Args:
         name: the path in the `include` statement.
         opened: paths of the files that are being read, the last of which has
-            the statement. Files that include each other in a circle would be
-            read without end, so that these files are not found.
+            the statement. These files are skipped. Otherwise files that
+            include each other in a circle would be read without end.
 
     Returns:
         Path of the file as text.

@@ -78,14 +78,16 @@ NO_IDENTITY = of("CycleGAN", identity_weight=0.0)
 TWO_BLOCKS = {"residual_blocks": 2, "width": 0.5, "critic_width": 0.5}
 SIX_BLOCKS = TWO_BLOCKS | {"residual_blocks": 6}
 AS_CYCLEGAN = of("AsymGAN", **TWO_BLOCKS)
-# The following settings are for rows that `elsewhere.py` trains on an
-# accelerator, each for the same number of seconds.
+# The settings from here to `CYCLEGAN_32` are for rows that `elsewhere.py`
+# trains on an accelerator. The files in plans/ state for how many seconds. The
+# number of images counts only where they state none.
 BATCHES = of("single_phase", batch_size=8, images=60000)
 PARTS_32 = (*LABELS, *BATCHES)
 LONG_64 = (*AT_64, *BATCHES)
 ASYMGAN_64 = (*LONG_64, *of("AsymGAN", **SIX_BLOCKS, style_width=0.25))
 CYCLEGAN_64 = (*LONG_64, *NO_IDENTITY, *of("CycleGAN", **SIX_BLOCKS))
 CYCLEGAN_32 = (*PARTS_32, *NO_IDENTITY, *of("CycleGAN", **TWO_BLOCKS))
+
 UNIT_CHANGED = {
     **{f"shared_{n}": {"shared_blocks": n} for n in (1, 3, 4)},
     **{f"critic_{n}": {"critic_layers": n} for n in (2, 4, 5)},

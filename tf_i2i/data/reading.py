@@ -636,8 +636,9 @@ def fit_image(image, size, fit="crop", resample=Image.Resampling.BICUBIC):
         size: size of the result; see `tf_i2i.sizes`.
         fit: "crop" takes the largest central part with the aspect ratio of the
             result, "pad" adds white on two sides, "stretch" changes the aspect
-            ratio. For label maps " maps" must be appended. Pixels are then not
-            mixed, so that their colours stay exact.
+            ratio. For label maps the values are "crop maps", "pad maps" and
+            "stretch maps". Pixels are then not mixed, so that their colours
+            stay exact.
         resample: Pillow's resampling filter; label maps always use `NEAREST`.
 
     Returns:

@@ -122,9 +122,9 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
         "width": 0.05,
     }
     tiny_variants = {
-        # If `stage` is not given, the model is in its last stage. There is
-        # one critic update per step, so that a test can divide the batch
-        # between two devices.
+        # If `stage` is not given, the model is in its last stage. With several
+        # critic updates per step, each update would take a part of the batch,
+        # and tests could not divide the parts between two devices.
         # The penalty has a weight of 1, so that tests can compare its value.
         "": {"critic_steps": 1, "penalty_weight": 1.0},
         "inversion": {"critic_steps": 1, "stage": "inversion"},

@@ -8,7 +8,8 @@ class Batcher:
     """Joins items that wait at the same time, and works on them together.
 
     A batch consists of the items that arrived while the batch before it was
-    worked on. No item waits for later ones if nothing is worked on.
+    worked on. An item that arrives while there is no such batch is worked on at
+    once. It does not wait until a batch is full.
 
     All methods belong to one event loop.
 

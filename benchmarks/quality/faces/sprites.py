@@ -430,7 +430,8 @@ def train(name, rounds=ROUNDS, passes=PASSES):
         name: of the run. runs/NAME.jsonl gets a line for each pass over the
             avatars; `identity` is the mean L1 error of colours in [0, 1], half
             of the loss of that name of `SpriteTranslator`.
-        rounds: number of rounds. Options are moved between rounds.
+        rounds: number of rounds. Between two rounds, each avatar is assigned
+            in each slot to the option with the smallest error.
         passes: number of passes over the avatars in each round.
     """
     with np.load(y.WORK / "cache" / "parts.npz") as file:

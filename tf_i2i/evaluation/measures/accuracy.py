@@ -45,10 +45,9 @@ MEASURE = Measure(
             "accuracy_by_source",
             CLASSES,
             "higher",
-            "The same share, if the images are classified as images of the "
-            "source domain. If it is higher than accuracy, the classifier's "
-            "layers for the target domain are worse on these images than its "
-            "layers for the source domain.",
+            "The same share, if the classes are predicted by the classifier's "
+            "layers for the source domain. If it is higher than accuracy, the "
+            "layers for the target domain are worse on these images.",
             by_features=False,
         ),
         Output(
