@@ -27,18 +27,19 @@ def photos(tmp_path_factory):
 
 
 def test_each_run_has_a_column_of_its_translations(
-    photos, tmp_path, capsys, monkeypatch
+    photos, tmp_path, capsys, monkeypatch, eagerly
 ):
     # Each model is loaded once.
     load = functools.cache(runs.load_translator)
     monkeypatch.setattr(runs, "load_translator", load)
     grid = tmp_path / "grid.png"
-    compare.main(
-        [
-            *("--runs", "cyclegan-toy", f"{MODELS / 'unit_toy'}"),
-            *(f"--input={photos}", f"--output={grid}", "--count=3"),
-        ]
-    )
+    with eagerly():
+        compare.main(
+            [
+                *("--runs", "cyclegan-toy", f"{MODELS / 'unit_toy'}"),
+                *(f"--input={photos}", f"--output={grid}", "--count=3"),
+            ]
+        )
     pixels = np.asarray(Image.open(grid))
     assert pixels.shape[1] == 2 + 3 * 34
     inputs, *made = (pixels[-68:, x : x + 32] for x in (2, 36, 70))

@@ -26,6 +26,12 @@ def save(images, names, folder):
         Image.fromarray(image).save(folder / f"{name}.png")
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _eagerly(eagerly):
+    with eagerly():
+        yield
+
+
 @pytest.fixture(scope="module")
 def faces(tmp_path_factory):
     """Toy faces as two folders: pairs to test, others to train, labels."""
@@ -47,7 +53,7 @@ def faces(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def run_dir(faces, tmp_path_factory, eagerly):
+def run_dir(faces, tmp_path_factory):
     """A run of four steps, scored on validation images after each second."""
     path = tmp_path_factory.mktemp("runs") / "run"
     params = (
@@ -71,8 +77,7 @@ def run_dir(faces, tmp_path_factory, eagerly):
         f"--data_b={faces / 'b'}",
         *(f"--gin_param={param}" for param in params),
     ]
-    with eagerly():
-        train.main(argv)
+    train.main(argv)
     return path
 
 

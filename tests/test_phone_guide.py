@@ -6,14 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from own_methods import OwnPlain
+from own_methods import OwnStyled
 from tf_i2i import cli
 from tf_i2i import exporting
 from tf_i2i.exporting.formats import TFLITE
 from tf_i2i.exporting.litert import interpreter_of
-from tf_i2i.methods import TwinGAN
 
 GUIDE = (Path(__file__).parents[1] / "docs" / "phone.md").read_text()
-SIZE, STYLE = 16, 4
+SIZE = 16
+(STYLE,) = OwnStyled.style_shape
 
 
 def table():
@@ -25,14 +27,11 @@ def table():
     ]
 
 
-@pytest.fixture(scope="module", params=[None, STYLE])
+@pytest.fixture(scope="module", params=[OwnPlain, OwnStyled])
 def tensors(request, tmp_path_factory):
     """Whether there is a style, and the signature's tensors as the table."""
-    model = TwinGAN(
-        image_size=SIZE, start_size=SIZE, width=0.02, style_size=request.param
-    )
     path = tmp_path_factory.mktemp("phone") / "face.tflite"
-    exporting.export_tflite(model, path)
+    exporting.export_tflite(request.param(SIZE), path)
     with cli.silent_stderr():
         interpreter = interpreter_of(path.read_bytes())
         interpreter.allocate_tensors()
@@ -46,7 +45,7 @@ def tensors(request, tmp_path_factory):
         )
         for name, d in details.items()
     }
-    return bool(request.param), key, found
+    return request.param is OwnStyled, key, found
 
 
 def test_the_table_is_a_real_file(tensors):

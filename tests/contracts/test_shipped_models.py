@@ -22,21 +22,27 @@ from tf_i2i.methods.capabilities import style_shape
 SHAPES = [(40, 70), (33, 33)]
 MORE_SHAPES = [(70, 40), (16, 128), (128, 16)]
 COUNT = 48
+EXPORTED = ("twingan-toy", "xgan-toy")
+
+
+@functools.cache
+def load(name):
+    """Loads a shipped model once: its name, and what loading it gives."""
+    folder = models.find_model(name)
+    return SimpleNamespace(name=name, loaded=runs.load_translator(folder))
 
 
 @pytest.fixture(scope="module", params=sorted(models.shipped_models()))
 def shipped(request):
-    """A shipped model, loaded once: its name, and what loading it gives."""
-    folder = models.find_model(request.param)
-    return SimpleNamespace(
-        name=request.param, loaded=runs.load_translator(folder)
-    )
+    return load(request.param)
 
 
 @pytest.mark.parametrize(
     "shapes", [SHAPES, pytest.param(MORE_SHAPES, marks=pytest.mark.slow)]
 )
-def test_results_have_the_right_sizes(shipped, shapes, tmp_path, monkeypatch):
+def test_results_have_the_right_sizes(
+    shipped, shapes, tmp_path, monkeypatch, eagerly
+):
     photos = tmp_path / "photos"
     photos.mkdir()
     rng = np.random.default_rng(0)
@@ -44,22 +50,19 @@ def test_results_have_the_right_sizes(shipped, shapes, tmp_path, monkeypatch):
         pixels = rng.integers(0, 256, (height, width, 3), np.uint8)
         Image.fromarray(pixels).save(photos / f"{height}x{width}.png")
     monkeypatch.setattr(runs, "load_translator", lambda *_: shipped.loaded)
-    # One graph for each direction, not one for each command.
-    compiled = functools.cache(translate.compile_translation)
-    monkeypatch.setattr(translate, "compile_translation", compiled)
     model = shipped.loaded.model
     for direction in model.directions:
         for size in ("model", "input"):
             output = tmp_path / direction / size
-            translate.main(
-                [
-                    f"--model={shipped.name}",
-                    f"--input={photos}",
-                    f"--output={output}",
-                    f"--direction={direction}",
-                    f"--size={size}",
-                ]
-            )
+            flags = [
+                f"--model={shipped.name}",
+                f"--input={photos}",
+                f"--output={output}",
+                f"--direction={direction}",
+                f"--size={size}",
+            ]
+            with eagerly():
+                translate.main(flags)
             for height, width in shapes:
                 scale = model.size / min(height, width)
                 wanted = {
@@ -80,9 +83,17 @@ def test_exports_refuse_other_sizes(shipped, refuses):
         exporting.export_tflite(model, "unused.tflite", size=wrong)
 
 
-def test_apps_find_the_tensors_by_name(shipped, tmp_path):
+# Models with styles and without, and with all kinds of layers.
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if name in EXPORTED else pytest.mark.slow)
+        for name in sorted(models.shipped_models())
+    ],
+)
+def test_apps_find_the_tensors_by_name(name, tmp_path):
     """Names and order are the same in the files of all models."""
-    model = shipped.loaded.model
+    model = load(name).loaded.model
     direction = model.directions[-1]
     path = tmp_path / "face.tflite"
     exporting.export_tflite(

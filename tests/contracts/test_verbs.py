@@ -60,14 +60,11 @@ def run(request, data, tmp_path_factory, eagerly):
         f"{phases}.batch_size = 2\n"
         f"{phases}.images = 4\n"
     )
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(request.path.parent)
-        flags = [f"--gin_file={config}", f"--run_dir={folder / 'run'}"]
-        train.main([*flags, *data.flags, "--dry_run"])
-        with eagerly():
-            train.main([*flags, *data.flags])
-        flags = [f"--run_dir={folder / 'run'}", "--trust_config"]
-        yield SimpleNamespace(name=name, folder=folder / "run", flags=flags)
+    flags = [f"--gin_file={config}", f"--run_dir={folder / 'run'}"]
+    with eagerly():
+        train.main([*flags, *data.flags])
+    flags = [f"--run_dir={folder / 'run'}", "--trust_config"]
+    return SimpleNamespace(name=name, folder=folder / "run", flags=flags)
 
 
 @pytest.mark.slow

@@ -215,7 +215,7 @@ def test_two_devices_centre_by_the_whole_batch(two_replicas):
         return s["teacher_a"], s["pupil_a"]
 
     shares = two_replicas.experimental_distribute_values_from_function(share)
-    found = tf.function(lambda pair: two_replicas.run(compared, pair))(shares)
+    found = two_replicas.run(compared, shares)
     for part, whole in zip(found, compared(a, b), strict=True):
         parts = two_replicas.experimental_local_results(part)
         assert whole.dtype == tf.float32

@@ -22,15 +22,17 @@ from tf_i2i import train
 from tf_i2i.errors import UserError
 from tf_i2i.training import callbacks
 
-# Three phases of four, two and four steps: a rest, a fade, a rest.
 TINY = [
-    "train.image_size = 8",
     "train.precision = 'float32'",
     "train.log_kimg = .002",  # Each step.
     "train.save_kimg = .006",  # Each third step.
     "train.sample_kimg = 1000.",
     "train.domains = ('selfie', 'anime')",
     "train.critic_augmentation = ('color',)",
+]
+# Three phases of four, two and four steps: a rest, a fade, a rest.
+GROWING = [
+    "train.image_size = 8",
     "TwinGAN.start_size = 4",
     "TwinGAN.width = .02",
     # Fewer operations to trace.
@@ -41,17 +43,36 @@ TINY = [
     "growing_phases.fade_images = 4",
     "growing_phases.last_images = 8",
 ]
-SINGLE = ["TwinGAN.start_size = 8"]
+# One phase of four steps.
+SINGLE = [
+    "train.model = @OwnPlain",
+    "train.image_size = 16",
+    "single_phase.batch_size = 2",
+    "single_phase.images = 8",
+]
 
 
-def flags(folders, run_dir, params=()):
+def flags(folders, run_dir, params=(), config="twingan.gin", small=GROWING):
     return [
-        "--gin_file=twingan.gin",
+        f"--gin_file={config}",
         f"--run_dir={run_dir}",
         f"--data_a={folders / 'a'}",
         f"--data_b={folders / 'b'}",
-        *(f"--gin_param={p}" for p in [*TINY, *params]),
+        *(f"--gin_param={p}" for p in [*TINY, *small, *params]),
     ]
+
+
+@pytest.fixture
+def single(tmp_path / "run"):
+    """Function that makes the flags of a short run of a small method."""
+    config = tmp_path / "own.gin"
+    config.write_text("import own_methods\n")
+
+    def single(run_dir, params=()):
+        given = flags(folders, run_dir, params, config, SINGLE)
+        return [*given, "--trust_config"]
+
+    return single
 
 
 @contextlib.contextmanager
@@ -97,11 +118,10 @@ def finished(folders, eagerly):
     return run_dir, output.getvalue()
 
 
-def test_killed_and_resumed_is_bit_equal(folders, tmp_path, monkeypatch):
+def test_killed_and_resumed_is_bit_equal(single, tmp_path, monkeypatch):
     """A process that is killed leaves the files of that moment."""
     argv = [
-        flags(folders, tmp_path / name, [*SINGLE, "train.steps = 4"])
-        for name in ("whole", "killed")
+        single(tmp_path / name) for name in ("whole", "killed")
     ]
     write = callbacks.Log._write
 
@@ -210,7 +230,7 @@ def test_optimizers_start_afresh_with_each_phase(finished):
 
 @pytest.mark.slow
 def test_mirrored_runs_resume(folders, tmp_path):
-    params = [*SINGLE, "train.strategy = 'mirrored'"]
+    params = ["TwinGAN.start_size = 8", "train.strategy = 'mirrored'"]
     train.main(flags(folders, tmp_path, [*params, "train.steps = 2"]))
     train.main(flags(folders, tmp_path, [*params, "train.steps = 3"]))
     rows = [json.loads(line) for line in lines(tmp_path)]
@@ -223,13 +243,13 @@ def test_another_configuration_is_refused(folders, finished, refuses):
     assert "TwinGAN.cycle_weight = 2.0 (was 10.0)" in str(error.value)
 
 
-def test_a_rerun_may_be_longer_and_say_more(folders, tmp_path, eagerly):
-    params = [*SINGLE, "train.steps = 2", "train.log_kimg = .004"]
+def test_a_rerun_may_be_longer_and_say_more(single, tmp_path, eagerly):
+    params = ["train.steps = 2", "train.log_kimg = .004"]
     with eagerly():
-        train.main(flags(folders, tmp_path, [*SINGLE, "train.steps = 1"]))
-        train.main(flags(folders, tmp_path, params))
-    assert "train.steps = 2" in (tmp_path / "config.gin").read_text()
-    assert json.loads(lines(tmp_path)[-1])["step"] == 2
+        train.main(single(tmp_path / "run", ["train.steps = 1"]))
+        train.main(single(tmp_path / "run", params))
+    assert "train.steps = 2" in (tmp_path / "run" / "config.gin").read_text()
+    assert json.loads(lines(tmp_path / "run")[-1])["step"] == 2
 
 
 def test_a_damaged_checkpoint_is_refused(finished, tmp_path, refuses):
@@ -246,19 +266,16 @@ def test_a_damaged_checkpoint_is_refused(finished, tmp_path, refuses):
     assert name in str(error.value)
 
 
-def test_small_uneven_validation_sets(folders, tmp_path, eagerly):
+def test_small_uneven_validation_sets(folders, single, tmp_path, eagerly):
     few = folders / "few"
     few.mkdir()
     for i in range(3):
         shutil.copy(folders / "b" / f"{i}.png", few)
-    argv = flags(
-        folders,
-        tmp_path,
-        [*SINGLE, "train.steps = 2", "train.sample_kimg = .002"],
-    )
+    params = ["train.steps = 1", "train.sample_kimg = .002"]
+    argv = single(tmp_path / "run", params)
     with eagerly():
         train.main([*argv, f"--data_b={few}"])
-    assert list((tmp_path / "samples").glob("*.png"))
+    assert list((tmp_path / "run" / "samples").glob("*.png"))
 
 
 def test_run_dir_is_enough_to_go_on(folders, finished):
@@ -277,24 +294,24 @@ def test_run_dir_is_enough_to_go_on(folders, finished):
 
 
 def test_a_loss_that_is_not_finite_is_one_line(
-    folders, tmp_path, refuses, eagerly
+    single, tmp_path, refuses, eagerly
 ):
-    params = [*SINGLE, "Adam.learning_rate = 1e30"]
+    params = ["Adam.learning_rate = 1e30"]
     with refuses(None) as error, eagerly():
-        train.main(flags(folders, tmp_path, params))
+        train.main(single(tmp_path / "run", params))
     assert "weights of the" in str(error.value)
     assert "--skip_step=0" in str(error.value)
     # There is nothing to begin from yet.
     assert "--init_from" not in str(error.value)
-    assert not (tmp_path / "checkpoints").exists()
+    assert not (tmp_path / "run" / "checkpoints").exists()
 
 
-def test_a_step_can_be_left_out(folders, tmp_path, eagerly):
-    argv = flags(folders, tmp_path, [*SINGLE, "train.steps = 4"])
+def test_a_step_can_be_left_out(single, tmp_path, eagerly):
+    argv = single(tmp_path / "run")
     with eagerly():
         train.main([*argv, "--skip_step=2"])
         train.main(argv)  # The step stays left out.
-    steps = [json.loads(line)["step"] for line in lines(tmp_path)]
+    steps = [json.loads(line)["step"] for line in lines(tmp_path / "run")]
     assert steps == [1, 2, 4]
 
 
