@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from own_methods import OwnPlain
 from own_methods import OwnStyled
+
 from tf_i2i import cli
 from tf_i2i import exporting
 from tf_i2i.exporting.formats import TFLITE

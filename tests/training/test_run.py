@@ -63,7 +63,7 @@ def flags(folders, run_dir, params=(), config="twingan.gin", small=GROWING):
 
 
 @pytest.fixture
-def single(tmp_path / "run"):
+def single(folders, tmp_path):
     """Function that makes the flags of a short run of a small method."""
     config = tmp_path / "own.gin"
     config.write_text("import own_methods\n")
@@ -120,9 +120,7 @@ def finished(folders, eagerly):
 
 def test_killed_and_resumed_is_bit_equal(single, tmp_path, monkeypatch):
     """A process that is killed leaves the files of that moment."""
-    argv = [
-        single(tmp_path / name) for name in ("whole", "killed")
-    ]
+    argv = [single(tmp_path / name) for name in ("whole", "killed")]
     write = callbacks.Log._write
 
     def write_and_copy(log):
