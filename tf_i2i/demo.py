@@ -194,9 +194,8 @@ def _styles(path):
         return read_json(beside)
     except (OSError, ValueError) as error:
         raise UserError(
-            "`--model` must have next to it an undamaged file with its styles, "
-            "or no such file. "
-            f"Received: {beside} ({error})"
+            "`--model` must not have a damaged file of styles beside it. Export "
+            f"the model again. Received: {beside} ({error})"
         ) from error
 
 

@@ -181,9 +181,9 @@ def _estimate_alpha(image, colour, penalty, pixels):
     Args:
         image: uint8 `[height, width, 3]`.
         colour: the background's colour, uint8 `[3]`.
-        penalty: floats `[height, width]`, squared levels that are added to the
-            misfit of a pixel's colour; infinite for pixels whose colour must
-            not be taken.
+        penalty: floats `[height, width]`, in squared levels of 255. The
+            penalty of a nearby pixel is added to the misfit of its colour. It
+            is infinite if this colour must not be taken.
         pixels: arrays of the rows and of the columns of the N mixed pixels.
 
     Returns:

@@ -42,7 +42,7 @@ MAX_PIXELS = 2**28
 # image has at most half this size.
 MAX_BYTES = 2**32
 # Largest number of scans of a progressive JPEG. Common encoders write 10. Each
-# scan takes as much time as the whole image.
+# scan takes about as much time as a JPEG of this size that is not progressive.
 MAX_SCANS = 100
 # An image of more than `_LARGE` pixels may be reduced while it is decoded, to
 # about `_TIMES` times the side that is needed.

@@ -97,7 +97,7 @@ class ImageFolders:
         if not files:
             raise UserError(
                 f"`--images_{ends(direction)[1]}` must be a folder of images. "
-                f"Received: {folder}"
+                f"Received: {folder}, which contains no image"
             )
         missing = sum(name not in files for name in names)
         if missing:

@@ -161,8 +161,8 @@ def _registered_function(name):
 class KerasSaved(keras.Model):
     """A Keras model that Keras can save and load again.
 
-    A file of `model.save`, `keras.models.clone_model` and `model.to_json` know
-    a model by its constructor's arguments, the phase of its training, and the
+    `model.save`, `keras.models.clone_model` and `model.to_json` describe a
+    model by its constructor's arguments, the phase of its training, and the
     arguments of `compile`. All of them are recorded here, for every method.
     """
 

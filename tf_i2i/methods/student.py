@@ -89,7 +89,8 @@ class Student(UnpairedTranslator):
             )
         if not ways or set(ways) - set(DIRECTIONS):
             raise UserError(
-                f"`Student.ways` must be some of {', '.join(DIRECTIONS)}. "
+                "`Student.ways` must be a tuple of one or both of "
+                f"{', '.join(map(repr, DIRECTIONS))}. "
                 f"Received: {ways!r}"
             )
         self.directions = tuple(way for way in DIRECTIONS if way in ways)

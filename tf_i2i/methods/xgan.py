@@ -28,7 +28,7 @@ What the paper leaves open, or what differs here:
 - Moving statistics are kept for each route (see `networks.xgan`). They are
   updated once in a step, by the translators' update.
 - The classifier C takes codes that are multiplied by the square root of their
-  length (32 for 1024 elements), so that its inputs have a mean square of 1. At
+  number of elements (32 for 1024), so that its inputs have a mean square of 1. At
   the start, the gradient that reaches the encoders is larger by about the same
   factor.
 - The paper does not print Adam's beta_1. It is .5 here, as for most critics.

@@ -14,7 +14,8 @@ class PatchHeads(Network):
 
     Args:
         layers: number of feature maps.
-        size: length of the vectors, and number of units of the hidden layers.
+        size: number of elements of the vectors, and number of units of the
+            hidden layers.
     """
 
     def __init__(self, layers=5, size=256, name=None):

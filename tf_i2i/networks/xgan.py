@@ -73,7 +73,7 @@ class XganEncoder(Network):
             layers are always shared.
 
     Attributes:
-        size: length of the embedding vectors.
+        size: number of elements of the embedding vectors.
     """
 
     def __init__(self, image_size, width=1.0, shared_blocks=2, name=None):

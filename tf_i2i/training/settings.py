@@ -111,8 +111,8 @@ def former_defaults(path):
     - Without `TwinGAN.dragan_width`, the maximum of uniform noise and the
       standard deviation of normal noise were half of the standard deviation of
       the images, and networks had one convolution at 8 px by default.
-    - Without `detailed_reader`, the readers of sprites did not read cheeks and
-      mean feature maps of the hair.
+    - Without `detailed_reader`, the reader of sprites read neither the colours
+      of the cheeks nor the means of the feature maps over the hair.
 
     Args:
         path: path of the config.gin, a `Path`.
