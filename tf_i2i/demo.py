@@ -194,8 +194,8 @@ def _styles(path):
         return read_json(beside)
     except (OSError, ValueError) as error:
         raise UserError(
-            "`--model` must not have a damaged file of styles beside it. Export "
-            f"the model again. Received: {beside} ({error})"
+            "`--model` must not have a damaged file of styles beside it. "
+            f"Export the model again. Received: {beside} ({error})"
         ) from error
 
 

@@ -217,8 +217,8 @@ def _check(flags):
     elif not (flags.images_a or flags.images_b):
         raise UserError(
             "`--run_dir` must be given, or else --images_a or --images_b (or "
-            "both) with --data_a, --data_b and --image_size, which describe the "
-            "real images. Received: none of --run_dir, --images_a, --images_b"
+            "both) with --data_a, --data_b and --image_size, which describe "
+            "the real images. Received: none of --run_dir, --images_a, --images_b"
         )
     elif not (flags.data_a and flags.data_b and flags.image_size):
         raise UserError(

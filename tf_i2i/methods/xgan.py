@@ -28,9 +28,9 @@ What the paper leaves open, or what differs here:
 - Moving statistics are kept for each route (see `networks.xgan`). They are
   updated once in a step, by the translators' update.
 - The classifier C takes codes that are multiplied by the square root of their
-  number of elements (32 for 1024), so that its inputs have a mean square of 1. At
-  the start, the gradient that reaches the encoders is larger by about the same
-  factor.
+  number of elements (32 for 1024), so that its inputs have a mean square of 1.
+  At the start, the gradient that reaches the encoders is larger by about the
+  same factor.
 - The paper does not print Adam's beta_1. It is .5 here, as for most critics.
 - In the semantic loss, the gradient flows into both embeddings, because the
   paper prints no `stop_gradient` there.
