@@ -218,7 +218,8 @@ def _check(flags):
         raise UserError(
             "`--run_dir` must be given, or else --images_a or --images_b (or "
             "both) with --data_a, --data_b and --image_size, which describe "
-            "the real images. Received: none of --run_dir, --images_a, --images_b"
+            "the real images. Received: none of --run_dir, --images_a, "
+            "--images_b"
         )
     elif not (flags.data_a and flags.data_b and flags.image_size):
         raise UserError(
