@@ -70,7 +70,9 @@ def main(argv, names=None):
     )
     part = output.with_name(f".{output.name}.part")
     placement.remove(part)
-    facts = card.facts(model, direction, named(direction, domains))
+    facts = card.facts(
+        model, direction, named(direction, domains), flags.run_dir
+    )
     job = formats.Job(
         model, part, direction, flags.size, "", images.calibration, facts
     )

@@ -1,6 +1,7 @@
 """Every shipped model translates pictures of every shape, and knows faces."""
 
 import functools
+import json
 from types import SimpleNamespace
 
 import numpy as np
@@ -97,12 +98,12 @@ def test_apps_find_the_tensors_by_name(name, tmp_path):
     direction = model.directions[-1]
     path = tmp_path / "face.tflite"
     exporting.export_tflite(
-        model, path, direction, precision="dynamic", description="a face"
+        model, path, direction, precision="dynamic", facts={"name": "a face"}
     )
     content = bytearray(path.read_bytes())
     file = flatbuffer_utils.read_model_from_bytearray(content)
     (signature,), (graph,) = file.signatureDefs, file.subgraphs
-    assert file.description == b"a face"
+    assert json.loads(file.description) == {"name": "a face"}
     styled = bool(style_shape(model, direction))
     names = [b"image", b"style"][: 1 + styled]
     assert signature.signatureKey == b"translate"

@@ -17,7 +17,7 @@ from tf_i2i.exporting.formats import find_format
 class Negative:
     """Stands for a trained translator."""
 
-    size, size_multiple, fixed_size = 16, 4, False
+    size, size_multiple, fixed_size, images_shown = 16, 4, False, 8
 
     def check_direction(self, direction):
         pass

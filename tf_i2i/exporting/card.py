@@ -1,22 +1,34 @@
 """What an exported file says about itself."""
 
-import json
+import re
 from pathlib import Path
 
 import tf_i2i
 from tf_i2i.sizes import height_width
 
 
-def facts(model, direction, name):
+def facts(model, direction, name, run_dir):
     """Returns what is written into an exported file, as texts by name.
+
+    The name of the model is the title of the README.md in the run's folder.
+    Author and licence are the first paragraphs of its sections with these
+    titles. What is missing there is left out.
 
     Args:
         model: `UnpairedTranslator`.
         direction: "a_to_b" or "b_to_a".
         name: the direction with the run's own names of its domains, such as
             "selfie_to_anime".
+        run_dir: folder of the run.
     """
-    return {
+    readme = _readme(run_dir)
+    own = {
+        "name": _first(r"# (.+)", readme),
+        "version": f"after {int(model.images_shown)} training images",
+        "author": _first(r"## Author\n+((?:.+\n?)+)", readme),
+        "licence": _first(r"## Licence\n+((?:.+\n?)+)", readme),
+    }
+    return {key: text for key, text in own.items() if text} | {
         "method": type(model).__name__,
         "direction": direction,
         "domains": name,
@@ -33,11 +45,6 @@ def _sizes(model):
     return f"multiples of {model.size_multiple} pixels, chosen at export"
 
 
-def as_json(texts):
-    """Returns the result of `facts` as one line of JSON."""
-    return json.dumps(texts)
-
-
 def card(texts, run_dir):
     """Returns the text of the MODEL_CARD.md of an export.
 
@@ -50,7 +57,17 @@ def card(texts, run_dir):
     """
     rows = [f"| {name} | {text} |" for name, text in texts.items()]
     table = "\n".join(["# Exported model", "", "| | |", "| --- | --- |", *rows])
-    readme = Path(run_dir) / "README.md"
-    if not readme.is_file():
-        return f"{table}\n"
-    return f"{table}\n\n{readme.read_text('utf-8', 'replace')}"
+    readme = _readme(run_dir)
+    return f"{table}\n\n{readme}" if readme else f"{table}\n"
+
+
+def _readme(run_dir):
+    """Returns the README.md of a run's folder, or "" if there is none."""
+    path = Path(run_dir) / "README.md"
+    return path.read_text("utf-8", "replace") if path.is_file() else ""
+
+
+def _first(pattern, readme):
+    """Returns the text of a pattern's group at a line's begin, or ""."""
+    found = re.search(f"^{pattern}", readme, re.M)
+    return " ".join(found[1].split()) if found else ""

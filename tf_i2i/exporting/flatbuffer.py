@@ -4,6 +4,11 @@ The classes of the file's schema (`ModelT`, `SubGraphT`, `TensorT`, ...) come
 with TensorFlow.
 """
 
+import json
+
+import numpy as np
+
+from tf_i2i.exporting import metadata
 from tf_i2i.exporting.pictures import IMAGE
 from tf_i2i.exporting.pictures import STYLE
 from tf_i2i.exporting.pictures import TRANSLATE
@@ -34,18 +39,62 @@ def tidy(content):
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
 
-def describe(content, text):
-    """Returns a file whose field `description` has the given text.
+def describe(content, facts):
+    """Returns a file that says what it contains.
+
+    Its field `description` has the facts as JSON. Its metadata have the fields
+    of the TFLite metadata schema; see `exporting.metadata`.
 
     Args:
-        content: bytes of a .tflite file.
-        text: the description.
+        content: bytes of a .tflite file with one signature.
+        facts: texts by name, from `card.facts`.
     """
+    from tensorflow.lite.python import schema_py_generated as schema
     from tensorflow.lite.tools import flatbuffer_utils
 
     model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
-    model.description = text.encode()
+    model.description = json.dumps(facts).encode()
+    entry, buffer = schema.MetadataT(), schema.BufferT()
+    entry.name, entry.buffer = metadata.NAME, len(model.buffers)
+    buffer.data = np.frombuffer(_metadata(model, facts), np.uint8)
+    model.buffers.append(buffer)
+    model.metadata = [*(model.metadata or []), entry]
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+
+
+def _metadata(model, facts):
+    """Returns the metadata of a file as bytes."""
+    (signature,) = model.signatureDefs
+    graph = model.subgraphs[signature.subgraphIndex]
+    source, target = (
+        [
+            _tensor(one.name.decode(), graph.tensors[one.tensorIndex])
+            for one in tensors
+        ]
+        for tensors in (signature.inputs, signature.outputs)
+    )
+    texts = {key: facts[key] for key in ("name", "version") if key in facts}
+    texts["description"] = "; ".join(
+        f"{key}: {facts[key]}"
+        for key in ("method", "direction", "domains", "sizes")
+        if key in facts
+    )
+    texts["author"] = facts.get("author", "")
+    texts["license"] = facts.get("licence", "")
+    texts = {key: text for key, text in texts.items() if text}
+    return metadata.encode(texts, source, target)
+
+
+def _tensor(name, tensor):
+    """Returns the `metadata.Tensor` of a tensor of the file."""
+    from tensorflow.lite.python import schema_py_generated as schema
+
+    if name == STYLE:
+        return metadata.Tensor(name, "style of the translation")
+    height, width = (int(side) for side in tensor.shape[1:3])
+    bright = 255.0 if tensor.type == schema.TensorType.UINT8 else 1.0
+    text = f"RGB image, values from 0 (black) to {bright:g} (white)"
+    return metadata.Tensor(name, text, (height, width), bright)
 
 
 def _name_tensors(model):

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 from tf_i2i import cli
 from tf_i2i.errors import UserError
-from tf_i2i.exporting import card
 from tf_i2i.exporting import litert
 from tf_i2i.exporting import onnx
 from tf_i2i.exporting import saved_model
@@ -121,7 +120,7 @@ def _write_tflite(job):
         job.size,
         job.precision,
         calibration,
-        card.as_json(job.facts),
+        job.facts,
     )
 
 

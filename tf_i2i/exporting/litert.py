@@ -58,7 +58,7 @@ def export_tflite(
     size=None,
     precision="float32",
     calibration=None,
-    description="",
+    facts=None,
 ):
     """Writes a TFLite model that uses built-in operations only.
 
@@ -75,7 +75,8 @@ def export_tflite(
         calibration: inputs of the model, as returned by `examples`. The
             ranges of the int8 values are those of the activations for these
             inputs. Needed for "int8" and "mixed" only.
-        description: text that the file contains as its description.
+        facts: texts from `card.facts` that the file contains in its
+            description and its metadata, or None.
 
     Raises:
         UserError: `size` is not a size that the model takes; an operation is
@@ -107,8 +108,8 @@ def export_tflite(
     content = flatbuffer.tidy(content)
     if precision in CALIBRATED:
         content = _quantize(content, precision, calibration)
-    if description:
-        content = flatbuffer.describe(content, description)
+    if facts:
+        content = flatbuffer.describe(content, facts)
     Path(path).write_bytes(content)
 
 

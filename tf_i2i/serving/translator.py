@@ -13,6 +13,7 @@ from tf_i2i.geometry import crop_padding
 from tf_i2i.geometry import prepare
 from tf_i2i.geometry import resize
 from tf_i2i.methods.capabilities import style_shape
+from tf_i2i.sizes import image_shape
 
 SIZES = ("model", "input")
 
@@ -126,7 +127,7 @@ class Translator:
 
     def warm_up(self):
         """Traces the translations, so that no request has to wait for it."""
-        grey = np.full((self._size.size, self._size.size, 3), 128, np.uint8)
+        grey = np.full(image_shape(self._model.size), 128, np.uint8)
         for way in self.directions:
             key, item = self.prepare(grey, Options(way))
             for count in (1, 2):

@@ -1,0 +1,128 @@
+"""The metadata of a .tflite file, which apps and tools for phones read.
+
+The numbers of the fields are those of `metadata_schema.fbs` (MediaPipe; file
+identifier M001). Its Python package is not needed, because `flatbuffers`, which
+comes with TensorFlow, can write any table.
+"""
+
+from typing import NamedTuple
+
+# Name of the entry with the metadata in a .tflite file.
+NAME = "TFLITE_METADATA"
+_IDENTIFIER = b"M001"
+# First version of the parser that can read all fields that are written here.
+_PARSER_VERSION = "1.0.0"
+_RGB = 1
+# Values of the unions `ContentProperties` and `ProcessUnitOptions`.
+_FEATURE, _IMAGE, _NORMALIZATION = 1, 2, 1
+
+
+class Tensor(NamedTuple):
+    """An input or an output of the model.
+
+    Attributes:
+        name: name of the tensor.
+        description: what it contains.
+        size: (height, width) in pixels, or None if the tensor is no image.
+        largest: value of the brightest pixel, 255 or 1.
+    """
+
+    name: str
+    description: str
+    size: tuple[int, int] | None = None
+    largest: float = 255.0
+
+
+def encode(texts, inputs, outputs):
+    """Returns the metadata as bytes.
+
+    Args:
+        texts: dictionary with any of the keys "name", "description",
+            "version", "author" and "license".
+        inputs: the `Tensor`s that the model takes, in the order of the file.
+        outputs: the `Tensor`s that it returns.
+    """
+    import flatbuffers
+
+    builder = flatbuffers.Builder()
+    graph = _table(
+        builder,
+        {
+            2: _vector(builder, [_tensor(builder, one) for one in inputs]),
+            3: _vector(builder, [_tensor(builder, one) for one in outputs]),
+        },
+    )
+    fields = {3: _vector(builder, [graph])}
+    slots = {"name": 0, "description": 1, "version": 2}
+    slots |= {"author": 4, "license": 5}
+    for key, text in texts.items():
+        fields[slots[key]] = builder.CreateString(text)
+    fields[7] = builder.CreateString(_PARSER_VERSION)
+    builder.Finish(_table(builder, fields), file_identifier=_IDENTIFIER)
+    return bytes(builder.Output())
+
+
+def _tensor(builder, tensor):
+    """Writes a `TensorMetadata`."""
+    fields = {
+        0: builder.CreateString(tensor.name),
+        1: builder.CreateString(tensor.description),
+    }
+    if tensor.size is None:
+        fields[3] = _table(builder, {1: _table(builder, {})}, {0: _FEATURE})
+        return _table(builder, fields)
+    height, width = tensor.size
+    size = _table(builder, {}, numbers={0: width, 1: height})
+    image = _table(builder, {1: size}, {0: _RGB})
+    fields[3] = _table(builder, {1: image}, {0: _IMAGE})
+    # (pixel - mean) / std is what the tensor contains.
+    scaling = _table(
+        builder,
+        {
+            0: _floats(builder, 0.0),
+            1: _floats(builder, 255.0 / tensor.largest),
+        },
+    )
+    unit = _table(builder, {1: scaling}, {0: _NORMALIZATION})
+    fields[4] = _vector(builder, [unit])
+    fields[5] = _table(
+        builder,
+        {0: _floats(builder, tensor.largest), 1: _floats(builder, 0.0)},
+    )
+    return _table(builder, fields)
+
+
+def _table(builder, offsets, kinds=None, numbers=None):
+    """Writes a table, and returns its offset.
+
+    Args:
+        builder: `flatbuffers.Builder`.
+        offsets: dictionary from the number of a field to the offset of its
+            string, vector or table.
+        kinds: the same for fields of one byte.
+        numbers: the same for fields that are unsigned integers.
+    """
+    fields = [*offsets, *(kinds or {}), *(numbers or {})]
+    builder.StartObject(1 + max(fields, default=-1))
+    for slot, offset in offsets.items():
+        builder.PrependUOffsetTRelativeSlot(slot, offset, 0)
+    for slot, kind in (kinds or {}).items():
+        builder.PrependUint8Slot(slot, kind, 0)
+    for slot, number in (numbers or {}).items():
+        builder.PrependUint32Slot(slot, number, 0)
+    return builder.EndObject()
+
+
+def _vector(builder, offsets):
+    """Writes a vector of tables, and returns its offset."""
+    builder.StartVector(4, len(offsets), 4)
+    for offset in reversed(offsets):
+        builder.PrependUOffsetTRelative(offset)
+    return builder.EndVector()
+
+
+def _floats(builder, value):
+    """Writes a vector of one number, and returns its offset."""
+    builder.StartVector(4, 1, 4)
+    builder.PrependFloat32(value)
+    return builder.EndVector()
