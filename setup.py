@@ -61,6 +61,7 @@ setup(
         "tf_i2i.gin_configs": ["*.gin", "**/*.gin"],
     },
     install_requires=[
+        "absl-py>=2.1",
         "tensorflow>=2.21",
         "keras>=3.12",
         "numpy>=2",

@@ -13,6 +13,7 @@ from tf_i2i import __main__ as program
 from tf_i2i import cli
 from tf_i2i import evaluate
 from tf_i2i import models
+from tf_i2i import train
 from tf_i2i import translate
 from tf_i2i.verbs import VERBS
 
@@ -116,3 +117,18 @@ def test_scores_of_a_shipped_model_stay_out_of_the_package():
     folder = models.find_model("twingan-toy")
     assert evaluate._home(folder) == Path("runs/twingan-toy")
     assert evaluate._home("runs/mine") == Path("runs/mine")
+
+
+def test_flags_of_absl(tmp_path, refuses):
+    inner, outer = tmp_path / "inner.txt", tmp_path / "outer.txt"
+    inner.write_text("# Comment.\n--gin_param=train.steps = 3\n")
+    outer.write_text(f"--flagfile={inner}\n--gin_file={inner}\n")
+    parser = train._parser()
+    flags = [f"--flagfile={outer}", "--gin_bindings=a.b = 1"]
+    args = parser.parse_args(flags)
+    assert args.gin_param == ["train.steps = 3", "a.b = 1"]
+    assert args.gin_file == [str(inner)]
+    with refuses("--flagfile"):
+        parser.parse_args([f"--flagfile={tmp_path / 'no.txt'}"])
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--helpfull"])

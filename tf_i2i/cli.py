@@ -36,7 +36,7 @@ class _Parser(argparse.ArgumentParser):
         # A function of the package calls its argument `size`. If the user gave
         # it by a flag, the error message must name the flag.
         process.on_error(self._name_flag)
-        return super().parse_args(args, namespace)
+        return super().parse_args(_with_flag_files(args), namespace)
 
     def _name_flag(self, error):
         """Changes `size` to `--size` in an error, if that is a flag."""
@@ -45,6 +45,31 @@ class _Parser(argparse.ArgumentParser):
         flag = f"--{error.argument}"
         if flag in self._option_string_actions:
             error.rename(flag)
+
+
+def _with_flag_files(args):
+    """Returns arguments in which `--flagfile=FILE` is replaced by its flags.
+
+    The files are those of `absl.flags`: one flag in each line, and comments in
+    lines that begin with #.
+
+    Args:
+        args: list of the arguments of a command.
+
+    Raises:
+        UserError: a file cannot be read.
+    """
+    if not any(re.match("--?flagfile(=|$)", arg) for arg in args):
+        return args
+    from absl import flags
+
+    try:
+        return flags.FlagValues().read_flags_from_files(["", *args])[1:]
+    except (flags.Error, UnicodeDecodeError) as error:
+        raise UserError(
+            "`--flagfile` must be a text file with one flag in each line. "
+            f"Received: {error}"
+        ) from error
 
 
 class _Model(argparse.Action):
@@ -129,13 +154,21 @@ def parser(verb, description, examples):
         description: one or two sentences that say what the command does.
         examples: list of complete command lines.
     """
-    return _Parser(
+    made = _Parser(
         prog=f"tf_i2i.{verb}",
         description=description,
         epilog="examples:\n" + "\n".join(f"  {line}" for line in examples),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    # The names of these flags are those of absl.
+    made.add_argument("--helpfull", action="help", help=argparse.SUPPRESS)
+    made.add_argument(
+        "--flagfile",
+        metavar="FILE",
+        help="text file with further flags, one in each line; may be repeated",
+    )
+    return made
 
 
 def run(main):
@@ -223,17 +256,20 @@ def add_trust_flag(add):
 def add_gin_flags(add, of_files, of_bindings):
     """Adds `--gin_file` and `--gin_param`, each of which may be repeated.
 
+    `--gin_bindings` is another name of `--gin_param`, in other programs that
+    use gin.
+
     Args:
         add: method `add_argument` of a parser.
         of_files: help text of `--gin_file`.
         of_bindings: help text of `--gin_param`.
     """
-    for flag, metavar, text in (
-        ("--gin_file", "FILE", of_files),
-        ("--gin_param", "BINDING", of_bindings),
+    for flags, metavar, text in (
+        (["--gin_file"], "FILE", of_files),
+        (["--gin_param", "--gin_bindings"], "BINDING", of_bindings),
     ):
         add(
-            flag,
+            *flags,
             action="append",
             default=[],
             type=read_path if metavar == "FILE" else str,

@@ -59,6 +59,9 @@ REGISTERED = methods() | {
     # function of that name.
     "constant_rate": phases.constant,
     "constant_then_linear": phases.constant_then_linear,
+    "cosine": phases.cosine,
+    "step_decay": phases.step_decay,
+    "warm_up": phases.warm_up,
 }
 for _name, _what in REGISTERED.items():
     gin.external_configurable(_what, _name)

@@ -2,11 +2,18 @@
 
 from types import SimpleNamespace
 
+import numpy as np
+import pytest
+
+from tf_i2i.training.phases import Phase
 from tf_i2i.training.phases import cascade_phases
 from tf_i2i.training.phases import class_phases
 from tf_i2i.training.phases import constant_then_linear
+from tf_i2i.training.phases import cosine
 from tf_i2i.training.phases import growing_phases
 from tf_i2i.training.phases import single_phase
+from tf_i2i.training.phases import step_decay
+from tf_i2i.training.phases import warm_up
 
 
 def model(*sizes):
@@ -75,3 +82,23 @@ def test_constant_then_linear():
     (phase,) = single_phase(model(32), batch_size=1, images=100)
     factors = [constant_then_linear(i, phase) for i in (0, 50, 75, 100)]
     assert factors == [1.0, 1.0, 0.5, 0.0]
+
+
+SHOWN = (100, 150, 175, 200)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "settings", "expected"),
+    [
+        (cosine, {}, (1, 0.5, (1 - 0.5**0.5) / 2, 0)),
+        (cosine, {"final": 0.5}, (1, 0.75, 0.75 - 0.5**2.5, 0.5)),
+        (step_decay, {}, (1, 0.1, 0.01, 0.01)),
+        (step_decay, {"shares": (0.6,), "factor": 0.5}, (1, 1, 0.5, 0.5)),
+        (warm_up, {"images": 60}, (1 / 6, 1, 1, 1)),
+        (warm_up, {"images": 80, "then": cosine}, (0.125, 0.375, 0.1464, 0)),
+    ],
+)
+def test_schedules_of_a_later_phase(schedule, settings, expected):
+    phase = Phase("64px", 64, 10, 100, start=100)
+    factors = [schedule(shown, phase, **settings) for shown in SHOWN]
+    np.testing.assert_allclose(factors, expected, atol=1e-4)

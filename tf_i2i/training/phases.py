@@ -5,6 +5,8 @@ sizes or stages, so that these need not be set a second time.
 """
 
 import dataclasses
+import math
+from collections.abc import Callable
 
 from tf_i2i.errors import UserError
 from tf_i2i.methods.capabilities import Staged
@@ -14,6 +16,7 @@ from tf_i2i.sizes import size_text
 from tf_i2i.values import Count
 from tf_i2i.values import CountOrZero
 from tf_i2i.values import Decay
+from tf_i2i.values import Share
 from tf_i2i.values import checked
 
 
@@ -288,3 +291,53 @@ def constant_then_linear(images_shown, phase, constant_share: Decay = 0.5):
     """
     progress = (images_shown - phase.start) / phase.images
     return min(1.0, (1.0 - progress) / (1.0 - constant_share))
+
+
+@checked
+def cosine(images_shown, phase, final: Share = 0.0):
+    """Returns a factor that falls from 1 to `final` along half a cosine.
+
+    The factor is `final` at the end of the phase (Loshchilov and Hutter 2017,
+    arXiv:1608.03983, without restarts).
+
+    Args:
+        images_shown, phase: see `constant_then_linear`.
+        final: factor at the end of the phase, from 0 to 1.
+    """
+    progress = (images_shown - phase.start) / phase.images
+    return final + (1.0 - final) * (1.0 + math.cos(math.pi * progress)) / 2
+
+
+@checked
+def step_decay(
+    images_shown,
+    phase,
+    shares: tuple[Share, ...] = (0.5, 0.75),
+    factor: Share = 0.1,
+):
+    """Returns a factor that is multiplied by `factor` at some moments.
+
+    Args:
+        images_shown, phase: see `constant_then_linear`.
+        shares: the moments, as fractions of the phase.
+        factor: number from 0 to 1.
+    """
+    progress = (images_shown - phase.start) / phase.images
+    return factor ** sum(progress >= share for share in shares)
+
+
+@checked
+def warm_up(
+    images_shown, phase, images: Count = 10_000, then: Callable = constant
+):
+    """Returns the factor of another schedule, which at first grows from 0.
+
+    Args:
+        images_shown, phase: see `constant_then_linear`.
+        images: number of images of each domain during which the factor grows
+            linearly to that of the other schedule, in each phase.
+        then: the other schedule.
+    """
+    # The first batch of a phase must not have the factor 0.
+    shown = images_shown - phase.start + phase.batch_size
+    return min(1.0, shown / images) * then(images_shown, phase)

@@ -66,7 +66,8 @@ class RunConfig:
             that return a new optimizer. The default is Adam with the values
             of the method's paper.
         schedule: function that takes the number of images shown and the
-            `Phase`, and returns a factor on both learning rates.
+            `Phase`, and returns a factor on both learning rates; see
+            `training.phases`.
         steps: step at which the training ends; None for the end of the last
             phase.
         seed: seed of the initial weights, the order of the images, the
