@@ -521,7 +521,12 @@ def kind_of(task):
 
 
 def variants(precision, size, threads, compiled):
-    """Yields the settings of all workers; the first records the results."""
+    """Yields the settings of all workers of one precision.
+
+    The workers of tf_i2i come first. The very first worker, in float32,
+    records its initial weights, its translation and its losses. The results of
+    all other workers are compared with these.
+    """
     common = {"precision": precision, "size": size}
     for kind in CALLS:
         yield {"side": "tf_i2i", "work": kind, **common}

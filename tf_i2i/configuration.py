@@ -231,8 +231,8 @@ def _find_included(name, opened):
     """Returns the absolute path of a file that a .gin file includes.
 
     The file is searched in the folder of the file that includes it, then in
-    the current folder, then among the shipped configs. A shipped config
-    includes shipped configs only.
+    the current folder, then among the shipped configs. For an `include`
+    in a shipped config, only the shipped configs are searched.
 
     Args:
         name: the path in the `include` statement.

@@ -79,8 +79,8 @@ TWO_BLOCKS = {"residual_blocks": 2, "width": 0.5, "critic_width": 0.5}
 SIX_BLOCKS = TWO_BLOCKS | {"residual_blocks": 6}
 AS_CYCLEGAN = of("AsymGAN", **TWO_BLOCKS)
 # The settings from here to `CYCLEGAN_32` are for rows that `elsewhere.py`
-# trains on an accelerator. The files in plans/ state for how many seconds. The
-# number of images counts only where they state none.
+# trains on an accelerator. The files in plans/ say for how many seconds a row
+# is trained. The number of images counts only where they state none.
 BATCHES = of("single_phase", batch_size=8, images=60000)
 PARTS_32 = (*LABELS, *BATCHES)
 LONG_64 = (*AT_64, *BATCHES)

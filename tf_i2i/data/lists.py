@@ -107,7 +107,7 @@ class ListSource:
 
 
 def _parts(spec):
-    """Returns the path of a list and its column, "" for none."""
+    """Splits FILE[:COLUMN] into a path and the name of a column, or ""."""
     path, colon, column = str(spec).rpartition(":")
     return (path, column) if colon and "/" not in column else (str(spec), "")
 

@@ -147,8 +147,8 @@ class Translations:
         """Returns a function that translates translations back.
 
         If images have styles in the direction back, the style of each input is
-        used. The remaining error is then due to the information that the
-        translation has lost.
+        used. A difference between an input and its translation back is then
+        due to information that the translation has lost.
 
         Args:
             inputs: uint8 `[N, S, S, 3]`, the inputs that were translated.

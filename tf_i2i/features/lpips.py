@@ -76,7 +76,7 @@ def lpips_alexnet(path):
     except (KeyError, ValueError) as error:
         raise UserError(
             "`lpips:` must be followed by the path of torchvision's weights of "
-            f"AlexNet. Received: {path}, without {error}"
+            f"AlexNet. Received: {path}, whose layers differ: {error}"
         ) from error
     arrays = (array for layer in layers for array in layer)
     return Features(

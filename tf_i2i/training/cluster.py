@@ -44,7 +44,7 @@ def read_cluster(needed=False):
         needed: whether `TF_CONFIG` must be set.
 
     Raises:
-        UserError: `TF_CONFIG` has another form.
+        UserError: `TF_CONFIG` does not have the form of `_EXAMPLE`.
     """
     text = os.environ.get("TF_CONFIG", "")
     if text.strip() in ("", "{}") and not needed:

@@ -42,7 +42,8 @@ LAB_WEIGHTS = np.array([0.6, 1, 1])
 CHEEKS = (50, 280, 117, 346, 4)  # Landmarks on cheeks and nose.
 # CIELAB colour that is assumed for clothes that a photo does not show.
 USUAL_CLOTHES = np.array([30.0, 0, 0])
-CELLS_PER_CLASS = 120000  # Number of training cells.
+# Number of cells of each class that are sampled to train the network.
+CELLS_PER_CLASS = 120000
 PAINTS = np.float32(
     [[240, 240, 240], [200, 30, 30], [250, 200, 160], [40, 80, 200]]
 )

@@ -509,7 +509,8 @@ def report(heads, found, code, who):
         heads: result of `fit_heads`.
         found: dictionary from vectors to `Reduced`.
         code: `codes.Codes`.
-        who: indices of the training photos, in the order of their views.
+        who: indices of the training photos that have views. The first views
+            in `found` are in this order.
     """
     wanted = wanted_classes(code)
     read = {}

@@ -163,7 +163,7 @@ def places(cheeks):
         cheeks: left and right cheek in pixels, `[..., 2, 2]`.
 
     Returns:
-        Both columns, then both rows, in [-1, 1].
+        x of the left and of the right cheek, then y of both, in [-1, 1].
     """
     cheeks = np.swapaxes(cheeks, -1, -2) * (2 / SIDE) - 1
     return cheeks.reshape(*cheeks.shape[:-2], 4)
