@@ -407,6 +407,23 @@ def test_style_of_a_test_image_is_used(run_dir, tmp_path, monkeypatch):
     np.testing.assert_allclose(lengths, np.ones(10), atol=1e-4)
 
 
+def test_images_of_floats(run_dir, tmp_path):
+    file = tmp_path / "face.tflite"
+    verb(run_dir, f"--output={file}", "--float_io")
+    report = json.loads((tmp_path / "face.tflite.parity.json").read_text())
+    assert report["a_to_b"]["max"] <= 1
+    run = _tflite(file).get_signature_runner()
+    (given,) = run.get_input_details().values()
+    (made,) = run.get_output_details().values()
+    assert given["dtype"] == made["dtype"] == np.float32
+    image = np.float32(photos(1)) / 255
+    values = run(image=image)["image"]
+    assert values.min() >= 0
+    assert 0.2 < values.max() <= 1
+    card = (tmp_path / "face.tflite.MODEL_CARD.md").read_text()
+    assert "float32 RGB in [0, 1]" in card
+
+
 def test_a_wrong_export_is_set_aside(run_dir, tmp_path, monkeypatch, refuses):
     file = tmp_path / "face.tflite"
     file.write_bytes(b"an earlier export")
@@ -442,6 +459,7 @@ def test_int8_of_per_image_norms_is_named(run_dir, tmp_path, capsys):
         (["--output=.."], "--output"),
         (["--precision=int4"], "--precision"),
         (["--precision=int8"], "--precision"),
+        (["--float_io"], "--float_io"),
         (["--size=64"], "--size"),
         (["--direction=c_to_d"], "--direction"),
         (["--run_dir=nowhere"], "--run_dir"),

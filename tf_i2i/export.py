@@ -71,10 +71,21 @@ def main(argv, names=None):
     part = output.with_name(f".{output.name}.part")
     placement.remove(part)
     facts = card.facts(
-        model, direction, named(direction, domains), flags.run_dir
+        model,
+        direction,
+        named(direction, domains),
+        flags.run_dir,
+        flags.float_io,
     )
     job = formats.Job(
-        model, part, direction, flags.size, "", images.calibration, facts
+        model,
+        part,
+        direction,
+        flags.size,
+        "",
+        images.calibration,
+        facts,
+        flags.float_io,
     )
     try:
         precision, report = _write(format, job, precisions, images)
@@ -180,6 +191,13 @@ def _parser():
         help="side in pixels, or HEIGHTxWIDTH, of the images that a .tflite or "
         ".onnx file takes (default: the size that the run was trained on)",
     )
+    add(
+        "--float_io",
+        action="store_true",
+        help="let a .tflite file take and return float32 images in [0, 1] "
+        "instead of uint8 images in [0, 255], for apps that pass on buffers of "
+        "a GPU",
+    )
     return parser
 
 
@@ -191,6 +209,12 @@ def _check(flags, format, precision):
             f"`--precision` must be {' or '.join(format.precisions)} unless "
             f"--output is {forms}. Received: --precision={precision}, "
             f"{flags.output}"
+        )
+    if flags.float_io and not format.takes_float_io:
+        forms = _forms(lambda other: other.takes_float_io)
+        raise UserError(
+            f"`--float_io` must be left out unless --output is {forms}. "
+            f"Received: --float_io, {flags.output}"
         )
     if flags.size is not None and not format.takes_size:
         forms = _forms(lambda other: other.takes_size)

@@ -7,7 +7,7 @@ import tf_i2i
 from tf_i2i.sizes import height_width
 
 
-def facts(model, direction, name, run_dir):
+def facts(model, direction, name, run_dir, float_io=False):
     """Returns what is written into an exported file, as texts by name.
 
     The name of the model is the title of the README.md in the run's folder.
@@ -20,7 +20,9 @@ def facts(model, direction, name, run_dir):
         name: the direction with the run's own names of its domains, such as
             "selfie_to_anime".
         run_dir: folder of the run.
+        float_io: whether the images are float32 in [0, 1] instead of uint8.
     """
+    values = "float32 RGB in [0, 1]" if float_io else "uint8 RGB in [0, 255]"
     readme = _readme(run_dir)
     own = {
         "name": _first(r"# (.+)", readme),
@@ -32,7 +34,7 @@ def facts(model, direction, name, run_dir):
         "method": type(model).__name__,
         "direction": direction,
         "domains": name,
-        "image": "uint8 RGB in [0, 255]; the file includes the normalization",
+        "image": f"{values}; the file includes the normalization",
         "own_size": "{} x {} pixels".format(*height_width(model.size)),
         "sizes": _sizes(model),
         "written_by": f"tf_i2i {tf_i2i.__version__}",

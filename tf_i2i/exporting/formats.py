@@ -55,6 +55,7 @@ class Job(NamedTuple):
         calibration: function that takes a direction and returns the
             calibration examples for `litert.export_tflite`.
         facts: texts from `card.facts` that the file contains.
+        float_io: whether the images are float32 in [0, 1] instead of uint8.
     """
 
     model: object
@@ -64,6 +65,7 @@ class Job(NamedTuple):
     precision: str
     calibration: Callable
     facts: dict[str, str]
+    float_io: bool = False
 
 
 class Format(NamedTuple):
@@ -80,6 +82,7 @@ class Format(NamedTuple):
             `(images, style=None)`.
         precisions: dictionary from the name of each precision to its
             `Precision`; the first is the default.
+        takes_float_io: whether `--float_io` can be given.
         takes_size: whether the size of the images is fixed at export, so that
             `--size` can choose it.
         sidecars: function that takes the path of an export and returns the
@@ -98,6 +101,7 @@ class Format(NamedTuple):
     write: Callable[[Job], None]
     load: Callable
     precisions: dict[str, Precision]
+    takes_float_io: bool = False
     takes_size: bool = True
     sidecars: Callable = lambda path: {}
     warn: Callable = lambda model, precision: None
@@ -121,6 +125,7 @@ def _write_tflite(job):
         job.precision,
         calibration,
         job.facts,
+        job.float_io,
     )
 
 
@@ -169,6 +174,7 @@ TFLITE = Format(
             AUTO,
         ),
     },
+    takes_float_io=True,
     sidecars=_describe_layers,
     warn=litert.warning_of_int8,
     check_installed=litert.check_installed,

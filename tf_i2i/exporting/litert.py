@@ -59,6 +59,7 @@ def export_tflite(
     precision="float32",
     calibration=None,
     facts=None,
+    float_io=False,
 ):
     """Writes a TFLite model that uses built-in operations only.
 
@@ -77,6 +78,7 @@ def export_tflite(
             inputs. Needed for "int8" and "mixed" only.
         facts: texts from `card.facts` that the file contains in its
             description and its metadata, or None.
+        float_io: whether the images are float32 in [0, 1] instead of uint8.
 
     Raises:
         UserError: `size` is not a size that the model takes; an operation is
@@ -86,7 +88,7 @@ def export_tflite(
     import tensorflow as tf
     from tensorflow.lite.python.convert import ConverterError
 
-    function, _ = one_size(model, direction, size)
+    function, _ = one_size(model, direction, size, float_io=float_io)
     # The weights are frozen first, because the converter would otherwise turn
     # them into variables without values.
     converter = tf.lite.TFLiteConverter.from_concrete_functions(
@@ -107,6 +109,11 @@ def export_tflite(
         ) from error
     content = flatbuffer.tidy(content)
     if precision in CALIBRATED:
+        if float_io:
+            calibration = [
+                example | {IMAGE: _to_unit(example[IMAGE])}
+                for example in calibration
+            ]
         content = _quantize(content, precision, calibration)
     if facts:
         content = flatbuffer.describe(content, facts)
@@ -174,6 +181,11 @@ def examples(images, style=None):
     ]
 
 
+def _to_unit(images):
+    """Converts uint8 in [0, 255] to float32 in [0, 1]."""
+    return np.float32(images) / np.float32(255)
+
+
 def _culprit(message):
     """Returns the names of the operations that the converter cannot convert.
 
@@ -225,7 +237,8 @@ def warning_of_int8(model, precision):
 def load_tflite(path, threads=None):
     """Returns a function `(images, style=None)` that runs a .tflite file.
 
-    The file is run once for each image of the batch.
+    The file is run once for each image of the batch. The function takes and
+    returns uint8 images, also if those of the file are float32 in [0, 1].
 
     Args:
         path: path of the .tflite file.
@@ -236,14 +249,18 @@ def load_tflite(path, threads=None):
         interpreter = interpreter_of(Path(path).read_bytes(), threads)
         interpreter.allocate_tensors()
     run = interpreter.get_signature_runner()
+    float_io = run.get_input_details()[IMAGE]["dtype"] == np.float32
 
     def translate(images, style=None):
         outputs = []
         for i, image in enumerate(images):
-            arguments = {IMAGE: image[None]}
+            given = _to_unit(image) if float_io else image
+            arguments = {IMAGE: given[None]}
             if style is not None:
                 arguments[STYLE] = np.asarray(style[i : i + 1])
             (output,) = run(**arguments).values()
+            if float_io:
+                output = np.uint8(np.rint(255 * output))
             outputs.append(output)
         return np.concatenate(outputs)
 

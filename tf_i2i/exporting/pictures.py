@@ -40,6 +40,27 @@ def photo_to_photo(model, direction):
     return translate
 
 
+def unit_to_unit(model, direction):
+    """Returns a model's translation as a function of images in [0, 1].
+
+    Args:
+        model: `UnpairedTranslator`.
+        direction: "a_to_b" or "b_to_a".
+
+    Returns:
+        Function `(images, style=None)`. `images` are float32
+        `[N, height, width, 3]` in [0, 1], of a size that the model takes. The
+        function returns float32 images in [0, 1] of the same shape.
+    """
+    import tensorflow as tf
+
+    def translate(images, style=None):
+        made = model.translate(2.0 * images - 1.0, direction, style)
+        return tf.clip_by_value(0.5 * made + 0.5, 0.0, 1.0)
+
+    return translate
+
+
 def compile_translation(model, direction):
     """Returns `photo_to_photo` as one compiled graph for images of any size.
 
@@ -90,7 +111,7 @@ def specs(dtype, shape, style_shape):
     return given
 
 
-def one_size(model, direction, size=None, batch=1):
+def one_size(model, direction, size=None, batch=1, float_io=False):
     """Returns `photo_to_photo` for images of one size, to be exported.
 
     The function is traced under `layers.portable`, so that it contains only
@@ -102,6 +123,7 @@ def one_size(model, direction, size=None, batch=1):
         size: size of the images; see `tf_i2i.sizes`. None for the model's own
             size.
         batch: number of images per call; None if it may vary.
+        float_io: whether to return `unit_to_unit` instead.
 
     Returns:
         `(function, specs)`: a `tf.function`, and the list of the
@@ -118,8 +140,10 @@ def one_size(model, direction, size=None, batch=1):
     size = model.size if size is None else size
     _check_size(model, size)
     style = style_shape(model, direction)
-    inputs = specs(tf.uint8, (batch, *image_shape(size)), style)
-    translate = photo_to_photo(model, direction)
+    dtype = tf.float32 if float_io else tf.uint8
+    inputs = specs(dtype, (batch, *image_shape(size)), style)
+    made_by = unit_to_unit if float_io else photo_to_photo
+    translate = made_by(model, direction)
 
     @tf.function(input_signature=inputs, autograph=False)
     def function(images, style=None):
