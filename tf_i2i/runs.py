@@ -135,6 +135,9 @@ class TrainedRun:
     def check_trained(self):
         """Checks whether a translator of the run was trained.
 
+        The weights of a packed model may come from elsewhere, as those of
+        face-avatar do. Therefore it need not have been shown any images.
+
         Raises:
             UserError: no training image was shown, or only in stages that
                 prepare the training of translators.
@@ -143,7 +146,8 @@ class TrainedRun:
         prepared = isinstance(self.model, Staged) and (
             stage in self.model.preparing_stages
         )
-        if self.images_shown and not prepared:
+        begun = self.images_shown or (self.run_dir / PACKED).exists()
+        if begun and not prepared:
             return
         raise UserError(
             "`run_dir` must be a run whose translators were trained, so "

@@ -38,6 +38,10 @@ def shipped(request):
     return load(request.param)
 
 
+def test_a_shipped_model_counts_as_trained(shipped):
+    shipped.loaded.check_trained()
+
+
 @pytest.mark.parametrize(
     "shapes", [SHAPES, pytest.param(MORE_SHAPES, marks=pytest.mark.slow)]
 )
