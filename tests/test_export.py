@@ -147,7 +147,7 @@ def test_saved_model_takes_files(loaded, tmp_path):
     large = photos(1, 40, 64)[0]
     Image.fromarray(large).save(tmp_path / "large.png")
     content = (tmp_path / "large.png").read_bytes()
-    scaled = saved_model._central_square(content, 16).numpy()
+    scaled = saved_model._central_part(content, 16).numpy()
     apart = scaled.astype(int) - fit_image(large, 16).astype(int)
     assert np.abs(apart).max() <= 2
 
