@@ -175,6 +175,15 @@ class OwnStaged(Staged, OwnPlain):
         return ("both",) if stage == "first" else ("critic", "translator")
 
 
+@gin.register
+class OwnGrowing(OwnPlain):
+    """Trains at half of the size first."""
+
+    @property
+    def sizes(self):
+        return self.image_size // 2, self.image_size
+
+
 def convolution():
     return layers.Conv2D(
         3, 3, padding="same", activation="tanh", dtype="float32"

@@ -17,13 +17,10 @@ from tf_i2i.data.sources import ToyFacesSource
 from tf_i2i.errors import UserError
 
 TINY = [
+    "train.model = @OwnGrowing",
+    "train.phases = @growing_phases",
     "train.image_size = 8",
     "train.precision = 'float32'",
-    "TwinGAN.start_size = 4",
-    "TwinGAN.width = .05",
-    # Fewer operations to trace.
-    "TwinGAN.same_gan = False",
-    "TwinGAN.dragan_weight = 0.",
     "growing_phases.batch_size = 2",
     "growing_phases.batch_sizes = {8: 4}",
     "growing_phases.images = 32",
@@ -194,11 +191,14 @@ def test_a_mistake_is_one_line_at_once():
 # The child.
 
 
-def test_a_real_child(photos, tmp_path, capsys):
+def test_a_real_child(photos, tmp_path, capsys, monkeypatch):
+    # The child must find the module, too.
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
     file = tmp_path / "findings.json"
     run_dir = tmp_path / "run"
-    params = [f"--gin_param={binding}" for binding in TINY]
-    argv = ["--gin_file=twingan.gin", f"--run_dir={run_dir}", *params]
+    config = tmp_path / "own.gin"
+    config.write_text("\n".join(["import own_methods", *TINY]))
+    argv = [f"--gin_file={config}", f"--run_dir={run_dir}", "--trust_config"]
     status, printed = check([*photos, *argv, f"--json={file}"], capsys)
     assert status == 0
     assert not run_dir.exists()
@@ -213,7 +213,7 @@ def test_a_real_child(photos, tmp_path, capsys):
     # 16 steps of 2 at 4 px and 12 of 4 at 8 px are 16 / 4 + 12 of the largest.
     assert needs["hours"] == pytest.approx(16 * needs["step"] / 3600)
     assert needs["disk"]["store"] == 2 * 60 * 10 * 10 * 3
-    assert needs["settings"]["TwinGAN.width"] == "0.05"
+    assert needs["settings"]["growing_phases.batch_size"] == "2"
     assert re.search(r"The largest phase, 8px-fade, on this", printed)
     assert re.search(r"step +[\d.e-]+ s, [\d.e+]+ images/s; the", printed)
     assert printed.endswith("\nready\n")

@@ -1,5 +1,7 @@
 """DTN: its losses in NumPy, what is trained, and what it refuses."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -26,6 +28,12 @@ def encoder(size=6):
 def build(**kwargs):
     keras.utils.set_random_seed(1)
     return DTN(**{**SMALL, "encoder": encoder(), **kwargs})
+
+
+@functools.cache
+def shared():
+    """A model that no test changes."""
+    return build()
 
 
 def images(seed, count=4):
@@ -71,7 +79,7 @@ def test_losses_as_in_numpy():
 
 
 def test_tensors_take_the_ways_that_their_names_say():
-    model = build()
+    model = shared()
     a, b = images(1), images(2)
     s = model.forward(a, b, training=False)
     expected = {
@@ -94,7 +102,7 @@ def test_the_encoder_stays_or_learns(finetune):
     x = images(1)
     before = model.embed(x, "a").numpy()
     np.testing.assert_allclose(
-        before, build().embed(x, "a"), atol=1e-5
+        before, shared().embed(x, "a"), atol=1e-5
     )  # It begins as it was.
     model.train_step((x, images(2)))
     moved = np.abs(model.embed(x, "a") - before).max()
@@ -145,7 +153,7 @@ def test_switches_leave_terms_out():
 
 def test_there_is_no_way_back(refuses):
     with refuses("direction"):
-        build().translate(images(1), "b_to_a")
+        shared().translate(images(1), "b_to_a")
 
 
 @pytest.mark.parametrize(

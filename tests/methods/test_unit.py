@@ -86,8 +86,8 @@ def test_tensors_take_the_ways_that_their_names_say():
 
 
 def test_noise_is_of_deviation_one_and_never_the_same():
-    model = build(image_size=32)
-    blank = tf.zeros((8, 32, 32, 3))
+    model = shared()
+    blank = tf.zeros((32, 16, 16, 3))
     s = model.forward(blank, blank, training=True)
     noise = {i: (s[f"code_{i}"] - s[f"mean_{i}"]).numpy() for i in "ab"}
     for drawn in noise.values():
