@@ -11,23 +11,32 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from PIL import Image
 
-from tf_i2i.cli import share_cores
 from tf_i2i.errors import UserError
-from tf_i2i.training.devices import make_strategy
 
-share_cores()  # As `train` does, because the bits of runs depend on it.
-# Two devices for `MirroredStrategy`; only possible before the first use.
-tf.config.set_logical_device_configuration(
-    tf.config.list_physical_devices("CPU")[0],
-    [tf.config.LogicalDeviceConfiguration()] * 2,
-)
-gc.freeze()  # No collection needs to look at what TensorFlow's import made.
+
+def pytest_configure(config):
+    """Imports TensorFlow, and divides the CPU into two devices.
+
+    The process that hands the tests to workers runs no test. Therefore it
+    imports nothing.
+    """
+    if config.getoption("numprocesses", None):
+        return
+    import tensorflow as tf
+
+    from tf_i2i.cli import share_cores
+
+    share_cores()  # As `train` does, because the bits of runs depend on it.
+    # Two devices for `MirroredStrategy`; only possible before the first use.
+    tf.config.set_logical_device_configuration(
+        tf.config.list_physical_devices("CPU")[0],
+        [tf.config.LogicalDeviceConfiguration()] * 2,
+    )
+    gc.freeze()  # No collection needs to look at what this import made.
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -37,6 +46,8 @@ def _no_graph_optimization():
     Most graphs of these tests run a few times. To optimize such a graph takes
     longer than the optimization saves.
     """
+    import tensorflow as tf
+
     options = {"disable_meta_optimizer": True}
     tf.config.optimizer.set_experimental_options(options)
 
@@ -49,6 +60,7 @@ def eagerly():
     This is for tests of what surrounds the steps, whose runs are short. Their
     last bits differ from those of traced steps.
     """
+    import tensorflow as tf
 
     @contextlib.contextmanager
     def eagerly():
@@ -66,6 +78,8 @@ def eagerly():
 
 @pytest.fixture(autouse=True)
 def _float32_policy():
+    import keras
+
     yield
     keras.config.set_dtype_policy("float32")
 
@@ -116,4 +130,6 @@ def rng():
 @pytest.fixture(scope="session")
 def two_replicas():
     """A strategy over both logical CPUs."""
+    from tf_i2i.training.devices import make_strategy
+
     return make_strategy("mirrored")

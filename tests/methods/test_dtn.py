@@ -134,6 +134,7 @@ def test_exports_hold_the_encoder(finetune, tmp_path):
     loaded = tf.saved_model.load(str(tmp_path / "saved")).signatures
     assert set(loaded) == {
         *("serving_default", "translate", "a_to_b", "a_to_b_float"),
+        *("translate_bytes", "a_to_b_bytes"),
         *("encode_a", "encode_b"),
     }
     codes = loaded["encode_b"](image=tf.constant(photos))["embedding"]
