@@ -5,6 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_i2i.optimizers import Adam
+from tf_i2i.optimizers import adam
 
 SETTINGS = (0.01, 0.5, 0.99, 1e-8)
 
@@ -53,3 +54,27 @@ def test_replicas_step_by_the_sum_of_their_gradients(two_replicas):
     assert momentum == 1.0  # (1 - .5) * (1 + 1)
     for copy in two_replicas.experimental_local_results(weight.value):
         np.testing.assert_allclose(copy, [-0.01], rtol=1e-5)
+
+
+def test_the_gradient_is_clipped_alike_on_one_device_and_on_two(two_replicas):
+    """The gradient (3, 4) has the norm 5; each replica has half of it."""
+
+    def momentum(gradient, run, clip_norm):
+        weight = keras.Variable(np.zeros(2, np.float32))
+        optimizer = adam(0.01, 0.0, 0.99, clip_norm=clip_norm)
+        optimizer.build([weight])
+
+        def step():
+            # `all_reduce` would take a constant for a sum over the replicas.
+            optimizer.apply([1.0 * gradient], [weight])
+
+        tf.function(run, autograph=False)(step)
+        return optimizer.variables[2].numpy()
+
+    half = tf.constant([1.5, 2.0])
+    for clip_norm, expected in ((1.0, [0.6, 0.8]), (6.0, [3.0, 4.0])):
+        one = momentum(2 * half, lambda step: step(), clip_norm)
+        with two_replicas.scope():
+            two = momentum(half, two_replicas.run, clip_norm)
+        np.testing.assert_allclose(one, expected, rtol=1e-5)
+        np.testing.assert_allclose(two, expected, rtol=1e-5)

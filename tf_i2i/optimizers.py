@@ -17,7 +17,18 @@ class Adam(keras.optimizers.Adam):
     This is faster than the update of Keras, which uses about fifteen
     operations, each of which reads and writes the variables in memory. The
     arguments and the state are those of Keras, but `amsgrad` is not supported.
+    `global_clipnorm` limits the norm of the sum of all replicas' gradients, so
+    that results do not depend on the number of replicas. Keras would clip the
+    gradient of each replica.
     """
+
+    def _clip_gradients(self, grads):
+        if not self.global_clipnorm:
+            return super()._clip_gradients(grads)
+        context = tf.distribute.get_replica_context()
+        norm = tf.linalg.global_norm(context.all_reduce("SUM", grads))
+        factor = self.global_clipnorm / tf.maximum(norm, self.global_clipnorm)
+        return [factor * gradient for gradient in grads]
 
     def update_step(self, gradient, variable, learning_rate):
         index = self._get_variable_index(variable)
@@ -42,6 +53,7 @@ def adam(
     beta_1: Decay,
     beta_2: Decay,
     epsilon: Positive = 1e-8,
+    clip_norm: Positive | None = None,
 ):
     """Returns a new Adam optimizer (Kingma and Ba 2015, arXiv:1412.6980).
 
@@ -52,8 +64,13 @@ def adam(
             each method holds the values of the method's paper.
         epsilon: small number above 0 that is added to the square root of the
             moving average of the squared gradient.
+        clip_norm: largest norm of the gradient of all variables of a side.
+            A longer gradient is shortened to this norm (Pascanu et al. 2013,
+            arXiv:1211.5063, algorithm 1). None for no limit.
     """
-    return Adam(learning_rate, beta_1, beta_2, epsilon)
+    return Adam(
+        learning_rate, beta_1, beta_2, epsilon, global_clipnorm=clip_norm
+    )
 
 
 def _handle(variable):
