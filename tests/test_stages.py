@@ -1,6 +1,7 @@
 """Runs that were stopped before all translators were trained."""
 
 import dataclasses
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -71,7 +72,7 @@ def test_only_trained_runs_are_exported(shown, refuses):
     """A run that was stopped at once, or before its translators."""
     model = SimpleNamespace() if not shown else Digits()
     run = TrainedRun(
-        "runs/mine",
+        Path("runs/mine"),
         config=None,
         model=model,
         phase=None,
