@@ -1,7 +1,10 @@
 """Samples of the package, and names of outputs."""
 
+import os
+import resource
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -10,6 +13,7 @@ from tf_i2i.files import FurtherOutputs
 from tf_i2i.files import check_outputs
 from tf_i2i.files import find_inputs
 from tf_i2i.files import name_outputs
+from tf_i2i.files import save_image
 
 
 def names(*paths):
@@ -99,3 +103,31 @@ def test_links_to_missing_files_are_not_written(tmp_path, overwrite, refuses):
     (tmp_path / "a-2.png").symlink_to("a-2.png")
     further = FurtherOutputs([known], [], overwrite)
     assert further.names(known, 2) == [known, tmp_path / "a-3.png"]
+
+
+def test_an_image_is_written_whole_or_not_at_all(tmp_path, refuses):
+    """A full disk, simulated by a limit, leaves the earlier file as it was."""
+    path = tmp_path / f"{'x' * 251}.png"
+    save_image(np.zeros((4, 4, 3), np.uint8), path)
+    before = path.read_bytes()
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with refuses("--output") as error:
+            save_image(noise, path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert "File too large" in str(error.value)
+    assert path.read_bytes() == before
+    assert [*tmp_path.iterdir()] == [path]
+
+
+def test_ctrl_c_leaves_no_part_of_an_image(tmp_path, monkeypatch):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", stop)
+    with pytest.raises(KeyboardInterrupt):
+        save_image(np.zeros((4, 4, 3), np.uint8), tmp_path / "x.png")
+    assert not [*tmp_path.iterdir()]

@@ -5,7 +5,10 @@ import logging
 import os
 import random
 import signal
+import threading
+import time
 import warnings
+from pathlib import Path
 
 import gin
 import keras
@@ -16,8 +19,10 @@ from keras.src.utils import rng_utils
 from tensorflow.python.eager import context
 
 from tf_i2i import backend
+from tf_i2i import demo
 from tf_i2i import process
 from tf_i2i import train
+from tf_i2i import translate
 from tf_i2i.verbs import VERBS
 
 # What the process has, by kind. Each function returns something comparable.
@@ -143,3 +148,53 @@ def test_every_command_leaves_the_process_unchanged(verb):
     name = "models.__main__" if verb == "models" else verb
     main = importlib.import_module(f"tf_i2i.{name}").main
     assert main.__wrapped__.__module__ == main.__module__
+
+
+def test_a_current_folder_that_was_removed(tmp_path, monkeypatch, refuses):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    spec = ["--data_a=tfrecord:*", "--data_b=tfrecord:*"]
+    for command, argv in (
+        (translate, ["--run_dir=run", "--input=x.png", "--output=out"]),
+        (
+            train,
+            ["--gin_file=unit.gin", *spec],
+        ),
+        (demo, ["--model=x.tflite"]),
+    ):
+        with refuses("current folder"):
+            command.main(argv)
+
+
+def test_other_missing_files_are_not_about_the_current_folder():
+    with pytest.raises(FileNotFoundError), process.unchanged():
+        Path("/nowhere/at/all").read_text()
+
+
+def test_commands_of_several_threads_run_one_after_the_other():
+    running, most = [], []
+
+    @process.unchanged()
+    def command():
+        running.append(1)
+        most.append(len(running))
+        time.sleep(0.01)
+        running.pop()
+
+    @process.unchanged()
+    def server():
+        with process.serving():
+            in_threads(command, 3)
+
+    in_threads(command, 3)
+    server()
+    assert most == [1] * 6
+
+
+def in_threads(function, count):
+    threads = [threading.Thread(target=function) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tf_i2i import styles
 from tf_i2i import translate
 from tf_i2i.data.reading import read_image
 from tf_i2i.faces import detect
@@ -606,3 +607,9 @@ def test_an_animation_is_translated(run_dir, tmp_path, capsys, refuses):
     ):
         with refuses(argument):
             verb(run_dir, f"--input={me}", *flags)
+
+
+@pytest.mark.parametrize("text", ["", ",", ",,"])
+def test_a_style_without_a_path_is_refused(text, refuses):
+    with refuses("--style"):
+        styles.count_styles(text, None, None)

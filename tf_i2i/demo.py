@@ -63,7 +63,8 @@ def main(argv):
             "machine; Ctrl-C stops the server.",
             flush=True,
         )
-        server.serve_forever()
+        with process.serving():
+            server.serve_forever()
 
 
 def _parser():

@@ -40,7 +40,7 @@ def write_whole(path, parts, beside=None):
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(beside, path)
-    except OSError:
+    except BaseException:  # Ctrl-C must not leave the temporary file behind.
         _remove(beside)
         raise
 

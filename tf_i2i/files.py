@@ -1,9 +1,11 @@
 """Input and output files of commands, and rules about overwriting files."""
 
 import glob
+import io
 import itertools
 import os
 import sys
+import threading
 from collections import Counter
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from tf_i2i.data.reading import is_image
 from tf_i2i.data.reading import list_images
 from tf_i2i.data.reading import read_image
 from tf_i2i.data.reading import without_results
+from tf_i2i.disk import write_whole
 from tf_i2i.errors import UserError
 
 WRITABLE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".avif")
@@ -307,6 +310,9 @@ def check_aspect(path, image):
 def save_image(image, path):
     """Writes an image file in the format of its suffix.
 
+    The file is either complete or not changed at all, even if the disk is full
+    or the program is stopped.
+
     Args:
         image: uint8 `[height, width, 3]`, or `[height, width, 4]` with alpha
             for one of `ALPHA_SUFFIXES`.
@@ -315,9 +321,15 @@ def save_image(image, path):
     Raises:
         UserError: the file cannot be written.
     """
+    content = io.BytesIO()
+    kind = Image.registered_extensions()[path.suffix.lower()]
+    Image.fromarray(image).save(content, kind, quality=QUALITY)
+    # The name of the image may already have the largest length, so that the
+    # temporary file has a short name of its own.
+    beside = path.with_name(f".{os.getpid()}-{threading.get_ident()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(image).save(path, quality=QUALITY)
+        write_whole(path, [content.getbuffer()], beside)
     except OSError as error:
         raise UserError(
             "`--output` must be in a folder that can be written. "

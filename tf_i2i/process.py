@@ -16,6 +16,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from tf_i2i.errors import UserError
+
 
 @contextlib.contextmanager
 def _environment():
@@ -73,6 +75,9 @@ _kept: list[Callable[[], contextlib.AbstractContextManager]] = [
     _logging,
     warnings.catch_warnings,
 ]
+# Held by the thread that runs a command. TensorFlow, Keras and gin have settings
+# for the whole process, which two commands would mix up.
+_turn = threading.RLock()
 # One stack for each command that runs now. A command may call another command.
 _running: list[contextlib.ExitStack] = []
 
@@ -81,16 +86,50 @@ _running: list[contextlib.ExitStack] = []
 def unchanged():
     """Context that restores the settings of the process when it ends.
 
-    It is used as a decorator of the function `main` of each command.
+    It is used as a decorator of the function `main` of each command. If
+    several threads call commands, the commands run one after the other.
+
+    Raises:
+        UserError: the command needs the current folder, which was removed.
     """
-    with contextlib.ExitStack() as stack:
+    with _turn, contextlib.ExitStack() as stack:
         for manager in _kept:
             stack.enter_context(manager())
         _running.append(stack)
         try:
             yield
+        except FileNotFoundError as error:
+            if error.filename is not None or _has_current_folder():
+                raise
+            raise UserError(
+                "`current folder` must exist, because the command uses "
+                "relative paths. Received: a folder that was removed"
+            ) from error
         finally:
             _running.remove(stack)
+
+
+def _has_current_folder():
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def serving():
+    """Context in which other threads may run commands.
+
+    A command that waits for requests until it is stopped uses this context, so
+    that it does not keep all other commands of the process waiting. Only a
+    command may use it.
+    """
+    _turn.release()
+    try:
+        yield
+    finally:
+        _turn.acquire()
 
 
 def on_error(function):

@@ -30,14 +30,21 @@ def images_of(text):
         List of paths; empty for None and for "sample".
 
     Raises:
-        UserError: what exists at a path cannot be read.
+        UserError: there is no path in the text, or what exists at a path
+            cannot be read.
     """
     if text in (None, SAMPLE):
         return []
     # The whole text may be a file whose name contains a comma.
     whole = os.path.exists(expand(text))
     parts = [text] if whole else text.split(",")
-    return [Path(user_path(part, "--style")) for part in parts if part]
+    paths = [Path(user_path(part, "--style")) for part in parts if part]
+    if not paths:
+        raise UserError(
+            f"`--style` must be {SAMPLE}, or the path of an image. "
+            f"Received: {text!r}"
+        )
+    return paths
 
 
 def count_styles(style, samples, interpolate):

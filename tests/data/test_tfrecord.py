@@ -313,3 +313,17 @@ def test_other_flags(tmp_path, monkeypatch, refuses):
     assert locate("toy", "data_a") == "toy"
     with refuses("--data_b"):
         locate("drawings", "data_b")
+
+
+def test_a_name_that_is_not_utf_8(tmp_path):
+    content = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(content, "png")
+    value = tf.train.Feature(
+        bytes_list=tf.train.BytesList(value=[content.getvalue()])
+    )
+    features = tf.train.Features(feature={"image": value})
+    with tf.io.TFRecordWriter(str(tmp_path / "x")) as writer:
+        writer.write(tf.train.Example(features=features).SerializeToString())
+    path = (tmp_path / "x").rename(tmp_path / os.fsdecode(b"\xff.tfrecord"))
+    (item,) = TFRecordSource(f"tfrecord:{path}").items(8, "crop")
+    assert item.image.shape == (8, 8, 3)

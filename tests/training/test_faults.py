@@ -402,6 +402,16 @@ def test_other_networks_are_not_damage(begun, refuses):
     assert isinstance(error.value, OtherNetworksError)
 
 
+def test_a_run_directory_whose_name_is_not_utf_8(tmp_path):
+    run_dir = tmp_path / os.fsdecode(b"\xff")
+    run_dir.mkdir()
+    (run_dir / "config.gin").touch()
+    log = MetricsLog(run_dir, ("a", "b"), SimpleNamespace(step=0))
+    log.open()
+    log.close()
+    assert [*(run_dir / "events").iterdir()]
+
+
 # A command that is refused.
 
 

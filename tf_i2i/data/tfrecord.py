@@ -217,7 +217,7 @@ def _read(path, count):
     import tensorflow as tf
 
     kind = "GZIP" if _is_gzip(path) else ""
-    records = tf.data.TFRecordDataset(str(path), kind).take(count)
+    records = tf.data.TFRecordDataset(os.fsencode(path), kind).take(count)
     return records.as_numpy_iterator()
 
 

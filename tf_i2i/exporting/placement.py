@@ -5,6 +5,7 @@ import os
 import shutil
 
 from tf_i2i.errors import UserError
+from tf_i2i.errors import printable
 from tf_i2i.exporting.parity import violations
 
 _REPORT = (
@@ -21,9 +22,15 @@ def make_room(output, suffix):
         suffix: suffix of the format; "" if the export is a folder.
 
     Raises:
-        UserError: something that is not an export exists at `output`, or the
-            parent folder cannot be made.
+        UserError: something that is not an export exists at `output`, the
+            parent folder cannot be made, or the path is not UTF-8, as
+            TensorFlow requires of the path of a SavedModel.
     """
+    if not suffix and not _is_utf8(output):
+        raise UserError(
+            "`--output` must be a path in UTF-8 for a SavedModel. "
+            f"Received: {printable(output)}"
+        )
     if not _may_replace(output, suffix):
         raise UserError(
             "`--output` must be a new path, or an earlier export that is to "
@@ -36,6 +43,14 @@ def make_room(output, suffix):
             "`--output` must be in a folder that can be written. "
             f"Received: {output} ({error.strerror})"
         ) from error
+
+
+def _is_utf8(path):
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _may_replace(output, suffix):

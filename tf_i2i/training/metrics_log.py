@@ -55,7 +55,9 @@ class MetricsLog:
             self._remove_later_steps()
         config = read_gin(self.run_dir / "config.gin")
         with _writing_events(self.events):
-            self._writer = tf.summary.create_file_writer(str(self.events))
+            self._writer = tf.summary.create_file_writer(
+                os.fsencode(self.events)
+            )
             with self._writer.as_default(step=0):
                 tf.summary.text("config", "```\n" + config + "\n```")
 
