@@ -75,8 +75,8 @@ _kept: list[Callable[[], contextlib.AbstractContextManager]] = [
     _logging,
     warnings.catch_warnings,
 ]
-# Held by the thread that runs a command. TensorFlow, Keras and gin have settings
-# for the whole process, which two commands would mix up.
+# Held by the thread that runs a command. TensorFlow, Keras and gin have
+# settings for the whole process, which two commands would mix up.
 _turn = threading.RLock()
 # One stack for each command that runs now. A command may call another command.
 _running: list[contextlib.ExitStack] = []
