@@ -24,9 +24,11 @@ def facts(model, direction, name, run_dir, float_io=False):
     """
     values = "float32 RGB in [0, 1]" if float_io else "uint8 RGB in [0, 255]"
     readme = _readme(run_dir)
+    # Packed models may not have this number.
+    shown = int(model.images_shown)
     own = {
         "name": _first(r"# (.+)", readme),
-        "version": f"after {int(model.images_shown)} training images",
+        "version": f"after {shown} training images" if shown else "",
         "author": _first(r"## Author\n+((?:.+\n?)+)", readme),
         "licence": _first(r"## Licence\n+((?:.+\n?)+)", readme),
     }
