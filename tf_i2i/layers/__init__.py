@@ -18,6 +18,8 @@ from tf_i2i.layers.replicas import gather_replicas
 from tf_i2i.layers.shuffle import equal_in_block
 from tf_i2i.layers.shuffle import pixel_shuffle
 from tf_i2i.layers.shuffle import pixel_unshuffle
+from tf_i2i.layers.spatial import blur_downsample
+from tf_i2i.layers.spatial import blur_upsample
 from tf_i2i.layers.spatial import downsample
 from tf_i2i.layers.spatial import minibatch_deviation
 from tf_i2i.layers.spatial import reflect_pad
@@ -36,6 +38,8 @@ __all__ = [
     "RenormLimits",
     "SpectralConv2D",
     "across_replicas",
+    "blur_downsample",
+    "blur_upsample",
     "downsample",
     "equal_in_block",
     "gather_replicas",

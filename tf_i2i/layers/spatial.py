@@ -67,6 +67,60 @@ def downsample(x):
     return tf.nn.avg_pool2d(x, 2, 2, "VALID")
 
 
+def blur_downsample(x):
+    """Returns every second pixel of `x`, after a blur of 3x3 pixels.
+
+    The blur has the weights 1/4, 1/2, 1/4 along each axis. It avoids the
+    aliasing of a convolution of stride 2 (Zhang 2019, arXiv:1904.11486). The
+    image is continued by reflection.
+
+    Args:
+        x: `[N, H, W, C]`; H and W are even.
+
+    Returns:
+        `[N, H/2, W/2, C]`. Its first pixel is centred at the first of `x`.
+    """
+    for axis in (1, 2):
+        even, odd = _even_and_odd(x, axis)
+        before = tf.concat(
+            [_part(odd, axis, 0, 1), _part(odd, axis, 0, -1)], axis
+        )
+        x = 0.5 * even + 0.25 * (before + odd)
+    return x
+
+
+def blur_upsample(x):
+    """Returns `x` upsampled to twice its size by bilinear interpolation.
+
+    Args:
+        x: `[N, H, W, C]`.
+
+    Returns:
+        `[N, 2H, 2W, C]`. The image is continued by its outermost pixels.
+    """
+    for axis in (1, 2):
+        before = tf.concat([_part(x, axis, 0, 1), _part(x, axis, 0, -1)], axis)
+        after = tf.concat(
+            [_part(x, axis, 1, None), _part(x, axis, -1, None)], axis
+        )
+        pairs = [0.75 * x + 0.25 * before, 0.75 * x + 0.25 * after]
+        shape = tf.shape(x)
+        sides = [shape[1], shape[2]]
+        sides[axis - 1] *= 2
+        static = x.shape[3]
+        x = tf.reshape(tf.stack(pairs, axis + 1), [shape[0], *sides, static])
+    return x
+
+
+def _even_and_odd(x, axis):
+    """Returns the pixels with even and those with odd indices on an axis."""
+    shape = tf.shape(x)
+    sides = [shape[1], shape[2]]
+    sides[axis - 1 : axis] = [sides[axis - 1] // 2, 2]
+    pairs = tf.reshape(x, [shape[0], *sides, x.shape[3]])
+    return tf.unstack(pairs, axis=axis + 1)
+
+
 def reflect_pad(x, pixels, training=False):
     """Returns images padded by their reflection, on all four sides.
 

@@ -40,7 +40,7 @@ from tf_i2i.networks.patch import PatchCritic
 from tf_i2i.networks.patches import PatchHeads
 from tf_i2i.networks.patches import sample_positions
 from tf_i2i.networks.resnet import STRIDE
-from tf_i2i.networks.resnet import ResnetGenerator
+from tf_i2i.networks.resnet import AntialiasedGenerator
 from tf_i2i.sizes import Size
 from tf_i2i.sizes import image_shape
 from tf_i2i.values import Count
@@ -124,7 +124,7 @@ class CUT(UnpairedTranslator):
         self.nce_weights = {"a": nce_a_weight, "b": nce_b_weight}
         self.compared = "ab" if nce_b_weight else "a"
         self.flip = flip
-        self.generator = ResnetGenerator(
+        self.generator = AntialiasedGenerator(
             residual_blocks, width, outer_norm, "generator"
         )
         # `forward` calls the two halves of the generator, and a Keras layer is

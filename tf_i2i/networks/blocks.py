@@ -6,6 +6,7 @@ import tensorflow as tf
 from tf_i2i.layers import AdaptiveNormalization
 from tf_i2i.layers import Conv2D
 from tf_i2i.layers import InstanceNormalization
+from tf_i2i.layers import blur_upsample
 from tf_i2i.layers import reflect_pad
 from tf_i2i.layers import upsample_convolve
 from tf_i2i.networks.base import Network
@@ -71,6 +72,19 @@ class UpsampleConvolution(Conv2D):
     def convolution_op(self, inputs, kernel):
         """Returns `[N, 2H, 2W, D]` for `[N, H, W, C]`, without the bias."""
         return upsample_convolve(inputs, tf.convert_to_tensor(kernel))
+
+    def compute_output_shape(self, input_shape):
+        count, height, width, _ = input_shape
+        doubled = (n and 2 * n for n in (height, width))
+        return (count, *doubled, self.filters)
+
+
+class BilinearConvolution(Conv2D):
+    """A convolution of a map that is upsampled by bilinear interpolation."""
+
+    def call(self, x):
+        """Returns `[N, 2H, 2W, D]` for `[N, H, W, C]`."""
+        return super().call(blur_upsample(x))
 
     def compute_output_shape(self, input_shape):
         count, height, width, _ = input_shape

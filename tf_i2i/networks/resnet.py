@@ -8,11 +8,13 @@ import tensorflow as tf
 
 from tf_i2i.layers import Conv2D
 from tf_i2i.layers import InstanceNormalization
+from tf_i2i.layers import blur_downsample
 from tf_i2i.layers import equal_in_block
 from tf_i2i.layers import pixel_shuffle
 from tf_i2i.layers import pixel_unshuffle
 from tf_i2i.layers import reflect_pad
 from tf_i2i.networks.base import Network
+from tf_i2i.networks.blocks import BilinearConvolution
 from tf_i2i.networks.blocks import ResidualBlock
 from tf_i2i.networks.blocks import doubling_layer
 from tf_i2i.networks.blocks import norm_relu
@@ -50,15 +52,17 @@ def downsample_stem(network, x, training, after=_unchanged):
     return stem_maps(network, x, training, after)[-1]
 
 
-def stem_maps(network, x, training, after=_unchanged):
+def stem_maps(network, x, training, after=_unchanged, shrink=_unchanged):
     """Returns the feature maps from which `downsample_stem` takes the last.
 
     Args:
         network, x, training, after: see `downsample_stem`.
+        shrink: function that is applied to the ReLU's output of each of the
+            network's `downs`.
 
     Returns:
         List of feature maps: the pixels that `first` sees, the output of each
-        convolution of stride 2 before its normalization, and the output of
+        of the `downs` before its normalization, and the output of
         `downsample_stem`.
     """
     x = pixel_unshuffle(x, network.unshuffle)
@@ -68,6 +72,7 @@ def stem_maps(network, x, training, after=_unchanged):
     for i, down in enumerate(network.downs, 1):
         maps.append(down(x))
         x = after(norm_relu(network.norms, i, maps[-1], training))
+        x = shrink(x)
     return [*maps, x]
 
 
@@ -104,10 +109,9 @@ class ResnetGenerator(Network):
         self.unshuffle = unshuffle
         few, some, many = (widen(n, width) for n in (64, 128, 256))
         kernels = {"kernel_initializer": normal_kernels(width)}
-        half = {"strides": 2, "padding": "same", **kernels}
         self.first = Conv2D(few, 7, **kernels, name="first")
         self.downs = [
-            Conv2D(n, 3, **half, name=f"down_{n}") for n in (some, many)
+            self.halving_layer(n, width, f"down_{n}") for n in (some, many)
         ]
 
         def plain(index, channels, name):
@@ -116,7 +120,7 @@ class ResnetGenerator(Network):
         make_block = make_block or plain
         self.blocks = [make_block(i, many, f"block_{i}") for i in range(blocks)]
         self.ups = [
-            doubling_layer(n, width, unshuffle, f"up_{n}") for n in (some, few)
+            self.doubling_layer(n, width, f"up_{n}") for n in (some, few)
         ]
         self.last = Conv2D(
             3 * unshuffle**2,
@@ -128,6 +132,25 @@ class ResnetGenerator(Network):
             InstanceNormalization(name=f"norm_{i}")
             for i in range(5 if outer_norm else 0)
         ]
+
+    def halving_layer(self, filters, width, name):
+        """Returns a convolution of `downs`; `shrink` follows it."""
+        return Conv2D(
+            filters,
+            3,
+            strides=2,
+            padding="same",
+            kernel_initializer=normal_kernels(width),
+            name=name,
+        )
+
+    def shrink(self, x):
+        """Returns `x`, because the convolution before has a stride of 2."""
+        return x
+
+    def doubling_layer(self, filters, width, name):
+        """Returns a layer of `ups`."""
+        return doubling_layer(filters, width, self.unshuffle, name)
 
     def call(self, x, training=False):
         """Returns translations.
@@ -156,7 +179,7 @@ class ResnetGenerator(Network):
             If there are fewer than five blocks, the last one takes the place
             of the fifth.
         """
-        *maps, x = stem_maps(self, x, training)
+        *maps, x = stem_maps(self, x, training, shrink=self.shrink)
         compared = {0, min(4, len(self.blocks) - 1)}
         for i, block in enumerate(self.blocks):
             x = block(x, training=training)
@@ -178,6 +201,41 @@ class ResnetGenerator(Network):
         x = self.last(reflect_pad(prepare(x), 3, training))
         x = tf.tanh(tf.cast(x, tf.float32))
         return pixel_shuffle(x, self.unshuffle)
+
+
+class AntialiasedGenerator(ResnetGenerator):
+    """A `ResnetGenerator` whose layers are resized apart from convolutions.
+
+    This is the generator of the authors' code of CUT (arXiv:2007.15651).
+    Convolutions of stride 2 are replaced by convolutions of stride 1 and
+    blurred subsampling. Transposed convolutions are replaced by bilinear
+    upsampling and convolutions. Therefore translations have no checkerboard
+    pattern (Odena et al. 2016, doi:10.23915/distill.00003).
+
+    The numbers of parameters are those of `ResnetGenerator`. The feature maps
+    of the two convolutions that `encode` returns have twice the side.
+    """
+
+    def halving_layer(self, filters, width, name):
+        return Conv2D(
+            filters,
+            3,
+            padding="same",
+            kernel_initializer=normal_kernels(width),
+            name=name,
+        )
+
+    def shrink(self, x):
+        return blur_downsample(x)
+
+    def doubling_layer(self, filters, width, name):
+        return BilinearConvolution(
+            filters,
+            3,
+            padding="same",
+            kernel_initializer=normal_kernels(width),
+            name=name,
+        )
 
 
 class DropoutBlock(ResidualBlock):
