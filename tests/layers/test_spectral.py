@@ -46,3 +46,15 @@ def test_only_training_moves_the_estimate():
     np.testing.assert_array_equal(layer.singular_vector, before)
     layer(X, training=True)
     assert np.abs(layer.singular_vector - before).max() > 1e-3
+
+
+def test_the_singular_vector_is_saved():
+    layer, _, _ = settled()
+    stored = {}
+    layer.save_own_variables(stored)
+    other = SpectralConv2D(3, 3)
+    other.build(X.shape)
+    other.load_own_variables(stored)
+    np.testing.assert_array_equal(
+        other.singular_vector, layer.singular_vector.numpy()
+    )

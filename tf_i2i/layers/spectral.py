@@ -1,5 +1,6 @@
 """Spectral normalization of convolutions."""
 
+import keras
 import tensorflow as tf
 
 from tf_i2i.layers.convolution import Conv2D
@@ -32,6 +33,10 @@ class SpectralConv2D(Conv2D):
             aggregation="mean",
             name="singular_vector",
         )
+
+    # The methods of Keras' convolutions save only the kernel and the bias.
+    save_own_variables = keras.layers.Layer.save_own_variables
+    load_own_variables = keras.layers.Layer.load_own_variables
 
     def call(self, inputs, training=False):
         """Returns the convolution with the kernel divided by sigma.
