@@ -25,6 +25,9 @@ What the paper leaves open, or what differs here:
 - Critics average 3x3 pixels of the larger image to obtain a smaller one. The
   averages are centred between the two middle pixels of a pair, half a pixel
   away from those of the authors' code.
+- Critics begin with the initial weights of He et al. In the authors' code they
+  begin with N(0, .02), so that the scores of all images are nearly equal at
+  first. Then critics hardly learn in the first thousands of steps.
 - The perceptual loss, which the paper uses only for images of at least 512
   pixels, is left out.
 - `translate` without a style uses the mean of the prior, zeros.
