@@ -20,14 +20,16 @@ from tf_i2i.methods.capabilities import Styled
 class OwnPlain(UnpairedTranslator):
     """A convolution for each direction, and none of the capabilities."""
 
-    translators = ("generator_a", "generator_b")
-    critics = ("critic_a", "critic_b")
+    translators: tuple[str, ...] = ("generator_a", "generator_b")
+    critics: tuple[str, ...] = ("critic_a", "critic_b")
     size_multiple = 1
+    # The domains into which the method translates.
+    targets = "ab"
     measures: tuple[str, ...] = ("score", "round_trip")
 
     def __init__(self, image_size=16, seed=0):
         super().__init__(image_size, seed=seed)
-        for o in "ab":
+        for o in self.targets:
             setattr(self, f"generator_{o}", convolution())
             setattr(self, f"critic_{o}", convolution())
         self.make_more()
@@ -44,9 +46,9 @@ class OwnPlain(UnpairedTranslator):
         return getattr(self, f"generator_{target}")(images)
 
     def forward(self, a, b, training):
-        s = {"a": a, "b": b, "fake_a": self.generate(b, "a")}
-        s["fake_b"] = self.generate(a, "b")
-        for o in "ab":
+        s = {"a": a, "b": b}
+        for o in self.targets:
+            s[f"fake_{o}"] = self.generate(b if o == "a" else a, o)
             judge = getattr(self, f"critic_{o}")
             s[f"score_{o}"] = judge(self.augment_for_critic(s[o], o))
             s[f"fake_score_{o}"] = judge(
@@ -57,7 +59,7 @@ class OwnPlain(UnpairedTranslator):
     def translator_losses(self, s):
         return {
             f"gan_{o}": losses.lsgan_translator(s[f"fake_score_{o}"])
-            for o in "ab"
+            for o in self.targets
         }
 
     def critic_losses(self, s):
@@ -65,8 +67,19 @@ class OwnPlain(UnpairedTranslator):
             f"critic_{o}": losses.lsgan_critic(
                 s[f"score_{o}"], s[f"fake_score_{o}"]
             )
-            for o in "ab"
+            for o in self.targets
         }
+
+
+@gin.register
+class OwnOneWay(OwnPlain):
+    """Translates from A to B only, with one generator and one critic."""
+
+    translators = ("generator_b",)
+    critics = ("critic_b",)
+    directions = ("a_to_b",)
+    targets = "b"
+    measures = ("score",)
 
 
 @gin.register

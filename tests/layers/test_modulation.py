@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tf_i2i.layers import AdaptiveNormalization
+from tf_i2i.layers import LayerInstanceNormalization
 
 X = np.random.default_rng(0).normal(2, 3, (2, 4, 4, 3)).astype(np.float32)
 SCALE = np.array([[0.0, 1.0, -2.0], [0.5, 0.0, 3.0]], np.float32)
@@ -44,3 +45,13 @@ def test_rho_stays_a_share():
     gradient = tf.constant([5.0, -5.0, 0.2])
     optimizer.apply([gradient], layer.trainable_variables)
     np.testing.assert_allclose(layer.rho, [0.0, 1.0, 0.3], atol=1e-6)
+
+
+def test_scale_and_offset_may_be_learned():
+    layer = LayerInstanceNormalization()
+    np.testing.assert_allclose(layer(X), normalized((1, 2, 3)), atol=1e-5)
+    layer.rho.assign([1.0, 1.0, 1.0])
+    layer.scale.assign(SCALE[1:])
+    layer.offset.assign(OFFSET[1:])
+    expected = normalized((1, 2)) * (1 + SCALE[1]) + OFFSET[1]
+    np.testing.assert_allclose(layer(X), expected, atol=1e-5)

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tf_i2i.layers import blur_downsample
+from tf_i2i.layers import blur_upsample
 from tf_i2i.layers import downsample
 from tf_i2i.layers import minibatch_deviation
 from tf_i2i.layers import portable
@@ -140,3 +142,21 @@ def test_padding_for_converters_is_the_same(rng, pixels):
     expected = reflect_pad(x, pixels)
     with portable():
         np.testing.assert_array_equal(reflect_pad(x, pixels), expected)
+
+
+def test_blurred_subsampling(rng):
+    x = images(rng)
+    padded = np.pad(x, [[0, 0], [1, 0], [1, 0], [0, 0]], "reflect")
+    kernel = np.outer([1, 2, 1], [1, 2, 1]) / 16
+    expected = sum(
+        kernel[i, j] * padded[:, i : i + 4 : 2, j : j + 6 : 2]
+        for i in range(3)
+        for j in range(3)
+    )
+    np.testing.assert_allclose(blur_downsample(x), expected, atol=1e-6)
+
+
+def test_bilinear_upsampling(rng):
+    x = images(rng)
+    expected = tf.image.resize(x, (8, 12), "bilinear")
+    np.testing.assert_allclose(blur_upsample(x), expected, atol=1e-6)

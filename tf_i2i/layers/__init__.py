@@ -4,6 +4,7 @@ from tf_i2i.layers.convolution import Conv2D
 from tf_i2i.layers.deviation import FirstStandardDeviations
 from tf_i2i.layers.instance import InstanceNormalization
 from tf_i2i.layers.modulation import AdaptiveNormalization
+from tf_i2i.layers.modulation import LayerInstanceNormalization
 from tf_i2i.layers.modulation import modulate
 from tf_i2i.layers.normalization import BATCH_NORM
 from tf_i2i.layers.normalization import DomainBatchRenormalization
@@ -34,6 +35,7 @@ __all__ = [
     "DomainBatchRenormalization",
     "FirstStandardDeviations",
     "InstanceNormalization",
+    "LayerInstanceNormalization",
     "NormRouting",
     "RenormLimits",
     "SpectralConv2D",

@@ -79,6 +79,31 @@ class AdaptiveNormalization(InstanceNormalization):
         return tf.cast(y * tf.math.rsqrt(variance + self.epsilon), x.dtype)
 
 
+class LayerInstanceNormalization(AdaptiveNormalization):
+    """AdaLIN whose scale and offset are learned (arXiv:1907.10830, "LIN").
+
+    The scale begins with 1 and the offset with 0.
+
+    Args:
+        instance_share: initial value of rho.
+        epsilon: small number that is added to the variances.
+    """
+
+    def __init__(self, instance_share=0.0, epsilon=1e-5, name=None):
+        super().__init__(instance_share, epsilon, name)
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        shape = (1, input_shape[-1])
+        self.scale = self.add_weight(shape, "zeros", name="scale")
+        self.offset = self.add_weight(shape, "zeros", name="offset")
+
+    def call(self, x, training=False):  # type: ignore[override]
+        """Returns the normalized maps, scaled by `1 + scale` and shifted."""
+        scale, offset = map(tf.convert_to_tensor, (self.scale, self.offset))
+        return super().call(x, scale, offset, training=training)
+
+
 def _unit_interval(x):
     """Returns `x`, clipped to [0, 1]."""
     return tf.clip_by_value(x, 0.0, 1.0)

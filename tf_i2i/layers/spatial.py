@@ -81,7 +81,10 @@ def blur_downsample(x):
         `[N, H/2, W/2, C]`. Its first pixel is centred at the first of `x`.
     """
     for axis in (1, 2):
-        even, odd = _even_and_odd(x, axis)
+        count, *sides, channels = _shape(x)
+        sides[axis - 1 : axis] = [sides[axis - 1] // 2, 2]
+        pairs = tf.reshape(x, [count, *sides, channels])
+        even, odd = tf.unstack(pairs, axis=axis + 1)
         before = tf.concat(
             [_part(odd, axis, 0, 1), _part(odd, axis, 0, -1)], axis
         )
@@ -99,26 +102,23 @@ def blur_upsample(x):
         `[N, 2H, 2W, C]`. The image is continued by its outermost pixels.
     """
     for axis in (1, 2):
+        count, *sides, channels = _shape(x)
+        sides[axis - 1] *= 2
         before = tf.concat([_part(x, axis, 0, 1), _part(x, axis, 0, -1)], axis)
         after = tf.concat(
             [_part(x, axis, 1, None), _part(x, axis, -1, None)], axis
         )
         pairs = [0.75 * x + 0.25 * before, 0.75 * x + 0.25 * after]
-        shape = tf.shape(x)
-        sides = [shape[1], shape[2]]
-        sides[axis - 1] *= 2
-        static = x.shape[3]
-        x = tf.reshape(tf.stack(pairs, axis + 1), [shape[0], *sides, static])
+        x = tf.reshape(tf.stack(pairs, axis + 1), [count, *sides, channels])
     return x
 
 
-def _even_and_odd(x, axis):
-    """Returns the pixels with even and those with odd indices on an axis."""
-    shape = tf.shape(x)
-    sides = [shape[1], shape[2]]
-    sides[axis - 1 : axis] = [sides[axis - 1] // 2, 2]
-    pairs = tf.reshape(x, [shape[0], *sides, x.shape[3]])
-    return tf.unstack(pairs, axis=axis + 1)
+def _shape(x):
+    """Returns the shape of `x`, with integers for sizes that are static."""
+    return [
+        tf.shape(x)[i] if size is None else size
+        for i, size in enumerate(x.shape)
+    ]
 
 
 def reflect_pad(x, pixels, training=False):

@@ -22,9 +22,10 @@ What the paper leaves open, or what differs here:
 - The sum of the two PatchNCE losses is that of eq. 5. In the authors' code it
   is multiplied by .5 if both are used.
 - The critic's loss is divided by 2, as in the authors' code.
-- The generator is that of CycleGAN, as the paper says. In the authors' code,
-  convolutions of stride 2 are replaced by convolutions and blurred subsampling.
-  The feature maps before it have twice the side that they have here.
+- The paper says that the generator is that of CycleGAN. As in the authors'
+  code, convolutions of stride 2 are replaced by convolutions and blurred
+  subsampling, and transposed convolutions by bilinear upsampling and
+  convolutions. Without this, translations had a checkerboard pattern.
 - `flip` mirrors each image with probability 1/2 before it is translated, and
   mirrors the feature maps of its translation back. The authors' code mirrors
   all images of a batch or none.

@@ -110,8 +110,6 @@ class ResidualBlock(Network):
         normalized: whether a normalization follows each convolution.
     """
 
-    normalization: type[InstanceNormalization] = InstanceNormalization
-
     def __init__(
         self,
         filters,
@@ -137,10 +135,14 @@ class ResidualBlock(Network):
             for i in range(2)
         ]
         self.norms = [
-            self.normalization(name=f"norm_{i}") for i in range(2 * normalized)
+            self.normalization(f"norm_{i}") for i in range(2 * normalized)
         ]
         self.filters, self.kernels = filters, kernels
         self.projection = None
+
+    def normalization(self, name):
+        """Returns the layer that follows a convolution."""
+        return InstanceNormalization(name=name)
 
     def build(self, shape):
         super().build(shape)
@@ -171,7 +173,8 @@ class AdaptiveBlock(ResidualBlock):
     The block has the arguments of `ResidualBlock`.
     """
 
-    normalization = AdaptiveNormalization
+    def normalization(self, name):
+        return AdaptiveNormalization(name=name)
 
     def call(self, x, affine, training=False):  # type: ignore[override]
         """Returns the output of the block.

@@ -15,7 +15,6 @@ from tf_i2i.networks.base import Network
 from tf_i2i.networks.blocks import AdaptiveBlock
 from tf_i2i.networks.blocks import ResidualBlock
 from tf_i2i.networks.blocks import norm_relu
-from tf_i2i.networks.blocks import normal_kernels
 from tf_i2i.networks.blocks import widen
 
 # The factor by which the content code is smaller than the image.
@@ -60,20 +59,24 @@ class PaddedConv2D(Conv2D):
 class ContentEncoder(Network):
     """Computes the content code of an image: its structure, without its style.
 
-    It has a 7x7 convolution, two 4x4 convolutions of stride 2 and residual
+    It has a 7x7 convolution, two convolutions of stride 2 and residual
     blocks. Instance normalization removes the mean and the standard deviation
     of every feature map, which contain much of the style.
 
     Args:
         blocks: number of residual blocks.
         width: factor on the channel counts, which are 64, 128 and 256.
+        halving_kernel: side of the kernels of the convolutions of stride 2;
+            4 in MUNIT, and 3 in U-GAT-IT.
     """
 
-    def __init__(self, blocks=BLOCKS, width=1.0, name=None):
+    def __init__(self, blocks=BLOCKS, width=1.0, halving_kernel=4, name=None):
         super().__init__(name)
         counts = [widen(64 * 2**i, width) for i in range(3)]
         self.convolutions = [
-            PaddedConv2D(n, 4 if i else 7, 2 if i else 1, name=f"conv_{i}")
+            PaddedConv2D(
+                n, halving_kernel if i else 7, 2 if i else 1, name=f"conv_{i}"
+            )
             for i, n in enumerate(counts)
         ]
         self.norms = [InstanceNormalization(name=f"norm_{i}") for i in range(3)]
@@ -211,7 +214,9 @@ class AdaINDecoder(Network):
 class StridedCritic(Network):
     """Scores patches by 4x4 convolutions of stride 2 and a 1x1 convolution.
 
-    There is no normalization. The leaky ReLU has the factor .2 below 0.
+    There is no normalization. The leaky ReLU has the factor .2 below 0. The
+    kernels begin as those of He et al. 2015 (arXiv:1502.01852), so that each
+    layer keeps the scale of its input.
 
     Args:
         layers: number of convolutions of stride 2; they have 64, 128, ...
@@ -221,14 +226,11 @@ class StridedCritic(Network):
 
     def __init__(self, layers=4, width=1.0, name=None):
         super().__init__(name)
-        kernels = normal_kernels(width)
         self.convolutions = [
-            PaddedConv2D(
-                widen(64 * 2**i, width), 4, 2, kernels, name=f"conv_{i}"
-            )
+            PaddedConv2D(widen(64 * 2**i, width), 4, 2, name=f"conv_{i}")
             for i in range(layers)
         ]
-        self.last = Conv2D(1, 1, kernel_initializer=kernels, name="last")
+        self.last = Conv2D(1, 1, kernel_initializer="he_normal", name="last")
 
     def call(self, x, training=False):
         """Returns scores `[N, h, w, 1]` of images `[N, H, W, 3]`."""
