@@ -93,7 +93,7 @@ def test_translate(run, data, direction, tmp_path, refuses):
     flags = [*run.flags, f"--input={data.image}", f"--direction={direction}"]
     plain = [*flags, f"--output={tmp_path / 'plain.png'}"]
     if run.name == "OwnOneWay" and direction == "b_to_a":
-        with refuses("direction"):
+        with refuses("--direction"):
             translate.main(plain)
         return
     translate.main(plain)
