@@ -1,4 +1,4 @@
-"""How `train.precision = 'auto'` is decided."""
+"""How `train.precision` and `train.jit_compile` of "auto" are decided."""
 
 import pytest
 
@@ -21,3 +21,13 @@ def test_features_decide(features, precision, tmp_path, monkeypatch):
         path.write_text(f"processor : 0\n{features}\n")
     monkeypatch.setattr(devices, "_CPU_INFO", path)
     assert devices.fastest_precision() == precision
+
+
+@pytest.mark.parametrize("gpus", [(), ("a GPU",)])
+def test_xla_compiles_on_gpus_by_itself(gpus, monkeypatch):
+    monkeypatch.setattr(
+        devices.tf.config, "list_physical_devices", lambda kind: gpus
+    )
+    assert devices.compiles_by_xla("auto") == bool(gpus)
+    assert devices.compiles_by_xla(True)
+    assert not devices.compiles_by_xla(False)

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from tf_i2i.errors import UserError
 from tf_i2i.methods.capabilities import stages
+from tf_i2i.training.devices import compiles_by_xla
 
 
 def build_model(config, strategy):
@@ -32,7 +33,7 @@ def build_model(config, strategy):
         model.compile(
             config.translator_optimizer(),
             config.critic_optimizer(),
-            jit_compile=config.jit_compile,
+            jit_compile=compiles_by_xla(config.jit_compile),
             critic_augmentation=config.critic_augmentation,
             likeness=config.likeness,
         )

@@ -227,6 +227,17 @@ def fastest_precision():
     return "mixed_bfloat16" if fast else "float32"
 
 
+def compiles_by_xla(setting):
+    """Returns whether XLA compiles the training step on this machine.
+
+    Args:
+        setting: `train.jit_compile`: True, False, or "auto" for GPUs only.
+    """
+    if setting == "auto":
+        return bool(tf.config.list_physical_devices("GPU"))
+    return setting
+
+
 def _multiplies_bfloat16(gpu):
     details = tf.config.experimental.get_device_details(gpu)
     return details.get("compute_capability", (0, 0)) >= _BFLOAT16_CAPABILITY

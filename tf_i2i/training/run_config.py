@@ -79,8 +79,8 @@ class RunConfig:
             names, which must have the same configuration and run directory.
         precision: "float32", "mixed_bfloat16", or "auto" for the faster of
             the two.
-        jit_compile: whether XLA compiles the training step. On CPUs the step
-            is then slower.
+        jit_compile: whether XLA compiles the training step; "auto" for GPUs
+            only. On CPUs the step is then slower.
         critic_augmentation: tuple of some of "color", "translation" and
             "cutout", the augmentations of the critics' input images. They
             improve results for small data sets.
@@ -118,7 +118,7 @@ class RunConfig:
     seed: Seed = 0
     strategy: Annotated[str, OneOf(STRATEGIES)] = "auto"
     precision: Annotated[str, OneOf(PRECISIONS)] = "auto"
-    jit_compile: bool = False
+    jit_compile: bool | Annotated[str, OneOf(("auto",))] = False
     critic_augmentation: tuple[str, ...] = ()
     likeness: Likeness | None = None
     log_kimg: Positive = 0.5
