@@ -75,3 +75,14 @@ def test_wrong_flags(
     with refuses(argument):
         verb(run_dir, student, *flags)
     assert not Path("small").exists()
+
+
+def test_a_teacher_that_fills_the_disk_leaves_nothing(tmp_path, monkeypatch):
+    def save(model, path):
+        path.mkdir()
+        raise OSError
+
+    monkeypatch.setattr("tf_i2i.exporting.export_saved_model", save)
+    with pytest.raises(OSError):
+        distill._write_teacher(None, tmp_path / "teacher")
+    assert not [*tmp_path.iterdir()]

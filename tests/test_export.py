@@ -1,10 +1,13 @@
 """Exported models against their source, and what export refuses."""
 
 import contextlib
+import errno
 import json
+import os
 import subprocess
 import sys
 from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 
 import keras
@@ -478,3 +481,23 @@ def test_wrong_flags(run_dir, tmp_path, monkeypatch, flags, argument, refuses):
     flags = [flag.format(tmp=tmp_path) for flag in flags]
     with refuses(argument):
         verb(run_dir, f"--output={tmp_path}/export", *flags)
+
+
+def test_an_export_that_fills_the_disk(run_dir, tmp_path, monkeypatch):
+    """The error has the name of the export, of which nothing is left."""
+    full = os.strerror(errno.ENOSPC)
+
+    def write_tflite(*_, **__):
+        raise OSError(errno.ENOSPC, full)
+
+    def save(module, path, signatures):
+        Path(path).mkdir()
+        raise tf.errors.ResourceExhaustedError(None, None, f"{path}; {full}")
+
+    monkeypatch.setattr(litert, "export_tflite", write_tflite)
+    monkeypatch.setattr(tf.saved_model, "save", save)
+    for name in ("x.tflite", "x"):
+        with pytest.raises(OSError, match=full) as error:
+            verb(run_dir, f"--output={tmp_path / 'out' / name}")
+        assert error.value.filename == str(tmp_path / "out" / name)
+        assert not [*(tmp_path / "out").iterdir()]

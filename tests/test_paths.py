@@ -1,5 +1,6 @@
 """Paths that users give: one check for all flags, settings and variables."""
 
+import errno
 import importlib
 import os
 import pwd
@@ -195,3 +196,13 @@ def test_an_error_of_the_system_is_one_line(monkeypatch, capsys):
     (line,) = capsys.readouterr().err.splitlines()
     assert "checkpoints" in line
     assert "Permission denied" in line
+
+
+def test_a_full_disk_is_one_line(capsys):
+    def main(argv):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(SystemExit) as leaving:
+        cli.run(main)
+    assert leaving.value.code == 2
+    assert "No space left on device" in capsys.readouterr().err

@@ -4,12 +4,14 @@ Keras reads them from environment variables and from ~/.keras/keras.json.
 """
 
 import contextlib
+import errno
 import os
 import sys
 import tempfile
 from pathlib import Path
 
 from tf_i2i import process
+from tf_i2i.disk import writing
 from tf_i2i.errors import UserError
 from tf_i2i.paths import expand
 
@@ -84,3 +86,26 @@ def _keras_settings():
             context.set_global_seed(seed)
             if generator:
                 tensorflow._rng = generator
+
+
+@contextlib.contextmanager
+def tensorflow_writing(path):
+    """Context that turns TensorFlow's errors about a file into `OSError`s.
+
+    Args:
+        path: path of the file or folder that TensorFlow writes.
+
+    Raises:
+        OSError: with `path` as its `filename`.
+    """
+    import tensorflow as tf
+
+    try:
+        with writing(path):
+            yield
+    except tf.errors.OpError as error:
+        # TensorFlow's message has the form "... path; No space left on
+        # device\n ...". Only the reason, which follows the path, is used.
+        words = str(error).partition("; ")[2] or str(error)
+        words = words.partition("\n")[0].partition(" [Op:")[0]
+        raise OSError(errno.EIO, words, str(path)) from error

@@ -5,6 +5,7 @@ TensorFlow is imported in such a way that it prints nothing.
 
 import argparse
 import contextlib
+import errno
 import importlib
 import os
 import re
@@ -21,6 +22,10 @@ from tf_i2i.disk import reason
 from tf_i2i.errors import UserError
 from tf_i2i.errors import printable
 from tf_i2i.sizes import shortest
+
+# The errors of a full disk, or of a user's full share of it. Writing to an open
+# file raises them without the name of the file.
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -194,6 +199,11 @@ def run(main):
         # ignore this, but `protect` leaves the streams of notebooks unchanged.
         return
     except OSError as error:
+        if error.errno in _FULL and error.filename is None:
+            _exit_with(
+                "`disk` must have room for the files that the command writes. "
+                f"Received: {reason(error)}"
+            )
         if error.filename is None:
             raise
         _exit_with(

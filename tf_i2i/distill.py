@@ -181,10 +181,13 @@ def _write_teacher(teacher, folder):
     if not (folder.exists() and Checkpoints(folder.parent).paths()):
         part = folder.with_name(f".{folder.name}.part")
         placement.remove(part)
-        with cli.silent_stderr():
-            export_saved_model(teacher, part)
-        placement.remove(folder)
-        os.replace(part, folder)
+        try:
+            with cli.silent_stderr():
+                export_saved_model(teacher, part)
+            placement.remove(folder)
+            os.replace(part, folder)
+        finally:
+            placement.remove(part)
     return folder.resolve()
 
 

@@ -16,6 +16,7 @@ from tf_i2i import cli
 from tf_i2i import process
 from tf_i2i.disk import format_bytes
 from tf_i2i.disk import size_on_disk
+from tf_i2i.disk import writing
 from tf_i2i.domains import find_direction
 from tf_i2i.domains import named
 from tf_i2i.errors import UserError
@@ -88,16 +89,17 @@ def main(argv, names=None):
         flags.float_io,
     )
     try:
-        precision, report = _write(format, job, precisions, images)
-        placement.accept_or_reject(
-            part,
-            output,
-            report,
-            format.precisions[precision],
-            format.sidecars(part)
-            | images.style_sidecar(direction)
-            | {"MODEL_CARD.md": card.card(facts, flags.run_dir)},
-        )
+        with writing(output):
+            precision, report = _write(format, job, precisions, images)
+            placement.accept_or_reject(
+                part,
+                output,
+                report,
+                format.precisions[precision],
+                format.sidecars(part)
+                | images.style_sidecar(direction)
+                | {"MODEL_CARD.md": card.card(facts, flags.run_dir)},
+            )
     finally:
         placement.remove(part)
     _print_result(output, {named(way, domains): r for way, r in report.items()})

@@ -48,7 +48,8 @@ def main(argv):
             "the server.",
             flush=True,
         )
-        serving.server(app, listening).run(sockets=[listening])
+        with process.serving():
+            serving.server(app, listening).run(sockets=[listening])
 
 
 def _load(flags, direction):

@@ -2,6 +2,7 @@
 
 import functools
 
+from tf_i2i.backend import tensorflow_writing
 from tf_i2i.domains import DIRECTIONS
 from tf_i2i.exporting.pictures import IMAGE
 from tf_i2i.exporting.pictures import STYLE
@@ -93,7 +94,8 @@ def export_saved_model(model, path, direction="a_to_b"):
         if f"{name}_{direction}" in calls
     }
     calls |= {name: calls[full] for name, full in default.items()}
-    tf.saved_model.save(module, str(path), signatures=calls)
+    with tensorflow_writing(path):
+        tf.saved_model.save(module, str(path), signatures=calls)
 
 
 def _translations(model, way):

@@ -1,7 +1,6 @@
 """The logs of a run: the file metrics.jsonl, and events for TensorBoard."""
 
 import contextlib
-import errno
 import json
 import os
 import re
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from tf_i2i.backend import tensorflow_writing
 from tf_i2i.disk import write_whole
 from tf_i2i.disk import writing
 from tf_i2i.domains import named
@@ -54,7 +54,7 @@ class MetricsLog:
         with writing(self.path):
             self._remove_later_steps()
         config = read_gin(self.run_dir / "config.gin")
-        with _writing_events(self.events):
+        with tensorflow_writing(self.events):
             self._writer = tf.summary.create_file_writer(
                 os.fsencode(self.events)
             )
@@ -69,7 +69,7 @@ class MetricsLog:
         """
         if not self.enabled:
             return
-        with _writing_events(self.events):
+        with tensorflow_writing(self.events):
             self._writer.close()
 
     def record(self, row, scalars):
@@ -113,7 +113,7 @@ class MetricsLog:
     def _summaries(self):
         """Context in which `tf.summary` writes to the run's events."""
         with (
-            _writing_events(self.events),
+            tensorflow_writing(self.events),
             self._writer.as_default(step=self.state.images_shown),
         ):
             yield
@@ -147,17 +147,3 @@ class MetricsLog:
         step = _STEP.match(line)
         later = step and int(step[1]) > self.state.step
         return line.endswith(b"\n") and not later
-
-
-@contextlib.contextmanager
-def _writing_events(path):
-    """Context that turns TensorFlow's errors into `OSError`s with the path."""
-    try:
-        with writing(path):
-            yield
-    except tf.errors.OpError as error:
-        # TensorFlow's message has the form "... path; No space left on
-        # device\n ...". Only the reason, which follows the path, is used.
-        words = str(error).partition("; ")[2] or str(error)
-        words = words.partition("\n")[0].partition(" [Op:")[0]
-        raise OSError(errno.EIO, words, str(path)) from error
