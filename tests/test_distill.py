@@ -80,9 +80,9 @@ def test_wrong_flags(
 def test_a_teacher_that_fills_the_disk_leaves_nothing(tmp_path, monkeypatch):
     def save(model, path):
         path.mkdir()
-        raise OSError
+        raise OSError("no room")
 
     monkeypatch.setattr("tf_i2i.exporting.export_saved_model", save)
-    with pytest.raises(OSError):
+    with pytest.raises(OSError, match="no room"):
         distill._write_teacher(None, tmp_path / "teacher")
     assert not [*tmp_path.iterdir()]
