@@ -25,13 +25,13 @@ LONG = "x" * 300
 NO_PATHS = {
     *(
         "--direction",
-        "--gin_param",
+        "--gin_bindings",
         "--features",
         "--recipe",
         "--model",
         "--names",
     ),
-    *("--data_a", "--data_b", "--style", "--trial"),
+    *("--data", "--data_a", "--data_b", "--style", "--trial", "--flagfile"),
 }
 
 
