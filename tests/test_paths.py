@@ -26,6 +26,7 @@ NO_PATHS = {
     *(
         "--direction",
         "--gin_bindings",
+        "--gin_param",
         "--features",
         "--recipe",
         "--model",
