@@ -26,6 +26,7 @@ NO_PATHS = {
     *(
         "--direction",
         "--gin_bindings",
+        "--host",
         "--gin_param",
         "--features",
         "--recipe",
