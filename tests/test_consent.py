@@ -49,6 +49,8 @@ def place(tmp_path, monkeypatch):
     monkeypatch.setattr("keras.utils.get_file", load)
     monkeypatch.setattr("tf_i2i.features.tflite._interpreter", load)
     monkeypatch.setattr("tf_i2i.features.keras_applications._build", load)
+    monkeypatch.setattr("tf_i2i.features.lpips.read_tensors", load)
+    monkeypatch.setattr("tf_i2i.features.lpips._linear_file", str)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     monkeypatch.setenv("TF_I2I_CACHE", str(tmp_path / "cache"))
     run = tmp_path / "run"
@@ -65,6 +67,7 @@ NAMES = (
     "savedmodel:{}",
     "kerasfile:{}/net.file",
     "tflite:{}/net.file:0:1@32",
+    "lpips:{}/net.file",
 )
 
 
