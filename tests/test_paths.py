@@ -27,6 +27,7 @@ NO_PATHS = {
         "--direction",
         "--gin_bindings",
         "--host",
+        "--host",
         "--gin_param",
         "--features",
         "--recipe",
