@@ -130,6 +130,7 @@ def _parser():
     )
     add(
         "--gin_param",
+        "--gin_bindings",
         action="append",
         default=[],
         metavar="BINDING",
