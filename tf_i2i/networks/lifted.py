@@ -60,11 +60,12 @@ class Lifted(Network):
 
     def call(self, images):
         """Returns vectors, float32 `[N, D]`, of images `[N, S, S, 3]`."""
-        # `import_graph_def` is called within a `tf.function`, because it works
-        # only while another graph is being built.
-        return tf.function(self._run_graph, autograph=False)(
-            tf.cast(images, tf.float32)
-        )
+        # `import_graph_def` works only while another graph is being built.
+        # `get_concrete_function` builds one even if a program has set
+        # `tf.config.run_functions_eagerly`.
+        images = tf.cast(images, tf.float32)
+        run = tf.function(self._run_graph, autograph=False)
+        return run.get_concrete_function(images)(images)
 
     def _run_graph(self, images):
         (given, wanted) = self.ends
