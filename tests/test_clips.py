@@ -1,5 +1,6 @@
 """Videos and animations: what is read, written and kept."""
 
+import errno
 from fractions import Fraction
 from types import SimpleNamespace
 
@@ -72,6 +73,26 @@ def test_animations_keep_their_times(tmp_path, target):
     np.testing.assert_array_equal(found[:, 1], [40, 80, 120])
     np.testing.assert_allclose(found[:, 2], [255, 235, 215], atol=3)
     assert [path.name for path in target.parent.glob(".*")] == []
+
+
+def test_an_animation_may_have_the_longest_name(tmp_path):
+    source = animation(tmp_path / "in.gif")
+    target = tmp_path / f"{'x' * 251}.gif"
+    assert translate_clip(negative, source, target, SIZE) == 3
+    assert target.exists()
+
+
+def test_a_full_disk_is_not_a_fault_of_the_input(
+    tmp_path, monkeypatch, refuses
+):
+    def fail(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    source = animation(tmp_path / "in.gif")
+    monkeypatch.setattr(Image.Image, "save", fail)
+    with refuses("--output") as error:
+        translate_clip(negative, source, tmp_path / "out.gif", SIZE)
+    assert "No space left on device" in str(error.value)
 
 
 def video(path, count=12, sound=True, rate=25):

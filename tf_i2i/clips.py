@@ -13,6 +13,8 @@ from PIL import Image
 from tf_i2i.data.reading import BadImage
 from tf_i2i.data.reading import has_frames
 from tf_i2i.data.reading import open_image
+from tf_i2i.disk import hidden_beside
+from tf_i2i.disk import reason
 from tf_i2i.errors import UserError
 from tf_i2i.errors import printable
 from tf_i2i.extras import optional
@@ -96,17 +98,18 @@ class Clip:
                 sound is not needed.
 
         Raises:
-            BadImage: the clip has no frames, frames of different sizes, or
-                frames that are too elongated.
+            BadImage: the clip is damaged, or it has no frames, frames of
+                different sizes, or frames that are too elongated.
         """
         shape = None
-        for frame in self._frames(sound_fn):
-            if shape is None:
-                shape = frame.pixels.shape
-                check_aspect(self.path, frame.pixels)
-            if frame.pixels.shape != shape:
-                raise BadImage(self.path, "The size of its frames changes.")
-            yield frame
+        with _reading(self.path):
+            for frame in self._frames(sound_fn):
+                if shape is None:
+                    shape = frame.pixels.shape
+                    check_aspect(self.path, frame.pixels)
+                if frame.pixels.shape != shape:
+                    raise BadImage(self.path, "The size of its frames changes.")
+                yield frame
         if shape is None:
             raise BadImage(self.path, "It has no frames.")
 
@@ -196,15 +199,24 @@ def source(path):
         UserError: it is a video, and the extra `video` is not installed.
     """
     av = optional("av", EXTRA) if is_video(path) else None
-    try:
-        with contextlib.ExitStack() as stack:
+    clip: Clip
+    with contextlib.ExitStack() as stack:
+        with _reading(path):
             stream = stack.enter_context(open_regular(path))
             if av is None:
-                yield _Animation(path, stream)
-                return
-            options = {"format_whitelist": _DEMUXERS}
-            container = av.open(stream, options=options)
-            yield _Video(path, stack.enter_context(container))
+                clip = _Animation(path, stream)
+            else:
+                options = {"format_whitelist": _DEMUXERS}
+                container = av.open(stream, options=options)
+                clip = _Video(path, stack.enter_context(container))
+        yield clip
+
+
+@contextlib.contextmanager
+def _reading(path):
+    """Context that turns the errors of reading a clip into a `BadImage`."""
+    try:
+        yield
     except UserError:
         raise
     except (OSError, EOFError, ValueError, SyntaxError) as error:
@@ -225,7 +237,7 @@ def write(path, clip, frames_fn):
     Raises:
         UserError: the file cannot be written.
     """
-    part = path.with_name(f".{path.stem}.part{path.suffix}")
+    part = hidden_beside(path, path.suffix)
     writer = _write_video
     if path.suffix.lower() in ANIMATION_SUFFIXES:
         writer = _write_animation
@@ -233,10 +245,10 @@ def write(path, clip, frames_fn):
         path.parent.mkdir(parents=True, exist_ok=True)
         writer(part, clip, frames_fn)
         os.replace(part, path)
-    except PermissionError as error:
+    except OSError as error:
         raise UserError(
             "`--output` must be in a folder that can be written. "
-            f"Received: {path} ({error.strerror or error})"
+            f"Received: {path} ({reason(error)})"
         ) from error
     finally:
         part.unlink(missing_ok=True)

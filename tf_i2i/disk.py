@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import os
 import re
+import threading
 from pathlib import Path
 
 from tf_i2i.foreign_files import open_regular
@@ -43,6 +44,19 @@ def write_whole(path, parts, beside=None):
     except BaseException:  # Ctrl-C must not leave the temporary file behind.
         _remove(beside)
         raise
+
+
+def hidden_beside(path, suffix=".tmp"):
+    """Returns the path of a temporary file in the folder of a file.
+
+    The name is short, because that of the file may already have the largest
+    length.
+
+    Args:
+        path: path of the file, a `Path`.
+        suffix: suffix of the temporary file.
+    """
+    return path.with_name(f".{os.getpid()}-{threading.get_ident()}{suffix}")
 
 
 def _remove(path):

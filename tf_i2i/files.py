@@ -5,7 +5,6 @@ import io
 import itertools
 import os
 import sys
-import threading
 from collections import Counter
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from tf_i2i.data.reading import is_image
 from tf_i2i.data.reading import list_images
 from tf_i2i.data.reading import read_image
 from tf_i2i.data.reading import without_results
+from tf_i2i.disk import hidden_beside
 from tf_i2i.disk import write_whole
 from tf_i2i.errors import UserError
 
@@ -324,12 +324,9 @@ def save_image(image, path):
     content = io.BytesIO()
     kind = Image.registered_extensions()[path.suffix.lower()]
     Image.fromarray(image).save(content, kind, quality=QUALITY)
-    # The name of the image may already have the largest length, so that the
-    # temporary file has a short name of its own.
-    beside = path.with_name(f".{os.getpid()}-{threading.get_ident()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, [content.getbuffer()], beside)
+        write_whole(path, [content.getbuffer()], hidden_beside(path))
     except OSError as error:
         raise UserError(
             "`--output` must be in a folder that can be written. "
