@@ -266,26 +266,50 @@ def add_trust_flag(add):
 def add_gin_flags(add, of_files, of_bindings):
     """Adds `--gin_file` and `--gin_param`, each of which may be repeated.
 
-    `--gin_bindings` is another name of `--gin_param`, in other programs that
-    use gin.
-
     Args:
         add: method `add_argument` of a parser.
         of_files: help text of `--gin_file`.
         of_bindings: help text of `--gin_param`.
     """
-    for flags, metavar, text in (
-        (["--gin_file"], "FILE", of_files),
-        (["--gin_param", "--gin_bindings"], "BINDING", of_bindings),
-    ):
-        add(
-            *flags,
-            action="append",
-            default=[],
-            type=read_path if metavar == "FILE" else str,
-            metavar=metavar,
-            help=text,
-        )
+    add(
+        "--gin_file",
+        action="append",
+        default=[],
+        type=read_path,
+        metavar="FILE",
+        help=of_files,
+    )
+    add_binding_flag(add, of_bindings)
+
+
+def add_binding_flag(add, text):
+    """Adds `--gin_param`, which may be repeated.
+
+    `--gin_bindings` is another name of the flag, in other programs that use
+    gin.
+
+    Args:
+        add: method `add_argument` of a parser.
+        text: help text.
+    """
+    add(
+        "--gin_param",
+        "--gin_bindings",
+        action="append",
+        default=[],
+        metavar="BINDING",
+        help=text,
+    )
+
+
+def add_port_flag(add):
+    """Adds `--port` of a server."""
+    add(
+        "--port",
+        type=int,
+        default=8000,
+        help="port of the server, 0 for any free port (default: 8000)",
+    )
 
 
 def add_input_flag(add):

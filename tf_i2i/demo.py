@@ -88,12 +88,7 @@ def _parser():
         help=".tflite file from python -m tf_i2i.export; may be repeated, for "
         "example for the two directions",
     )
-    add(
-        "--port",
-        type=int,
-        default=8000,
-        help="port of the server, 0 for any free port (default: 8000)",
-    )
+    cli.add_port_flag(add)
     add(
         "--node_modules",
         type=cli.read_path,

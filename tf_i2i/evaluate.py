@@ -128,13 +128,9 @@ def _parser():
         "measure; or several of them with commas between, such as full,skin "
         "(default: those of the run's method)",
     )
-    add(
-        "--gin_param",
-        "--gin_bindings",
-        action="append",
-        default=[],
-        metavar="BINDING",
-        help="setting of a measure, such as "
+    cli.add_binding_flag(
+        add,
+        "setting of a measure, such as "
         "'skin.boxes_b = ((0.4, 0.5, 0.3, 0.4),)'; may be repeated",
     )
     add(

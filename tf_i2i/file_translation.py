@@ -23,6 +23,7 @@ from tf_i2i.geometry import PICTURES
 from tf_i2i.geometry import crop_padding
 from tf_i2i.geometry import prepare
 from tf_i2i.geometry import resize
+from tf_i2i.geometry import restored
 from tf_i2i.ground import clear_ground
 from tf_i2i.ground import plain_ground
 
@@ -210,9 +211,7 @@ def translate_clip(
             for frame, image, one in zip(
                 batch, np.asarray(translate_fn(images)), prepared, strict=True
             ):
-                made = resize(
-                    crop_padding(image, one), one.shape, filters.target
-                )
+                made = restored(image, one, filters.target)
                 if smooth_fn:
                     made = smooth_fn(resize(frame.pixels, one.shape), made)
                 yield frame._replace(pixels=made)

@@ -98,7 +98,7 @@ def translate_image(translate_fn, image, input_size, restore=False):
     """
     prepared = prepare(image, input_size, restore)
     translated = np.asarray(translate_fn(prepared.pixels[None]))[0]
-    return resize(crop_padding(translated, prepared), prepared.shape)
+    return restored(translated, prepared)
 
 
 def prepare(
@@ -151,6 +151,21 @@ def crop_padding(translated, prepared):
     """
     (top, left), (height, width) = prepared.corner, prepared.inner
     return translated[top : top + height, left : left + width]
+
+
+def restored(translated, prepared, resample=Image.Resampling.BICUBIC):
+    """Returns a translation without padding, in its final size.
+
+    Args:
+        translated: uint8, the shape of `prepared.pixels`.
+        prepared: `Prepared`.
+        resample: Pillow filter.
+
+    Returns:
+        uint8 `[*prepared.shape, 3]`.
+    """
+    image = crop_padding(translated, prepared)
+    return resize(image, prepared.shape, resample)
 
 
 def resize(image, shape, resample=Image.Resampling.BICUBIC):

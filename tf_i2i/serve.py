@@ -96,12 +96,7 @@ def _parser():
         help="address to listen to; 0.0.0.0 for all addresses of this "
         "machine, which other machines can reach (default: 127.0.0.1)",
     )
-    add(
-        "--port",
-        type=int,
-        default=8000,
-        help="port of the server, 0 for any free port (default: 8000)",
-    )
+    cli.add_port_flag(add)
     add(
         "--batch_size",
         type=int,

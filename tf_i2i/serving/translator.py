@@ -9,9 +9,8 @@ from tf_i2i.exporting.pictures import compile_translation
 from tf_i2i.geometry import Filters
 from tf_i2i.geometry import InputSize
 from tf_i2i.geometry import Prepared
-from tf_i2i.geometry import crop_padding
 from tf_i2i.geometry import prepare
-from tf_i2i.geometry import resize
+from tf_i2i.geometry import restored
 from tf_i2i.methods.capabilities import style_shape
 from tf_i2i.sizes import image_shape
 
@@ -122,8 +121,7 @@ class Translator:
             options: `Options` of the request.
         """
         filters = self._filters[options.direction]
-        image = crop_padding(translated, item.prepared)
-        return resize(image, item.prepared.shape, filters.target)
+        return restored(translated, item.prepared, filters.target)
 
     def warm_up(self):
         """Traces the translations, so that no request has to wait for it."""
