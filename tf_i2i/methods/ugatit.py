@@ -41,6 +41,7 @@ What the paper leaves open, or what differs here:
 import tensorflow as tf
 
 from tf_i2i import losses
+from tf_i2i.domains import other_domain
 from tf_i2i.methods.base import UnpairedTranslator
 from tf_i2i.networks.munit import STRIDE
 from tf_i2i.networks.ugatit import AttentiveCritic
@@ -169,7 +170,7 @@ class UGATIT(UnpairedTranslator):
     def sample_rows(self, images, domain):
         """Returns translations, attention maps and cycles of images."""
         translated, cycled = super().sample_rows(images, domain)
-        direction = "a_to_b" if domain == "a" else "b_to_a"
+        direction = f"{domain}_to_{other_domain(domain)}"
         return [translated, self.attention(images, direction), cycled]
 
     def _generate(self, o, images, training=False):

@@ -133,12 +133,15 @@ class ResnetGenerator(Network):
             for i in range(5 if outer_norm else 0)
         ]
 
+    # Stride of the convolutions of `downs`.
+    halving_stride = 2
+
     def halving_layer(self, filters, width, name):
         """Returns a convolution of `downs`; `shrink` follows it."""
         return Conv2D(
             filters,
             3,
-            strides=2,
+            strides=self.halving_stride,
             padding="same",
             kernel_initializer=normal_kernels(width),
             name=name,
@@ -216,14 +219,7 @@ class AntialiasedGenerator(ResnetGenerator):
     of the two convolutions that `encode` returns have twice the side.
     """
 
-    def halving_layer(self, filters, width, name):
-        return Conv2D(
-            filters,
-            3,
-            padding="same",
-            kernel_initializer=normal_kernels(width),
-            name=name,
-        )
+    halving_stride = 1
 
     def shrink(self, x):
         return blur_downsample(x)
