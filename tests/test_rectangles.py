@@ -8,8 +8,11 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from tf_i2i import distill
+from tf_i2i import doctor
 from tf_i2i import evaluate
 from tf_i2i import export
+from tf_i2i import neighbours
 from tf_i2i import train
 from tf_i2i import translate
 from tf_i2i.compare import main as compare
@@ -22,12 +25,16 @@ from tf_i2i.exporting.litert import load_tflite
 from tf_i2i.methods import registry
 from tf_i2i.metrics.sliced_wasserstein import sliced_wasserstein
 from tf_i2i.runs import load_translator
+from tf_i2i.serving.translator import Options
+from tf_i2i.serving.translator import Translator
 from tf_i2i.sizes import height_width
 from tf_i2i.sizes import short_side
 from tf_i2i.sizes import shortest
 from tf_i2i.sizes import size_text
 
-RECTANGULAR = {"CycleGAN", "UNIT", "CUT", "MUNIT", "AsymGAN", "Student"}
+RECTANGULAR = {
+    *("CycleGAN", "UNIT", "CUT", "MUNIT", "UGATIT", "AsymGAN", "Student")
+}
 QUICK = {"CUT"}
 SIZE = (16, 24)
 
@@ -128,8 +135,10 @@ def test_both_sides_must_be_multiples(name, refuses):
 def test_other_methods_take_squares_only(refuses):
     for name, method in registry.methods().items():
         if name not in RECTANGULAR:
-            with refuses("image_size"):
+            with refuses("image_size") as error:
                 method(image_size=SIZE)
+            # The pair is refused, and not the size of the images.
+            assert "must be a whole number" in str(error.value), name
 
 
 @pytest.fixture(scope="module")
@@ -217,6 +226,30 @@ def test_saved_models_take_rectangles_and_files(run_dir, tmp_path):
     file = tf.io.encode_png(np.zeros((50, 90, 3), np.uint8))
     (made,) = signatures["translate_bytes"](tf.stack([file])).values()
     assert tf.io.decode_png(made[0]).shape == (*SIZE, 3)
+
+
+@pytest.mark.slow
+def test_other_commands_take_a_run_on_rectangles(run_dir, tmp_path, capsys):
+    run = f"--run_dir={run_dir}"
+    neighbours.main([run, "--features=random-conv", f"--output={tmp_path}/n"])
+    assert (tmp_path / "n" / "neighbours.csv").exists()
+    distill.main(
+        [
+            run,
+            f"--student={tmp_path / 'student'}",
+            "--gin_param=train.steps = 1",
+            "--gin_param=Student.width = 0.1",
+        ]
+    )
+    assert load_translator(tmp_path / "student").model.size == SIZE
+    doctor.main([run])
+    assert "16x24" in capsys.readouterr().out
+    server = Translator(load_translator(run_dir).model)
+    key, item = server.prepare(
+        np.zeros((48, 80, 3), np.uint8), Options("a_to_b")
+    )
+    (made,) = server.translate(key, [item])
+    assert server.finish(made, item, Options("a_to_b")).shape == (16, 27, 3)
 
 
 def test_rectangles_are_scored(run_dir, eagerly):
