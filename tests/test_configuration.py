@@ -102,6 +102,28 @@ def test_scopes_inherit_settings(tmp_path, refuses):
         configuration.check_unused()
 
 
+def test_a_flag_may_make_settings_of_the_file_useless(tmp_path):
+    text = (
+        "rate = @warm_up\n"
+        "train.schedule = %rate\n"
+        "warm_up.then = @constant_then_linear\n"
+        "constant_then_linear.constant_share = .6\n"
+        "train.critic_optimizer = @critic/Adam\n"
+        "critic/Adam.beta_1 = .4\n"
+    )
+    flags = ("train.schedule = @cosine", "train.critic_optimizer = @Adam")
+    left = configure(tmp_path, text, *flags)
+    assert not {"rate", "warm_up.then", "critic/Adam.beta_1"} & {*left}
+    assert "constant_then_linear.constant_share" not in left
+    # A setting is kept if another reference reaches it, or a flag sets it.
+    left = configure(tmp_path, text, "warm_up.then = @cosine")
+    assert left["rate"] == "@warm_up"
+    useless = "constant_then_linear.constant_share = 0.7"
+    assert useless in map(
+        " = ".join, configure(tmp_path, text, *flags, useless).items()
+    )
+
+
 def test_a_macro_without_a_value_is_named(tmp_path, refuses):
     with refuses("rate"):
         configure(tmp_path, "rates = .1\nAdam.learning_rate = %rate\n")

@@ -166,10 +166,12 @@ def configure(run_dir, files=(), bindings=(), trust_config=False):
                     # reported, because the next training writes the file with
                     # the present names.
                     notes.clear()
+            of_files = given_settings()
             for binding in bindings:
                 text, more = settings.rename(binding)
                 gin.parse_config(text)
                 notes += more
+        _remove_replaced(of_files)
         if given("augmentation") is None:
             gin.parse_config("train.augmentation = @Augmentation()")
         _bind_adam(run_dir)
@@ -284,6 +286,84 @@ def _check_references():
         "`gin.macro.value` must be bound under a name, as in NAME = VALUE. "
         f"Received: gin.macro.value = {value!r}"
     )
+
+
+def _remove_replaced(of_files):
+    """Removes the settings of files that the user's bindings made useless.
+
+    For example, a file sets `train.schedule = @constant_then_linear` and
+    `constant_then_linear.constant_share`. If the user gives another schedule on
+    the command line, the second setting has no effect. Without this function,
+    `check_unused` would raise an error for it, although the user made no
+    mistake.
+
+    Args:
+        of_files: the bindings before those of the user were parsed, as
+            `given_settings` returns them.
+    """
+    now = given_settings()
+    values = [v for name, v in of_files.items() if now.get(name) != v]
+    while values:
+        before, left = _references(values), _references(now.values())
+        useless = [
+            name
+            for name, value in now.items()
+            if of_files.get(name) == value
+            and _is_reached(name, before)
+            and not _is_reached(name, left)
+        ]
+        # The removed settings may themselves refer to functions.
+        values = [now.pop(name) for name in useless]
+        for name in useless:
+            _unbind(name)
+
+
+def _references(values):
+    """Returns the set of all references in the texts of values.
+
+    Its elements are names of functions, classes and macros with their scopes,
+    such as "critic/Adam".
+    """
+    return {*re.findall(r"[@%]([\w./]+)", " ".join(values))}
+
+
+def _is_reached(name, references):
+    """Returns whether a setting has an effect on one of some references.
+
+    Args:
+        name: name of a setting, such as "critic/Adam.beta_1", or of a macro.
+        references: set that `_references` returned.
+    """
+    if "." not in name:
+        return name in references
+    scope, _, setting = name.rpartition("/")
+    target, _, _ = setting.rpartition(".")
+    for reference in references:
+        inner, _, what = reference.rpartition("/")
+        # A reference with scopes inherits the settings of the outer scopes.
+        inherits = not scope or f"{inner}/".startswith(f"{scope}/")
+        if inherits and f".{what}".endswith(f".{target}"):
+            return True
+    return False
+
+
+def _unbind(name):
+    """Removes a binding or a macro from gin's configuration.
+
+    gin has no public function for it.
+
+    Args:
+        name: name as in `given_settings`.
+    """
+    if "." not in name:
+        name = f"{name}/gin.macro.value"
+    key = gin.config.ParsedBindingKey.parse(name)
+    place = key.scope, key.complete_selector
+    bound = gin.config._CONFIG[place]
+    del bound[key.arg_name]
+    if not bound:
+        # gin cannot print a macro without a value.
+        del gin.config._CONFIG[place]
 
 
 def _bind_adam(run_dir):
