@@ -43,6 +43,8 @@ OUTLINE = 32  # Side of an outline in cells.
 NO_OUTLINE = 9.0
 # Shares of photos whose skin is darker than each tone of `pseudo.SKINS`.
 SKIN_SHARES = [0, 0.3, 0.5, 0.75, 1]
+# Share of the photos of each kind of hair that are clear.
+CLEAR_HAIR = 0.6
 # Mouths are drawn open or smiling, and beards full, for photos that are above
 # this share of the training photos in the measured openness, smile or darkness.
 NOT_OPEN, NOT_SMILING, NOT_FULL = 0.72, 0.45, 0.5
@@ -57,6 +59,7 @@ class Codes(NamedTuple):
         tone: position of the skin's colour between `pseudo.SKINS`, `[N]`, 0 to
             4.
         clothes: colour of the clothes, RGB in 0 to 255, `[N, 3]`.
+        clear: indices of the training photos whose kind of hair is clear.
         n: number of training photos.
     """
 
@@ -64,6 +67,7 @@ class Codes(NamedTuple):
     tint: np.ndarray
     tone: np.ndarray
     clothes: np.ndarray
+    clear: np.ndarray
     n: int
 
 
@@ -196,8 +200,9 @@ def photo_codes(drawer):
     f, n = p.photos()
     glasses, facial_hair = p.kinds(f, n)
     darkness = p.quantile(-f["chin_d"][:, 0], n)
+    hair = teach.hair_scores(f, n)
     options = {
-        "hair": hair_options(teach.hair_kinds(f, n), drawer),
+        "hair": hair_options(teach.hair_kinds(hair), drawer),
         "glasses": first_options("glasses", glasses),
         "beard": beard_options(facial_hair, darkness),
         "mouth": first_options(
@@ -210,5 +215,6 @@ def photo_codes(drawer):
         tint=p.hair_colour(f),
         tone=skin_tones(n),
         clothes=f["clothes"],
+        clear=teach.clear_cases(hair[:n], CLEAR_HAIR)[1],
         n=n,
     )

@@ -64,9 +64,6 @@ NUMBERS = {
 }
 # Weight of a photo that has only one view, see `views.write_views`.
 OTHERS = 3.0
-# Which share of the logits is added that gives each kind of hair its share of
-# the training views (see `teach.offsets`).
-MATCHED = 0.5
 # The logit of a kind of hair, times this factor, is added to the logits of the
 # options of this kind.
 KIND_WEIGHT = 4
@@ -368,7 +365,7 @@ def joined(found, names, split):
     return np.concatenate([getattr(found[name], split) for name in names], 1)
 
 
-def classifier(found, name, classes, count):
+def classifier(found, name, classes, count, among=slice(None)):
     """Returns the `Head` of a classifier.
 
     Args:
@@ -376,9 +373,10 @@ def classifier(found, name, classes, count):
         name: name of the head, a key of `CLASSIFIERS`.
         classes: classes of the training views, int `[N]`; three or more differ.
         count: number of outputs.
+        among: which training views are learned, bool `[N]`; all by default.
     """
     reads, c = CLASSIFIERS[name]
-    x = joined(found, reads, "train")
+    x, classes = joined(found, reads, "train")[among], classes[among]
     photos = np.maximum(np.bincount(classes), 1)[classes]
     weights = (len(classes) / photos) ** BALANCE.get(name, 0.0)
     weights /= weights.mean()
@@ -458,12 +456,6 @@ def number_head(found, name, wanted):
     return Head(reads, kernel, bias)
 
 
-def with_shares(head, found):
-    """Returns a `Head` of kinds of hair with `MATCHED` biases."""
-    added = teach.offsets(head.of(found, "train"))
-    return head._replace(bias=head.bias + MATCHED * added)
-
-
 def fit_heads(found, code, views, drawer):
     """Fits all heads but that of the cheeks.
 
@@ -480,11 +472,17 @@ def fit_heads(found, code, views, drawer):
     counts = {slot: len(saved[f"w_{slot}"]) for slot in code.options}
     counts |= {"kind": len(teach.KINDS), "tint": len(p.HAIR_COLOURS)}
     wanted = wanted_classes(code)
+    among = {"kind": np.isin(views.at, code.clear)}
     heads = {
-        name: classifier(found, name, wanted[name][views.at], counts[name])
+        name: classifier(
+            found,
+            name,
+            wanted[name][views.at],
+            counts[name],
+            among.get(name, slice(None)),
+        )
         for name in CLASSIFIERS
     }
-    heads["kind"] = with_shares(heads["kind"], found)
     hair = code.options["hair"][views.at]
     heads["hair"] = hair_head(found, heads["kind"], hair, counts["hair"])
     everybody = np.concatenate([views.at, views.others])

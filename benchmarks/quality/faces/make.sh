@@ -41,6 +41,6 @@ python sprites.py train s3                          # 12 minutes
 # others than those named there, correct codes.py before going on.
 python sprites.py options s3                        # .2 minutes
 python heads.py maps                                # 3 minutes
-python heads.py fit s3 h13                          # 3 minutes
-python ship.py s3 h13 "$model"                      # 1 minute
+python heads.py fit s3 h14                          # 3 minutes
+python ship.py s3 h14 "$model"                      # 1 minute
 python whom.py "$model"                             # 1.5 minutes

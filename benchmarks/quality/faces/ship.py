@@ -318,8 +318,7 @@ def write_model(model, drawer_name, folder):
 
 def show(photos, made, name):
     """Writes sheets of photos and avatars: the first 8, and 48 of all."""
-    first = [list(photos[:8]), list(made[:8])]
-    y.grid(first, y.WORK / f"{name}_first8.png", 160, 8)
+    y.pairs_of(photos, made, y.WORK / f"{name}_first8.jpg")
     at = np.linspace(0, len(photos) - 1, 48).astype(int)
     rows = []
     for some in np.split(at, 4):

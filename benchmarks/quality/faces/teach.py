@@ -94,15 +94,21 @@ def offsets(scores):
     return found
 
 
-def clear_cases(scores):
-    """Returns kinds of photos, `[N]`, and the indices of the clear ones."""
+def clear_cases(scores, share):
+    """Returns kinds of photos, `[N]`, and the indices of the clear ones.
+
+    Args:
+        scores: `[N, 5]`, in the order of `KINDS`.
+        share: of the photos of each kind that are clear, those with the largest
+            distances between the two highest scores.
+    """
     kinds = scores.argmax(1)
     ordered = np.sort(scores, 1)
     margin = ordered[:, -1] - ordered[:, -2]
     clear = []
     for kind in range(len(KINDS)):
         own = np.flatnonzero(kinds == kind)
-        count = max(int(CLEAR * len(own)), 12)
+        count = max(int(share * len(own)), 12)
         clear.append(own[margin[own].argsort()[::-1][:count]])
     return kinds, np.concatenate(clear)
 
@@ -113,8 +119,10 @@ def unit(scores):
     return scores / scores.std()
 
 
-def hair_kinds(f, n):
-    """Returns the kinds of hair of all photos, `[N]`, names of `KINDS`.
+def hair_scores(f, n):
+    """Returns the scores of `KINDS` for all photos, `[N, 5]`.
+
+    The highest score decides. `SHARES` of the training photos have each kind.
 
     Args:
         f, n: results of `pseudo.photos`.
@@ -129,12 +137,17 @@ def hair_kinds(f, n):
     features = np.concatenate([p.deep(n)["head"], measured], 1)
     scores = rules
     for _ in range(ROUNDS):
-        kinds, clear = clear_cases(scores[:n] + offsets(scores[:n]))
+        kinds, clear = clear_cases(scores[:n] + offsets(scores[:n]), CLEAR)
         model = LogisticRegression(C=0.01, max_iter=200)
         model.fit(features[clear], kinds[clear])
         scores = model.decision_function(features)
     scores = unit(scores) + unit(rules)
-    return np.array(KINDS)[(scores + offsets(scores[:n])).argmax(1)]
+    return scores + offsets(scores[:n])
+
+
+def hair_kinds(scores):
+    """Returns the names in `KINDS` of the highest scores, `[N]`."""
+    return np.array(KINDS)[scores.argmax(1)]
 
 
 def report(hair, glasses, facial_hair, colour, n):
@@ -193,7 +206,7 @@ def main():
     f, n = p.photos()
     glasses, facial_hair = p.kinds(f, n)
     colour = p.HAIR_NAMES[p.hair_colour(f)]
-    report(hair_kinds(f, n), glasses, facial_hair, colour, n)
+    report(hair_kinds(hair_scores(f, n)), glasses, facial_hair, colour, n)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@ It prints how often hair, glasses and facial hair of the drawing are those that
 an annotator saw (annotations_test.csv), by sex, age and skin; how much lighter
 or darker the drawn skin is than the photographed skin; and the distance between
 the drawings of two views of one photo, compared with the distance between the
-drawings of two people.
+drawings of two people. It also writes failures.jpg: the eight photos whose
+drawings differ most from what the annotator saw, and their drawings.
 """
 
 import sys
@@ -22,6 +23,16 @@ from tf_i2i.features import load_features
 # Drawings count as the same if their distance is below this share of the
 # distance between drawings of different people.
 ALIKE = 0.02
+# Attributes of the drawing, and the columns of annotations_test.csv.
+PAIRS = (
+    ("hair", "truth_hair"),
+    ("glasses", "glasses"),
+    ("facial_hair", "facial_hair"),
+)
+# Colours of hair of the drawings that the annotator calls brown.
+BROWN = ("dark_brown", "auburn")
+# Colours of the annotator that no drawing has.
+UNKNOWN = ("", "unknown", "none", "other")
 
 
 def groups(row):
@@ -37,15 +48,10 @@ def groups(row):
 
 def print_attributes(rows, files, read):
     """Prints how often each attribute of the drawing is the annotator's."""
-    pairs = (
-        ("hair", "truth_hair"),
-        ("glasses", "glasses"),
-        ("facial_hair", "facial_hair"),
-    )
     found = {}
     for i, name in enumerate(files):
         row = rows[name]
-        for head, column in pairs:
+        for head, column in PAIRS:
             want = row[column]
             if head == "hair" and (row["hat"] == "yes" or not want):
                 continue
@@ -56,7 +62,7 @@ def print_attributes(rows, files, read):
     for group, heads in found.items():
         cells = (
             f"{np.mean(heads[h]):.2f} ({len(heads[h])})" if h in heads else ""
-            for h, _ in pairs
+            for h, _ in PAIRS
         )
         print(f"| {group} | {' | '.join(cells)} |")
 
@@ -102,12 +108,35 @@ def print_steadiness(model, photos, made):
         )
 
 
+def mistakes(row, read, i):
+    """Returns in how many attributes drawing `i` differs from the annotator.
+
+    A hat counts as one, because no drawing has a hat.
+    """
+    found = row["hat"] == "yes"
+    for head, column in PAIRS:
+        want = row[column]
+        found += want != "" and read[head][i] != want
+    colour = read["hair_color"][i]
+    drawn = "brown" if colour in BROWN else colour
+    return found + (row["hair_color"] not in (*UNKNOWN, drawn))
+
+
+def write_failures(rows, files, read, photos, made):
+    """Writes failures.jpg."""
+    counts = [mistakes(rows[f], read, i) for i, f in enumerate(files)]
+    worst = sorted(np.argsort(-np.array(counts), kind="stable")[:8])
+    y.pairs_of(photos[worst], made[worst], y.WORK / "failures.jpg")
+
+
 def main():
     model = runs.load_translator(Path(sys.argv[1])).model
     photos, files = y.load("face", "test", 256)
     made = y.translated(model, photos)
     net, names = y.reader()
-    print_attributes(y.annotations("test"), files, y.read(net, names, made))
+    rows, read = y.annotations("test"), y.read(net, names, made)
+    print_attributes(rows, files, read)
+    write_failures(rows, files, read, photos, made)
     cheeks, _ = y.photo_cheeks("test")
     print_shift(cheeks, made)
     print_steadiness(model, photos, made)

@@ -290,7 +290,13 @@ def grid(rows, path, side=96, count=8):
             how = Image.LANCZOS if row[i].shape[0] > side else Image.NEAREST
             cell = Image.fromarray(row[i]).resize((side, side), how)
             sheet.paste(cell, (i * side, j * side))
-    sheet.save(path)
+    sheet.save(path, quality=88, optimize=True)
+
+
+def pairs_of(photos, made, path):
+    """Writes eight photos and their avatars, at 256 px, in two double rows."""
+    rows = [photos[:4], made[:4], photos[4:8], made[4:8]]
+    grid(rows, path, 256, 4)
 
 
 def main():
