@@ -12,6 +12,8 @@ import tensorflow as tf
 
 from tf_i2i import configs
 from tf_i2i import configuration
+from tf_i2i import process
+from tf_i2i import train
 from tf_i2i.methods import UnpairedTranslator
 from tf_i2i.methods.registry import methods
 from tf_i2i.training import settings
@@ -122,6 +124,32 @@ def test_a_flag_may_make_settings_of_the_file_useless(tmp_path):
     assert useless in map(
         " = ".join, configure(tmp_path, text, *flags, useless).items()
     )
+
+
+def test_own_folders_of_configs(tmp_path, refuses):
+    @process.unchanged()
+    def given(*flags):
+        args = train._parser().parse_args([*flags, "--gin_file=run.gin"])
+        return configs.find_config(args.gin_file[0])
+
+    text = "include 'more/base.gin'\ntrain.steps = 3\n"
+    for folder in ("mine", "mine/more", "runs"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "runs" / "run.gin").write_text(text)
+    (tmp_path / "mine" / "more" / "base.gin").write_text("train.seed = 5\n")
+    folders = [f"--gin_search_path={tmp_path / f}" for f in ("mine", "runs")]
+    with refuses("--gin_file"):
+        given()
+
+    @process.unchanged()
+    def read():
+        found = given(*folders)
+        with refuses("include"):
+            configure(tmp_path, found.read_text())
+        configs.search_in(tmp_path / "mine")
+        return configure(tmp_path, found.read_text())
+
+    assert read()["train.seed"] == "5"
 
 
 def test_a_macro_without_a_value_is_named(tmp_path, refuses):

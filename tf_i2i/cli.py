@@ -12,7 +12,12 @@ import re
 import sys
 from pathlib import Path
 
+from absl import flags
+from absl.flags import argparse_flags
+
 from tf_i2i import backend
+from tf_i2i import configs
+from tf_i2i import messages
 from tf_i2i import models
 from tf_i2i import paths
 from tf_i2i import process
@@ -28,20 +33,34 @@ from tf_i2i.sizes import shortest
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-class _Parser(argparse.ArgumentParser):
+class _Parser(argparse_flags.ArgumentParser):
+    """A parser of a command's own flags and of those of `absl.logging`.
+
+    `--flagfile`, `--helpfull` and the flags of `absl.logging` are not listed by
+    `--help`. `--helpfull` lists them.
+    """
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs, inherited_absl_flags=messages.FLAGS)
+
     def error(self, message):
         # Every `UserError` has the name of the argument in backticks.
         found = re.fullmatch("argument ([^ /:]+).*?: (must be .*)", message)
         if found:
             raise UserError(f"`{found[1]}` {found[2]}")
-        message = re.sub(r"(--\w+)", r"`\1`", message, count=1)
+        message = _quote_flag(message)
         raise UserError(f"{message}. See: python -m {self.prog} --help")
 
     def parse_args(self, args=None, namespace=None):
         # A function of the package calls its argument `size`. If the user gave
         # it by a flag, the error message must name the flag.
         process.on_error(self._name_flag)
-        return super().parse_args(_with_flag_files(args), namespace)
+        try:
+            parsed = super().parse_args(args, namespace)
+        except (flags.Error, ValueError) as error:
+            raise _absl_error(error) from error
+        messages.begin(self.prog)
+        return parsed
 
     def _name_flag(self, error):
         """Changes `size` to `--size` in an error, if that is a flag."""
@@ -52,29 +71,29 @@ class _Parser(argparse.ArgumentParser):
             error.rename(flag)
 
 
-def _with_flag_files(args):
-    """Returns arguments in which `--flagfile=FILE` is replaced by its flags.
+def _absl_error(error):
+    """Returns a `UserError` for an error of `absl.flags`.
 
-    The files are those of `absl.flags`: one flag in each line, and comments in
-    lines that begin with #.
-
-    Args:
-        args: list of the arguments of a command.
-
-    Raises:
-        UserError: a file cannot be read.
+    It is about the file of `--flagfile`, or about a flag of `absl.logging`.
     """
-    if not any(re.match("--?flagfile(=|$)", arg) for arg in args):
-        return args
-    from absl import flags
-
-    try:
-        return flags.FlagValues().read_flags_from_files(["", *args])[1:]
-    except (flags.Error, UnicodeDecodeError) as error:
-        raise UserError(
+    if isinstance(error, (flags.CantOpenFlagFileError, UnicodeDecodeError)):
+        return UserError(
             "`--flagfile` must be a text file with one flag in each line. "
             f"Received: {error}"
-        ) from error
+        )
+    return UserError(_quote_flag(str(error)))
+
+
+def _quote_flag(text):
+    """Returns an error message with backticks around the first flag in it."""
+    return re.sub(r"(--\w+)", r"`\1`", text, count=1)
+
+
+class _SearchFolder(argparse.Action):
+    """Action of `--gin_search_path`; adds a folder to those of .gin files."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        configs.search_in(values)
 
 
 class _Model(argparse.Action):
@@ -166,8 +185,6 @@ def parser(verb, description, examples):
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    # The names of these flags are those of absl.
-    made.add_argument("--helpfull", action="help", help=argparse.SUPPRESS)
     made.add_argument(
         "--flagfile",
         metavar="FILE",
@@ -264,7 +281,9 @@ def add_trust_flag(add):
 
 
 def add_gin_flags(add, of_files, of_bindings):
-    """Adds `--gin_file` and `--gin_param`, each of which may be repeated.
+    """Adds `--gin_file`, `--gin_search_path` and `--gin_param`.
+
+    Each of them may be repeated.
 
     Args:
         add: method `add_argument` of a parser.
@@ -278,6 +297,14 @@ def add_gin_flags(add, of_files, of_bindings):
         type=read_path,
         metavar="FILE",
         help=of_files,
+    )
+    add(
+        "--gin_search_path",
+        action=_SearchFolder,
+        type=read_folder,
+        metavar="FOLDER",
+        help="folder of .gin files for --gin_file and for include; may be "
+        "repeated",
     )
     add_binding_flag(add, of_bindings)
 

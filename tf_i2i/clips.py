@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import sys
 from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
@@ -10,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from tf_i2i import messages
 from tf_i2i.data.reading import BadImage
 from tf_i2i.data.reading import has_frames
 from tf_i2i.data.reading import open_image
@@ -322,10 +322,9 @@ def _sound_stream(output, clip, path):
 
 
 def _tell_of_sound(clip, path):
-    """Prints that the sound of a clip is left out, if it has any."""
+    """Logs that the sound of a clip is left out, if it has any."""
     if clip.sound is not None:
-        print(
+        messages.info(
             f"The sound is left out, because a {path.suffix} file cannot "
-            f"contain {printable(clip.sound.codec_context.name)}.",
-            file=sys.stderr,
+            f"contain {printable(clip.sound.codec_context.name)}."
         )

@@ -10,7 +10,6 @@ inputs, and each further column the translations of one run. Papers on
 image-to-image translation show their results in this form.
 """
 
-import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +19,7 @@ from PIL import ImageDraw
 from PIL import ImageFont
 
 from tf_i2i import cli
+from tf_i2i import messages
 from tf_i2i import models
 from tf_i2i import process
 from tf_i2i import styles
@@ -232,7 +232,7 @@ def _read(paths, flags):
     report = Report()
     images = [image for image in map(report.read, paths) if image is not None]
     for line in report.notes():
-        print(line, file=sys.stderr)
+        messages.info(line)
     if not images:
         raise UserError(
             "`--input` must hold an image that can be read. "

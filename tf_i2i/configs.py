@@ -4,8 +4,10 @@ This module does not import TensorFlow, so that a misspelt name is reported
 at once.
 """
 
+import contextlib
 from pathlib import Path
 
+from tf_i2i import process
 from tf_i2i.errors import UserError
 
 _PARTS = "parts"  # Folder of .gin files that other .gin files include.
@@ -13,6 +15,30 @@ _PACKAGE = Path(__file__).parent
 # An installed package contains the configs. In a checkout, the folder of the
 # configs is next to that of the package.
 FOLDERS = (_PACKAGE / "gin_configs", _PACKAGE.parent / "gin_configs")
+# Folders of the user's own .gin files, which are searched before `FOLDERS`.
+SEARCHED: list[Path] = []
+
+
+@contextlib.contextmanager
+def _unchanged():
+    """Context that restores the list of folders when it ends."""
+    before = [*SEARCHED]
+    try:
+        yield
+    finally:
+        SEARCHED[:] = before
+
+
+process.also_keep(_unchanged)
+
+
+def search_in(folder):
+    """Adds a folder to those in which .gin files are searched.
+
+    The folders are those of `--gin_search_path`. At the end of the command
+    they are forgotten.
+    """
+    SEARCHED.append(Path(folder).absolute())
 
 
 def shipped_configs():
@@ -36,13 +62,15 @@ def find_config(name):
     """Returns the path of a config.
 
     Args:
-        name: path of a .gin file, or name of a shipped config.
+        name: path of a .gin file, also relative to a folder of `SEARCHED`; or
+            name of a shipped config.
 
     Raises:
         UserError: `name` is neither; the message lists the shipped configs.
     """
-    if Path(name).is_file():
-        return Path(name)
+    for folder in (Path(), *SEARCHED):
+        if (folder / name).is_file():
+            return folder / name
     shipped = shipped_configs()
     if name in shipped:
         return shipped[name]

@@ -16,12 +16,13 @@ from pathlib import Path
 
 import gin
 
+from tf_i2i import messages
 from tf_i2i import optimizers
 from tf_i2i import process
 from tf_i2i.configs import FOLDERS
+from tf_i2i.configs import SEARCHED
 from tf_i2i.consent import Consent
 from tf_i2i.data.augment import Augmentation
-from tf_i2i.data.store import to_stderr
 from tf_i2i.disk import write_whole
 from tf_i2i.errors import UserError
 from tf_i2i.evaluation import registry
@@ -183,7 +184,7 @@ def configure(run_dir, files=(), bindings=(), trust_config=False):
     except Exception as error:  # Imported modules may raise any exception.
         raise _refusal(error) from error
     for note in dict.fromkeys(notes):
-        to_stderr(note)
+        messages.info(note)
     return consent
 
 
@@ -233,8 +234,9 @@ def _find_included(name, opened):
     """Returns the absolute path of a file that a .gin file includes.
 
     The file is searched in the folder of the file that includes it, then in
-    the current folder, then among the shipped configs. For an `include`
-    in a shipped config, only the shipped configs are searched.
+    the current folder, in the folders of `--gin_search_path` and among the
+    shipped configs. For an `include` in a shipped config, only the shipped
+    configs are searched.
 
     Args:
         name: the path in the `include` statement.
@@ -250,13 +252,14 @@ def _find_included(name, opened):
     """
     folder = opened[-1].parent
     shipped = [f for f in FOLDERS if folder.is_relative_to(f)]
-    for start in shipped or [folder, Path.cwd(), *FOLDERS]:
+    for start in shipped or [folder, Path.cwd(), *SEARCHED, *FOLDERS]:
         path = Path(os.path.normpath(start / name))
         if path.is_file() and path not in opened:
             return str(path)
     raise UserError(
         "`include` must name another .gin file in the folder of the file that "
-        "includes it, in the current folder, or among the shipped configs. "
+        "includes it, in the current folder, in a folder of "
+        "--gin_search_path, or among the shipped configs. "
         f"Received: {name} in {opened[-1]}"
     )
 

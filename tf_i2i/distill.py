@@ -18,6 +18,7 @@ from pathlib import Path
 from tf_i2i import cli
 from tf_i2i import configs
 from tf_i2i import extras
+from tf_i2i import messages
 from tf_i2i import process
 from tf_i2i.domains import DIRECTIONS
 from tf_i2i.domains import DOMAINS
@@ -99,10 +100,9 @@ def main(argv):
     files = [configs.find_config(name) for name in names]
     # The table of scores at the end needs them.
     extras.require("eval", *extras.EVALUATION)
-    from tf_i2i.data.store import to_stderr
     from tf_i2i.training.lock import locked
 
-    with locked(student_dir, to_stderr):
+    with locked(student_dir, messages.info):
         cli.import_tensorflow(training=True)
         from tf_i2i import runs
 

@@ -23,6 +23,7 @@ from pathlib import Path
 
 from tf_i2i import cli
 from tf_i2i import configs
+from tf_i2i import messages
 from tf_i2i import process
 from tf_i2i.cache import default_cache_dir
 from tf_i2i.consent import Consent
@@ -250,7 +251,7 @@ def _try_out(args):
             "bindings": bindings,
             "trust_config": args.trust_config,
         }
-        print("trying the largest phase...", file=sys.stderr, flush=True)
+        messages.info("trying the largest phase...")
         child = subprocess.run(
             _command(request),
             env=environment,
@@ -268,7 +269,8 @@ def _command(request):
         request: arguments of `_trial`, a dictionary.
     """
     module = ["-m", "tf_i2i.doctor"]
-    return [sys.executable, *module, f"--trial={json.dumps(request)}"]
+    folders = [f"--gin_search_path={folder}" for folder in configs.SEARCHED]
+    return [sys.executable, *module, f"--trial={json.dumps(request)}", *folders]
 
 
 def _trial(run_dir, files, bindings, trust_config):

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tf_i2i import cli
 from tf_i2i import extras
+from tf_i2i import messages
 from tf_i2i import models
 from tf_i2i import process
 from tf_i2i.data.sources import locate
@@ -343,11 +344,10 @@ def _refuse_same(stores, may_share=False):
         stores: dictionary of an open `Store` for each domain.
         may_share: see `data_record.check_domains`.
     """
-    from tf_i2i.data.store import to_stderr
     from tf_i2i.training import data_record
 
     record = {d: data_record.record(s, None) for d, s in stores.items()}
-    data_record.check_domains(record, to_stderr, may_share)
+    data_record.check_domains(record, messages.info, may_share)
 
 
 def _images_job(flags, real, report):

@@ -9,10 +9,10 @@ are compared with those of the run. If they differ too much, the export is not
 moved to `--output`, but kept with `.rejected` appended to its name.
 """
 
-import sys
 from pathlib import Path
 
 from tf_i2i import cli
+from tf_i2i import messages
 from tf_i2i import process
 from tf_i2i.disk import format_bytes
 from tf_i2i.disk import size_on_disk
@@ -123,7 +123,7 @@ def _write(format, job, precisions, images):
     only = len(precisions) == 1
     for precision in precisions:
         if only and (warning := format.warn(job.model, precision)):
-            print(warning, file=sys.stderr)
+            messages.warning(warning)
         format.write(job._replace(precision=precision))
         report = {
             way: images.parity(way, function)

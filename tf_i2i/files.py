@@ -4,12 +4,12 @@ import glob
 import io
 import itertools
 import os
-import sys
 from collections import Counter
 from pathlib import Path
 
 from PIL import Image
 
+from tf_i2i import messages
 from tf_i2i.data import sample_portraits
 from tf_i2i.data.reading import IMAGE_SUFFIXES
 from tf_i2i.data.reading import BadImage
@@ -69,7 +69,7 @@ def _matches(pattern, output):
     if path.is_dir():
         images, notes = list_images(path, results=output)
         for note in notes:
-            print(note, file=sys.stderr)
+            messages.info(note)
         return {image: image.relative_to(path) for image in images}
     plain = []
     for part in path.parts:

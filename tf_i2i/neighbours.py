@@ -12,7 +12,6 @@ al. 2019, arXiv 1906.01526).
 
 import csv
 import functools
-import sys
 import tempfile
 from pathlib import Path
 
@@ -20,6 +19,7 @@ import numpy as np
 from tqdm import tqdm
 
 from tf_i2i import cli
+from tf_i2i import messages
 from tf_i2i import process
 from tf_i2i.data.items import in_threads
 from tf_i2i.data.reading import BadImage
@@ -134,7 +134,7 @@ class Folder:
     def __init__(self, path, flag, output):
         self.files, notes = list_images(path, results=output)
         for note in notes:
-            print(note, file=sys.stderr)
+            messages.info(note)
         if not self.files:
             raise UserError(
                 f"`--{flag}` must be a folder of images. Received: {path}, "
@@ -322,7 +322,7 @@ def _compare(embed, run, collections, outputs, flags):
             flags.output,
         )
         for error in bad:
-            print(error.left_out, file=sys.stderr)
+            messages.warning(error.left_out)
         if not readable:
             raise UserError(
                 f"`--images_{domain}` must hold an image that can be read. "

@@ -9,13 +9,13 @@ import contextlib
 import csv
 import json
 import os
-import sys
 from pathlib import Path
 from pathlib import PurePosixPath
 
 from tqdm import tqdm
 
 from tf_i2i import cli
+from tf_i2i import messages
 from tf_i2i import process
 from tf_i2i.data.reading import IMAGE_SUFFIXES
 from tf_i2i.data.reading import BadImage
@@ -373,7 +373,7 @@ def _prepare(flags, keys, record):
             photo = read_image(path)
         except BadImage as error:
             bad[path] = error
-            print(error.left_out, file=sys.stderr)
+            messages.warning(error.left_out)
             continue
         faces = find(photo)[: None if flags.all_faces else 1]
         names = record.names(keys[path], len(faces))
@@ -451,7 +451,7 @@ def _report(flags, keys, record, done, bad):
             f"{len(bad)} unreadable: {printable(listed)}"
         )
     for note in _notes(pictures, flags.size):
-        print(note, file=sys.stderr)
+        messages.info(note)
 
 
 def _notes(pictures, size):

@@ -5,7 +5,7 @@ from numbers import Real
 from pathlib import Path
 
 from tf_i2i import configuration
-from tf_i2i.data.store import to_stderr
+from tf_i2i import messages
 from tf_i2i.errors import UserError
 from tf_i2i.methods import UnpairedTranslator
 from tf_i2i.methods.capabilities import Annotated
@@ -267,7 +267,7 @@ def load_translator(run_dir, trust_config=False, best=False):
     if best:
         found = checkpoints.restore_best(model)
     else:
-        found = checkpoints.restore(model, to_stderr)
+        found = checkpoints.restore(model, messages.info)
     if not found:
         raise UserError(
             "`run_dir` must hold a checkpoint, so train the run first. "
@@ -307,7 +307,7 @@ def check_stage(run_dir, model):
     stage = model.stage
     prepared = stage in model.preparing_stages
     if prepared and isinstance(model, Classifying):
-        to_stderr(
+        messages.info(
             f"The run was stopped in the stage {stage}, before a translator "
             "was trained. Only its classifier can be used."
         )
@@ -321,7 +321,7 @@ def check_stage(run_dir, model):
     later = model.stages[model.stages.index(stage) + 1 :]
     if later:
         names = ", ".join(name or "the last stage" for name in later)
-        to_stderr(
+        messages.info(
             f"The run was stopped in the stage {stage}. Its translations are "
             f"made without {names}."
         )
@@ -337,7 +337,7 @@ def tell_phase(state):
     if phase is last:
         return
     height, width = height_width(phase.size)
-    to_stderr(
+    messages.info(
         f"The run was stopped in the phase {phase.name}, before the phase "
         f"{last.name}. Its images have {height} x {width} pixels."
     )
@@ -422,7 +422,7 @@ def _join_workers():
 
 def _log_of(workers):
     """Returns a function that logs a line if this worker is the chief."""
-    return to_stderr if workers.chief else _silent
+    return messages.info if workers.chief else _silent
 
 
 def _silent(line):

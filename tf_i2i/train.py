@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tf_i2i import cli
 from tf_i2i import configs
+from tf_i2i import messages
 from tf_i2i import process
 from tf_i2i.data import sources
 from tf_i2i.errors import UserError
@@ -121,10 +122,9 @@ def main(argv):
     if args.dry_run or (cluster and not cluster.chief):
         hold: contextlib.AbstractContextManager = contextlib.nullcontext()
     else:
-        from tf_i2i.data.store import to_stderr
         from tf_i2i.training.lock import locked
 
-        hold = locked(run_dir, to_stderr)
+        hold = locked(run_dir, messages.info)
     with hold:
         _train(args, run_dir, files, bindings)
 

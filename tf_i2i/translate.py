@@ -12,11 +12,11 @@
 
 import dataclasses
 import functools
-import sys
 from pathlib import Path
 
 from tf_i2i import cli
 from tf_i2i import clips
+from tf_i2i import messages
 from tf_i2i import process
 from tf_i2i import styles
 from tf_i2i.domains import find_direction
@@ -161,7 +161,7 @@ def _translate_clip(flags, outputs, model, styled_fn, given, filters):
 
 def _print_result(flags, count, report):
     for line in report.notes():
-        print(line, file=sys.stderr)
+        messages.info(line)
     translated = count - len(report.skipped)
     if not translated:
         raise UserError(

@@ -6,7 +6,6 @@ If a file cannot be used, a `BadImage` with the reason is raised.
 import functools
 import io
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import cast
@@ -17,6 +16,7 @@ from PIL import Image
 from PIL import ImageCms
 from PIL import ImageOps
 
+from tf_i2i import messages
 from tf_i2i.data.memory import MemoryBudget
 from tf_i2i.errors import UserError
 from tf_i2i.errors import printable
@@ -276,13 +276,13 @@ def first_frames(names):
 
 
 def report_frames(paths):
-    """Prints one message to stderr if some files have several frames.
+    """Logs one message if some files have several frames.
 
     Args:
         paths: paths of images, each of which is counted once.
     """
     if several := [path for path in dict.fromkeys(paths) if has_frames(path)]:
-        print(first_frames(several), file=sys.stderr)
+        messages.info(first_frames(several))
 
 
 def read_fitted(path, size, fit="crop"):

@@ -11,7 +11,6 @@ import json
 import math
 import os
 import shutil
-import sys
 import time
 import uuid
 from collections import deque
@@ -21,6 +20,7 @@ from pathlib import Path
 import filelock
 import numpy as np
 
+from tf_i2i import messages
 from tf_i2i.cache import default_cache_dir
 from tf_i2i.data.items import SPLITS
 from tf_i2i.data.items import with_bar
@@ -89,18 +89,13 @@ class Store:
         return self.splits[name]
 
 
-def to_stderr(line):
-    """Prints a message to stderr, since a command's results go to stdout."""
-    print(printable(line), file=sys.stderr, flush=True)
-
-
 def open_store(
     source,
     size,
     fit="crop",
     cache_dir=None,
     max_bad_fraction=0.01,
-    progress=to_stderr,
+    progress=messages.info,
 ):
     """Returns the store of a source, and creates it first if necessary.
 

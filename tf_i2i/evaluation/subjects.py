@@ -1,9 +1,8 @@
 """The subjects of an evaluation: models, or images of another program."""
 
-import sys
-
 import numpy as np
 
+from tf_i2i import messages
 from tf_i2i.data.reading import MAPS
 from tf_i2i.data.reading import list_images
 from tf_i2i.data.reading import read_fitted
@@ -101,11 +100,10 @@ class ImageFolders:
             )
         missing = sum(name not in files for name in names)
         if missing:
-            print(
+            messages.info(
                 f"{folder}: {missing} of {len(names)} test images have no "
                 "translation with their name, so only measures that compare "
-                "sets of images are computed",
-                file=sys.stderr,
+                "sets of images are computed"
             )
         chosen = list(files.values()) if missing else [files[n] for n in names]
         images = [read_fitted(path, self.real.size, fit) for path in chosen]

@@ -4,9 +4,9 @@ import asyncio
 import base64
 import contextlib
 import socket
-import sys
 import time
 
+from tf_i2i import messages
 from tf_i2i.errors import UserError
 from tf_i2i.extras import optional
 from tf_i2i.serving.batching import Batcher
@@ -169,7 +169,7 @@ class _Desk:
         except requests.ClientDisconnect:
             return responses.Response(status_code=_GONE)
         except Exception as error:
-            print(f"a translation failed: {error!r}", file=sys.stderr)
+            messages.warning(f"a translation failed: {error!r}")
             return responses.JSONResponse(
                 {"error": "The translation failed."}, 500
             )

@@ -111,13 +111,13 @@ class Log(StateCallback):
         state: `TrainingState`.
         images: number of images of each domain between two lines.
         metrics: `MetricsLog` to which the lines are written.
-        log: function that is called with each alarm, a line of text.
+        warn: function that is called with each alarm, a line of text.
     """
 
-    def __init__(self, state, images, metrics, log):
+    def __init__(self, state, images, metrics, warn):
         super().__init__(state, images)
         self.metrics = metrics
-        self.log = log
+        self.warn = warn
         self.lines: collections.deque[dict] = collections.deque(maxlen=LINES)
         self.logged: set[str] = set()
 
@@ -161,7 +161,7 @@ class Log(StateCallback):
         for sentence in self.model.alarms(means):
             if sentence not in self.logged:
                 self.logged.add(sentence)
-                self.log(f"! {sentence}")
+                self.warn(f"! {sentence}")
 
 
 class Evaluate(StateCallback):
@@ -175,16 +175,16 @@ class Evaluate(StateCallback):
         data: `RunData`.
         config: `RunConfig` whose `evaluation` is not None.
         checkpoints: `Checkpoints` of the run.
-        log: function that is called with each alarm, a line of text.
+        warn: function that is called with each alarm, a line of text.
     """
 
-    def __init__(self, state, metrics, data, config, checkpoints, log):
+    def __init__(self, state, metrics, data, config, checkpoints, warn):
         super().__init__(state, 1000 * config.evaluation.kimg)
         self.metrics = metrics
         self.data = data
         self.config = config
         self.checkpoints = checkpoints
-        self.log = log
+        self.warn = warn
         self.logged: set[str] = set()
 
     def on_train_begin(self, logs=None):
@@ -219,7 +219,7 @@ class Evaluate(StateCallback):
             # alarm differ each time.
             if sentence[:40] not in self.logged:
                 self.logged.add(sentence[:40])
-                self.log(f"! {sentence}")
+                self.warn(f"! {sentence}")
 
     def _record(self, scores):
         row = {

@@ -4,12 +4,12 @@ import contextlib
 import functools
 import re
 import signal
-import sys
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
+from tf_i2i import messages
 from tf_i2i.errors import UserError
 from tf_i2i.training.cluster import Cluster
 from tf_i2i.training.cluster import read_cluster
@@ -49,11 +49,9 @@ def _join(cluster):
     """Waits for all workers of a cluster, and returns a strategy over them."""
     address = cluster.addresses[cluster.own]
     others = [a for a in cluster.addresses.values() if a != address]
-    print(
+    messages.info(
         f"{cluster.own} at {address}: waiting for "
-        f"{', '.join(others) or 'nobody'}",
-        file=sys.stderr,
-        flush=True,
+        f"{', '.join(others) or 'nobody'}"
     )
     # The system's default handler of SIGINT is set, so that Ctrl-C ends the
     # process. While TensorFlow waits, Python cannot run its own handler.

@@ -6,6 +6,7 @@ import time
 import keras
 from tqdm import tqdm
 
+from tf_i2i import messages
 from tf_i2i.sizes import short_side
 from tf_i2i.sizes import size_text
 
@@ -80,7 +81,7 @@ class Progress(keras.callbacks.Callback):
         # After a single step no speed has been measured.
         if rate:
             line += f"  {rate:.1f} images/s  {self._left(rate)}"
-        print(line, file=sys.stderr, flush=True)
+        messages.info(line)
 
     def _left(self, rate):
         """Returns a text with the estimated time until the run ends.

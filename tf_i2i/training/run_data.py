@@ -2,6 +2,7 @@
 
 import contextlib
 
+from tf_i2i import messages
 from tf_i2i.cache import default_cache_dir
 from tf_i2i.consent import TRUSTED
 from tf_i2i.data.labels import annotation_numbers
@@ -14,7 +15,6 @@ from tf_i2i.data.maps import colours_of
 from tf_i2i.data.reading import MAPS
 from tf_i2i.data.sources import source_for
 from tf_i2i.data.store import open_store
-from tf_i2i.data.store import to_stderr
 from tf_i2i.data.unpaired import evaluation_images
 from tf_i2i.data.unpaired import unpaired
 from tf_i2i.disk import reason
@@ -44,7 +44,7 @@ class RunData:
         classes=None,
         annotations=None,
         words=None,
-        log=to_stderr,
+        log=messages.info,
         consent=TRUSTED,
     ):
         self.config = config

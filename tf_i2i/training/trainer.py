@@ -6,7 +6,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from tf_i2i.data.store import to_stderr
+from tf_i2i import messages
 from tf_i2i.domains import DOMAINS
 from tf_i2i.errors import UserError
 from tf_i2i.methods.training_step import NOT_FINITE
@@ -51,7 +51,7 @@ class Trainer:
         data,
         workers,
         bindings,
-        log=to_stderr,
+        log=messages.info,
     ):
         self.run_dir = Path(run_dir)
         self.config = config
@@ -289,7 +289,8 @@ class Trainer:
     def _callbacks(self, signals):
         config, state, metrics = self.config, self.state, self.metrics
         clock = callbacks.Clock(state, config.schedule, self.learning_rates)
-        log = callbacks.Log(state, 1000 * config.log_kimg, metrics, self.log)
+        warn = messages.warning if self.workers.chief else self.log
+        log = callbacks.Log(state, 1000 * config.log_kimg, metrics, warn)
         save = callbacks.Save(
             state, 1000 * config.save_kimg, self.workers, signals, self._save
         )
@@ -299,7 +300,7 @@ class Trainer:
         found = [clock, Progress(state), log, samples, save]
         if config.evaluation:
             evaluate = callbacks.Evaluate(
-                state, metrics, self.data, config, self.checkpoints, self.log
+                state, metrics, self.data, config, self.checkpoints, warn
             )
             found.insert(-1, evaluate)
         return found
