@@ -221,6 +221,22 @@ def kl_unit(mean):
     return 0.5 * tf.reduce_mean(tf.square(tf.cast(mean, tf.float32)))
 
 
+def kl_normal(mean, log_variance):
+    """Returns the KL divergence of N(mean, variance) from N(0, I).
+
+    Args:
+        mean: means of codes, `[N, D]`.
+        log_variance: logarithms of their variances, `[N, D]`.
+
+    Returns:
+        The sum over the elements of a code, averaged over the codes.
+    """
+    mean = tf.cast(mean, tf.float32)
+    log_variance = tf.cast(log_variance, tf.float32)
+    terms = tf.square(mean) + tf.exp(log_variance) - 1.0 - log_variance
+    return 0.5 * tf.reduce_mean(tf.reduce_sum(terms, 1))
+
+
 def slope(critic, images):
     """Returns the norm of a critic's gradient with respect to each image.
 

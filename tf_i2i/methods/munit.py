@@ -39,18 +39,16 @@ import tensorflow as tf
 
 from tf_i2i import losses
 from tf_i2i.domains import ends
-from tf_i2i.errors import UserError
 from tf_i2i.methods.base import UnpairedTranslator
 from tf_i2i.methods.capabilities import Reconstructing
 from tf_i2i.methods.capabilities import Styled
-from tf_i2i.networks.multiscale import MultiScaleCritic
 from tf_i2i.networks.munit import STRIDE
 from tf_i2i.networks.munit import AdaINDecoder
 from tf_i2i.networks.munit import ContentEncoder
-from tf_i2i.networks.munit import StridedCritic
 from tf_i2i.networks.munit import StyleEncoder
+from tf_i2i.networks.munit import check_critics_fit
+from tf_i2i.networks.munit import strided_critics
 from tf_i2i.sizes import Size
-from tf_i2i.sizes import short_side
 from tf_i2i.values import Count
 from tf_i2i.values import Positive
 from tf_i2i.values import Seed
@@ -128,13 +126,7 @@ class MUNIT(Styled, Reconstructing, UnpairedTranslator):
     ):
         super().__init__(image_size, average_kimg, seed, name)
         self.check_size(STRIDE)
-        least = max(16, 2 ** (critic_layers + critic_scales - 1))
-        if short_side(image_size) < least:
-            raise UserError(
-                f"`image_size` must be at least {least} for "
-                f"critic_layers={critic_layers} and "
-                f"critic_scales={critic_scales}. Received: {image_size}"
-            )
+        check_critics_fit(image_size, critic_layers, critic_scales)
         self.style_shape = (style_channels,)
         self.critic_scales = critic_scales
         self.image_weight = image_weight
@@ -147,11 +139,8 @@ class MUNIT(Styled, Reconstructing, UnpairedTranslator):
                 "content_encoder": ContentEncoder(residual_blocks, width),
                 "style_encoder": StyleEncoder(style_channels, width=width),
                 "decoder": AdaINDecoder(residual_blocks, width),
-                "critic": MultiScaleCritic(
-                    [
-                        StridedCritic(critic_layers, critic_width or width)
-                        for _ in range(critic_scales)
-                    ]
+                "critic": strided_critics(
+                    critic_layers, critic_scales, critic_width or width
                 ),
             }
             for kind, network in networks.items():

@@ -7,6 +7,7 @@ counts.
 import keras
 import tensorflow as tf
 
+from tf_i2i.errors import UserError
 from tf_i2i.layers import Conv2D
 from tf_i2i.layers import InstanceNormalization
 from tf_i2i.layers import reflect_pad
@@ -16,6 +17,8 @@ from tf_i2i.networks.blocks import AdaptiveBlock
 from tf_i2i.networks.blocks import ResidualBlock
 from tf_i2i.networks.blocks import norm_relu
 from tf_i2i.networks.blocks import widen
+from tf_i2i.networks.multiscale import MultiScaleCritic
+from tf_i2i.sizes import short_side
 
 # The factor by which the content code is smaller than the image.
 STRIDE = 4
@@ -67,11 +70,24 @@ class ContentEncoder(Network):
         blocks: number of residual blocks.
         width: factor on the channel counts, which are 64, 128 and 256.
         halving_kernel: side of the kernels of the convolutions of stride 2;
-            4 in MUNIT, and 3 in U-GAT-IT.
+            4 in MUNIT, and 3 in DRIT and U-GAT-IT.
+        first_norm: whether the 7x7 convolution is normalized, as in MUNIT and
+            U-GAT-IT. In DRIT it is not.
+        shared: further residual blocks that follow. DRIT's encoders of both
+            domains share one.
     """
 
-    def __init__(self, blocks=BLOCKS, width=1.0, halving_kernel=4, name=None):
+    def __init__(
+        self,
+        blocks=BLOCKS,
+        width=1.0,
+        halving_kernel=4,
+        name=None,
+        first_norm=True,
+        shared=(),
+    ):
         super().__init__(name)
+        self.first_norm = first_norm
         counts = [widen(64 * 2**i, width) for i in range(3)]
         self.convolutions = [
             PaddedConv2D(
@@ -85,7 +101,7 @@ class ContentEncoder(Network):
                 counts[-1], width=width, reflect=True, name=f"block_{i}"
             )
             for i in range(blocks)
-        ]
+        ] + list(shared)
 
     def call(self, x, training=False):
         """Returns content codes, float32 `[N, H / 4, W / 4, C]`.
@@ -96,7 +112,8 @@ class ContentEncoder(Network):
         """
         for i, convolution in enumerate(self.convolutions):
             x = convolution(x, training=training)
-            x = norm_relu(self.norms, i, x, training)
+            norms = self.norms if i or self.first_norm else []
+            x = norm_relu(norms, i, x, training)
         for block in self.blocks:
             x = block(x, training=training)
         return tf.cast(x, tf.float32)
@@ -237,3 +254,31 @@ class StridedCritic(Network):
         for convolution in self.convolutions:
             x = tf.nn.leaky_relu(convolution(x, training=training), 0.2)
         return self.last(x)
+
+
+def strided_critics(layers, scales, width):
+    """Returns a `MultiScaleCritic` of critics with the same structure.
+
+    Args:
+        layers, width: see `StridedCritic`.
+        scales: number of image sizes.
+    """
+    return MultiScaleCritic(
+        [StridedCritic(layers, width) for _ in range(scales)]
+    )
+
+
+def check_critics_fit(image_size, layers, scales):
+    """Raises an error if images are too small for `strided_critics`.
+
+    Raises:
+        UserError: the smallest image would have less than one pixel after the
+            last convolution, or images have fewer than 16 pixels.
+    """
+    least = max(16, 2 ** (layers + scales - 1))
+    if short_side(image_size) < least:
+        raise UserError(
+            f"`image_size` must be at least {least} for "
+            f"critic_layers={layers} and critic_scales={scales}. "
+            f"Received: {image_size}"
+        )
