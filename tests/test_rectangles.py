@@ -33,7 +33,8 @@ from tf_i2i.sizes import shortest
 from tf_i2i.sizes import size_text
 
 RECTANGULAR = {
-    *("CycleGAN", "UNIT", "CUT", "MUNIT", "UGATIT", "AsymGAN", "Student")
+    *("CycleGAN", "UNIT", "CUT", "MUNIT", "DRIT", "UGATIT"),
+    *("AsymGAN", "Student"),
 }
 QUICK = {"CUT"}
 SIZE = (16, 24)
