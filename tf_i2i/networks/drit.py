@@ -279,7 +279,8 @@ class ContentCritic(Network):
 
     def build(self, shape):
         super().build(shape)
-        side, self.halvings = min(shape[1:3]), []
+        side = min(shape[1:3])
+        self.halvings: list[Conv2D] = []
         while side >= 5 and len(self.halvings) < CRITIC_LAYERS:
             self.halvings.append(
                 Conv2D(
