@@ -33,13 +33,13 @@ FRAMES = 60
 def main(argv):
     args = _parser().parse_args(argv)
     cli.import_tensorflow()
-    from tf_i2i.exporting.pictures import compile_translation
+    from tf_i2i.exporting.pictures import Translation
     from tf_i2i.models import find_model
     from tf_i2i.runs import load_translator
 
     model = load_translator(find_model(args.model)).model
     frames, shifts = clip(model.size, args.noise)
-    translate = compile_translation(model, args.direction)
+    translate = Translation(model, args.direction)
     plain = np.concatenate(
         [np.asarray(translate(frame[None], [None])) for frame in frames]
     )

@@ -27,7 +27,7 @@ from tf_i2i.domains import DIRECTIONS
 from tf_i2i.errors import UserError
 from tf_i2i.exporting import litert
 from tf_i2i.exporting import saved_model
-from tf_i2i.exporting.pictures import compile_translation
+from tf_i2i.exporting.pictures import Translation
 from tf_i2i.images import to_float
 from tf_i2i.methods.cyclegan import CycleGAN
 from tf_i2i.methods.twingan import TwinGAN
@@ -325,10 +325,12 @@ def test_images_that_are_not_finite_are_refused(value, refuses):
     """They would be black."""
     made = np.zeros((1, 8, 8, 3), np.float32)
     made[0, 1, 2, 0] = value
-    model = SimpleNamespace(translate=lambda images, *_: images * made)
+    model = SimpleNamespace(
+        translate=lambda images, *_: images * made, fixed_size=True
+    )
     for translate in (
         exporting.photo_to_photo(model, "a_to_b"),
-        partial(compile_translation(model, "a_to_b"), styles=[None]),
+        partial(Translation(model, "a_to_b"), styles=[None]),
     ):
         with refuses("run_dir"):
             translate(photos(1, 8, 8))

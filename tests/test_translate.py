@@ -1,5 +1,6 @@
 """What the verb translates, writes and refuses."""
 
+import itertools
 import os
 import subprocess
 import sys
@@ -7,6 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from tf_i2i import styles
@@ -239,6 +241,52 @@ def test_transparency_lies_on_white(run_dir, tmp_path):
     Image.fromarray(clear).save(tmp_path / "clear.png")
     verb(run_dir, f"--input={tmp_path}/clear.png", f"--output={tmp_path}/out")
     assert not read_image(tmp_path / "out" / "clear.png").any()
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"), [("full", (50, 70)), ("32", (32, 45))]
+)
+def test_networks_see_other_sizes_than_that_of_the_training(
+    run_dir, tmp_path, size, expected
+):
+    image = noise(50, 70)
+    given = write(tmp_path / "in.png", image)
+    output = tmp_path / "out.png"
+    verb(run_dir, f"--input={given}", f"--output={output}", f"--size={size}")
+    negative = 255 - resized(image, *expected)
+    assert np.array_equal(read_image(output), negative)
+
+
+def test_large_inputs_are_translated_in_tiles(
+    run_dir, tmp_path, monkeypatch, capsys
+):
+    """Here each tile is brighter than the one before, which is said."""
+    calls = itertools.count()
+    model = Negative()
+    model.translate = lambda images, *_: (
+        images
+        + 0.1 * tf.py_function(lambda: float(next(calls)), (), tf.float32)
+    )
+    use(monkeypatch, model)
+    given = write(tmp_path / "in.png", np.zeros((300, 300, 3), np.uint8))
+    flags = [f"--input={given}", "--size=full", "--tile=256"]
+    verb(run_dir, *flags, f"--output={tmp_path / 'out.png'}")
+    assert read_image(tmp_path / "out.png").shape == (300, 300, 3)
+    assert "neighbouring tiles differ by up to" in capsys.readouterr().err
+
+
+def test_some_runs_have_one_size_only(run_dir, tmp_path, monkeypatch, refuses):
+    model = Negative()
+    model.fixed_size = True
+    use(monkeypatch, model)
+    given = write(tmp_path / "in.png", noise(50, 70))
+    for size in ("full", "32"):
+        with refuses("--size"):
+            verb(
+                run_dir,
+                *(f"--input={given}", f"--output={tmp_path / 'out.png'}"),
+                f"--size={size}",
+            )
 
 
 def test_style(run_dir, tmp_path, monkeypatch, refuses):
@@ -504,6 +552,9 @@ def test_the_margin_is_that_of_the_training_faces(
     [
         (["--direction=c"], "--direction"),
         (["--size=big"], "--size"),
+        (["--size=8"], "--size"),
+        (["--faces", "--size=full"], "--size"),
+        (["--tile=100"], "--tile"),
         (["--batch_size=0"], "--batch_size"),
         (["--run_dir=nowhere"], "--run_dir"),
         (["--input=nowhere/*.jpg"], "--input"),

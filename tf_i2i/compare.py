@@ -27,7 +27,7 @@ from tf_i2i.data.reading import fit_image
 from tf_i2i.domains import find_direction
 from tf_i2i.errors import UserError
 from tf_i2i.errors import printable
-from tf_i2i.exporting.pictures import compile_translation
+from tf_i2i.exporting.pictures import Translation
 from tf_i2i.file_translation import Report
 from tf_i2i.files import WRITABLE_SUFFIXES
 from tf_i2i.files import check_outputs
@@ -131,7 +131,7 @@ def translate_column(run, name, direction, images, samples=1, seed=0):
         given, _ = styles.styles_for(
             model, direction, styles.SAMPLE, samples, seed
         )
-    translate = compile_translation(model, direction)
+    translate = Translation(model, direction)
     parts = [fitted[i : i + _BATCH] for i in range(0, len(fitted), _BATCH)]
     columns = []
     for number, style in enumerate(given, 1):

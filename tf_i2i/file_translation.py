@@ -28,6 +28,8 @@ from tf_i2i.ground import clear_ground
 from tf_i2i.ground import plain_ground
 
 PASTE = ("auto", "yes", "no")
+# Mean difference of neighbouring tiles, in levels of 255, that nobody sees.
+MOST_SEAM = 1.0
 
 
 @dataclasses.dataclass
@@ -43,6 +45,8 @@ class Report:
         animated: paths of the inputs of which only the first frame was
             translated.
         alone: number of faces that were written without their photos.
+        seam: largest difference of neighbouring tiles, in levels of 255; see
+            `tiles.translate_in_tiles`.
     """
 
     skipped: list[BadImage] = dataclasses.field(default_factory=list)
@@ -50,6 +54,7 @@ class Report:
     opaque: list[Path] = dataclasses.field(default_factory=list)
     animated: list[Path] = dataclasses.field(default_factory=list)
     alone: int = 0
+    seam: float = 0.0
 
     def notes(self):
         """Returns a line for each thing that the user should know."""
@@ -66,6 +71,7 @@ class Report:
                 for path in self.opaque
             ),
             *(error.left_out for error in self.skipped),
+            *([_of_seam(self.seam)] if self.seam > MOST_SEAM else []),
         ]
 
     def read(self, path):
@@ -95,6 +101,15 @@ class Report:
             self.opaque.append(target)
             return image
         return clear_ground(image, colour)
+
+
+def _of_seam(seam):
+    """Returns a sentence about tiles that do not agree."""
+    return (
+        f"neighbouring tiles differ by up to {seam:.1f} levels of 255 where "
+        "they overlap, and are blended there; a larger --tile or a smaller "
+        "--size prevents this"
+    )
 
 
 def translate_files(

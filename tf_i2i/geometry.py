@@ -49,19 +49,23 @@ class InputSize(NamedTuple):
     """The sizes of images that a model takes.
 
     Attributes:
-        size: shorter side of the images that the model was trained on, in
-            pixels.
+        size: length of the shorter side to which images are scaled, in
+            pixels. None leaves images as large as they are.
         multiple: number of pixels that the sides must be multiples of.
         fixed: whether images must have `size` x `size` pixels.
     """
 
-    size: int
+    size: int | None
     multiple: int = 1
     fixed: bool = False
 
     @classmethod
     def of(cls, model):
-        """Returns the sizes that an `UnpairedTranslator` takes."""
+        """Returns the size of a model's training images, with its limits.
+
+        Args:
+            model: `UnpairedTranslator`.
+        """
         size = short_side(model.size)
         return cls(size, model.size_multiple, model.fixed_size)
 
@@ -93,8 +97,8 @@ def translate_image(translate_fn, image, input_size, restore=False):
         restore: whether the result is scaled back to the image's size.
 
     Returns:
-        uint8 `[h, w, 3]`: the short side is `input_size.size`, or with
-        `restore` both sides are the image's own.
+        uint8 `[h, w, 3]`: the short side is `input_size.size`. If that is
+        None, or with `restore`, both sides are the image's own.
     """
     prepared = prepare(image, input_size, restore)
     translated = np.asarray(translate_fn(prepared.pixels[None]))[0]
@@ -118,17 +122,18 @@ def prepare(
         image: uint8 `[height, width, 3]`.
         input_size: `InputSize` of the model.
         restore: whether the result is scaled back to the image's size; if
-            not, its short side is `size`.
+            not, its short side is `size` unless that is None.
         resample: Pillow filter.
 
     Returns:
         `Prepared`.
     """
-    short = _scaled(image.shape, input_size.size / min(image.shape[:2]))
+    size = input_size.size or min(image.shape[:2])
+    short = _scaled(image.shape, size / min(image.shape[:2]))
     shape = image.shape[:2] if restore else short
     if input_size.fixed:
-        inner = _scaled(image.shape, input_size.size / max(image.shape[:2]))
-        padding = [_both_ends(input_size.size - side) for side in inner]
+        inner = _scaled(image.shape, size / max(image.shape[:2]))
+        padding = [_both_ends(size - side) for side in inner]
     else:
         inner = short
         padding = [(0, -side % input_size.multiple) for side in inner]

@@ -10,6 +10,7 @@
         --output=translated.mp4 --smooth
 """
 
+import argparse
 import dataclasses
 import functools
 from pathlib import Path
@@ -19,11 +20,12 @@ from tf_i2i import clips
 from tf_i2i import messages
 from tf_i2i import process
 from tf_i2i import styles
+from tf_i2i import tiles
 from tf_i2i.domains import find_direction
 from tf_i2i.domains import named
 from tf_i2i.errors import UserError
 from tf_i2i.errors import printable
-from tf_i2i.exporting.pictures import compile_translation
+from tf_i2i.exporting.pictures import Translation
 from tf_i2i.extras import require
 from tf_i2i.faces import align
 from tf_i2i.faces import detect
@@ -44,6 +46,14 @@ from tf_i2i.geometry import InputSize
 from tf_i2i.sizes import size_text
 from tf_i2i.smoothing import Smoother
 from tf_i2i.training import settings
+
+# The values of --size besides numbers. With the first two, images are scaled to
+# the size of the training images before they are translated.
+OF_TRAINING, FULL = ("model", "input"), "full"
+SIZES = (*OF_TRAINING, FULL)
+# The smallest number of --size. Smaller feature maps have too few positions for
+# instance normalization.
+LEAST = 16
 
 
 @process.unchanged()
@@ -83,10 +93,11 @@ def main(argv):
             flags.seed,
             interpolate=bool(flags.interpolate),
         )
-    styled_fn = compile_translation(model, flags.direction)
+    input_size = _input_size(flags, model)
+    styled_fn = Translation(model, flags.direction, flags.tile)
     filters = Filters.of(run.config.label_maps, flags.direction)
     if flags.clip:
-        _translate_clip(flags, outputs, model, styled_fn, given, filters)
+        _translate_clip(flags, outputs, input_size, styled_fn, given, filters)
         return
     if _as_grid(flags):
         report = translate_to_grid(
@@ -104,9 +115,29 @@ def main(argv):
         )
     else:
         report = _translate_each(
-            flags, outputs, model, styled_fn, given, filters
+            flags, outputs, input_size, styled_fn, given, filters
         )
+        report.seam = styled_fn.seam
     _print_result(flags, len(outputs), report)
+
+
+def _input_size(flags, model):
+    """Returns the `InputSize` of images that are translated whole.
+
+    Raises:
+        UserError: another size was asked for than that of the training, and the
+            model takes no other.
+    """
+    size = InputSize.of(model)
+    if flags.size in OF_TRAINING:
+        return size
+    if model.fixed_size:
+        raise UserError(
+            f"`--size` must be {' or '.join(OF_TRAINING)}, because a "
+            f"{type(model).__name__} translates images of its own size only. "
+            f"Received: {flags.size}"
+        )
+    return size._replace(size=None if flags.size == FULL else flags.size)
 
 
 def _face_options(flags):
@@ -118,7 +149,7 @@ def _face_options(flags):
     )
 
 
-def _translate_each(flags, outputs, model, styled_fn, given, filters):
+def _translate_each(flags, outputs, input_size, styled_fn, given, filters):
     """Translates all files in each style.
 
     Returns:
@@ -132,7 +163,7 @@ def _translate_each(flags, outputs, model, styled_fn, given, filters):
                 path: _numbered(target, i, len(given))
                 for path, target in outputs.items()
             },
-            InputSize.of(model),
+            input_size,
             flags.batch_size,
             restore=flags.size == "input",
             filters=filters,
@@ -142,14 +173,14 @@ def _translate_each(flags, outputs, model, styled_fn, given, filters):
     return dataclasses.replace(report, opaque=opaque)
 
 
-def _translate_clip(flags, outputs, model, styled_fn, given, filters):
+def _translate_clip(flags, outputs, input_size, styled_fn, given, filters):
     """Translates the only input, a clip, and prints the result."""
     ((path, target),) = outputs.items()
     count = translate_clip(
         functools.partial(styled_fn, styles=given),
         path,
         target,
-        InputSize.of(model),
+        input_size,
         flags.batch_size,
         restore=flags.size == "input",
         filters=filters,
@@ -191,6 +222,8 @@ def _parser():
             "python -m tf_i2i.translate --run_dir=runs/mine "
             "--input='photos/*.jpg' --output=translated/ "
             "--direction=b_to_a --size=input",
+            "python -m tf_i2i.translate --run_dir=runs/cyclegan "
+            "--input=street.jpg --output=translated/ --size=full",
             "python -m tf_i2i.translate --run_dir=runs/mine "
             "--input=party.jpg --output=translated/ --faces --transparent",
             "python -m tf_i2i.translate --run_dir=runs/mine "
@@ -217,13 +250,25 @@ def _parser():
     cli.add_direction_flag(add)
     add(
         "--size",
-        choices=("model", "input"),
+        type=_size,
         default="model",
+        metavar="model|input|full|PIXELS",
         help="size of the results. model: the short side is as long as in "
-        "training; input: the result has the size of the input, and a face "
-        "that is written alone has the size that it has in the photo. If the "
+        "training; input: the same, and then the result is scaled to the size "
+        "of the input, and a face that is written alone to the size that it "
+        "has in the photo; full: the networks see the input in its own size; a "
+        "number: they see it with a short side of that length. If the "
         "model has a fixed size, the whole image is scaled to fit into its "
-        "square, and padded",
+        "square, and padded; full and a number are then refused",
+    )
+    add(
+        "--tile",
+        type=int,
+        default=tiles.SIDE,
+        metavar="PIXELS",
+        help="images of more than PIXELS x PIXELS pixels are translated in "
+        "overlapping tiles of that size. A smaller number needs less memory "
+        f"(default: {tiles.SIDE})",
     )
     add(
         "--faces",
@@ -327,6 +372,7 @@ def _plan(flags):
         raise UserError(
             f"`--batch_size` must be at least 1. Received: {flags.batch_size}"
         )
+    tiles.check_side(flags.tile)
     _check_faces(flags)
     flags.styles = styles.count_styles(
         flags.style, flags.samples, flags.interpolate
@@ -351,9 +397,33 @@ def _plan(flags):
             for target in outputs.values()
             for i in range(flags.styles)
         ]
+    _check_size(flags)
     _check_transparent(flags, targets)
     check_outputs(targets, kept, flags.overwrite)
     return outputs, FurtherOutputs(targets, kept, flags.overwrite)
+
+
+def _size(text):
+    """Returns the value of `--size`, one of `SIZES` or a number of pixels."""
+    if text in SIZES:
+        return text
+    if not text.isdecimal() or int(text) < LEAST:
+        raise argparse.ArgumentTypeError(
+            f"must be {', '.join(SIZES)} or a number of pixels, at least "
+            f"{LEAST}. Received: {text}"
+        )
+    return int(text)
+
+
+def _check_size(flags):
+    """Raises an error if results are of the size of the training images."""
+    if flags.size in OF_TRAINING:
+        return
+    if flags.faces or _as_grid(flags):
+        raise UserError(
+            f"`--size` must be {' or '.join(OF_TRAINING)} for faces and for "
+            f"grids of styles. Received: {flags.size}"
+        )
 
 
 def _check_clip(flags, inputs):

@@ -1,5 +1,10 @@
 """Translation from uint8 images to uint8 images, as exported files do it."""
 
+import functools
+
+import numpy as np
+
+from tf_i2i import tiles
 from tf_i2i.errors import UserError
 from tf_i2i.images import check_finite
 from tf_i2i.images import to_float
@@ -61,36 +66,110 @@ def unit_to_unit(model, direction):
     return translate
 
 
-def compile_translation(model, direction):
-    """Returns `photo_to_photo` as one compiled graph for images of any size.
+class Translation:
+    """`photo_to_photo` as a compiled graph, for images of any size.
+
+    A call translates at most `tile` x `tile` pixels at once, so that the memory
+    does not grow with the images. Larger images are translated in tiles; see
+    `tf_i2i.tiles`. All tiles of an image are normalized by the means of the
+    whole image, which are computed from the image in reduced size; see
+    `layers.image_means`.
 
     Args:
         model: `UnpairedTranslator`.
         direction: "a_to_b" or "b_to_a".
+        tile: side of the largest tile, in pixels.
 
-    Returns:
-        Function `(images, styles)`. `images` are uint8
-        `[N, height, width, 3]`. `styles` is [None] for no style, or an array
-        that contains one style for all images or N styles, one for each image.
-        The function returns a uint8 tensor of the shape of `images`. It raises
-        a `UserError` if a translation is not finite.
+    Attributes:
+        seam: the largest difference of neighbouring tiles so far, in levels of
+            255; see `tiles.translate_in_tiles`.
+
+    Raises:
+        UserError: `tile` is too small.
     """
-    import tensorflow as tf
 
-    @tf.function(autograph=False, reduce_retracing=True)
-    def call(images, styles):
-        if styles is not None:
-            times = tf.shape(images)[0] // tf.shape(styles)[0]
-            styles = tf.repeat(styles, times, 0)
-        return model.translate(to_float(images), direction, styles)
+    def __init__(self, model, direction, tile=tiles.SIDE):
+        import tensorflow as tf
 
-    def translate_images(images, styles):
-        styles = None if styles[0] is None else tf.constant(styles)
-        made = call(tf.constant(images), styles)
-        check_finite(made)
-        return to_uint8(made)
+        from tf_i2i.layers import given_means
+        from tf_i2i.layers import recorded_means
 
-    return translate_images
+        tiles.check_side(tile)
+        self.tile = tile
+        # Images of a fixed size are never cut into tiles.
+        self.multiple = 1 if model.fixed_size else model.size_multiple
+        self.seam = 0.0
+
+        def translate(images, style):
+            return model.translate(to_float(images), direction, style)
+
+        def measure(image, style):
+            with recorded_means() as means:
+                translate(image, style)
+            return means
+
+        def translate_tile(image, style, means):
+            with given_means(means):
+                return translate(image, style)
+
+        compiled = functools.partial(
+            tf.function, autograph=False, reduce_retracing=True
+        )
+        self._translate = compiled(translate)
+        self._measure = compiled(measure)
+        self._translate_tile = compiled(translate_tile)
+
+    def __call__(self, images, styles):
+        """Returns translations, a uint8 array of the shape of `images`.
+
+        Args:
+            images: uint8 `[N, height, width, 3]`, of a size that the model
+                takes.
+            styles: [None] for no style, or an array that contains one style
+                for all images or N styles, one for each image.
+
+        Raises:
+            UserError: a translation is not finite.
+        """
+        import tensorflow as tf
+
+        count = len(images)
+        _, height, width, _ = images.shape
+        large = tiles.is_large((height, width), self.tile)
+        call = self._in_tiles if large else self._at_once
+        most = max(1, self.tile**2 // (height * width))
+        given = None
+        if styles[0] is not None:
+            given = np.repeat(styles, count // len(styles), 0)
+        made = []
+        for i in range(0, count, most):
+            part = slice(i, i + most)
+            style = None if given is None else tf.constant(given[part])
+            made.append(call(images[part], style))
+        return np.concatenate(made)
+
+    def _at_once(self, images, style):
+        return _finished(self._translate(images, style))
+
+    def _in_tiles(self, images, style):
+        """Returns the translation of a batch of one large image."""
+        small = tiles.shrunken(images[0], self.tile, self.multiple)
+        means = self._measure(small[None], style)
+
+        def translate_fn(tile):
+            return _finished(self._translate_tile(tile[None], style, means))[0]
+
+        picture, seam = tiles.translate_in_tiles(
+            images[0], translate_fn, self.tile, self.multiple
+        )
+        self.seam = max(self.seam, seam)
+        return picture[None]
+
+
+def _finished(images):
+    """Returns translations, a float tensor, as a uint8 array."""
+    check_finite(images)
+    return to_uint8(images.numpy())
 
 
 def specs(dtype, shape, style_shape):

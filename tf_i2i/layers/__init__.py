@@ -2,9 +2,13 @@
 
 from tf_i2i.layers.convolution import Conv2D
 from tf_i2i.layers.deviation import FirstStandardDeviations
+from tf_i2i.layers.image_means import given_means
+from tf_i2i.layers.image_means import image_mean
+from tf_i2i.layers.image_means import recorded_means
 from tf_i2i.layers.instance import InstanceNormalization
 from tf_i2i.layers.modulation import AdaptiveNormalization
 from tf_i2i.layers.modulation import LayerInstanceNormalization
+from tf_i2i.layers.modulation import LayerNormalization
 from tf_i2i.layers.modulation import modulate
 from tf_i2i.layers.normalization import BATCH_NORM
 from tf_i2i.layers.normalization import DomainBatchRenormalization
@@ -36,6 +40,7 @@ __all__ = [
     "FirstStandardDeviations",
     "InstanceNormalization",
     "LayerInstanceNormalization",
+    "LayerNormalization",
     "NormRouting",
     "RenormLimits",
     "SpectralConv2D",
@@ -45,6 +50,8 @@ __all__ = [
     "downsample",
     "equal_in_block",
     "gather_replicas",
+    "given_means",
+    "image_mean",
     "leaky_pixel_norm",
     "leaky_relu",
     "minibatch_deviation",
@@ -53,6 +60,7 @@ __all__ = [
     "pixel_shuffle",
     "pixel_unshuffle",
     "portable",
+    "recorded_means",
     "reflect_pad",
     "upsample",
     "upsample_convolve",

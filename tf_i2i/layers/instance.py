@@ -4,7 +4,28 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tf_i2i.layers.image_means import image_mean
+from tf_i2i.layers.image_means import shares_means
 from tf_i2i.layers.portable import is_portable
+
+
+def centred(x, axes, epsilon):
+    """Returns `x` minus its mean for each image, and the factor to scale it by.
+
+    The product of the two has mean 0 and variance 1.
+
+    Args:
+        x: `[N, H, W, C]`, float.
+        axes: list of axes as in `image_mean`.
+        epsilon: small number that is added to the variance.
+
+    Returns:
+        `(y, factor)`, float32: a tensor of the shape of `x`, and the factor
+        for each image, or for each image and channel.
+    """
+    y = tf.cast(x, tf.float32)
+    y -= image_mean(y, axes)
+    return y, tf.math.rsqrt(image_mean(tf.square(y), axes) + epsilon)
 
 
 class InstanceNormalization(keras.layers.Layer):
@@ -44,22 +65,22 @@ class InstanceNormalization(keras.layers.Layer):
             x: `[N, H, W, C]`, float; N must be static if `training`.
             training: whether to normalize each image by TensorFlow's fused
                 batch normalization, whose gradient is faster. The fused
-                operation is also used for a batch of one image. It is never
-                used within `portable`. The outputs are the same.
+                operation is also used for a batch of one image. It is used
+                neither within `portable` nor for tiles (see `image_means`).
+                The outputs are the same.
 
         Returns:
             A tensor of the shape and dtype of `x`, computed in float32.
         """
         scale = tf.convert_to_tensor(self.gamma)
         offset = tf.convert_to_tensor(self.beta)
-        if (training or x.shape[0] == 1) and not is_portable():
+        fused = not is_portable() and not shares_means()
+        if fused and (training or x.shape[0] == 1):
             images = tf.split(x, x.shape[0])
             images = [self._fused(image, scale, offset) for image in images]
             return tf.concat(images, 0)
-        y = tf.cast(x, tf.float32)
-        y -= tf.reduce_mean(y, [1, 2], keepdims=True)
-        variance = tf.reduce_mean(tf.square(y), [1, 2], keepdims=True)
-        y *= tf.math.rsqrt(variance + self.epsilon) * scale
+        y, factor = centred(x, [1, 2], self.epsilon)
+        y *= factor * scale
         return tf.cast(y + offset if self.affine else y, x.dtype)
 
     def _fused(self, image, scale, offset):

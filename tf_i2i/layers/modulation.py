@@ -3,7 +3,9 @@
 import keras
 import tensorflow as tf
 
+from tf_i2i.layers.image_means import shares_means
 from tf_i2i.layers.instance import InstanceNormalization
+from tf_i2i.layers.instance import centred
 
 
 def modulate(x, scale, offset):
@@ -73,10 +75,8 @@ class AdaptiveNormalization(InstanceNormalization):
 
     def _over_channels(self, x):
         """Returns `x`, each image normalized over pixels and channels."""
-        y = tf.cast(x, tf.float32)
-        y -= tf.reduce_mean(y, [1, 2, 3], keepdims=True)
-        variance = tf.reduce_mean(tf.square(y), [1, 2, 3], keepdims=True)
-        return tf.cast(y * tf.math.rsqrt(variance + self.epsilon), x.dtype)
+        y, factor = centred(x, [1, 2, 3], self.epsilon)
+        return tf.cast(y * factor, x.dtype)
 
 
 class LayerInstanceNormalization(AdaptiveNormalization):
@@ -102,6 +102,25 @@ class LayerInstanceNormalization(AdaptiveNormalization):
         """Returns the normalized maps, scaled by `1 + scale` and shifted."""
         scale, offset = map(tf.convert_to_tensor, (self.scale, self.offset))
         return super().call(x, scale, offset, training=training)
+
+
+class LayerNormalization(keras.layers.GroupNormalization):
+    """Layer normalization of images (Ba et al. 2016, arXiv:1607.06450).
+
+    Each image is normalized over its pixels and channels. Then each channel has
+    a learned scale and offset. This is group normalization with one group.
+    """
+
+    def __init__(self, epsilon=1e-5, name=None):
+        super().__init__(1, epsilon=epsilon, dtype="float32", name=name)
+
+    def call(self, x):
+        """Returns the normalized maps, float32, of the shape of `x`."""
+        if not shares_means():
+            return super().call(x)
+        y, factor = centred(x, [1, 2, 3], self.epsilon)
+        gamma, beta = map(tf.convert_to_tensor, (self.gamma, self.beta))
+        return y * factor * gamma + beta
 
 
 def _unit_interval(x):

@@ -10,6 +10,7 @@ import tensorflow as tf
 from tf_i2i.errors import UserError
 from tf_i2i.layers import Conv2D
 from tf_i2i.layers import InstanceNormalization
+from tf_i2i.layers import LayerNormalization
 from tf_i2i.layers import reflect_pad
 from tf_i2i.layers import upsample
 from tf_i2i.networks.base import Network
@@ -194,14 +195,7 @@ class AdaINDecoder(Network):
         self.convolutions = [
             PaddedConv2D(n, 5, name=f"conv_{i}") for i, n in enumerate(counts)
         ]
-        # With one group, this is layer normalization with a scale and an offset
-        # for each channel.
-        self.norms = [
-            keras.layers.GroupNormalization(
-                1, epsilon=1e-5, dtype="float32", name=f"norm_{i}"
-            )
-            for i in range(2)
-        ]
+        self.norms = [LayerNormalization(name=f"norm_{i}") for i in range(2)]
         self.last = PaddedConv2D(3, 7, name="last")
 
     def call(self, content, style, training=False):

@@ -33,6 +33,15 @@ class ImagePool(keras.layers.Layer):
         self.held = self.add_weight(shape, name="held", **kept)
         self.stored = self.add_weight((), dtype="int64", name="stored", **kept)
 
+    def load_own_variables(self, store):
+        """Loads the stored images of a weights file.
+
+        If they have another size, as after `--init_from` a run at another
+        image size, nothing is loaded, and the pool stays empty.
+        """
+        if tuple(store["0"].shape) == tuple(self.held.shape):
+            super().load_own_variables(store)
+
     def call(self, images, order, coins):
         """Returns the given images, some of them replaced by stored images.
 

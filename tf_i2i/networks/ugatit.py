@@ -9,6 +9,7 @@ import tensorflow as tf
 from tf_i2i.layers import AdaptiveNormalization
 from tf_i2i.layers import LayerInstanceNormalization
 from tf_i2i.layers import SpectralConv2D
+from tf_i2i.layers import image_mean
 from tf_i2i.layers import reflect_pad
 from tf_i2i.layers import upsample
 from tf_i2i.networks.base import Network
@@ -137,7 +138,7 @@ class AttentiveGenerator(Network):
         x, logits, attention = self.attention(
             self.encoder(x, training=training)
         )
-        style = tf.reduce_mean(tf.cast(x, tf.float32), [1, 2])
+        style = image_mean(tf.cast(x, tf.float32), [1, 2])[:, 0, 0]
         for dense in self.mlp:
             style = dense(style)
         affine = tf.split(self.affine(style), 2, axis=1)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tf_i2i.errors import UserError
-from tf_i2i.exporting.pictures import compile_translation
+from tf_i2i.exporting.pictures import Translation
 from tf_i2i.geometry import Filters
 from tf_i2i.geometry import InputSize
 from tf_i2i.geometry import Prepared
@@ -59,7 +59,7 @@ class Translator:
             way: Filters.of(label_maps, way) for way in self.directions
         }
         self._translate_fns = {
-            way: compile_translation(model, way) for way in self.directions
+            way: Translation(model, way) for way in self.directions
         }
 
     @property
