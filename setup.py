@@ -55,6 +55,7 @@ setup(
         "tf_i2i": [
             "py.typed",
             "data/portraits/*",
+            "models/LICENSE",
             "models/*/*",
             "web/*",
         ],

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from own_methods import OwnEmbedding
+from own_methods import OwnPlain
 from own_methods import OwnStyled
 from PIL import Image
 from tensorflow.python.tools import saved_model_cli
@@ -394,6 +395,7 @@ def test_exports_are_checked_and_replaced(run_dir, tmp_path, capfd):
     assert said.err == ""
     lines = said.out.splitlines()
     assert len(lines) == 3
+    assert lines[1].startswith("translate: ")
     assert "% of them in int8" in lines[1]
     assert lines[2].startswith(f"Exported {file} (")
     assert "16 test images: b_to_a max" in lines[2]
@@ -412,6 +414,27 @@ def test_style_of_a_test_image_is_used(run_dir, tmp_path, monkeypatch):
     np.testing.assert_allclose(lengths, np.ones(10), atol=1e-4)
 
 
+def test_both_directions_in_one_file(run_dir, tmp_path, monkeypatch, refuses):
+    use(monkeypatch, OwnPlain())
+    (run_dir / "LICENSE").write_text("for all")
+    file = tmp_path / "both.tflite"
+    verb(run_dir, f"--output={file}", "--direction=both")
+    report = json.loads((tmp_path / "both.tflite.parity.json").read_text())
+    assert report["a_to_b"]["max"] <= 1
+    assert report["b_to_a"]["max"] <= 1
+    assert list(_tflite(file).get_signature_list()) == list(DIRECTIONS)
+    one, other = (
+        litert.load_tflite(file, signature=way)(photos(1)) for way in DIRECTIONS
+    )
+    assert np.any(one != other)
+    card = (tmp_path / "both.tflite.MODEL_CARD.md").read_text()
+    assert "| direction | a_to_b, b_to_a |" in card
+    assert "can be resized to other multiples of 1 pixels (tested: 24 x" in card
+    assert (tmp_path / "both.tflite.LICENSE").read_text() == "for all"
+    with refuses("--direction"):
+        verb(run_dir, f"--output={tmp_path}/both.onnx", "--direction=both")
+
+
 def test_images_of_floats(run_dir, tmp_path):
     file = tmp_path / "face.tflite"
     verb(run_dir, f"--output={file}", "--float_io")
@@ -426,6 +449,7 @@ def test_images_of_floats(run_dir, tmp_path):
     assert values.min() >= 0
     assert 0.2 < values.max() <= 1
     card = (tmp_path / "face.tflite.MODEL_CARD.md").read_text()
+    assert "| sizes | 16 x 16 pixels only |" in card  # Transposed convolutions.
     assert "float32 RGB in [0, 1]" in card
 
 

@@ -3,6 +3,8 @@
     python -m tf_i2i.export --run_dir=runs/mine --output=export/
     python -m tf_i2i.export --run_dir=runs/mine --output=face.tflite \
         --direction=b_to_a --precision=int8
+    python -m tf_i2i.export --run_dir=runs/mine --output=both.tflite \
+        --direction=both
 
 An exported model takes and returns uint8 images. Its outputs on real images
 are compared with those of the run. If they differ too much, the export is not
@@ -13,10 +15,12 @@ from pathlib import Path
 
 from tf_i2i import cli
 from tf_i2i import messages
+from tf_i2i import models
 from tf_i2i import process
 from tf_i2i.disk import format_bytes
 from tf_i2i.disk import size_on_disk
 from tf_i2i.disk import writing
+from tf_i2i.domains import DIRECTIONS
 from tf_i2i.domains import find_direction
 from tf_i2i.domains import named
 from tf_i2i.errors import UserError
@@ -28,8 +32,12 @@ from tf_i2i.exporting.parity import violations
 from tf_i2i.exporting.real_images import GivenImages
 from tf_i2i.exporting.real_images import OwnImages
 from tf_i2i.exporting.real_images import RealImages
+from tf_i2i.sizes import height_width
 from tf_i2i.sizes import size_text
 from tf_i2i.training import settings
+
+# Value of `--direction` for a file that translates in both directions.
+_BOTH = "both"
 
 
 @process.unchanged()
@@ -47,7 +55,7 @@ def main(argv, names=None):
     flags = _parser().parse_args(argv)
     cli.check_run_dir(flags.run_dir)
     domains = settings.domain_names(flags.run_dir)
-    direction = find_direction(flags.direction, domains)
+    directions = _directions(flags.direction, domains)
     output = Path(flags.output)
     format = formats.find_format(flags.output, names)
     precisions = formats.tried_precisions(format, flags.precision)
@@ -61,7 +69,8 @@ def main(argv, names=None):
     run = load_translator(flags.run_dir, flags.trust_config)
     run.check_trained()
     model = run.model
-    model.check_direction(direction)
+    for direction in directions:
+        model.check_direction(direction)
     images = RealImages(
         model,
         GivenImages(flags.images, model.size)
@@ -73,39 +82,47 @@ def main(argv, names=None):
     placement.remove(part)
     facts = card.facts(
         model,
-        direction,
-        named(direction, domains),
+        directions,
+        [named(way, domains) for way in directions],
         flags.run_dir,
         flags.float_io,
     )
     job = formats.Job(
         model,
         part,
-        direction,
+        directions,
         flags.size,
         "",
         images.calibration,
-        facts,
         flags.float_io,
     )
     try:
         with writing(output):
-            precision, report = _write(format, job, precisions, images)
+            precision, report, facts = _write(
+                format, job, precisions, images, facts
+            )
             placement.accept_or_reject(
                 part,
                 output,
                 report,
                 format.precisions[precision],
                 format.sidecars(part)
-                | images.style_sidecar(direction)
-                | {"MODEL_CARD.md": card.card(facts, flags.run_dir)},
+                | images.style_sidecars(directions)
+                | _documents(facts, flags.run_dir),
             )
     finally:
         placement.remove(part)
     _print_result(output, {named(way, domains): r for way, r in report.items()})
 
 
-def _write(format, job, precisions, images):
+def _directions(text, domains):
+    """Returns the directions that `--direction` means, as a tuple."""
+    if text == _BOTH:
+        return DIRECTIONS
+    return (find_direction(text, domains),)
+
+
+def _write(format, job, precisions, images, facts):
     """Exports in the first precision that is accurate enough, or in the last.
 
     If there are several precisions, a line for each tried one is printed.
@@ -115,21 +132,25 @@ def _write(format, job, precisions, images):
         job: `formats.Job`, whose precision is replaced.
         precisions: names of the precisions to try, in order.
         images: `RealImages`.
+        facts: texts by name, from `card.facts`.
 
     Returns:
-        `(precision, report)`: the name of the precision, and a dictionary from
-        each direction to its result of `parity`.
+        `(precision, report, facts)`: the name of the precision, a dictionary
+        from each direction to its result of `parity`, and the facts, with the
+        sizes of images that the export takes.
     """
     only = len(precisions) == 1
     for precision in precisions:
         if only and (warning := format.warn(job.model, precision)):
             messages.warning(warning)
         format.write(job._replace(precision=precision))
+        tolerance = format.precisions[precision].tolerance
+        facts = facts | {"sizes": _sizes(format, job, images, tolerance)}
+        format.describe(job.path, facts)
         report = {
             way: images.parity(way, function)
-            for way, function in format.load(job.path, job.direction).items()
+            for way, function in format.load(job.path, job.directions).items()
         }
-        tolerance = format.precisions[precision].tolerance
         wrong = [
             fault
             for result in report.values()
@@ -143,15 +164,53 @@ def _write(format, job, precisions, images):
             )
         if not wrong:
             break
-    return precision, report
+    return precision, report, facts
+
+
+def _documents(facts, run_dir):
+    """Returns the texts of the model card and, if there is one, the licence."""
+    texts = {"MODEL_CARD.md": card.card(facts, run_dir)}
+    if licence := models.licence(run_dir):
+        texts["LICENSE"] = licence
+    return texts
+
+
+def _sizes(format, job, images, tolerance):
+    """Returns the text that says which sizes of images an export takes.
+
+    Whether the operations of a file allow another size is not written in the
+    file, and a runtime may return wrong images instead of an error. Therefore
+    the images are compared with those of the run at another size.
+    """
+    model = job.model
+    size = model.size if job.size is None else job.size
+    if not format.takes_size:
+        return card.sizes(model, None, None)
+    if model.fixed_size or not format.resizes:
+        return card.sizes(model, size, None)
+    step = model.size_multiple
+    # Half as large again, and a multiple of what the model needs.
+    other = tuple(
+        side + step * max(1, side // step // 2) for side in height_width(size)
+    )
+    resized = images.resized(other)
+    try:
+        wrong = [
+            fault
+            for way, function in format.load(job.path, job.directions).items()
+            for fault in violations(resized.parity(way, function, 4), tolerance)
+        ]
+    except (RuntimeError, ValueError):  # The runtime refuses the size.
+        wrong = [other]
+    return card.sizes(model, size, None if wrong else other)
 
 
 def _parser():
     parser = cli.parser(
         "export",
-        "Exports a trained run as SavedModel (both directions), TFLite or "
-        "ONNX (one direction), and compares the exported model with the run "
-        "on real images.",
+        "Exports a trained run as SavedModel (both directions), TFLite (one "
+        "direction or both) or ONNX (one direction), and compares the exported "
+        "model with the run on real images.",
         [
             "python -m tf_i2i.export --run_dir=runs/mine --output=export/",
             "python -m tf_i2i.export --run_dir=runs/mine "
@@ -170,7 +229,8 @@ def _parser():
     cli.add_direction_flag(
         add,
         "direction of a .tflite or .onnx file, and of the signature "
-        "serving_default of a SavedModel (default: a_to_b)",
+        "serving_default of a SavedModel (default: a_to_b); both writes a "
+        ".tflite file with the signatures a_to_b and b_to_a",
     )
     add(
         "--precision",
@@ -211,6 +271,12 @@ def _check(flags, format, precision):
             f"`--precision` must be {' or '.join(format.precisions)} unless "
             f"--output is {forms}. Received: --precision={precision}, "
             f"{flags.output}"
+        )
+    if flags.direction == _BOTH and not format.takes_both:
+        forms = _forms(lambda other: other.takes_both)
+        raise UserError(
+            f"`--direction` must be one direction unless --output is {forms}. "
+            f"Received: --direction={_BOTH}, {flags.output}"
         )
     if flags.float_io and not format.takes_float_io:
         forms = _forms(lambda other: other.takes_float_io)

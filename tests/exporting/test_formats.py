@@ -29,7 +29,8 @@ class Negative:
 def copy_format():
     """A format whose files say nothing, and are loaded as the negative."""
 
-    def load(path, direction):
+    def load(path, directions):
+        (direction,) = directions
         assert path.read_text() == f"negative {direction}"
         return {direction: lambda images: 255 - images}
 
@@ -37,7 +38,7 @@ def copy_format():
         name="negative",
         form="a name that ends in .negative",
         suffix=".negative",
-        write=lambda job: job.path.write_text(f"negative {job.direction}"),
+        write=lambda job: job.path.write_text(f"negative {job.directions[0]}"),
         load=load,
         precisions={"tiny": formats.Precision({"max": 1}, "of one bit")},
     )
@@ -62,7 +63,7 @@ def test_a_format_is_added_in_one_place(monkeypatch, tmp_path, refuses):
     assert report["a_to_b"]["max"] == 0
     card = (tmp_path / "x.negative.MODEL_CARD.md").read_text()
     assert "| direction | a_to_b |" in card
-    assert "| sizes | multiples of 4 pixels" in card
+    assert "| sizes | 16 x 16 pixels only |" in card
     # Help and errors name it.
     help_text = " ".join(export._parser().format_help().split())
     assert "a name that ends in .negative" in help_text
@@ -77,9 +78,9 @@ def test_a_format_is_added_in_one_place(monkeypatch, tmp_path, refuses):
 def exact_and_dark():
     """A format whose small form makes images that are too dark."""
 
-    def load(path, direction):
+    def load(path, directions):
         factor = 2 if path.read_text() == "int8" else 1
-        return {direction: lambda images: (255 - images) // factor}
+        return {directions[0]: lambda images: (255 - images) // factor}
 
     every = {
         name: formats.Precision({"max": 1}) for name in ("float32", "int8")

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tf_i2i import exporting
+from tf_i2i.exporting import flatbuffer
 from tf_i2i.exporting import litert
 from tf_i2i.exporting.formats import TFLITE
 from tf_i2i.exporting.parity import violations
@@ -83,9 +84,15 @@ def test_ranges_are_those_of_each_operation(tmp_path):
     assert result["mean"] < 1
 
 
-def test_the_table_of_layers_by_hand(student, tmp_path):
+@pytest.fixture(scope="module")
+def content(student):
+    """A file in float32."""
+    return litert.convert(student, "a_to_b")
+
+
+def test_the_table_of_layers_by_hand(content, tmp_path):
     path = tmp_path / "face.tflite"
-    exporting.export_tflite(student, path)
+    path.write_bytes(content)
     rows = litert.layers(path)
     first = next(row for row in rows if row["operation"] == "CONV_2D")
     # 3x3 of 3 colours to 8 channels, at half of the side.
@@ -98,6 +105,21 @@ def test_the_table_of_layers_by_hand(student, tmp_path):
     assert len(text) == len(rows)
     assert text[0]["operation"] == rows[0]["operation"]
     assert litert.summary(rows).startswith(f"{len(rows)} operations, ")
+
+
+def test_equal_constants_are_stored_once(content):
+    joined = flatbuffer.join({"one": content, "two": content})
+    rows = list(flatbuffer.operations(joined))
+    assert [row[1:] for row in rows if row[0] == "one"] == [
+        row[1:] for row in rows if row[0] == "two"
+    ]
+    weights = sum(
+        4 * np.prod(tensor["shape"])
+        for name, _, inputs, _ in rows
+        for tensor in inputs
+        if name == "two" and tensor["constant"]
+    )
+    assert len(joined) - len(content) < len(content) - 0.9 * weights
 
 
 def test_styles_are_calibrated_by_name(tmp_path):

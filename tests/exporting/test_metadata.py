@@ -45,16 +45,22 @@ def test_fields_are_those_of_the_schema():
     content = metadata.encode(
         {"name": "a face", "license": "CC0", "version": "3"},
         [
-            metadata.Tensor("image", "an image", (48, 64)),
-            metadata.Tensor("style", "a style"),
+            metadata.Graph(
+                "translate",
+                [
+                    metadata.Tensor("image", "an image", (48, 64)),
+                    metadata.Tensor("style", "a style"),
+                ],
+                [metadata.Tensor("image", "a drawing", (48, 64), 1.0)],
+            )
         ],
-        [metadata.Tensor("image", "a drawing", (48, 64), 1.0)],
     )
     assert content[4:8] == b"M001"
     start = flatbuffers.encode.Get(types.UOffsetTFlags.packer_type, content, 0)
     model = Row(Table(content, start))
     assert [model.text(i) for i in (0, 2, 5)] == ["a face", "3", "CC0"]
     (graph,) = model.rows(3)
+    assert graph.text(0) == "translate"
     image, style = graph.rows(2)
     (made,) = graph.rows(3)
     assert image.text(0) == made.text(0) == "image"
@@ -79,9 +85,13 @@ class Trained:
 
 
 def test_the_card_of_a_shipped_model_says_its_licence(tmp_path):
-    facts = card.facts(Trained(), "a_to_b", "x_to_y", find_model("unit-toy"))
+    facts = card.facts(
+        Trained(), ["a_to_b"], ["x_to_y"], find_model("unit-toy")
+    )
     assert "Apache-2.0" in facts["licence"]
     assert "\n" not in facts["licence"]
     assert facts["name"]
     assert facts["version"] == "after 8 training images"
-    assert "licence" not in card.facts(Trained(), "a_to_b", "x", tmp_path)
+    assert "licence" not in card.facts(
+        Trained(), ["a_to_b"], ["x_to_y"], tmp_path
+    )

@@ -7,7 +7,7 @@ import tf_i2i
 from tf_i2i.sizes import height_width
 
 
-def facts(model, direction, name, run_dir, float_io=False):
+def facts(model, directions, names, run_dir, float_io=False):
     """Returns what is written into an exported file, as texts by name.
 
     The name of the model is the title of the README.md in the run's folder.
@@ -16,8 +16,8 @@ def facts(model, direction, name, run_dir, float_io=False):
 
     Args:
         model: `UnpairedTranslator`.
-        direction: "a_to_b" or "b_to_a".
-        name: the direction with the run's own names of its domains, such as
+        directions: the exported directions, "a_to_b" or "b_to_a" or both.
+        names: the directions with the run's own names of its domains, such as
             "selfie_to_anime".
         run_dir: folder of the run.
         float_io: whether the images are float32 in [0, 1] instead of uint8.
@@ -34,19 +34,38 @@ def facts(model, direction, name, run_dir, float_io=False):
     }
     return {key: text for key, text in own.items() if text} | {
         "method": type(model).__name__,
-        "direction": direction,
-        "domains": name,
+        "direction": ", ".join(directions),
+        "domains": ", ".join(names),
         "image": f"{values}; the file includes the normalization",
-        "own_size": "{} x {} pixels".format(*height_width(model.size)),
-        "sizes": _sizes(model),
+        "own_size": _pixels(model.size),
         "written_by": f"tf_i2i {tf_i2i.__version__}",
     }
 
 
-def _sizes(model):
+def sizes(model, size, resized):
+    """Returns the text that says which sizes of images an export takes.
+
+    Args:
+        model: `UnpairedTranslator`.
+        size: size of the images that the export was made for; None if it takes
+            all sizes that the model takes.
+        resized: another size at which the export was found to work, or None.
+    """
+    multiples = f"multiples of {model.size_multiple} pixels"
     if model.fixed_size:
-        return "own_size only"
-    return f"multiples of {model.size_multiple} pixels, chosen at export"
+        return f"{_pixels(model.size)} only"
+    if size is None:
+        return multiples
+    if resized is None:
+        return f"{_pixels(size)} only"
+    return (
+        f"{_pixels(size)}; can be resized to other {multiples} (tested: "
+        f"{_pixels(resized)})"
+    )
+
+
+def _pixels(size):
+    return "{} x {} pixels".format(*height_width(size))
 
 
 def card(texts, run_dir):

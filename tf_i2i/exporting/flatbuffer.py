@@ -4,7 +4,9 @@ The classes of the file's schema (`ModelT`, `SubGraphT`, `TensorT`, ...) come
 with TensorFlow.
 """
 
+import copy
 import json
+import re
 
 import numpy as np
 
@@ -39,6 +41,122 @@ def tidy(content):
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
 
+def join(contents):
+    """Returns one file with the signatures of several files.
+
+    Constants that are equal are stored once. Therefore the file of two
+    directions that share their networks is hardly larger than that of one.
+
+    Args:
+        contents: dictionary from the new name of each signature to the bytes
+            of a .tflite file that has one signature and one graph.
+    """
+    from tensorflow.lite.tools import flatbuffer_utils
+
+    models = {
+        name: flatbuffer_utils.read_model_from_bytearray(bytearray(content))
+        for name, content in contents.items()
+    }
+    # The oldest runtime that can load the whole file is the newest of those
+    # that the graphs need.
+    joined = copy.copy(max(models.values(), key=_needed_runtime))
+    joined.operatorCodes, joined.subgraphs, joined.signatureDefs = [], [], []
+    pool = _Pool()
+    for entry in joined.metadata or []:
+        entry.buffer = pool.add(joined.buffers[entry.buffer])
+    for name, model in models.items():
+        (graph,), (signature,) = model.subgraphs, model.signatureDefs
+        graph.name = signature.signatureKey = name.encode()
+        signature.subgraphIndex = len(joined.subgraphs)
+        for tensor in graph.tensors:
+            tensor.buffer = pool.add(model.buffers[tensor.buffer])
+        for operator in graph.operators:
+            code = model.operatorCodes[operator.opcodeIndex]
+            operator.opcodeIndex = _index_of(code, joined.operatorCodes)
+        joined.subgraphs.append(graph)
+        joined.signatureDefs.append(signature)
+    joined.buffers = pool.buffers
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(joined))
+
+
+class _Pool:
+    """Collects the buffers of several files, and keeps one of equal ones."""
+
+    def __init__(self):
+        from tensorflow.lite.python import schema_py_generated as schema
+
+        # The format requires that the first buffer is empty. Tensors that are
+        # computed refer to it.
+        self.buffers = [schema.BufferT()]
+        self._places = {b"": 0}
+
+    def add(self, buffer):
+        """Returns the index of a buffer with the content of `buffer`."""
+        content = b"" if buffer.data is None else bytes(buffer.data)
+        if content not in self._places:
+            self._places[content] = len(self.buffers)
+            self.buffers.append(buffer)
+        return self._places[content]
+
+
+def _index_of(code, codes):
+    """Returns the index of an operator code in a list, to which it is added."""
+    for index, known in enumerate(codes):
+        if vars(known) == vars(code):
+            return index
+    codes.append(code)
+    return len(codes) - 1
+
+
+def _needed_runtime(model):
+    """Returns the version of the oldest runtime that can load a file."""
+    for entry in model.metadata or []:
+        if entry.name == b"min_runtime_version":
+            text = bytes(model.buffers[entry.buffer].data)
+            return [int(part) for part in re.findall(rb"\d+", text)]
+    return []
+
+
+def operations(content):
+    """Yields the operations of a .tflite file.
+
+    Args:
+        content: bytes of the file.
+
+    Yields:
+        `(signature, kind, inputs, outputs)`: the name of the operation's
+        signature, the kind of the operation, such as "CONV_2D", and lists of
+        its tensors, which are dictionaries. These have the keys `name`,
+        `shape` (list), `type` (such as "float32") and `constant` (whether the
+        tensor is a constant).
+    """
+    from tensorflow.lite.tools import flatbuffer_utils
+
+    model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
+    for signature in model.signatureDefs:
+        graph = model.subgraphs[signature.subgraphIndex]
+        tensors = [_summary(model, tensor) for tensor in graph.tensors]
+        for operator in graph.operators:
+            yield (
+                signature.signatureKey.decode(),
+                flatbuffer_utils.opcode_to_name(model, operator.opcodeIndex),
+                # The index -1 stands for an input that is left out.
+                [tensors[i] for i in operator.inputs if i >= 0],
+                [tensors[i] for i in operator.outputs],
+            )
+
+
+def _summary(model, tensor):
+    from tensorflow.lite.tools import flatbuffer_utils
+
+    return {
+        "name": tensor.name.decode(),
+        "shape": [] if tensor.shape is None else [int(n) for n in tensor.shape],
+        "type": flatbuffer_utils.type_to_name(tensor.type).lower(),
+        "constant": model.buffers[tensor.buffer].data is not None,
+    }
+
+
 def describe(content, facts):
     """Returns a file that says what it contains.
 
@@ -46,7 +164,7 @@ def describe(content, facts):
     of the TFLite metadata schema; see `exporting.metadata`.
 
     Args:
-        content: bytes of a .tflite file with one signature.
+        content: bytes of a .tflite file.
         facts: texts by name, from `card.facts`.
     """
     from tensorflow.lite.python import schema_py_generated as schema
@@ -64,15 +182,18 @@ def describe(content, facts):
 
 def _metadata(model, facts):
     """Returns the metadata of a file as bytes."""
-    (signature,) = model.signatureDefs
-    graph = model.subgraphs[signature.subgraphIndex]
-    source, target = (
-        [
-            _tensor(one.name.decode(), graph.tensors[one.tensorIndex])
-            for one in tensors
-        ]
-        for tensors in (signature.inputs, signature.outputs)
-    )
+    graphs = []
+    for signature in model.signatureDefs:
+        tensors = model.subgraphs[signature.subgraphIndex].tensors
+        source, target = (
+            [
+                _tensor(one.name.decode(), tensors[one.tensorIndex])
+                for one in ends
+            ]
+            for ends in (signature.inputs, signature.outputs)
+        )
+        name = signature.signatureKey.decode()
+        graphs.append(metadata.Graph(name, source, target))
     texts = {key: facts[key] for key in ("name", "version") if key in facts}
     texts["description"] = "; ".join(
         f"{key}: {facts[key]}"
@@ -82,7 +203,7 @@ def _metadata(model, facts):
     texts["author"] = facts.get("author", "")
     texts["license"] = facts.get("licence", "")
     texts = {key: text for key, text in texts.items() if text}
-    return metadata.encode(texts, source, target)
+    return metadata.encode(texts, graphs)
 
 
 def _tensor(name, tensor):

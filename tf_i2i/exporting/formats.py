@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from tf_i2i import cli
 from tf_i2i.errors import UserError
+from tf_i2i.exporting import flatbuffer
 from tf_i2i.exporting import litert
 from tf_i2i.exporting import onnx
 from tf_i2i.exporting import saved_model
@@ -49,22 +50,22 @@ class Job(NamedTuple):
     Attributes:
         model: the `UnpairedTranslator` to export.
         path: file or folder to write, a `Path`.
-        direction: "a_to_b" or "b_to_a".
+        directions: the directions to export, "a_to_b" or "b_to_a" or both.
+            A format that does not take both gets one. The first is the default
+            of a format that always contains all directions.
         size: size of the images; None for the model's own size.
         precision: key of `Format.precisions`.
         calibration: function that takes a direction and returns the
             calibration examples for `litert.export_tflite`.
-        facts: texts from `card.facts` that the file contains.
         float_io: whether the images are float32 in [0, 1] instead of uint8.
     """
 
     model: object
     path: Path
-    direction: str
+    directions: tuple[str, ...]
     size: Size | None
     precision: str
     calibration: Callable
-    facts: dict[str, str]
     float_io: bool = False
 
 
@@ -77,14 +78,19 @@ class Format(NamedTuple):
             ends in .tflite".
         suffix: suffix of the exported file; "" if the export is a folder.
         write: function that takes a `Job` and exports its model.
-        load: function that takes a path and a direction and returns the
-            exported functions, a dictionary from each direction to a function
-            `(images, style=None)`.
+        load: function that takes a path and the directions of the `Job`, and
+            returns the exported functions, a dictionary from each direction to
+            a function `(images, style=None)`.
+        describe: function that takes the path of an export and facts, texts by
+            name, and writes the facts into the export.
         precisions: dictionary from the name of each precision to its
             `Precision`; the first is the default.
+        takes_both: whether `--direction=both` can be given.
         takes_float_io: whether `--float_io` can be given.
         takes_size: whether the size of the images is fixed at export, so that
             `--size` can choose it.
+        resizes: whether a program that runs the file can change the size of
+            the images, if the operations of the file allow that.
         sidecars: function that takes the path of an export and returns the
             texts of files to write next to the export. They are a dictionary
             whose keys are the ends of the files' names, such as "layers.csv".
@@ -101,8 +107,11 @@ class Format(NamedTuple):
     write: Callable[[Job], None]
     load: Callable
     precisions: dict[str, Precision]
+    describe: Callable = lambda path, facts: None
+    takes_both: bool = False
     takes_float_io: bool = False
     takes_size: bool = True
+    resizes: bool = False
     sidecars: Callable = lambda path: {}
     warn: Callable = lambda model, precision: None
     check_installed: Callable = lambda precision: None
@@ -110,32 +119,53 @@ class Format(NamedTuple):
 
 def _write_saved_model(job):
     with cli.silent_stderr():
-        saved_model.export_saved_model(job.model, job.path, job.direction)
+        saved_model.export_saved_model(job.model, job.path, job.directions[0])
 
 
 def _write_tflite(job):
-    calibration = None
-    if job.precision in litert.CALIBRATED:
-        calibration = job.calibration(job.direction)
-    litert.export_tflite(
-        job.model,
-        job.path,
-        job.direction,
-        job.size,
-        job.precision,
-        calibration,
-        job.facts,
-        job.float_io,
-    )
+    calibrated = job.precision in litert.CALIBRATED
+    contents = {
+        way: litert.convert(
+            job.model,
+            way,
+            job.size,
+            job.precision,
+            job.calibration(way) if calibrated else None,
+            job.float_io,
+        )
+        for way in job.directions
+    }
+    if len(contents) > 1:
+        job.path.write_bytes(flatbuffer.join(contents))
+    else:
+        job.path.write_bytes(contents[job.directions[0]])
+
+
+def _load_tflite(path, directions):
+    if len(directions) == 1:
+        return {directions[0]: litert.load_tflite(path)}
+    return {way: litert.load_tflite(path, signature=way) for way in directions}
+
+
+def _describe_tflite(path, facts):
+    path.write_bytes(flatbuffer.describe(path.read_bytes(), facts))
 
 
 def _write_onnx(job):
-    onnx.export_onnx(job.model, job.path, job.direction, job.size, job.facts)
+    (direction,) = job.directions
+    onnx.export_onnx(job.model, job.path, direction, job.size)
+
+
+def _load_onnx(path, directions):
+    (direction,) = directions
+    return {direction: onnx.load_onnx(path)}
 
 
 def _describe_layers(path):
     rows = litert.layers(path)
-    print(litert.summary(rows))
+    for name in dict.fromkeys(row["signature"] for row in rows):
+        own = [row for row in rows if row["signature"] == name]
+        print(f"{name}: {litert.summary(own)}")
     return {"layers.csv": litert.table(rows)}
 
 
@@ -144,7 +174,7 @@ SAVED_MODEL = Format(
     form="a folder (SavedModel)",
     suffix="",
     write=_write_saved_model,
-    load=lambda path, direction: saved_model.load_saved_model(path),
+    load=lambda path, directions: saved_model.load_saved_model(path),
     precisions={"float32": Precision({"max": 1})},
     takes_size=False,
 )
@@ -153,7 +183,7 @@ TFLITE = Format(
     form="a name that ends in .tflite",
     suffix=".tflite",
     write=_write_tflite,
-    load=lambda path, direction: {direction: litert.load_tflite(path)},
+    load=_load_tflite,
     precisions={
         "float32": Precision({"max": 1}),
         "float16": Precision({"max": 2}, "weights in float16", AUTO),
@@ -174,7 +204,10 @@ TFLITE = Format(
             AUTO,
         ),
     },
+    describe=_describe_tflite,
+    takes_both=True,
     takes_float_io=True,
+    resizes=True,
     sidecars=_describe_layers,
     warn=litert.warning_of_int8,
     check_installed=litert.check_installed,
@@ -184,8 +217,9 @@ ONNX = Format(
     form="a name that ends in .onnx",
     suffix=".onnx",
     write=_write_onnx,
-    load=lambda path, direction: {direction: onnx.load_onnx(path)},
+    load=_load_onnx,
     precisions={"float32": Precision({"max": 1})},
+    describe=onnx.describe,
     check_installed=onnx.check_installed,
 )
 FORMATS = {format.name: format for format in (SAVED_MODEL, TFLITE, ONNX)}

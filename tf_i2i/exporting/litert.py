@@ -58,7 +58,6 @@ def export_tflite(
     size=None,
     precision="float32",
     calibration=None,
-    facts=None,
     float_io=False,
 ):
     """Writes a TFLite model that uses built-in operations only.
@@ -70,14 +69,34 @@ def export_tflite(
     Args:
         model: `UnpairedTranslator`.
         path: file to write.
+        direction, size, precision, calibration, float_io: see `convert`.
+
+    Raises:
+        UserError: see `convert`.
+    """
+    Path(path).write_bytes(
+        convert(model, direction, size, precision, calibration, float_io)
+    )
+
+
+def convert(
+    model,
+    direction,
+    size=None,
+    precision="float32",
+    calibration=None,
+    float_io=False,
+):
+    """Returns the bytes of the file that `export_tflite` writes.
+
+    Args:
+        model: `UnpairedTranslator`.
         direction: "a_to_b" or "b_to_a".
         size: size of the images; None for the model's own size.
         precision: a key of `formats.TFLITE.precisions`.
         calibration: inputs of the model, as returned by `examples`. The
             ranges of the int8 values are those of the activations for these
             inputs. Needed for "int8" and "mixed" only.
-        facts: texts from `card.facts` that the file contains in its
-            description and its metadata, or None.
         float_io: whether the images are float32 in [0, 1] instead of uint8.
 
     Raises:
@@ -115,9 +134,7 @@ def export_tflite(
                 for example in calibration
             ]
         content = _quantize(content, precision, calibration)
-    if facts:
-        content = flatbuffer.describe(content, facts)
-    Path(path).write_bytes(content)
+    return content
 
 
 def _quantize(content, precision, calibration):
@@ -234,7 +251,7 @@ def warning_of_int8(model, precision):
     )
 
 
-def load_tflite(path, threads=None):
+def load_tflite(path, threads=None, signature=None):
     """Returns a function `(images, style=None)` that runs a .tflite file.
 
     The file is run once for each image of the batch. The function takes and
@@ -244,11 +261,12 @@ def load_tflite(path, threads=None):
         path: path of the .tflite file.
         threads: number of threads that the interpreter may use; None for the
             interpreter's default.
+        signature: name of the signature to run; None if there is only one.
     """
     with cli.silent_stderr():
         interpreter = interpreter_of(Path(path).read_bytes(), threads)
         interpreter.allocate_tensors()
-    run = interpreter.get_signature_runner()
+    run = interpreter.get_signature_runner(signature)
     float_io = run.get_input_details()[IMAGE]["dtype"] == np.float32
 
     def translate(images, style=None):
@@ -298,45 +316,36 @@ def layers(path):
         path: path of the .tflite file.
 
     Returns:
-        List of dictionaries, one for each operation: `operation` (its kind),
-        `output` (name of its output tensor), `shape` and `type` of that
-        tensor, `weights` (size in bytes of the constants that the operation
-        reads), and `multiplications` (number of multiplications of a
-        convolution; 0 for other operations).
+        List of dictionaries, one for each operation: `signature` (name of the
+        signature that it belongs to), `operation` (its kind), `output` (name
+        of its output tensor), `shape` and `type` of that tensor, `weights`
+        (size in bytes of the constants that the operation reads), and
+        `multiplications` (number of multiplications of a convolution; 0 for
+        other operations).
     """
-    return _layers(Path(path).read_bytes())
-
-
-def _layers(content):
-    with cli.silent_stderr():
-        interpreter = interpreter_of(content)
-    tensors = {t["index"]: t for t in interpreter.get_tensor_details()}
-    computed = {t["index"] for t in interpreter.get_input_details()}
     rows = []
-    for operation in interpreter._get_ops_details():
-        given = [tensors[i] for i in operation["inputs"] if i in tensors]
-        made = tensors[operation["outputs"][0]]
-        constants = [t for t in given if t["index"] not in computed]
-        computed |= set(operation["outputs"])
+    content = Path(path).read_bytes()
+    for signature, kind, given, (made, *_) in flatbuffer.operations(content):
+        constants = [tensor for tensor in given if tensor["constant"]]
         rows.append(
             {
-                "operation": operation["op_name"],
+                "signature": signature,
+                "operation": kind,
                 "output": made["name"],
                 "shape": "x".join(map(str, made["shape"])),
-                "type": np.dtype(made["dtype"]).name,
+                "type": made["type"],
                 "weights": sum(map(_tensor_bytes, constants)),
-                "multiplications": _multiplications(operation, given, made),
+                "multiplications": _multiplications(kind, given, made),
             }
         )
     return rows
 
 
 def _tensor_bytes(tensor):
-    return int(np.prod(tensor["shape"])) * np.dtype(tensor["dtype"]).itemsize
+    return int(np.prod(tensor["shape"])) * np.dtype(tensor["type"]).itemsize
 
 
-def _multiplications(operation, given, made):
-    kind = operation["op_name"]
+def _multiplications(kind, given, made):
     if kind not in _CONVOLUTIONS:
         return 0
     kernel = given[1]["shape"]  # Output, height, width, input.

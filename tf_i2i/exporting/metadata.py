@@ -33,26 +33,33 @@ class Tensor(NamedTuple):
     largest: float = 255.0
 
 
-def encode(texts, inputs, outputs):
+class Graph(NamedTuple):
+    """A signature of the model.
+
+    Attributes:
+        name: name of the signature.
+        inputs: the `Tensor`s that it takes, in the order of the file.
+        outputs: the `Tensor`s that it returns.
+    """
+
+    name: str
+    inputs: list[Tensor]
+    outputs: list[Tensor]
+
+
+def encode(texts, graphs):
     """Returns the metadata as bytes.
 
     Args:
         texts: dictionary with any of the keys "name", "description",
             "version", "author" and "license".
-        inputs: the `Tensor`s that the model takes, in the order of the file.
-        outputs: the `Tensor`s that it returns.
+        graphs: list of `Graph`s, in the order of the file.
     """
     import flatbuffers
 
     builder = flatbuffers.Builder()
-    graph = _table(
-        builder,
-        {
-            2: _vector(builder, [_tensor(builder, one) for one in inputs]),
-            3: _vector(builder, [_tensor(builder, one) for one in outputs]),
-        },
-    )
-    fields = {3: _vector(builder, [graph])}
+    parts = [_graph(builder, graph) for graph in graphs]
+    fields = {3: _vector(builder, parts)}
     slots = {"name": 0, "description": 1, "version": 2}
     slots |= {"author": 4, "license": 5}
     for key, text in texts.items():
@@ -60,6 +67,16 @@ def encode(texts, inputs, outputs):
     fields[7] = builder.CreateString(_PARSER_VERSION)
     builder.Finish(_table(builder, fields), file_identifier=_IDENTIFIER)
     return bytes(builder.Output())
+
+
+def _graph(builder, graph):
+    """Writes a `SubGraphMetadata`."""
+    inputs, outputs = (
+        _vector(builder, [_tensor(builder, tensor) for tensor in tensors])
+        for tensors in (graph.inputs, graph.outputs)
+    )
+    name = builder.CreateString(graph.name)
+    return _table(builder, {0: name, 2: inputs, 3: outputs})
 
 
 def _tensor(builder, tensor):

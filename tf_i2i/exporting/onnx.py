@@ -26,7 +26,7 @@ def check_installed(precision):
     require("onnx", "tf2onnx", "onnxruntime")
 
 
-def export_onnx(model, path, direction="a_to_b", size=None, facts=None):
+def export_onnx(model, path, direction="a_to_b", size=None):
     """Writes an ONNX model.
 
     The model takes `image`, uint8 `[N, height, width, 3]`, and for a direction
@@ -38,8 +38,6 @@ def export_onnx(model, path, direction="a_to_b", size=None, facts=None):
         path: file to write.
         direction: "a_to_b" or "b_to_a".
         size: size of the images; None for the model's own size.
-        facts: texts by name that the file contains as its `metadata_props`,
-            or None.
 
     Raises:
         UserError: `size` is not a size that the model takes, or the packages
@@ -61,9 +59,21 @@ def export_onnx(model, path, direction="a_to_b", size=None, facts=None):
             output_names=[tensor.name for tensor in frozen.outputs],
         )
     _rename(content.graph)
-    for name, text in (facts or {}).items():
-        content.metadata_props.add(key=name, value=text)
     Path(path).write_bytes(content.SerializeToString())
+
+
+def describe(path, facts):
+    """Writes facts into the `metadata_props` of an ONNX file.
+
+    Args:
+        path: path of the ONNX file, a `Path`.
+        facts: texts by name, from `card.facts`.
+    """
+    onnx = optional("onnx", "onnx")
+    content = onnx.load_from_string(path.read_bytes())
+    for name, text in facts.items():
+        content.metadata_props.add(key=name, value=text)
+    path.write_bytes(content.SerializeToString())
 
 
 def _rename(graph):

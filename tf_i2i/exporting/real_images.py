@@ -120,7 +120,11 @@ class RealImages:
         style = self._model.encode_style(to_float(references), direction)
         return np.resize(style, (count, *style.shape[1:]))
 
-    def parity(self, direction, function):
+    def resized(self, size):
+        """Returns the same images in another size, as `RealImages`."""
+        return RealImages(self._model, self._run, size)
+
+    def parity(self, direction, function, count=PARITY_IMAGES):
         """Returns the result of `parity` of the model and an export.
 
         The images are test images of the source domain. Their styles, if the
@@ -129,9 +133,10 @@ class RealImages:
         Args:
             direction: "a_to_b" or "b_to_a".
             function: exported function `(images, style=None)`.
+            count: largest number of images.
         """
         reference = photo_to_photo(self._model, direction)
-        images = self._images(ends(direction)[0], "test", PARITY_IMAGES)
+        images = self._images(ends(direction)[0], "test", count)
         style = self._styles(direction, "test", len(images))
         if style is not None:
             reference = functools.partial(reference, style=style)
@@ -148,14 +153,23 @@ class RealImages:
         style = self._styles(direction, "train", len(images))
         return litert.examples(images, style)
 
-    def style_sidecar(self, direction):
-        """Returns {"style.json": text} for a direction with styles, else {}.
+    def style_sidecars(self, directions):
+        """Returns the texts of files that describe styles.
 
         Args:
-            direction: "a_to_b" or "b_to_a".
+            directions: "a_to_b" or "b_to_a" or both.
+
+        Returns:
+            Dictionary with the key "style.json" if there is one direction.
+            If there are two, the key begins with the direction, as in
+            "a_to_b.style.json". Directions without styles are left out.
         """
-        if not style_shape(self._model, direction):
-            return {}
-        images = self._run.images(ends(direction)[1], "train", STYLE_IMAGES)
-        text = describe_styles(self._model, direction, images)
-        return {"style.json": text}
+        texts = {}
+        for direction in directions:
+            if not style_shape(self._model, direction):
+                continue
+            images = self._run.images(ends(direction)[1], "train", STYLE_IMAGES)
+            name = f"{direction}." if len(directions) > 1 else ""
+            text = describe_styles(self._model, direction, images)
+            texts[f"{name}style.json"] = text
+        return texts

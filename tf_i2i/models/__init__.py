@@ -43,6 +43,18 @@ def name_of(folder):
     return None
 
 
+def licence(folder):
+    """Returns the text of the licence of a run's weights, or None.
+
+    Args:
+        folder: folder of the run. The text is that of its file LICENSE. For a
+            shipped model, it is the licence of all shipped models.
+    """
+    own = Path(folder) / "LICENSE"
+    path = _FOLDER / "LICENSE" if name_of(folder) else own
+    return path.read_text("utf-8", "replace") if path.is_file() else None
+
+
 def title(folder):
     """Returns the first line of a model's card, which says what it is."""
     text = (folder / "README.md").read_text("utf-8")
