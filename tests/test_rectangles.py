@@ -33,7 +33,7 @@ from tf_i2i.sizes import shortest
 from tf_i2i.sizes import size_text
 
 RECTANGULAR = {
-    *("CycleGAN", "UNIT", "CUT", "MUNIT", "DRIT", "UGATIT"),
+    *("CycleGAN", "DualGAN", "UNIT", "CUT", "MUNIT", "DRIT", "UGATIT"),
     *("AsymGAN", "Student"),
 }
 QUICK = {"CUT"}
