@@ -467,9 +467,11 @@ def read(name, seed, trained, work, data_root, features, cheats, device):
             if "step" in line:
                 del line["row"], line["at"]
                 print(json.dumps(line), file=file)
-    _, judging = lab.prepare(lab.ROWS[name].task, work, data_root)
+    row = lab.ROWS[name]
+    _, judging = lab.prepare(row.task, work, data_root)
     lab.keep(
         name,
+        row,
         seed,
         run.run_dir,
         last["seconds"] / 60,

@@ -530,14 +530,16 @@ def run_row(name, seed, work, data_root, features, cheats):
         *(f"--gin_param={binding}" for binding in bindings),
     )
     minutes = (time.monotonic() - began) / 60
-    keep(name, seed, run_dir, minutes, judging, features, cheats)
+    keep(name, row, seed, run_dir, minutes, judging, features, cheats)
 
 
-def keep(name, seed, run_dir, minutes, judging, features, cheats, **more):
+def keep(name, row, seed, run_dir, minutes, judging, features, cheats, **more):
     """Scores a trained run and appends the line to results.jsonl.
 
     Args:
-        name, seed: name and seed of the row.
+        name: name of the row.
+        row: `Row`.
+        seed: seed of the run.
         run_dir: run directory.
         minutes: duration of the training, or None.
         judging: flags of the command `evaluate` for the task.
@@ -556,7 +558,7 @@ def keep(name, seed, run_dir, minutes, judging, features, cheats, **more):
     scores = json.loads(lines[-1])
     result = {
         "row": name,
-        **ROWS[name]._asdict(),
+        **row._asdict(),
         "seed": seed,
         "minutes": minutes and round(minutes, 1),
         "hardware": f"{platform.machine()}, {os.cpu_count()} cores",
@@ -672,6 +674,7 @@ def main():
         _, judging = prepare(ROWS[args.row].task, args.work, args.data_root)
         keep(
             args.row,
+            ROWS[args.row],
             args.seed,
             args.run_dir,
             args.minutes,

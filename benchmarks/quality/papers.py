@@ -379,8 +379,20 @@ def show(name):
     )
 
 
-def draw(name, seed, work):
-    """Draws the grid of an experiment's rows and returns its path."""
+def draw(rows, direction, styles, seed, work, path):
+    """Draws a grid of the same test images translated by several rows.
+
+    Args:
+        rows: dictionary from names in the grid to names of rows of the lab.
+        direction: "a_to_b" or "b_to_a".
+        styles: number of sampled styles for rows with styles.
+        seed: seed of the rows.
+        work: folder of the lab.
+        path: file to write.
+
+    Returns:
+        `path`.
+    """
     from tf_i2i.compare import Column
     from tf_i2i.compare import draw_grid
     from tf_i2i.compare import translate_column
@@ -388,26 +400,25 @@ def draw(name, seed, work):
     from tf_i2i.files import save_image
     from tf_i2i.runs import load_translator
 
-    experiment = EXPERIMENTS[name]
-    source, _ = ends(experiment.direction)
+    source, _ = ends(direction)
     columns, images = [], []
-    for label, row in experiment.rows.items():
-        run = load_translator(work / "runs" / f"{row}_{seed}")
+    for label, row in rows.items():
+        trained = load_translator(work / "runs" / f"{row}_{seed}")
         if not len(images):
-            images = run.images(source, "test", IMAGES)
+            images = trained.images(source, "test", IMAGES)
             columns.append(Column("input", images))
         columns += translate_column(
-            run, label, experiment.direction, images, experiment.styles, seed
+            trained, label, direction, images, styles, seed
         )
     side = max(128, *(column.images.shape[1] for column in columns))
-    path = work / "papers" / f"{name}.png"
     save_image(draw_grid(columns, side), path)
     return path
 
 
 def run(name, args):
     """Trains and scores the missing rows of an experiment and draws a grid."""
-    for row in EXPERIMENTS[name].rows.values():
+    experiment = EXPERIMENTS[name]
+    for row in experiment.rows.values():
         seeds = [result["seed"] for result in results_of(row)]
         there = (args.work / "runs" / f"{row}_{args.seed}").exists()
         if args.seed in seeds and there:
@@ -415,7 +426,16 @@ def run(name, args):
         lab.run_row(
             row, args.seed, args.work, args.data_root, args.features, "all"
         )
-    print(draw(name, args.seed, args.work))
+    print(
+        draw(
+            experiment.rows,
+            experiment.direction,
+            experiment.styles,
+            args.seed,
+            args.work,
+            args.work / "papers" / f"{name}.png",
+        )
+    )
 
 
 def main():

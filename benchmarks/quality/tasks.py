@@ -6,6 +6,7 @@ test/NAME in B show the same object. Pairs are used for testing only.
 """
 
 import csv
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -275,6 +276,14 @@ def faces_and_avatars(folder, data_root):
     _collect(Path(data_root) / "avatars" / "avataaars", folder / "b", 64)
 
 
+def faces_and_drawings(folder, data_root):
+    """Writes aligned faces and avatars of 64 px, and their labels."""
+    root = Path(data_root) / "synthfaces"
+    collections("synthfaces/face", "synthfaces/avatar", 64)(folder, data_root)
+    for domain, name in (("a", "face_truth"), ("b", "avatar_labels")):
+        shutil.copyfile(root / f"{name}.csv", folder / f"labels_{domain}.csv")
+
+
 TASKS = {
     "toy": Task(None, paired=True),
     "toy_200": Task(few_toy_faces(200), paired=True),
@@ -291,6 +300,7 @@ TASKS = {
         collections("selfie2anime/selfie", "selfie2anime/anime", side=80),
         paired=False,
     ),
+    "synthfaces": Task(faces_and_drawings, paired=False),
     "faces_avatars": Task(faces_and_avatars, paired=False),
     # Images have a side of 80 px, from which crops of 64 px are taken.
     "selfie_cats": Task(
