@@ -34,7 +34,7 @@ from tf_i2i.sizes import size_text
 
 RECTANGULAR = {
     *("CycleGAN", "DualGAN", "UNIT", "CUT", "MUNIT", "DRIT", "UGATIT"),
-    *("AsymGAN", "Student"),
+    *("SimGAN", "AsymGAN", "Student"),
 }
 QUICK = {"CUT"}
 SIZE = (16, 24)

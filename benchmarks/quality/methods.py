@@ -62,6 +62,7 @@ METHODS = {
     "twingan": Method("twingan.gin", GROWING, ("TwinGAN.start_size = 16",)),
     "xgan": Method("xgan.gin"),
     "dtn": Method("dtn.gin"),
+    "simgan": Method("simgan.gin"),
     "asymgan": Method("asymgan.gin"),
     "cdft": Method("cdft.gin", CASCADE, ("CDFT.inverter_channels = 96",)),
 }

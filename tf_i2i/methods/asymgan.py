@@ -406,10 +406,7 @@ class AsymGAN(Styled, UnpairedTranslator):
         """Returns fakes, some of them replaced by earlier fakes in a pool."""
         if not (self.pool_size and training):
             return tf.stop_gradient(fakes)
-        pool, batch = getattr(self, f"pool_{kind}"), self.global_batch(fakes)
-        order = self.draw((self.pool_size,), f"pool_{kind}/order", "uniform")
-        coins = self.draw((batch,), f"pool_{kind}/coins", "uniform")
-        return pool(fakes, order, coins)
+        return self.exchange(fakes, f"pool_{kind}")
 
     def _perceive(self, s, training):
         """Returns the distances of F(b, E(a)) to b (content) and a (style)."""

@@ -224,7 +224,7 @@ class CycleGAN(StyleSampling, UnpairedTranslator):
         fake = s[f"fake_{o}"]
         pooled = tf.stop_gradient(fake)
         if self.pool_size and training:
-            pooled = self._exchange(o, fake)
+            pooled = self.exchange(fake, f"pool_{o}")
         augmented = [
             self.augment_for_critic(s[o], o),
             self.augment_for_critic(pooled, f"pooled_{o}"),
@@ -239,13 +239,6 @@ class CycleGAN(StyleSampling, UnpairedTranslator):
             f"score_{o}": real_score,
             f"pooled_score_{o}": pooled_score,
         }
-
-    def _exchange(self, o, fake):
-        """Returns fakes, some of them replaced by earlier fakes in the pool."""
-        pool, batch = getattr(self, f"pool_{o}"), self.global_batch(fake)
-        order = self.draw((self.pool_size,), f"pool_{o}/order", "uniform")
-        coins = self.draw((batch,), f"pool_{o}/coins", "uniform")
-        return pool(fake, order, coins)
 
     def translator_losses(self, s):
         terms = {}

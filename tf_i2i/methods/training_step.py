@@ -709,6 +709,19 @@ class TwoSidedModel(KerasSaved):
         draws = self.noise(shape, f"augment/{name}", "uniform")
         return augment.augment(images, draws, self.critic_augmentation)
 
+    def exchange(self, images, pool):
+        """Returns images, some of them replaced by earlier ones of a pool.
+
+        Args:
+            images: `[N, H, W, 3]`.
+            pool: name of the attribute that holds the `ImagePool`.
+        """
+        held = getattr(self, pool)
+        order = self.draw((held.images,), f"{pool}/order", "uniform")
+        batch = self.global_batch(images)
+        coins = self.draw((batch,), f"{pool}/coins", "uniform")
+        return held(images, order, coins)
+
     # The following methods make a training step.
 
     def train_step(self, batch):
