@@ -35,6 +35,18 @@ def cosine_distance(x, y):
     return tf.reduce_mean(1.0 - tf.reduce_sum(x * y, axis=1))
 
 
+def cross_entropy(labels, logits):
+    """Returns the mean cross-entropy of class logits.
+
+    Args:
+        labels: classes, int `[N]`.
+        logits: `[N, classes]`, float32.
+    """
+    return tf.reduce_mean(
+        tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+    )
+
+
 def patch_nce(queries, keys, temperature=0.07):
     """Returns the PatchNCE loss (Park et al. 2020, arXiv:2007.15651, eq. 3).
 

@@ -412,10 +412,10 @@ class UNITAdaptation(
 
     def _class_losses(self, s):
         """Returns the losses of the classifier."""
-        entropy = _entropy(s["labels"], s["classes_a"])
+        entropy = losses.cross_entropy(s["labels"], s["classes_a"])
         terms = {"class": self.class_weight * entropy}
         if "pseudo_labels" in s:
-            entropy = _entropy(s["pseudo_labels"], s["classes_b"])
+            entropy = losses.cross_entropy(s["pseudo_labels"], s["classes_b"])
             terms["pseudo_label"] = self.pseudo_label_weight * entropy
         return terms
 
@@ -434,10 +434,3 @@ def _sum(distance, x, y):
         x, y: tensors of equal shape.
     """
     return distance(x, y) * _elements(x)
-
-
-def _entropy(labels, logits):
-    """Returns the mean cross-entropy of class logits."""
-    return tf.reduce_mean(
-        tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
-    )

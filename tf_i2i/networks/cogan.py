@@ -1,0 +1,127 @@
+"""The generators of CoGAN for digits (arXiv:1606.07536, appendix A)."""
+
+import keras
+import tensorflow as tf
+
+from tf_i2i.errors import UserError
+from tf_i2i.layers import BATCH_NORM
+from tf_i2i.layers import Conv2D
+from tf_i2i.layers import DomainBatchRenormalization
+from tf_i2i.layers import NormRouting
+from tf_i2i.networks.base import Network
+from tf_i2i.networks.blocks import widen
+
+# Number of elements of the noise of one pair of images.
+NOISE = 100
+SIZE = 28  # Side of the images in pixels.
+_ROUTE = "all"
+
+
+class CoupledGenerators(Network):
+    """Generates an image of each domain from the same noise.
+
+    Four transposed convolutions are shared, with 1024, 512, 256 and 128
+    channels. Each is followed by batch normalization and a PReLU. Only the last
+    layer, a transposed convolution, exists once for each domain. The sides of
+    the feature maps are 4, 7, 13, 25 and 28 pixels.
+
+    Args:
+        image_size: side of the images in pixels, 28.
+        width: factor on the channel counts.
+
+    Raises:
+        UserError: `image_size` is not 28.
+    """
+
+    def __init__(self, image_size=SIZE, width=1.0, name=None):
+        super().__init__(name)
+        if image_size != SIZE:
+            raise UserError(
+                f"`image_size` must be {SIZE} for the networks of CoGAN. "
+                f"Received: {image_size}"
+            )
+        layers = (
+            *((1024, 4, 1, "valid"), (512, 3, 2, "same")),
+            *((256, 3, 2, "same"), (128, 3, 2, "same")),
+        )
+        # `output_padding` makes a side of n pixels one of 2 n - 1 pixels, if
+        # the stride is 2.
+        self.shared = [
+            keras.layers.Conv2DTranspose(
+                widen(filters, width),
+                side,
+                stride,
+                padding,
+                output_padding=0 if padding == "same" else None,
+                use_bias=False,
+                **_options(f"shared_{filters}"),
+            )
+            for filters, side, stride, padding in layers
+        ]
+        self.norms = [
+            DomainBatchRenormalization({_ROUTE: 0}, name=f"norm_{i}")
+            for i in range(len(layers))
+        ]
+        self.activations = [
+            PReLU(name=f"prelu_{i}") for i in range(len(layers))
+        ]
+        # A transposed convolution of stride 1 is a convolution of padded maps.
+        self.last = {d: Conv2D(3, 6, **_options(f"last_{d}")) for d in "ab"}
+
+    def call(self, noise, domains, training=False):
+        """Returns the images that are generated from noise in `domains`.
+
+        Args:
+            noise: `[N, NOISE]`.
+            domains: domains of the images, "a", "b" or "ab".
+            training: whether to normalize by the statistics of the batch.
+
+        Returns:
+            float32 `[len(domains) * N, 28, 28, 3]` in [-1, 1], one domain after
+            the other.
+        """
+        routing = NormRouting((_ROUTE,), BATCH_NORM if training else None)
+        x = tf.reshape(noise, [-1, 1, 1, NOISE])
+        for i, layer in enumerate(self.shared):
+            x = self.norms[i](layer(x), routing=routing)
+            x = self.activations[i](x)
+        x = tf.pad(x, [[0, 0], [4, 4], [4, 4], [0, 0]])
+        made = [self.last[d](x) for d in domains]
+        return tf.tanh(tf.cast(tf.concat(made, 0), tf.float32))
+
+
+class PReLU(keras.layers.Layer):
+    """A ReLU that multiplies values below 0 by a trained factor.
+
+    Each channel has its own factor, which is .25 in the beginning (He et al.
+    2015, arXiv:1502.01852). Unlike Keras' layer, its gradient consists of
+    operations that TFLite has.
+    """
+
+    def build(self, shape):
+        self.slopes = self.add_weight(
+            (shape[-1],),
+            keras.initializers.Constant(0.25),
+            name="slopes",
+        )
+
+    def call(self, x):
+        """Returns a tensor of the shape of `x`, `[N, H, W, C]`."""
+        slopes = tf.cast(tf.convert_to_tensor(self.slopes), x.dtype)
+        return tf.where(x > 0, x, slopes * x)
+
+
+def _options(name):
+    """Returns the arguments of a layer.
+
+    Its initial kernels are uniform, by Glorot's initializer with a gain of
+    sqrt(2), as in the authors' code.
+    """
+    initializer = keras.initializers.VarianceScaling(
+        2.0, mode="fan_avg", distribution="uniform"
+    )
+    return {
+        "kernel_initializer": initializer,
+        "data_format": "channels_last",
+        "name": name,
+    }
