@@ -1,6 +1,7 @@
-"""Trains and scores UNIT's domain adaptation on digits.
+"""Trains and scores domain adaptation on digits: UNIT, CoGAN and DANN.
 
     python benchmarks/quality/digits.py run mnist_usps --data_root=DATA
+    python benchmarks/quality/digits.py run mnist_usps_dann --data_root=DATA
     python benchmarks/quality/digits.py run svhn_mnist --seed=1 --minutes=20 \
         --data_root=DATA --work=runs/digits
     python benchmarks/quality/digits.py table
@@ -12,6 +13,14 @@ digits.jsonl in this folder, from which `table` makes DIGITS.md. Some labelled
 training images of B form the validation split. They are used to choose the best
 checkpoint, and are not used for training. If `run` is stopped, the same command
 continues it.
+
+DANN (Ganin et al. 2016, arXiv:1505.07818) is trained in this file. It is no
+method of the package, because it translates no images. It is the baseline
+classifier with one addition: a second classifier learns to tell the domains
+apart from the features of the first one, whose layers are trained to prevent
+this by a reversed gradient. As in the paper, the strength of the reversed
+gradient rises from 0 to 1. Unlike in the paper, the optimizer is Adam, with the
+learning rates of the baselines.
 """
 
 import argparse
@@ -52,8 +61,10 @@ class Task(NamedTuple):
     Attributes:
         source, target: names of the data sets.
         size: side of the images, in pixels.
-        gin_file: name of a shipped config.
-        paper: accuracy in Table 2 of the paper.
+        gin_file: name of a shipped config; None for DANN.
+        paper: accuracy in Table 2 of UNIT's paper. For DANN it is that of
+            Table 2 of ADDA (Tzeng et al. 2017, arXiv:1702.05464), which is for
+            2,000 images of MNIST and 1,800 of USPS.
         iterations: number of iterations in the authors' code, if their code
             has the task.
         phases: the function of `train.phases`.
@@ -62,7 +73,7 @@ class Task(NamedTuple):
     source: str
     target: str
     size: int
-    gin_file: str
+    gin_file: str | None
     paper: float
     iterations: int | None = None
     phases: str = "single_phase"
@@ -75,6 +86,10 @@ TASKS = {
         *("svhn", "mnist", 32, "unit_digits_svhn.gin", 0.9053, 200_000),
         phases="class_phases",
     ),
+    "mnist_usps_cogan": Task("mnist", "usps", 28, "cogan.gin", 0.9565, 10_000),
+    "usps_mnist_cogan": Task("usps", "mnist", 28, "cogan.gin", 0.9315, 10_000),
+    "mnist_usps_dann": Task("mnist", "usps", 28, None, 0.771),
+    "usps_mnist_dann": Task("usps", "mnist", 28, None, 0.730),
 }
 PAPER_IMAGES = {"mnist": 60_000, "usps": 7_291, "svhn": 531_131}
 
@@ -135,12 +150,22 @@ def write(digits, folder):
     table.write_text("\n".join([*lines, ""]), encoding="utf-8")
 
 
-def train_classifier(digits, size, width, relu, seed):
-    """Trains UNIT's critic as a classifier; returns its function `predict`."""
+def train_classifier(digits, size, width, relu, seed, others=None):
+    """Trains UNIT's critic as a classifier; returns its function `predict`.
+
+    Args:
+        digits: `Digits`, whose training images and labels are used.
+        size, width, relu: arguments of `DigitCritic`.
+        seed: seed of the weights, of dropout and of the order of the images.
+        others: uint8 `[N, size, size, 3]`, images without labels, to which the
+            classifier is adapted by DANN; None for no adaptation.
+    """
     import keras
     import tensorflow as tf
 
+    from tf_i2i import losses
     from tf_i2i.images import to_float
+    from tf_i2i.layers.reversal import reverse_gradient
     from tf_i2i.networks.digits import DigitCritic
     from tf_i2i.training.devices import fastest_precision
 
@@ -153,21 +178,33 @@ def train_classifier(digits, size, width, relu, seed):
     unused = {id(v) for v in network.own["b"].trainable_variables}
     unused |= {id(v) for v in network.score.trainable_variables}
     variables = [v for v in network.trainable_variables if id(v) not in unused]
+    domain_classifier = keras.Sequential(
+        [
+            keras.layers.Dense(100, "relu", dtype="float32"),
+            keras.layers.Dense(1, dtype="float32"),
+        ]
+    )
+    if others is not None:
+        domain_classifier.build((None, network.score.kernel.shape[0]))
+        variables += domain_classifier.trainable_variables
     optimizer = keras.optimizers.Adam(1e-3)
     optimizer.build(variables)
 
     @tf.function(autograph=False)
-    def step(images, labels):
+    def step(images, labels, strength):
         with tf.GradientTape() as tape:
-            _, _, classes = network(
+            features, _, classes = network(
                 to_float(images),
                 domains="a",
                 dropout=lambda shape, layer: tf.random.uniform(shape),
             )
-            loss = tf.reduce_mean(
-                tf.nn.sparse_softmax_cross_entropy_with_logits(labels, classes)
-            )
-        optimizer.apply(tape.gradient(loss, variables), variables)
+            loss = losses.cross_entropy(labels, classes[: labels.shape[0]])
+            total = loss
+            if others is not None:
+                reversed_ = reverse_gradient(features, strength)
+                of_a, of_b = tf.split(domain_classifier(reversed_), 2)
+                total += losses.gan_critic(of_a, of_b) / 2.0
+        optimizer.apply(tape.gradient(total, variables), variables)
         return loss
 
     @tf.function(autograph=False, reduce_retracing=True)
@@ -183,7 +220,16 @@ def train_classifier(digits, size, width, relu, seed):
         order = rng.permutation(len(images))
         for at in range(0, len(order) - BATCH + 1, BATCH):
             rows = order[at : at + BATCH]
-            loss = step(tf.constant(images[rows]), tf.constant(labels[rows]))
+            batch = images[rows]
+            if others is not None:
+                batch = np.concatenate([batch, rng.choice(others, BATCH)])
+            progress = (epoch + at / len(order)) / EPOCHS
+            strength = 2.0 / (1.0 + np.exp(-10.0 * progress)) - 1.0
+            loss = step(
+                tf.constant(batch),
+                tf.constant(labels[rows]),
+                tf.constant(strength, tf.float32),
+            )
     print(f"classifier: cross-entropy {float(loss):.4f} after {EPOCHS} epochs")
 
     def predict(images):
@@ -265,11 +311,13 @@ def accuracy(run_dir, best):
     return float(np.mean(predicted == truth)), run.step
 
 
-def run_row(name, seed, minutes, data_root, work, settings):
-    """Trains a row, scores it and appends the result to digits.jsonl."""
+def train_row(name, seed, minutes, source, target, work, settings):
+    """Trains and scores a row whose method is in the package.
+
+    Returns:
+        The results, and the width and `relu` of its critic.
+    """
     task = TASKS[name]
-    source = read(task.source, data_root, task.size, LOOKED_AT, True)
-    target = read(task.target, data_root, task.size, HELD_OUT, False)
     folders = [work / "data" / name / domain for domain in "ab"]
     for digits, folder in zip((source, target), folders, strict=True):
         write(digits, folder)
@@ -291,10 +339,47 @@ def run_row(name, seed, minutes, data_root, work, settings):
     cli.import_tensorflow(training=True)
     final, steps = accuracy(run_dir, best=False)
     best, best_step = accuracy(run_dir, best=True)
-    network = [
-        _setting(run_dir, f"UNITAdaptation.{name}")
-        for name in ("critic_width", "critic_relu")
-    ]
+    result = {
+        "final": final,
+        "best": best,
+        "minutes": took,
+        "steps": steps,
+        "best_step": best_step,
+    }
+    return result, _critic(run_dir)
+
+
+def train_dann(seed, source, target, size):
+    """Trains and scores DANN. The results are those of `train_row`.
+
+    There is no best checkpoint, because nothing is saved during the training.
+    """
+    network = 1.0, False
+    others = target.images["train"]
+    began = time.monotonic()
+    predict = train_classifier(source, size, *network, seed, others)
+    final = np.mean(predict(target.images["test"]) == target.labels["test"])
+    result = {
+        "final": float(final),
+        "best": float(final),
+        "minutes": (time.monotonic() - began) / 60,
+        "steps": EPOCHS * (len(source.images["train"]) // BATCH),
+        "best_step": None,
+    }
+    return result, network
+
+
+def run_row(name, seed, minutes, data_root, work, settings):
+    """Trains a row, scores it and appends the result to digits.jsonl."""
+    task = TASKS[name]
+    source = read(task.source, data_root, task.size, LOOKED_AT, True)
+    target = read(task.target, data_root, task.size, HELD_OUT, False)
+    if task.gin_file is None:
+        scored, network = train_dann(seed, source, target, task.size)
+    else:
+        scored, network = train_row(
+            name, seed, minutes, source, target, work, settings
+        )
     found = baselines(source, target, task.size, *network, seed)
     reach = found["target_trained"] - found["source_only"]
     result = {
@@ -302,13 +387,9 @@ def run_row(name, seed, minutes, data_root, work, settings):
         "seed": seed,
         "settings": settings,
         **found,
-        "final": final,
-        "best": best,
-        "way_final": (final - found["source_only"]) / reach,
-        "way_best": (best - found["source_only"]) / reach,
-        "minutes": took,
-        "steps": steps,
-        "best_step": best_step,
+        **scored,
+        "way_final": (scored["final"] - found["source_only"]) / reach,
+        "way_best": (scored["best"] - found["source_only"]) / reach,
         "n_train": {
             "a": len(source.images["train"]),
             "b": len(target.images["train"]),
@@ -324,11 +405,16 @@ def run_row(name, seed, minutes, data_root, work, settings):
     print(json.dumps(result))
 
 
-def _setting(run_dir, name):
-    """Returns a value from a run's configuration."""
+def _critic(run_dir):
+    """Returns the width and `relu` of the critic of a run."""
     from tf_i2i.training.settings import saved_bindings
 
-    return ast.literal_eval(saved_bindings(run_dir / "config.gin")[name])
+    found = saved_bindings(run_dir / "config.gin")
+    method = found["train.model"].lstrip("@")
+    width = ast.literal_eval(found[f"{method}.critic_width"])
+    # Critics of CoGAN have no such setting, and no ReLU.
+    relu = ast.literal_eval(found.get(f"{method}.critic_relu", "False"))
+    return width, relu
 
 
 def table():
@@ -352,9 +438,10 @@ def table():
         "the target's training set.",
         '"Gap closed" is the improvement over source-only training, divided '
         "by that of training on",
-        "the target's labels. The paper's numbers are from Table 2; "
-        'the numbers after "of" are the images',
-        "and iterations of the paper or its authors' code.",
+        "the target's labels. The paper's numbers are from Table 2 of UNIT "
+        "(1703.00848), those of DANN from Table 2",
+        'of ADDA (1702.05464). The numbers after "of" are the images and '
+        "iterations of the paper or its authors' code.",
         "",
         f"| {' | '.join(head)} |",
         "| --- " * len(head) + "|",

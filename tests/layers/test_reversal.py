@@ -28,6 +28,14 @@ def test_one_loss_is_minimized_behind_and_maximized_before():
     assert [float(g) for g in tape.gradient(loss, [before, behind])] == [-2, 3]
 
 
+def test_the_strength_is_a_factor_of_the_gradient():
+    x = tf.Variable(5.0)
+    with tf.GradientTape() as tape:
+        y = reverse_gradient(x, tf.constant(0.5))
+    assert float(y) == 5
+    assert float(tape.gradient(y, x)) == -0.5
+
+
 def test_twice_is_never():
     x = tf.Variable(5.0)
     with tf.GradientTape() as tape:

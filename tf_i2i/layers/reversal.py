@@ -3,8 +3,7 @@
 import tensorflow as tf
 
 
-@tf.custom_gradient
-def reverse_gradient(x):
+def reverse_gradient(x, strength=1.0):
     """Returns `x`; its gradient has the reversed sign.
 
     The layers after this operation minimize a loss, while the layers before it
@@ -12,8 +11,15 @@ def reverse_gradient(x):
 
     Args:
         x: float tensor of any shape.
+        strength: factor by which the gradient is multiplied too, a number or a
+            tensor of shape ().
 
     Returns:
         A tensor equal to `x`.
     """
-    return tf.identity(x), tf.negative
+
+    @tf.custom_gradient
+    def reverse(x):
+        return tf.identity(x), lambda upstream: -strength * upstream
+
+    return reverse(x)
