@@ -34,7 +34,7 @@ from tf_i2i.sizes import size_text
 
 RECTANGULAR = {
     *("CycleGAN", "DualGAN", "UNIT", "CUT", "MUNIT", "DRIT", "UGATIT"),
-    *("SimGAN", "AsymGAN", "Student"),
+    *("SimGAN", "AsymGAN", "AugmentedCycleGAN", "Student"),
 }
 QUICK = {"CUT"}
 SIZE = (16, 24)
