@@ -1,5 +1,6 @@
 """Compares all methods on one task, at equal minutes or at equal images.
 
+    python benchmarks/quality/methods.py probe munit toy
     python benchmarks/quality/methods.py run munit toy --minutes=8
     python benchmarks/quality/methods.py run munit synthfaces --images=4000 \
         --data_root=DATA
@@ -7,10 +8,11 @@
     python benchmarks/quality/methods.py grid toy --minutes=8
 
 Each method has the settings of its shipped config. Only the lengths of the
-phases differ: they keep their ratios to each other. For `--minutes`, a short
-run first measures the images per second of each phase. `run` appends its result
-to results.jsonl. `table` prints a table for each task and budget. `grid` draws
-the same eight test images translated by all methods.
+phases differ: they keep their ratios to each other. `probe` measures the images
+per second of each phase by a short run, from which `run --minutes` computes the
+number of images. The machine should do nothing else during `probe`. `run`
+appends its result to results.jsonl. `table` prints a table for each task and
+budget. `grid` draws the same eight test images translated by all methods.
 """
 
 import argparse
@@ -59,10 +61,11 @@ METHODS = {
     "ugatit": Method("ugatit.gin"),
     "drit": Method("drit.gin"),
     "dualgan": Method("dualgan.gin"),
+    "augmented_cyclegan": Method("augmented_cyclegan.gin"),
+    "simgan": Method("simgan.gin"),
     "twingan": Method("twingan.gin", GROWING, ("TwinGAN.start_size = 16",)),
     "xgan": Method("xgan.gin"),
     "dtn": Method("dtn.gin"),
-    "simgan": Method("simgan.gin"),
     "asymgan": Method("asymgan.gin"),
     "cdft": Method("cdft.gin", CASCADE, ("CDFT.inverter_channels = 96",)),
 }
@@ -154,20 +157,30 @@ def seconds_of(log):
     return seconds
 
 
-def factor_for_minutes(minutes, name, task, work, data):
-    """Returns the factor of the lengths for some minutes of training.
+def probe_dir(name, task, work):
+    return work / "probes" / f"{task}_{name}"
 
-    A run whose shortest phase has `PROBE` images measures the speed.
-    """
+
+def probe_factor(name):
+    """Returns the factor of the lengths in the run that measures the speed."""
+    return PROBE / min(lengths_of(METHODS[name]).values())
+
+
+def probe(name, task, work, data_root):
+    """Trains a short run, whose log contains the speed of each phase."""
+    data, _ = lab.prepare(task, work, data_root)
     method = METHODS[name]
-    lengths = lengths_of(method)
-    probe = PROBE / min(lengths.values())
-    run_dir = work / "probes" / f"{task}_{name}"
+    run_dir = probe_dir(name, task, work)
     shutil.rmtree(run_dir, ignore_errors=True)
-    settings = (*settings_of(name, task), "train.log_kimg = 0.1")
-    row = lab.Row(task, method.gin_file, settings + scaled(lengths, probe))
-    train(row, run_dir, 0, data)
-    return probe * 60 * minutes / seconds_of(log_of(run_dir))
+    lengths = scaled(lengths_of(method), probe_factor(name))
+    settings = (*settings_of(name, task), "train.log_kimg = 0.1", *lengths)
+    train(lab.Row(task, method.gin_file, settings), run_dir, 0, data)
+
+
+def factor_for_minutes(minutes, name, task, work):
+    """Returns the factor of the lengths for some minutes of training."""
+    log = log_of(probe_dir(name, task, work))
+    return probe_factor(name) * 60 * minutes / seconds_of(log)
 
 
 def cost(run_dir, work):
@@ -211,9 +224,7 @@ def run(name, args):
     data, judging = lab.prepare(args.task, args.work, args.data_root)
     lengths = lengths_of(METHODS[name])
     if args.minutes:
-        factor = factor_for_minutes(
-            args.minutes, name, args.task, args.work, data
-        )
+        factor = factor_for_minutes(args.minutes, name, args.task, args.work)
     else:
         factor = args.images / sum(lengths.values())
     settings = settings_of(name, args.task) + scaled(lengths, factor)
@@ -277,20 +288,26 @@ def main():
     )
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("table")
+    probing = commands.add_parser("probe")
     running = commands.add_parser("run")
-    running.add_argument("method", choices=METHODS)
+    for command in (probing, running):
+        command.add_argument("method", choices=METHODS)
     drawing = commands.add_parser("grid")
-    for command in (running, drawing):
+    for command in (probing, running, drawing):
         command.add_argument("task", choices=SETTINGS)
+        command.add_argument("--work", type=Path, default=Path("runs/lab"))
+        command.add_argument("--data_root", type=Path, help="real images")
+    for command in (running, drawing):
         budget = command.add_mutually_exclusive_group(required=True)
         budget.add_argument("--minutes", type=float)
         budget.add_argument("--images", type=int)
         command.add_argument("--seed", type=int, default=0)
-        command.add_argument("--work", type=Path, default=Path("runs/lab"))
-        command.add_argument("--data_root", type=Path, help="real images")
     args = parser.parse_args()
     if args.command == "table":
         print(tables())
+        return
+    if args.command == "probe":
+        probe(args.method, args.task, args.work, args.data_root)
         return
     args.budget = (
         f"{args.minutes:g}min" if args.minutes else f"{args.images}images"
