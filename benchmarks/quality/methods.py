@@ -91,11 +91,10 @@ def settings_of(name, task):
 
 def lengths_of(method):
     """Returns the lengths of a method's phases in its config, by setting."""
-    from tf_i2i.configs import find_config
-    from tf_i2i.training.settings import bindings_of
-    from tf_i2i.training.settings import read_gin
+    from tf_i2i import configuration
 
-    bindings = bindings_of(read_gin(find_config(method.gin_file)))
+    configuration.configure("no_run", (method.gin_file,))
+    bindings = configuration.given_settings()
     return {name: int(bindings[name]) for name in method.lengths}
 
 
