@@ -117,7 +117,7 @@ class DualGAN(UnpairedTranslator):
         super().__init__(image_size, average_kimg, seed, name)
         self.layer_count = layers or _halvings(image_size)
         self.check_size(self.size_multiple)
-        self.critic_loss, self.gan_loss = GAN_LOSSES[gan_loss]
+        self.critic_loss, self.translator_loss = GAN_LOSSES[gan_loss]
         self.cycle_weight = cycle_weight
         self.updates = (
             *["critic"] * critic_steps,
@@ -161,7 +161,7 @@ class DualGAN(UnpairedTranslator):
     def translator_losses(self, s):
         terms = {}
         for o in "ab":
-            terms[f"gan_{o}"] = self.gan_loss(s[f"fake_score_{o}"])
+            terms[f"gan_{o}"] = self.translator_loss(s[f"fake_score_{o}"])
             terms[f"cycle_{o}"] = self.cycle_weight * losses.l1(
                 s[o], s[f"cycled_{o}"]
             )
