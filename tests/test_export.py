@@ -327,7 +327,9 @@ def test_images_that_are_not_finite_are_refused(value, refuses):
     made = np.zeros((1, 8, 8, 3), np.float32)
     made[0, 1, 2, 0] = value
     model = SimpleNamespace(
-        translate=lambda images, *_: images * made, fixed_size=True
+        translate=lambda images, *_: images * made,
+        fixed_size=True,
+        averaged_variables=(),
     )
     for translate in (
         exporting.photo_to_photo(model, "a_to_b"),

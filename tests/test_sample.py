@@ -23,6 +23,12 @@ def _each_model_is_loaded_once():
         yield
 
 
+@pytest.fixture(autouse=True)
+def _eagerly(eagerly):
+    with eagerly():
+        yield
+
+
 def read(path):
     return np.asarray(Image.open(path))
 

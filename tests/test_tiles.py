@@ -96,6 +96,8 @@ def test_batches_have_at_most_the_pixels_of_a_tile(rng):
     class Copy:
         size, size_multiple, fixed_size = 16, 4, False
 
+        averaged_variables = ()
+
         def translate(self, images, direction, style):
             calls.append(images)
             return images

@@ -28,6 +28,7 @@ class Negative:
     """Stands for a trained translator: a_to_b negates, b_to_a copies."""
 
     size, size_multiple, fixed_size = SIZE, STRIDE, False
+    averaged_variables = ()
 
     def translate(self, images, direction, style=None):
         assert images.dtype == "float32"

@@ -40,10 +40,11 @@ def sample_pairs(model, count, seed=0):
     Returns:
         Dictionary from "a" and "b" to images, uint8 `[count, S, S, 3]`.
     """
+    from tf_i2i.methods.frozen import frozen
+
+    decode = frozen(model)(model.decode)
     codes = model.sample_codes(count, seed)
-    parts = [
-        model.decode(codes[i : i + _BATCH]) for i in range(0, count, _BATCH)
-    ]
+    parts = [decode(codes[i : i + _BATCH]) for i in range(0, count, _BATCH)]
     images = {
         domain: np.concatenate([part[domain] for part in parts])
         for domain in "ab"

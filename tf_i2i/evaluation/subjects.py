@@ -28,7 +28,8 @@ class TrainedModels:
     def __init__(self, real, models, seed=0):
         self.real = real
         self._translations = {
-            name: Translations(model, seed) for name, model in models.items()
+            name: Translations(model, seed, fixed=True)
+            for name, model in models.items()
         }
         first = next(iter(models.values()))
         self.directions = first.directions

@@ -16,6 +16,7 @@ from tf_i2i.methods.capabilities import Classifying
 from tf_i2i.methods.capabilities import Embedding
 from tf_i2i.methods.capabilities import encodes_styles
 from tf_i2i.methods.capabilities import style_shape
+from tf_i2i.methods.frozen import frozen
 
 STYLES = 5  # Number of styles for each input in `Candidate.several`.
 # Number of inputs that `Candidate.several` has translations of.
@@ -32,36 +33,37 @@ class Translations:
         model: `UnpairedTranslator`; its phase is not changed.
         seed: seed of sampled styles, for methods with styles. The sampled style
             of an image depends on the seed and on the image's index.
+        fixed: whether the model's weights do not change any more; see
+            `methods.frozen`.
     """
 
-    def __init__(self, model, seed=0):
+    def __init__(self, model, seed=0, fixed=False):
         self.model = model
         self.seed = seed
-        self._translate = tf.function(
+        compiled = (
+            frozen(model)
+            if fixed
+            else functools.partial(
+                tf.function, autograph=False, reduce_retracing=True
+            )
+        )
+        self._translate = compiled(
             lambda images, style, direction: model.translate(
                 images, direction, style
-            ),
-            autograph=False,
-            reduce_retracing=True,
+            )
         )
-        self._encode_style = tf.function(
+        self._encode_style = compiled(
             lambda images, direction: model.encode_style(
                 to_float(images), direction
-            ),
-            autograph=False,
-            reduce_retracing=True,
+            )
         )
-        self._classify = tf.function(
+        self._classify = compiled(
             lambda images, domain: tf.argmax(
                 model.classify(to_float(images), domain), 1
-            ),
-            autograph=False,
-            reduce_retracing=True,
+            )
         )
-        self._embed = tf.function(
-            lambda images, domain: model.embed(to_float(images), domain),
-            autograph=False,
-            reduce_retracing=True,
+        self._embed = compiled(
+            lambda images, domain: model.embed(to_float(images), domain)
         )
 
     def candidate(self, evidence, direction, measures=()):

@@ -1,7 +1,5 @@
 """Translation from uint8 images to uint8 images, as exported files do it."""
 
-import functools
-
 import numpy as np
 
 from tf_i2i import tiles
@@ -69,6 +67,9 @@ def unit_to_unit(model, direction):
 class Translation:
     """`photo_to_photo` as a compiled graph, for images of any size.
 
+    The graph contains the weights that the model has when the object is made;
+    see `methods.frozen`.
+
     A call translates at most `tile` x `tile` pixels at once, so that the memory
     does not grow with the images. Larger images are translated in tiles; see
     `tf_i2i.tiles`. All tiles of an image are normalized by the means of the
@@ -89,10 +90,9 @@ class Translation:
     """
 
     def __init__(self, model, direction, tile=tiles.SIDE):
-        import tensorflow as tf
-
         from tf_i2i.layers import given_means
         from tf_i2i.layers import recorded_means
+        from tf_i2i.methods.frozen import frozen
 
         tiles.check_side(tile)
         self.tile = tile
@@ -112,9 +112,7 @@ class Translation:
             with given_means(means):
                 return translate(image, style)
 
-        compiled = functools.partial(
-            tf.function, autograph=False, reduce_retracing=True
-        )
+        compiled = frozen(model)
         self._translate = compiled(translate)
         self._measure = compiled(measure)
         self._translate_tile = compiled(translate_tile)

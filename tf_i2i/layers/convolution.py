@@ -5,6 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_i2i.layers.portable import is_portable
+from tf_i2i.layers.winograd import convolve_3x3
 
 # `convolve_by_rows` is faster if the input or the output has at most `_FEW`
 # channels and the kernel's side is at least `_LARGE` pixels.
@@ -12,6 +13,9 @@ _FEW, _LARGE = 4, 5
 # `convolve` is faster if input and output have at least `_MANY` channels and
 # the feature map's shorter side is at least `_WIDE` pixels.
 _MANY, _WIDE = 128, 24
+# `convolve_3x3` is faster if input and output have at least `_MANY` channels
+# and the feature map's shorter side is at least `_TILED` pixels.
+_TILED = 16
 
 
 class Conv2D(keras.layers.Conv2D):
@@ -24,6 +28,10 @@ class Conv2D(keras.layers.Conv2D):
     input and the output are bfloat16 with many channels, it is computed by
     `convolve`. That function computes the gradient with respect to the kernel
     by matrix products, which are faster in oneDNN.
+
+    In a graph whose kernel is a constant, as in those of `methods.frozen`, a
+    float32 3x3 convolution with many channels is computed by Winograd's
+    algorithm.
 
     On GPUs, in TFLite and in ONNX the operation of Keras is used. A SavedModel
     contains the operations that are fastest on the machine that wrote it.
@@ -41,12 +49,29 @@ class Conv2D(keras.layers.Conv2D):
             return super().convolution_op(inputs, kernel)
         kernel = tf.convert_to_tensor(kernel)
         fewer = min(channels, filters)
+        if self._suits_winograd(inputs, kernel):
+            return convolve_3x3(
+                _padded(inputs, kernel, self.padding),
+                tf.get_static_value(kernel),
+            )
         if side >= _LARGE and fewer <= _FEW and self.padding == "valid":
             return convolve_by_rows(inputs, kernel)
         wide = None not in inputs.shape[1:] and min(inputs.shape[1:3]) >= _WIDE
         if fewer >= _MANY and wide and side > 1 and inputs.dtype == tf.bfloat16:
             return convolve(inputs, kernel, self.padding)
         return super().convolution_op(inputs, kernel)
+
+    def _suits_winograd(self, inputs, kernel):
+        """Returns whether `convolve_3x3` is possible, and faster."""
+        sides = [side or _TILED for side in inputs.shape[1:3]]
+        return (
+            kernel.shape[:2] == (3, 3)
+            and min(kernel.shape[2:]) >= _MANY
+            and min(sides) >= _TILED
+            and inputs.dtype == tf.float32
+            and not tf.executing_eagerly()
+            and tf.get_static_value(kernel) is not None
+        )
 
     def _plain(self):
         accelerated = tf.config.list_physical_devices("GPU")
@@ -104,9 +129,7 @@ def convolve(x, kernel, padding="valid"):
         The same values as `tf.nn.conv2d` with stride 1.
     """
     kernel = tf.cast(kernel, x.dtype)
-    if padding == "same":
-        borders = [[(n - 1) // 2, n // 2] for n in kernel.shape[:2]]
-        x = tf.pad(x, [[0, 0], *borders, [0, 0]])
+    x = _padded(x, kernel, padding)
 
     @tf.custom_gradient
     def forward(x, kernel):
@@ -123,6 +146,14 @@ def convolve(x, kernel, padding="valid"):
         return _valid(x, kernel), backward
 
     return forward(x, kernel)
+
+
+def _padded(x, kernel, padding):
+    """Returns `x`, padded with zeros if the padding is "same"."""
+    if padding == "valid":
+        return x
+    borders = [[(n - 1) // 2, n // 2] for n in kernel.shape[:2]]
+    return tf.pad(x, [[0, 0], *borders, [0, 0]])
 
 
 def _by_kernel(x, upstream, shape):
