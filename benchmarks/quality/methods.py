@@ -92,8 +92,9 @@ def settings_of(name, task):
 def lengths_of(method):
     """Returns the lengths of a method's phases in its config, by setting."""
     from tf_i2i import configuration
+    from tf_i2i.configs import find_config
 
-    configuration.configure("no_run", (method.gin_file,))
+    configuration.configure("no_run", (find_config(method.gin_file),))
     bindings = configuration.given_settings()
     return {name: int(bindings[name]) for name in method.lengths}
 
