@@ -260,6 +260,18 @@ def baselines(source, target, *network):
     return found
 
 
+def kept_baselines(task, source, target, network, seed, work):
+    """Returns `baselines`, which are kept in a file for further rows."""
+    width, relu = network
+    name = f"{task.source}_{task.target}_{task.size}_{width}_{relu}_{seed}.json"
+    path = work / "baselines" / name
+    if not path.exists():
+        found = baselines(source, target, task.size, *network, seed)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(found), encoding="utf-8")
+    return json.loads(path.read_text("utf-8"))
+
+
 def call_train(run_dir, folders, gin_file, bindings):
     """Runs the command `train`, and returns the minutes that it took."""
     flags = [f"--gin_file={gin_file}", f"--run_dir={run_dir}"]
@@ -380,7 +392,7 @@ def run_row(name, seed, minutes, data_root, work, settings):
         scored, network = train_row(
             name, seed, minutes, source, target, work, settings
         )
-    found = baselines(source, target, task.size, *network, seed)
+    found = kept_baselines(task, source, target, network, seed, work)
     reach = found["target_trained"] - found["source_only"]
     result = {
         "task": name,

@@ -307,6 +307,9 @@ ROWS = {
         "cyclegan.gin",
         (*CYCLEGAN_32, *of("CycleGAN", dropout=True)),
     ),
+    "simgan_cityscapes": Row(
+        "cityscapes", "simgan.gin", (*MAPS, *shown(12000))
+    ),
     "unit_cityscapes_32": Row("cityscapes", "unit.gin", PARTS_32),
     "asymgan_facades": Row("facades", "asymgan.gin", (*PARTS_32, *AS_CYCLEGAN)),
     "cyclegan_facades": Row("facades", "cyclegan.gin", CYCLEGAN_32),
