@@ -7,6 +7,7 @@ from shapes import parameters
 
 from tf_i2i.networks.cogan import CoupledGenerators
 from tf_i2i.networks.cogan import PReLU
+from tf_i2i.networks.cogan import search_noise
 
 
 def test_the_generators_are_those_of_the_appendix(refuses):
@@ -26,3 +27,15 @@ def test_the_generators_are_those_of_the_appendix(refuses):
 def test_prelu():
     x = np.float32([[[[-4.0, 3.0]]]])
     np.testing.assert_array_equal(PReLU()(x), [[[[-1.0, 3.0]]]])
+
+
+def test_the_search_minimizes_the_difference_of_pixels():
+    """The images are linear in the noise, and one pixel is out of reach."""
+    wanted = np.float32([[0.25, -0.5, 3.0], [0.0, 0.75, -3.0]])
+    found = search_noise(
+        lambda noise: tf.reshape(noise[:, :3], (-1, 1, 1, 3)),
+        wanted[:, None, None],
+        steps=60,
+    )
+    np.testing.assert_allclose(found[:, :3], np.clip(wanted, -1, 1), atol=0.02)
+    np.testing.assert_array_equal(found[:, 3:], 0)

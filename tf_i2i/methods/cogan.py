@@ -50,15 +50,13 @@ from tf_i2i.methods.capabilities import Prior
 from tf_i2i.methods.capabilities import Reconstructing
 from tf_i2i.networks.cogan import NOISE
 from tf_i2i.networks.cogan import CoupledGenerators
+from tf_i2i.networks.cogan import search_noise
 from tf_i2i.networks.digits import DigitCritic
 from tf_i2i.values import Count
 from tf_i2i.values import Positive
 from tf_i2i.values import Range
 from tf_i2i.values import Seed
 from tf_i2i.values import Weight
-
-# Learning rate of the search for noise.
-_SEARCH_RATE = 0.1
 
 
 class CoGAN(Classifying, Prior, Reconstructing, UnpairedTranslator):
@@ -156,41 +154,14 @@ class CoGAN(Classifying, Prior, Reconstructing, UnpairedTranslator):
         return dict(zip("ab", both, strict=True))
 
     def _search(self, images, domain):
-        """Returns noise from which G makes images similar to the given ones.
+        """Returns the noise that belongs to images of a domain, `[N, 100]`."""
 
-        Args:
-            images: `[N, 28, 28, 3]`, float in [-1, 1].
-            domain: "a" or "b", the domain of the images.
+        def generate(noise):
+            return self.generator(noise, domains=domain)
 
-        Returns:
-            float32 `[N, 100]` in [-1, 1].
-        """
-        images = tf.cast(self.require_size(images), tf.float32)
-        zeros = tf.zeros((tf.shape(images)[0], NOISE))
-        optimizer = self.adam_values()
-        beta_1, beta_2 = optimizer["beta_1"], optimizer["beta_2"]
-
-        def step(i, noise, mean, square):
-            with tf.GradientTape() as tape:
-                tape.watch(noise)
-                made = self.generator(noise, domains=domain)
-                # The sum over images gives each image its own gradient.
-                errors = tf.reduce_mean(tf.square(made - images), [1, 2, 3])
-                error = tf.reduce_sum(errors)
-            gradient = tape.gradient(error, noise)
-            mean = beta_1 * mean + (1.0 - beta_1) * gradient
-            square = beta_2 * square + (1.0 - beta_2) * gradient * gradient
-            at = tf.cast(i + 1, tf.float32)
-            size = _SEARCH_RATE * tf.sqrt(1.0 - beta_2**at) / (1.0 - beta_1**at)
-            noise -= size * mean / (tf.sqrt(square) + 1e-8)
-            return i + 1, tf.clip_by_value(noise, -1.0, 1.0), mean, square
-
-        _, noise, _, _ = tf.while_loop(
-            lambda i, *_: i < self.search_steps,
-            step,
-            (tf.constant(0), zeros, zeros, zeros),
+        return search_noise(
+            generate, self.require_size(images), self.search_steps
         )
-        return noise
 
     # Training.
 

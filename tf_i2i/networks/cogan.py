@@ -90,6 +90,45 @@ class CoupledGenerators(Network):
         return tf.tanh(tf.cast(tf.concat(made, 0), tf.float32))
 
 
+def search_noise(generate, images, steps):
+    """Returns noise from which images similar to the given ones are generated.
+
+    Each step reduces the mean squared difference of pixels by Adam. The search
+    begins with zeros, and keeps the noise in [-1, 1].
+
+    Args:
+        generate: function that takes noise `[N, NOISE]` and returns images. An
+            image must not depend on the noise of other images.
+        images: `[N, H, W, 3]`, float in [-1, 1].
+        steps: number of steps.
+
+    Returns:
+        float32 `[N, NOISE]`.
+    """
+    rate, beta_1, beta_2 = 0.1, 0.5, 0.999
+    images = tf.cast(images, tf.float32)
+    zeros = tf.zeros((tf.shape(images)[0], NOISE))
+
+    def step(i, noise, mean, square):
+        with tf.GradientTape() as tape:
+            tape.watch(noise)
+            # The sum over images gives each image its own gradient.
+            errors = tf.reduce_mean(
+                tf.square(generate(noise) - images), [1, 2, 3]
+            )
+            error = tf.reduce_sum(errors)
+        gradient = tape.gradient(error, noise)
+        mean = beta_1 * mean + (1.0 - beta_1) * gradient
+        square = beta_2 * square + (1.0 - beta_2) * gradient * gradient
+        at = tf.cast(i + 1, tf.float32)
+        size = rate * tf.sqrt(1.0 - beta_2**at) / (1.0 - beta_1**at)
+        noise -= size * mean / (tf.sqrt(square) + 1e-8)
+        return i + 1, tf.clip_by_value(noise, -1.0, 1.0), mean, square
+
+    start = tf.constant(0), zeros, zeros, zeros
+    return tf.while_loop(lambda i, *_: i < steps, step, start)[1]
+
+
 class PReLU(keras.layers.Layer):
     """A ReLU that multiplies values below 0 by a trained factor.
 
