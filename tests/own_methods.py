@@ -98,9 +98,6 @@ class OwnStyled(Styled, OwnPlain):
         self.check_direction(direction)
         return tf.reduce_mean(images, [1, 2])
 
-    def sample_style(self, count, seed):
-        return tf.random.stateless_normal((count, *self.style_shape), (seed, 0))
-
 
 @gin.register
 class OwnStyledOneWay(OwnStyled):

@@ -52,9 +52,6 @@ class SmallMUNIT(Styled, Reconstructing, UnpairedTranslator):
         self.check_direction(direction)
         return getattr(self, f"style_encoder_{direction[-1]}")(images)
 
-    def sample_style(self, count, seed):
-        return tf.random.stateless_normal((count, *self.style_shape), (seed, 0))
-
     def reconstruct(self, images, domain):
         style = getattr(self, f"style_encoder_{domain}")(images)
         return self.generate(self.encode_content(images, domain), style, domain)

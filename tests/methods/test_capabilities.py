@@ -65,9 +65,6 @@ def test_a_styled_method_must_encode_styles(refuses):
     class Lacking(Styled, Copy):
         style_shape = (3,)
 
-        def sample_style(self, count, seed):
-            return tf.zeros((count, 3))
-
     with refuses("Lacking.encode_style"):
         Lacking()
 

@@ -324,10 +324,6 @@ class AsymGAN(Styled, UnpairedTranslator):
             images = self.require_size(images)
         return self.encoder(images)
 
-    def sample_style(self, count, seed):
-        """Returns samples of N(0, I)."""
-        return tf.random.stateless_normal((count, *self.style_shape), (seed, 0))
-
     # Training.
 
     def forward(self, a, b, training):

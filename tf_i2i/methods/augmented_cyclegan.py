@@ -36,8 +36,6 @@ What the paper leaves open, or what differs here:
 
 from typing import Annotated
 
-import tensorflow as tf
-
 from tf_i2i import losses
 from tf_i2i.domains import ends
 from tf_i2i.domains import other_domain
@@ -156,10 +154,6 @@ class AugmentedCycleGAN(Styled, UnpairedTranslator):
             )
         translations = self.translate(images, f"{o}_to_{source}")
         return self._encode(o, images, translations)
-
-    def sample_style(self, count, seed):
-        """Returns samples of N(0, I)."""
-        return tf.random.stateless_normal((count, *self.style_shape), (seed, 0))
 
     def _generate(self, o, images, code, training=False):
         generator = getattr(self, f"generator_{o}")

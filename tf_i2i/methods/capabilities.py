@@ -31,16 +31,15 @@ class StyleSampling:
     - `style_shape`: shape of one style; None for a model that was built
       without styles.
     - `styled_directions`: the directions that take a style; both by default.
-    - `sample_style`.
+    - `sample_style`, if styles are not samples of N(0, I).
     - `blend_styles`, if a weighted mean of two styles is not a valid style.
     """
 
     style_shape: tuple[int, ...] | None
     styled_directions: tuple[str, ...] = DIRECTIONS
 
-    @abc.abstractmethod
     def sample_style(self, count, seed):
-        """Returns styles sampled from the prior.
+        """Returns styles sampled from the prior, N(0, I) by default.
 
         Args:
             count: number of styles to sample.
@@ -49,6 +48,10 @@ class StyleSampling:
         Returns:
             float32 `[count, *style_shape]`.
         """
+        import tensorflow as tf
+
+        shape = (count, *(self.style_shape or ()))
+        return tf.random.stateless_normal(shape, (seed, 0))
 
     def blend_styles(self, first, last, count):
         """Returns linear interpolations between two styles.

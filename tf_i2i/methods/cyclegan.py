@@ -162,11 +162,6 @@ class CycleGAN(StyleSampling, UnpairedTranslator):
         style = self.style_or_mean(style, images)
         return self._run(direction[-1], images, style)
 
-    def sample_style(self, count, seed):
-        """Returns styles that drop each channel with probability 1/2."""
-        shape = (count, self.generator_a.style_size)
-        return tf.random.stateless_normal(shape, (seed, 0))
-
     def _run(self, o, images, style, training=False):
         """Returns outputs of the generator of domain `o`."""
         given = {} if style is None else {"style": style}

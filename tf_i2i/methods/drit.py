@@ -206,10 +206,6 @@ class DRIT(Styled, Reconstructing, UnpairedTranslator):
         self.check_direction(direction)
         return self._distribution(images, ends(direction)[1])[0]
 
-    def sample_style(self, count, seed):
-        """Returns samples of N(0, I)."""
-        return tf.random.stateless_normal((count, *self.style_shape), (seed, 0))
-
     def reconstruct(self, images, domain):
         """Returns images decoded from their own content and mean style."""
         style, _ = self._distribution(images, domain)

@@ -159,10 +159,6 @@ class MUNIT(Styled, Reconstructing, UnpairedTranslator):
         self.check_direction(direction)
         return self._style(images, ends(direction)[1])
 
-    def sample_style(self, count, seed):
-        """Returns samples of N(0, I)."""
-        return tf.random.stateless_normal((count, *self.style_shape), (seed, 0))
-
     def reconstruct(self, images, domain):
         """Returns images decoded from their own content and style."""
         content, style = (
