@@ -63,7 +63,10 @@ def convolve_3x3(x, kernel):
     )
     # The rows of the kernel's matrix belong to the pixels of a tile.
     kernel = _both(_KERNEL) @ np.reshape(kernel, [9, channels * filters])
-    kernel = np.float32(kernel).reshape(-1, channels, filters)
+    # The tensor is made outside of the graph, because TensorFlow takes seconds
+    # to optimize a graph with large constants.
+    with tf.init_scope():
+        kernel = tf.constant(np.float32(kernel), shape=(36, channels, filters))
     rows, columns = _read_by_tiles(height), _read_by_tiles(width)
     down, across = (tf.shape(sides)[1] for sides in (rows, columns))
     pixels = rows[:, None, :, None] * width + columns[None, :, None, :]
