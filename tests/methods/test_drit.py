@@ -11,7 +11,7 @@ from tf_i2i.methods import DRIT
 @pytest.fixture(scope="module")
 def model():
     keras.utils.set_random_seed(1)
-    return DRIT(**DRIT.tiny)
+    return DRIT(**DRIT.tiny | {"content_critic_steps": 2})
 
 
 @pytest.fixture(scope="module")
