@@ -8,8 +8,15 @@ from tf_i2i.training import devices
 @pytest.mark.parametrize(
     ("features", "precision"),
     [
-        ("flags : fpu avx512f avx512_bf16", "mixed_bfloat16"),
-        ("flags : fpu amx_bf16 amx_tile", "mixed_bfloat16"),
+        (
+            "vendor_id : AuthenticAMD\nflags : fpu avx512f avx512_bf16",
+            "mixed_bfloat16",
+        ),
+        ("vendor_id : GenuineIntel\nflags : fpu avx512_bf16", "float32"),
+        (
+            "vendor_id : GenuineIntel\nflags : fpu avx512_bf16 amx_bf16",
+            "mixed_bfloat16",
+        ),
         ("Features : fp asimd sve svebf16", "mixed_bfloat16"),
         ("flags : fpu avx2 avx512f", "float32"),
         (None, "float32"),

@@ -201,9 +201,14 @@ class Workers:
         return f"one of {self.count} workers"
 
 
-# Processor features, as Linux names them, by which bfloat16 numbers are
-# multiplied in hardware: Intel AVX512-BF16 and AMX, and Arm SVE.
-_BFLOAT16_FEATURES = {"avx512_bf16", "amx_bf16", "svebf16"}
+# Processor features, as Linux names them, with which bfloat16 numbers are
+# multiplied faster than float32 numbers: Intel's matrix unit AMX, and Arm SVE.
+_BFLOAT16_FEATURES = {"amx_bf16", "svebf16"}
+# With this feature, they are multiplied faster on processors of AMD. Intel's
+# processors have half as many of its units as of those for float32, so that
+# bfloat16 is not faster there without AMX, which virtual machines may hide.
+_AVX512_BFLOAT16 = "avx512_bf16"
+_INTEL = "GenuineIntel"
 _CPU_INFO = Path("/proc/cpuinfo")
 # The first NVIDIA GPUs with bfloat16 have this compute capability.
 _BFLOAT16_CAPABILITY = (8, 0)
@@ -217,8 +222,8 @@ def fastest_precision():
     /proc/cpuinfo, the result is "float32".
 
     Returns:
-        "mixed_bfloat16" if the devices multiply bfloat16 numbers in hardware,
-        else "float32".
+        "mixed_bfloat16" if the devices multiply bfloat16 numbers faster than
+        float32 numbers, else "float32".
     """
     gpus = tf.config.list_physical_devices("GPU")
     fast = all(map(_multiplies_bfloat16, gpus)) if gpus else _cpu_is_fast()
@@ -243,7 +248,9 @@ def _multiplies_bfloat16(gpu):
 
 def _cpu_is_fast():
     try:
-        words = _CPU_INFO.read_text("utf-8", "replace").split()
+        words = set(_CPU_INFO.read_text("utf-8", "replace").split())
     except OSError:
         return False
+    if _AVX512_BFLOAT16 in words and _INTEL not in words:
+        return True
     return not _BFLOAT16_FEATURES.isdisjoint(words)
