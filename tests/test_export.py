@@ -515,14 +515,14 @@ def test_an_export_that_fills_the_disk(run_dir, tmp_path, monkeypatch):
     """The error has the name of the export, of which nothing is left."""
     full = os.strerror(errno.ENOSPC)
 
-    def write_tflite(*_, **__):
+    def write(self, content):
         raise OSError(errno.ENOSPC, full)
 
     def save(module, path, signatures):
         Path(path).mkdir()
         raise tf.errors.ResourceExhaustedError(None, None, f"{path}; {full}")
 
-    monkeypatch.setattr(litert, "export_tflite", write_tflite)
+    monkeypatch.setattr(Path, "write_bytes", write)
     monkeypatch.setattr(tf.saved_model, "save", save)
     for name in ("x.tflite", "x"):
         with pytest.raises(OSError, match=full) as error:

@@ -48,7 +48,8 @@ def _is_wanted(record):
     return (
         hasattr(record, _OWN)
         or record.levelno >= python_logging.WARNING
-        or not FLAGS["verbosity"].using_default_value
+        # Other packages may change the level without a flag.
+        or FLAGS["verbosity"].present
     )
 
 
