@@ -27,7 +27,6 @@ NO_PATHS = {
         "--direction",
         "--gin_bindings",
         "--host",
-        "--host",
         "--gin_param",
         "--features",
         "--recipe",
@@ -35,6 +34,9 @@ NO_PATHS = {
         "--names",
     ),
     *("--data", "--data_a", "--data_b", "--style", "--trial", "--flagfile"),
+    # Flags of absl. The folder `--log_dir` is checked when its file is opened.
+    *("--verbosity", "--log_dir", "--logger_levels", "--stderrthreshold"),
+    "--undefok",
 }
 
 

@@ -17,6 +17,7 @@ from tf_i2i import runs
 from tf_i2i import translate
 from tf_i2i.data import toy_faces
 from tf_i2i.data.reading import read_image
+from tf_i2i.exporting import flatbuffer
 from tf_i2i.images import to_float
 from tf_i2i.methods.capabilities import style_shape
 
@@ -101,13 +102,12 @@ def test_apps_find_the_tensors_by_name(name, tmp_path):
     model = load(name).loaded.model
     direction = model.directions[-1]
     path = tmp_path / "face.tflite"
-    exporting.export_tflite(
-        model, path, direction, precision="dynamic", facts={"name": "a face"}
-    )
-    content = bytearray(path.read_bytes())
+    exporting.export_tflite(model, path, direction, precision="dynamic")
+    facts = {"name": "a face"}
+    content = bytearray(flatbuffer.describe(path.read_bytes(), facts))
     file = flatbuffer_utils.read_model_from_bytearray(content)
     (signature,), (graph,) = file.signatureDefs, file.subgraphs
-    assert json.loads(file.description) == {"name": "a face"}
+    assert json.loads(file.description) == facts
     styled = bool(style_shape(model, direction))
     names = [b"image", b"style"][: 1 + styled]
     assert signature.signatureKey == b"translate"

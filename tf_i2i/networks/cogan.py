@@ -54,6 +54,7 @@ class CoupledGenerators(Network):
                 padding,
                 output_padding=0 if padding == "same" else None,
                 use_bias=False,
+                data_format="channels_last",
                 **_options(f"shared_{filters}"),
             )
             for filters, side, stride, padding in layers
@@ -159,8 +160,4 @@ def _options(name):
     initializer = keras.initializers.VarianceScaling(
         2.0, mode="fan_avg", distribution="uniform"
     )
-    return {
-        "kernel_initializer": initializer,
-        "data_format": "channels_last",
-        "name": name,
-    }
+    return {"kernel_initializer": initializer, "name": name}

@@ -6,7 +6,6 @@ No layer is normalized. The paper has two sets of networks, for images of eyes
 
 from typing import NamedTuple
 
-import keras
 import tensorflow as tf
 
 from tf_i2i.layers import Conv2D
@@ -106,9 +105,7 @@ class RefinerCritic(Network):
             )
             for i, (filters, side, stride) in enumerate(layers)
         ]
-        self.pool = keras.layers.MaxPooling2D(
-            3, sizes.pool, "same", data_format="channels_last"
-        )
+        self.pool_stride = sizes.pool
         self.last = Conv2D(1, 1, name="last")
 
     def call(self, x, training=False):
@@ -120,6 +117,6 @@ class RefinerCritic(Network):
         """
         for i, convolution in enumerate(self.convolutions):
             if i == 2:
-                x = self.pool(x)
+                x = tf.nn.max_pool2d(x, 3, self.pool_stride, "SAME")
             x = tf.nn.relu(convolution(x))
         return self.last(x)
