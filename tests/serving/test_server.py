@@ -30,6 +30,7 @@ class Negative:
 
     size, size_multiple, fixed_size = SIZE, 4, False
     directions = ("a_to_b", "b_to_a")
+    averaged_variables = ()
 
     def translate(self, images, direction, style=None):
         return -images if direction == "a_to_b" else images
