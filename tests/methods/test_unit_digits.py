@@ -9,6 +9,7 @@ import tensorflow as tf
 from PIL import Image
 
 from tf_i2i import train
+from tf_i2i.errors import UserError
 from tf_i2i.evaluation.evidence import RealImages
 from tf_i2i.images import to_float
 from tf_i2i.methods import UNITAdaptation
@@ -176,8 +177,11 @@ def test_labels_of_b_come_from_averaged_weights():
     np.testing.assert_array_equal(np.argmax(model.classify(b, "b"), 1), after)
 
 
-def test_classes_of_b_become_equally_frequent():
-    model = small(class_balance=0.5)
+@pytest.mark.parametrize(
+    ("shares", "expected"), [(None, [10, 10, 10]), ((3, 2, 1), [15, 10, 5])]
+)
+def test_classes_of_b_become_as_frequent_as_expected(shares, expected):
+    model = small(class_balance=0.5, class_shares=shares)
     # All images look like class 0 most, and like class 2 least.
     logits = np.float32([2, 1, 0])
     found = []
@@ -186,13 +190,19 @@ def test_classes_of_b_become_equally_frequent():
         found.append(label)
         model._balance(tf.constant([label, label]))
     counts = np.bincount(found[30:], minlength=3)
-    np.testing.assert_allclose(counts, 10, atol=2)
+    np.testing.assert_allclose(counts, expected, atol=2)
     # The offsets are added to the logits.
     model.class_offsets.assign([0.0, 0.0, 100.0])
     labels_of_b = model._pseudo_labels(images(2), "b", False)
     np.testing.assert_array_equal(labels_of_b, [2] * BATCH)
     # Without training, the offsets do not change.
     np.testing.assert_array_equal(model.class_offsets, [0, 0, 100])
+
+
+def test_a_share_of_each_class_is_needed():
+    with pytest.raises(UserError) as error:
+        small(class_balance=0.5, class_shares=(0.5, 0.5))
+    assert error.value.argument == "class_shares"
 
 
 def test_features_are_compared_without_dropout():
@@ -392,8 +402,10 @@ def flags(data, run_dir, labels_b="b.csv"):
         "UNITAdaptation.width = .04",
         "UNITAdaptation.critic_width = .1",
         f"UNITAdaptation.classes = {CLASSES}",
-        f"single_phase.batch_size = {BATCH}",
-        f"single_phase.images = {2 * BATCH}",
+        "class_phases.class_images = 0",
+        "class_phases.pseudo_label_images = 0",
+        f"class_phases.batch_size = {BATCH}",
+        f"class_phases.images = {2 * BATCH}",
         "Evaluation.kimg = .004",
         "Evaluation.count = 8",
     ]

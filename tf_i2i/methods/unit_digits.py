@@ -37,7 +37,7 @@ What the paper leaves open, or what differs here:
 - Moving averages of the network weights, including those of C, are used at
   inference. The paper has no such averages.
 
-These settings are not in the paper. They are for short runs from SVHN to MNIST:
+These settings are not in the paper. They are for short runs:
 - In the stages "classes" and "pseudo_labels", only C is trained, and the layer
   of C that exists for B alone is a copy of A's. In the first of these stages, C
   learns from the labels of A only.
@@ -47,10 +47,10 @@ These settings are not in the paper. They are for short runs from SVHN to MNIST:
   Challenges in Representation Learning) with its averaged weights (Tarvainen
   and Valpola 2017, arXiv:1703.01780). Without these labels, no loss about
   classes depends on C's own layer for B.
-- `class_balance` is for data in which the classes of B are about equally
-  frequent. Without it, C may learn to take the images of one class for another
-  class, such as 4 for 9. This error then persists, because the labels that C
-  learns from contain it.
+- `class_balance` is for data of which one knows how frequent the classes of B
+  are: equally frequent, or as `class_shares` says. Without it, C may learn to
+  take the images of one class for another class, such as 4 for 9. This error
+  then persists, because the labels that C learns from contain it.
 """
 
 import functools
@@ -122,11 +122,17 @@ class UNITAdaptation(
             (default 0). Their labels are the most probable classes according
             to the critic with its averaged weights and without dropout. It is
             not used in the stage "classes".
-        class_balance: step size of the offsets that make the classes of B's
-            images equally frequent (default 0, no offsets). The offsets are
-            added to the logits from which these classes are chosen. After each
-            step, an offset is changed by `class_balance` times the difference
-            between `1 / classes` and the share of its class in the batch.
+        class_balance: step size of the offsets that make the pseudo-labels of
+            B's images as frequent as `class_shares` says (default 0, no
+            offsets). The offsets are added to the logits from which these
+            classes are chosen. After each step, an offset is changed by
+            `class_balance` times the difference between the expected share of
+            its class and the share in the batch.
+        class_shares: expected frequency of each class in B, one positive
+            number for each class. The numbers are divided by their sum, so
+            that counts are allowed too. None for equally frequent classes. It
+            has an effect only with `class_balance`. The classes are in the
+            sorted order of the labels of A.
         ramp_share: fraction of the phase in which the weights of the
             adversarial losses rise linearly from 0 (default 0).
         weight_decay: weight of half the sum of squares of the network
@@ -138,8 +144,8 @@ class UNITAdaptation(
         average_kimg, seed, name: see `UnpairedTranslator`.
 
     Raises:
-        UserError: `image_size` is neither 28 nor 32, or there are fewer than
-            two classes.
+        UserError: `image_size` is neither 28 nor 32, there are fewer than two
+            classes, or `class_shares` has not one number for each class.
     """
 
     translators = ("encoder", "generator")
@@ -155,6 +161,7 @@ class UNITAdaptation(
             "same_start": False,
             "pseudo_label_weight": 1.0,
             "class_balance": 0.1,
+            "class_shares": (2, 1, 1, 1, 1, 1, 1, 1, 1, 1),
         }
     }
     fixed_size = True
@@ -175,6 +182,7 @@ class UNITAdaptation(
         squared_features: bool = False,
         pseudo_label_weight: Weight = 0.0,
         class_balance: Weight = 0.0,
+        class_shares: tuple[Positive, ...] | None = None,
         ramp_share: Share = 0.0,
         weight_decay: Weight = 5e-4,
         same_gan: bool = False,
@@ -188,6 +196,13 @@ class UNITAdaptation(
             raise UserError(
                 f"`classes` must be at least 2. Received: {classes}"
             )
+        if class_shares is None:
+            class_shares = (1.0,) * classes
+        if len(class_shares) != classes:
+            raise UserError(
+                f"`class_shares` must have {classes} numbers, one for each "
+                f"class. Received: {class_shares}"
+            )
         self.classes = classes
         self.gan_weight = gan_weight
         self.kl_weight = kl_weight
@@ -197,6 +212,8 @@ class UNITAdaptation(
         self.squared_features = squared_features
         self.pseudo_label_weight = pseudo_label_weight
         self.class_balance = class_balance
+        total = sum(class_shares)
+        self.class_shares = tuple(share / total for share in class_shares)
         self.ramp_share = ramp_share
         self.weight_decay = weight_decay
         self.same_gan = same_gan
@@ -340,7 +357,7 @@ class UNITAdaptation(
         return labels
 
     def _balance(self, labels):
-        """Decreases the offsets of frequent labels, and increases the others.
+        """Decreases the offsets of too frequent labels, increases the others.
 
         Args:
             labels: classes of a batch, int64 `[N]`.
@@ -348,7 +365,7 @@ class UNITAdaptation(
         share = tf.reduce_mean(tf.one_hot(labels, self.classes), 0)
         (share,) = across_replicas([share])
         self.class_offsets.assign_sub(
-            self.class_balance * (share - 1.0 / self.classes)
+            self.class_balance * (share - self.class_shares)
         )
 
     def _code_noise(self, mean):
