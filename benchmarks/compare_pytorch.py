@@ -27,32 +27,22 @@ package may use all cores. The result of a package is that of its variant with
 the best median. If a package has many variants, its best one is also slightly
 favoured by chance.
 
-Each variant runs in a separate process. All start from the same weights, and
-before anything is timed they must give the same losses for two steps and the
-same translation. PyTorch's convolutions of stride 2 pad on the opposite side.
-Therefore PyTorch's images and kernels are rotated by 180 degrees, which gives
-the same results. Then the variants of one precision take turns, first in one
-order, then in the reverse order.
+Before anything is timed, all variants must give the same losses for two steps
+and the same translation (see `race.py`). PyTorch's convolutions of stride 2
+pad on the opposite side. Therefore PyTorch's images and kernels are rotated by
+180 degrees, which gives the same results.
 """
 
-import argparse
-import contextlib
 import copy
 import functools
-import itertools
-import json
-import os
-import platform
 import random
-import statistics
-import subprocess
-import sys
-import tempfile
-import time
-from importlib.metadata import version
-from pathlib import Path
 
 import numpy as np
+from race import Comparison
+from race import losses_differ
+from race import losses_of_step
+from race import main
+from race import random_images
 
 from tf_i2i import cli
 from tf_i2i.extras import optional
@@ -69,8 +59,6 @@ TOLERANCES = {
     "float32": {"translation": 1e-3, "losses": 1e-3},
     "bfloat16": {"translation": 0.2, "losses": 0.05},
 }
-# Number of calls that a variant does before the next variant's turn.
-CALLS = {"training step": 3, "inference": 15}
 
 
 # This function runs in the worker process of tf_i2i.
@@ -116,21 +104,13 @@ def tf_i2i_worker(spec, record):
     def infer():
         return translate(source).numpy()
 
-    def losses():
-        for metric in model.metrics:
-            metric.reset_state()
-        step()
-        sums = [0.0, 0.0]
-        for metric in model.metrics:
-            sums[metric.name.startswith("critic")] += float(metric.result())
-        return sums
-
     start = {
         f"{name}/{i}": variable.numpy().copy()
         for name, variables in weights.items()
         for i, variable in enumerate(variables)
     }
     made = infer()
+    losses = functools.partial(losses_of_step, model, step, ("critic",))
     trace = [losses() for _ in range(STEPS_COMPARED)] if training else []
     if not record.exists():
         np.savez(record, translation=made, losses=trace, **start)
@@ -144,7 +124,7 @@ def tf_i2i_worker(spec, record):
 # These functions and classes are used in the worker processes of PyTorch.
 
 
-def networks(torch, norm):
+def networks(torch, kernels):
     """Returns two functions, which make a generator and a critic."""
     nn = torch.nn
     functional = nn.functional
@@ -168,7 +148,7 @@ def networks(torch, norm):
             return torch.cat(images) if len(images) > 1 else images[0]
 
     def normalization(channels):
-        if norm == "fast":
+        if kernels == "fast":
             return FastInstanceNorm()
         return nn.InstanceNorm2d(channels)
 
@@ -256,7 +236,7 @@ class PyTorchCycleGAN:
             "channels-last": torch.channels_last,
         }[spec["layout"]]
         self.mixed = spec["precision"] == "bfloat16"
-        generator, critic = networks(torch, spec["norm"])
+        generator, critic = networks(torch, spec["kernels"])
         for name in NETWORKS:
             network = generator() if "generator" in name else critic()
             network.to(memory_format=self.layout)
@@ -414,12 +394,6 @@ def pytorch_worker(spec, record):
 # These functions are used for tf_i2i and for PyTorch.
 
 
-def random_images(size):
-    """Returns one random image of A and one of B, NHWC."""
-    shape = (2, 1, size, size, 3)
-    return np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32)
-
-
 def check_parameters(name, count):
     expected = PARAMETERS[name.partition("_")[0]]
     assert count == expected, f"{name}: {count} parameters, not {expected}"
@@ -430,239 +404,17 @@ def translation_differs(record, made):
     return float(np.abs(made - np.load(record)["translation"]).max())
 
 
-def losses_differ(record, trace):
-    """Returns the largest relative difference from the recorded losses."""
-    return float(np.abs(trace / np.load(record)["losses"] - 1).max())
-
-
-def name_of(spec):
-    """Returns the name of a variant in the table."""
-    if spec["side"] == "tf_i2i":
-        return "tf_i2i"
-    norm = "nn.InstanceNorm2d" if spec["norm"] == "plain" else "fast norm"
-    mode = "torch.compile" if spec["compiled"] else "eager"
-    threads = f"{spec['threads']} thread" + "s" * (spec["threads"] > 1)
-    return f"PyTorch {mode}, {spec['layout']}, {norm}, {threads}"
-
-
-def work(spec, record):
-    """Runs a worker process, which does tasks on request and times them.
-
-    Requests are lines of JSON with a task and a number of calls. The answer is
-    the mean number of seconds of a call.
-    """
-    answers = os.fdopen(os.dup(1), "w")
-    # What libraries print to stdout goes to stderr, so that it cannot be
-    # mistaken for an answer.
-    os.dup2(2, 1)
-
-    def answer(value):
-        print(json.dumps(value), file=answers, flush=True)
-
-    worker = {"tf_i2i": tf_i2i_worker, "PyTorch": pytorch_worker}[spec["side"]]
-    began = time.perf_counter()
-    try:
-        tasks, differences = worker(spec, record)
-    except Exception as error:
-        (reason, *_) = str(error).strip().splitlines() or [""]
-        answer({"error": f"{type(error).__name__}: {reason}"})
-        return
-    answer(
-        {
-            "tasks": list(tasks),
-            "differences": differences,
-            "seconds": time.perf_counter() - began,
-        }
-    )
-    for line in sys.stdin:
-        name, calls = json.loads(line)
-        task = tasks[name]
-        # The first call is not timed, because another process has used the
-        # processor's caches meanwhile.
-        task()
-        began = time.perf_counter()
-        for _ in range(calls):
-            task()
-        answer((time.perf_counter() - began) / calls)
-
-
-class Worker:
-    """The parent process's access to a process that runs one variant."""
-
-    def __init__(self, spec, record):
-        self.spec = spec
-        command = [sys.executable, __file__, "--worker", json.dumps(spec)]
-        self.process = subprocess.Popen(
-            [*command, "--record", str(record)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self.ready = self.answer()
-
-    def answer(self):
-        line = self.process.stdout.readline()
-        return json.loads(line) if line else {"error": "the process died"}
-
-    def seconds(self, task):
-        calls = CALLS[kind_of(task)]
-        print(json.dumps([task, calls]), file=self.process.stdin, flush=True)
-        answer = self.answer()
-        assert isinstance(answer, float), f"{name_of(self.spec)}: {answer}"
-        return answer
-
-    def stop(self):
-        self.process.stdin.close()
-        self.process.wait()
-
-
-def kind_of(task):
-    return task.partition(",")[0]
-
-
-def variants(precision, size, threads, compiled):
-    """Yields the settings of all workers of one precision.
-
-    The workers of tf_i2i come first. The very first worker, in float32,
-    records its initial weights, its translation and its losses. The results of
-    all other workers are compared with these.
-    """
-    common = {"precision": precision, "size": size}
-    for kind in CALLS:
-        yield {"side": "tf_i2i", "work": kind, **common}
-    modes = [("NCHW", "plain", False)]
-    for layout in ("NCHW", "channels-last"):
-        modes += [(layout, "fast", False)]
-        modes += [(layout, "fast", True)] * compiled
-    for count, (layout, norm, mode) in itertools.product(threads, modes):
-        yield {
-            "side": "PyTorch",
-            "layout": layout,
-            "norm": norm,
-            "compiled": mode,
-            "threads": count,
-            **common,
-        }
-
-
-def start_checked(spec, record):
-    """Returns a worker that passed its checks, or None if it cannot run."""
-    worker = Worker(spec, record)
-    name = f"{name_of(spec)}, {spec['precision']}"
-    error = worker.ready.get("error") or too_different(worker)
-    if not error:
-        differences = worker.ready["differences"]
-        found = (f"{what} {difference:.1g}" for what, difference in differences)
-        print(
-            f"{name}: ready after {worker.ready['seconds']:.0f} s; "
-            f"differences: {', '.join(found)}",
-            file=sys.stderr,
-        )
-        return worker
-    worker.stop()
-    assert spec.get("compiled"), f"{name}: {error}"
-    print(f"{name}: does not work here and is left out. {error}\n")
-    return None
-
-
-def too_different(worker):
-    """Returns an error message if results differ too much, or None."""
-    for what, difference in worker.ready["differences"]:
-        limit = TOLERANCES[worker.spec["precision"]][what]
-        if not difference <= limit:
-            return f"Its {what} differ by {difference:.3g}, more than {limit}"
-    return None
-
-
-def race(specs, record, rounds):
-    """Returns the milliseconds of each round by task, side and variant."""
-    with contextlib.ExitStack() as end:
-        workers = []
-        for spec in specs:
-            worker = start_checked(spec, record)
-            if worker:
-                end.callback(worker.stop)
-                workers.append(worker)
-        return timed(workers, rounds)
-
-
-def timed(workers, rounds):
-    turns = [(w, task) for w in workers for task in w.ready["tasks"]]
-    table: dict = {}
-    for i in range(rounds):
-        for worker, task in turns if i % 2 == 0 else turns[::-1]:
-            kind, _, how = task.partition(", ")
-            name = ", ".join(filter(None, (name_of(worker.spec), how)))
-            rows = table.setdefault(kind, {})
-            took = rows.setdefault((worker.spec["side"], name), [])
-            took.append(1000 * worker.seconds(task))
-        print(f"round {i + 1} of {rounds}", file=sys.stderr)
-    return table
-
-
-def show(title, rows):
-    """Prints a table, and the ratio of the best variants of both sides."""
-    print(f"\n## {title}")
-    print("| variant | ms, median | min | max |")
-    print("| --- | --- | --- | --- |")
-    best = {}
-    for (side, name), took in sorted(
-        rows.items(), key=lambda row: statistics.median(row[1])
-    ):
-        best.setdefault(side, took)
-        middle = statistics.median(took)
-        print(f"| {name} | {middle:.1f} | {min(took):.1f} | {max(took):.1f} |")
-    ours, theirs = best["tf_i2i"], best["PyTorch"]
-    ratio = statistics.median(theirs) / statistics.median(ours)
-    ratios = [t / o for t, o in zip(theirs, ours, strict=True)]
-    print(
-        f"\n{title}: tf_i2i best / PyTorch best = {ratio:.2f} "
-        f"(in speed; by rounds {min(ratios):.2f} to {max(ratios):.2f})"
-    )
-
-
-def main(argv):
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    cores = os.cpu_count() or 1
-    add = parser.add_argument
-    add("--rounds", type=int, default=9)
-    add("--size", type=int, default=128, help="side of the images in pixels")
-    add(
-        "--quick", action="store_true", help="measure 64 px and two rounds only"
-    )
-    add("--no_compile", action="store_true", help="leave torch.compile out")
-    add(
-        "--torch_threads",
-        type=int,
-        nargs="+",
-        default=[cores],
-        help="numbers of threads that PyTorch tries",
-    )
-    add("--worker", type=json.loads, help=argparse.SUPPRESS)
-    add("--record", type=Path, help=argparse.SUPPRESS)
-    args = parser.parse_args(argv)
-    if args.worker:
-        work(args.worker, args.record)
-        return
-    torch = optional("torch", "pytorch")
-    if args.quick:
-        args.size, args.rounds = 64, 2
-    print(
-        f"{cores} cores, {platform.machine()}, "
-        f"TensorFlow {version('tensorflow')}, PyTorch {torch.__version__}, "
-        f"{args.size} px, batch 1, {args.rounds} rounds"
-    )
-    with tempfile.TemporaryDirectory() as folder:
-        record = Path(folder) / "record.npz"
-        for precision in TOLERANCES:
-            specs = variants(
-                precision, args.size, args.torch_threads, not args.no_compile
-            )
-            for kind, rows in race(specs, record, args.rounds).items():
-                show(f"{kind}, {precision}", rows)
+COMPARISON = Comparison(
+    script=__file__,
+    workers={"tf_i2i": tf_i2i_worker, "PyTorch": pytorch_worker},
+    calls={"training step": 3, "inference": 15},
+    kernels={"plain": "nn.InstanceNorm2d", "fast": "fast norm"},
+    tolerances=TOLERANCES,
+    size=128,
+    quick_size=64,
+    batch=1,
+)
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(lambda argv: main(argv, __doc__, COMPARISON))
