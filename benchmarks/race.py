@@ -296,6 +296,8 @@ def main(argv, description, comparison):
     add("--worker", type=json.loads, help=argparse.SUPPRESS)
     add("--record", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
+    # The tables of each precision are printed as soon as they are ready.
+    sys.stdout.reconfigure(line_buffering=True)
     if args.worker:
         worker = comparison.workers[args.worker["side"]]
         work(worker, args.worker, args.record)
