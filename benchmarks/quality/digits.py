@@ -80,8 +80,14 @@ class Task(NamedTuple):
 
 
 TASKS = {
-    "mnist_usps": Task("mnist", "usps", 28, "unit_digits.gin", 0.9597),
-    "usps_mnist": Task("usps", "mnist", 28, "unit_digits.gin", 0.9358),
+    "mnist_usps": Task(
+        *("mnist", "usps", 28, "unit_digits.gin", 0.9597),
+        phases="class_phases",
+    ),
+    "usps_mnist": Task(
+        *("usps", "mnist", 28, "unit_digits.gin", 0.9358),
+        phases="class_phases",
+    ),
     "svhn_mnist": Task(
         *("svhn", "mnist", 32, "unit_digits_svhn.gin", 0.9053, 200_000),
         phases="class_phases",
