@@ -4,6 +4,7 @@ import itertools
 import os
 import subprocess
 import sys
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -665,3 +666,38 @@ def test_an_animation_is_translated(run_dir, tmp_path, capsys, refuses):
 def test_a_style_without_a_path_is_refused(text, refuses):
     with refuses("--style"):
         styles.count_styles(text, None, None)
+
+
+def test_the_next_files_are_read_while_a_batch_is_translated(
+    tmp_path, monkeypatch
+):
+    count, batch_size = 40, 2
+    outputs = {}
+    for i in range(count):
+        path = write(tmp_path / "in" / f"{i}.png", noise(16, 16, seed=i))
+        outputs[path] = tmp_path / "out" / f"{i}.png"
+    begun, translated, most = [], 0, 0
+
+    def counted(path):
+        begun.append(path)
+        return read_image(path)
+
+    def negative(images):
+        nonlocal translated, most
+        translated += len(images)
+        ahead = min(count, translated + batch_size)
+        deadline = time.monotonic() + 20
+        while len(begun) < ahead:
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
+        time.sleep(0.002)  # For files that would be read too early.
+        most = max(most, len(begun) - translated)
+        return 255 - images
+
+    monkeypatch.setattr("tf_i2i.file_translation.read_input", counted)
+    translate_files(negative, outputs, INPUT_SIZE, batch_size)
+    assert most == batch_size
+    for source, target in outputs.items():
+        np.testing.assert_array_equal(
+            read_image(target), 255 - read_image(source)
+        )

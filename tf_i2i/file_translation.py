@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from tf_i2i import clips
 from tf_i2i import styles
+from tf_i2i.data.items import in_threads
 from tf_i2i.data.reading import BadImage
 from tf_i2i.data.reading import first_frames
 from tf_i2i.data.reading import fit_image
@@ -76,12 +77,20 @@ class Report:
 
     def read(self, path):
         """Returns an image; if unreadable, records the error, returns None."""
-        try:
-            image = read_input(path)
-        except BadImage as error:
-            self.skipped.append(error)
+        return self.note(path, *_read(path))
+
+    def note(self, path, image, animated):
+        """Returns an image that was read; None if the file was unreadable.
+
+        Args:
+            path: path of the file.
+            image: the image, or the `BadImage` of the file, which is recorded.
+            animated: whether the file has several frames, which is recorded.
+        """
+        if isinstance(image, BadImage):
+            self.skipped.append(image)
             return None
-        if has_frames(path):
+        if animated:
             self.animated.append(path)
         return image
 
@@ -101,6 +110,23 @@ class Report:
             self.opaque.append(target)
             return image
         return clear_ground(image, colour)
+
+
+def _read(path):
+    """Returns a file's image, or its `BadImage`; and if it has several frames.
+
+    Args:
+        path: path of an image file.
+
+    Returns:
+        `(image, animated)`. `image` is uint8 `[height, width, 3]`, or a
+        `BadImage` if the file is unreadable. `animated` is a bool.
+    """
+    try:
+        image = read_input(path)
+    except BadImage as error:
+        return error, False
+    return image, has_frames(path)
 
 
 def _of_seam(seam):
@@ -123,6 +149,10 @@ def translate_files(
 ):
     """Translates image files; images of the same padded shape share batches.
 
+    Threads read the next images and write earlier results while a batch is
+    translated. At most `batch_size` images are read in advance, and at most
+    `batch_size` results wait to be written.
+
     Args:
         translate_fn: function that maps uint8 `[N, h, w, 3]` to uint8 of the
             same shape; h and w are a size that the model takes.
@@ -142,48 +172,68 @@ def translate_files(
     """
     report = Report()
 
-    def finish(translated, prepared, target):
-        image = crop_padding(translated, prepared)
-        if transparent:
-            image = report.clear(image, target)
-        save_image(resize(image, prepared.shape, filters.target), target)
+    def load(path):
+        image, animated = _read(path)
+        if not isinstance(image, BadImage):
+            image = prepare(image, input_size, restore, filters.source)
+        return image, animated
 
-    # One incomplete batch is kept in memory for each padded shape. The number
-    # of shapes is small, because the padded sides are multiples of
-    # `input_size.multiple` and the aspect ratio is limited.
-    waiting: dict[tuple[int, ...], list[tuple]] = defaultdict(list)
+    def translations():
+        loaded = in_threads(load, outputs, batch_size)
+        readable = _readable(report, outputs, loaded, bar)
+        for batch in _of_one_shape(readable, batch_size):
+            images = np.stack([prepared.pixels for prepared, _ in batch])
+            translated = np.asarray(translate_fn(images))
+            for image, (prepared, target) in zip(
+                translated, batch, strict=True
+            ):
+                image = crop_padding(image, prepared)
+                if transparent:
+                    image = report.clear(image, target)
+                yield image, prepared.shape, target
+
+    def save(result):
+        image, shape, target = result
+        save_image(resize(image, shape, filters.target), target)
+
     with tqdm(total=len(outputs), unit="image", disable=None) as bar:
-        for path, target in outputs.items():
-            image = report.read(path)
-            if image is None:
-                bar.update()
-                continue
-            prepared = prepare(image, input_size, restore, filters.source)
-            batch = waiting[prepared.pixels.shape]
-            batch.append((prepared, target))
-            if len(batch) == batch_size:
-                _translate_batch(translate_fn, batch, finish, bar)
-                batch.clear()
-        for batch in filter(None, waiting.values()):
-            _translate_batch(translate_fn, batch, finish, bar)
+        for _ in in_threads(save, translations(), batch_size):
+            bar.update()
     return report
 
 
-def _translate_batch(translate_fn, batch, finish, bar):
-    """Translates and saves one batch.
+def _readable(report, outputs, loaded, bar):
+    """Yields pairs (`Prepared`, output path) of the readable files.
 
     Args:
-        translate_fn: translation of a batch; see `translate_files`.
-        batch: list of pairs (`Prepared`, output path) of one padded shape.
-        finish: function that saves a result; its arguments are uint8
-            `[h, w, 3]`, the `Prepared` and the output path.
-        bar: progress bar, which is advanced by the size of the batch.
+        report: `Report`, which is extended.
+        outputs: dictionary from input paths to output paths.
+        loaded: for each input path, a pair (`Prepared` or `BadImage`, whether
+            the file has several frames).
+        bar: progress bar, which is advanced for each unreadable file.
     """
-    images = np.stack([prepared.pixels for prepared, _ in batch])
-    translated = np.asarray(translate_fn(images))
-    for image, (prepared, target) in zip(translated, batch, strict=True):
-        finish(image, prepared, target)
-    bar.update(len(batch))
+    for (path, target), pair in zip(outputs.items(), loaded, strict=True):
+        prepared = report.note(path, *pair)
+        if prepared is None:
+            bar.update()
+        else:
+            yield prepared, target
+
+
+def _of_one_shape(pairs, batch_size):
+    """Yields batches of pairs (`Prepared`, anything) of one padded shape.
+
+    One incomplete batch is kept in memory for each padded shape. The number of
+    shapes is small, because the padded sides are multiples of
+    `InputSize.multiple` and the aspect ratio is limited.
+    """
+    waiting: dict[tuple[int, ...], list[tuple]] = defaultdict(list)
+    for pair in pairs:
+        shape = pair[0].pixels.shape
+        waiting[shape].append(pair)
+        if len(waiting[shape]) == batch_size:
+            yield waiting.pop(shape)
+    yield from waiting.values()
 
 
 def translate_clip(

@@ -21,7 +21,6 @@ from tf_i2i.errors import UserError
 from tf_i2i.foreign_files import open_regular
 
 SPLITS = ("train", "val", "test")
-_AHEAD = 64  # Number of items that are loaded before they are needed.
 # Number of threads that read files. They mostly wait for the disk. Therefore 8
 # threads are three times as fast as 2.
 _THREADS = 8
@@ -156,27 +155,27 @@ def bad_item(name, reason, split):
     return Item(name, BadImage(name, reason), split, "")
 
 
-def in_threads(load, things):
+def in_threads(load, things, ahead=64):
     """Yields `load(thing)` for each thing in order, computed by threads.
-
-    At most 64 results are computed in advance, which limits the memory that
-    they take.
 
     Args:
         load: function of one thing.
         things: iterable.
+        ahead: largest number of results that are computed in advance, which
+            limits the memory that they take.
     """
     things = iter(things)
     with ThreadPoolExecutor(_THREADS) as pool:
-        ahead = deque(
+        pending = deque(
             pool.submit(load, thing)
-            for thing in itertools.islice(things, _AHEAD)
+            for thing in itertools.islice(things, ahead)
         )
         for thing in things:
-            yield ahead.popleft().result()
-            ahead.append(pool.submit(load, thing))
-        while ahead:
-            yield ahead.popleft().result()
+            first = pending.popleft()
+            pending.append(pool.submit(load, thing))
+            yield first.result()
+        while pending:
+            yield pending.popleft().result()
 
 
 def with_bar(source, size, fit):
