@@ -144,12 +144,13 @@ def test_padding_for_converters_is_the_same(rng, pixels):
         np.testing.assert_array_equal(reflect_pad(x, pixels), expected)
 
 
-def test_blurred_subsampling(rng):
-    x = images(rng)
-    padded = np.pad(x, [[0, 0], [1, 0], [1, 0], [0, 0]], "reflect")
+@pytest.mark.parametrize("shape", [(2, 4, 6, 3), (2, 3, 5, 3), (2, 3, 6, 3)])
+def test_blurred_subsampling(rng, shape):
+    x = images(rng, shape)
+    padded = np.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]], "reflect")
     kernel = np.outer([1, 2, 1], [1, 2, 1]) / 16
     expected = sum(
-        kernel[i, j] * padded[:, i : i + 4 : 2, j : j + 6 : 2]
+        kernel[i, j] * padded[:, i : i + shape[1] : 2, j : j + shape[2] : 2]
         for i in range(3)
         for j in range(3)
     )

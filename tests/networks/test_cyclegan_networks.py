@@ -6,6 +6,7 @@ import tensorflow as tf
 from shapes import convolved
 from shapes import parameters
 
+from tf_i2i.networks.patch import AntialiasedCritic
 from tf_i2i.networks.patch import PatchCritic
 from tf_i2i.networks.resnet import ResnetGenerator
 
@@ -26,13 +27,17 @@ def test_generator(blocks, count):
     assert parameters(generator) == count
 
 
-def test_critic():
-    critic = PatchCritic()
+@pytest.mark.parametrize(
+    ("kind", "sides"),
+    [(PatchCritic, (128, 64, 32)), (AntialiasedCritic, (255, 127, 63))],
+)
+def test_critic(kind, sides):
+    critic = kind()
     rows = convolved(critic, tf.zeros((1, 256, 256, 3)))
     assert rows == [
-        (4, 3, 128, 64),
-        (4, 64, 64, 128),
-        (4, 128, 32, 256),
+        (4, 3, sides[0], 64),
+        (4, 64, sides[1], 128),
+        (4, 128, sides[2], 256),
         (4, 256, 31, 512),
         (4, 512, 30, 1),
     ]
@@ -44,9 +49,15 @@ def test_critic():
         )
 
 
-@pytest.mark.parametrize(("layers", "field"), [(1, 16), (2, 34), (3, 70)])
-def test_pixels_that_a_score_sees(layers, field):
-    critic = PatchCritic(layers, width=0.05)
+@pytest.mark.parametrize(
+    ("kind", "layers", "field"),
+    [
+        *((PatchCritic, 1, 16), (PatchCritic, 2, 34), (PatchCritic, 3, 70)),
+        *((AntialiasedCritic, 1, 18), (AntialiasedCritic, 3, 84)),
+    ],
+)
+def test_pixels_that_a_score_sees(kind, layers, field):
+    critic = kind(layers, width=0.05)
     critic.norms = [lambda x, training: x] * layers  # It sees whole images.
     x = tf.Variable(tf.random.stateless_normal((1, 128, 128, 3), (1, 2)))
     with tf.GradientTape() as tape:

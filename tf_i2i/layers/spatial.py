@@ -75,13 +75,17 @@ def blur_downsample(x):
     image is continued by reflection.
 
     Args:
-        x: `[N, H, W, C]`; H and W are even.
+        x: `[N, H, W, C]`.
 
     Returns:
-        `[N, H/2, W/2, C]`. Its first pixel is centred at the first of `x`.
+        `[N, h, w, C]` with h = H/2 and w = W/2, rounded up. Its first pixel is
+        centred at the first of `x`.
     """
     for axis in (1, 2):
         count, *sides, channels = _shape(x)
+        if sides[axis - 1] % 2:
+            x = tf.concat([x, _part(x, axis, -2, -1)], axis)
+            sides[axis - 1] += 1
         sides[axis - 1 : axis] = [sides[axis - 1] // 2, 2]
         pairs = tf.reshape(x, [count, *sides, channels])
         even, odd = tf.unstack(pairs, axis=axis + 1)

@@ -25,7 +25,8 @@ What the paper leaves open, or what differs here:
 - The paper says that the generator is that of CycleGAN. As in the authors'
   code, convolutions of stride 2 are replaced by convolutions and blurred
   subsampling, and transposed convolutions by bilinear upsampling and
-  convolutions. Without this, translations had a checkerboard pattern.
+  convolutions. Without this, translations had a checkerboard pattern. The
+  convolutions of the critic are replaced in the same way.
 - `flip` mirrors each image with probability 1/2 before it is translated, and
   mirrors the feature maps of its translation back. The authors' code mirrors
   all images of a batch or none.
@@ -37,7 +38,7 @@ import tensorflow as tf
 
 from tf_i2i import losses
 from tf_i2i.methods.base import UnpairedTranslator
-from tf_i2i.networks.patch import PatchCritic
+from tf_i2i.networks.patch import AntialiasedCritic
 from tf_i2i.networks.patches import PatchHeads
 from tf_i2i.networks.patches import sample_positions
 from tf_i2i.networks.resnet import STRIDE
@@ -61,7 +62,7 @@ class CUT(UnpairedTranslator):
         outer_norm: whether all layers of the generator are normalized, as in
             the paper, or only the residual blocks; see `ResnetGenerator`.
         critic_layers: number of strided convolutions of the critic; see
-            `PatchCritic`.
+            `AntialiasedCritic`.
         critic_width: factor on the channel counts of the critic (default:
             `width`).
         head_size: length of the vectors of patches.
@@ -133,7 +134,7 @@ class CUT(UnpairedTranslator):
         self.generator(tf.zeros((1, *image_shape(image_size))))
         layers = 3 + min(residual_blocks, 2)
         self.heads = PatchHeads(layers, head_size, "heads")
-        self.critic = PatchCritic(
+        self.critic = AntialiasedCritic(
             critic_layers, critic_width or width, "critic"
         )
         self.build_networks()

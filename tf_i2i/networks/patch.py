@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from tf_i2i.layers import Conv2D
 from tf_i2i.layers import InstanceNormalization
+from tf_i2i.layers import blur_downsample
 from tf_i2i.networks.base import Network
 from tf_i2i.networks.blocks import normal_kernels
 from tf_i2i.networks.blocks import widen
@@ -32,7 +33,7 @@ class PatchCritic(Network):
             Conv2D(
                 filters,
                 4,
-                strides=2 if i < layers else 1,
+                strides=self.halving_stride if i < layers else 1,
                 kernel_initializer=normal_kernels(width),
                 name=f"convolution_{i}",
             )
@@ -41,6 +42,13 @@ class PatchCritic(Network):
         self.norms = [
             InstanceNormalization(name=f"norm_{i}") for i in range(layers)
         ]
+
+    # Stride of the convolutions that halve the side.
+    halving_stride = 2
+
+    def shrink(self, x):
+        """Returns `x`, because the convolution before has a stride of 2."""
+        return x
 
     def call(self, x, training=False):
         """Returns scores of patches.
@@ -56,6 +64,25 @@ class PatchCritic(Network):
         first, *middle, last = self.convolutions
         x = tf.nn.leaky_relu(first(self.pad(x)), 0.2)
         for convolution, norm in zip(middle, self.norms, strict=True):
-            x = norm(convolution(self.pad(x)), training=training)
+            x = norm(convolution(self.pad(self.shrink(x))), training=training)
             x = tf.nn.leaky_relu(x, 0.2)
         return last(self.pad(x))
+
+
+class AntialiasedCritic(PatchCritic):
+    """A `PatchCritic` whose layers subsample apart from convolutions.
+
+    This is the critic of the authors' code of CUT (arXiv:2007.15651).
+    Convolutions of stride 2 are replaced by convolutions of stride 1 and
+    blurred subsampling. Therefore its gradient, from which the generator
+    learns, has no checkerboard pattern.
+
+    The number of parameters and the shape of the scores are those of
+    `PatchCritic`. The receptive field of a score is 84x84 pixels if `layers` is
+    3, 40x40 if it is 2, and 18x18 if it is 1.
+    """
+
+    halving_stride = 1
+
+    def shrink(self, x):
+        return blur_downsample(x)
