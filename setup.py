@@ -31,6 +31,8 @@ MORE_EXTRAS = {
     "video": ["av>=15", "opencv-python-headless<5"],
     "pytorch": ["torch==2.13.0"],
     "docs": ["pdoc>=15"],
+    "wandb": ["wandb>=0.22"],
+    "mlflow": ["mlflow>=3"],
 }
 TEST = [
     *(package for extra in EXTRAS.values() for package in extra),

@@ -122,6 +122,7 @@ MUTABLE_ON_RESUME = (
     "log_kimg",
     "sample_kimg",
     "save_kimg",
+    "loggers",
     "keep",
     "evaluation",
     "data_a",

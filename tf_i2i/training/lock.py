@@ -26,7 +26,7 @@ UNSUPPORTED = {
 }
 
 # Folders in a run directory that training writes files to.
-_WRITTEN = ("checkpoints", "samples", "events")
+_WRITTEN = ("checkpoints", "samples", "events", "wandb")
 
 
 @contextlib.contextmanager

@@ -1,19 +1,16 @@
-"""The logs of a run: the file metrics.jsonl, and events for TensorBoard."""
+"""The logs of a run: the file metrics.jsonl, and curves by its loggers."""
 
-import contextlib
 import json
 import os
 import re
 from pathlib import Path
 
-import tensorflow as tf
-
-from tf_i2i.backend import tensorflow_writing
 from tf_i2i.disk import write_whole
 from tf_i2i.disk import writing
 from tf_i2i.domains import named
 from tf_i2i.foreign_files import open_regular
 from tf_i2i.foreign_files import open_to_append
+from tf_i2i.training.loggers import make_loggers
 from tf_i2i.training.settings import read_gin
 
 # The beginning of a line that `MetricsLog.record` writes.
@@ -21,24 +18,29 @@ _STEP = re.compile(rb'{"step": (\d+),')
 
 
 class MetricsLog:
-    """Writes a run's metrics.jsonl and its events for TensorBoard.
+    """Writes a run's metrics.jsonl, and hands curves to the run's loggers.
 
     Args:
         run_dir: folder of the run, with its config.gin.
-        domains: names of the two domains in TensorBoard.
+        domains: names of the two domains in the curves.
         state: `TrainingState`, whose counters are added to each entry.
         enabled: whether anything is written; False for all workers except
             the chief.
+        loggers: names of the loggers, from `loggers.LOGGERS`.
+
+    Raises:
+        UserError: the package of a logger is not installed.
     """
 
-    def __init__(self, run_dir, domains, state, enabled=True):
+    def __init__(
+        self, run_dir, domains, state, enabled=True, loggers=("tensorboard",)
+    ):
         self.run_dir = Path(run_dir)
         self.path = self.run_dir / "metrics.jsonl"
-        self.events = self.run_dir / "events"
         self.domains = domains
         self.state = state
         self.enabled = enabled
-        self._writer = tf.summary.create_noop_writer()
+        self.loggers = make_loggers(loggers, run_dir) if enabled else []
 
     def open(self):
         """Opens the log, so that it is continued after the current step.
@@ -54,32 +56,26 @@ class MetricsLog:
         with writing(self.path):
             self._remove_later_steps()
         config = read_gin(self.run_dir / "config.gin")
-        with tensorflow_writing(self.events):
-            self._writer = tf.summary.create_file_writer(
-                os.fsencode(self.events)
-            )
-            with self._writer.as_default(step=0):
-                tf.summary.text("config", "```\n" + config + "\n```")
+        for logger in self.loggers:
+            logger.open(config)
 
     def close(self):
-        """Writes the events that are still in memory.
+        """Closes the loggers, which write what is still in memory.
 
         Raises:
             OSError: a file cannot be written; its path is in the error.
         """
-        if not self.enabled:
-            return
-        with tensorflow_writing(self.events):
-            self._writer.close()
+        for logger in self.loggers:
+            logger.close()
 
     def record(self, row, scalars):
-        """Appends a line to metrics.jsonl, and scalars to the events.
+        """Appends a line to metrics.jsonl, and points to the curves.
 
         Args:
             row: dictionary that JSON can represent. In the line, the counters
                 are written before the entries of the dictionary.
-            scalars: dictionary of numbers. The keys are names in TensorBoard,
-                in which directions such as "a_to_b" are replaced by `domains`.
+            scalars: dictionary of numbers. The keys are names of curves, in
+                which directions such as "a_to_b" are replaced by `domains`.
 
         Raises:
             OSError: a file cannot be written; its path is in the error.
@@ -90,33 +86,22 @@ class MetricsLog:
         counters = {"step": state.step, "images_shown": state.images_shown}
         with writing(self.path), open_to_append(self.path) as file:
             file.write(json.dumps(counters | row) + "\n")
-        with self._summaries():
-            for name, value in scalars.items():
-                tf.summary.scalar(named(name, self.domains), value)
+        values = {named(n, self.domains): v for n, v in scalars.items()}
+        for logger in self.loggers:
+            logger.scalars(values, state.images_shown)
 
     def show(self, name, picture):
-        """Adds an image to the events for TensorBoard.
+        """Hands an image to the loggers.
 
         Args:
-            name: name of the image in TensorBoard.
+            name: name of the image.
             picture: uint8 `[H, W, 3]`.
 
         Raises:
             OSError: a file cannot be written; its path is in the error.
         """
-        if not self.enabled:
-            return
-        with self._summaries():
-            tf.summary.image(name, picture[None])
-
-    @contextlib.contextmanager
-    def _summaries(self):
-        """Context in which `tf.summary` writes to the run's events."""
-        with (
-            tensorflow_writing(self.events),
-            self._writer.as_default(step=self.state.images_shown),
-        ):
-            yield
+        for logger in self.loggers:
+            logger.image(name, picture, self.state.images_shown)
 
     def _remove_later_steps(self):
         """Removes the lines of later steps, and an incomplete last line.

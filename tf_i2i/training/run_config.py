@@ -17,6 +17,7 @@ from tf_i2i.sizes import Size
 from tf_i2i.sizes import shortest
 from tf_i2i.training.devices import PRECISIONS
 from tf_i2i.training.devices import STRATEGIES
+from tf_i2i.training.loggers import LOGGERS
 from tf_i2i.training.phases import constant
 from tf_i2i.training.phases import single_phase
 from tf_i2i.values import Count
@@ -89,6 +90,8 @@ class RunConfig:
         log_kimg, sample_kimg, save_kimg: thousands of images of each domain
             between two lines of the log, two sample grids, and two
             checkpoints.
+        loggers: where curves are shown; some of "tensorboard", "wandb" and
+            "mlflow". metrics.jsonl contains the numbers in any case.
         keep: number of checkpoints to keep.
         evaluation: `Evaluation` on validation images during training; None
             for no evaluation.
@@ -124,6 +127,9 @@ class RunConfig:
     log_kimg: Positive = 0.5
     sample_kimg: Positive = 5.0
     save_kimg: Positive = 5.0
+    loggers: tuple[Annotated[str, OneOf(tuple(LOGGERS))], ...] = (
+        "tensorboard",
+    )
     keep: Count = 2
     evaluation: Evaluation | None = None
 

@@ -64,7 +64,11 @@ class Trainer:
         self.checkpoints = Checkpoints(run_dir, config.keep)
         self._skip_step = self._record = None
         self.metrics = MetricsLog(
-            run_dir, config.domains, self.state, enabled=workers.chief
+            run_dir,
+            config.domains,
+            self.state,
+            enabled=workers.chief,
+            loggers=config.loggers,
         )
         # The learning rates are read here, before a checkpoint is loaded. A
         # checkpoint contains the learning rates of its step, and loading it
