@@ -19,6 +19,7 @@ from tf_i2i.faces import detect
 from tf_i2i.faces.align import in_box
 from tf_i2i.file_translation import translate_files
 from tf_i2i.geometry import InputSize
+from tf_i2i.layers.portable import is_portable
 from tf_i2i.methods.capabilities import Styled
 
 SIZE, STRIDE = 16, 4
@@ -701,3 +702,20 @@ def test_the_next_files_are_read_while_a_batch_is_translated(
         np.testing.assert_array_equal(
             read_image(target), 255 - read_image(source)
         )
+
+
+def test_an_engine_is_chosen(run_dir, tmp_path, monkeypatch, refuses):
+    class Apart(Negative):
+        def translate(self, images, direction, style=None):
+            made = super().translate(images, direction, style)
+            return made + 0.05 if is_portable() else made
+
+    use(monkeypatch, Apart())
+    photo = write(tmp_path / "photo.png", noise(16, 16))
+    target = tmp_path / "made.png"
+    given = (f"--input={photo}", f"--output={target}")
+    with refuses("--engine"):
+        verb(run_dir, *given, "--engine=litert")
+    assert not target.exists()
+    verb(run_dir, *given, "--engine=tensorflow")
+    np.testing.assert_array_equal(read_image(target), 255 - read_image(photo))

@@ -252,19 +252,30 @@ def warning_of_int8(model, precision):
 
 
 def load_tflite(path, threads=None, signature=None):
-    """Returns a function `(images, style=None)` that runs a .tflite file.
-
-    The file is run once for each image of the batch. The function takes and
-    returns uint8 images, also if those of the file are float32 in [0, 1].
+    """Returns `translator` of a .tflite file.
 
     Args:
         path: path of the .tflite file.
+        threads, signature: see `translator`.
+    """
+    return translator(Path(path).read_bytes(), threads, signature)
+
+
+def translator(content, threads=None, signature=None):
+    """Returns a function `(images, style=None)` that runs a flatbuffer.
+
+    The flatbuffer is run once for each image of the batch. The function takes
+    and returns uint8 images, also if those of the flatbuffer are float32 in
+    [0, 1].
+
+    Args:
+        content: content of a .tflite file, bytes.
         threads: number of threads that the interpreter may use; None for the
             interpreter's default.
         signature: name of the signature to run; None if there is only one.
     """
     with cli.silent_stderr():
-        interpreter = interpreter_of(Path(path).read_bytes(), threads)
+        interpreter = interpreter_of(content, threads)
         interpreter.allocate_tensors()
     run = interpreter.get_signature_runner(signature)
     float_io = run.get_input_details()[IMAGE]["dtype"] == np.float32

@@ -1,0 +1,106 @@
+"""The programs that compute translations: TensorFlow, and LiteRT in int8.
+
+LiteRT multiplies in int8 (the precision `dynamic` of the exported files). This
+is faster than TensorFlow's float32 and less exact. Therefore the first images
+of each size are translated by both, and LiteRT is used only if they agree.
+LiteRT in float32 is not among the engines: with batches of eight images it is
+not faster than TensorFlow's graph with constant weights.
+"""
+
+import os
+
+import numpy as np
+
+from tf_i2i import tiles
+from tf_i2i.errors import UserError
+from tf_i2i.exporting import litert
+from tf_i2i.exporting.formats import TFLITE
+from tf_i2i.exporting.parity import parity
+from tf_i2i.exporting.parity import violations
+from tf_i2i.exporting.pictures import Translation
+from tf_i2i.methods.capabilities import style_shape
+from tf_i2i.sizes import shortest
+
+PRECISION = "dynamic"
+# Number of images that both engines translate before LiteRT is used.
+COMPARED = 8
+
+
+class LiteRT:
+    """`Translation`, computed by LiteRT in int8.
+
+    A network is converted for each size of images, which takes seconds. Images
+    that are larger than a tile are translated by TensorFlow.
+
+    Args:
+        model, direction, tile: see `exporting.pictures.Translation`.
+    """
+
+    def __init__(self, model, direction, tile=tiles.SIDE):
+        self._model = model
+        self._direction = direction
+        self._tensorflow = Translation(model, direction, tile)
+        # The converted network for each size, `(height, width)`.
+        self._programs = {}
+
+    @property
+    def seam(self):
+        """See `exporting.pictures.Translation`."""
+        return self._tensorflow.seam
+
+    def __call__(self, images, styles):
+        """Returns translations; see `exporting.pictures.Translation`.
+
+        Raises:
+            UserError: the first images of a size differ too much from
+                TensorFlow's; or see `litert.convert`.
+        """
+        size = images.shape[1:3]
+        if tiles.is_large(size, self._tensorflow.tile):
+            return self._tensorflow(images, styles)
+        if size not in self._programs:
+            self._programs[size] = self._checked(images, styles)
+        return self._programs[size](images, self._style(styles, len(images)))
+
+    def _style(self, styles, count):
+        """Returns one style for each image; None if there are no styles."""
+        shape = style_shape(self._model, self._direction)
+        if not shape:
+            return None
+        if styles[0] is None:
+            return np.zeros((count, *shape), np.float32)
+        return np.repeat(styles, count // len(styles), 0)
+
+    def _checked(self, images, styles):
+        """Returns the network for images of one size, after the comparison."""
+        program = litert.translator(
+            litert.convert(
+                self._model,
+                self._direction,
+                shortest(images.shape[1:3]),
+                PRECISION,
+            ),
+            os.cpu_count(),
+        )
+        few = images[:COMPARED]
+        if len(styles) > 1:
+            styles = styles[:COMPARED]
+        result = parity(
+            lambda images: self._tensorflow(images, styles),
+            lambda images: program(images, self._style(styles, len(images))),
+            few,
+        )
+        if faults := violations(result, TFLITE.precisions[PRECISION].tolerance):
+            raise UserError(
+                "`--engine` must be tensorflow for this run, because its "
+                "translations by LiteRT in int8 are not exact enough: over "
+                f"{len(few)} images, in levels of 255, {', '.join(faults)}. "
+                "Received: litert"
+            )
+        return program
+
+
+ENGINES: dict[str, type[Translation] | type[LiteRT]] = {
+    "tensorflow": Translation,
+    "litert": LiteRT,
+}
