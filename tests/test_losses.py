@@ -49,6 +49,12 @@ def test_least_squares():
     assert float(losses.lsgan_translator(X)) == pytest.approx(9.25 / 3)
 
 
+def test_sum_over_critics():
+    real, fake = [tf.ones(3), tf.zeros(2)], [tf.zeros(3), 2 * tf.ones(2)]
+    assert losses.summed(losses.lsgan_critic, real, fake) == 0 + 5
+    assert losses.summed(losses.lsgan_translator, fake) == 1 + 1
+
+
 def test_hinge():
     # Real: 1 - 1, 1 + 2, 1 - .5; fake: 1 + 0, 1 + 2, 1 + 0.
     loss = float(losses.hinge_critic(X, Y))

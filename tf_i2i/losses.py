@@ -181,6 +181,17 @@ def lsgan_translator(fake):
     return tf.reduce_mean(tf.square(tf.cast(fake, tf.float32) - 1.0))
 
 
+def summed(loss, *scores):
+    """Returns the sum of an adversarial loss over several critics.
+
+    Args:
+        loss: function of this module, such as `lsgan_critic`.
+        scores: for each argument of `loss`, a list with the scores by each
+            critic.
+    """
+    return tf.add_n([loss(*each) for each in zip(*scores, strict=True)])
+
+
 def hinge_critic(real, fake):
     """Returns a critic's hinge loss (Lim and Ye 2017, arXiv:1705.02894).
 

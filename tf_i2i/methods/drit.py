@@ -296,6 +296,7 @@ class DRIT(Styled, Reconstructing, UnpairedTranslator):
         }
 
     def _scores(self, s, name):
+        """Returns the scores of the images `name` at each size."""
         return [s[f"score_{k}_{name}"] for k in range(self.critic_scales)]
 
     def translator_losses(self, s):
@@ -304,7 +305,7 @@ class DRIT(Styled, Reconstructing, UnpairedTranslator):
             judged = self._scores(s, f"fake_{o}") + self._scores(
                 s, f"random_{o}"
             )
-            terms[f"gan_{o}"] = tf.add_n([*map(losses.gan_translator, judged)])
+            terms[f"gan_{o}"] = losses.summed(losses.gan_translator, judged)
             # The cross-entropy with the probability 1/2 for each domain.
             score = s[f"content_score_{o}"]
             terms[f"gan_content_{o}"] = (
@@ -332,16 +333,8 @@ class DRIT(Styled, Reconstructing, UnpairedTranslator):
         if "fake_a" not in s:  # The update trains the content critic only.
             return terms
         for o in "ab":
-            pairs = [
-                (real, fake)
-                for kind in ("fake", "random")
-                for real, fake in zip(
-                    self._scores(s, o),
-                    self._scores(s, f"{kind}_{o}"),
-                    strict=True,
-                )
-            ]
-            terms[f"critic_{o}"] = tf.add_n(
-                [losses.gan_critic(real, fake) for real, fake in pairs]
+            made = self._scores(s, f"fake_{o}") + self._scores(s, f"random_{o}")
+            terms[f"critic_{o}"] = losses.summed(
+                losses.gan_critic, 2 * self._scores(s, o), made
             )
         return terms | self.decay_loss("critic", self.weight_decay)

@@ -35,8 +35,6 @@ What the paper leaves open, or what differs here:
   no such averages.
 """
 
-import tensorflow as tf
-
 from tf_i2i import losses
 from tf_i2i.domains import ends
 from tf_i2i.methods.base import UnpairedTranslator
@@ -209,14 +207,15 @@ class MUNIT(Styled, Reconstructing, UnpairedTranslator):
                     s[f"{kind}score_{k}_{o}"] = score
         return s
 
+    def _scores(self, s, o, kind=""):
+        """Returns the scores of images of domain `o` at each size."""
+        return [s[f"{kind}score_{k}_{o}"] for k in range(self.critic_scales)]
+
     def translator_losses(self, s):
         terms = {}
         for o, i in ("ab", "ba"):
-            terms[f"gan_{o}"] = tf.add_n(
-                [
-                    losses.lsgan_translator(s[f"fake_score_{k}_{o}"])
-                    for k in range(self.critic_scales)
-                ]
+            terms[f"gan_{o}"] = losses.summed(
+                losses.lsgan_translator, self._scores(s, o, "fake_")
             )
             compared = {
                 "reconstruction": (self.image_weight, o, f"same_{o}"),
@@ -235,13 +234,10 @@ class MUNIT(Styled, Reconstructing, UnpairedTranslator):
 
     def critic_losses(self, s):
         terms = {
-            f"critic_{o}": tf.add_n(
-                [
-                    losses.lsgan_critic(
-                        s[f"score_{k}_{o}"], s[f"fake_score_{k}_{o}"]
-                    )
-                    for k in range(self.critic_scales)
-                ]
+            f"critic_{o}": losses.summed(
+                losses.lsgan_critic,
+                self._scores(s, o),
+                self._scores(s, o, "fake_"),
             )
             for o in "ab"
         }

@@ -213,14 +213,20 @@ class UGATIT(UnpairedTranslator):
                     found[kind + name] = part
         return found
 
+    def _judged(self, s, o, kind=""):
+        """Returns all scores and logits of images of domain `o`."""
+        return [
+            s[f"{kind}{output}_{view}_{o}"]
+            for output in ("score", "logit_score")
+            for view in VIEWS
+        ]
+
     def translator_losses(self, s):
         terms = {}
         for o in "ab":
-            scores = [
-                losses.lsgan_translator(s[f"fake_{name}"])
-                for name in _score_names(o)
-            ]
-            terms[f"gan_{o}"] = self.gan_weight * tf.add_n(scores)
+            terms[f"gan_{o}"] = self.gan_weight * losses.summed(
+                losses.lsgan_translator, self._judged(s, o, "fake_")
+            )
             terms[f"cycle_{o}"] = self.cycle_weight * losses.l1(
                 s[o], s[f"cycled_{o}"]
             )
@@ -235,18 +241,9 @@ class UGATIT(UnpairedTranslator):
     def critic_losses(self, s):
         terms = {}
         for o in "ab":
-            scores = [
-                losses.lsgan_critic(s[name], s[f"fake_{name}"])
-                for name in _score_names(o)
-            ]
-            terms[f"critic_{o}"] = self.gan_weight * tf.add_n(scores)
+            terms[f"critic_{o}"] = self.gan_weight * losses.summed(
+                losses.lsgan_critic,
+                self._judged(s, o),
+                self._judged(s, o, "fake_"),
+            )
         return terms | self.decay_loss("critic", self.weight_decay)
-
-
-def _score_names(o):
-    """Returns the names of the scores of images of domain `o`."""
-    return [
-        f"{kind}_{view}_{o}"
-        for kind in ("score", "logit_score")
-        for view in VIEWS
-    ]
