@@ -25,6 +25,7 @@ EXTRAS = {
 # These extras are large or seldom needed. The tests do without them.
 MORE_EXTRAS = {
     "onnx": ["tf2onnx>=1.17", "onnx>=1.20", "onnxruntime>=1.23"],
+    "coreml": ["coremltools>=9.0"],
     "serving": ["tensorflow-serving-api>=2.21"],
     "browser": ["playwright>=1.50"],
     "faces": ["mtcnn==1.0.0", "opencv-python-headless<5"],

@@ -21,6 +21,7 @@ COMMANDS = [
     (evaluate, "eval", "sklearn", [RUN]),
     (distill, "eval", "sklearn", [RUN, "--student=new"]),
     (export, "onnx", "tf2onnx", [RUN, "--output=x.onnx"]),
+    (export, "coreml", "coremltools", [RUN, "--output=x.mlpackage"]),
     (export, "onnx", "onnxruntime", [RUN, "--output=x.onnx"]),
     (
         export,

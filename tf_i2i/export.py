@@ -1,4 +1,4 @@
-"""python -m tf_i2i.export: writes a run as SavedModel, TFLite or ONNX.
+"""python -m tf_i2i.export: writes a run as SavedModel, TFLite, ONNX or Core ML.
 
     python -m tf_i2i.export --run_dir=runs/mine --output=export/
     python -m tf_i2i.export --run_dir=runs/mine --output=face.tflite \
@@ -62,7 +62,7 @@ def main(argv, names=None):
     for precision in precisions:
         _check(flags, format, precision)
         format.check_installed(precision)
-    placement.make_room(output, format.suffix)
+    placement.make_room(output, format.suffix, format.marker)
     cli.import_tensorflow()
     from tf_i2i.runs import load_translator
 
@@ -209,8 +209,8 @@ def _parser():
     parser = cli.parser(
         "export",
         "Exports a trained run as SavedModel (both directions), TFLite (one "
-        "direction or both) or ONNX (one direction), and compares the exported "
-        "model with the run on real images.",
+        "direction or both), ONNX or Core ML (one direction), and compares the "
+        "exported model with the run on real images.",
         [
             "python -m tf_i2i.export --run_dir=runs/mine --output=export/",
             "python -m tf_i2i.export --run_dir=runs/mine "
@@ -228,9 +228,9 @@ def _parser():
     )
     cli.add_direction_flag(
         add,
-        "direction of a .tflite or .onnx file, and of the signature "
-        "serving_default of a SavedModel (default: a_to_b); both writes a "
-        ".tflite file with the signatures a_to_b and b_to_a",
+        "direction of a .tflite, .onnx or .mlpackage file, and of the "
+        "signature serving_default of a SavedModel (default: a_to_b); both "
+        "writes a .tflite file with the signatures a_to_b and b_to_a",
     )
     add(
         "--precision",
@@ -250,8 +250,9 @@ def _parser():
     add(
         "--size",
         type=cli.image_size,
-        help="side in pixels, or HEIGHTxWIDTH, of the images that a .tflite or "
-        ".onnx file takes (default: the size that the run was trained on)",
+        help="side in pixels, or HEIGHTxWIDTH, of the images that a .tflite, "
+        ".onnx or .mlpackage file takes (default: the size that the run was "
+        "trained on)",
     )
     add(
         "--float_io",

@@ -145,6 +145,30 @@ def test_onnx_files_of_every_model(shipped, tmp_path):
         assert np.abs(np.int32(given) - np.int32(wanted)).max() <= 1
 
 
+# Folders that coremltools leaves to the garbage collector.
+@pytest.mark.filterwarnings("ignore:Implicitly cleaning up:ResourceWarning")
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("precision", "mean"), [("float32", 0.01), ("float16", 1)]
+)
+def test_core_ml_packages_of_every_model(shipped, precision, mean, tmp_path):
+    pytest.importorskip("coremltools", reason="the extra `coreml` is missing")
+    model = shipped.loaded.model
+    side = model.size
+    images = np.random.default_rng(0).integers(
+        0, 256, (1, side, side, 3), np.uint8
+    )
+    for direction in model.directions:
+        style = None
+        if style_shape(model, direction):
+            style = model.sample_style(1, 0).numpy()
+        path = tmp_path / f"{direction}.mlpackage"
+        exporting.export_coreml(model, path, direction, precision=precision)
+        given = exporting.load_coreml(path)(images, style)
+        wanted = exporting.photo_to_photo(model, direction)(images, style)
+        assert np.abs(np.int32(given) - np.int32(wanted)).mean() <= mean
+
+
 def test_toy_faces_are_translated(shipped):
     """A translation is more like the same person than like others."""
     if not shipped.name.endswith("-toy"):

@@ -138,6 +138,7 @@ def test_the_images_of_the_run_are_on_another_machine(
         ("serving.v1/", "saved_model"),
         ("a/Face.TFLITE", "tflite"),
         ("face.onnx", "onnx"),
+        ("face.mlpackage/", "coreml"),
     ],
 )
 def test_the_name_says_the_format(output, name):

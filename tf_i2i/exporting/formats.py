@@ -12,9 +12,11 @@ from typing import NamedTuple
 
 from tf_i2i import cli
 from tf_i2i.errors import UserError
+from tf_i2i.exporting import coreml
 from tf_i2i.exporting import flatbuffer
 from tf_i2i.exporting import litert
 from tf_i2i.exporting import onnx
+from tf_i2i.exporting import placement
 from tf_i2i.exporting import saved_model
 from tf_i2i.sizes import Size
 
@@ -76,7 +78,9 @@ class Format(NamedTuple):
         name: key of the format in `FORMATS`, such as "tflite".
         form: description of a valid value of `--output`, such as "a name that
             ends in .tflite".
-        suffix: suffix of the exported file; "" if the export is a folder.
+        suffix: suffix of the export's name; "" for a SavedModel.
+        marker: a file that every export of this format contains, if exports
+            are folders; None if they are files.
         write: function that takes a `Job` and exports its model.
         load: function that takes a path and the directions of the `Job`, and
             returns the exported functions, a dictionary from each direction to
@@ -107,6 +111,7 @@ class Format(NamedTuple):
     write: Callable[[Job], None]
     load: Callable
     precisions: dict[str, Precision]
+    marker: str | None = None
     describe: Callable = lambda path, facts: None
     takes_both: bool = False
     takes_float_io: bool = False
@@ -161,6 +166,18 @@ def _load_onnx(path, directions):
     return {direction: onnx.load_onnx(path)}
 
 
+def _write_coreml(job):
+    (direction,) = job.directions
+    coreml.export_coreml(
+        job.model, job.path, direction, job.size, job.precision
+    )
+
+
+def _load_coreml(path, directions):
+    (direction,) = directions
+    return {direction: coreml.load_coreml(path)}
+
+
 def _describe_layers(path):
     rows = litert.layers(path)
     for name in dict.fromkeys(row["signature"] for row in rows):
@@ -176,6 +193,7 @@ SAVED_MODEL = Format(
     write=_write_saved_model,
     load=lambda path, directions: saved_model.load_saved_model(path),
     precisions={"float32": Precision({"max": 1})},
+    marker=placement.SAVED_MODEL,
     takes_size=False,
 )
 TFLITE = Format(
@@ -222,7 +240,23 @@ ONNX = Format(
     describe=onnx.describe,
     check_installed=onnx.check_installed,
 )
-FORMATS = {format.name: format for format in (SAVED_MODEL, TFLITE, ONNX)}
+COREML = Format(
+    name="coreml",
+    form="a name that ends in .mlpackage",
+    suffix=".mlpackage",
+    write=_write_coreml,
+    load=_load_coreml,
+    precisions={
+        "float32": Precision({"max": 1}),
+        "float16": Precision({"max": 2}, instead=AUTO),
+    },
+    marker=coreml.MANIFEST,
+    describe=coreml.describe,
+    check_installed=coreml.check_installed,
+)
+FORMATS = {
+    format.name: format for format in (SAVED_MODEL, TFLITE, ONNX, COREML)
+}
 
 
 def find_format(output, names=None):

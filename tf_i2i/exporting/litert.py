@@ -21,6 +21,8 @@ from tf_i2i.exporting.pictures import STYLE
 from tf_i2i.exporting.pictures import TRANSLATE
 from tf_i2i.exporting.pictures import freeze
 from tf_i2i.exporting.pictures import one_size
+from tf_i2i.exporting.pictures import photo_to_photo
+from tf_i2i.exporting.pictures import unit_to_unit
 from tf_i2i.extras import optional
 from tf_i2i.extras import require
 
@@ -107,7 +109,8 @@ def convert(
     import tensorflow as tf
     from tensorflow.lite.python.convert import ConverterError
 
-    function, _ = one_size(model, direction, size, float_io=float_io)
+    made_by = unit_to_unit if float_io else photo_to_photo
+    function, _ = one_size(model, direction, size, made_by=made_by)
     # The weights are frozen first, because the converter would otherwise turn
     # them into variables without values.
     converter = tf.lite.TFLiteConverter.from_concrete_functions(

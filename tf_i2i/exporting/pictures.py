@@ -64,6 +64,29 @@ def unit_to_unit(model, direction):
     return translate
 
 
+def level_to_level(model, direction):
+    """Returns a model's translation as a function of images in [0, 255].
+
+    Args:
+        model: `UnpairedTranslator`.
+        direction: "a_to_b" or "b_to_a".
+
+    Returns:
+        Function `(images, style=None)`. `images` are float32
+        `[N, height, width, 3]` in [0, 255], of a size that the model takes.
+        The function returns float32 images `[N, 3, height, width]`, whose
+        values are whole numbers in [0, 255].
+    """
+    import tensorflow as tf
+
+    def translate(images, style=None):
+        made = model.translate(images / 127.5 - 1.0, direction, style)
+        made = tf.round(tf.clip_by_value(127.5 * made + 127.5, 0.0, 255.0))
+        return tf.transpose(made, [0, 3, 1, 2], name="translation")
+
+    return translate
+
+
 class Translation:
     """`photo_to_photo` as a compiled graph, for images of any size.
 
@@ -188,8 +211,8 @@ def specs(dtype, shape, style_shape):
     return given
 
 
-def one_size(model, direction, size=None, batch=1, float_io=False):
-    """Returns `photo_to_photo` for images of one size, to be exported.
+def one_size(model, direction, size=None, batch=1, made_by=photo_to_photo):
+    """Returns a translation of images of one size, to be exported.
 
     The function is traced under `layers.portable`, so that it contains only
     operations that other runtimes support.
@@ -200,7 +223,8 @@ def one_size(model, direction, size=None, batch=1, float_io=False):
         size: size of the images; see `tf_i2i.sizes`. None for the model's own
             size.
         batch: number of images per call; None if it may vary.
-        float_io: whether to return `unit_to_unit` instead.
+        made_by: `photo_to_photo`, `unit_to_unit` or `level_to_level`, the
+            function that returns the translation.
 
     Returns:
         `(function, specs)`: a `tf.function`, and the list of the
@@ -217,9 +241,8 @@ def one_size(model, direction, size=None, batch=1, float_io=False):
     size = model.size if size is None else size
     _check_size(model, size)
     style = style_shape(model, direction)
-    dtype = tf.float32 if float_io else tf.uint8
+    dtype = tf.uint8 if made_by is photo_to_photo else tf.float32
     inputs = specs(dtype, (batch, *image_shape(size)), style)
-    made_by = unit_to_unit if float_io else photo_to_photo
     translate = made_by(model, direction)
 
     @tf.function(input_signature=inputs, autograph=False)

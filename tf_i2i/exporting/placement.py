@@ -8,18 +8,22 @@ from tf_i2i.errors import UserError
 from tf_i2i.errors import printable
 from tf_i2i.exporting.parity import violations
 
+# A file that every SavedModel contains.
+SAVED_MODEL = "saved_model.pb"
 _REPORT = (
     "Update TensorFlow and ai-edge-litert and export again; if the difference "
     "stays, report it as a bug and attach {where}"
 )
 
 
-def make_room(output, suffix):
+def make_room(output, suffix, marker=SAVED_MODEL):
     """Makes the parent folder of an export, and checks what it would replace.
 
     Args:
         output: path of the future export, a `Path`.
-        suffix: suffix of the format; "" if the export is a folder.
+        suffix: suffix of the format; "" for a SavedModel.
+        marker: a file that every export of the format contains, if it is a
+            folder; None if it is a file.
 
     Raises:
         UserError: something that is not an export exists at `output`, the
@@ -31,7 +35,7 @@ def make_room(output, suffix):
             "`--output` must be a path in UTF-8 for a SavedModel. "
             f"Received: {printable(output)}"
         )
-    if not _may_replace(output, suffix):
+    if not _may_replace(output, marker):
         raise UserError(
             "`--output` must be a new path, or an earlier export that is to "
             f"be replaced. Received: {output}, which is neither"
@@ -53,15 +57,14 @@ def _is_utf8(path):
     return True
 
 
-def _may_replace(output, suffix):
+def _may_replace(output, marker):
     if output.is_file():
-        return bool(suffix)
+        return marker is None
     if not output.is_dir():
         return not output.exists()
-    if suffix:
+    if marker is None:
         return False
-    is_export = (output / "saved_model.pb").is_file()
-    return is_export or not any(output.iterdir())
+    return (output / marker).is_file() or not any(output.iterdir())
 
 
 def accept_or_reject(part, output, report, precision, sidecars=None):
@@ -115,7 +118,7 @@ def accept_or_reject(part, output, report, precision, sidecars=None):
 def sidecar(place, name):
     """Returns the path of a file that accompanies an export.
 
-    If the export is a folder, the file is in that folder. Otherwise it is
+    If the export is a SavedModel, the file is in its folder. Otherwise it is
     next to the export, and its name begins with the export's whole name, so
     that exports in several formats do not share files.
 
@@ -123,7 +126,7 @@ def sidecar(place, name):
         place: path of the export.
         name: end of the file's name, such as "parity.json".
     """
-    if place.is_dir():
+    if (place / SAVED_MODEL).is_file():
         return place / name
     return place.with_name(f"{place.name}.{name}")
 
