@@ -1,0 +1,92 @@
+"""The sample apps name the tensors of a file that was really exported."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from own_methods import OwnPlain
+from own_methods import OwnStyled
+from PIL import Image
+
+from tf_i2i import cli
+from tf_i2i import exporting
+from tf_i2i.exporting.litert import interpreter_of
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+ANDROID = EXAMPLES / "android"
+PIXELS = ANDROID / "app/src/main/kotlin/org/tfi2i/sample/Pixels.kt"
+NODE = EXAMPLES / "node"
+
+
+@pytest.fixture(scope="module")
+def signatures(tmp_path_factory):
+    """Signatures of a file that takes styles: inputs and outputs by name."""
+    path = tmp_path_factory.mktemp("examples") / "face.tflite"
+    exporting.export_tflite(OwnStyled(16), path)
+    with cli.silent_stderr():
+        return interpreter_of(path.read_bytes()).get_signature_list()
+
+
+def test_the_android_app_names_the_tensors(signatures):
+    named = dict(re.findall(r'const val (\w+) = "(\w+)"', PIXELS.read_text()))
+    assert [*signatures] == [named["SIGNATURE"]]
+    (tensors,) = signatures.values()
+    assert tensors["inputs"] == [named["IMAGE"], named["STYLE"]]
+    assert tensors["outputs"] == [named["IMAGE"]]
+
+
+def test_the_node_program_names_the_tensors(signatures):
+    code = (NODE / "translate.mjs").read_text()
+    (tensors,) = signatures.values()
+    read = set(re.findall(r"details\.(\w+)", code))
+    assert read == {*tensors["inputs"]}
+    assert (
+        re.findall(r"const \{(\w+)\} = await model", code) == tensors["outputs"]
+    )
+
+
+@pytest.mark.slow
+def test_pixels_become_tensors_on_android(tmp_path):
+    if not (shutil.which("kotlinc") and shutil.which("java")):
+        pytest.skip("kotlinc or java is missing")
+    argb = np.random.default_rng(0).integers(0, 256, (256, 4), np.uint8)
+    argb[:, 0] = 255
+    (tmp_path / "argb.bin").write_bytes(argb.tobytes())
+    program = tmp_path / "check.jar"
+    sources = [str(PIXELS), str(ANDROID / "check" / "Check.kt")]
+    subprocess.run(
+        ["kotlinc", *sources, "-include-runtime", "-d", str(program)],
+        check=True,
+        capture_output=True,
+    )
+    subprocess.run(["java", "-jar", str(program), str(tmp_path)], check=True)
+    made = {
+        name: (tmp_path / f"{name}.bin").read_bytes()
+        for name in ("tensor", "pixels", "style")
+    }
+    assert made["tensor"] == argb[:, 1:].tobytes()
+    assert made["pixels"] == argb.tobytes()
+    assert made["style"] == np.float32([0.5, -2]).tobytes()
+
+
+@pytest.mark.slow
+def test_the_node_program_translates(tmp_path, rng):
+    if not (shutil.which("node") and (NODE / "node_modules").is_dir()):
+        pytest.skip("npm install was not run in examples/node")
+    plain = OwnPlain(16)
+    exporting.export_tflite(plain, tmp_path / "plain.tflite")
+    images = rng.integers(0, 256, (1, 16, 16, 3), np.uint8)
+    Image.fromarray(images[0]).save(tmp_path / "in.png")
+    files = ["plain.tflite", "in.png", "out.png"]
+    subprocess.run(
+        ["node", str(NODE / "translate.mjs"), *files],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+    )
+    made = np.asarray(Image.open(tmp_path / "out.png")).astype(int)
+    wanted = exporting.photo_to_photo(plain, "a_to_b")(images)[0]
+    assert np.abs(made - np.asarray(wanted).astype(int)).max() <= 1
