@@ -37,9 +37,6 @@ def pytest_configure(config):
         [tf.config.LogicalDeviceConfiguration()] * 2,
     )
     gc.freeze()  # No collection needs to look at what this import made.
-    # Building and tracing networks makes many objects that stay. Python's
-    # default is to search them for garbage after each 700 new objects.
-    gc.set_threshold(50_000)
 
 
 @pytest.fixture(autouse=True, scope="session")
