@@ -85,7 +85,7 @@ TASKS = {
         phases="class_phases",
     ),
     "usps_mnist": Task(
-        *("usps", "mnist", 28, "unit_digits.gin", 0.9358),
+        *("usps", "mnist", 28, "unit_digits_usps.gin", 0.9358),
         phases="class_phases",
     ),
     "svhn_mnist": Task(

@@ -93,6 +93,17 @@ def test_crop_takes_squares_of_80_to_100_percent():
     assert free.std() > 0.2
 
 
+def test_crops_above_one_shrink_the_image_on_black():
+    white = np.full((20, 20, 3), 255, np.uint8)
+    found = levels(views(only(crop=(2.0, 2.0)), white, 20))
+    # A quarter of the view is the image, and the rest is black.
+    np.testing.assert_allclose(found.mean((1, 2, 3)), 255 / 4, rtol=0.02)
+    assert (found.min(), found.max()) == pytest.approx((0, 255), abs=0.01)
+    columns = (found[:, :, :, 0].mean(1) > 60).argmax(1)
+    assert columns.min() == 0
+    assert 9 <= columns.max() <= 10
+
+
 def test_flip_is_exact_and_happens_half_of_the_time():
     found = levels(views(only(flip=True), ramp(), 20))
     mirrored = ramp()[:, ::-1].astype(np.float32)
@@ -183,7 +194,8 @@ def test_switching_a_part_off_leaves_the_others_draws():
     [
         ({"crop": (0.9, 0.8)}, "crop"),
         ({"crop": (0.0, 1.0)}, "crop"),
-        ({"crop": (0.8, 1.2)}, "crop"),
+        ({"crop": (0.8, 2.1)}, "crop"),
+        ({"crop": (0.8, 1.2), "maps": True}, "crop"),
         ({"contrast": -0.1}, "contrast"),
         ({"hue": 0.6}, "hue"),
         ({"brightness": 1.5}, "brightness"),

@@ -41,8 +41,10 @@ class Augmentation:
 
     Attributes:
         crop: (low, high), range of the height and width of a random crop as a
-            share of those of the image, 0 < low <= high <= 1; None for the
-            whole image. With (0.5, 0.5), images are stored at twice the size
+            share of those of the image, 0 < low <= high <= 2; None for the
+            whole image. A share above 1 shrinks the image and puts it at a
+            random place on black, which label maps do not allow. With
+            (0.5, 0.5), images are stored at twice the size
             of the run, and crops of half of their sides are not scaled.
         flip: whether to flip left and right with probability 1/2.
         contrast: strength of the contrast change, in [0, 1]. The difference of
@@ -75,10 +77,11 @@ class Augmentation:
     def __post_init__(self):
         check_values(type(self), vars(self), "Augmentation")
         crop = self.crop or (1.0, 1.0)
-        if len(crop) != 2 or not 0 < crop[0] <= crop[1] <= 1:
+        largest = 1 if self.maps else 2
+        if len(crop) != 2 or not 0 < crop[0] <= crop[1] <= largest:
             raise UserError(
                 "`Augmentation.crop` must be None or (low, high) with "
-                f"0 < low <= high <= 1. Received: {self.crop}"
+                f"0 < low <= high <= {largest}. Received: {self.crop}"
             )
 
     def of_maps(self):
