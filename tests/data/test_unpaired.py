@@ -250,6 +250,7 @@ def test_full_size_must_be_a_multiple(noisy, refuses):
         (64, Augmentation(), 80),
         (256, Augmentation(), 320),
         (10, Augmentation(crop=(0.7, 0.9)), 15),
+        (64, Augmentation(crop=(1.2, 1.6)), 64),
         (64, PLAIN, 64),
     ],
 )

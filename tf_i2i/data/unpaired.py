@@ -139,6 +139,8 @@ def unpaired(
 def default_load_size(image_size, augmentation):
     """Returns the size at which the smallest random crop has `image_size`.
 
+    It is at least `image_size`.
+
     Args:
         image_size: size of the augmented images; see `tf_i2i.sizes`.
         augmentation: `Augmentation`, or another function, for which the
@@ -147,10 +149,11 @@ def default_load_size(image_size, augmentation):
     crop = getattr(augmentation, "crop", None)
     if not crop:
         return image_size
+    smallest = min(crop[0], 1.0)
     # 1e-6 is subtracted because rounding errors can make a quotient slightly
     # larger than the integer that it should be.
     height, width = (
-        math.ceil(side / crop[0] - 1e-6) for side in height_width(image_size)
+        math.ceil(side / smallest - 1e-6) for side in height_width(image_size)
     )
     return shortest((height, width))
 
