@@ -52,6 +52,16 @@ def test_samples_come_with_the_package(tmp_path, monkeypatch):
     assert [*map(str, find_inputs([SAMPLE], "out").values())] == ["mine.png"]
 
 
+def test_png_files_are_exact_and_nearly_as_small_as_by_default(tmp_path):
+    for source in find_inputs([SAMPLE], "out"):
+        image = np.asarray(Image.open(source).convert("RGB"))
+        usual, written = tmp_path / "usual.png", tmp_path / "written.png"
+        Image.fromarray(image).save(usual)
+        save_image(image, written)
+        assert np.array_equal(Image.open(written), image)
+        assert written.stat().st_size < 1.2 * usual.stat().st_size
+
+
 def test_a_file_is_no_folder_of_another():
     assert names("conf/a.jpg", "conf/a.png/b.jpg", "conf/A-2.PNG/c.gif") == [
         "conf/a-3.png",

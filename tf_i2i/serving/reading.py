@@ -10,6 +10,7 @@ from PIL import Image
 
 from tf_i2i.data.reading import BadImage
 from tf_i2i.data.reading import open_image
+from tf_i2i.files import PNG_LEVEL
 from tf_i2i.files import QUALITY
 from tf_i2i.files import read_input
 from tf_i2i.foreign_files import parse_json
@@ -229,5 +230,7 @@ def encode(image, format):
         format: key of `FORMATS`.
     """
     stream = io.BytesIO()
-    Image.fromarray(image).save(stream, format, quality=QUALITY)
+    Image.fromarray(image).save(
+        stream, format, quality=QUALITY, compress_level=PNG_LEVEL
+    )
     return stream.getvalue()
