@@ -32,6 +32,7 @@ MORE_EXTRAS = {
     "video": ["av>=15", "opencv-python-headless<5"],
     "pytorch": ["torch==2.13.0"],
     "docs": ["pdoc>=15"],
+    "hub": ["huggingface_hub>=1"],
     "wandb": ["wandb>=0.22"],
     "mlflow": ["mlflow>=3"],
 }

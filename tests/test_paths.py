@@ -32,6 +32,8 @@ NO_PATHS = {
         "--recipe",
         "--model",
         "--names",
+        "--repo",
+        "--licence",
     ),
     *("--data", "--data_a", "--data_b", "--style", "--trial", "--flagfile"),
     # Flags of absl. The folder `--log_dir` is checked when its file is opened.

@@ -17,6 +17,7 @@ from absl.flags import argparse_flags
 
 from tf_i2i import backend
 from tf_i2i import configs
+from tf_i2i import hub
 from tf_i2i import messages
 from tf_i2i import models
 from tf_i2i import paths
@@ -97,10 +98,12 @@ class _SearchFolder(argparse.Action):
 
 
 class _Model(argparse.Action):
-    """Action of `--model`; stores the folder of the shipped model."""
+    """Action of `--model`; stores the folder of the model."""
 
     def __call__(self, parser, namespace, values, option_string=None):
-        setattr(namespace, self.dest, models.find_model(values))
+        at_hub = values.startswith(hub.PREFIX)
+        find = hub.download if at_hub else models.find_model
+        setattr(namespace, self.dest, find(values))
 
 
 def read_path(text):
@@ -244,7 +247,8 @@ def _exit_with(error):
 def add_run_flags(add, required=True):
     """Adds the flags that name a trained run: `--run_dir` and `--model`.
 
-    `--model` sets `run_dir` to the folder of the shipped model.
+    `--model` sets `run_dir` to the folder of a shipped model, or of a model
+    that is downloaded from the Hugging Face hub.
 
     Args:
         add: method `add_argument` of a parser.
@@ -259,8 +263,9 @@ def add_run_flags(add, required=True):
         dest="run_dir",
         action=_Model,
         metavar="NAME",
-        help="name of a trained model of the package; python -m "
-        "tf_i2i.models lists them",
+        help="name of a trained model of the package (python -m "
+        "tf_i2i.models lists them), or hf:OWNER/NAME[@REVISION] for a model at "
+        "the Hugging Face hub",
     )
     add_trust_flag(add)
 

@@ -14,5 +14,6 @@ VERBS = {
     "sample": "samples pairs of images from the prior of a trained run",
     "doctor": "checks images, and whether a configuration fits the machine",
     "prepare_faces": "finds, aligns and crops the faces in photos",
+    "push_to_hub": "uploads a trained run to the Hugging Face hub",
     "models": "lists the trained translators that come with the package",
 }

@@ -8,7 +8,6 @@ metrics.jsonl, and config.gin without the paths of the training data. Commands
 that read a trained run accept the packed folder as `--run_dir`.
 """
 
-import re
 import shutil
 import sys
 from pathlib import Path
@@ -37,18 +36,13 @@ def main(argv):
     cli.import_tensorflow()
     from tf_i2i.runs import load_translator
     from tf_i2i.training.packed import PACKED
-    from tf_i2i.training.packed import pack_translator
+    from tf_i2i.training.packed import pack_run
 
     run = load_translator(flags.run_dir, flags.trust_config)
     output = Path(flags.output)
     output.mkdir(parents=True, exist_ok=True)
-    pack_translator(run.model, output / PACKED)
+    pack_run(run, output)
     shutil.copy(run.run_dir / "metrics.jsonl", output)
-    config = (run.run_dir / "config.gin").read_text("utf-8")
-    private = r"^(train\.(?:data|labels)_[ab]) = .*(\n[ \t].*)*"
-    (output / "config.gin").write_text(
-        re.sub(private, r"\1 = None", config, flags=re.M), encoding="utf-8"
-    )
     size = format_bytes(size_on_disk(output / PACKED))
     print(f"{output}: {size} of weights")
 

@@ -31,7 +31,8 @@ def find_model(name):
     if name in shipped:
         return shipped[name]
     raise UserError(
-        f"`--model` must be one of {', '.join(shipped)}. Received: {name}"
+        f"`--model` must be one of {', '.join(shipped)}, or hf:OWNER/NAME. "
+        f"Received: {name}"
     )
 
 

@@ -1,5 +1,6 @@
 """Packed models, small files with only the averaged translator weights."""
 
+import re
 import zipfile
 import zlib
 
@@ -7,9 +8,26 @@ import numpy as np
 
 from tf_i2i.errors import UserError
 from tf_i2i.foreign_files import read_arrays
+from tf_i2i.training.settings import read_gin
 from tf_i2i.training.weights_file import OtherNetworksError
 
 PACKED = "translator.npz"
+# The settings with the paths of the training data.
+_PATHS = r"^(train\.(?:data|labels)_[ab]) = .*(\n[ \t].*)*"
+
+
+def pack_run(run, folder):
+    """Writes a packed model: weights, and config.gin without paths of data.
+
+    Args:
+        run: `TrainedRun`.
+        folder: existing folder, a `Path`.
+    """
+    pack_translator(run.model, folder / PACKED)
+    config = read_gin(run.run_dir / "config.gin")
+    (folder / "config.gin").write_text(
+        re.sub(_PATHS, r"\1 = None", config, flags=re.M), encoding="utf-8"
+    )
 
 
 def pack_translator(model, path):
