@@ -5,7 +5,7 @@ VERBS = {
     "train": "trains a translator, or continues a run that was stopped",
     "translate": "translates image files with a trained run",
     "evaluate": "scores translations, in a table beside trivial baselines",
-    "export": "writes a trained run as SavedModel, TFLite or ONNX",
+    "export": "writes a trained run as SavedModel, TFLite, ONNX or Core ML",
     "serve": "translates images that programs send over HTTP",
     "distill": "trains a small network for phones to imitate a trained run",
     "demo": "serves a page that runs exported models in a browser",
