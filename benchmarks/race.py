@@ -3,8 +3,9 @@
 The scripts `compare_pytorch.py` and `compare_pytorch_twingan.py` describe what
 they compare by a `Comparison`, and pass it to `main`. Each variant runs in a
 separate process. All start from the same weights, and before anything is timed
-they must give the same results. Then the variants of one precision take turns,
-first in one order, then in the reverse order.
+they must give the same results. Then the variants that compute in the same
+precision, such as float32, take turns, first in one order, then in the reverse
+order.
 """
 
 import argparse

@@ -53,8 +53,9 @@ class _Parser(argparse_flags.ArgumentParser):
         raise UserError(f"{message}. See: python -m {self.prog} --help")
 
     def parse_args(self, args=None, namespace=None):
-        # A function of the package calls its argument `size`. If the user gave
-        # it by a flag, the error message must name the flag.
+        # Functions of the package name their argument in error messages, for
+        # example `size`. If the user gave it by a flag, the message must name
+        # the flag.
         process.on_error(self._name_flag)
         try:
             parsed = super().parse_args(args, namespace)

@@ -85,9 +85,9 @@ def check_file(name, path):
         path: path of the file, or of the folder.
 
     Raises:
-        UserError: there is no consent, and no training on this machine has
-            recorded the same content; or there is a file that cannot be read
-            or is not a regular file.
+        UserError: the user did not agree, and no training on this machine
+            has recorded the same content. Or a file cannot be read, or is
+            not a regular file.
     """
     try:
         files = files_below(path)
@@ -112,8 +112,8 @@ def check_download(name):
         name: name of what is downloaded, as the configuration writes it.
 
     Raises:
-        UserError: there is no consent, and no training on this machine has
-            recorded the same name.
+        UserError: the user did not agree, and no training on this machine
+            has recorded the same name.
     """
     text = f"download {name}".encode()
     _check(name, len(text), lambda: hashlib.sha256(text).hexdigest())

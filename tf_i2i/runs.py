@@ -173,8 +173,9 @@ class TrainedRun:
 def open_run(run_dir, files=(), bindings=(), trust_config=False):
     """Returns a new or resumed run that can be trained.
 
-    No file of the run is written. Networks and downloads that the configuration
-    loads are recorded in the cache folder; see `tf_i2i.consent`.
+    No file of the run is written. If the user agreed to load the networks of
+    the configuration, the hashes of their files and the names of downloads are
+    recorded in the cache folder; see `tf_i2i.consent`.
 
     Args:
         run_dir: folder of the run, which may not exist yet.

@@ -97,7 +97,9 @@ def _compiled(path):
 
 
 class _Row:
-    """A packed row, whose programs are compiled in another thread.
+    """A run that `elsewhere.py write` packed.
+
+    Its JAX programs are compiled in another thread.
 
     Args:
         packed: folder of all packed rows.

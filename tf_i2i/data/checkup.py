@@ -652,7 +652,8 @@ class _Coarse:
     """Thumbnails averaged down to 8x8 pixels, sorted by their means.
 
     Attributes:
-        order: indices `[N]` of the sorted images in the given array.
+        order: int `[N]`; `order[i]` is the index of the i-th of the sorted
+            images in the given array.
         means: float32 `[N]`, ascending.
         values: float32 `[N, 192]`, levels minus 127.5.
         squares: float32 `[N]`, sums of squares of `values`.

@@ -149,7 +149,7 @@ def class_numbers(table, names, classes):
 
 
 def annotation_numbers(table, names, columns):
-    """Returns the numbers that describe each image of A.
+    """Returns columns of labels as numbers, one row for each image.
 
     Args:
         table: labels from `read_labels`.

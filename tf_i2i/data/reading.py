@@ -31,7 +31,8 @@ IMAGE_SUFFIXES = frozenset(
     )
 )
 FITS = ("crop", "pad", "stretch")
-# Suffix of a fit for label maps, whose pixels must not be mixed.
+# Appended to a value of `FITS` for label maps, which are resized without
+# interpolation.
 MAPS = " maps"
 
 # Largest number of pixels of an image, 16384 x 16384. Phone cameras have up to

@@ -13,7 +13,7 @@ other people are drawn. The coordinates of an image are [-1, 1] x [-1, 1], with
 y pointing down. Each head has its own coordinates (`_Head`), in units of half
 its height. The features of a face are placed by their angle around the head, so
 that they move when the head turns. Portraits are painted in linear light.
-Cartoons are painted in display values.
+Cartoons are painted in sRGB values.
 """
 
 import functools

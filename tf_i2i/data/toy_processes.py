@@ -24,7 +24,7 @@ _AT_ONCE = 64
 
 
 def draw(domain, indices, size):
-    """Yields the drawings of people, in the order of their numbers.
+    """Yields the drawings of people, in the order of `indices`.
 
     Args:
         domain: "a" or "b".

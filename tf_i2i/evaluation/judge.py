@@ -177,7 +177,7 @@ class Judge:
 
         Returns:
             Dictionary from the name of each row to the row's scores, which are
-            a dictionary from names of numbers to floats. The candidates come
+            a dictionary from names of scores to floats. The candidates come
             first.
 
         Raises:
@@ -205,7 +205,7 @@ class Judge:
                 candidate or the evidence lacks a field that it needs.
 
         Returns:
-            Dictionary from names of numbers to floats.
+            Dictionary from names of scores to floats.
 
         Raises:
             UserError: there is no measure of one of the names.

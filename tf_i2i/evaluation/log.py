@@ -24,7 +24,7 @@ def full_names(table, features):
 
     Args:
         table: scores of each row, a dictionary of dictionaries. The outer keys
-            are names of rows, the inner keys names of numbers.
+            are names of rows, the inner keys names of scores.
         features: label of the feature network; see `full_name`.
     """
     return {

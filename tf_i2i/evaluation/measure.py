@@ -70,7 +70,7 @@ class Measure:
         name: name of the measure in recipes and in methods.
         outputs: an `Output` for each number, in the order of the tables.
         compute: function of a `Judge` and a `Candidate` that returns a
-            dictionary from names of numbers to floats.
+            dictionary from names of scores to floats.
         needs: names of the fields of `Candidate` and `Evidence` that the
             measure needs. If one of them is None, False or empty, the measure
             gives no numbers. `Translations` computes only those fields of a

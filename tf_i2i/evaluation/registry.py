@@ -172,7 +172,7 @@ def explain(name):
 
 
 def in_order(names):
-    """Returns names of numbers in the order of the tables, each once."""
+    """Returns names of scores in the order of the tables, each once."""
     places = {output: place for place, output in enumerate(all_outputs())}
     return sorted(
         dict.fromkeys(names), key=lambda n: places.get(explain(n), len(places))
@@ -183,7 +183,7 @@ def terminal_columns(names):
     """Returns the names of the numbers that the terminal shows, in order.
 
     Args:
-        names: names of numbers.
+        names: names of scores.
     """
     return [name for name in in_order(names) if explain(name).in_terminal]
 

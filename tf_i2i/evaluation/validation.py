@@ -104,7 +104,7 @@ class Validation:
 
         Returns:
             Scores of each direction, a dictionary of dictionaries whose inner
-            keys are names of numbers; and a list of warnings from
+            keys are names of scores; and a list of warnings from
             `metrics.checks.verdict`.
         """
         scores, alarms = {}, []

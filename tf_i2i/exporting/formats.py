@@ -31,10 +31,10 @@ class Precision(NamedTuple):
 
     Attributes:
         tolerance: limits on the difference between the images of the exported
-            model and those of the run, a dictionary. Its keys are keys of a
-            result of `parity`. The value of "ssim" is the smallest allowed
-            similarity; all other values are the largest allowed differences,
-            in levels of 0 to 255.
+            model and those of the run, a dictionary. Its keys are among those
+            of the dictionary that `parity` returns. The value of "ssim" is the
+            smallest allowed similarity; all other values are the largest
+            allowed differences, in levels of 0 to 255.
         help: description of the precision, for the help text.
         instead: advice in the error message on what to choose if an export
             exceeds the tolerance; "" if only a bug can make an export exceed
@@ -53,7 +53,8 @@ class Job(NamedTuple):
         model: the `UnpairedTranslator` to export.
         path: file or folder to write, a `Path`.
         directions: the directions to export, "a_to_b" or "b_to_a" or both.
-            A format that does not take both gets one. The first is the default
+            If the format holds only one direction, the tuple has one
+            entry. The first is the default
             of a format that always contains all directions.
         size: size of the images; None for the model's own size.
         precision: key of `Format.precisions`.

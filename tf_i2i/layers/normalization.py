@@ -283,7 +283,7 @@ class DomainBatchRenormalization(keras.layers.Layer):
         return tf.cast(tf.reshape(y, tf.shape(x)), x.dtype)
 
     def _train_fused(self, x, rows, moving, routing):
-        """Returns `x` normalized in training, by fused batch normalization.
+        """Returns the output in training, by TensorFlow's fused normalization.
 
         TensorFlow's fused batch normalization is twice as fast as separate
         operations, and needs no conversion of `x` to float32. It supports

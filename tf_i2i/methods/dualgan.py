@@ -92,8 +92,8 @@ class DualGAN(UnpairedTranslator):
         "image_size": 16,
         "width": 0.05,
         "critic_layers": 1,
-        # With several steps, the images of each update depend on the number of
-        # devices.
+        # With several steps, each update would see other images on two
+        # devices than on one, and tests compare the two.
         "critic_steps": 1,
     }
     tiny_variants = {

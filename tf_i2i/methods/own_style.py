@@ -44,8 +44,9 @@ from tf_i2i.values import Weight
 
 # Scale of the Laplace distributions, in units of [-1, 1].
 SCALE = 0.08
-# The colours of skin, hair and clothes are searched near these, in [-1, 1].
-# Their weight is that of `PRIOR_PIXELS` pixels.
+# The colours of skin, hair and clothes are searched near these, in [-1, 1]. In
+# the least-squares fit of a colour, each counts as much as `PRIOR_PIXELS`
+# pixels of the drawing.
 USUAL_COLOURS = ((0.76, 0.33, 0.02), (-0.29, -0.53, -0.65), (-0.06, 0.1, 0.41))
 PRIOR_PIXELS = 8.0
 # How often the options and the colours of a drawing are searched in turns.

@@ -35,8 +35,8 @@ What the paper leaves open, and what is done here:
 - Translators and critics are trained with the tensors of one forward pass.
   The author's code takes a separate batch for each of the two.
 - While the layers of a size are faded in, the paper blends the inputs of the
-  networks. Here all input images are blended with their downsampled copies
-  in the same way, in training and at inference.
+  networks. Here every input image is blended with its downsampled copy, in
+  training and at inference.
 - A critic has two adversarial terms, one for each route into its domain. Each
   of them contains the real batch, as in the paper's equations. Therefore the
   real batch is counted twice, or once if `same_gan` is False. The paper calls
@@ -116,8 +116,9 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
             2.
         semantic_weight: weight of L1 between the 4x4 content maps of an image
             and of its translation (default .1). 0 is the ablation "No L_sem".
-        same_gan: whether critics also judge reconstructions. In the paper,
-            these are the terms with i = o of the sum over i and o.
+        same_gan: whether critics also judge reconstructions. In the paper's
+            sum over input domains i and output domains o, these are the terms
+            with i = o.
         gan_loss: "dragan" (the paper), or "wgan_gp", the Wasserstein loss
             with gradient penalty (Gulrajani et al. 2017), with which the
             paper compares DRAGAN. Its gradient penalty is computed between

@@ -5,7 +5,8 @@ Source: Kim, Kim, Kang and Lee, 2020, arXiv:1907.10830. This is the version
 that the authors call light.
 
     a --G_b--> fake_b --G_a--> cycled_a        a --G_a--> same_a
-    G_b(a) also gives logits_b, above 0, and G_a(a) gives same_logits_a, below 0
+    G_b(a) also gives logits_b, and G_a(a) gives same_logits_a. Training makes
+    logits_b positive and same_logits_a negative.
 
     fake_b or b --global D_b--> scores, logits
     fake_b or b --local D_b---> scores, logits

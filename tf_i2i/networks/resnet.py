@@ -137,7 +137,7 @@ class ResnetGenerator(Network):
     halving_stride = 2
 
     def halving_layer(self, filters, width, name):
-        """Returns a convolution of `downs`; `shrink` follows it."""
+        """Returns a convolution that halves the size, for `downs`."""
         return Conv2D(
             filters,
             3,

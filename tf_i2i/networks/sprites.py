@@ -128,7 +128,7 @@ class SpriteDrawer(Network):
         return total
 
     def palette(self, colours):
-        """Returns the palettes of codes, `[N, P, 3]`, from their colours."""
+        """Returns a palette for each code, `[N, P, 3]`."""
         return self.offset + self.mix(colours)
 
     def mix(self, colours):

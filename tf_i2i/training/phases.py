@@ -33,8 +33,8 @@ class Phase:
         fading: whether the block at `size` is being faded in.
         reset_optimizers: whether the state of both optimizers is set to zero
             when the phase begins.
-        stage: one of the model's `stages`; None for a model without stages, or
-            for a last stage without a name.
+        stage: one of the model's `stages`; None if the model has no stages,
+            or for a last stage that is listed as None.
         start: number of images of each domain that were shown before the
             phase; `Phase.sequence` sets it.
     """

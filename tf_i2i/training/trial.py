@@ -113,9 +113,9 @@ def measure(run):
 def estimated_seconds(phases, step, steps=None):
     """Returns an estimate of the seconds for all phases.
 
-    The estimate assumes that the time per image is proportional to the image's
-    side, because networks that grow have few channels where feature maps are
-    large.
+    The estimate assumes that the time per image is proportional to the side of
+    the images and not to their area, because progressively growing networks
+    have few channels at large sizes.
     For example, TwinGAN took 78, 169 and 317 ms at 16, 32 and 64 px on two CPU
     cores.
 

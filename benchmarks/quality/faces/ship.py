@@ -43,9 +43,9 @@ train.fit = 'crop'
 train.precision = 'float32'
 """
 # For each layer of the reader, the names of its own vectors, each with the name
-# of the vector of heads.py that contains it. If several vectors of a layer have
-# the same name in heads.py, such as "large" and "small" of "eyes", they are
-# consecutive slices of that vector, in this order.
+# of the vector of heads.py that contains it. If several vectors of a layer come
+# from the same vector of heads.py, as "large" and "small" come from "eyes",
+# they are its consecutive slices, in this order.
 VECTORS = {
     "eyes": {"large": "eyes", "small": "eyes"},
     "chin": {"large": "chin", "small": "chin"},

@@ -96,8 +96,9 @@ def palette(skin, hair, clothes):
         skin, hair, clothes: RGB in 0 to 255, `[N, 3]`.
 
     Returns:
-        float32 `[N, 18, 3]`, RGB, about 0 to 255: the ground, four tones of
-        the skin, three of the hair, three of the clothes, and `CONSTANTS`.
+        float32 `[N, 18, 3]`, RGB, about 0 to 255, the entries of the palette:
+        background, four skin tones, three hair tones, three clothes tones, and
+        `CONSTANTS`.
     """
     n = len(skin)
     own = [
@@ -490,7 +491,7 @@ class Log:
 
 
 def save(name, drawer, options):
-    """Writes the ground, sprites in float16, and options of the avatars."""
+    """Writes the background, sprites in float16, and options of the avatars."""
     np.savez(
         y.WORK / "runs" / f"{name}_drawer.npz",
         base=drawer.ground.numpy(),
@@ -506,7 +507,8 @@ def load_drawer(name):
     """Returns the arrays of runs/NAME_drawer.npz, a dictionary.
 
     Returns:
-        `base` is the ground, float32 `[S, S, P]`. For each slot, `w_SLOT` are
+        `base` is the background, float32 `[S, S, P]`: the share of each of the
+        P entries of the palette in each pixel. For each slot, `w_SLOT` are
         its sprites, float16 `[options, H, W, entries]`, and `slot_SLOT` are
         the options of the training avatars, int32 `[N]`.
     """

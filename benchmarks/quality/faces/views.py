@@ -178,11 +178,12 @@ def described(images, parts, maps):
         maps: function that returns feature maps of images.
 
     Returns:
-        A dictionary: `s3`, float16 `[N, 24, 24, 40]`, and `s5`, float16
-        `[N, 12, 12, 112]`, are the maps of stages 3 and 5; `fine`, uint8
-        `[N, 48, 48, 3]`, and `rgb`, uint8 `[N, 24, 24, 3]`, are mean colours of
-        smaller and of larger cells; `seg`, float16 `[N, 24, 24, 4]`, are
-        the shares of the parts.
+        A dictionary:
+        - `s3`: float16 `[N, 24, 24, 40]`, feature maps of stage 3.
+        - `s5`: float16 `[N, 12, 12, 112]`, feature maps of stage 5.
+        - `fine`: uint8 `[N, 48, 48, 3]`, mean colours of small cells.
+        - `rgb`: uint8 `[N, 24, 24, 3]`, mean colours of larger cells.
+        - `seg`: float16 `[N, 24, 24, 4]`, shares of the parts.
     """
     found = [maps(images[i : i + 32]) for i in range(0, len(images), 32)]
     large, small = zip(*found, strict=True)
