@@ -21,6 +21,10 @@ apart from the features of the first one, whose layers are trained to prevent
 this by a reversed gradient. As in the paper, the strength of the reversed
 gradient rises from 0 to 1. Unlike in the paper, the optimizer is Adam, with the
 learning rates of the baselines.
+
+The rows `mnist_usps_crops` and `usps_mnist_crops` train no adaptation. They are
+the source-only classifier, trained with the random crops of UNIT's configs.
+They show which part of UNIT's improvement is due to these crops.
 """
 
 import argparse
@@ -61,22 +65,26 @@ class Task(NamedTuple):
     Attributes:
         source, target: names of the data sets.
         size: side of the images, in pixels.
-        gin_file: name of a shipped config; None for DANN.
+        gin_file: name of a shipped config; None for DANN and for the
+            source-only classifier with crops.
         paper: accuracy in Table 2 of UNIT's paper. For DANN it is that of
             Table 2 of ADDA (Tzeng et al. 2017, arXiv:1702.05464), which is for
-            2,000 images of MNIST and 1,800 of USPS.
+            2,000 images of MNIST and 1,800 of USPS. It is None for the
+            classifier with crops.
         iterations: number of iterations in the authors' code, if their code
             has the task.
         phases: the function of `train.phases`.
+        crop: `Augmentation.crop` of the source-only classifier with crops.
     """
 
     source: str
     target: str
     size: int
     gin_file: str | None
-    paper: float
+    paper: float | None
     iterations: int | None = None
     phases: str = "single_phase"
+    crop: tuple[float, float] | None = None
 
 
 TASKS = {
@@ -96,6 +104,8 @@ TASKS = {
     "usps_mnist_cogan": Task("usps", "mnist", 28, "cogan.gin", 0.9315, 10_000),
     "mnist_usps_dann": Task("mnist", "usps", 28, None, 0.771),
     "usps_mnist_dann": Task("usps", "mnist", 28, None, 0.730),
+    "mnist_usps_crops": Task("mnist", "usps", 28, None, None, crop=(0.7, 1.0)),
+    "usps_mnist_crops": Task("usps", "mnist", 28, None, None, crop=(1.2, 1.6)),
 }
 PAPER_IMAGES = {"mnist": 60_000, "usps": 7_291, "svhn": 531_131}
 
@@ -156,7 +166,7 @@ def write(digits, folder):
     table.write_text("\n".join([*lines, ""]), encoding="utf-8")
 
 
-def train_classifier(digits, size, width, relu, seed, others=None):
+def train_classifier(digits, size, width, relu, seed, others=None, crop=None):
     """Trains UNIT's critic as a classifier; returns its function `predict`.
 
     Args:
@@ -165,11 +175,13 @@ def train_classifier(digits, size, width, relu, seed, others=None):
         seed: seed of the weights, of dropout and of the order of the images.
         others: uint8 `[N, size, size, 3]`, images without labels, to which the
             classifier is adapted by DANN; None for no adaptation.
+        crop: `Augmentation.crop` of the training images; None for no crops.
     """
     import keras
     import tensorflow as tf
 
     from tf_i2i import losses
+    from tf_i2i.data.augment import Augmentation
     from tf_i2i.images import to_float
     from tf_i2i.layers.reversal import reverse_gradient
     from tf_i2i.networks.digits import DigitCritic
@@ -196,11 +208,23 @@ def train_classifier(digits, size, width, relu, seed, others=None):
     optimizer = keras.optimizers.Adam(1e-3)
     optimizer.build(variables)
 
+    augmentation = Augmentation(crop, False, 0.0, 0.0, 0.0, 0.0)
+
+    @tf.function(autograph=False)
+    def augment(images, seed):
+        rows = tf.range(tf.shape(images)[0])
+        seeds = tf.stack([tf.fill(tf.shape(rows), seed), rows], 1)
+        return tf.map_fn(
+            lambda given: augmentation(*given, size),
+            (images, seeds),
+            fn_output_signature=tf.float32,
+        )
+
     @tf.function(autograph=False)
     def step(images, labels, strength):
         with tf.GradientTape() as tape:
             features, _, classes = network(
-                to_float(images),
+                images,
                 domains="a",
                 dropout=lambda shape, layer: tf.random.uniform(shape),
             )
@@ -231,8 +255,9 @@ def train_classifier(digits, size, width, relu, seed, others=None):
                 batch = np.concatenate([batch, rng.choice(others, BATCH)])
             progress = (epoch + at / len(order)) / EPOCHS
             strength = 2.0 / (1.0 + np.exp(-10.0 * progress)) - 1.0
+            number = tf.constant(epoch * len(order) + at)
             loss = step(
-                tf.constant(batch),
+                augment(tf.constant(batch), number),
                 tf.constant(labels[rows]),
                 tf.constant(strength, tf.float32),
             )
@@ -367,15 +392,18 @@ def train_row(name, seed, minutes, source, target, work, settings):
     return result, _critic(run_dir)
 
 
-def train_dann(seed, source, target, size):
-    """Trains and scores DANN. The results are those of `train_row`.
+def train_here(task, seed, source, target):
+    """Trains and scores DANN, or the source-only classifier with crops.
 
-    There is no best checkpoint, because nothing is saved during the training.
+    The results are those of `train_row`. There is no best checkpoint, because
+    nothing is saved during the training.
     """
     network = 1.0, False
-    others = target.images["train"]
+    others = None if task.crop else target.images["train"]
     began = time.monotonic()
-    predict = train_classifier(source, size, *network, seed, others)
+    predict = train_classifier(
+        source, task.size, *network, seed, others, task.crop
+    )
     final = np.mean(predict(target.images["test"]) == target.labels["test"])
     result = {
         "final": float(final),
@@ -393,7 +421,7 @@ def run_row(name, seed, minutes, data_root, work, settings):
     source = read(task.source, data_root, task.size, LOOKED_AT, True)
     target = read(task.target, data_root, task.size, HELD_OUT, False)
     if task.gin_file is None:
-        scored, network = train_dann(seed, source, target, task.size)
+        scored, network = train_here(task, seed, source, target)
     else:
         scored, network = train_row(
             name, seed, minutes, source, target, work, settings
@@ -467,7 +495,8 @@ def table():
     for (name, settings), lines in sorted(groups.items()):
         task = TASKS[name]
         label = f"{name} ({settings})" if settings else name
-        cells = [label, len(lines), f"{task.paper:.4f}"]
+        paper = f"{task.paper:.4f}" if task.paper else "-"
+        cells = [label, len(lines), paper]
         for key in ("final", "best", "source_only", "target_trained"):
             cells.append(_cell([line[key] for line in lines]))
         for key in ("way_final", "way_best"):
