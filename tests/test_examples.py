@@ -13,12 +13,14 @@ from PIL import Image
 
 from tf_i2i import cli
 from tf_i2i import exporting
+from tf_i2i.exporting import coreml
 from tf_i2i.exporting.litert import interpreter_of
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 ANDROID = EXAMPLES / "android"
 PIXELS = ANDROID / "app/src/main/kotlin/org/tfi2i/sample/Pixels.kt"
 NODE = EXAMPLES / "node"
+FEATURES = EXAMPLES / "ios/Sources/FaceCartoon/Translator.swift"
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +38,35 @@ def test_the_android_app_names_the_tensors(signatures):
     (tensors,) = signatures.values()
     assert tensors["inputs"] == [named["IMAGE"], named["STYLE"]]
     assert tensors["outputs"] == [named["IMAGE"]]
+
+
+def swift_names():
+    code = FEATURES.read_text()
+    return dict(re.findall(r'static let (\w+) = "(\w+)"', code))
+
+
+def test_the_ios_package_names_the_inputs(signatures):
+    named = swift_names()
+    (tensors,) = signatures.values()
+    assert tensors["inputs"] == [named["image"], named["style"]]
+
+
+# Folders that coremltools leaves to the garbage collector.
+@pytest.mark.filterwarnings("ignore:Implicitly cleaning up:ResourceWarning")
+def test_the_ios_package_names_inputs_and_output(tmp_path):
+    pytest.importorskip("coremltools", reason="the extra `coreml` is missing")
+    path = tmp_path / "face.mlpackage"
+    exporting.export_coreml(OwnStyled(16), path)
+    about = coreml.read_spec(path).description
+    named = swift_names()
+    image, style = about.input
+    (made,) = about.output
+    assert [image.name, style.name] == [named["image"], named["style"]]
+    assert made.name == named["translation"]
+    # The code reads the constraints of an image and of an array.
+    types = [feature.type.WhichOneof("Type") for feature in (image, style)]
+    assert types == ["imageType", "multiArrayType"]
+    assert made.type.WhichOneof("Type") == "imageType"
 
 
 def test_the_node_program_names_the_tensors(signatures):
