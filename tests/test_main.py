@@ -31,7 +31,7 @@ def test_all_verbs_are_listed(capsys, monkeypatch):
     program.main([])
     listed = capsys.readouterr().out
     for name, does in VERBS.items():
-        assert f"  {name:14} {does}\n" in listed
+        assert f"  {name:17} {does}\n" in listed
 
 
 @pytest.mark.parametrize("name", VERBS)

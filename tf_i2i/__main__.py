@@ -37,7 +37,7 @@ def _print_help(argv):
         description="Unpaired image-to-image translation. "
         "python -m tf_i2i COMMAND --help shows the flags of a command.",
         epilog="commands:\n"
-        + "\n".join(f"  {name:14} {does}" for name, does in VERBS.items()),
+        + "\n".join(f"  {name:17} {does}" for name, does in VERBS.items()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(

@@ -4,6 +4,7 @@
 VERBS = {
     "train": "trains a translator, or continues a run that was stopped",
     "translate": "translates image files with a trained run",
+    "translate_dataset": "translates a data set with many workers",
     "evaluate": "scores translations, in a table beside trivial baselines",
     "export": "writes a trained run as SavedModel, TFLite, ONNX or Core ML",
     "serve": "translates images that programs send over HTTP",

@@ -104,12 +104,12 @@ class TFRecordSource:
         self._files, self.notes = in_splits(self.name, files, there)
 
     def __len__(self):
-        return sum(count for count, _ in self._counts.values())
+        return sum(total for total, _ in self._counts.values())
 
     @functools.cached_property
     def _counts(self):
         try:
-            return {file: _count(self._root / file) for file in self._files}
+            return {file: count(self._root / file) for file in self._files}
         except OSError as error:
             raise UserError(
                 f"`{self.name}` must be readable. Received: "
@@ -144,33 +144,9 @@ class TFRecordSource:
         """Yields (name, record or `BadImage`, split) of each record."""
         for file in self._files:
             split = file.parts[0] if self._has_splits else None
-            records = self._whole_or_bad(file)
+            records = whole_or_bad(self._root / file, *self._counts[file])
             for number, record in enumerate(records):
                 yield f"{file.as_posix()}/{number:06d}", record, split
-
-    def _whole_or_bad(self, file):
-        """Yields a file's records, or `BadImage`s from a damaged record on."""
-        import tensorflow as tf
-
-        number = 0
-        count, whole = self._counts[file]
-        with contextlib.suppress(tf.errors.OpError):
-            for record in _read(self._root / file, whole):
-                yield record
-                number += 1
-        if number == count:
-            return
-        after = count - number - 1
-        yield BadImage(
-            file,
-            f"The record is damaged, so the {after} records after it in "
-            "this file cannot be read.",
-        )
-        lost = BadImage(
-            file,
-            "The record comes after a damaged record of the same file.",
-        )
-        yield from itertools.repeat(lost, after)
 
     def _only_image(self):
         """Returns the name of the feature that contains the image."""
@@ -191,14 +167,14 @@ class TFRecordSource:
         """Returns the features of the first record that can be read.
 
         The result is a dictionary from names to bytes or None, as in
-        `_features`.
+        `features_of`.
         """
         import tensorflow as tf
 
         for file in self._files:
             try:
                 for record in _read(self._root / file, self._counts[file][1]):
-                    return _features(record)
+                    return features_of(record)
             except (tf.errors.OpError, ValueError):
                 continue
         raise UserError(
@@ -221,17 +197,46 @@ def _read(path, count):
     return records.as_numpy_iterator()
 
 
-def _count(path):
+def whole_or_bad(path, total, whole):
+    """Yields a file's records, or `BadImage`s from a damaged record on.
+
+    Args:
+        path: path of a TFRecord file, uncompressed or GZIP.
+        total, whole: result of `count`.
+    """
+    import tensorflow as tf
+
+    number = 0
+    with contextlib.suppress(tf.errors.OpError):
+        for record in _read(path, whole):
+            yield record
+            number += 1
+    if number == total:
+        return
+    after = total - number - 1
+    yield BadImage(
+        path,
+        f"The record is damaged, so the {after} records after it in "
+        "this file cannot be read.",
+    )
+    lost = BadImage(
+        path,
+        "The record comes after a damaged record of the same file.",
+    )
+    yield from itertools.repeat(lost, after)
+
+
+def count(path):
     """Returns the number of records of a file, and of the complete ones.
 
     The first number includes the first incomplete record. The records after an
     incomplete record cannot be found.
     """
-    count = whole = 0
+    total = whole = 0
     with gzip.open(path) if _is_gzip(path) else open_regular(path) as stream:
         try:
             while header := stream.read(_HEADER):
-                count += 1
+                total += 1
                 length = int.from_bytes(header[:_LENGTH], "little")
                 if length > _MOST_BYTES:
                     break
@@ -241,8 +246,8 @@ def _count(path):
                 whole += 1
         except (OSError, EOFError, zlib.error):
             # The file is damaged.
-            return max(count, 1), whole
-    return count, whole
+            return max(total, 1), whole
+    return total, whole
 
 
 def _example(record):
@@ -255,7 +260,7 @@ def _example(record):
         raise ValueError("The record is no tf.train.Example.") from error
 
 
-def _features(record):
+def features_of(record):
     """Returns a dictionary from the names of a record's features to bytes.
 
     The value of a feature that is not a single byte string is None.
@@ -270,7 +275,7 @@ def _features(record):
 
 
 def _value(record, feature):
-    features = _features(record)
+    features = features_of(record)
     if features.get(feature) is None:
         raise ValueError(
             f"It has no single byte string `{feature}`. Its features are: "

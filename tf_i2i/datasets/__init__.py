@@ -1,0 +1,1 @@
+"""Translation of data sets of any size by a pool of workers."""

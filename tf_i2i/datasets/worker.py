@@ -1,0 +1,181 @@
+"""The work on one shard; a worker loads the model once."""
+
+import dataclasses
+import io
+import os
+from collections import defaultdict
+
+import numpy as np
+from PIL import Image
+
+from tf_i2i import cli
+from tf_i2i.data.reading import BadImage
+from tf_i2i.datasets import records
+from tf_i2i.datasets.plan import Result
+from tf_i2i.datasets.records import Record
+from tf_i2i.datasets.storage import Store
+from tf_i2i.errors import UserError
+from tf_i2i.files import QUALITY
+from tf_i2i.files import read_input
+from tf_i2i.sizes import image_shape
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """What all workers do.
+
+    Attributes:
+        run_dir: folder of the run.
+        trust_config: see `runs.load_translator`.
+        input, output: paths or URIs; see `Store`.
+        reads, writes: elements of `records.FORMATS`.
+        column: see `records.read`.
+        direction: "a_to_b" or "b_to_a".
+        size: "model" or "input"; see `serving.translator.Options`.
+        seed: seed of a random style for all images, or None.
+        suffix: "png", "jpeg" or "webp", the format of the results.
+        batch_size: largest number of images per call of the model.
+        threads: number of threads of each worker.
+    """
+
+    run_dir: str
+    trust_config: bool
+    input: str
+    output: str
+    reads: str
+    writes: str
+    column: str | None
+    direction: str
+    size: str
+    seed: int | None
+    suffix: str
+    batch_size: int
+    threads: int
+
+
+class Worker:
+    """Translates shards with a model that is loaded once.
+
+    Args:
+        job: `Job`.
+
+    Raises:
+        UserError: the run cannot be loaded, or has no such direction or style.
+    """
+
+    def __init__(self, job):
+        self._job = job
+        # The threads are set before TensorFlow is imported.
+        os.environ["TF_NUM_INTRAOP_THREADS"] = str(job.threads)
+        os.environ["TF_NUM_INTEROP_THREADS"] = "1"
+        cli.import_tensorflow()
+        from tf_i2i.runs import load_translator
+        from tf_i2i.serving.translator import Options
+        from tf_i2i.serving.translator import Translator
+
+        run = load_translator(job.run_dir, job.trust_config)
+        run.check_trained()
+        run.model.check_direction(job.direction)
+        self._translator = Translator(run.model, run.config.label_maps)
+        self._options = Options(job.direction, job.size, job.seed)
+        self._input = Store(job.input, "input")
+        self._output = Store(job.output, "output")
+        # This raises an error about the seed before any image is read.
+        grey = np.full(image_shape(run.model.size), 128, np.uint8)
+        self._translator.prepare(grey, self._options)
+
+    def __call__(self, shard):
+        """Translates a shard, writes its outputs and then its marker.
+
+        Args:
+            shard: `Shard`.
+
+        Returns:
+            `Result`.
+
+        Raises:
+            OSError: a file cannot be read or written.
+        """
+        job = self._job
+        found = records.read(self._input, job.reads, shard.names, job.column)
+        bad: list[tuple[str, str]] = []
+        if job.writes == records.IMAGES:
+            count = self._write_images(shard, found, bad)
+        else:
+            made = list(self._translations(found, bad))
+            to_file = (
+                records.to_tfrecord
+                if job.writes == records.TFRECORD
+                else records.to_parquet
+            )
+            name = f"part-{shard.number:06d}.{job.writes}"
+            self._output.write(name, to_file(made))
+            count = len(made)
+        result = Result(shard.number, count, bad)
+        self._output.write(shard.marker, result.to_json())
+        return result
+
+    def _write_images(self, shard, found, bad):
+        """Writes each translation to a file, and returns their number.
+
+        Those that an earlier worker has written before it was stopped are kept.
+        """
+        kept = 0
+        if self._job.reads == records.IMAGES:
+            names = [name for name in shard.names if name]
+            there = self._output.present([self._target(n) for n in names])
+            kept = len(there)
+            found = (r for r in found if self._target(r.name) not in there)
+        count = 0
+        for record in self._translations(found, bad):
+            self._output.write(self._target(record.name), record.content)
+            count += 1
+        return kept + count
+
+    def _target(self, name):
+        return f"{name}.{self._job.suffix}"
+
+    def _translations(self, found, bad):
+        """Yields the translations of `Record`s as `Record`s, in batches.
+
+        Args:
+            found: iterable of `Record`.
+            bad: list to which the records without a translation are added.
+        """
+        waiting = defaultdict(list)
+        for name, content in found:
+            try:
+                if isinstance(content, BadImage):
+                    raise content
+                image = read_input(io.BytesIO(content))
+            except BadImage as error:
+                bad.append((name, error.reason))
+                continue
+            key, item = self._translator.prepare(image, self._options)
+            waiting[key].append((name, item))
+            if len(waiting[key]) == self._job.batch_size:
+                yield from self._translated(key, waiting.pop(key), bad)
+        for key, batch in waiting.items():
+            yield from self._translated(key, batch, bad)
+
+    def _translated(self, key, batch, bad):
+        """Yields the translations of a batch of pairs `(name, item)`."""
+        try:
+            made = self._translator.translate(key, [item for _, item in batch])
+        except UserError as error:
+            # One translation is not finite. The others are made without it.
+            if len(batch) == 1:
+                bad.append((batch[0][0], str(error)))
+                return
+            for pair in batch:
+                yield from self._translated(key, [pair], bad)
+            return
+        for image, (name, item) in zip(made, batch, strict=True):
+            final = self._translator.finish(image, item, self._options)
+            yield Record(name, self._encoded(final))
+
+    def _encoded(self, image):
+        stream = io.BytesIO()
+        kind = self._job.suffix
+        Image.fromarray(image).save(stream, kind, quality=QUALITY)
+        return stream.getvalue()
