@@ -21,8 +21,8 @@ from tqdm import tqdm
 from tf_i2i import cli
 from tf_i2i import messages
 from tf_i2i import process
-from tf_i2i.datasets import engines
 from tf_i2i.datasets import plan
+from tf_i2i.datasets import pools
 from tf_i2i.datasets import records
 from tf_i2i.datasets import storage
 from tf_i2i.datasets.worker import Job
@@ -94,13 +94,13 @@ def _check(flags):
             "`--output` must not be inside of --input, because its files would "
             f"be translated, too. Received: {printable(flags.output)}"
         )
-    if flags.address and flags.engine != engines.RAY:
+    if flags.address and flags.engine != pools.RAY:
         raise UserError(
             "`--address` must come with --engine=ray. "
             f"Received: --engine={flags.engine}"
         )
     require(storage.EXTRA, "pyarrow")
-    if flags.engine == engines.RAY:
+    if flags.engine == pools.RAY:
         require("ray", "ray")
 
 
@@ -143,9 +143,9 @@ def _run(flags, job, shards):
     """Yields the `Result` of each shard, in any order."""
     if not shards:
         return iter(())
-    if flags.engine == engines.RAY:
-        return engines.run_ray(job, shards, flags.workers, flags.address)
-    return engines.run_local(job, shards, flags.workers)
+    if flags.engine == pools.RAY:
+        return pools.run_ray(job, shards, flags.workers, flags.address)
+    return pools.run_local(job, shards, flags.workers)
 
 
 def _report(flags, output, results, before, seconds):
@@ -244,8 +244,8 @@ def _parser():
     )
     add(
         "--engine",
-        choices=engines.ENGINES,
-        default=engines.LOCAL,
+        choices=pools.ENGINES,
+        default=pools.LOCAL,
         help="local: processes of this machine; ray: actors of Ray, on this "
         "machine or on the cluster of --address (default: local)",
     )

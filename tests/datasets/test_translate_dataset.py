@@ -14,7 +14,7 @@ from PIL import Image
 
 from tf_i2i import runs
 from tf_i2i import translate_dataset
-from tf_i2i.datasets import engines
+from tf_i2i.datasets import pools
 from tf_i2i.datasets.worker import Worker
 from tf_i2i.models import find_model
 
@@ -53,7 +53,7 @@ def translated(monkeypatch):
             numbers.append(shard.number)
             yield worker(shard)
 
-    monkeypatch.setattr(engines, "run_local", run_here)
+    monkeypatch.setattr(pools, "run_local", run_here)
     return numbers
 
 

@@ -4,7 +4,7 @@ import os
 import signal
 from pathlib import Path
 
-from tf_i2i.datasets import engines
+from tf_i2i.datasets import pools
 from tf_i2i.datasets.plan import Result
 from tf_i2i.datasets.plan import Shard
 
@@ -31,14 +31,14 @@ def test_killed_workers_are_replaced(tmp_path):
     deaths = tmp_path / "deaths"
     deaths.write_text("1 1 2")
     shards = [Shard(i, (f"{i}.png",)) for i in range(4)]
-    results = engines.run_local(deaths, shards, 2, make_fn=Deadly)
+    results = pools.run_local(deaths, shards, 2, make_fn=Deadly)
     assert sorted(result.number for result in results) == [0, 1, 2, 3]
 
 
 def test_a_deadly_shard_is_given_up(tmp_path, refuses):
     deaths = tmp_path / "deaths"
-    deaths.write_text("0 " * engines.TRIES)
+    deaths.write_text("0 " * pools.TRIES)
     shards = [Shard(0, ("0.png",))]
     with refuses("--input"):
-        list(engines.run_local(deaths, shards, 1, make_fn=Deadly))
+        list(pools.run_local(deaths, shards, 1, make_fn=Deadly))
     assert deaths.read_text().split() == []
