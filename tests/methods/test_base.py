@@ -273,6 +273,46 @@ def test_fade_follows_images_shown():
     assert model.fade is None
 
 
+class Ramp(Tiny):
+    """The cost grows with the images of the phase and its progress."""
+
+    traces = 0
+
+    def train_step(self, batch):
+        self.traces += 1
+        return super().train_step(batch)
+
+    def translator_losses(self, s):
+        cost = tf.reduce_mean(s["fake_b"])
+        return {"cost": cost * self.phase_progress * self.images_in_phase}
+
+
+@pytest.mark.parametrize(
+    ("phases", "traces"),
+    [
+        ([{"start": 0, "images": 8}, {"start": 4, "images": 16}], 1),
+        ([{"start": 0}, {"start": 3}], 1),
+        ([{"images": 8}, {"images": 8, "fading": True}], 2),
+        ([{"images": 8}, {}], 2),
+    ],
+)
+def test_phases_of_one_size_and_path_share_a_graph(phases, traces):
+    model = Ramp()
+    model.compile(keras.optimizers.SGD(1.0), keras.optimizers.SGD(1.0))
+    data = tf.data.Dataset.from_tensors(ones()).repeat()
+    shown, expected = 0, 1.0
+    for phase in phases:
+        model.enter_phase(4, **phase)
+        model.fit_batches(data, steps_per_epoch=2, verbose=0)
+        for _ in range(2):
+            inside = shown - phase.get("start", 0)
+            length = phase.get("images")
+            expected -= inside * (min(inside / length, 1) if length else 1)
+            shown += 2
+    assert factors(model)[0] == pytest.approx(expected)
+    assert model.traces == traces
+
+
 # What critics see.
 
 

@@ -66,10 +66,14 @@ class CurrentUpdate(threading.local):
         sides: the sides that the update trains.
         index: position of the update in `updates`; 0 outside of a training
             step.
+        span: the tensors `(start, images)` of the phase; None if the values
+            that `enter_phase` received are used. A graph takes them as
+            arguments, so that it can be used in several phases.
     """
 
     sides: tuple[str, ...] = SIDES
     index: int = 0
+    span: tuple | None = None
 
 
 class TwoSidedModel(KerasSaved):
@@ -542,6 +546,9 @@ class TwoSidedModel(KerasSaved):
         Keras' own implementation reduces the outputs of a step over the
         replicas, which is not possible with several workers. The step needs
         no outputs here, because losses are read from `metrics`.
+
+        The start and the length of the phase are arguments of the graph. A
+        later phase of the same size and stage therefore uses the same graph.
         """
         if self.train_function is not None and not force:
             return self.train_function
@@ -549,13 +556,27 @@ class TwoSidedModel(KerasSaved):
             # The network is loaded before its operations are traced.
             self.likeness.load()
 
-        def train_function(iterator):
+        def train(batch, *span):
+            self.current_update.span = span
+            try:
+                self.train_step(batch)
+            finally:
+                self.current_update.span = None
+
+        def run(iterator, *span):
             batch = next(iterator)
-            self.distribute_strategy.run(self.train_step, args=(batch,))
-            return {}
+            self.distribute_strategy.run(train, args=(batch, *span))
 
         if not self.run_eagerly:
-            train_function = tf.function(train_function, autograph=False)
+            run = tf.function(run, autograph=False)
+
+        def train_function(iterator):
+            start, images = self.phase_start, self.phase_images
+            if images is not None:
+                images = tf.constant(images, tf.float32)
+            run(iterator, tf.constant(start, tf.int64), images)
+            return {}
+
         self.train_function = train_function
         return train_function
 
@@ -609,12 +630,15 @@ class TwoSidedModel(KerasSaved):
                 f"`stage` must be one of {', '.join(map(str, known))}. "
                 f"Received: {stage!r}"
             )
-        self.size, self.fading = size, fading
-        self.stage = stage or known[-1]
-        self.updates = self.updates_in(self.stage)
+        stage = stage or known[-1]
+        if (size, fading, stage) != (self.size, self.fading, self.stage):
+            # The graph was traced for these values of the previous phase.
+            self.train_function = None
+        # The start and the length of a phase are constants of this graph.
+        self.test_function = None
+        self.size, self.fading, self.stage = size, fading, stage
+        self.updates = self.updates_in(stage)
         self.phase_start, self.phase_images = start, images
-        # The function was traced for the previous phase, so it is not reused.
-        self.train_function = self.test_function = None
 
     @property
     def phase(self):
@@ -631,19 +655,24 @@ class TwoSidedModel(KerasSaved):
         """Prepares a phase. It is called once, before the first step."""
 
     @property
+    def _span(self):
+        """Start and length in images of the phase; the length may be None."""
+        return self.current_update.span or (self.phase_start, self.phase_images)
+
+    @property
     def images_in_phase(self):
         """Number of images of each domain since the phase began, float32."""
-        shown = tf.convert_to_tensor(self.images_shown) - self.phase_start
+        start, _ = self._span
+        shown = tf.convert_to_tensor(self.images_shown) - start
         return tf.cast(shown, tf.float32)
 
     @property
     def phase_progress(self):
         """Completed fraction of the phase; 1 if its length is not fixed."""
-        if self.phase_images is None:
+        _, images = self._span
+        if images is None:
             return tf.constant(1.0)
-        return tf.clip_by_value(
-            self.images_in_phase / self.phase_images, 0.0, 1.0
-        )
+        return tf.clip_by_value(self.images_in_phase / images, 0.0, 1.0)
 
     @property
     def fade(self):
