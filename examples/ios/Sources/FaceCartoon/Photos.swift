@@ -2,14 +2,14 @@
 import UIKit
 
 extension Translator {
-    /// Does the same for a photo of the camera or of the photo library.
+    /// Translates a photo of the camera or of the photo library. Otherwise the same as for a `CGImage`.
     public func translate(_ photo: UIImage, style: [Float] = []) throws -> UIImage {
         guard let picture = upright(photo) else { throw TranslationError.picture }
         return UIImage(cgImage: try translate(picture, style: style))
     }
 }
 
-/// Draws a photo in sRGB with its top at the top; a camera stores its pixels as the sensor is turned.
+/// Returns the pixels of a photo, upright and in sRGB. A `UIImage` may contain turned pixels and an orientation.
 private func upright(_ photo: UIImage) -> CGImage? {
     let format = UIGraphicsImageRendererFormat()
     format.scale = photo.scale
