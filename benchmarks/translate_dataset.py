@@ -25,7 +25,7 @@ import numpy as np
 import pyarrow.parquet
 from PIL import Image
 
-SIDE, SHARD = 64, 256
+SIDE = 64
 # Parts of the command lines of workers.
 WORKERS = {"local": b"spawn_main", "ray": b"ray::MapWorker"}
 
@@ -51,6 +51,7 @@ def _parser():
     add = parser.add_argument
     add("--model", default="twingan-toy")
     add("--images", type=int, default=20_000)
+    add("--shard_size", type=int, default=256)
     add("--engine", choices=WORKERS, default="local")
     add("--plain", action="store_true")
     add("--folder", help="folder for temporary files")
@@ -93,11 +94,11 @@ def translate_and_kill(folder, args):
         f"--output={folder / 'out'}",
         "--output_format=parquet",
         f"--engine={args.engine}",
-        f"--shard_size={SHARD}",
+        f"--shard_size={args.shard_size}",
         "--workers=2",
     ]
     done = folder / "out" / "_done"
-    half = args.images // SHARD // 2
+    half = args.images // args.shard_size // 2
     process = subprocess.Popen([*command, *flags])
     while len([*done.glob("*.json")]) < half:
         assert process.poll() is None, "ended before half of the shards"
@@ -107,7 +108,7 @@ def translate_and_kill(folder, args):
     print(f"killed the worker {victim} after {half} shards", flush=True)
     assert process.wait() == 0
     times = sorted(path.stat().st_mtime for path in done.glob("*.json"))
-    return SHARD * (len(times) - 1) / (times[-1] - times[0])
+    return args.shard_size * (len(times) - 1) / (times[-1] - times[0])
 
 
 def workers_of(parent, words):

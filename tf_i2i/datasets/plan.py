@@ -8,6 +8,7 @@ from typing import NamedTuple
 from tf_i2i.datasets import records
 from tf_i2i.errors import UserError
 from tf_i2i.errors import printable
+from tf_i2i.foreign_files import open_regular
 from tf_i2i.foreign_files import parse_json
 
 PLAN, DONE, ERRORS = "_plan.json", "_done", "_errors.csv"
@@ -97,7 +98,7 @@ def find_shards(store, format, size):
 
 
 def weights_of(run_dir):
-    """Returns a text that changes when a run's weights change."""
+    """Returns the SHA-256 of a run's weights, with the names of their files."""
     # These modules import TensorFlow, which workers need and plans do not.
     from tf_i2i.training.checkpoints import Checkpoints
     from tf_i2i.training.packed import PACKED
@@ -105,7 +106,12 @@ def weights_of(run_dir):
     run_dir = Path(run_dir)
     paths = [*Checkpoints(run_dir).paths(), run_dir / PACKED]
     files = [path for path in map(Path, paths) if path.is_file()]
-    return " ".join(f"{f.name}:{f.stat().st_size}" for f in sorted(files))
+    digest = hashlib.sha256()
+    for file in sorted(files):
+        with open_regular(file) as stream:
+            content = hashlib.file_digest(stream, "sha256")
+        digest.update(f"{file.name} {content.hexdigest()}\n".encode())
+    return digest.hexdigest()
 
 
 def begin(store, settings):

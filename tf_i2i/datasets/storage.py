@@ -1,7 +1,10 @@
 """Folders on the disk or in an object store, through pyarrow's file systems."""
 
 import argparse
+import contextlib
 import os
+import posixpath
+import uuid
 from pathlib import Path
 
 from tf_i2i.disk import hidden_beside
@@ -12,6 +15,8 @@ from tf_i2i.extras import optional
 from tf_i2i.paths import expand
 
 EXTRA = "datasets"
+# Folder of files that are being written. Readers of data sets skip such names.
+_UNFINISHED = "_unfinished"
 
 
 def location(text):
@@ -47,6 +52,7 @@ class Store:
             raise self._unusable(error) from error
         self._system = system
         self._is_local = isinstance(system, self._fs.LocalFileSystem)
+        self._made: set[str] = set()
 
     def _unusable(self, error):
         return UserError(
@@ -137,7 +143,8 @@ class Store:
     def write(self, name, content):
         """Writes a file, either completely or not at all.
 
-        An object in an object store appears when its upload is complete.
+        A complete file is moved from a temporary name. Closing the stream of
+        an object store publishes what was written, also after an error.
 
         Args:
             name: name relative to the folder; subfolders are made.
@@ -151,5 +158,21 @@ class Store:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_whole(path, [content], hidden_beside(path))
             return
-        with self._system.open_output_stream(self._path(name)) as stream:
-            stream.write(content)
+        beside = self._path(f"{_UNFINISHED}/{uuid.uuid4().hex}")
+        path = self._path(name)
+        self._make_folder(posixpath.dirname(beside))
+        self._make_folder(posixpath.dirname(path))
+        try:
+            with self._system.open_output_stream(beside) as stream:
+                stream.write(content)
+            self._system.move(beside, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                self._system.delete_file(beside)
+            raise
+
+    def _make_folder(self, path):
+        """Makes a folder that this object has not made before."""
+        if path not in self._made:
+            self._system.create_dir(path, recursive=True)
+            self._made.add(path)
