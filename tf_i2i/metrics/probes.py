@@ -17,6 +17,7 @@ from tf_i2i.metrics.embeddings import as_features
 from tf_i2i.metrics.embeddings import check_width
 from tf_i2i.metrics.embeddings import standardizer
 from tf_i2i.metrics.segmentation import matched_accuracy
+from tf_i2i.metrics.threads import one_thread
 
 # Values of `C`, the inverse strength of the regularization, that the proxy
 # A-distance tries.
@@ -187,7 +188,7 @@ def _fit(features, labels, strength):
     model = models.LogisticRegression(
         C=strength, class_weight="balanced", max_iter=_ITERATIONS
     )
-    with warnings.catch_warnings():
+    with one_thread(), warnings.catch_warnings():
         # If the data are separable, the last digits of the weights need very
         # many iterations. A warning about missing convergence is then expected.
         warnings.simplefilter("ignore", exceptions.ConvergenceWarning)

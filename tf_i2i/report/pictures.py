@@ -9,6 +9,7 @@ from PIL import Image
 
 from tf_i2i.extras import optional
 from tf_i2i.images import grid
+from tf_i2i.metrics.threads import one_thread
 
 MAPPED = 200  # Largest number of vectors per set in a map.
 # Number of iterations of t-SNE. With 1,000 iterations the map takes twice as
@@ -133,9 +134,9 @@ def embedding_map(vectors_by_name):
         max_iter=MAP_ITERATIONS,
         random_state=0,
     )
-    points = np.split(
-        tsne.fit_transform(together), np.cumsum([len(v) for v in sets])[:-1]
-    )
+    with one_thread():
+        mapped = tsne.fit_transform(together)
+    points = np.split(mapped, np.cumsum([len(v) for v in sets])[:-1])
     return dict(zip(vectors_by_name, points, strict=True))
 
 
