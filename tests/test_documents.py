@@ -151,6 +151,16 @@ def test_settings_and_flags_exist(page, flags):
     assert {*re.findall(r"(?<![\w-])--[a-z][\w-]*\w", text)} <= flags
 
 
+def test_the_list_of_guides_is_complete():
+    listed = re.findall(
+        r"^\| \[(.*?)\]", (DOCS / "README.md").read_text(), re.M
+    )
+    guides = {
+        path.name for path in DOCS.iterdir() if path.suffix in (".md", ".ipynb")
+    }
+    assert sorted(listed) == sorted(guides - {"README.md"})
+
+
 def page_of(method):
     return DOCS / "methods" / f"{method.__module__.rpartition('.')[2]}.md"
 
