@@ -211,9 +211,11 @@ def train_classifier(digits, size, width, relu, seed, others=None, crop=None):
     augmentation = Augmentation(crop, False, 0.0, 0.0, 0.0, 0.0)
 
     @tf.function(autograph=False)
-    def augment(images, seed):
+    def prepare(images, number):
+        if crop is None:
+            return to_float(images)
         rows = tf.range(tf.shape(images)[0])
-        seeds = tf.stack([tf.fill(tf.shape(rows), seed), rows], 1)
+        seeds = tf.stack([tf.fill(tf.shape(rows), number), rows], 1)
         return tf.map_fn(
             lambda given: augmentation(*given, size),
             (images, seeds),
@@ -257,7 +259,7 @@ def train_classifier(digits, size, width, relu, seed, others=None, crop=None):
             strength = 2.0 / (1.0 + np.exp(-10.0 * progress)) - 1.0
             number = tf.constant(epoch * len(order) + at)
             loss = step(
-                augment(tf.constant(batch), number),
+                prepare(tf.constant(batch), number),
                 tf.constant(labels[rows]),
                 tf.constant(strength, tf.float32),
             )
