@@ -1,5 +1,6 @@
 """The sample apps name the tensors of a file that was really exported."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -77,6 +78,33 @@ def test_the_node_program_names_the_tensors(signatures):
     assert (
         re.findall(r"const \{(\w+)\} = await model", code) == tensors["outputs"]
     )
+
+
+@pytest.mark.parametrize("method", [OwnPlain, OwnStyled])
+def test_the_page_translates_pictures(method, tmp_path, rng, monkeypatch):
+    pytest.importorskip(
+        "ai_edge_litert", reason="the extra `export` is missing"
+    )
+    monkeypatch.syspath_prepend(EXAMPLES / "space")
+    from picture_translator import Translator
+
+    model = method(16)
+    styled = method is OwnStyled
+    styles = np.asarray(model.sample_style(3, 0)) if styled else np.empty(0)
+    path = tmp_path / "model.tflite"
+    exporting.export_tflite(model, path)
+    samples = json.dumps({"samples": styles.tolist()})
+    (tmp_path / "model.tflite.style.json").write_text(samples)
+    image = rng.integers(0, 256, (16, 20, 3), np.uint8)
+    with cli.silent_stderr():
+        translator = Translator(path)
+    assert translator.styles == len(styles)
+    translate = exporting.photo_to_photo(model, "a_to_b")
+    inputs = [(style[None],) for style in styles] or [()]
+    for number, style in enumerate(inputs):
+        made = translator(Image.fromarray(image), number)
+        wanted = np.asarray(translate(image[None, :, 2:-2], *style))[0]
+        assert np.abs(made.astype(int) - wanted.astype(int)).max() <= 1
 
 
 @pytest.mark.slow
