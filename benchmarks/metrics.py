@@ -37,7 +37,7 @@ def measure_features(count, width):
 
 
 def measure(metric, sets):
-    """Returns a function's seconds and the process's peak memory in MiB."""
+    """Returns the seconds of `metric`, and the peak memory in MiB."""
     began = time.perf_counter()
     metric(*sets)
     seconds = time.perf_counter() - began

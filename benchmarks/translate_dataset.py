@@ -26,7 +26,8 @@ import pyarrow.parquet
 from PIL import Image
 
 SIDE = 64
-# Parts of the command lines of workers.
+# Texts by which the worker processes of each engine are found in the list of
+# processes.
 WORKERS = {"local": b"spawn_main", "ray": b"ray::MapWorker"}
 
 

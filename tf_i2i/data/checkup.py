@@ -75,7 +75,8 @@ _STATISTICS = np.dtype(
         ("width", "i4"),
         ("height", "i4"),
         ("clear", "f4"),  # Share of the image that is transparent.
-        # Largest standard deviation of a channel, in levels.
+        # Standard deviation over pixels, the maximum of the three channels, in
+        # levels of 0 to 255.
         ("contrast", "f4"),
         # Mean over pixels of the largest minus the smallest channel, in levels.
         ("chroma", "f4"),

@@ -189,7 +189,7 @@ def terminal_columns(names):
 
 
 def lower_is_better(name):
-    """Returns whether lower values of a number are better.
+    """Returns whether a lower score is better.
 
     Args:
         name: name of the number.

@@ -91,6 +91,6 @@ def _readme(run_dir):
 
 
 def _first(pattern, readme):
-    """Returns the text of a pattern's group at a line's begin, or ""."""
+    """Returns the group of the first match at the start of a line, or ""."""
     found = re.search(f"^{pattern}", readme, re.M)
     return " ".join(found[1].split()) if found else ""

@@ -35,8 +35,8 @@ def load_features(name):
             `efficientnet-lite0` need the extra `features`; the ImageNet weights
             of `keras:` are downloaded at first use. `lpips:` has long vectors,
             for `python -m tf_i2i.neighbours`; see `features.lpips`. LOW and
-            HIGH are the smallest and the largest value of the images that a
-            network in a file takes (0 and 255 by default). If the name ends
+            HIGH are the range of pixel values that the network in a file
+            expects (0 and 255 by default). If the name ends
             with `@SIZE`, all images are first resized to SIZE pixels per side.
 
     Returns:

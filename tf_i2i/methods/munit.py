@@ -74,9 +74,9 @@ class MUNIT(Styled, Reconstructing, UnpairedTranslator):
             code of the translation, lambda_c (default 1, eq. 2).
         style_weight: weight of L1 between a sampled style code and the style
             code of the translation, lambda_s (default 1, eq. 3).
-        cycle_weight: weight of L1 between an image and the image at the end of
-            its cycle, which has the style of the image (default 0; 10 in the
-            paper's "style-augmented cycle consistency").
+        cycle_weight: weight of the L1 cycle loss, where the translation back
+            uses the style code of the input (default 0; 10 in the paper's
+            "style-augmented cycle consistency").
         weight_decay: weight of half the sum of squares of the network weights,
             a loss of translators and of critics (default 0).
         average_kimg, seed, name: see `UnpairedTranslator`.

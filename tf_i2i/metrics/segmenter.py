@@ -5,7 +5,7 @@ section 4.1), because that network needs Caffe and a download. A linear
 classifier of each pixel is fitted by least squares to the feature maps of a
 frozen network, from real training photos and their label maps alone. The
 segmenter's score on translated photos must be compared with its score on real
-test photos, which is an upper limit.
+test photos, which is a reference and not a bound.
 """
 
 import numpy as np

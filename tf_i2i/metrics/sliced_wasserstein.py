@@ -215,8 +215,8 @@ def _shrink(x):
     """Returns images blurred with [1, 4, 6, 4, 1] / 16 and halved in size.
 
     Borders are mirrored without repeating the edge. The blur is computed by
-    slices and not by matrix products, whose threads occupy the cores while
-    they wait for others.
+    slices and not by matrix products. The threads of matrix products keep the
+    cores busy while they wait for each other.
     """
     for _ in range(2):
         x = x.swapaxes(2, 3)

@@ -36,8 +36,9 @@ class ImagePool(keras.layers.Layer):
     def load_own_variables(self, store):
         """Loads the stored images of a weights file.
 
-        If they have another size, as after `--init_from` a run at another
-        image size, nothing is loaded, and the pool stays empty.
+        If they have another size, for example because `--init_from` names a
+        run with another image size, nothing is loaded, and the pool stays
+        empty.
         """
         if tuple(store["0"].shape) == tuple(self.held.shape):
             super().load_own_variables(store)

@@ -36,7 +36,7 @@ _MLFLOW_CHARACTERS = 6000
 
 
 class Logger:
-    """The interface of a logger, which is used by one process of a run.
+    """The interface of loggers. Only the chief process of a run uses them.
 
     Args:
         run_dir: folder of the run, a `Path`.

@@ -373,7 +373,7 @@ def classifier(found, name, classes, count, among=slice(None)):
         name: name of the head, a key of `CLASSIFIERS`.
         classes: classes of the training views, int `[N]`; three or more differ.
         count: number of outputs.
-        among: which training views are learned, bool `[N]`; all by default.
+        among: bool `[N]`, the training views that are used; all by default.
     """
     reads, c = CLASSIFIERS[name]
     x, classes = joined(found, reads, "train")[among], classes[among]
@@ -542,7 +542,7 @@ class Views(NamedTuple):
             `views.write_views`).
         at: index of the photo of each training view, where all first views
             come before all second views and so on.
-        who: indices of the photos of the training views.
+        who: indices of the photos that have training views, each once.
         others: indices of the other training photos.
     """
 

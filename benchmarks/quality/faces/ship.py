@@ -4,9 +4,9 @@
 
 DRAWER is a run of sprites.py, and HEADS is a run of heads.py. The weights are
 written to runs/HEADS.npz, the avatars of the test photos to runs/HEADS_made.npy
-and two sheets, and the scores to scores.jsonl. With FOLDER, a packed model is
-written to that folder. Its settings are those of gin_configs/face_avatar.gin,
-and its metrics.jsonl are the losses of DRAWER.
+and to two contact sheets, and the scores to scores.jsonl. With FOLDER, a packed
+model is written to that folder. Its settings are those of
+gin_configs/face_avatar.gin, and its metrics.jsonl are the losses of DRAWER.
 """
 
 import ast

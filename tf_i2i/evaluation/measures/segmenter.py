@@ -63,7 +63,7 @@ MEASURE = Measure(
             "higher",
             "Share of pixels of the output to which a segmenter, trained on "
             "real photos, assigns the class that they have in the input. The "
-            "score of real photos (row truth) is the upper limit.",
+            "score of real photos (row truth) is the reference.",
             in_terminal=True,
         ),
         Output(
