@@ -310,6 +310,21 @@ def check_aspect(path, image):
         )
 
 
+def encode(image, format):
+    """Returns an image as the bytes of a file.
+
+    Args:
+        image: uint8 `[height, width, 3]`, or `[height, width, 4]` with alpha
+            if the format can be transparent.
+        format: Pillow's name of the format, such as "png" or "JPEG".
+    """
+    stream = io.BytesIO()
+    Image.fromarray(image).save(
+        stream, format, quality=QUALITY, compress_level=PNG_LEVEL
+    )
+    return stream.getvalue()
+
+
 def save_image(image, path):
     """Writes an image file in the format of its suffix.
 
@@ -324,14 +339,11 @@ def save_image(image, path):
     Raises:
         UserError: the file cannot be written.
     """
-    content = io.BytesIO()
     kind = Image.registered_extensions()[path.suffix.lower()]
-    Image.fromarray(image).save(
-        content, kind, quality=QUALITY, compress_level=PNG_LEVEL
-    )
+    content = encode(image, kind)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, [content.getbuffer()], hidden_beside(path))
+        write_whole(path, [content], hidden_beside(path))
     except OSError as error:
         raise UserError(
             "`--output` must be in a folder that can be written. "

@@ -6,7 +6,6 @@ import os
 from collections import defaultdict
 
 import numpy as np
-from PIL import Image
 
 from tf_i2i import cli
 from tf_i2i.data.reading import BadImage
@@ -15,7 +14,7 @@ from tf_i2i.datasets.plan import Result
 from tf_i2i.datasets.records import Record
 from tf_i2i.datasets.storage import Store
 from tf_i2i.errors import UserError
-from tf_i2i.files import QUALITY
+from tf_i2i.files import encode
 from tf_i2i.files import read_input
 from tf_i2i.sizes import image_shape
 
@@ -172,10 +171,4 @@ class Worker:
             return
         for image, (name, item) in zip(made, batch, strict=True):
             final = self._translator.finish(image, item, self._options)
-            yield Record(name, self._encoded(final))
-
-    def _encoded(self, image):
-        stream = io.BytesIO()
-        kind = self._job.suffix
-        Image.fromarray(image).save(stream, kind, quality=QUALITY)
-        return stream.getvalue()
+            yield Record(name, encode(final, self._job.suffix))

@@ -9,12 +9,12 @@ import time
 from tf_i2i import messages
 from tf_i2i.errors import UserError
 from tf_i2i.extras import optional
+from tf_i2i.files import encode
 from tf_i2i.serving.batching import Batcher
 from tf_i2i.serving.openapi import description
 from tf_i2i.serving.reading import FORMATS
 from tf_i2i.serving.reading import Refusal
 from tf_i2i.serving.reading import decode
-from tf_i2i.serving.reading import encode
 from tf_i2i.serving.reading import read_order
 
 EXTRA = "serve"

@@ -1,4 +1,4 @@
-"""Reads the requests of the server, within limits, and encodes its answers."""
+"""Reads the requests of the server, within limits."""
 
 import asyncio
 import base64
@@ -6,12 +6,8 @@ import binascii
 import io
 from typing import NamedTuple
 
-from PIL import Image
-
 from tf_i2i.data.reading import BadImage
 from tf_i2i.data.reading import open_image
-from tf_i2i.files import PNG_LEVEL
-from tf_i2i.files import QUALITY
 from tf_i2i.files import read_input
 from tf_i2i.foreign_files import parse_json
 from tf_i2i.serving.translator import SIZES
@@ -220,17 +216,3 @@ def decode(content, limits):
 
 def _no_image(reason):
     return Refusal(400, f"`image` must be a readable image. Received: {reason}")
-
-
-def encode(image, format):
-    """Returns a uint8 image as the bytes of a file.
-
-    Args:
-        image: uint8 `[height, width, 3]`.
-        format: key of `FORMATS`.
-    """
-    stream = io.BytesIO()
-    Image.fromarray(image).save(
-        stream, format, quality=QUALITY, compress_level=PNG_LEVEL
-    )
-    return stream.getvalue()
