@@ -1,4 +1,4 @@
-"""Translates 20,000 images with two workers, one of which is killed half-way.
+"""Translates images with two workers, one of which is killed half-way.
 
     pip install 'tf-i2i[datasets]' 'tf-i2i[ray]'
     python benchmarks/translate_dataset.py --engine=local --plain
