@@ -31,11 +31,12 @@ def facts(model, directions, names, run_dir, float_io=False):
         "version": f"after {shown} training images" if shown else "",
         "author": _first(r"## Author\n+((?:.+\n?)+)", readme),
         "licence": _first(r"## Licence\n+((?:.+\n?)+)", readme),
+        # If the domains have no names of their own, `directions` says it all.
+        "domains": ", ".join(names) if [*names] != [*directions] else "",
     }
     return {key: text for key, text in own.items() if text} | {
         "method": type(model).__name__,
         "direction": ", ".join(directions),
-        "domains": ", ".join(names),
         "image": f"{values}; the file includes the normalization",
         "own_size": _pixels(model.size),
         "written_by": f"tf_i2i {tf_i2i.__version__}",
