@@ -173,6 +173,49 @@ def test_each_repeat_takes_a_fresh_slice():
     assert int(model.images_shown) == 2
 
 
+def test_each_update_takes_every_second_image():
+    """So that replicas, which have consecutive images, agree with one."""
+    model = compiled()
+    model.updates = ("critic", "critic")
+    a = tf.concat([ones(1, float(v))[0] for v in (1, 3, 1, 3)], 0)
+    seen = []
+    forward = model.forward
+    model.forward = lambda a, b, training: (
+        seen.append(a[:, 0, 0, 0].numpy().tolist()) or forward(a, b, training)
+    )
+    model.train_step((a, a))
+    assert seen == [[1, 1], [3, 3]]
+
+
+def test_parts_of_a_batch_have_the_noise_of_the_whole_batch():
+    seen = []
+
+    class Noisy(Tiny):
+        def forward(self, a, b, training):
+            seen.append(self.noise((len(a),), "x").numpy())
+            return super().forward(a, b, training)
+
+    model = Noisy()
+    for parts in (1, 2):
+        model.compile("sgd", "sgd", accumulate=parts)
+        seen.clear()
+        model.step.assign(0)
+        model.train_step(ones(4))
+        noise = np.stack(seen, 1).ravel()
+        if parts == 1:
+            whole = noise
+    assert np.array_equal(noise, whole)
+
+
+def test_batches_are_divided_into_whole_parts(refuses):
+    with refuses("compile.accumulate"):
+        Tiny().compile(accumulate=0)
+    model = Tiny()
+    model.compile("sgd", "sgd", accumulate=3)
+    with refuses("batch_size"):
+        model.fit(batches(count=1), verbose=0)
+
+
 def test_a_variable_without_an_owner_is_named():
     with pytest.raises(
         ValueError, match=r"Received: scale\S*, owned by neither"

@@ -164,3 +164,31 @@ def test_dropout_is_random_in_training(dropping):
     # The inputs are equal, and the dropped channels differ.
     assert not np.allclose(s["fake_a"], s["same_a"], atol=0.01)
     np.testing.assert_allclose(quiet["fake_a"], quiet["same_a"], atol=1e-4)
+
+
+# Gradients of several parts of a batch.
+
+
+def trained_on_four(accumulate):
+    keras.utils.set_random_seed(1)
+    model = CycleGAN(**SMALL | {"image_size": 16, "pool_size": 0})
+    rate = keras.optimizers.SGD(1e-2)
+    model.compile(rate, keras.optimizers.SGD(1e-2), accumulate=accumulate)
+    for step in range(2):
+        given = (images(2 * step + i, count=4, side=16) for i in (0, 1))
+        model.train_step(tuple(given))
+    return model
+
+
+def test_parts_of_a_batch_train_as_the_whole_batch():
+    whole, parts = trained_on_four(1), trained_on_four(2)
+    assert int(parts.images_shown) == int(whole.images_shown) == 8
+    assert int(parts.step) == 2
+    for mine, its in zip(whole.variables, parts.variables, strict=True):
+        np.testing.assert_allclose(
+            mine.numpy(), its.numpy(), atol=1e-5, err_msg=mine.path
+        )
+    for name, metric in whole.loss_metrics.items():
+        assert float(metric.result()) == pytest.approx(
+            float(parts.loss_metrics[name].result()), rel=1e-4
+        ), name

@@ -32,8 +32,9 @@ class UnpairedTranslator(TwoSidedModel):
     - `updates`: the updates of one training step, in the paper's order. Each
       update is "both" (one forward pass and an optimizer step of translators
       and critics), "critic", "translator", or "neither" (a forward pass without
-      an optimizer step). The n-th update of each kind takes the n-th slice of
-      the batch.
+      an optimizer step). The n-th update of each kind takes every m-th image
+      of the batch from the n-th on, where m is the number of updates of the
+      most frequent kind.
     - `size_multiple` or `fixed_size`: the sizes of the images that
       `translate` supports.
     - `translate`, `forward`, `translator_losses`, `critic_losses`.

@@ -122,12 +122,11 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
         "width": 0.05,
     }
     tiny_variants = {
-        # If `stage` is not given, the model is in its last stage. With several
-        # critic updates per step, each update would take a part of the batch,
-        # and tests could not divide the parts between two devices.
+        # If `stage` is not given, the model is in its last stage. With four
+        # critic updates per step, tests would need larger batches.
         # The penalty has a weight of 1, so that tests can compare its value.
-        "": {"critic_steps": 1, "penalty_weight": 1.0},
-        "inversion": {"critic_steps": 1, "stage": "inversion"},
+        "": {"critic_steps": 2, "penalty_weight": 1.0},
+        "inversion": {"critic_steps": 2, "stage": "inversion"},
     }
 
     def __init__(

@@ -125,9 +125,7 @@ class DRIT(Styled, Reconstructing, UnpairedTranslator):
         "residual_blocks": 2,
         "critic_layers": 2,
         "critic_scales": 2,
-        # With several steps, the images of each update depend on the number
-        # of devices.
-        "content_critic_steps": 1,
+        "content_critic_steps": 2,
     }
     tiny_variants = {
         "": {"weight_decay": 1e-4},

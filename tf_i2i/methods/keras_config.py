@@ -217,6 +217,7 @@ class KerasSaved(keras.Model):
             "jit_compile": self.jit_compile,
             "critic_augmentation": self.critic_augmentation,
             "run_eagerly": self.run_eagerly,
+            "accumulate": self.accumulate,
             "likeness": self.likeness and self.likeness.settings,
         }
         return encode(arguments, "compile")

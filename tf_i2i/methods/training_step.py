@@ -11,6 +11,7 @@ import itertools
 import re
 import threading
 import zlib
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -33,6 +34,7 @@ from tf_i2i.sizes import Size
 from tf_i2i.sizes import image_shape
 from tf_i2i.sizes import shortest
 from tf_i2i.sizes import size_text
+from tf_i2i.values import Count
 from tf_i2i.values import Seed
 from tf_i2i.values import Weight
 from tf_i2i.values import checked
@@ -69,11 +71,14 @@ class CurrentUpdate(threading.local):
         span: the tensors `(start, images)` of the phase; None if the values
             that `enter_phase` received are used. A graph takes them as
             arguments, so that it can be used in several phases.
+        part: number of the part of the update's batch, if `compile` was given
+            `accumulate`; 0 outside of a training step.
     """
 
     sides: tuple[str, ...] = SIDES
     index: int = 0
     span: tuple | None = None
+    part: int = 0
 
 
 class TwoSidedModel(KerasSaved):
@@ -90,6 +95,10 @@ class TwoSidedModel(KerasSaved):
     averaged_variables: list = []
     # The argument `critic_augmentation` of `compile`.
     critic_augmentation: tuple[str, ...] = ()
+    # The training step as a graph; None before the first step of a phase.
+    train_function: Any
+    # The argument `accumulate` of `compile`.
+    accumulate: int = 1
     # The `LikenessLoss`, if `compile` was given a `Likeness`.
     likeness: LikenessLoss | None = None
 
@@ -344,6 +353,7 @@ class TwoSidedModel(KerasSaved):
 
     # The following methods override methods of `keras.Model`.
 
+    @checked
     def compile(
         self,
         translator_optimizer=None,
@@ -352,6 +362,7 @@ class TwoSidedModel(KerasSaved):
         critic_augmentation=(),
         likeness=None,
         run_eagerly=False,
+        accumulate: Count = 1,
     ):
         """Sets the optimizers, and options of the training step.
 
@@ -369,12 +380,20 @@ class TwoSidedModel(KerasSaved):
                 that is added to those of the method; None for no such loss.
             run_eagerly: whether each operation of a step runs by itself, which
                 is slower and helps to find errors.
+            accumulate: number of parts into which the batch of each update is
+                divided. The networks process one part after the other, which
+                needs less memory, and the update uses the mean of the parts'
+                gradients. The result is the same as with 1, unless a layer or
+                a loss uses statistics of the batch, or critics are trained on
+                pools of earlier images.
 
         Raises:
             UserError: an augmentation or an optimizer is unknown, the inputs
-                of the method's critics are not images, or the method does not
-                compute the images that `likeness` compares.
+                of the method's critics are not images, `accumulate` is not an
+                integer of at least 1, or the method does not compute the
+                images that `likeness` compares.
         """
+        self.accumulate = accumulate
         self.likeness = likeness and LikenessLoss(likeness, self)
         self.critic_augmentation = augment.check_kinds(critic_augmentation)
         if self.critic_augmentation and not self.critics_take_images:
@@ -594,13 +613,17 @@ class TwoSidedModel(KerasSaved):
         return self.updates
 
     def batches_in(self, stage):
-        """Returns the number of batches that one step reads in a stage."""
-        return _count_batches(self.updates_in(stage))
+        """Returns the number of parts into which a stage's batch is divided.
+
+        Each update of a step has its own part of the images, and with
+        `accumulate` this part is divided further.
+        """
+        return self.accumulate * _count_batches(self.updates_in(stage))
 
     @property
     def batches_per_step(self):
-        """Number of batches that one training step reads."""
-        return _count_batches(self.updates)
+        """Number of parts into which a training step divides its batch."""
+        return self.accumulate * _count_batches(self.updates)
 
     def enter_phase(self, size, start=0, images=None, fading=False, stage=None):
         """Sets the image size, the stage and the length of the next phase.
@@ -690,7 +713,7 @@ class TwoSidedModel(KerasSaved):
         The numbers depend only on the seed, the step, the update within the
         step and the name. Each replica samples numbers for the whole batch
         and uses those of its own images. Therefore the numbers are the same
-        on one device and on two.
+        on one device and on two, and with and without `accumulate`.
 
         Args:
             shape: tuple; the first entry is the batch size on this replica.
@@ -701,9 +724,11 @@ class TwoSidedModel(KerasSaved):
             float32 tensor.
         """
         replica, replicas = replica_position()
-        batch, rest = shape[0], shape[1:]
+        parts = self.accumulate
+        batch, rest = parts * shape[0], shape[1:]
         numbers = self.draw((replicas * batch, *rest), name, distribution)
-        return numbers[replica * batch : (replica + 1) * batch]
+        of_replica = numbers[replica * batch : (replica + 1) * batch]
+        return of_replica[self.current_update.part :: parts]
 
     def draw(self, shape, name, distribution="normal"):
         """Returns random numbers that are the same on every replica.
@@ -746,28 +771,31 @@ class TwoSidedModel(KerasSaved):
             pool: name of the attribute that holds the `ImagePool`.
         """
         held = getattr(self, pool)
-        order = self.draw((held.images,), f"{pool}/order", "uniform")
+        # Each part of a batch has its own random numbers. Otherwise it would be
+        # given the images that the previous part has just stored.
+        part = self.current_update.part
+        name = f"{pool}/part {part}" if part else pool
+        order = self.draw((held.images,), f"{name}/order", "uniform")
         batch = self.global_batch(images)
-        coins = self.draw((batch,), f"{pool}/coins", "uniform")
+        coins = self.draw((batch,), f"{name}/coins", "uniform")
         return held(images, order, coins)
 
     # The following methods make a training step.
 
     def train_step(self, batch):
-        slices = self.batches_per_step
-        parts = [tf.split(part, slices) for part in batch]
+        slices = _count_batches(self.updates)
         done = dict.fromkeys(self.updates, 0)
         losses: dict[str, tf.Tensor] = {}
         checks = []
         for index, update in enumerate(self.updates):
             self.current_update.index = index
-            at = done[update]
-            named, check = self._update(update, *(part[at] for part in parts))
+            part = _every(slices, done[update], batch)
+            named, check = self._update(update, *part)
             losses |= named
             checks.append(check)
             done[update] += 1
         self.current_update.index = 0
-        images = slices * self.global_batch(parts[0][0])
+        images = self.global_batch(batch[0])
         with tf.control_dependencies(checks):
             self._update_averages(images)
             self.step.assign_add(1)
@@ -802,8 +830,10 @@ class TwoSidedModel(KerasSaved):
         # The variables that have a gradient, for each side.
         trained = {}
 
-        def compute(*batch):
+        def compute(part, *batch):
+            self.current_update.part = part
             losses, gradients = self._losses_and_gradients(sides, *batch)
+            self.current_update.part = 0
             for side, pairs in gradients.items():
                 trained[side] = [variable for _, variable in pairs]
             return losses, {
@@ -815,13 +845,33 @@ class TwoSidedModel(KerasSaved):
             # Only `compute` is compiled. XLA removes assertions, so it must not
             # compile the check below.
             compute = tf.function(compute, jit_compile=True, autograph=False)
-        losses, gradients = compute(*batch)
+        losses, gradients = self._mean_over_parts(compute, batch)
         check = self._check_finite(losses, gradients)
         with tf.control_dependencies([check]):
             for side in sides:
                 checked = [tf.identity(g) for g in gradients[side]]
                 self.optimizers[side].apply(checked, trained[side])
             return losses, self._check_updated(trained)
+
+    def _mean_over_parts(self, compute, batch):
+        """Returns the mean of losses and gradients over the parts of a batch.
+
+        Args:
+            compute: function that takes the number of a part and the tensors
+                of the part, and returns a structure of tensors.
+            batch: tuple of tensors `[N, ...]`.
+        """
+        parts = self.accumulate
+        total = compute(0, *_every(parts, 0, batch))
+        for number in range(1, parts):
+            # A part begins when the previous one has ended, so that only one
+            # of them is in memory.
+            with tf.control_dependencies(tf.nest.flatten(total)):
+                part = [tf.identity(x) for x in _every(parts, number, batch)]
+            total = tf.nest.map_structure(tf.add, total, compute(number, *part))
+        if parts == 1:
+            return total
+        return tf.nest.map_structure(lambda x: x / parts, total)
 
     def _losses_and_gradients(self, sides, a, b, *labels):
         """Returns the losses, and the gradients of each side.
@@ -930,6 +980,18 @@ def _are_images(values, size):
 def _count_batches(updates):
     """Returns the number of occurrences of the most frequent update."""
     return max(updates.count(update) for update in updates)
+
+
+def _every(count, first, batch):
+    """Returns one of `count` equal parts of a batch, a list of tensors.
+
+    The part has every `count`-th image from the image `first` on. Replicas have
+    consecutive images of a batch, so that the part of the whole batch is the
+    same on one device and on several.
+    """
+    if count == 1:
+        return list(batch)
+    return [tensor[first::count] for tensor in batch]
 
 
 def _named_seed(seed, name):

@@ -352,7 +352,8 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
         path = {"size": self.size, "fade": self.fade}
         limits = None
         if training:
-            limits = self.renorm_limits(self.global_batch(a))
+            batch = self.accumulate * self.global_batch(a)
+            limits = self.renorm_limits(batch)
         a, b = self._fade_in(a), self._fade_in(b)
         styles = self._styles(a, b, limits)
 

@@ -36,6 +36,7 @@ def build_model(config, strategy):
             jit_compile=compiles_by_xla(config.jit_compile),
             critic_augmentation=config.critic_augmentation,
             likeness=config.likeness,
+            accumulate=config.accumulate,
         )
     return model
 
@@ -99,6 +100,7 @@ def check_phases(phases, model, replicas):
         if phase.batch_size % shares:
             raise UserError(
                 f"`batch_size` must be a multiple of {shares}, the number of "
-                "replicas times the batches per step. Received: phase "
+                "replicas times the parts of a batch (those of "
+                "`train.accumulate`, for each update). Received: phase "
                 f"{phase.name}, batch_size={phase.batch_size}"
             )

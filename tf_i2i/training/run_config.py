@@ -87,6 +87,10 @@ class RunConfig:
             improve results for small data sets.
         likeness: `Likeness`, a loss that makes a translation similar to its
             source image, as judged by a frozen network; None for no such loss.
+        accumulate: number of parts into which the batch of each update is
+            divided (default 1). The networks process one part after the other,
+            and the update uses the mean of the gradients. A larger number
+            needs less memory. See `TwoSidedModel.compile`.
         log_kimg, sample_kimg, save_kimg: thousands of images of each domain
             between two lines of the log, two sample grids, and two
             checkpoints.
@@ -124,6 +128,7 @@ class RunConfig:
     jit_compile: bool | Annotated[str, OneOf(("auto",))] = False
     critic_augmentation: tuple[str, ...] = ()
     likeness: Likeness | None = None
+    accumulate: Count = 1
     log_kimg: Positive = 0.5
     sample_kimg: Positive = 5.0
     save_kimg: Positive = 5.0
