@@ -284,7 +284,7 @@ def slope(critic, images):
 def slope_penalty(slopes, target=1.0):
     """Returns the gradient penalty `mean((slopes - target)^2)`.
 
-    WGAN-GP and DRAGAN use this penalty.
+    WGAN-GP and DRAGAN use this penalty, and R1 uses it with the target 0.
 
     Args:
         slopes: gradient norms `[N]`; see `slope`.

@@ -279,6 +279,49 @@ def test_wgan_gp():
     assert found["wgan_gp_a"] == pytest.approx(penalty, rel=1e-4)
 
 
+def test_r1():
+    """Mescheder et al. 2018, eq. 9: squared slopes at real images."""
+    model = build(gan_loss="r1", dragan_weight=5.0)
+    s = tensors(model)
+    found = terms(model, s)
+    slopes = losses.slope(lambda z: model.critic_a(z, size=8), s["a"]).numpy()
+    penalty = 5 * np.square(slopes).mean()
+    assert found["r1_a"] == pytest.approx(penalty, rel=1e-4)
+    scores = s["score_a"].numpy(), s["fake_score_a"], s["same_score_a"]
+    real, fake, same = (np.log1p(np.exp(x)).mean() for x in scores)
+    real -= s["score_a"].numpy().mean()  # softplus(-x) = softplus(x) - x.
+    assert found["critic_a"] == pytest.approx(2 * real + fake + same, rel=1e-4)
+
+
+def penalties(steps, **kwargs):
+    """Penalties of A's critic, and its weights after `steps` steps."""
+    model = build(**kwargs)
+    sgd = [keras.optimizers.SGD(rate) for rate in (1e-3, 1e-3)]
+    model.compile(*sgd)
+    step = tf.function(model.train_step, autograph=False)
+    found = []
+    for _ in range(steps):
+        model.reset_metrics()
+        step((images(1), images(2)))
+        found.append(float(model.loss_metrics["r1_a"].result()))
+    return found, values(model.owned("critic"))
+
+
+def test_lazy_penalty_is_as_often_as_stated_and_as_much_larger():
+    given = {"gan_loss": "r1", "dragan_weight": 1.0}
+    (lazy, none, again), weights = penalties(3, **given, penalty_every=2)
+    assert none == 0.0
+    assert again > 0.0
+    # The first step is one with twice the weight.
+    (heavy,), _ = penalties(1, **given | {"dragan_weight": 2.0})
+    assert lazy == pytest.approx(heavy, rel=1e-6)
+    _, after_one = penalties(1, **given, penalty_every=2)
+    _, expected = penalties(1, **given | {"dragan_weight": 2.0})
+    for mine, its in zip(after_one, expected, strict=True):
+        close(mine, its, atol=1e-7)
+    assert all(np.isfinite(x).all() for x in weights)
+
+
 # Clips of renormalization.
 
 

@@ -65,6 +65,7 @@ from tf_i2i.layers import RenormLimits
 from tf_i2i.layers import downsample
 from tf_i2i.layers import upsample
 from tf_i2i.layers.replicas import across_replicas
+from tf_i2i.layers.replicas import replica_position
 from tf_i2i.layers.shuffle import Block
 from tf_i2i.methods.base import UnpairedTranslator
 from tf_i2i.methods.capabilities import Embedding
@@ -88,10 +89,12 @@ from tf_i2i.values import Weight
 # input, and in the generator it is the domain of the output.
 ENCODER_ROUTES = {"a": 0, "b": 1, "fake_a": 0, "fake_b": 1}
 GENERATOR_ROUTES = {"aa": 0, "ab": 1, "ba": 0, "bb": 1}
-# The loss of critics and that of translators, for each value of `gan_loss`.
+# The loss of critics, that of translators, and the gradient norm at which the
+# gradient penalty is 0, for each value of `gan_loss`.
 GAN_LOSSES = {
-    "dragan": (losses.gan_critic, losses.gan_translator),
-    "wgan_gp": (losses.wgan_critic, losses.wgan_translator),
+    "dragan": (losses.gan_critic, losses.gan_translator, 1.0),
+    "wgan_gp": (losses.wgan_critic, losses.wgan_translator, 1.0),
+    "r1": (losses.gan_critic, losses.gan_translator, 0.0),
 }
 RENORM_LIMITS = ((1.1, 0.1), (1.5, 0.3), (2.0, 0.5), (4.0, 1.0))
 
@@ -119,17 +122,24 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
         same_gan: whether critics also judge reconstructions. In the paper's
             sum over input domains i and output domains o, these are the terms
             with i = o.
-        gan_loss: "dragan" (the paper), or "wgan_gp", the Wasserstein loss
+        gan_loss: "dragan" (the paper); "wgan_gp", the Wasserstein loss
             with gradient penalty (Gulrajani et al. 2017), with which the
-            paper compares DRAGAN. Its gradient penalty is computed between
-            real images and translations.
+            paper compares DRAGAN; or "r1", the loss of DRAGAN with the
+            penalty R1 (Mescheder et al. 2018, arXiv:1801.04406, eq. 9). The
+            gradient penalty of WGAN-GP is computed between real images and
+            translations, and that of R1 at real images.
         skips: whether there are skip connections, as in a U-Net. False is the
             ablation "No UNet".
         style_size: length of the style vectors; None for no styles.
         style_weight: weight of L1 between a sampled style and the style of
             the translation with that style (.1, as in the author's code).
         dragan_weight: weight of the critics' gradient penalty, which is
-            DRAGAN's or WGAN-GP's (default .25; 10 in the papers of both).
+            that of DRAGAN, WGAN-GP or R1 (default .25; 10 in the papers of
+            DRAGAN and WGAN-GP; for R1 it is gamma / 2 of eq. 9).
+        penalty_every: the gradient penalty is computed in one of this number
+            of steps, with a weight that is larger by this factor (default 1;
+            Karras et al. 2020, arXiv:1912.04958, section 3.1). On several
+            devices this does not save time.
         dragan_noise: distribution of DRAGAN's noise, "uniform" (author's
             code) or "normal" (paper).
         dragan_width: standard deviation of DRAGAN's noise, in units of the
@@ -187,6 +197,7 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
         dragan_weight: Weight = 0.25,
         dragan_noise: Annotated[str, OneOf(("uniform", "normal"))] = "uniform",
         dragan_width: Weight = 0.04,
+        penalty_every: Count = 1,
         renormalize: bool = True,
         renorm_boundaries: tuple[Weight, ...] = (0.27, 0.53, 0.8),
         output_norm: bool = True,
@@ -218,6 +229,7 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
         self.dragan_weight = dragan_weight
         self.dragan_noise = dragan_noise
         self.dragan_width = dragan_width
+        self.penalty_every = penalty_every
         self.renormalize = renormalize
         self.renorm_boundaries = renorm_boundaries
 
@@ -400,8 +412,7 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
     def _scores(self, critic, domain, s):
         """Returns a critic's logits and gradient norms.
 
-        The gradient norms are computed at real images with added noise or,
-        with the loss "wgan_gp", between real images and translations.
+        The gradient norms are computed at the images that `gan_loss` states.
         """
         kinds = ("", "fake_", "same_") if self.same_gan else ("", "fake_")
         augmented = [
@@ -415,16 +426,41 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
         scores = dict(zip(names, tf.split(logits, len(kinds)), strict=True))
         if self.dragan_weight:
             name = f"slope_{domain}"
+            at = augmented[0]
             if self.gan_loss == "dragan":
-                at = self._add_noise(augmented[0], name)
-            else:
-                at = self._interpolate(augmented[0], augmented[1], name)
-            scores[name] = losses.slope(lambda x: critic(x, **path), at)
+                at = self._add_noise(at, name)
+            elif self.gan_loss == "wgan_gp":
+                at = self._interpolate(at, augmented[1], name)
+            scores[name] = self._when_due(
+                lambda: losses.slope(lambda x: critic(x, **path), at), at
+            )
         return scores
+
+    def _when_due(self, slopes, images):
+        """Returns gradient norms, which have no penalty in most steps.
+
+        Args:
+            slopes: function that returns the gradient norms, float32 `[N]`.
+            images: the images at which they are computed, `[N, H, W, 3]`.
+
+        Returns:
+            float32 `[N]`, the gradient norms in one of `penalty_every` steps.
+            In all other steps, each number is the one without penalty.
+        """
+        if self.penalty_every == 1:
+            return slopes()
+        due = tf.convert_to_tensor(self.step) % self.penalty_every == 0
+        *_, target = GAN_LOSSES[self.gan_loss]
+        free = tf.fill(images.shape[:1], target)
+        _, replicas = replica_position()
+        if replicas == 1:
+            return tf.cond(due, slopes, lambda: free)
+        # Replicas cannot wait for each other in a branch of a condition.
+        return tf.where(due, slopes(), free)
 
     def translator_losses(self, s):
         terms = {}
-        _, fool = GAN_LOSSES[self.gan_loss]
+        _, fool, _ = GAN_LOSSES[self.gan_loss]
         for o, i in ("ab", "ba"):
             fooling = fool(s[f"fake_score_{o}"])
             if self.same_gan:
@@ -446,15 +482,16 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
 
     def critic_losses(self, s):
         terms = {}
-        judge, _ = GAN_LOSSES[self.gan_loss]
+        judge, _, target = GAN_LOSSES[self.gan_loss]
         for o in "ab":
             loss = judge(s[f"score_{o}"], s[f"fake_score_{o}"])
             if self.same_gan:
                 loss += judge(s[f"score_{o}"], s[f"same_score_{o}"])
             terms[f"critic_{o}"] = self.gan_weight * loss
             if self.dragan_weight:
-                terms[f"{self.gan_loss}_{o}"] = (
-                    self.dragan_weight * losses.slope_penalty(s[f"slope_{o}"])
+                weight = self.dragan_weight * self.penalty_every
+                terms[f"{self.gan_loss}_{o}"] = weight * losses.slope_penalty(
+                    s[f"slope_{o}"], target
                 )
         return terms
 
