@@ -381,11 +381,10 @@ class TwoSidedModel(KerasSaved):
             run_eagerly: whether each operation of a step runs by itself, which
                 is slower and helps to find errors.
             accumulate: number of parts into which the batch of each update is
-                divided. The networks process one part after the other, which
-                needs less memory, and the update uses the mean of the parts'
-                gradients. The result is the same as with 1, unless a layer or
-                a loss uses statistics of the batch, or critics are trained on
-                pools of earlier images.
+                divided. The networks process one part after the other, and the
+                update uses the mean of the parts' gradients. The result is the
+                same as with 1, unless a layer or a loss uses statistics of the
+                batch, or critics are trained on pools of earlier images.
 
         Raises:
             UserError: an augmentation or an optimizer is unknown, the inputs

@@ -89,8 +89,8 @@ class RunConfig:
             source image, as judged by a frozen network; None for no such loss.
         accumulate: number of parts into which the batch of each update is
             divided (default 1). The networks process one part after the other,
-            and the update uses the mean of the gradients. A larger number
-            needs less memory. See `TwoSidedModel.compile`.
+            and the update uses the mean of the gradients. See
+            `TwoSidedModel.compile`.
         log_kimg, sample_kimg, save_kimg: thousands of images of each domain
             between two lines of the log, two sample grids, and two
             checkpoints.
