@@ -46,7 +46,7 @@ def measure(args):
     for phase in phases:
         step, iterator = prepare(tensorflow, model, phase)
         row = time_steps(model, step, iterator, args.steps)
-        flops = step_flops(tensorflow, step, iterator)
+        flops = step_flops(tensorflow, model, iterator)
         rows.append(
             {
                 "phase": phase.name,
@@ -100,7 +100,7 @@ def time_steps(model, step, iterator, steps):
     }
 
 
-def step_flops(tf, step, iterator):
+def step_flops(tf, model, iterator):
     """Returns the number of floating point operations of a step.
 
     TensorFlow's profiler counts them. Operations whose results are not used are
@@ -108,7 +108,8 @@ def step_flops(tf, step, iterator):
     """
     # The profiler exists only in the API of TensorFlow 1, which gives warnings.
     tf.get_logger().setLevel("ERROR")
-    graph = step.get_concrete_function(iterator).graph
+    step = tf.function(model.train_step, autograph=False)
+    graph = step.get_concrete_function(next(iterator)).graph
     wanted = [op.name for op in graph.control_outputs]
     wanted += [tensor.op.name for tensor in graph.outputs]
     used = tf.compat.v1.graph_util.extract_sub_graph(

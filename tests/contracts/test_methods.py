@@ -290,7 +290,15 @@ def test_every_weight_is_trained_in_some_phase(name):
         for v, x, y in zip(model.trainable_variables, start, after, strict=True)
         if np.array_equal(x, y)
     ]
-    assert still == []
+    # Wasserstein's loss, a difference of mean scores, does not depend on the
+    # biases of the critics' last layers.
+    without_effect = {
+        "DualGAN": [
+            "critic_a/convolution_2/bias",
+            "critic_b/convolution_2/bias",
+        ]
+    }
+    assert still == without_effect.get(name, [])
 
 
 def test_averaged_weights_swap_in_and_out(trained):
