@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 from PIL import Image
 
 from tf_i2i import hub
@@ -18,6 +17,7 @@ huggingface_hub = pytest.importorskip(
     "huggingface_hub", reason="the extra `hub` is not installed"
 )
 constants = pytest.importorskip("huggingface_hub.constants")
+yaml = pytest.importorskip("yaml", reason="the extra `hub` is not installed")
 RUN = models.find_model("cyclegan-toy")
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 

@@ -155,7 +155,7 @@ def test_a_killed_call_goes_on_to_the_same_end(
         if next(photos, None) is None:
             path.write_bytes(b"half a picture")
             raise KeyboardInterrupt
-        Image.fromarray(image).save(path)
+        save(image, path)
 
     save = prepare_faces.save_image
     (out / "sub").mkdir(parents=True)

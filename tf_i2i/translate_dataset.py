@@ -21,6 +21,7 @@ from tqdm import tqdm
 from tf_i2i import cli
 from tf_i2i import messages
 from tf_i2i import process
+from tf_i2i.data.reading import first_frames
 from tf_i2i.datasets import plan
 from tf_i2i.datasets import pools
 from tf_i2i.datasets import records
@@ -161,6 +162,9 @@ def _report(flags, output, results, before, seconds):
         table = io.StringIO()
         csv.writer(table).writerows([("name", "reason"), *bad])
         output.write(plan.ERRORS, table.getvalue().encode())
+    animated = [name for result in ordered for name in result.animated]
+    if animated:
+        messages.info(first_frames(animated))
     for name, reason in bad[:SHOWN]:
         print(f"{printable(name)}: {printable(reason)}")
     way = named(flags.direction, settings.domain_names(flags.run_dir))

@@ -24,7 +24,7 @@ class Deadly:
             lines.remove(str(shard.number))
             self.path.write_text(" ".join(lines))
             os.kill(os.getpid(), signal.SIGKILL)
-        return Result(shard.number, 1, [])
+        return Result(shard.number, 1, [], [])
 
 
 def test_killed_workers_are_replaced(tmp_path):

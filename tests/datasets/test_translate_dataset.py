@@ -139,6 +139,17 @@ def test_bad_images_are_collected(translated, pictures, tmp_path, refuses):
     main(pictures, tmp_path / "out", "--max_bad_fraction=.1")
 
 
+def test_animations_are_told(translated, pictures, tmp_path, capsys):
+    frames = [
+        Image.new("RGB", (SIZE, SIZE), colour) for colour in ("red", "blue")
+    ]
+    frames[0].save(pictures / "z.gif", save_all=True, append_images=frames[1:])
+    main(pictures, tmp_path / "out")
+    assert (
+        "1 files with several frames, such as z.gif" in capsys.readouterr().err
+    )
+
+
 def test_what_is_done_is_not_done_again(translated, pictures, tmp_path):
     main(pictures, tmp_path / "out")
     assert translated == [0, 1, 2]

@@ -9,7 +9,7 @@ from tf_i2i.methods import DualGAN
 
 @pytest.fixture(scope="module")
 def model():
-    return DualGAN(**DualGAN.tiny)
+    return DualGAN(**DualGAN.tiny | {"cycle_weight": 500.0})
 
 
 def batch():

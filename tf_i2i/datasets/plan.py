@@ -38,11 +38,14 @@ class Result(NamedTuple):
         number: number of the shard.
         translated: number of images whose translations are in the output.
         bad: list of pairs `(name, reason)` of the images without.
+        animated: names of the images with several frames, of which the first
+            was translated.
     """
 
     number: int
     translated: int
     bad: list[tuple[str, str]]
+    animated: list[str]
 
     def to_json(self):
         """Returns the content of the shard's marker, as bytes."""

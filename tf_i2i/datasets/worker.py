@@ -9,6 +9,7 @@ import numpy as np
 
 from tf_i2i import cli
 from tf_i2i.data.reading import BadImage
+from tf_i2i.data.reading import has_frames
 from tf_i2i.datasets import records
 from tf_i2i.datasets.plan import Result
 from tf_i2i.datasets.records import Record
@@ -97,11 +98,11 @@ class Worker:
         """
         job = self._job
         found = records.read(self._input, job.reads, shard.names, job.column)
-        bad: list[tuple[str, str]] = []
+        result = Result(shard.number, 0, [], [])
         if job.writes == records.IMAGES:
-            count = self._write_images(shard, found, bad)
+            count = self._write_images(shard, found, result)
         else:
-            made = list(self._translations(found, bad))
+            made = list(self._translations(found, result))
             to_file = (
                 records.to_tfrecord
                 if job.writes == records.TFRECORD
@@ -110,11 +111,11 @@ class Worker:
             name = f"part-{shard.number:06d}.{job.writes}"
             self._output.write(name, to_file(made))
             count = len(made)
-        result = Result(shard.number, count, bad)
+        result = result._replace(translated=count)
         self._output.write(shard.marker, result.to_json())
         return result
 
-    def _write_images(self, shard, found, bad):
+    def _write_images(self, shard, found, result):
         """Writes each translation to a file, and returns their number.
 
         Those that an earlier worker has written before it was stopped are kept.
@@ -126,7 +127,7 @@ class Worker:
             kept = len(there)
             found = (r for r in found if self._target(r.name) not in there)
         count = 0
-        for record in self._translations(found, bad):
+        for record in self._translations(found, result):
             self._output.write(self._target(record.name), record.content)
             count += 1
         return kept + count
@@ -134,12 +135,12 @@ class Worker:
     def _target(self, name):
         return f"{name}.{self._job.suffix}"
 
-    def _translations(self, found, bad):
+    def _translations(self, found, result):
         """Yields the translations of `Record`s as `Record`s, in batches.
 
         Args:
             found: iterable of `Record`.
-            bad: list to which the records without a translation are added.
+            result: `Result`, to whose lists bad and animated images are added.
         """
         waiting = defaultdict(list)
         for name, content in found:
@@ -148,14 +149,16 @@ class Worker:
                     raise content
                 image = read_input(io.BytesIO(content))
             except BadImage as error:
-                bad.append((name, error.reason))
+                result.bad.append((name, error.reason))
                 continue
+            if has_frames(io.BytesIO(content)):
+                result.animated.append(name)
             key, item = self._translator.prepare(image, self._options)
             waiting[key].append((name, item))
             if len(waiting[key]) == self._job.batch_size:
-                yield from self._translated(key, waiting.pop(key), bad)
+                yield from self._translated(key, waiting.pop(key), result.bad)
         for key, batch in waiting.items():
-            yield from self._translated(key, batch, bad)
+            yield from self._translated(key, batch, result.bad)
 
     def _translated(self, key, batch, bad):
         """Yields the translations of a batch of pairs `(name, item)`."""
