@@ -125,19 +125,25 @@ def test_apps_find_the_tensors_by_name(name, tmp_path):
             assert types == {schema.TensorType.FLOAT32}
 
 
+def inputs(model, direction, count):
+    """Random images of the model's size, and sampled styles or None."""
+    side = model.size
+    images = np.random.default_rng(0).integers(
+        0, 256, (count, side, side, 3), np.uint8
+    )
+    style = None
+    if style_shape(model, direction):
+        style = model.sample_style(count, 0).numpy()
+    return images, style
+
+
 @pytest.mark.slow
 def test_onnx_files_of_every_model(shipped, tmp_path):
     for module in ("tf2onnx", "onnxruntime"):
         pytest.importorskip(module, reason="the extra `onnx` is missing")
     model = shipped.loaded.model
-    side = model.size
-    images = np.random.default_rng(0).integers(
-        0, 256, (2, side, side, 3), np.uint8
-    )
     for direction in model.directions:
-        style = None
-        if style_shape(model, direction):
-            style = model.sample_style(2, 0).numpy()
+        images, style = inputs(model, direction, 2)
         path = tmp_path / f"{direction}.onnx"
         exporting.export_onnx(model, path, direction)
         given = exporting.load_onnx(path)(images, style)
@@ -154,14 +160,8 @@ def test_onnx_files_of_every_model(shipped, tmp_path):
 def test_core_ml_packages_of_every_model(shipped, precision, mean, tmp_path):
     pytest.importorskip("coremltools", reason="the extra `coreml` is missing")
     model = shipped.loaded.model
-    side = model.size
-    images = np.random.default_rng(0).integers(
-        0, 256, (1, side, side, 3), np.uint8
-    )
     for direction in model.directions:
-        style = None
-        if style_shape(model, direction):
-            style = model.sample_style(1, 0).numpy()
+        images, style = inputs(model, direction, 1)
         path = tmp_path / f"{direction}.mlpackage"
         exporting.export_coreml(model, path, direction, precision=precision)
         given = exporting.load_coreml(path)(images, style)

@@ -95,7 +95,7 @@ class TwoSidedModel(KerasSaved):
     averaged_variables: list = []
     # The argument `critic_augmentation` of `compile`.
     critic_augmentation: tuple[str, ...] = ()
-    # The training step as a graph; None before the first step of a phase.
+    # The training step as a graph; None if it must be traced first.
     train_function: Any
     # The argument `accumulate` of `compile`.
     accumulate: int = 1

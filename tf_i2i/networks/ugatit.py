@@ -26,10 +26,10 @@ class ClassActivation(Network):
 
     The classifier has a weight for the mean of each channel over the pixel
     positions, and another weight for the channel's maximum. It computes a logit
-    from all means and another logit from all maxima. Each channel
-    is multiplied by its weight. (The sum of these products would be the class
-    activation map of Zhou et al. 2016, arXiv:1512.04150.) A 1x1 convolution of
-    both products and an activation follow.
+    from all means and another logit from all maxima. Each channel is multiplied
+    by its weight. (The sum of these products would be the class activation map
+    of Zhou et al. 2016, arXiv:1512.04150.) A 1x1 convolution of both products
+    and an activation follow.
 
     Args:
         activation: activation function, which takes and returns a tensor.
