@@ -1,5 +1,6 @@
-"""Losses: pure functions of tensors that return a float32 scalar.
+"""Loss functions and their parts: pure functions of tensors.
 
+A loss is a float32 scalar.
 Losses are means over all elements unless the docstring says otherwise. They
 are unweighted: the classes in `tf_i2i.methods` apply the loss weights.
 """
@@ -50,13 +51,14 @@ def cross_entropy(labels, logits):
 def patch_nce(queries, keys, temperature=0.07):
     """Returns the PatchNCE loss (Park et al. 2020, arXiv:2007.15651, eq. 3).
 
-    It is the cross-entropy of finding, for each query, the key at the same
-    position among all keys of the same image.
+    It is the cross-entropy of a classification. The classes of a query are all
+    keys of the same image, and the right class is the key at its own position.
 
     Args:
         queries, keys: vectors of length 1, `[N, P, D]`, at P positions of each
             of N images. The gradient flows to both.
-        temperature: number by which the scalar products are divided.
+        temperature: number by which the scalar products of queries and keys
+            are divided.
 
     Returns:
         A scalar; log P if all scalar products of a query are equal.
@@ -84,8 +86,8 @@ def total_variation(images):
 def squared_variation(images):
     """Returns the squared variation of images (Li et al. 2019, eq. 18).
 
-    The paper prints a sum over pixels instead of a mean, and a minus sign
-    between the vertical and the horizontal term.
+    The paper's equation has a sum over pixels instead of a mean, and a minus
+    sign instead of a plus sign between the vertical and the horizontal term.
 
     Args:
         images: `[N, H, W, C]`.
@@ -195,7 +197,7 @@ def summed(loss, *scores):
 def hinge_critic(real, fake):
     """Returns a critic's hinge loss (Lim and Ye 2017, arXiv:1705.02894).
 
-    The translator's loss that belongs to it is `wgan_translator`.
+    The matching loss of the translator is `wgan_translator`.
 
     Args:
         real: scores of real images, any shape.

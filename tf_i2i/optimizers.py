@@ -18,8 +18,8 @@ class Adam(keras.optimizers.Adam):
     operations, each of which reads and writes the variables in memory. The
     arguments and the state are those of Keras, but `amsgrad` is not supported.
     `global_clipnorm` limits the norm of the sum of all replicas' gradients, so
-    that results do not depend on the number of replicas. Keras would clip the
-    gradient of each replica.
+    that results do not depend on the number of replicas. Keras would clip each
+    replica's gradient separately.
     """
 
     def _clip_gradients(self, grads):
@@ -64,9 +64,10 @@ def adam(
             each method holds the values of the method's paper.
         epsilon: small number above 0 that is added to the square root of the
             moving average of the squared gradient.
-        clip_norm: largest norm of the gradient of all variables of a side.
-            A longer gradient is shortened to this norm (Pascanu et al. 2013,
-            arXiv:1211.5063, algorithm 1). None for no limit.
+        clip_norm: largest norm of the gradient with respect to all variables
+            of the optimizer. A gradient with a larger norm is scaled down to
+            this norm (Pascanu et al. 2013, arXiv:1211.5063, algorithm 1).
+            None for no limit.
     """
     return Adam(
         learning_rate, beta_1, beta_2, epsilon, global_clipnorm=clip_norm

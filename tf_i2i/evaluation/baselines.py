@@ -45,7 +45,7 @@ BLUR = 1 / 32
 
 
 def baselines(evidence, seed=0):
-    """Returns the images of the truth, the cheats and the floor.
+    """Returns the images of all rows that need no model.
 
     Args:
         evidence: `Evidence`.

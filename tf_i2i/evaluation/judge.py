@@ -167,7 +167,9 @@ class Judge:
         self._cheats: dict[tuple, dict] = {}
 
     def table(self, candidates, measures, cheats=True):
-        """Returns scores of candidates, the truth, cheats and the floor.
+        """Returns scores of candidates, and of images for comparison.
+
+        The images for comparison are the rows of `baselines`.
 
         Args:
             candidates: dictionary from the name of a row to a `Candidate`.
@@ -221,7 +223,7 @@ class Judge:
         return {name: float(value) for name, value in scores.items()}
 
     def _score_cheats(self, measures, cheats):
-        """Returns the scores of the truth, the cheats and the floor."""
+        """Returns the scores of the rows of `baselines`."""
         key = measures, cheats
         if key not in self._cheats:
             compute = functools.partial(self._compute_cheats, *key)

@@ -1,6 +1,7 @@
-"""Scores of the truth, the cheats and the floor, cached between evaluations.
+"""Scores that do not depend on the model, cached between evaluations.
 
-These rows of the table of scores do not depend on the model.
+They are the scores of the images in `evaluation.baselines`: the ground-truth
+images, the cheats, and real training images (the row "floor").
 """
 
 import dataclasses

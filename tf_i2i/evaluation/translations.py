@@ -148,8 +148,8 @@ class Translations:
     def _way_back(self, inputs, direction):
         """Returns a function that translates translations back.
 
-        If images have styles in the direction back, the style of each input is
-        used. A difference between an input and its translation back is then
+        If the translation back takes a style, it is given the style of the
+        input. A difference between an input and its translation back is then
         due to information that the translation has lost.
 
         Args:

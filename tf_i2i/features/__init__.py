@@ -1,9 +1,8 @@
 """Frozen networks behind one interface.
 
 The networks are used by metrics, perceptual losses, teachers and the method
-CDFT.
-`load_features(name)` returns a `Features`, which maps images to named feature
-maps. TensorFlow is imported only when a network is loaded.
+CDFT. `load_features(name)` returns a `Features`, which maps images to named
+feature maps. TensorFlow is imported only when a network is loaded.
 """
 
 import dataclasses

@@ -164,7 +164,7 @@ class Features:
             `[N, h, w, C]`.
 
         Raises:
-            UserError: not uint8 images, or the images are too small.
+            UserError: the images are not uint8, or too small.
         """
         parts = self._batches("taps", self, images, batch_size)
         return {
@@ -193,7 +193,7 @@ class Features:
             `embedding` names, concatenated in their order.
 
         Raises:
-            UserError: not uint8 images, or the images are too small.
+            UserError: the images are not uint8, or too small.
         """
         pooled = functools.partial(self.pooled, grid=grid)
         parts = self._batches(f"embed{grid}", pooled, images, batch_size)
@@ -316,7 +316,7 @@ def _cell_means(features, grid):
 
 
 def _cells(side, grid):
-    """Matrix `[grid, side]` whose row i averages over the pixels of cell i.
+    """Returns a matrix `[grid, side]` whose row i averages over cell i.
 
     Cell i reaches from floor(i side / grid) to ceil((i + 1) side / grid).
     Neighbouring cells therefore overlap by a pixel if `side` is not a multiple

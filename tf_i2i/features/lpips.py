@@ -26,7 +26,7 @@ from tf_i2i.paths import user_path
 # Mean and standard deviation that LPIPS takes for images in [-1, 1].
 _SHIFT, _SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
 # For each convolution: its number in the file, its stride, its padding, and
-# whether a 3 x 3 pooling layer of stride 2 stands before it.
+# whether a 3 x 3 pooling layer of stride 2 precedes it.
 _LAYERS = (
     (0, 4, 2, False),
     (3, 1, 2, True),

@@ -1,9 +1,9 @@
 """A convolutional network with fixed random weights, which needs no file.
 
-Random networks rank generative models much as trained ones do (Lee, Kim, Lee
-2022, arXiv 2208.09218; Naeem et al. 2020 use one too). Their features depend
-little on sharpness and style. Use this network if nothing can be downloaded, or
-in addition to a trained network.
+Random networks rank generative models similarly to trained networks (Lee, Kim,
+Lee 2022, arXiv 2208.09218; Naeem et al. 2020 use one too). Their features
+depend little on sharpness and style. Use this network if nothing can be
+downloaded, or in addition to a trained network.
 """
 
 import numpy as np

@@ -1,6 +1,6 @@
 """Teachers: frozen networks that map images to vectors.
 
-They are XGAN's teacher, DTN's encoder and the network of the likeness loss.
+They are used as XGAN's teacher, as DTN's encoder and by the likeness loss.
 """
 
 import dataclasses

@@ -4,9 +4,9 @@ Instance normalization and some other layers compute means over all positions of
 an image. The means of a tile differ from those of the whole image, and they
 also differ from one tile to the next. Therefore the means are recorded while
 the whole image, reduced in size, is translated (`recorded_means`). Each tile is
-then translated with the recorded means (`given_means`). Without global means,
-networks are local, so that neighbouring tiles agree wherever both of them see
-the surroundings of a pixel.
+then translated with the recorded means (`given_means`). Then each output pixel
+depends only on its receptive field, and overlapping tiles agree at each pixel
+whose receptive field lies in both of them.
 
 Chen et al. 2022, "Towards Ultra-Resolution Neural Style Transfer via Thumbnail
 Instance Normalization", arXiv:2103.11784.
@@ -62,7 +62,7 @@ def shares_means():
 
 
 def image_mean(x, axes):
-    """Returns the mean over axes that include the positions, which are kept.
+    """Returns the mean over some axes, which are kept with size 1.
 
     Args:
         x: `[N, H, W, C]`, float32.

@@ -32,10 +32,11 @@ class AdaptiveNormalization(InstanceNormalization):
     Without `instance_share` the layer is adaptive instance normalization
     (AdaIN, Huang and Belongie 2017, arXiv:1703.06868) and has no weights.
 
-    With `instance_share` it is AdaLIN (Kim et al. 2020, arXiv:1907.10830,
-    eq. 1): a share rho of the image normalized for each channel, plus 1 - rho
-    times the image normalized over all channels. Each channel learns its rho,
-    which the optimizer clips to [0, 1] after each update.
+    With `instance_share` the layer is AdaLIN (Kim et al. 2020,
+    arXiv:1907.10830, eq. 1). Then the normalized image is rho times the image
+    normalized for each channel, plus 1 - rho times the image normalized over
+    all channels. Each channel learns its rho, which the optimizer clips to
+    [0, 1] after each update.
 
     Args:
         instance_share: initial value of rho, or None.
@@ -61,7 +62,7 @@ class AdaptiveNormalization(InstanceNormalization):
 
         Args:
             x: `[N, H, W, C]`, float.
-            scale, offset: float32 `[N, C]`; the scale is `1 + scale`.
+            scale, offset: float32 `[N, C]`; see `modulate`.
             training: see `InstanceNormalization`.
 
         Returns:
@@ -82,7 +83,7 @@ class AdaptiveNormalization(InstanceNormalization):
 class LayerInstanceNormalization(AdaptiveNormalization):
     """AdaLIN whose scale and offset are learned (arXiv:1907.10830, "LIN").
 
-    The scale begins with 1 and the offset with 0.
+    At initialization the scale is 1 and the offset is 0.
 
     Args:
         instance_share: initial value of rho.

@@ -71,8 +71,8 @@ def blur_downsample(x):
     """Returns every second pixel of `x`, after a blur of 3x3 pixels.
 
     The blur has the weights 1/4, 1/2, 1/4 along each axis. It avoids the
-    aliasing of a convolution of stride 2 (Zhang 2019, arXiv:1904.11486). The
-    image is continued by reflection.
+    aliasing of a convolution of stride 2 (Zhang 2019, arXiv:1904.11486). Before
+    the blur, the image is padded by reflection.
 
     Args:
         x: `[N, H, W, C]`.
@@ -103,7 +103,8 @@ def blur_upsample(x):
         x: `[N, H, W, C]`.
 
     Returns:
-        `[N, 2H, 2W, C]`. The image is continued by its outermost pixels.
+        `[N, 2H, 2W, C]`. Beyond its borders, the image is taken to continue
+        with its outermost pixels.
     """
     for axis in (1, 2):
         count, *sides, channels = _shape(x)

@@ -8,7 +8,8 @@ arXiv:1802.10151.
     b --G_a--> fake_a         fake_a, z_b --G_b--> cycled_b
     b, fake_a --E_b--> z_b
 
-A code z_b holds what an image of B has in addition to its translation to A.
+A code z_b holds the information that an image of B has and its translation to
+A lacks.
 The translation from A to B takes a code. A critic of codes makes the encoder's
 codes similar to samples of N(0, I). Here, codes are called styles. With
 `styled_domains="ab"`, images of A have codes, too, which G_a takes.
@@ -18,17 +19,18 @@ What the paper leaves open, or what differs here:
   codes, and its encoder sees both images of a pair, as here by default.
 - The scale of conditional instance normalization is 1 + W z + w, and the offset
   V z + v. In the authors' code they are the ReLUs of W z + w and of V z + v.
-  Other scales begin with 1, and in the authors' code with N(0, .02).
-- Critics of images are PatchGANs of CycleGAN. The authors' code has other ones
-  for each domain. Critics of codes have no batch normalization, and neither
-  have encoders, so that batches may be small.
+  The initial value of all other scales is 1. In the authors' code it is sampled
+  from N(0, .02).
+- The critics of images are the PatchGANs of CycleGAN. The authors' code has
+  another critic, which differs between the domains. Critics of codes and
+  encoders have no batch normalization, so that batches may be small.
 - The learning rate of critics is that of translators, unless a .gin file sets
   another. In the authors' code it is a fifth.
 - Critics are updated before translators, on the same images but with other
   sampled codes. In the authors' code the codes are the same, and the norms of
   gradients are limited to 500.
-- A reference image gets the code that the encoder computes from it and from its
-  translation, which takes the mean of the codes (zeros).
+- The code of a reference image is computed from the image and its translation.
+  If this translation takes a code, it gets the mean of the codes, zeros.
 - `translate` without a style uses the mean of the codes, zeros.
 - Moving averages of the network weights are used at inference. The paper has
   no such averages.

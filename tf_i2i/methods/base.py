@@ -32,9 +32,9 @@ class UnpairedTranslator(TwoSidedModel):
     - `updates`: the updates of one training step, in the paper's order. Each
       update is "both" (one forward pass and an optimizer step of translators
       and critics), "critic", "translator", or "neither" (a forward pass without
-      an optimizer step). The n-th update of each kind takes every m-th image
-      of the batch from the n-th on, where m is the number of updates of the
-      most frequent kind.
+      an optimizer step). The updates of a kind divide the batch among them. If
+      the most frequent kind has m updates, the n-th update of each kind takes
+      every m-th image, beginning with the n-th.
     - `size_multiple` or `fixed_size`: the sizes of the images that
       `translate` supports.
     - `translate`, `forward`, `translator_losses`, `critic_losses`.
@@ -176,8 +176,8 @@ class UnpairedTranslator(TwoSidedModel):
     def cycle(self, images, domain):
         """Returns images translated to the other domain and back.
 
-        If images have styles in the direction back, each image's own style is
-        used.
+        If the translation back takes a style, it is given the style of the
+        image itself.
 
         Args:
             images: `[N, height, width, 3]`, float in [-1, 1].

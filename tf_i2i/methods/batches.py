@@ -155,7 +155,8 @@ class FollowRate(keras.callbacks.Callback):
             return
         (translator, critic), (old, old_critic) = now, self.seen
         if critic == old_critic and translator != old:
-            # A rate of 0 has no ratio to another one.
+            # If the old rate is 0, there is no factor. Then both rates become
+            # equal.
             critic = critic * translator / old if old else translator
             self.model.critic_optimizer.learning_rate = critic
         self.seen = self._rates()

@@ -27,7 +27,7 @@ What the paper leaves open, or what differs here:
   adversarial losses is .5 here, because the terms of the two domains are added
   here, and are averaged there.
 - C is the classifier of `UNITAdaptation`, so that both methods can be compared.
-  Where it has a ReLU, the authors' code has a PReLU. Each critic has one logit,
+  Where C has a ReLU, the authors' code has a PReLU. Each critic has one logit,
   which is the difference of the two logits of the authors' code. There is no
   dropout.
 - Images have three channels and values in [-1, 1]. G ends with a hyperbolic

@@ -23,7 +23,8 @@ What the paper leaves open, or what differs here:
   with CycleGAN with dropout after each convolution, in training and at
   inference. That paper does not state the rate, which is 1/2 here, nor whether
   single elements or whole channels are dropped. Here whole channels are
-  dropped, so that one vector states what is dropped in images of any size.
+  dropped, so that a vector of the same length determines what is dropped,
+  whatever the size of an image.
 - Moving averages of the network weights are used at inference. The paper has
   no such averages.
 """
@@ -63,7 +64,7 @@ class CycleGAN(StyleSampling, UnpairedTranslator):
         unshuffle: side of the blocks of pixels that the generators see as one
             pixel (default 1). With 2, the feature maps for images
             of 128 pixels are as large as with 1 for images of 64 pixels.
-            Critics see every pixel. See `layers.pixel_unshuffle`.
+            `unshuffle` has no effect on critics. See `layers.pixel_unshuffle`.
         critic_layers: number of strided convolutions of a critic. With 3, the
             critic is the 70x70 PatchGAN.
         critic_width: factor on the channel counts of the critics (default:
@@ -76,8 +77,8 @@ class CycleGAN(StyleSampling, UnpairedTranslator):
             are trained on the fakes of the current step only.
         dropout: whether channels of the generators' feature maps are dropped;
             see `DropoutGenerator`. In training, they are dropped at random. At
-            inference, the style states which ones, and none is dropped without
-            a style.
+            inference, the style determines which ones are dropped. Without a
+            style, none is dropped.
         average_kimg, seed, name: see `UnpairedTranslator`.
 
     Raises:

@@ -9,17 +9,18 @@ Source: Lee, Tseng, Huang, Singh and Yang, 2018, arXiv:1808.00948.
 
 The tensors of B are computed in the same way. The content code is a feature
 map that both domains share. A content critic learns from which domain a
-content code comes, and the encoders learn codes for which it cannot tell. The
-attribute code, here called style, is a vector of 8 numbers. `fake_a` and
-`fake_b` are a pair of images that exchanged their attributes. When they
-exchange them again, both original images must result (cross-cycle consistency).
+content code comes, and the encoders learn codes for which the critic cannot
+tell the domain. The attribute code, here called style, is a vector of 8
+numbers. `fake_a` and `fake_b` are a pair of images whose attributes were
+exchanged. A second exchange must result in both original images (cross-cycle
+consistency).
 
 What the paper leaves open, or what differs here:
 - Networks, update order and weights of the KL terms are those of the authors'
   code. N(0, 1) noise is added to content codes in training, as there.
 - There is one critic for each domain, as in the paper's figure. It scores
-  `fake` and `random` images. The authors' code has a critic for each, and
-  gives them different real images.
+  `fake` and `random` images. The authors' code has one critic for `fake` and
+  another for `random` images, and gives them different real images.
 - Content critics are updated on additional batches, as in the authors' code
   (`content_critic_steps`), with the learning rate of all critics. The
   authors' code uses 1/2.5 of it, and limits the norm of the gradient to 5.
@@ -28,13 +29,14 @@ What the paper leaves open, or what differs here:
 - With `style_path="transform"`, the authors' code uses an attribute encoder
   without a variance, which is MUNIT's. Here it is the same encoder as with
   "concat".
-- ReLU follows the first layer of content encoders, and leaky ReLUs of critics
-  have the factor .2. Both have the factor .01 in the authors' code.
+- A ReLU follows the first layer of content encoders, and the leaky ReLUs of
+  critics have the factor .2. In the authors' code, both are leaky ReLUs with
+  the factor .01.
 - The authors' code adds a weight decay of 1e-4, which the paper does not
   mention (`weight_decay`). Its mode-seeking loss belongs to the later DRIT++
   (arXiv:1905.01270) and is left out.
-- Most layers begin with the initial weights of He et al. In the authors' code
-  they begin with N(0, .02).
+- Most layers are initialized as in He et al. 2015. In the authors' code they
+  are initialized from N(0, .02).
 - `translate` without a style uses the mean of the prior, zeros.
 - Moving averages of the network weights are used at inference. The paper has
   no such averages.
@@ -212,7 +214,7 @@ class DRIT(Styled, Reconstructing, UnpairedTranslator):
         return self._decode(self._content(images, domain), style, domain)
 
     def _content(self, images, domain, training=False, name=None):
-        """Returns content codes; in training, with noise of this name."""
+        """Returns content codes; in training, with noise called `name`."""
         encoder = getattr(self, f"content_encoder_{domain}")
         content = encoder(images, training=training)
         return (
@@ -282,7 +284,7 @@ class DRIT(Styled, Reconstructing, UnpairedTranslator):
         return dict(zip(names, tf.split(images, 3), strict=True))
 
     def _cycled(self, o, i, s, training):
-        """Returns the second translation, and the style of `random`."""
+        """Returns the second translation, and the mean style of `random`."""
         content = self._content(s[f"fake_{i}"], i, training, f"again_{o}")
         made = self._styles(s[f"fake_{o}"], o, "fake_", training)
         cycled = self._decode(content, made[f"fake_style_{o}"], o, training)

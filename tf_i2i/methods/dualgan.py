@@ -92,9 +92,9 @@ class DualGAN(UnpairedTranslator):
         "image_size": 16,
         "width": 0.05,
         "critic_layers": 1,
-        # With 500, rounding that changes the sign of one activation before a
-        # ReLU changes weights by 1e-3 in a step, which tests of equal results
-        # could not tell from an error.
+        # With 500, a rounding error that changes the sign of one activation
+        # before a ReLU changes weights by 1e-3 in a step. Tests of equal
+        # results could not distinguish this from an error of the program.
         "cycle_weight": 1.0,
         "critic_steps": 2,
     }
@@ -137,7 +137,7 @@ class DualGAN(UnpairedTranslator):
         self.build_networks()
         if gan_loss == "wgan":
             for variable in self.owned("critic"):
-                # Optimizers apply it after each update.
+                # Optimizers apply the constraint after each update.
                 variable.constraint = lambda x: tf.clip_by_value(x, -clip, clip)
 
     @property

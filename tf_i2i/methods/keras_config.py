@@ -50,8 +50,8 @@ def arguments_of(constructor, args, kwargs):
 
     Returns:
         Dictionary of all arguments, by their names. It is empty if the call
-        does not fit the constructor, which Python reports when it makes the
-        call.
+        does not fit the constructor. In this case, Python raises an error when
+        the constructor is called.
     """
     signature = inspect.signature(constructor)
     try:

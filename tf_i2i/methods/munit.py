@@ -20,14 +20,14 @@ What the paper leaves open, or what differs here:
   code it is the output alone.
 - The authors' code adds a weight decay of 1e-4, which the paper does not
   mention (`weight_decay`).
-- Layer normalization begins with a scale of 1. In the authors' code the scale
-  begins with random numbers from 0 to 1.
-- Critics average 3x3 pixels of the larger image to obtain a smaller one. The
-  averages are centred between the two middle pixels of a pair, half a pixel
-  away from those of the authors' code.
-- Critics begin with the initial weights of He et al. In the authors' code they
-  begin with N(0, .02), so that the scores of all images are nearly equal at
-  first. Then critics hardly learn in the first thousands of steps.
+- The initial scale of layer normalization is 1. In the authors' code it is a
+  random number from 0 to 1.
+- Critics average 3x3 pixels of the larger image to obtain a pixel of a smaller
+  one. If the sides are even, the 3x3 pixels are centred at the second of two
+  pixels. In the authors' code they are centred at the first.
+- Critics are initialized as in He et al. 2015. In the authors' code they are
+  initialized from N(0, .02), so that the scores of all images are nearly equal
+  at first. Then critics hardly learn in the first thousands of steps.
 - The perceptual loss, which the paper uses only for images of at least 512
   pixels, is left out.
 - `translate` without a style uses the mean of the prior, zeros.

@@ -3,26 +3,28 @@ r"""Own style: the sprites of a drawing style are learned from few drawings.
     a --reader--> code_a --drawer--> fake_b
     b --search--> code_b --drawer--> same_b
 
-The reader, which reads photos, is that of a trained `SpriteTranslator`, and
-stays as it is. Only the drawer is trained. It begins with the sprites of the
-trained model.
+The reader, which predicts the codes of photos, is that of a trained
+`SpriteTranslator`, and is not trained. Only the drawer is trained. Its initial
+sprites are those of the trained model.
 
-The codes of drawings are not read but searched. A drawing consists of slots,
-such as the hair. For each slot there are options, each of which is a sprite
-(see `SpriteTranslator`). In each slot, the option that explains the drawing
-best is chosen. If words about the drawing are known, only the options of these
-words are compared. The three colours are computed by least squares. Options and
-sprites improve in turns, as clusters and their centres do in k-means. Monnier
-et al. 2021 (arXiv:2104.14575) also choose sprites by their reconstruction
-error.
+The codes of drawings are not predicted by the reader but found by a search. A
+drawing consists of slots, such as the hair. For each slot there are options,
+each of which is a sprite (see `SpriteTranslator`). In each slot, the option is
+chosen with which the drawing has the highest likelihood. If words about the
+drawing are known, only the options of these words are compared. The three
+colours are computed by least squares. Options and sprites improve in turns, as
+clusters and their centres do in k-means. Monnier et al. 2021 (arXiv:2104.14575)
+also choose sprites by their reconstruction error.
 
 What differs from that paper:
 - Every pixel is a mixture of the entries of a palette, so that its likelihood
-  is that of a mixture of Laplace distributions. In contrast to the L1 error of
-  the drawing, its gradient does not vanish where a sprite is certain and wrong.
-- Some drawings train an option that was drawn at random. Therefore options that
-  explain no drawing best become the mean of the drawings that have their word,
-  and those of a word that no drawing has become the mean of all drawings.
+  is that of a mixture of Laplace distributions. In contrast to the gradient of
+  an L1 error, the gradient of this likelihood does not vanish where a sprite
+  has the wrong colour with a probability near 1.
+- In each step, some drawings train a randomly sampled option instead of the
+  best one. Thereby options that are best for no drawing become the mean of the
+  drawings that have their word. If no drawing has their word, they become the
+  mean of all drawings.
 """
 
 import tensorflow as tf
@@ -44,17 +46,18 @@ from tf_i2i.values import Weight
 
 # Scale of the Laplace distributions, in units of [-1, 1].
 SCALE = 0.08
-# The colours of skin, hair and clothes are searched near these, in [-1, 1]. In
-# the least-squares fit of a colour, each counts as much as `PRIOR_PIXELS`
-# pixels of the drawing.
+# Usual colours of skin, hair and clothes, RGB in [-1, 1]. In the least-squares
+# fit of these colours, each of them has the weight of `PRIOR_PIXELS` pixels of
+# the drawing.
 USUAL_COLOURS = ((0.76, 0.33, 0.02), (-0.29, -0.53, -0.65), (-0.06, 0.1, 0.41))
 PRIOR_PIXELS = 8.0
-# How often the options and the colours of a drawing are searched in turns.
+# How many times the colours and then the options of a drawing are searched.
 SEARCHES = 2
-# Shares of drawings that train a random option of the slot, and a random option
-# of the drawing's word.
+# Shares of drawings that train a random option of the slot, and a random one of
+# the options that have the drawing's word.
 ANY_OPTION, ANY_OF_WORD = 0.05, 0.15
-# Slots of more rows than this are searched in every second row and column.
+# In slots with more rows than this, the search uses every second row and column
+# only.
 FINE_ROWS = 40
 
 
@@ -171,10 +174,11 @@ class OwnStyle(Described, UnpairedTranslator):
         return {}
 
     def _palette(self, colours):
-        """Returns the palettes of codes, of which only constants are trained.
+        """Returns palettes of codes. Only their constant entries are trained.
 
         If the shades of skin, hair and clothes were trained too, the colours of
-        drawings would no longer be comparable with those that the reader finds.
+        drawings would no longer be comparable with those that the reader
+        predicts.
         """
         drawer = self.drawer
         depends = tf.reduce_any(drawer.mixture != 0.0, 1, keepdims=True)
@@ -207,7 +211,7 @@ class OwnStyle(Described, UnpairedTranslator):
         return allowed
 
     def _search(self, b, allowed):
-        """Returns the codes that explain drawings best, as one-hot options.
+        """Returns the most likely codes of drawings, with one-hot options.
 
         Args:
             b: drawings `[N, cells, cells, 3]`.

@@ -54,9 +54,8 @@ class SpriteTranslator(Annotated, Reconstructing, UnpairedTranslator):
             options, and the entries of the palette that its options use.
         cells: side of the sprites in cells.
         palette: number of entries of the palette.
-        detailed_reader: whether the reader also reads the colours of the
-            cheeks, which it finds, and the mean feature maps of the hair (see
-            `SpriteReader`).
+        detailed_reader: whether the reader also uses the colours of the cheeks
+            and the mean features of the hair; see `detailed` of `SpriteReader`.
         identity_weight: weight of L1 between an image of B and the drawing of
             its code.
         code_weight: weight of the losses of A's codes: cross-entropy of the
@@ -161,11 +160,11 @@ class SpriteTranslator(Annotated, Reconstructing, UnpairedTranslator):
 
 
 def check_slots(slots, cells, palette, method):
-    """Returns `slots` from top to bottom, or raises an error.
+    """Returns `slots`, sorted from top to bottom, or raises an error.
 
-    The order of a dictionary is lost in the config.gin of a run. The variables
-    of a model are in the order of its slots. Therefore the order is that of the
-    upper edges of the boxes.
+    The variables of a model are in the order of its slots, and the order of a
+    dictionary is lost in the config.gin of a run. Therefore slots are sorted by
+    the upper edges of their boxes.
 
     Args:
         slots, cells, palette: see `SpriteTranslator`.

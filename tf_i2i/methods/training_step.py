@@ -58,7 +58,7 @@ _SIDES_OF = {
 
 
 class CurrentUpdate(threading.local):
-    """The update of a training step that a replica makes at the moment.
+    """The update of a training step that a replica is performing.
 
     The replicas of a `tf.distribute` strategy are threads. While one replica
     waits in the middle of `forward`, another one may end its update. Therefore
@@ -71,7 +71,7 @@ class CurrentUpdate(threading.local):
         span: the tensors `(start, images)` of the phase; None if the values
             that `enter_phase` received are used. A graph takes them as
             arguments, so that it can be used in several phases.
-        part: number of the part of the update's batch, if `compile` was given
+        part: index of the part of the update's batch, if `compile` was given
             `accumulate`; 0 outside of a training step.
     """
 
@@ -467,7 +467,11 @@ class TwoSidedModel(KerasSaved):
         )
 
     def fit_batches(self, x, **kwargs):
-        """Trains as `fit` does, with batches and rates that are not checked."""
+        """Trains as `fit` does, but on any dataset, which is not checked.
+
+        The learning rate of the critics does not follow that of
+        `model.optimizer`.
+        """
         return super().fit(x, shuffle=False, **kwargs)
 
     def _check_end(self, x, steps):
@@ -856,7 +860,7 @@ class TwoSidedModel(KerasSaved):
         """Returns the mean of losses and gradients over the parts of a batch.
 
         Args:
-            compute: function that takes the number of a part and the tensors
+            compute: function that takes the index of a part and the tensors
                 of the part, and returns a structure of tensors.
             batch: tuple of tensors `[N, ...]`.
         """

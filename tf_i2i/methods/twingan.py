@@ -111,7 +111,7 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
         unshuffle: side of the blocks of pixels that encoders and generator see
             as one pixel (default 1). With 2, the feature maps for images
             of 128 pixels are as large as with 1 for images of 64 pixels.
-            Critics see every pixel. See `layers.pixel_unshuffle`.
+            `unshuffle` has no effect on critics. See `layers.pixel_unshuffle`.
         gan_weight: weight of the adversarial losses, section 3.3 (1 in the
             paper).
         cycle_weight: weight of L1 between an image and its reconstruction
@@ -126,8 +126,8 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
             with gradient penalty (Gulrajani et al. 2017), with which the
             paper compares DRAGAN; or "r1", the loss of DRAGAN with the
             penalty R1 (Mescheder et al. 2018, arXiv:1801.04406, eq. 9). The
-            gradient penalty of WGAN-GP is computed between real images and
-            translations, and that of R1 at real images.
+            gradient penalty of WGAN-GP is computed at interpolations between
+            real images and translations, and that of R1 at real images.
         skips: whether there are skip connections, as in a U-Net. False is the
             ablation "No UNet".
         style_size: length of the style vectors; None for no styles.
@@ -136,10 +136,10 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
         dragan_weight: weight of the critics' gradient penalty, which is
             that of DRAGAN, WGAN-GP or R1 (default .25; 10 in the papers of
             DRAGAN and WGAN-GP; for R1 it is gamma / 2 of eq. 9).
-        penalty_every: the gradient penalty is computed in one of this number
-            of steps, with a weight that is larger by this factor (default 1;
-            Karras et al. 2020, arXiv:1912.04958, section 3.1). On several
-            devices this does not save time.
+        penalty_every: number of steps in which the gradient penalty is
+            computed once, with a weight that is larger by this factor (default
+            1; Karras et al. 2020, arXiv:1912.04958, section 3.1). On several
+            devices a number above 1 does not save time.
         dragan_noise: distribution of DRAGAN's noise, "uniform" (author's
             code) or "normal" (paper).
         dragan_width: standard deviation of DRAGAN's noise, in units of the
@@ -412,7 +412,7 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
     def _scores(self, critic, domain, s):
         """Returns a critic's logits and gradient norms.
 
-        The gradient norms are computed at the images that `gan_loss` states.
+        `gan_loss` determines the images at which gradient norms are computed.
         """
         kinds = ("", "fake_", "same_") if self.same_gan else ("", "fake_")
         augmented = [
@@ -437,15 +437,15 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
         return scores
 
     def _when_due(self, slopes, images):
-        """Returns gradient norms, which have no penalty in most steps.
+        """Returns gradient norms in one of `penalty_every` steps.
 
         Args:
             slopes: function that returns the gradient norms, float32 `[N]`.
             images: the images at which they are computed, `[N, H, W, 3]`.
 
         Returns:
-            float32 `[N]`, the gradient norms in one of `penalty_every` steps.
-            In all other steps, each number is the one without penalty.
+            float32 `[N]`. In all other steps, each number is the gradient norm
+            at which the penalty is 0.
         """
         if self.penalty_every == 1:
             return slopes()

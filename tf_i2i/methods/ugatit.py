@@ -18,20 +18,20 @@ in which the two domains differ, and a critic to those in which translations
 and images differ.
 
 What the paper leaves open, or what differs here:
-- Light: the perceptron of a generator sees the means of the feature map over
-  the pixel positions. In the full version it sees the whole map, of one size
-  only.
+- In the light version, the perceptron of a generator takes the means of the
+  feature map over the pixel positions. In the full version it takes the whole
+  map, so that all images must have the same size.
 - The paper says that a generator attends by the weights of one classifier. As
-  in the authors' PyTorch code, the means and the maxima have weights of their
-  own, which multiply the map one after the other.
-- The losses of the critics' classifiers are squares, as in the authors' code.
-  Those of the generators' classifiers are cross-entropies (eq. 5).
+  in the authors' PyTorch code, the means and the maxima have separate weights.
+  The map is multiplied by either of them, and both products are concatenated.
+- The losses of the critics' classifiers are those of LSGAN, as in the authors'
+  code. Those of the generators' classifiers are cross-entropies (eq. 5).
 - AdaLIN's scale is one plus the output of the perceptron. In the authors' code
   it is the output alone.
 - The variance of a layer is taken over all its elements (eq. 2). The authors'
   PyTorch code takes the variance over columns of the variance over rows.
-- The share rho of AdaLIN begins with .9, and that of the layers that double
-  the side with 0, as in the authors' code.
+- The initial value of AdaLIN's rho is .9 in residual blocks, and 0 in the
+  layers that double the side, as in the authors' code.
 - Critics are updated before generators, on the same images, as in the authors'
   code.
 - The weight decay of the paper, 1e-4, is the L2 loss of the authors' code.

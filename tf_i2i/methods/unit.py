@@ -77,7 +77,7 @@ class UNIT(Embedding, Prior, Reconstructing, UnpairedTranslator):
         unshuffle: side of the blocks of pixels that encoders and generators see
             as one pixel (default 1). With 2, the feature maps for images
             of 128 pixels are as large as with 1 for images of 64 pixels.
-            Critics see every pixel. See `layers.pixel_unshuffle`.
+            `unshuffle` has no effect on critics. See `layers.pixel_unshuffle`.
         block_channels: number of channels of the residual blocks (default 512;
             256 in the authors' code).
         block_kernel: side of the kernels of residual blocks in pixels

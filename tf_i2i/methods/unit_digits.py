@@ -47,9 +47,9 @@ These settings are not in the paper. They are for short runs:
   Challenges in Representation Learning) with its averaged weights (Tarvainen
   and Valpola 2017, arXiv:1703.01780). Without these labels, no loss about
   classes depends on C's own layer for B.
-- `class_balance` is for data of which one knows how frequent the classes of B
-  are: equally frequent, or as `class_shares` says. Without it, C may learn to
-  take the images of one class for another class, such as 4 for 9. This error
+- `class_balance` is for data sets in which the frequencies of B's classes are
+  known: they are equal, or given by `class_shares`. Without it, C may learn to
+  mistake the images of one class for another class, such as 4 for 9. This error
   then persists, because the labels that C learns from contain it.
 """
 
@@ -323,8 +323,8 @@ class UNITAdaptation(
     def _classes_by_layer_of_a(self, a, b, training, drop):
         """Returns a dictionary of class logits.
 
-        The critic's own first layer for A is used, also for images of B. These
-        are classified in the stage "pseudo_labels" only.
+        The critic's own first layer for A is used, also for images of B. Images
+        of B are classified in the stage "pseudo_labels" only.
         """
 
         def classify(x, name):

@@ -20,8 +20,7 @@ COLLAPSED_BELOW = 0.2
 IDENTITY_BELOW = 4.0
 # In a good translation the luminance correlates positively with that of the
 # input, or not at all. A clearly negative correlation means that the
-# translation is a negative of the input. Both solutions are possible when
-# training begins.
+# translation is a negative of the input, which training can reach as well.
 INVERTED_BELOW = -0.3
 
 _LUMINANCE = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
@@ -131,7 +130,10 @@ def verdict(outputs, inputs):
 
 
 def _spread(images):
-    """Root mean square distance of images to their mean image, in levels."""
+    """Returns the root mean square distance of images to their mean image.
+
+    The distance is in levels of 255.
+    """
     mean = images.mean(axis=0, dtype=np.float64)
     squares = [
         ((images[part] - mean) ** 2).sum() for part in blocks(len(images), 32)

@@ -1,10 +1,9 @@
 """Kernel distance between two sets of features.
 
-The distance is the squared maximum mean discrepancy with kernel
-`(x'y / D + 1)^3`; see
-Binkowski, Sutherland, Arbel, Gretton, "Demystifying MMD GANs", 2018, arXiv
-1801.01401, section 4. The estimate is unbiased for every N. The distance equals
-KID only for features of the FID Inception network.
+The distance is the squared maximum mean discrepancy with the kernel
+`(x'y / D + 1)^3` (Binkowski, Sutherland, Arbel, Gretton, "Demystifying MMD
+GANs", 2018, arXiv 1801.01401, section 4). The estimate is unbiased for every N.
+The distance equals KID only for features of the FID Inception network.
 """
 
 import numpy as np
@@ -84,7 +83,7 @@ def _unbiased(x, y):
 
 
 def _within(x):
-    """Mean of the kernel over all pairs of two different vectors."""
+    """Returns the mean of the kernel over all pairs of different vectors."""
     itself = (((x * x).sum(1) / x.shape[1] + 1) ** 3).sum()
     return (_kernel_sum(x, x) - itself) / (len(x) * (len(x) - 1))
 

@@ -21,7 +21,7 @@ _BLOCK = 16
 
 
 def perceptual_distance(taps_x, taps_y, weights=None, per_image=False):
-    """Returns the distance of image i of one set to image i of the other.
+    """Returns the distance between image i of one set and image i of the other.
 
     At each layer the feature vector of every position is scaled to unit length.
     The squared differences are multiplied by the weights, summed over channels
@@ -86,7 +86,7 @@ def diversity(outputs, weights=None):
 
 
 def _layer(x, y, lin):
-    """Distances `[N]` at one layer."""
+    """Returns the distances `[N]` at one layer."""
     parts = []
     for part in blocks(len(x), _BLOCK):
         gap = (_unit(x[part]) - _unit(y[part])) ** 2

@@ -280,7 +280,7 @@ def round_trip_error(images, returned, per_image=False):
 
 
 def _in_blocks(x, y, function):
-    """Values `[N]` of a function that is applied to blocks in float64."""
+    """Returns the values `[N]` of a function, applied to blocks in float64."""
     parts = [
         function(x[part].astype(np.float64), y[part].astype(np.float64))
         for part in blocks(len(x), _BLOCK)
@@ -318,7 +318,10 @@ def _full_mask(mask, shape):
 
 
 def _colour(images):
-    """Mean and standard deviation `[3]` of the channels, from exact sums."""
+    """Returns mean and standard deviation `[3]` of the channels.
+
+    The sums are exact.
+    """
     total = np.zeros(3, np.int64)
     squares = np.zeros(3, np.int64)
     for part in blocks(len(images), _BLOCK):
@@ -336,7 +339,7 @@ def _colour(images):
 
 
 def _ms_ssim(x, y):
-    """MS-SSIM `[N]` of two arrays of images, float64 `[N, H, W, 3]`."""
+    """Returns the MS-SSIM `[N]` of two arrays of images, float64."""
     product = 1.0
     for weight in _SCALE_WEIGHTS[:-1]:
         _, contrast = _similarity(x, y)
@@ -347,7 +350,7 @@ def _ms_ssim(x, y):
 
 
 def _similarity(x, y):
-    """Means `[N]` over pixels and channels of SSIM and its contrast term."""
+    """Returns the means `[N]` of SSIM and of its contrast term."""
     size = min(_WINDOW, *x.shape[1:3])
     window = _gaussian(size, _SIGMA * size / _WINDOW)
     mean_x, mean_y = _filter(x, window), _filter(y, window)
@@ -377,7 +380,7 @@ def _filter(images, window):
 
 
 def _halve(images):
-    """Means of 2x2 pixels; an odd last row or column is left out."""
+    """Returns means of 2x2 pixels; an odd last row or column is left out."""
     height, width = (side // 2 * 2 for side in images.shape[1:3])
     even = images[:, :height, :width]
     rows = even[:, ::2] + even[:, 1::2]

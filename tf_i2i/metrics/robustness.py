@@ -189,7 +189,7 @@ def _floats(name, images):
 
 
 def _noise(shape, seed):
-    """Standard normal noise of a given shape, float32.
+    """Returns standard normal noise of a given shape, float32.
 
     Image i has a random number generator of its own, so that its noise does
     not depend on the number of images.
@@ -202,7 +202,7 @@ def _noise(shape, seed):
 
 
 def _error(x, y):
-    """Mean absolute difference of images in [-1, 1], in levels of 255."""
+    """Returns the mean absolute difference of images, in levels of 255."""
     return float(np.abs(x.astype(np.float64) - y).mean() * 127.5)
 
 

@@ -5,7 +5,7 @@ section 4.1), because that network needs Caffe and a download. A linear
 classifier of each pixel is fitted by least squares to the feature maps of a
 frozen network, from real training photos and their label maps alone. The
 segmenter's score on translated photos must be compared with its score on real
-test photos, which is a reference and not a bound.
+test photos. That score is a reference and not an upper bound.
 """
 
 import numpy as np
@@ -73,7 +73,7 @@ class PixelProbe:
         return np.concatenate(parts).astype(np.uint8)
 
     def _pixels(self, images):
-        """Inputs of the classifier for every pixel, float32 `[N, H, W, C]`.
+        """Returns the classifier's inputs for each pixel, `[N, H, W, C]`.
 
         The inputs for a pixel are its colour, the features at its position in
         the enlarged feature maps, and polynomials of its position.

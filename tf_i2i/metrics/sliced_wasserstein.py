@@ -182,7 +182,7 @@ def _distance(x, y, vectors, pool):
 
 
 def _line_distance(a, b, shift):
-    """1-D Wasserstein distance of `a - shift` and `b`.
+    """Returns the 1-D Wasserstein distance of `a - shift` and `b`.
 
     Both arrays are overwritten, to save memory.
     """
@@ -194,7 +194,7 @@ def _line_distance(a, b, shift):
 
 
 def _level(images, level):
-    """One level of the Laplacian pyramid.
+    """Returns one level of the Laplacian pyramid.
 
     Args:
         images: uint8 `[n, S, S, 3]`.
@@ -215,8 +215,8 @@ def _shrink(x):
     """Returns images blurred with [1, 4, 6, 4, 1] / 16 and halved in size.
 
     Borders are mirrored without repeating the edge. The blur is computed by
-    slices and not by matrix products. The threads of matrix products keep the
-    cores busy while they wait for each other.
+    slices and not by matrix products, because the threads of matrix products
+    would keep the cores busy while they wait for each other.
     """
     for _ in range(2):
         x = x.swapaxes(2, 3)
@@ -232,7 +232,7 @@ def _shrink(x):
 
 
 def _grow(x):
-    """Doubles the size: puts zeros between pixels, and blurs as in `_shrink`.
+    """Returns images with zeros between pixels, blurred as in `_shrink`.
 
     The values are doubled in each direction to make up for the zeros. Pixels of
     the result are therefore weighted sums of their neighbours, alternately with
@@ -273,7 +273,7 @@ def _resolutions(size):
 
 
 def _subset(size, count, seed):
-    """Indices of `count` sampled images in ascending order."""
+    """Returns the indices of `count` sampled images in ascending order."""
     if size == count:
         return np.arange(count)
     return np.sort(np.random.default_rng(seed).choice(size, count, False))

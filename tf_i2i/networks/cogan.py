@@ -44,8 +44,8 @@ class CoupledGenerators(Network):
             *((1024, 4, 1, "valid"), (512, 3, 2, "same")),
             *((256, 3, 2, "same"), (128, 3, 2, "same")),
         )
-        # `output_padding` makes a side of n pixels one of 2 n - 1 pixels, if
-        # the stride is 2.
+        # With the stride 2 and an `output_padding` of 0, a layer enlarges a
+        # side of n pixels to 2 n - 1 pixels.
         self.shared = [
             keras.layers.Conv2DTranspose(
                 widen(filters, width),
@@ -66,11 +66,12 @@ class CoupledGenerators(Network):
         self.activations = [
             PReLU(name=f"prelu_{i}") for i in range(len(layers))
         ]
-        # A transposed convolution of stride 1 is a convolution of padded maps.
+        # A transposed convolution of stride 1 equals a convolution of padded
+        # maps.
         self.last = {d: Conv2D(3, 6, **_options(f"last_{d}")) for d in "ab"}
 
     def call(self, noise, domains, training=False):
-        """Returns the images that are generated from noise in `domains`.
+        """Returns images of the given domains, generated from noise.
 
         Args:
             noise: `[N, NOISE]`.
@@ -133,9 +134,9 @@ def search_noise(generate, images, steps):
 class PReLU(keras.layers.Layer):
     """A ReLU that multiplies values below 0 by a trained factor.
 
-    Each channel has its own factor, which is .25 in the beginning (He et al.
-    2015, arXiv:1502.01852). Unlike Keras' layer, its gradient consists of
-    operations that TFLite has.
+    Each channel has its own factor, with the initial value .25 (He et al. 2015,
+    arXiv:1502.01852). Unlike the gradient of Keras' layer, the gradient of this
+    layer consists of operations that TFLite has.
     """
 
     def build(self, shape):
@@ -154,7 +155,7 @@ class PReLU(keras.layers.Layer):
 def _options(name):
     """Returns the arguments of a layer.
 
-    Its initial kernels are uniform, by Glorot's initializer with a gain of
+    The kernels are initialized by Glorot's uniform initializer with a gain of
     sqrt(2), as in the authors' code.
     """
     initializer = keras.initializers.VarianceScaling(

@@ -139,7 +139,7 @@ class DigitGenerator(Network):
         self.last = {d: _convolution(3, 1, name=f"last_{d}") for d in "ab"}
 
     def call(self, codes, domains, training=False):
-        """Returns the images that are generated from codes in `domains`.
+        """Returns images of the given domains, generated from codes.
 
         Args:
             codes: `[N, 1, 1, channels]`.

@@ -263,10 +263,10 @@ class TransformDecoder(_Decoder):
 
 
 class ContentCritic(Network):
-    """Scores content codes: from which domain does a code come?
+    """Computes scores that classify the domain from which content codes come.
 
-    It has up to three 7x7 convolutions of stride 2, of which smaller codes get
-    fewer, a 4x4 convolution without padding and a 1x1 convolution. There is no
+    It has three 7x7 convolutions of stride 2 (fewer if the codes are small), a
+    4x4 convolution without padding and a 1x1 convolution. There is no
     normalization.
 
     Args:

@@ -8,9 +8,9 @@ from tf_i2i.networks.base import Network
 class MultiScaleCritic(Network):
     """Scores an image at several sizes, each by a critic of its own.
 
-    Source: Wang et al. 2018, arXiv:1711.11585, section 3.2. Each size is half
-    of the one before, by the mean over 3x3 pixels. Pixels outside the image do
-    not count in a mean.
+    Source: Wang et al. 2018, arXiv:1711.11585, section 3.2. Each image has half
+    the size of the previous one. It consists of means over 3x3 pixels, which
+    leave out pixels outside the image.
 
     Args:
         critics: list of networks, from the largest image to the smallest.

@@ -162,8 +162,8 @@ class AdaINDecoder(Network):
     """Generates images from a content code and a style code.
 
     A multilayer perceptron computes the scales and offsets of the residual
-    blocks' normalizations (AdaIN) from the style code. Two layers follow that
-    double the side: upsampling, a 5x5 convolution and layer normalization,
+    blocks' normalizations (AdaIN) from the style code. Then the side is doubled
+    twice, each time by upsampling, a 5x5 convolution and layer normalization,
     which keeps the relations between channels. The last convolution is 7x7.
 
     Args:
@@ -226,8 +226,8 @@ class StridedCritic(Network):
     """Scores patches by 4x4 convolutions of stride 2 and a 1x1 convolution.
 
     There is no normalization. The leaky ReLU has the factor .2 below 0. The
-    kernels begin as those of He et al. 2015 (arXiv:1502.01852), so that each
-    layer keeps the scale of its input.
+    kernels are initialized as in He et al. 2015 (arXiv:1502.01852), so that the
+    outputs of each layer have the scale of its inputs.
 
     Args:
         layers: number of convolutions of stride 2; they have 64, 128, ...

@@ -47,7 +47,7 @@ class PatchCritic(Network):
     halving_stride = 2
 
     def shrink(self, x):
-        """Returns `x`, because the convolution before has a stride of 2."""
+        """Returns `x`, which the convolution of stride 2 has downsampled."""
         return x
 
     def call(self, x, training=False):
@@ -70,12 +70,12 @@ class PatchCritic(Network):
 
 
 class AntialiasedCritic(PatchCritic):
-    """A `PatchCritic` whose layers subsample apart from convolutions.
+    """A `PatchCritic` that is downsampled with a blur, not by strides.
 
-    This is the critic of the authors' code of CUT (arXiv:2007.15651).
-    Convolutions of stride 2 are replaced by convolutions of stride 1 and
-    blurred subsampling. Therefore its gradient, from which the generator
-    learns, has no checkerboard pattern.
+    This is the critic of the authors' code of CUT (arXiv:2007.15651). Each
+    convolution of stride 2 is replaced by a convolution of stride 1 and
+    `blur_downsample`. Therefore the gradient that the generator receives has
+    no checkerboard pattern.
 
     The number of parameters and the shape of the scores are those of
     `PatchCritic`. The receptive field of a score is 84x84 pixels if `layers` is

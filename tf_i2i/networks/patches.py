@@ -9,8 +9,8 @@ from tf_i2i.networks.base import Network
 class PatchHeads(Network):
     """The network H of CUT (arXiv:2007.15651, section 3.2).
 
-    For each layer of the encoder there is a perceptron with one hidden layer.
-    It computes a vector from the features at one position of a feature map.
+    H has one perceptron with one hidden layer for each feature map of the
+    encoder. The perceptron computes a vector from the features at one position.
 
     Args:
         layers: number of feature maps.
@@ -34,9 +34,9 @@ class PatchHeads(Network):
         """Returns the vectors of patches, scaled to length 1.
 
         Args:
-            maps: list of one feature map `[N, H, W, C]` for each layer.
-            positions: list of int tensors `[P]` for each layer, the numbers of
-                the positions; see `sample_positions`.
+            maps: list of feature maps `[N, H, W, C]`.
+            positions: list of one int tensor `[P]` for each feature map, the
+                indices of the positions; see `sample_positions`.
 
         Returns:
             List of float32 tensors `[N, P, size]`.
@@ -59,7 +59,7 @@ def sample_positions(order, count):
         count: number of positions. If the map has fewer, all are returned.
 
     Returns:
-        int32 `[min(count, H * W)]`. The position `y * W + x` is the pixel in
-        row y and column x.
+        int32 `[min(count, H * W)]`, indices of positions. The index of the
+        pixel in row y and column x is `y * W + x`.
     """
     return tf.math.top_k(order, min(count, order.shape[0])).indices

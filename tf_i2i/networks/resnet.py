@@ -61,8 +61,8 @@ def stem_maps(network, x, training, after=_unchanged, shrink=_unchanged):
             network's `downs`.
 
     Returns:
-        List of feature maps: the pixels that `first` sees, the output of each
-        of the `downs` before its normalization, and the output of
+        List of feature maps: the input of `first` before padding, the output
+        of each of the `downs` before its normalization, and the output of
         `downsample_stem`.
     """
     x = pixel_unshuffle(x, network.unshuffle)
@@ -148,7 +148,7 @@ class ResnetGenerator(Network):
         )
 
     def shrink(self, x):
-        """Returns `x`, because the convolution before has a stride of 2."""
+        """Returns `x`, which the convolution of stride 2 has downsampled."""
         return x
 
     def doubling_layer(self, filters, width, name):
@@ -207,12 +207,12 @@ class ResnetGenerator(Network):
 
 
 class AntialiasedGenerator(ResnetGenerator):
-    """A `ResnetGenerator` whose layers are resized apart from convolutions.
+    """A `ResnetGenerator` that resizes by interpolation, not by strides.
 
-    This is the generator of the authors' code of CUT (arXiv:2007.15651).
-    Convolutions of stride 2 are replaced by convolutions of stride 1 and
-    blurred subsampling. Transposed convolutions are replaced by bilinear
-    upsampling and convolutions. Therefore translations have no checkerboard
+    This is the generator of the authors' code of CUT (arXiv:2007.15651). Each
+    convolution of stride 2 is replaced by a convolution of stride 1 and
+    `blur_downsample`. Each transposed convolution is replaced by bilinear
+    upsampling and a convolution. Therefore translations have no checkerboard
     pattern (Odena et al. 2016, doi:10.23915/distill.00003).
 
     The numbers of parameters are those of `ResnetGenerator`. The feature maps
@@ -235,7 +235,7 @@ class AntialiasedGenerator(ResnetGenerator):
 
 
 class DropoutBlock(ResidualBlock):
-    """A residual block with a function after each of its convolutions."""
+    """A residual block that applies a function after each convolution."""
 
     def call(self, x, after, training=False):  # type: ignore[override]
         y = after(self.activation(self._convolve(0, x, training)))
@@ -246,10 +246,10 @@ class DropoutBlock(ResidualBlock):
 class DropoutGenerator(ResnetGenerator):
     """A `ResnetGenerator` with dropout after all convolutions but the last.
 
-    Whole channels are dropped, each with probability 1/2. A style states which
-    ones. It is a vector of one number for each channel: the channel is dropped
-    if the number is negative, and multiplied by 2 if it is positive. If the
-    number is 0, the channel is unchanged.
+    Whole channels are dropped, each with probability 1/2. Which ones are
+    dropped is determined by a style, a random vector with one number for each
+    channel. The channel is dropped if its number is negative, multiplied by 2
+    if the number is positive, and unchanged if the number is 0.
 
     Args:
         blocks, width, outer_norm, name, unshuffle: see `ResnetGenerator`.
@@ -292,7 +292,7 @@ class _Dropout:
 
     Args:
         style: `[N, K]`; see `DropoutGenerator`. Each call uses the numbers
-            that follow those of the call before.
+            that follow those of the previous call.
     """
 
     def __init__(self, style):

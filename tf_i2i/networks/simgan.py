@@ -20,9 +20,9 @@ class Sizes(NamedTuple):
     Attributes:
         kernel: side of the first kernel of the refiner.
         blocks: number of residual blocks of the refiner.
-        first, second, third: side of the kernel and stride of the three first
+        first, second, third: side of the kernel and stride of the first three
             convolutions of the critic.
-        pool: stride of the max pooling before the third of them.
+        pool: stride of the max pooling before the critic's third convolution.
     """
 
     kernel: int

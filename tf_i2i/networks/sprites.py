@@ -32,21 +32,22 @@ CHIN = ((12, 20, 7, 17), (6, 10, 3, 9))
 AT_EYES, AT_CHIN = ("glasses", "eyes", "brows"), ("beard", "mouth")
 # Names of the vectors that describe the whole photo.
 _WHOLE = ("large", "small", "parts", "images", "colours")
-# Outputs of the linear head that predicts the places of the two cheeks: both
-# columns, then both rows, from -1 at the left or upper edge of the photo to 1
-# at the other edge.
+# Number of outputs of the linear head that predicts the coordinates of the two
+# cheeks. The outputs are the two columns, then the two rows, from -1 at the
+# left or upper edge of the photo to 1 at the opposite edge.
 CHEEKS = 4
 # Standard deviations of the Gaussian windows in which the colour of a cheek is
-# measured, in the unit of the places.
+# measured, in the unit of the cheeks' coordinates.
 CHEEK_SPREADS = (1 / 32, 1 / 8)
-# Smallest logarithm of a window, so that int8 represents the others precisely.
+# Lower limit of the logarithms of a window's weights. Without it, int8 would
+# represent the logarithms imprecisely, because their range would be large.
 _FAR = -8.0
 # Weight of a pixel that shows no skin, in a mean over the skin.
 _NO_SKIN = 0.02
 # Linear heads that predict colours as numbers, and their numbers of outputs.
 _SHADES = {"tone": 1, "clothes_colour": 3}
-# Logits are multiplied by this factor before they become weights, so that
-# nearly always one option is drawn, and not a mixture.
+# Logits are multiplied by this factor before the softmax, so that nearly always
+# one option is drawn, and not a mixture of options.
 SHARPNESS = 100.0
 
 
@@ -223,7 +224,7 @@ class _Heads(Network):
 
 
 class SpriteReader(Network):
-    """Reads the code of a photo of a face.
+    """Predicts the code of a photo of a face.
 
     A frozen network computes feature maps. A small network finds the parts of
     the photo (hair, skin, clothes) in these maps, and the mean colour of each
@@ -232,9 +233,10 @@ class SpriteReader(Network):
 
     Args:
         counts: dictionary from the names of slots to numbers of options.
-        detailed: whether the linear heads of the whole photo also read the mean
-            feature maps of the hair, and one more head finds the cheeks, whose
-            colours are read by the heads of colours.
+        detailed: whether there are two further inputs. The linear heads of the
+            whole photo also read the mean features of the hair. The heads of
+            colours also read the colours of the cheeks, whose positions are
+            predicted by one more head.
         name: name of the layer.
     """
 
@@ -256,8 +258,8 @@ class SpriteReader(Network):
                 ("whole", {"tint": HAIR_COLOURS}, whole),
             )
         )
-        # The outputs of the next heads are of another magnitude than logits. In
-        # one int8 tensor with logits, they would lose their precision.
+        # The outputs of the next heads differ from logits in magnitude. In one
+        # int8 tensor with logits, they would lose their precision.
         shades = whole
         if detailed:
             self.places = _Heads({"cheeks": CHEEKS}, whole, name="places")
@@ -370,9 +372,8 @@ class _Parts(Network):
 def _colours_of(parts, images):
     """Returns the mean colours of three parts, products of them, and areas.
 
-    The parts are hair, skin and clothes.
-
-    With the products, linear heads can compute simple quadratic functions.
+    The parts are hair, skin and clothes. With the products, linear heads can
+    compute simple quadratic functions.
     """
     weights = tf.reshape(parts[..., 1:4] ** 2, [-1, CELLS**2, 3])
     pixels = tf.reshape(images, [-1, CELLS**2, 3])
@@ -413,7 +414,7 @@ def cheeks_of(images, skin, places):
     Args:
         images: `[N, S, S, 3]`.
         skin: share of skin in each cell, `[N, S / 2, S / 2, 1]`.
-        places: `[N, 4]`, see `CHEEKS`.
+        places: coordinates of the cheeks, `[N, 4]`; see `CHEEKS`.
 
     Returns:
         `[N, 18]`. For each of `CHEEK_SPREADS`: the mean of the colours of both

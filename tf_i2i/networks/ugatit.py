@@ -1,4 +1,4 @@
-"""Generator and critics of U-GAT-IT (arXiv:1907.10830, appendix C), light.
+"""Generator and critics of the light U-GAT-IT (arXiv:1907.10830, appendix C).
 
 `width` is a factor on the published channel counts.
 """
@@ -75,7 +75,7 @@ class ClassActivation(Network):
 
 
 class AdaLINBlock(AdaptiveBlock):
-    """A residual block with AdaLIN, whose rho begins with .9."""
+    """A residual block with AdaLIN, whose rho has the initial value .9."""
 
     def normalization(self, name):
         return AdaptiveNormalization(instance_share=0.9, name=name)
@@ -87,10 +87,10 @@ class AttentiveGenerator(Network):
     The encoder is that of MUNIT with 3x3 convolutions of stride 2. The
     attention follows (`ClassActivation`). A multilayer perceptron computes the
     scales and offsets of the decoder's residual blocks from the means of the
-    attended map. These means make the difference between the light and the full
-    version, whose perceptron sees all pixels. Two layers follow that double the
-    side: upsampling, a 3x3 convolution and a normalization of instances and
-    layers. The last convolution is 7x7.
+    attended map. (In the full version of U-GAT-IT, the perceptron takes all
+    pixels of the map instead of its means.) After the residual blocks, the side
+    is doubled twice, each time by upsampling, a 3x3 convolution and a
+    `LayerInstanceNormalization`. The last convolution is 7x7.
 
     Args:
         blocks: number of residual blocks of the encoder, and of the decoder.
@@ -155,7 +155,7 @@ class AttentiveGenerator(Network):
 
 
 class AttentiveCritic(Network):
-    """Scores patches, with attention to what tells translations from images.
+    """Scores patches, with attention to regions that reveal translations.
 
     It has 4x4 convolutions of stride 2, one of stride 1, the attention
     (`ClassActivation`) and a last 4x4 convolution. All convolutions except the

@@ -59,8 +59,8 @@ class UnitEncoder(Network):
     Args:
         blocks: list of `ResidualBlock`; some may be shared with another
             encoder.
-        halvings: number of convolutions of stride 2, 3 or 2. If it is 2, the
-            first convolution has stride 1.
+        halvings: number of convolutions of stride 2; either 3 or 2. If it is
+            2, the first convolution has stride 1.
         width: factor on the channel counts.
         unshuffle: side of the blocks of pixels that are seen as one pixel;
             see `pixel_unshuffle`.

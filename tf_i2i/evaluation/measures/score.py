@@ -55,7 +55,7 @@ MEASURE = Measure(
             SUMMARY,
             "higher",
             "The number called_b, rescaled so that the inputs have the value "
-            "0 and the truth has the value 1.",
+            "0 and the ground-truth images have the value 1.",
             in_terminal=True,
         ),
         Output(

@@ -1,4 +1,7 @@
-"""Effect of invisible disturbances on the second half of a round trip."""
+"""Effect of invisible disturbances of translations on their translation back.
+
+See `metrics.robustness`.
+"""
 
 from tf_i2i.evaluation.measure import ROUND_TRIP
 from tf_i2i.evaluation.measure import SENSITIVITY
@@ -54,8 +57,8 @@ MEASURE = Measure(
             "lower",
             "Mean difference, in levels of 255, between two translations back: "
             "that of the translation, and that of the translation with added "
-            "noise of 2 levels. Methods with styles translate back in a "
-            "sampled style (AsymGAN, Figure 9).",
+            "noise (standard deviation: 2 levels). Methods with styles "
+            "translate back in a sampled style (AsymGAN, Figure 9).",
             by_features=False,
         ),
         Output(

@@ -94,16 +94,16 @@ MEASURE = Measure(
             "coverage",
             STYLE,
             "higher",
-            "Share of real test images that have an output as a near "
-            "neighbour.",
+            "Share of real test images that are nearer to an output than to "
+            "their fifth nearest real test image.",
             in_terminal=True,
         ),
         Output(
             "recall",
             STYLE,
             "higher",
-            "Share of real test images that lie within the manifold of the "
-            "outputs.",
+            "Share of real test images that are nearer to some output than "
+            "this output is to its fifth nearest output.",
             in_terminal=True,
         ),
         Output(

@@ -1,6 +1,6 @@
 """Sliced Wasserstein distance of image patches, at each level of a pyramid.
 
-Source: Karras et al., 2018, arXiv:1710.10196, appendix B.
+Source: Karras et al., 2018, arXiv:1710.10196, section 5.
 """
 
 from tf_i2i.evaluation.measure import PATCHES
