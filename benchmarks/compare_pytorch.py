@@ -12,8 +12,8 @@ losses are finite, and the means of the losses.
 
 Several variants of PyTorch are measured:
 - Tensors are NCHW or channels-last.
-- Instance normalization is `nn.InstanceNorm2d`, or the fastest kernels that
-  give the same results. Channels-last tensors always use the fastest kernels.
+- Instance normalization is `nn.InstanceNorm2d`, or the fastest compute kernels
+  that give the same results. Channels-last tensors always use the latter.
   (For one channels-last image, PyTorch 2.13 computes a wrong gradient of
   `nn.InstanceNorm2d`. The error is several units, whereas with NCHW it is
   1e-6.)
@@ -130,7 +130,7 @@ def networks(torch, kernels):
     functional = nn.functional
 
     class FastInstanceNorm(nn.Module):
-        """Instance normalization by the fastest kernels that PyTorch has.
+        """Instance normalization by PyTorch's fastest compute kernels.
 
         `nn.InstanceNorm2d` copies channels-last images to NCHW and back. For
         one image, the kernel of batch normalization is the fastest in the

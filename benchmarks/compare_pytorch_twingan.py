@@ -13,8 +13,8 @@ the weights, its check that all values are finite, and the means of the losses.
 
 Several variants of PyTorch are measured:
 - Tensors are NCHW or channels-last.
-- Kernels are "plain": feature maps are upsampled and concatenated before a
-  convolution. Or they are "fast", with the shortcuts of this package: the
+- The computation is "plain": feature maps are upsampled and concatenated before
+  a convolution. Or it is "fast", with the shortcuts of this package: the
   convolution of an upsampled map is a transposed convolution, and the
   convolution of a skip connection is computed once for both translations.
 - Execution is eager or by `torch.compile`. PyTorch cannot differentiate a
@@ -24,7 +24,7 @@ normalization for each route, Adam is fused, critics get no gradients of the
 translators' losses, and denormals are set to zero as in TensorFlow.
 
 Before anything is timed, all variants must give the same losses for two steps
-(see `race.py`). So that they can be compared, DRAGAN's noise is drawn but
+(see `race.py`). So that they can be compared, DRAGAN's noise is sampled, but
 multiplied by 0.
 """
 

@@ -1,4 +1,4 @@
-"""Races variants of two packages against each other, in processes.
+"""Measures the speed of variants of two packages, which take turns.
 
 The scripts `compare_pytorch.py` and `compare_pytorch_twingan.py` describe what
 they compare by a `Comparison`, and pass it to `main`. Each variant runs in a

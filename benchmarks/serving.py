@@ -1,13 +1,13 @@
-"""Measures the server under load, and attacks it.
+"""Measures the server under load, or sends it many wrong requests at once.
 
     pip install 'tf-i2i[serve]'
     python benchmarks/serving.py --model=twingan-toy
     python benchmarks/serving.py --model=twingan-toy --attack
 
-Each row is a server of its own. Clients in one further process send the same
-photo again and again, each over one connection, and wait for each answer. A
-server with `--batch_size=1` translates one image at a time. Clients and server
-share the cores of this machine.
+A new server is started for each row of the table. Clients in one further
+process send the same photo again and again, each over one connection, and wait
+for each answer. A server with `--batch_size=1` translates one image at a time.
+Clients and server share the cores of this machine.
 
 With `--attack`, 200 clients at the same time send images, images that are cut
 off, text, and requests whose connections they close at once. The command fails

@@ -10,9 +10,9 @@ true movement, is the flicker. It is the mean of the absolute differences in
 levels of 255 (the warping error of Lai et al. 2018, arXiv:1808.00449, without
 an estimated flow). The same number of the input is given for comparison.
 
-`--smooth` may not blur the translation. `detail` is the mean absolute
-difference between neighbouring pixels, and `change` that between the smoothed
-and the plain frames.
+`detail` shows whether `--smooth` blurs the translation: it is the mean absolute
+difference between neighbouring pixels. `change` is the mean absolute difference
+between the smoothed and the plain frames.
 """
 
 import argparse

@@ -1,11 +1,11 @@
-"""The tables and figures of the papers, each by one command.
+"""Repeats the tables and figures of the papers, each by one command.
 
     python benchmarks/quality/papers.py list
     python benchmarks/quality/papers.py show twingan/table2
     python benchmarks/quality/papers.py run cdft/figure6 --data_root=DATA
 
-`list` prints all experiments with the images they need. `show` prints how an
-experiment differs from the paper's, the paper's numbers, and the numbers of
+`list` prints all experiments with the images that they need. `show` prints how
+an experiment differs from the paper's, the paper's numbers, and the numbers of
 the rows of `lab.py` that were run. `run` trains and scores the rows that are
 missing, draws the same test images translated by all rows, and then does what
 `show` does. A row that was interrupted is continued.
@@ -129,14 +129,14 @@ EXPERIMENTS = {
         "DTN and XGAN on the same faces",
         {"DTN": "dtn_faces", "XGAN": "xgan_faces_taught"},
         PERSON,
-        "LFW and drawn avatars at 64 px in place of VGG-Face and CartoonSet; "
+        "selfies and avatars at 64 px in place of VGG-Face and CartoonSet; "
         "needs the face network",
     ),
     "xgan/figure9": Experiment(
         "DTN with a frozen encoder, and with an encoder that is trained",
         {"frozen": "dtn_faces", "trained": "dtn_faces_finetuned"},
         PERSON,
-        "LFW and drawn avatars at 64 px in place of VGG-Face and CartoonSet; "
+        "selfies and avatars at 64 px in place of VGG-Face and CartoonSet; "
         "needs the face network",
     ),
     "xgan/figure12": Experiment(

@@ -31,7 +31,8 @@ class Task(NamedTuple):
     Attributes:
         make: function of `(folder, data_root)` that writes the folders `a/`
             and `b/`; None for the toy faces, which need no folders.
-        paired: whether test images of the same name form hidden pairs.
+        paired: whether test images of A and B that have the same name show
+            the same object.
     """
 
     make: object
@@ -102,7 +103,7 @@ def _exaggerated(image):
     y, x = np.meshgrid(middles, middles, indexing="ij")
     x = x / (1.1 - 0.35 * y)
     # To enlarge the eyes, source positions near them are scaled. The factor is
-    # one half at the centres of the eyes.
+    # one half at the centre between the eyes.
     share = np.clip(1 - (x / 0.75) ** 2 - ((y + 0.05) / 0.6) ** 2, 0, 1)
     x, y = x * (1 - 0.5 * share), (y + 0.05) * (1 - 0.5 * share) - 0.05
     rows, columns = (

@@ -128,7 +128,7 @@ def main():
     (size,) = sizes
     for direction in ("a_to_b", "b_to_a"):
         rows = score(models, direction, size, args.epochs)
-        print(f"\n{direction}, {size} px, {PAIRS} hidden pairs")
+        print(f"\n{direction}, {size} px, {PAIRS} test images")
         print(f"{'':24}" + "".join(f"{name:>12}" for name in ATTRIBUTES))
         for name, row in rows.items():
             cells = "".join(f"{row[a]:12.3f}" for a in ATTRIBUTES)

@@ -433,7 +433,7 @@ def option_classifier(x, options):
     )
     model.fit(x, options)
     kernel, bias = model.coef_, model.intercept_
-    if len(model.classes_) == 2:  # One logit, for the second.
+    if len(model.classes_) == 2:  # One logit, which is for the second class.
         kernel = np.concatenate([-kernel, kernel]) / 2
         bias = np.concatenate([-bias, bias]) / 2
     return model.classes_, kernel, bias

@@ -365,7 +365,9 @@ def regions(run_mask, run_points, image):
     mask = run_mask(image / 255.0)[0][..., 0]
     side = image.shape[0]
     box = (side * 0.15, side * 0.15, side * 0.7)
-    for _ in range(2):  # First in the centre, then around the face found.
+    # The face is searched in the centre, and then around the face that was
+    # found there.
+    for _ in range(2):
         points, seen = landmarks(run_points, image, box)
         low, high = points.min(0), points.max(0)
         edge = 1.5 * max(high - low)

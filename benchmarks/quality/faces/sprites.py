@@ -65,7 +65,7 @@ CLUSTERED_BY = {
     "glasses": ((0.34, 0.48, 0.26, 0.74), ((13, 14, 15),)),
 }
 HAIR_ENTRIES = USES["hair"]
-# Where beards are, which have the colour of hair; and the chin.
+# Boxes that contain the beard, which has the colour of the hair, and the chin.
 BEARD_BOX = (0.40, 0.78, 0.29, 0.71)
 CHIN_BOX = (0.57, 0.66, 0.40, 0.60)
 COMPONENTS = 40  # Principal components that are clustered.
@@ -190,7 +190,7 @@ def clustered(looks, count):
 
 
 def merged(options, is_none):
-    """Renumbers options, so that all that draw nothing become option 0.
+    """Renumbers options, so that all options that draw nothing become option 0.
 
     Args:
         options: `[N]`.
@@ -428,9 +428,10 @@ def train(name, rounds=ROUNDS, passes=PASSES):
     """Learns sprites, and writes them, a log and a sheet of drawings.
 
     Args:
-        name: of the run. runs/NAME.jsonl gets a line for each pass over the
-            avatars; `identity` is the mean L1 error of colours in [0, 1], half
-            of the loss of that name of `SpriteTranslator`.
+        name: name of the run. A line is added to runs/NAME.jsonl after each
+            pass over the avatars. In it, `identity` is the mean L1 error of
+            colours in [0, 1], which is half of the loss `identity` of
+            `SpriteTranslator`, whose colours are in [-1, 1].
         rounds: number of rounds. Between two rounds, each avatar is assigned
             in each slot to the option with the smallest error.
         passes: number of passes over the avatars in each round.
@@ -507,10 +508,10 @@ def load_drawer(name):
     """Returns the arrays of runs/NAME_drawer.npz, a dictionary.
 
     Returns:
-        `base` is the background, float32 `[S, S, P]`: the share of each of the
-        P entries of the palette in each pixel. For each slot, `w_SLOT` are
-        its sprites, float16 `[options, H, W, entries]`, and `slot_SLOT` are
-        the options of the training avatars, int32 `[N]`.
+        `base` is the background, float32 `[S, S, P]`: the logits of the P
+        entries of the palette in each cell, to which sprites are added. For
+        each slot, `w_SLOT` are its sprites, float16 `[options, H, W, entries]`,
+        and `slot_SLOT` are the options of the training avatars, int32 `[N]`.
     """
     with np.load(y.WORK / "runs" / f"{name}_drawer.npz") as file:
         return dict(file)
@@ -530,7 +531,7 @@ def show_drawn(name, images, drawn):
 
 
 def show_options(name):
-    """Writes options.png, and prints what the options mostly are.
+    """Writes options.png, and prints the most frequent kind of each option.
 
     The image shows each option of each slot, beside the most frequent options
     of the other slots, with its number and the number of its avatars. Printed
@@ -566,8 +567,8 @@ def drawn_options(drawer, slot, options):
     Args:
         drawer: `Drawer`.
         slot: name.
-        options: those of the training avatars, `[N]` for each slot. The most
-            frequent ones of the other slots are drawn.
+        options: options of the training avatars, `[N]` for each slot. For the
+            other slots, the most frequent option is drawn.
     """
     count = drawer.sprites[slot].shape[0]
     code = {

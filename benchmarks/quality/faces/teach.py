@@ -32,9 +32,9 @@ def chance(score, share, sharpness, n):
     """Returns the probability of an attribute that a share of photos has.
 
     Args:
-        score: of a rule, `[N]`.
-        share: of the photos that have the attribute. A photo whose rank is at
-            this share has the probability .5.
+        score: scores of a rule, `[N]`.
+        share: share of the photos that have the attribute. A photo whose rank
+            is at this share has the probability .5.
         sharpness: how fast the probability changes with the logit of the rank.
         n: number of training photos, which determine the ranks.
     """
@@ -99,8 +99,8 @@ def clear_cases(scores, share):
 
     Args:
         scores: `[N, 5]`, in the order of `KINDS`.
-        share: of the photos of each kind that are clear, those with the largest
-            distances between the two highest scores.
+        share: share of the photos of each kind that are clear. These are the
+            photos with the largest distances between the two highest scores.
     """
     kinds = scores.argmax(1)
     ordered = np.sort(scores, 1)
@@ -151,7 +151,7 @@ def hair_kinds(scores):
 
 
 def report(hair, glasses, facial_hair, colour, n):
-    """Prints how often readings agree with the annotator, and which do not.
+    """Prints how often readings agree with the annotator, and all confusions.
 
     Args:
         hair, glasses, facial_hair, colour: names that were read, `[N]` each,

@@ -98,7 +98,7 @@ def outline(hair, across, down):
         across, down: place of each pixel, in widths and heights of the face.
     """
     found = {}
-    # Of one pixel, in areas of the face.
+    # Area of one pixel, in areas of the face.
     pixel = abs(across[0, 1] - across[0, 0]) * abs(down[1, 0] - down[0, 0])
     for name, (low, high) in BANDS.items():
         here = hair & (down > low) & (down < high)
