@@ -400,7 +400,7 @@ def test_exports_are_checked_and_replaced(run_dir, tmp_path, capfd):
     assert lines[1].startswith("translate: ")
     assert "% of them in int8" in lines[1]
     assert lines[2].startswith(f"Exported {file} (")
-    assert "16 test images: b_to_a max" in lines[2]
+    assert "16 real images: b_to_a max" in lines[2]
 
 
 def test_style_of_a_test_image_is_used(run_dir, tmp_path, monkeypatch):

@@ -29,8 +29,8 @@ __version__ = "0.2.0"
 
 
 def __getattr__(name):
-    # A name with a capital letter is a method, which is a class. All other
-    # names are modules.
+    # A name that begins with a capital letter is the class of a method. All
+    # other names are modules.
     if name[:1].isupper():
         methods = importlib.import_module("tf_i2i.methods")
         if name in dir(methods):

@@ -1,6 +1,7 @@
-"""Keras' global settings, which other programs of the user may have changed.
+"""Checks and resets Keras' global settings.
 
-Keras reads them from environment variables and from ~/.keras/keras.json.
+Other programs of the user may have changed these settings. Keras reads them
+from environment variables and from ~/.keras/keras.json.
 """
 
 import contextlib
@@ -43,7 +44,7 @@ def find_keras_home():
 
 
 def reset_keras():
-    """Sets Keras to its own defaults until the end of the present command."""
+    """Gives Keras its default float type and image layout during a command."""
     import keras
 
     process.also_keep(_keras_settings)
@@ -55,8 +56,8 @@ def reset_keras():
 def _keras_settings():
     """Context that restores the settings of Keras and TensorFlow at its end.
 
-    Keras and TensorFlow have public functions to set their random seeds, but
-    none to read them.
+    Private modules are imported, because Keras and TensorFlow have public
+    functions to set their random seeds, but none to read them.
     """
     import keras
     from keras.src.backend.common import global_state
@@ -69,7 +70,7 @@ def _keras_settings():
         for name in (GLOBAL_RANDOM_SEED, GLOBAL_SEED_GENERATOR)
     }
     tensorflow = context.context()
-    # TensorFlow has no generator as long as no seed is set.
+    # TensorFlow has no random generator as long as no seed is set.
     seed, generator = tensorflow._seed, getattr(tensorflow, "_rng", None)
     floatx = keras.config.floatx()
     data_format = keras.config.image_data_format()

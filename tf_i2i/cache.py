@@ -29,10 +29,10 @@ def default_cache_dir():
 
 
 def cached_bytes(kind, name, compute):
-    """Returns the content of a cache file, computed if it is not there.
+    """Returns the content of a cache file; computes and saves it if missing.
 
-    A damaged file is computed again. Errors while the file is written are
-    ignored, because a missing cache file only costs time.
+    The content of a damaged file is computed again. Errors while the file is
+    written are ignored, because a missing cache file only costs time.
 
     Args:
         kind: name of the folder within the cache folder.

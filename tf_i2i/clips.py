@@ -1,4 +1,8 @@
-"""Reads and writes videos (extra `video`), and animations of GIF and WebP."""
+"""Reads and writes clips, which are videos or animated images.
+
+Videos need the extra `video`. Animations are GIF, WebP and, as inputs only,
+PNG files.
+"""
 
 import contextlib
 import os
@@ -33,9 +37,10 @@ _CODECS = {
 VIDEO_SUFFIXES = tuple(_CODECS)
 ANIMATION_SUFFIXES = (".gif", ".webp")
 _INPUT_SUFFIXES = (*VIDEO_SUFFIXES, ".m4v", ".avi")
-# FFmpeg may not treat a file as a playlist, which could name other files.
+# The formats that FFmpeg may read. Playlists are not among them, because they
+# can name other files.
 _DEMUXERS = "mov,mp4,matroska,webm,avi"
-# Duration of frames that state none.
+# Duration of frames whose file does not state one.
 _MILLISECONDS = 100
 
 
@@ -61,6 +66,8 @@ def is_video(path):
 def is_clip(inputs, output):
     """Returns whether the output is an animation or a video.
 
+    A .gif or .webp file is an animation only if an input has several frames.
+
     Args:
         inputs: paths of the inputs.
         output: path of the output, a `Path`.
@@ -74,7 +81,7 @@ def is_clip(inputs, output):
 
 
 class Clip:
-    """A clip that is read.
+    """A video or an animation that is open for reading.
 
     Attributes:
         path: path of the file, a `Path`.
@@ -171,7 +178,7 @@ class _Video(Clip):
 
 
 def _next_time(stated, last):
-    """Returns the time of a frame, which is later than the last one.
+    """Returns the time at which a frame begins, later than the one before.
 
     Args:
         stated: time that the file states, or None.
@@ -224,7 +231,9 @@ def _reading(path):
 
 
 def write(path, clip, frames_fn):
-    """Writes a clip. An existing file is replaced when all frames are written.
+    """Writes a video or an animation.
+
+    An existing file is replaced only after all frames have been written.
 
     Args:
         path: file to write, a `Path`, with one of `VIDEO_SUFFIXES` or
@@ -303,9 +312,10 @@ def _mux_sound(output, stream, packets):
 
 
 def _even(pixels):
-    """Returns an image with even sides, as videos need them.
+    """Returns an image whose sides are even numbers of pixels.
 
-    Videos store colours at half of the resolution.
+    Videos need such sides, because they store colours at half of the
+    resolution.
     """
     height, width = pixels.shape[:2]
     return np.pad(pixels, [(0, height % 2), (0, width % 2), (0, 0)], "edge")

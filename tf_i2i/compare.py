@@ -105,7 +105,7 @@ def _draw_name(name, width):
 
 
 def translate_column(run, name, direction, images, samples=1, seed=0):
-    """Translates images by one run.
+    """Translates images with the model of one run.
 
     Args:
         run: `TrainedRun`.

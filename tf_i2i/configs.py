@@ -21,7 +21,7 @@ SEARCHED: list[Path] = []
 
 @contextlib.contextmanager
 def _unchanged():
-    """Context that restores the list of folders when it ends."""
+    """Context that restores `SEARCHED` when it ends."""
     before = [*SEARCHED]
     try:
         yield
@@ -35,8 +35,8 @@ process.also_keep(_unchanged)
 def search_in(folder):
     """Adds a folder to those in which .gin files are searched.
 
-    The folders are those of `--gin_search_path`. At the end of the command
-    they are forgotten.
+    The folders are those of `--gin_search_path`. The command removes them from
+    the list at its end.
     """
     SEARCHED.append(Path(folder).absolute())
 

@@ -332,7 +332,7 @@ def _references(values):
 
 
 def _is_reached(name, references):
-    """Returns whether a setting has an effect on one of some references.
+    """Returns whether a setting has an effect on one of several references.
 
     Args:
         name: name of a setting, such as "critic/Adam.beta_1", or of a macro.
@@ -410,7 +410,7 @@ def _bind_adam(run_dir):
 
 
 def _bind_former_defaults(run_dir):
-    """Binds former defaults, if an earlier version began the run.
+    """Binds settings to their former defaults, if an older version began a run.
 
     Settings that the configuration sets are left as they are.
 
@@ -557,8 +557,8 @@ def configure_measures(bindings, measures):
     for binding in bindings:
         if binding.partition(".")[0].strip() not in known:
             raise UserError(
-                "`--gin_param` must set a measure that is computed and has "
-                f"settings, {', '.join(known) or 'of which there is none'}. "
+                "`--gin_param` must be a setting of a measure that is computed "
+                f"({', '.join(known) or 'none of them has settings'}). "
                 f"Received: {binding}"
             )
     try:
@@ -575,8 +575,8 @@ def choose_precision(run_dir, workers):
     """Replaces the precision "auto" in the configuration.
 
     A resumed run keeps its precision, also on another machine. A new run gets
-    the precision that suits the devices of this machine. If there are several
-    workers, it is the precision that suits the machine of the chief.
+    the precision that is fastest on this machine or, if there are several
+    workers, on the machine of the chief.
 
     Args:
         run_dir: folder of the run.
@@ -597,8 +597,8 @@ def check_same(run_dir, log):
 
     Args:
         run_dir: folder of the run.
-        log: function that is called with a line if the run's config.gin is
-            missing or damaged.
+        log: function of a line of text. It is called if the run's config.gin
+            is missing or damaged.
 
     Raises:
         UserError: settings that are not in `MUTABLE_ON_RESUME` differ from

@@ -258,7 +258,7 @@ def _end(connection):
     try:
         connection.shutdown(socket.SHUT_RDWR)
     except OSError:
-        # It is closed already.
+        # The connection is closed already.
         return
 
 
@@ -339,7 +339,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 @functools.cache
 def headers():
-    """Returns the headers of all responses. They forbid foreign content."""
+    """Returns the headers of all responses.
+
+    They forbid the page to load anything from other servers.
+    """
     return {
         "Content-Security-Policy": "; ".join(
             [

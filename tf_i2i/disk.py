@@ -30,8 +30,8 @@ def write_whole(path, parts, beside=None):
     """
     beside = beside or path.with_suffix(".tmp")
     try:
-        # What exists at the temporary path is removed and not written: it could
-        # be a link to another file, or a pipe.
+        # If something exists at the temporary path, it is removed and not
+        # overwritten, because it could be a pipe or a link to another file.
         beside.unlink(missing_ok=True)
         with open(beside, "xb") as stream:
             for part in parts:
@@ -49,8 +49,8 @@ def write_whole(path, parts, beside=None):
 def hidden_beside(path, suffix=".tmp"):
     """Returns the path of a temporary file in the folder of a file.
 
-    The name is short, because that of the file may already have the largest
-    length.
+    The name is short, because the name of the file may already be as long as
+    the file system allows.
 
     Args:
         path: path of the file, a `Path`.

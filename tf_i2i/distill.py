@@ -6,8 +6,8 @@
 
 The small network, the student, learns to reproduce the run's translations of
 the run's own training images. Pairs of real images are not needed. The student
-is saved as a run. After an interruption the same command continues its
-training, and `translate`, `evaluate` and `export` take its folder.
+is saved as a run, whose folder `translate`, `evaluate` and `export` take as
+`--run_dir`. After an interruption the same command continues its training.
 """
 
 import contextlib
@@ -98,7 +98,7 @@ def main(argv):
         )
     names = flags.gin_file or ["student_mobile.gin"]
     files = [configs.find_config(name) for name in names]
-    # The table of scores at the end needs them.
+    # The table of scores at the end needs these packages.
     extras.require("eval", *extras.EVALUATION)
     from tf_i2i.training.lock import locked
 

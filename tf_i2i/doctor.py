@@ -251,7 +251,7 @@ def _try_out(args):
             "bindings": bindings,
             "trust_config": args.trust_config,
         }
-        messages.info("trying the largest phase...")
+        messages.info("training a few steps of the largest phase...")
         child = subprocess.run(
             _command(request),
             env=environment,

@@ -29,8 +29,8 @@ COMPARED = 8
 class LiteRT:
     """`Translation`, computed by LiteRT in int8.
 
-    A network is converted for each size of images, which takes seconds. Images
-    that are larger than a tile are translated by TensorFlow.
+    The network is converted once for each size of images, which takes seconds
+    each time. TensorFlow translates images that are larger than a tile.
 
     Args:
         model, direction, tile: see `exporting.pictures.Translation`.

@@ -109,9 +109,9 @@ def _parser():
     add(
         "--maps_a",
         type=cli.read_folder,
-        help="folder of label maps of the photos of A, with the same names "
-        "and in the colours of B. A segmenter is trained on the training "
-        "photos and their maps, and scores translations into A",
+        help="folder of label maps of the photos of A, with the same file "
+        "names as the photos and in the colours of B. A segmenter is trained "
+        "on the training photos and their maps, and scores translations into A",
     )
     add(
         "--maps_b",
@@ -121,7 +121,8 @@ def _parser():
     add(
         "--features",
         default="random-conv",
-        help="feature network of the scores (default: random-conv)",
+        help="feature network by which images are compared (default: "
+        "random-conv)",
     )
     add(
         "--recipe",
@@ -150,7 +151,7 @@ def _parser():
         "--seed",
         type=int,
         default=0,
-        help="seed of all that is sampled at random (default: 0)",
+        help="seed of all random numbers (default: 0)",
     )
     add(
         "--report",
@@ -223,7 +224,7 @@ def _check(flags):
         raise UserError(
             "`--data_a`, `--data_b` and `--image_size` must be given to "
             "describe the real images, unless --run_dir is given. "
-            "Received: only some of the three"
+            "Received: not all of the three"
         )
     if flags.images_a and flags.images_b:
         a, b = map(os.path.realpath, (flags.images_a, flags.images_b))

@@ -189,7 +189,8 @@ def _sizes(format, job, images, tolerance):
     if model.fixed_size or not format.resizes:
         return card.sizes(model, size, None)
     step = model.size_multiple
-    # Half as large again, and a multiple of what the model needs.
+    # About one and a half times as large, and a multiple of the number that the
+    # model needs.
     other = tuple(
         side + step * max(1, side // step // 2) for side in height_width(size)
     )
@@ -242,10 +243,10 @@ def _parser():
         "--images",
         type=cli.read_path,
         metavar="FOLDER",
-        help="images for the comparison, the ranges of int8 and the styles, "
-        "with subfolders a and b if the directions need both domains; or the "
-        "word sample (default: the images that the run was trained and tested "
-        "on)",
+        help="folder of real images, with subfolders a and b if the directions "
+        "need both domains; or the word sample. They are used to compare the "
+        "export with the run, to find the value ranges of int8, and as sources "
+        "of styles (default: training and test images of the run)",
     )
     add(
         "--size",
@@ -309,8 +310,8 @@ def _print_result(output, report):
     count = next(iter(report.values()))["images"]
     print(
         f"Exported {printable(output)} ({format_bytes(size_on_disk(output))}). "
-        "Differences from the run's own images in levels of 255, on "
-        f"{count} test images: {differences}."
+        "Differences from the run's translations in levels of 255, on "
+        f"{count} real images: {differences}."
     )
 
 

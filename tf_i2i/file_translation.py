@@ -29,7 +29,8 @@ from tf_i2i.ground import clear_ground
 from tf_i2i.ground import plain_ground
 
 PASTE = ("auto", "yes", "no")
-# Mean difference of neighbouring tiles, in levels of 255, that nobody sees.
+# Largest mean difference between neighbouring tiles that is not visible, in
+# levels of 255.
 MOST_SEAM = 1.0
 
 
@@ -113,14 +114,15 @@ class Report:
 
 
 def _read(path):
-    """Returns a file's image, or its `BadImage`; and if it has several frames.
+    """Reads an image file.
 
     Args:
         path: path of an image file.
 
     Returns:
         `(image, animated)`. `image` is uint8 `[height, width, 3]`, or a
-        `BadImage` if the file is unreadable. `animated` is a bool.
+        `BadImage` if the file is unreadable. `animated` says whether the file
+        has several frames.
     """
     try:
         image = read_input(path)
@@ -465,7 +467,7 @@ def _without_ground(image):
     """Returns a drawing with a transparent background.
 
     An image without a plain background is returned as it is. So is an image
-    of one colour, which has nothing but a background.
+    of a single colour, which would become transparent everywhere.
     """
     colour = plain_ground(image)
     if colour is None:

@@ -25,8 +25,9 @@ WRITABLE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".avif")
 ALPHA_SUFFIXES = (".png", ".webp", ".avif")  # Formats that can be transparent.
 MAX_ASPECT = 8
 QUALITY = 95
-# Level of PNG compression, from 0 to 9. Pillow's default is 6. With 4, photos
-# and drawings took 40 to 77 % of the time, and files were up to 6 % larger.
+# Level of PNG compression, from 0 to 9. Pillow's default is 6. With 4, writing
+# photos and drawings took 40 to 77 % of the time that it took with 6, and files
+# were up to 6 % larger.
 PNG_LEVEL = 4
 # The value of `--input` that names the portraits of the package.
 SAMPLE = "sample"

@@ -13,8 +13,8 @@ from PIL import ImageFilter
 # Pixels count as background if no channel differs from the background's colour
 # by more than this number of levels.
 TOLERANCE = 12
-# Smallest share of the three edges that must have the background's colour. The
-# rest may be hair or shoulders.
+# Smallest share of the pixels of the three edges that must have the
+# background's colour. The other pixels may be hair or shoulders.
 _SHARE = 0.75
 # Largest and smallest width of a figure's soft edge, in pixels. The `_RIM`
 # pixels next to the background always count as edge.

@@ -100,7 +100,7 @@ def upload(folder, repository, public):
 
 
 def front_matter(tags, licence):
-    """Returns the lines of a model card that the hub reads.
+    """Returns the YAML header of a model card, which the hub reads.
 
     Args:
         tags: list of tags, such as the name of the method.

@@ -99,7 +99,7 @@ def _attach():
 
 
 def begin(program):
-    """Opens the log file of a command, if its flags ask for one.
+    """Opens the log file of a command, if `--log_dir` is given.
 
     It must be called after the flags were parsed. The file is in the folder
     `--log_dir` and has the name that absl gives to log files. If the command

@@ -143,7 +143,7 @@ class Folder:
         self.names = [str(f.relative_to(path)) for f in self.files]
 
     def prepare(self, run):
-        """Reads images from now on as the training of a `TrainedRun` does."""
+        """Makes `load` scale and crop images as the training of a run does."""
         self.size, self.fit = run.phase.size, run.config.fit
 
     def load(self, i):
@@ -178,7 +178,9 @@ class RunImages:
 
 
 def embed_all(collection, embed, folder):
-    """Computes the embeddings of a collection, with one batch in memory.
+    """Computes the embeddings of a collection, one batch after the other.
+
+    Only one batch is in memory at a time.
 
     Args:
         collection: `Folder` or `RunImages`, after its `prepare`.
@@ -359,7 +361,8 @@ def _embedder(model, features):
     """Returns a function `(images, domain)` that computes embeddings.
 
     Args:
-        model: `UnpairedTranslator`, whose encoder is used without features.
+        model: `UnpairedTranslator`, whose encoder is used if `features` is
+            None.
         features: name of a network of `tf_i2i.features`, or None.
     """
     if features:
@@ -444,8 +447,8 @@ def _parser():
     add(
         "--features",
         help="network by which images are compared, in place of the run's "
-        f"encoder: {', '.join(FORMS)}. The square of the euclidean distance by "
-        "lpips: is LPIPS",
+        f"encoder: {', '.join(FORMS)}. With lpips:, the square of the "
+        "euclidean distance is LPIPS",
     )
     add(
         "--metric",

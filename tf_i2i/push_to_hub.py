@@ -92,7 +92,7 @@ python -m tf_i2i.translate --model={hub.PREFIX}{repository} \\
     --input=me.jpg --output=translated/
 ```
 
-The author has not described the training images, the scores and the limits of
+The author has not described the training images, the scores or the limits of
 this model.
 """
 

@@ -135,8 +135,8 @@ class TrainedRun:
     def check_trained(self):
         """Checks whether a translator of the run was trained.
 
-        The weights of a packed model may come from elsewhere, as those of
-        face-avatar do. Therefore it need not have been shown any images.
+        A packed model is accepted even if it was shown no images, because its
+        weights may come from elsewhere, as those of face-avatar do.
 
         Raises:
             UserError: no training image was shown, or only in stages that
@@ -329,7 +329,7 @@ def check_stage(run_dir, model):
 
 
 def tell_phase(state):
-    """Says on stderr which phase's images a run gives, unless it is the last.
+    """Logs the phase of a run that was stopped before its last phase.
 
     Args:
         state: `TrainingState` of the run.
@@ -427,4 +427,4 @@ def _log_of(workers):
 
 
 def _silent(line):
-    """Does nothing with a line that would be logged."""
+    """Discards a line instead of logging it."""

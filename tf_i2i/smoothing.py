@@ -3,7 +3,7 @@
 A translator translates each frame by itself. Small changes of a frame can
 therefore change colours and edges of its translation, which is seen as
 flicker. `Smoother` blends the translation of a frame with that of the frame
-before, which is moved along the optical flow of the input.
+before. The latter is first moved along the optical flow of the input.
 """
 
 import numpy as np
@@ -13,8 +13,8 @@ from tf_i2i.extras import optional
 
 # Largest share of the previous translation in a result.
 SHARE = 0.8
-# Difference in levels of 255 between a frame and the moved frame before it at
-# which the share has fallen to 1 / e.
+# Difference between a frame and the previous frame, moved along the flow, at
+# which the share has fallen to `SHARE` / e; in levels of 255.
 _LEVELS = 12.0
 
 
@@ -25,10 +25,10 @@ class Smoother:
     frame, and m the previous result, moved along the optical flow from the
     previous frame to this one (DIS, Kroeger et al. 2016, arXiv:1603.03590).
     `w = SHARE exp(-(d / 12)^2)`, where d is the mean difference of the colours
-    between the frame and the moved previous frame, in levels of 255. So
-    nothing is blended where the flow is wrong, something appears, or a new
-    scene begins. (Lai et al. 2018, arXiv:1808.00449, measure flicker with the
-    same weights.)
+    between the frame and the moved previous frame, in levels of 255. So w is
+    almost 0 where the flow is wrong, where something appears, and when a new
+    scene begins. (Lai et al. 2018, arXiv:1808.00449, measure flicker with
+    weights of the same form.)
 
     Raises:
         UserError: OpenCV is not installed.

@@ -12,8 +12,9 @@ from tf_i2i.geometry import resize
 
 # Images of more than SIDE x SIDE pixels are cut into tiles of that size.
 SIDE = 1024
-# Number of pixels by which neighbouring tiles overlap at least, and which of
-# them are not used at the edge of either tile, because a network pads there.
+# Smallest overlap of neighbouring tiles, and width of the part of the overlap
+# at the edge of each tile that is not used, because the padding of the network
+# has an effect there. Both are in pixels.
 OVERLAP = 128
 UNUSED = 32
 

@@ -426,7 +426,7 @@ def _size(text):
 
 
 def _check_size(flags):
-    """Raises an error if results are of the size of the training images."""
+    """Raises an error if `--size` does not fit faces or a grid of styles."""
     if flags.size in OF_TRAINING:
         return
     if flags.faces or _as_grid(flags):

@@ -170,8 +170,8 @@ def _report(flags, output, results, before, seconds):
     way = named(flags.direction, settings.domain_names(flags.run_dir))
     print(
         f"Translated {count} of {count + len(bad)} images ({way}) into "
-        f"{printable(flags.output)}; now {count - before}, "
-        f"{(count - before) / max(seconds, 1e-9):.1f} a second"
+        f"{printable(flags.output)}; this command translated {count - before}, "
+        f"{(count - before) / max(seconds, 1e-9):.1f} images/s"
     )
     if len(bad) > flags.max_bad_fraction * (count + len(bad)):
         raise UserError(

@@ -1,4 +1,4 @@
-"""List of the commands. Each is a module with a function `main`."""
+"""List of the commands. Each command is a module with a function `main`."""
 
 # What each command does, by its name. `python -m tf_i2i.NAME` runs a command.
 VERBS = {

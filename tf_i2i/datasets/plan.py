@@ -10,12 +10,14 @@ from tf_i2i.errors import UserError
 from tf_i2i.errors import printable
 from tf_i2i.foreign_files import open_regular
 from tf_i2i.foreign_files import parse_json
+from tf_i2i.training.checkpoints import Checkpoints
+from tf_i2i.training.packed import PACKED
 
 PLAN, DONE, ERRORS = "_plan.json", "_done", "_errors.csv"
 
 
 class Shard(NamedTuple):
-    """A part of the data set that one worker translates at once.
+    """A part of the data set that one worker translates.
 
     Attributes:
         number: number of the shard, from 0.
@@ -32,12 +34,13 @@ class Shard(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What came out of a shard.
+    """The result of translating a shard.
 
     Attributes:
         number: number of the shard.
         translated: number of images whose translations are in the output.
-        bad: list of pairs `(name, reason)` of the images without.
+        bad: list of pairs `(name, reason)` of the images that could not be
+            translated.
         animated: names of the images with several frames, of which the first
             was translated.
     """
@@ -102,10 +105,6 @@ def find_shards(store, format, size):
 
 def weights_of(run_dir):
     """Returns the SHA-256 of a run's weights, with the names of their files."""
-    # These modules import TensorFlow, which workers need and plans do not.
-    from tf_i2i.training.checkpoints import Checkpoints
-    from tf_i2i.training.packed import PACKED
-
     run_dir = Path(run_dir)
     paths = [*Checkpoints(run_dir).paths(), run_dir / PACKED]
     files = [path for path in map(Path, paths) if path.is_file()]
@@ -140,9 +139,10 @@ def begin(store, settings):
     for name, value in settings.items():
         if before.get(name) != value:
             raise UserError(
-                f"`--{name}` must be as at the beginning, because the output "
-                "continues earlier work; or choose another --output. "
-                f"Received: {value}, at the beginning {before.get(name)}"
+                f"`--{name}` must have the value with which the output was "
+                "begun; or choose another --output. "
+                f"Received: {value}, but the output was begun with "
+                f"{before.get(name)}"
             )
 
 

@@ -13,7 +13,8 @@ from tf_i2i.errors import UserError
 from tf_i2i.extras import optional
 
 LOCAL, RAY = ENGINES = ("local", "ray")
-# Number of workers that a shard may end before it is given up.
+# If this number of workers have ended while they translated the same shard, an
+# error is raised.
 TRIES = 3
 
 
@@ -27,7 +28,8 @@ class _Process:
     """
 
     def __init__(self, make_fn, job):
-        # A forked process would share TensorFlow's threads, and so hang.
+        # A forked process would hang, because TensorFlow's threads do not exist
+        # in it.
         context = multiprocessing.get_context("spawn")
         self.answers, theirs = context.Pipe()
         self._process = context.Process(
@@ -39,12 +41,12 @@ class _Process:
 
     @property
     def exit_code(self):
-        """Exit code of the process, which has ended."""
+        """Exit code of the process; waits until it has ended."""
         self._process.join()
         return self._process.exitcode
 
     def give(self, shard):
-        """Sends a shard to the process, which need not be alive any more."""
+        """Sends a shard to the process, even if the process may have ended."""
         self.shard = shard
         try:
             self.answers.send(shard)
@@ -131,7 +133,7 @@ def run_local(job, shards, workers, make_fn=Worker):
 
 
 def _give_back(process, waiting, tries):
-    """Puts the shard of a process that has ended back to those that wait.
+    """Puts the shard of a process that has ended back into `waiting`.
 
     Raises:
         UserError: the process ended before it had loaded the model, or the
@@ -140,8 +142,8 @@ def _give_back(process, waiting, tries):
     code = process.exit_code
     if not process.ready:
         raise UserError(
-            "`workers` must have the memory to load the model. Received: a "
-            f"process that ended with the exit code {code} meanwhile"
+            "`workers` must have enough memory to load the model. Received: a "
+            f"process that ended with the exit code {code} while it loaded it"
         )
     shard = process.shard
     if shard is None:

@@ -14,7 +14,8 @@ from tf_i2i.errors import UserError
 from tf_i2i.extras import optional
 
 IMAGES, TFRECORD, PARQUET = FORMATS = ("images", "tfrecord", "parquet")
-# Columns, or features, that contain encoded images if the user names none.
+# Columns of Parquet files, or features of TFRecord files, in which encoded
+# images are looked for if the user names none.
 COLUMNS = ("image/encoded", "image")
 # The columns of Parquet files that are written.
 NAME, IMAGE = "name", "image"
@@ -26,7 +27,8 @@ class Record(NamedTuple):
     Attributes:
         name: for an image file, its name; for a record of another file, the
             name of that file and the number of the record.
-        content: bytes of an image file, or a `BadImage` if there are none.
+        content: bytes of an image file, or a `BadImage` if they cannot be
+            read.
     """
 
     name: str
@@ -34,7 +36,7 @@ class Record(NamedTuple):
 
 
 def format_of(name):
-    """Returns the element of `FORMATS` that a file's name tells, or None."""
+    """Returns the format of a file by its name, one of `FORMATS`, or None."""
     if is_image(Path(name)):
         return IMAGES
     suffixes = {suffix.lower() for suffix in Path(name).suffixes}
@@ -60,7 +62,8 @@ def read(store, format, names, column=None):
         UserError: a file has no such column.
     """
     for name in names:
-        # A single file, whose name in the store is "", has the name in its URI.
+        # A single file has the name "" in the store. Its real name is the last
+        # part of the URI.
         shown = name or os.path.basename(store.uri)
         if format == IMAGES:
             yield Record(shown, _content(store, name))

@@ -20,7 +20,7 @@ _UNFINISHED = "_unfinished"
 
 
 def location(text):
-    """Returns a URI, or a path as an absolute path; the `type` of flags.
+    """Returns a URI as it is, or a path as an absolute path; `type` of flags.
 
     Raises:
         argparse.ArgumentTypeError: the text is empty.
@@ -143,8 +143,10 @@ class Store:
     def write(self, name, content):
         """Writes a file, either completely or not at all.
 
-        A complete file is moved from a temporary name. Closing the stream of
-        an object store publishes what was written, also after an error.
+        The file is written under a temporary name, and moved when it is
+        complete. Without this, an incomplete file could appear, because closing
+        the stream of an object store publishes what was written so far, even
+        after an error.
 
         Args:
             name: name relative to the folder; subfolders are made.

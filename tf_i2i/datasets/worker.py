@@ -1,4 +1,4 @@
-"""The work on one shard; a worker loads the model once."""
+"""Workers, which load the model once and then translate shards."""
 
 import dataclasses
 import io
@@ -22,7 +22,7 @@ from tf_i2i.sizes import image_shape
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """What all workers do.
+    """Settings that all workers share.
 
     Attributes:
         run_dir: folder of the run.
@@ -118,7 +118,8 @@ class Worker:
     def _write_images(self, shard, found, result):
         """Writes each translation to a file, and returns their number.
 
-        Those that an earlier worker has written before it was stopped are kept.
+        If an earlier worker was stopped in this shard, the translations that it
+        wrote are kept and counted.
         """
         kept = 0
         if self._job.reads == records.IMAGES:
@@ -165,7 +166,8 @@ class Worker:
         try:
             made = self._translator.translate(key, [item for _, item in batch])
         except UserError as error:
-            # One translation is not finite. The others are made without it.
+            # At least one translation has values that are not finite. The
+            # images are translated one by one, so that only that one is bad.
             if len(batch) == 1:
                 bad.append((batch[0][0], str(error)))
                 return

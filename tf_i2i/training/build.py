@@ -45,8 +45,8 @@ def build_model(config, strategy):
 def _too_large_is_refused(config):
     """Context that raises a `UserError` if TensorFlow cannot make a tensor.
 
-    TensorFlow calls it an invalid argument if a tensor would have more elements
-    than can be counted.
+    If a tensor would have more elements than an integer can count, TensorFlow
+    raises an `InvalidArgumentError`.
     """
     try:
         yield

@@ -10,7 +10,8 @@ from tf_i2i.evaluation.evidence import RealImages
 from tf_i2i.evaluation.log import round_numbers
 from tf_i2i.evaluation.validation import Validation
 
-# The number of log lines over which losses are averaged for a method's alarms.
+# Number of log lines over which losses are averaged before the model checks
+# them for alarms.
 LINES = 5
 
 
@@ -104,7 +105,7 @@ class Clock(keras.callbacks.Callback):
 class Log(StateCallback):
     """A callback that logs mean losses, and prints each alarm once.
 
-    The model decides on alarms by the mean losses of the last `LINES` lines,
+    The model computes alarms from the mean losses of the last `LINES` lines,
     because the losses of one line are too noisy.
 
     Args:

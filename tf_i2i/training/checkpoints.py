@@ -183,8 +183,8 @@ class Checkpoints:
         step = self.undamaged_step()
         if step is None and self.paths():
             return (
-                "The checkpoints are damaged, too. Restore a copy of one, or "
-                "begin a new run with another --run_dir"
+                "All checkpoints of the run are damaged, too. Restore a copy "
+                "of one, or begin a new run with another --run_dir"
             )
         if step is None:
             return (

@@ -204,9 +204,10 @@ class Workers:
 # Processor features, as Linux names them, with which bfloat16 numbers are
 # multiplied faster than float32 numbers: Intel's matrix unit AMX, and Arm SVE.
 _BFLOAT16_FEATURES = {"amx_bf16", "svebf16"}
-# With this feature, they are multiplied faster on processors of AMD. Intel's
-# processors have half as many of its units as of those for float32, so that
-# bfloat16 is not faster there without AMX, which virtual machines may hide.
+# AMD's processors with this feature multiply bfloat16 numbers faster than
+# float32 numbers. Intel's processors have only half as many units for this
+# feature as for float32. Therefore bfloat16 is faster there only with AMX,
+# which a virtual machine may hide.
 _AVX512_BFLOAT16 = "avx512_bf16"
 _INTEL = "GenuineIntel"
 _CPU_INFO = Path("/proc/cpuinfo")
@@ -217,9 +218,9 @@ _BFLOAT16_CAPABILITY = (8, 0)
 def fastest_precision():
     """Returns the faster precision for training on this machine.
 
-    It is decided by the features of the GPUs or, without GPUs, of the
-    processor. On processors that do not list their features in
-    /proc/cpuinfo, the result is "float32".
+    The choice depends on the features of the GPUs or, without GPUs, on those of
+    the processor. If /proc/cpuinfo does not list the processor's features, the
+    result is "float32".
 
     Returns:
         "mixed_bfloat16" if the devices multiply bfloat16 numbers faster than

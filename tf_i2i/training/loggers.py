@@ -28,9 +28,11 @@ from tf_i2i.extras import require
 from tf_i2i.foreign_files import read_json
 from tf_i2i.training.settings import bindings_of
 
-# The project, or experiment, of the runs if the user names none.
+# Name of the project at Weights & Biases, and of the experiment at MLflow, if
+# the user names none.
 PROJECT = "tf_i2i"
-# MLflow accepts so many parameters at once, and so many characters in a value.
+# Largest number of parameters that MLflow accepts in one call, and largest
+# number of characters that it accepts in the value of a parameter.
 _MLFLOW_PARAMETERS = 100
 _MLFLOW_CHARACTERS = 6000
 
@@ -153,7 +155,7 @@ class WeightsAndBiases(Logger):
             )
         self._run.config.update(bindings_of(config), allow_val_change=True)
         # A resumed run repeats some steps. The package ignores values of
-        # earlier steps, unless the horizontal axis is a value of its own.
+        # earlier steps, unless a logged value is used as the horizontal axis.
         self._run.define_metric("images_shown")
         self._run.define_metric("*", step_metric="images_shown")
 
@@ -246,7 +248,8 @@ class MLflow(Logger):
         except self._error as error:
             if not self._warned:
                 messages.warning(
-                    f"MLflow does not take the curves of this run: {error}"
+                    "MLflow did not accept the curves of this run, and the "
+                    f"training goes on: {error}"
                 )
             self._warned = True
 

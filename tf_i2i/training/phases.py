@@ -315,12 +315,12 @@ def step_decay(
     shares: tuple[Share, ...] = (0.5, 0.75),
     factor: Share = 0.1,
 ):
-    """Returns a factor that is multiplied by `factor` at some moments.
+    """Returns a factor that begins at 1 and decreases in steps in each phase.
 
     Args:
         images_shown, phase: see `constant_then_linear`.
-        shares: the moments, as fractions of the phase.
-        factor: number from 0 to 1.
+        shares: moments of the steps, as fractions of the phase.
+        factor: number from 0 to 1 by which each step multiplies the result.
     """
     progress = (images_shown - phase.start) / phase.images
     return factor ** sum(progress >= share for share in shares)

@@ -86,9 +86,10 @@ class Progress(keras.callbacks.Callback):
     def _left(self, rate):
         """Returns a text with the estimated time until the run ends.
 
-        The time per image is taken to be proportional to the image's side. In
-        another stage of the training, the time per image may be any other.
-        Before the last stage, the text has the time until the phase ends.
+        The time per image in later phases is assumed to be proportional to the
+        side of the images. Nothing is assumed about other stages of the
+        training. Before the last stage, the text therefore has the time until
+        the current phase ends.
 
         Args:
             rate: images per second in the current phase.

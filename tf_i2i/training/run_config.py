@@ -141,7 +141,7 @@ class RunConfig:
     def __post_init__(self):
         check_values(type(self), vars(self), "train")
         check_names(self.domains)
-        # The class is frozen, which `object` does not know.
+        # A plain assignment would raise an error, because the class is frozen.
         object.__setattr__(self, "image_size", shortest(self.image_size))
 
     @property

@@ -24,7 +24,7 @@ from tf_i2i.training.state import TrainingState
 
 
 class Trainer:
-    """A trainer, which trains the model of a run until its last phase ends.
+    """Trains the model of a run until its last phase ends.
 
     Args:
         run_dir: folder of the run, with its config.gin.

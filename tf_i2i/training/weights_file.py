@@ -18,9 +18,9 @@ from tf_i2i.errors import UserError
 from tf_i2i.errors import printable
 from tf_i2i.foreign_files import open_regular
 
-# A variable needs more bytes in a file than in memory. Its size in memory is
-# multiplied by `_SHARE` because of alignment, and `_HEADER_BYTES` are added for
-# names and groups. Both numbers were measured.
+# A variable needs more bytes in a file than in memory. To estimate its size in
+# a file, its size in memory is multiplied by `_SHARE` because of alignment, and
+# `_HEADER_BYTES` are added for names and groups. Both numbers were measured.
 _SHARE, _HEADER_BYTES = 1.15, 1200
 
 
