@@ -382,7 +382,7 @@ def check_run_dir(path, flag="run_dir"):
     """Raises an error if a folder is not a run directory.
 
     Commands call this before they import TensorFlow, so that an error is
-    reported at once.
+    reported immediately.
 
     Args:
         path: folder of the run.

@@ -106,7 +106,7 @@ class Clip:
 
         Raises:
             BadImage: the clip is damaged, or it has no frames, frames of
-                different sizes, or frames that are too elongated.
+                different sizes, or frames whose aspect ratio is too large.
         """
         shape = None
         with _reading(self.path):

@@ -40,7 +40,7 @@ from tf_i2i.methods.capabilities import style_shape
 from tf_i2i.sizes import height_width
 from tf_i2i.training import settings
 
-_BATCH = 8  # Number of images that are translated at once.
+_BATCH = 8  # Number of images that are translated together.
 _TEXT = 16  # Largest height of the column names, in pixels.
 _GAP = 2  # Width of the space between images, in pixels.
 

@@ -1,7 +1,7 @@
 """Finds .gin files.
 
 This module does not import TensorFlow, so that a misspelt name is reported
-at once.
+immediately.
 """
 
 import contextlib

@@ -208,7 +208,7 @@ def _check(flags):
     """Raises an error for flags that contradict each other.
 
     This function is called before TensorFlow is imported, so that an error is
-    reported at once.
+    reported immediately.
     """
     spread_data(flags)
     if flags.run_dir:

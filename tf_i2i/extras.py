@@ -34,7 +34,7 @@ def optional(module, extra):
 
 
 def require(extra, *modules):
-    """Raises an error at once if an extra of the package is not installed.
+    """Raises an error early if an extra of the package is not installed.
 
     `optional` would raise the same error, but possibly after minutes of work.
     The modules are not imported here, because that can take seconds.

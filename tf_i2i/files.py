@@ -281,7 +281,7 @@ def _identity(path):
 
 
 def read_input(path):
-    """Returns an image as `read_image` does, unless it is too elongated.
+    """Returns an image as `read_image` does, after checking its aspect ratio.
 
     Raises:
         BadImage: the image is unreadable, or one side is more than
@@ -293,7 +293,7 @@ def read_input(path):
 
 
 def check_aspect(path, image):
-    """Raises an error if an image is too elongated.
+    """Raises an error if the aspect ratio of an image is too large.
 
     Args:
         path: path of the image, for the error message.

@@ -60,8 +60,8 @@ def clear_ground(image, colour):
     background's colour is visible on another background.
 
     The alpha of a figure that differs from the background by less than about 50
-    levels is inexact, because faint mixtures cannot be told from the
-    background.
+    levels is inexact, because mixtures with a small share of the figure cannot
+    be distinguished from the background.
 
     Args:
         image: uint8 `[height, width, 3]`.
@@ -212,7 +212,7 @@ def _estimate_alpha(image, colour, penalty, pixels):
         least[tried[better]] = misfit[better]
         alpha[tried[better]] = share[better]
     # A pixel that no mixture fits is a part of the figure. A pixel without a
-    # figure nearby is a stain on the background, and its alpha stays 0.
+    # figure nearby belongs to the background, and its alpha stays 0.
     alpha[np.isfinite(least) & (least > _MISFIT**2)] = 1
     return alpha
 

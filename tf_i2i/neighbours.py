@@ -47,8 +47,8 @@ from tf_i2i.training import settings
 METRICS = ("cosine", "euclidean")
 TABLE = "neighbours.csv"
 HEADER = ("query", "domain", "rank", "neighbour", "distance")
-_BATCH = 32  # Number of images that are embedded at once.
-_BLOCK = 1024  # Number of vectors whose distances are computed at once.
+_BATCH = 32  # Number of images that are embedded together.
+_BLOCK = 1024  # Number of vectors whose distances are computed together.
 
 
 # These functions find the nearest vectors.

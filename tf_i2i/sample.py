@@ -26,7 +26,7 @@ from tf_i2i.methods.capabilities import Prior
 from tf_i2i.training import settings
 
 _MOST = 100_000  # Largest number of pairs.
-_BATCH = 32  # Number of codes that are decoded at once.
+_BATCH = 32  # Number of codes that are decoded together.
 
 
 def sample_pairs(model, count, seed=0):

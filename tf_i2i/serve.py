@@ -53,7 +53,7 @@ def main(argv):
 
 
 def _load(flags, direction):
-    """Returns the `Translator` of the run, which has translated once."""
+    """Returns the `Translator` of the run, whose graphs have been traced."""
     cli.import_tensorflow()
     from tf_i2i.runs import load_translator
     from tf_i2i.serving.translator import Translator

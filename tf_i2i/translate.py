@@ -316,7 +316,7 @@ def _parser():
         "--batch_size",
         type=int,
         default=8,
-        help="number of images that are translated at once (default: 8)",
+        help="number of images that are translated together (default: 8)",
     )
     add(
         "--engine",

@@ -275,7 +275,7 @@ def _parser():
         "--batch_size",
         type=int,
         default=8,
-        help="largest number of images that are translated at once "
+        help="largest number of images that are translated together "
         "(default: 8)",
     )
     add(

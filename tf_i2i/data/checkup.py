@@ -28,7 +28,7 @@ ERROR, WARNING, NOTE = LEVELS = ("error", "warning", "note")
 
 # Limits at which findings are reported. Pixel values are in levels from 0 to
 # 255.
-# If a smaller share of the images is concerned, the finding is only a note.
+# A finding about a smaller share of the images than this is only a note.
 SOME = 0.01
 # An image is flat if the standard deviation of every channel is below this
 # number of levels.
@@ -380,8 +380,8 @@ def _too_few(domain):
         level = WARNING
         what = f"there are only {_images(count)} to train on"
         advice = (
-            "Find more images, because a few images are memorized. Some "
-            "hundreds are the minimum, and thousands are better."
+            "Find more images, because networks memorize a small number of "
+            "images. Some hundreds are the minimum, and thousands are better."
         )
     else:
         return None

@@ -1,4 +1,4 @@
-"""Sources of image files: the folder of one domain, and that of two."""
+"""Sources that read image files in a folder of one domain or of both."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ _FORMS = ("{split}{domain}", "{split}_{domain}", "{split}-{domain}")
 
 
 class FolderSource:
-    """A source of the images below a folder.
+    """A source of the images in a folder and in all its subfolders.
 
     If the folder contains a folder `train/`, the folders `train/`, `val/` and
     `test/` are the splits, and images outside these three are left out.

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from tf_i2i.disk import format_bytes
 
-# Linux tells here how much memory is free, and how much a container may use.
+# Paths at which Linux says how much memory is free, and how much memory a
+# container may use.
 _FREE = Path("/proc/meminfo")
 _CONTAINER = Path("/sys/fs/cgroup")
 
@@ -60,14 +61,14 @@ def _check_free(amount):
     if amount > free:
         raise ValueError(
             f"Decoding it takes {format_bytes(amount)} of memory, and "
-            f"{format_bytes(free)} are free; make it smaller."
+            f"{format_bytes(free)} are free; make the image smaller."
         )
 
 
 def free_memory():
     """Returns the number of bytes that this process can still use.
 
-    It is infinite if the system does not tell the number.
+    The result is infinite if the system does not state the number.
     """
     free: float = math.inf
     with contextlib.suppress(OSError):

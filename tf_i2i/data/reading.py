@@ -61,13 +61,13 @@ _PROGRESSIVE_BYTES = 6
 # Only these formats are read. Without this restriction Pillow could start
 # Ghostscript for an EPS file that is named .png.
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
-# Formats that share the beginning of their files, and the brands by which the
-# beginning names them.
+# Formats whose files begin with a list of brands, and the brands of each of
+# these formats.
 _BRANDS = {
     "AVIF": {b"avif", b"avis"},
     "HEIF": {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"},
 }
-# The beginning of a file, of this number of bytes, names its format.
+# Number of bytes at the beginning of a file by which its format is recognized.
 _START = 256
 # Formats whose first bytes are also those of other files. Text may begin with
 # BM, and the files of raw photos begin as TIFF.
@@ -313,7 +313,8 @@ def read_fitted(path, size, fit="crop"):
 def check_image(path):
     """Raises an error if a file cannot be used as an image.
 
-    The whole file is decoded, but a very large image is reduced meanwhile.
+    The whole file is decoded. A very large image is reduced while it is
+    decoded.
 
     Args:
         path: path of the file, or a seekable binary stream, as in

@@ -82,10 +82,10 @@ class ArraySource:
 class ToyFacesSource:
     """A source of drawn faces: domain "a" has portraits, "b" cartoons.
 
-    Identities are numbered. The first `test` of them form the test split, in
-    both domains, where the images at the same position show the same person.
-    The identities after these are given alternately to "a" and "b". Therefore
-    no person is in both domains in the splits for training and validation.
+    Every person has a number. The first `test` people form the test split of
+    both domains. The test images of A and B at the same position show the same
+    person. The other people are in "a" and in "b" alternately. Therefore no
+    person is in both domains in the splits for training and validation.
 
     Args:
         domain: "a" or "b".
@@ -117,7 +117,7 @@ class ToyFacesSource:
         return f"toy {toy_faces.VERSION} {self.domain} {self._counts}"
 
     def identities(self, split):
-        """Returns the identity of each person in a split, int64 `[count]`."""
+        """Returns the numbers of the people in a split, int64 `[count]`."""
         if split == "test":
             return np.arange(self._counts["test"])
         first = 0 if split == "val" else self._counts["val"]
@@ -218,10 +218,10 @@ def forms():
 
 
 def _kind_of(value):
-    """Returns the most special `Source` that matches a value.
+    """Returns the most specific `Source` that matches a value.
 
-    This is the one with the longest prefix. If no prefix matches, it is the
-    one with a pattern.
+    This is the source with the longest prefix. Among sources without a prefix,
+    it is the one with a pattern.
     """
     matching = (kind for kind in SOURCES if kind.matches(value))
     return max(matching, key=lambda kind: (len(kind.prefix), kind.pattern))

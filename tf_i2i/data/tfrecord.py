@@ -227,10 +227,10 @@ def whole_or_bad(path, total, whole):
 
 
 def count(path):
-    """Returns the number of records of a file, and of the complete ones.
+    """Returns the number of records in a file, and that of complete records.
 
-    The first number includes the first incomplete record. The records after an
-    incomplete record cannot be found.
+    The first number includes the first incomplete record, if there is one. The
+    records after an incomplete record cannot be found.
     """
     total = whole = 0
     with gzip.open(path) if _is_gzip(path) else open_regular(path) as stream:

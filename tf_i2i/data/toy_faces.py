@@ -6,14 +6,14 @@ Light, background, position, clothes and texture are chosen independently for
 each domain and person. It is therefore known which attributes a translation
 should keep. This can be measured although training uses no pairs.
 
-The images are drawn by signed distance functions on a grid of twice the wanted
-size, and then averaged down. The images need no files and can have any size. A
-person's number always gives the same image, bit for bit, regardless of which
-other people are drawn. The coordinates of an image are [-1, 1] x [-1, 1], with
-y pointing down. Each head has its own coordinates (`_Head`), in units of half
-its height. The features of a face are placed by their angle around the head, so
-that they move when the head turns. Portraits are painted in linear light.
-Cartoons are painted in sRGB values.
+The images are drawn with signed distance functions on a grid of twice the
+wanted size, and then averaged down. They need no files and can have any size
+from 8 pixels on. A person's number always gives the same image, bit for bit,
+regardless of which other people are drawn. The coordinates of an image are
+[-1, 1] x [-1, 1], with y pointing down. Each head has its own coordinates
+(`_Head`), in units of half its height. The features of a face are placed by
+their angle around the head, so that they move when the head turns. Portraits
+are painted in linear light. Cartoons are painted in sRGB values.
 """
 
 import functools

@@ -18,9 +18,10 @@ import numpy as np
 
 from tf_i2i.data import toy_faces
 
-# Fewer faces are drawn sooner than a process starts.
+# Smallest number of faces for which processes are started. Drawing fewer faces
+# takes less time than starting a process.
 _FEWEST = 512
-_AT_ONCE = 64
+_AT_ONCE = 64  # Number of faces in each array that `draw` yields.
 
 
 def draw(domain, indices, size):

@@ -1,4 +1,4 @@
-"""What an exported file says about itself."""
+"""Facts that exported files contain, and the model cards beside them."""
 
 import re
 from pathlib import Path
@@ -8,11 +8,11 @@ from tf_i2i.sizes import height_width
 
 
 def facts(model, directions, names, run_dir, float_io=False):
-    """Returns what is written into an exported file, as texts by name.
+    """Returns the facts that are written into an exported file.
 
     The name of the model is the title of the README.md in the run's folder.
     Author and licence are the first paragraphs of its sections with these
-    titles. What is missing there is left out.
+    titles. Facts that are missing there are left out.
 
     Args:
         model: `UnpairedTranslator`.
@@ -21,10 +21,13 @@ def facts(model, directions, names, run_dir, float_io=False):
             "selfie_to_anime".
         run_dir: folder of the run.
         float_io: whether the images are float32 in [0, 1] instead of uint8.
+
+    Returns:
+        Dictionary from the name of each fact to its text.
     """
     values = "float32 RGB in [0, 1]" if float_io else "uint8 RGB in [0, 255]"
     readme = _readme(run_dir)
-    # Packed models may not have this number.
+    # The number is 0 for a packed model whose weights come from elsewhere.
     shown = int(model.images_shown)
     own = {
         "name": _first(r"# (.+)", readme),
@@ -72,8 +75,8 @@ def _pixels(size):
 def card(texts, run_dir):
     """Returns the text of the MODEL_CARD.md of an export.
 
-    It contains a table of the facts. After it follows the README.md of the
-    run's folder, which every shipped model has.
+    It contains a table of the facts and, below it, the README.md of the run's
+    folder, if there is one.
 
     Args:
         texts: result of `facts`.

@@ -77,7 +77,7 @@ def export_coreml(
 
 
 def _tools():
-    """Returns coremltools, which has learned one more operation.
+    """Returns coremltools, after adding one more operation to it.
 
     `EnsureShape` checks the size of images. The size of a file's images never
     varies, so the check is left out.
@@ -155,7 +155,8 @@ def load_coreml(path):
     def translate(images, style=None):
         made = []
         for i, image in enumerate(np.asarray(images)):
-            # Core ML passes on channels first, with values from 0 to 255.
+            # A program of Core ML gets images with channels first and values
+            # from 0 to 255.
             given = {IMAGE: np.float32(image.transpose(2, 0, 1)[None])}
             if style is not None:
                 given[STYLE] = np.float32(style[i : i + 1])

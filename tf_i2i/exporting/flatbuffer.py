@@ -80,7 +80,7 @@ def join(contents):
 
 
 class _Pool:
-    """Collects the buffers of several files, and keeps one of equal ones."""
+    """The buffers of several files; of equal buffers, only one is kept."""
 
     def __init__(self):
         from tensorflow.lite.python import schema_py_generated as schema
@@ -158,9 +158,9 @@ def _summary(model, tensor):
 
 
 def describe(content, facts):
-    """Returns a file that says what it contains.
+    """Returns a .tflite file to which facts about it have been added.
 
-    Its field `description` has the facts as JSON. Its metadata have the fields
+    The field `description` has the facts as JSON. The metadata have the fields
     of the TFLite metadata schema; see `exporting.metadata`.
 
     Args:

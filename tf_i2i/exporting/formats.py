@@ -52,10 +52,9 @@ class Job(NamedTuple):
     Attributes:
         model: the `UnpairedTranslator` to export.
         path: file or folder to write, a `Path`.
-        directions: the directions to export, "a_to_b" or "b_to_a" or both.
-            If the format holds only one direction, the tuple has one
-            entry. The first is the default
-            of a format that always contains all directions.
+        directions: tuple of the directions to export, "a_to_b" or "b_to_a" or
+            both; only one if the format can contain only one. If the format
+            always contains all directions, the first is the default direction.
         size: size of the images; None for the model's own size.
         precision: key of `Format.precisions`.
         calibration: function that takes a direction and returns the

@@ -92,7 +92,8 @@ def _tensor(builder, tensor):
     size = _table(builder, {}, numbers={0: width, 1: height})
     image = _table(builder, {1: size}, {0: _RGB})
     fields[3] = _table(builder, {1: image}, {0: _IMAGE})
-    # (pixel - mean) / std is what the tensor contains.
+    # The tensor contains (pixel - mean) / std. Field 0 is the mean, and field 1
+    # is std.
     scaling = _table(
         builder,
         {

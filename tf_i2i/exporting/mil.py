@@ -16,7 +16,8 @@ def evaluate(function, given):
     """Returns the output of a function of a MIL program.
 
     Each operation is computed in float32. The result is rounded to the type of
-    the operation's output. A device may add in another order.
+    the operation's output. The results of a device can differ slightly, because
+    it may add numbers in another order.
 
     Args:
         function: function of a program that `coremltools` has loaded. It has
@@ -249,7 +250,8 @@ def _upsample_bilinear(
     align_corners=True,
     half_pixel_centers=None,
 ):
-    # If it is left out, it is the opposite of `align_corners`.
+    # If `half_pixel_centers` is left out, it is the opposite of
+    # `align_corners`.
     centred = half_pixel_centers
     centred = not align_corners if centred is None else centred
     for axis, scale in ((2, scale_factor_height), (3, scale_factor_width)):

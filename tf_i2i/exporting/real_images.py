@@ -51,7 +51,7 @@ class OwnImages:
 
 
 class GivenImages:
-    """Images of a folder, in the place of a run's own images.
+    """Images of a folder, which are used instead of a run's own images.
 
     Args:
         folder: value of `--images`: a folder, or another value that
@@ -109,8 +109,8 @@ class RealImages:
 
         Returns:
             float32 `[count, *style_shape]`. Styles are repeated if there are
-            fewer than `count` images. They are sampled if images have no
-            styles. None for a direction without styles.
+            fewer than `count` images. They are sampled if the model cannot
+            compute the styles of images. None for a direction without styles.
         """
         if not style_shape(self._model, direction):
             return None
@@ -129,6 +129,7 @@ class RealImages:
 
         The images are test images of the source domain. Their styles, if the
         direction has any, are those of test images of the target domain.
+        `GivenImages` have no splits. All their images are used.
 
         Args:
             direction: "a_to_b" or "b_to_a".
@@ -145,6 +146,8 @@ class RealImages:
 
     def calibration(self, direction):
         """Returns training images as calibration examples for `export_tflite`.
+
+        `GivenImages` have no splits. All their images are used.
 
         Args:
             direction: "a_to_b" or "b_to_a".

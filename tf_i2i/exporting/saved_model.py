@@ -43,7 +43,7 @@ def export_saved_model(model, path, direction="a_to_b"):
     `[N, *style_shape]`, and there are two more:
 
     - `encode_style_a_to_b` takes a uint8 `image` of domain B and returns its
-      `style`. It is missing if images have no styles.
+      `style`. It is missing if the model cannot compute the styles of images.
     - `sample_a_to_b` takes a uint8 `image` and an int32 `seed`, samples one
       style with that seed, and returns the `image` translated in that style.
 
@@ -168,7 +168,7 @@ def _central_part(content, size):
     height, width = tf.unstack(tf.clip_by_value(kept, 1, shape))
     top, left = (shape[0] - height) // 2, (shape[1] - width) // 2
     part = image[top : top + height, left : left + width]
-    # As for the images that are read from files: bicubic and antialiased.
+    # The filter is the same as for images that are read from files.
     scaled = tf.image.resize(
         part, height_width(size), "bicubic", antialias=True
     )

@@ -24,8 +24,8 @@ def describe_styles(model, direction, images):
         flat list of a style's numbers; `distribution`, with `mean` and
         `deviation` (standard deviation) of the elements and mean Euclidean
         `length` of 1000 styles from `sample_style`; and `samples`, the styles
-        of the first ten images. If images have no styles, `samples` has ten
-        sampled styles.
+        of the first ten images. If the model cannot compute the styles of
+        images, `samples` has ten sampled styles.
     """
     sampled = np.asarray(model.sample_style(_SAMPLED, 0))
     sampled = sampled.reshape(_SAMPLED, -1)

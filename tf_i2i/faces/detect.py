@@ -24,12 +24,12 @@ _CONFIDENCE = 0.9
 # lengths of its long side in pixels. The values are the numbers of overlapping
 # boxes that must agree. Cats that fill the photo are found best in small
 # images. In larger images, patterns of the fur are sometimes mistaken for
-# faces. Therefore more boxes must agree.
+# faces. Therefore more boxes must agree in these.
 _CAT_VOTES = {128: 8, 256: 20, 512: 40}
 
 
 def check_installed(kind):
-    """Raises an error at once if the package for a kind of face is missing.
+    """Raises an error early if the package for a kind of face is missing.
 
     `detector` would raise the same error, but only after some seconds.
 

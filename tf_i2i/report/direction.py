@@ -90,7 +90,7 @@ def _styles(inputs, several):
         for i in range(min(STYLED_INPUTS, several.shape[1]))
     ]
     caption = (
-        "Inputs (left), and translations of each under several sampled "
-        "styles; each image has its own styles."
+        "Inputs (left), and translations of each input in several sampled "
+        "styles. The styles differ between the inputs."
     )
     return interpolations(rows, caption)

@@ -303,8 +303,8 @@ def _map(maps):
         "<h3>Map of features</h3>\n"
         f'<figure class="map">{drawings.scatter(maps)}'
         f"<figcaption>{drawings.keys(maps)}<br>t-SNE of all sets together: "
-        "neighbouring points are similar. Directions and the sizes of gaps "
-        "have no meaning.</figcaption></figure>"
+        "neighbouring points stand for similar images. Directions and the "
+        "sizes of gaps have no meaning.</figcaption></figure>"
     )
 
 

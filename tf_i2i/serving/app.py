@@ -30,7 +30,7 @@ _GONE = 499
 
 
 class Measures:
-    """What the server counts, in the format of Prometheus."""
+    """Counters and durations of the server, in the format of Prometheus."""
 
     def __init__(self):
         prometheus = optional("prometheus_client", EXTRA)
@@ -43,7 +43,7 @@ class Measures:
         )
         self.seconds = prometheus.Histogram(
             "tf_i2i_request_seconds",
-            "Time from the first byte of a request to its answer.",
+            "Time from the headers of a request to its answer.",
             registry=self.registry,
         )
         self.batches = prometheus.Histogram(
@@ -63,8 +63,9 @@ def build(translator, direction, limits, batch_size):
     """Returns the server's application, for any ASGI server.
 
     `POST /v1/translate` translates an image; `description` documents it at
-    `/openapi.json`. `/healthz` answers while translations are possible, and
-    `/metrics` has the numbers of `Measures`.
+    `/openapi.json`. `/healthz` has the status 200 while translations are
+    possible, and 503 when they are not. `/metrics` has the numbers of
+    `Measures`.
 
     Args:
         translator: `Translator`.
@@ -222,7 +223,7 @@ class _Desk:
 
 
 async def _while_connected(request, work):
-    """Returns the result of a coroutine, which ends with the connection.
+    """Returns the result of a coroutine; cancels it if the client leaves.
 
     Args:
         request: Starlette's `Request`, whose body was read.
@@ -232,7 +233,7 @@ async def _while_connected(request, work):
         ClientDisconnect: the client closed the connection.
     """
     job = asyncio.ensure_future(work)
-    # The next message after the body says that the client is gone.
+    # The next message after the body says that the client has disconnected.
     gone = asyncio.ensure_future(request.receive())
     try:
         await asyncio.wait((job, gone), return_when=asyncio.FIRST_COMPLETED)
@@ -266,8 +267,8 @@ def listen(host, port):
             f"a host of this machine. Received: --host={host}, --port={port} "
             f"({error})"
         ) from error
-    # Connections inherit this. Otherwise the second part of an answer would
-    # wait 40 ms for the client to confirm the first.
+    # Connections inherit this option. Without it, the second part of an answer
+    # would wait 40 ms for the client to confirm the first part.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listening
 

@@ -8,8 +8,8 @@ class Batcher:
     """Joins items that wait at the same time, and works on them together.
 
     A batch consists of the items that arrived while the batch before it was
-    worked on. An item that arrives while there is no such batch is worked on at
-    once. It does not wait until a batch is full.
+    worked on. If nothing is worked on when an item arrives, work on this item
+    begins immediately. It does not wait until a batch is full.
 
     All methods belong to one event loop.
 
@@ -79,7 +79,7 @@ class Batcher:
 
 
 def _finish(batch, values, setter):
-    """Sets the futures of a batch that nobody has cancelled meanwhile."""
+    """Sets the futures of a batch, except those that have been cancelled."""
     for (_, result), value in zip(batch, values, strict=True):
         if not result.done():
             getattr(result, setter)(value)

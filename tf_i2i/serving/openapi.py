@@ -10,7 +10,7 @@ _ERRORS = {
     408: "The request was received too slowly.",
     413: "The body has too many bytes, or the image has too many pixels.",
     415: "The content type is unknown.",
-    429: "Too many requests are in progress. Send it again later.",
+    429: "Too many requests are in progress. Send the request again later.",
     500: "The translation failed.",
 }
 
@@ -118,8 +118,8 @@ def description(directions, styled, default, limits):
                 "get": {
                     "summary": "Says whether translations are possible",
                     "responses": {
-                        "200": {"description": "They are."},
-                        "503": {"description": "They are not."},
+                        "200": {"description": "Translations are possible."},
+                        "503": {"description": "No translation is possible."},
                     },
                 }
             },

@@ -16,7 +16,7 @@ from tf_i2i.serving.translator import Options
 FORMATS = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
 JSON = "application/json"
 FIELDS = ("direction", "size", "seed", "format")
-# Bytes of a JSON request beside its image.
+# Largest number of bytes in a JSON request in addition to its image.
 _REST = 4096
 
 
@@ -75,8 +75,8 @@ async def read_order(request, directions, default, limits):
         limits: `Limits`.
 
     Raises:
-        Refusal: the request is not as the documents of the server say, too
-            large, or too slow.
+        Refusal: the request does not have the form that the documents of the
+            server describe, is too large, or is received too slowly.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip()
     is_json = kind.lower() == JSON
@@ -194,8 +194,8 @@ def decode(content, limits):
         limits: `Limits`.
 
     Raises:
-        Refusal: the content is no image, or the image is too large or too
-            elongated.
+        Refusal: the content is no image, or the image or its aspect ratio is
+            too large.
     """
     stream = io.BytesIO(content)
     try:

@@ -18,7 +18,7 @@ SIZES = ("model", "input")
 
 
 class Options(NamedTuple):
-    """What a request asks for, beside its image.
+    """The settings of a request.
 
     Attributes:
         direction: "a_to_b" or "b_to_a".
@@ -113,7 +113,7 @@ class Translator:
         return list(np.asarray(self._translate_fns[way](images, styles)))
 
     def finish(self, translated, item, options):
-        """Returns a translation in the size that was asked for.
+        """Returns a translation, scaled to the size that the options select.
 
         Args:
             translated: element of the result of `translate`.
