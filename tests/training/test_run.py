@@ -9,11 +9,13 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from own_methods import OwnPlain
 from PIL import Image
 from states import lines
 from states import state
@@ -248,6 +250,27 @@ def test_a_rerun_may_be_longer_and_say_more(single, tmp_path, eagerly):
         train.main(single(tmp_path / "run", params))
     assert "train.steps = 2" in (tmp_path / "run" / "config.gin").read_text()
     assert json.loads(lines(tmp_path / "run")[-1])["step"] == 2
+
+
+def test_a_new_store_is_made_while_the_step_is_traced(
+    single, tmp_path, monkeypatch
+):
+    threads = []
+    train_step = OwnPlain.train_step
+
+    def noting(model, batch):
+        threads.append(threading.current_thread())
+        return train_step(model, batch)
+
+    monkeypatch.setattr(OwnPlain, "train_step", noting)
+    monkeypatch.setenv("TF_I2I_CACHE", str(tmp_path / "cache"))
+    train.main(single(tmp_path / "run"))
+    assert len(threads) == 1
+    assert threads[0] is not threading.main_thread()
+    train.main(single(tmp_path / "other"))
+    assert len(threads) == 2
+    assert threads[1] is threading.main_thread()
+    assert_same_state(tmp_path / "run", tmp_path / "other")
 
 
 def test_a_damaged_checkpoint_is_refused(finished, tmp_path, refuses):

@@ -127,11 +127,14 @@ class ToyFacesSource:
     def items(self, size, fit):
         """Yields an `Item` for each face; rectangles are parts of squares."""
         side = max(height_width(size))
-        for split in self._counts:
-            everyone = self.identities(split)
-            drawn = toy_processes.draw(self.domain, everyone, side)
-            images = itertools.chain.from_iterable(drawn)
-            for identity, image in zip(everyone, images, strict=True):
+        people = {split: self.identities(split) for split in self._counts}
+        # All splits are drawn at once, because few faces would be drawn by a
+        # single process.
+        everyone = np.concatenate(list(people.values()))
+        drawn = toy_processes.draw(self.domain, everyone, side)
+        images = itertools.chain.from_iterable(drawn)
+        for split, identities in people.items():
+            for identity, image in zip(identities, images, strict=False):
                 name = f"{identity:06d}"
                 yield Item(name, fit_image(image, size, fit), split, name)
 

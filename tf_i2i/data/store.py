@@ -96,6 +96,7 @@ def open_store(
     cache_dir=None,
     max_bad_fraction=0.01,
     progress=messages.info,
+    before_making=lambda: None,
 ):
     """Returns the store of a source, and creates it first if necessary.
 
@@ -118,6 +119,8 @@ def open_store(
         cache_dir: folder of the stores; None for `default_cache_dir()`.
         max_bad_fraction: largest share of unreadable files that is accepted.
         progress: function that is called with each message for the user.
+        before_making: function without arguments that is called before the
+            store is created, and not called if the store exists.
 
     Returns:
         A `Store`.
@@ -138,6 +141,7 @@ def open_store(
         notes = list(source.notes)
         for note in notes:
             progress(note)
+        before_making()
         store = _make_and_open(
             path, source, size, fit, max_bad_fraction, progress
         )

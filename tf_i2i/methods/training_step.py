@@ -97,6 +97,8 @@ class TwoSidedModel(KerasSaved):
     critic_augmentation: tuple[str, ...] = ()
     # The training step as a graph; None if it must be traced first.
     train_function: Any
+    # The `tf.function` that `train_function` calls.
+    _step_graph: Any
     # The argument `accumulate` of `compile`.
     accumulate: int = 1
     # The `LikenessLoss`, if `compile` was given a `Likeness`.
@@ -593,14 +595,35 @@ class TwoSidedModel(KerasSaved):
             run = tf.function(run, autograph=False)
 
         def train_function(iterator):
-            start, images = self.phase_start, self.phase_images
-            if images is not None:
-                images = tf.constant(images, tf.float32)
-            run(iterator, tf.constant(start, tf.int64), images)
+            run(*self._step_arguments(iterator))
             return {}
 
+        self._step_graph = run
         self.train_function = train_function
         return train_function
+
+    def _step_arguments(self, iterator):
+        """Returns the arguments of `_step_graph`."""
+        start, images = self.phase_start, self.phase_images
+        if images is not None:
+            images = tf.constant(images, tf.float32)
+        return iterator, tf.constant(start, tf.int64), images
+
+    def trace_train_function(self, batches):
+        """Traces the training step of this phase, without running it.
+
+        Otherwise the step is traced when it is run for the first time.
+
+        Args:
+            batches: dataset of batches of the shapes and types that the step
+                will be run with. Its batches are not used.
+        """
+        if self.run_eagerly:
+            return
+        self.make_train_function()
+        self._step_graph.get_concrete_function(
+            *self._step_arguments(iter(batches))
+        )
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         """Does nothing, because all networks are built already.

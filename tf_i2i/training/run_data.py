@@ -55,15 +55,25 @@ class RunData:
         self.consent = consent
         self._stores = {}
 
-    def read(self):
+    @property
+    def labelled(self):
+        """Whether the model learns from labels."""
+        learned = self.classes, self.annotations, self.words
+        return any(labels is not None for labels in learned)
+
+    def read(self, before_making=lambda: None):
         """Opens the stores of both domains, and makes those that are missing.
+
+        Args:
+            before_making: function without arguments that is called before
+                each store that is missing is made.
 
         Raises:
             UserError: the data cannot be read, the stores cannot be written,
                 or labels that the model learns are missing.
         """
         for domain in DOMAINS:
-            self.store(domain)
+            self.store(domain, before_making)
         # Labels are read here, so that an error about them is raised before
         # the first step, even if only `evaluate` uses them.
         self.training_labels()
@@ -83,17 +93,21 @@ class RunData:
         self.read()
         return bool(removed)
 
-    def store(self, domain):
+    def store(self, domain, before_making=lambda: None):
         """Returns the domain's `Store`, which is opened at the first call.
+
+        Args:
+            domain: "a" or "b".
+            before_making: see `read`.
 
         Raises:
             UserError: the data cannot be read, or the store cannot be written.
         """
         if domain not in self._stores:
-            self._stores[domain] = self._open_store(domain)
+            self._stores[domain] = self._open_store(domain, before_making)
         return self._stores[domain]
 
-    def _open_store(self, domain):
+    def _open_store(self, domain, before_making):
         config = self.config
         maps = domain in config.label_maps
         with _disk_errors(), self.consent.applied():
@@ -103,6 +117,7 @@ class RunData:
                 fit=config.fit + MAPS * maps,
                 max_bad_fraction=config.max_bad_fraction,
                 progress=self.log,
+                before_making=before_making,
             )
             if maps:
                 # The palette is read here, so that an error is raised if the

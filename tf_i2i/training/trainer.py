@@ -1,7 +1,9 @@
 """Trains a run, from its beginning or from its last checkpoint."""
 
 import contextlib
+import functools
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import tensorflow as tf
@@ -11,6 +13,7 @@ from tf_i2i.domains import DOMAINS
 from tf_i2i.errors import UserError
 from tf_i2i.methods.training_step import NOT_FINITE
 from tf_i2i.optimizers import reset_optimizers
+from tf_i2i.sizes import image_shape
 from tf_i2i.training import callbacks
 from tf_i2i.training import data_record
 from tf_i2i.training import settings
@@ -98,7 +101,7 @@ class Trainer:
             self._skip_step = self._check_skip(skip_step)
             if self.workers.chief and self.state.step < self._last_step():
                 self.checkpoints.check_room(self.model, self.log)
-            self.data.read()
+            self._read_data()
             self._record = self._check_data(resumed)
             self._check_workers()
 
@@ -154,6 +157,35 @@ class Trainer:
                 Path(init_from), self.model, self.bindings, self.log
             )
         return resumed
+
+    def _read_data(self):
+        """Opens the stores of both domains, and makes those that are missing.
+
+        Making a store takes long. Meanwhile a second thread traces the training
+        step, which is needed next. The images are read by this thread, so that
+        Ctrl-C ends the reading at once.
+
+        Raises:
+            UserError: see `RunData.read`.
+        """
+        with ThreadPoolExecutor(1) as thread:
+            tracing = functools.cache(lambda: thread.submit(self._trace))
+            self.data.read(before_making=tracing)
+
+    def _trace(self):
+        """Traces the training step of the next phase.
+
+        An error is not reported here. Training raises it again.
+        """
+        alone = self.workers.strategy.num_replicas_in_sync == 1
+        if self.state.finished or self.data.labelled or not alone:
+            return
+        phase = self.state.next_phase()
+        self.model.enter_phase(**phase.path)
+        images = tf.zeros((phase.batch_size, *image_shape(phase.size)))
+        self.model.trace_train_function(
+            tf.data.Dataset.from_tensors((images, images))
+        )
 
     def _last_step(self):
         return self.state.last_step(self.config.steps)
