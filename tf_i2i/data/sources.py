@@ -127,16 +127,17 @@ class ToyFacesSource:
     def items(self, size, fit):
         """Yields an `Item` for each face; rectangles are parts of squares."""
         side = max(height_width(size))
-        people = {split: self.identities(split) for split in self._counts}
-        # All splits are drawn at once, because few faces would be drawn by a
-        # single process.
-        everyone = np.concatenate(list(people.values()))
+        splits = np.repeat([*self._counts], [*self._counts.values()]).tolist()
+        # All splits are drawn at once, because a few faces alone would be drawn
+        # by a single process.
+        everyone = np.concatenate([self.identities(s) for s in self._counts])
         drawn = toy_processes.draw(self.domain, everyone, side)
         images = itertools.chain.from_iterable(drawn)
-        for split, identities in people.items():
-            for identity, image in zip(identities, images, strict=False):
-                name = f"{identity:06d}"
-                yield Item(name, fit_image(image, size, fit), split, name)
+        for split, identity, image in zip(
+            splits, everyone, images, strict=True
+        ):
+            name = f"{identity:06d}"
+            yield Item(name, fit_image(image, size, fit), split, name)
 
 
 def means_toy_faces(spec):
