@@ -197,7 +197,7 @@ def show(rows):
 
 
 def compare(args):
-    """Measures both checkouts in turns, and adds the median ratio."""
+    """Measures both checkouts in turns, and prints the median ratios."""
     here = Path(__file__).parents[1]
     ratios: dict[str, list] = {}
     for _ in range(args.rounds):

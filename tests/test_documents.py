@@ -26,6 +26,7 @@ PAGES = sorted(
     for path in [*ROOT.glob("*.md"), *DOCS.rglob("*.md")]
     if path.name != "CHANGELOG.md"
 )
+BENCHMARKS = sorted((ROOT / "benchmarks").rglob("*.md"))
 CARDS = [folder / "README.md" for folder in models.shipped_models().values()]
 # Pairs (language, text) of the blocks between lines of three backticks.
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.S | re.M)
@@ -68,7 +69,12 @@ def test_the_page_shows_the_files():
     assert shown == [(DOCS / "examples" / file).read_text() for file in files]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
+@pytest.mark.parametrize("page", [*PAGES, *BENCHMARKS], ids=name_of)
+def test_no_conflict_marks_of_git(page):
+    assert not re.search(r"^(<<<<<<<|=======|>>>>>>>)", page.read_text(), re.M)
+
+
+@pytest.mark.parametrize("page", [*PAGES, *BENCHMARKS], ids=name_of)
 def test_links_lead_somewhere(page):
     text = BLOCK.sub("", page.read_text())
     links = re.findall(r"\]\(([^)#]*)(?:#([^)]*))?\)", text)
