@@ -29,6 +29,8 @@ number depends on the feature network, its name in `metrics.jsonl` ends with the
 label of that network in square brackets. Such a number is comparable only with
 numbers of the same network.
 
+Numbers "in levels (0 to 255)" are differences of 8-bit pixel values.
+
 The output of an input is its translation to the target domain. The ground-truth
 image of an input is the test image of the target domain that shows the same
 object. It is used in evaluation only. A cheat is a baseline without a

@@ -18,8 +18,8 @@ from tf_i2i.features.base import weights_hash
 from tf_i2i.features.vgg import check_taps
 from tf_i2i.features.vgg import vgg_forward
 
-# Means that are subtracted from the channels blue, green and red, in levels of
-# 255.
+# Means that are subtracted from the channels blue, green and red, in levels (0
+# to 255).
 MEANS = (104.00699, 116.66877, 122.67892)
 CONVOLUTIONS = (2, 2, 3, 3, 3)
 # The last feature map of each block. LPIPS uses these layers.

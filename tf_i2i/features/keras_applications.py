@@ -15,7 +15,7 @@ from tf_i2i.paths import user_path
 
 _URL = "https://storage.googleapis.com/tensorflow/"
 # Means that Keras subtracts from the channels blue, green and red of images for
-# VGG, in levels of 255.
+# VGG, in levels (0 to 255).
 _VGG_MEANS = (103.939, 116.779, 123.68)
 # The keys are names of networks. The values are: the folder below `_URL` and
 # the file name of the ImageNet weights, the default feature maps, the input

@@ -38,7 +38,7 @@ def vgg_forward(weights, means, taps, padding="SAME", dtype="float32"):
         weights: dictionary from the name of a convolution, `relu1_1` onward
             in order, to its kernel `[3, 3, in, out]` and bias `[out]`.
         means: means that are subtracted from the channels blue, green and red,
-            in levels of 255.
+            in levels (0 to 255).
         taps: names of the feature maps.
         padding: padding of the pooling layers, "SAME" or "VALID", which differ
             only for images or feature maps with odd sides.

@@ -79,7 +79,7 @@ def blur_downsample(x):
 
     Returns:
         `[N, h, w, C]` with h = H/2 and w = W/2, rounded up. Its first pixel is
-        centred at the first of `x`.
+        centred at the first pixel of `x`.
     """
     for axis in (1, 2):
         count, *sides, channels = _shape(x)

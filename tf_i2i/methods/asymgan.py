@@ -88,10 +88,10 @@ class AsymGAN(Styled, UnpairedTranslator):
         width: factor on the channel counts of G and F.
         outer_norm: whether all layers of G and F are normalized, as in the
             paper, or only the residual blocks; see `ResnetGenerator`.
-        unshuffle: side of the blocks of pixels that G, F and E see as one pixel
-            (default 1). With 2, the feature maps for images
-            of 128 pixels are as large as with 1 for images of 64 pixels.
-            `unshuffle` has no effect on critics. See `layers.pixel_unshuffle`.
+        unshuffle: side of the blocks of pixels that G, F and E process as one
+            pixel (default 1). With 2, the feature maps for images of 128 pixels
+            are as large as with 1 for images of 64 pixels. `unshuffle` has no
+            effect on critics. See `layers.pixel_unshuffle`.
         style_path: how F takes z. "map": z is a map that is concatenated with
             the middle feature map ("Ours-w/o-ex"). "concat": z is a vector
             that is concatenated with all feature maps from the middle on.

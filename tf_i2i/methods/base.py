@@ -199,12 +199,13 @@ class UnpairedTranslator(TwoSidedModel):
     def sample_rows(self, images, domain):
         """Returns the rows that a sample grid shows below the given images.
 
-        The first row holds the translations. The second row holds the
-        reconstructions or, for methods that are not `Reconstructing`, the
-        result of `cycle`. If the method is not `Reconstructing` and has only
-        one direction, the second row holds the given images. If a direction
-        takes styles, one style is sampled for each column. The same styles are
-        used in every grid of a run.
+        The first row holds the translations, unless the method does not
+        translate images of this domain. The last row holds the reconstructions
+        or, for methods that are not `Reconstructing`, the result of `cycle`. If
+        the method is not `Reconstructing` and has only one direction, the last
+        row holds the given images. If a direction takes styles, one style is
+        sampled for each column. The same styles are used in every grid of a
+        run.
 
         Args:
             images: `[N, size, size, 3]`, float in [-1, 1].

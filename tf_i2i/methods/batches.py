@@ -134,7 +134,7 @@ class FollowRate(keras.callbacks.Callback):
 
     Callbacks of Keras set `model.optimizer.learning_rate`, which is the rate of
     the translators. This callback multiplies the rate of the critics by the
-    same factor, unless it has been set too.
+    same factor, unless another callback has set the critics' rate too.
     """
 
     def on_train_begin(self, logs=None):

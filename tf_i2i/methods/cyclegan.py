@@ -19,10 +19,10 @@ What the paper leaves open, or what differs here:
 - No two images of a batch are exchanged with the same entry of the pool. With
   a batch size of 1, as in the paper, this rule has no effect.
 - Convolutions of stride 2 have the "same" padding of TensorFlow.
-- `dropout` is not in the paper. Figure 5 of AsymGAN (Li et al. 2019) compares
-  with CycleGAN with dropout after each convolution, in training and at
-  inference. That paper does not state the rate, which is 1/2 here, nor whether
-  single elements or whole channels are dropped. Here whole channels are
+- `dropout` is not in the paper. Figure 5 of AsymGAN (Li et al. 2019) shows
+  results of a CycleGAN that has dropout after each convolution, in training and
+  at inference. That paper states neither the rate, which is 1/2 here, nor
+  whether single elements or whole channels are dropped. Here whole channels are
   dropped, so that a vector of the same length determines what is dropped,
   whatever the size of an image.
 - Moving averages of the network weights are used at inference. The paper has
@@ -61,10 +61,10 @@ class CycleGAN(StyleSampling, UnpairedTranslator):
         width: factor on the channel counts of the generators.
         outer_norm: whether all layers of the generators are normalized, as in
             the paper, or only the residual blocks; see `ResnetGenerator`.
-        unshuffle: side of the blocks of pixels that the generators see as one
-            pixel (default 1). With 2, the feature maps for images
-            of 128 pixels are as large as with 1 for images of 64 pixels.
-            `unshuffle` has no effect on critics. See `layers.pixel_unshuffle`.
+        unshuffle: side of the blocks of pixels that the generators process as
+            one pixel (default 1). With 2, the feature maps for images of 128
+            pixels are as large as with 1 for images of 64 pixels. `unshuffle`
+            has no effect on critics. See `layers.pixel_unshuffle`.
         critic_layers: number of strided convolutions of a critic. With 3, the
             critic is the 70x70 PatchGAN.
         critic_width: factor on the channel counts of the critics (default:

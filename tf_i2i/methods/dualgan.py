@@ -12,8 +12,9 @@ What the paper leaves open, or what differs here:
 - The paper trains Wasserstein critics, whose weights are clipped
   (`gan_loss="wgan"`). The first version of the authors' code has logistic
   losses (`gan_loss="logistic"`), a weight of 20 for the cycle, and two updates
-  of the generators for each update of the critics. Its last version has a
-  gradient penalty in place of the clipping, which is left out here.
+  of the generators for each update of the critics. The last version of the code
+  has a gradient penalty in place of the clipping. This penalty is left out
+  here.
 - RMSProp is replaced by Adam with beta_1 = 0 and beta_2 = .9. They differ only
   in the first tens of updates, in which Adam corrects the bias of its averages.
 - The paper mentions noise by dropout, in training and at inference. There is
@@ -24,7 +25,7 @@ What the paper leaves open, or what differs here:
   five convolutions of stride 2 and a dense layer.
 - If generators or critics are updated several times in a step, each update has
   a batch of its own. In the authors' code the two updates of the generators
-  have the same one.
+  use the same batch.
 - Losses are means over elements.
 - Moving averages of the network weights are used at inference. The paper has
   no such averages.

@@ -31,8 +31,8 @@ def register_class(method):
     """Makes a class known to Keras by its package and its name.
 
     Keras finds the class when it loads a file. A class that was defined again,
-    for example in a notebook, replaces the earlier one. gin derives a class
-    with the same name from each registered class; these are left out.
+    for example in a notebook, replaces the earlier one. The classes that gin
+    derives from configurable classes, with the same names, are not registered.
     """
     base = method.__base__
     if (method.__module__, method.__name__) == (base.__module__, base.__name__):

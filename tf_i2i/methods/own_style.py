@@ -44,7 +44,7 @@ from tf_i2i.values import Count
 from tf_i2i.values import Seed
 from tf_i2i.values import Weight
 
-# Scale of the Laplace distributions, in units of [-1, 1].
+# Scale of the Laplace distributions, for colours in [-1, 1].
 SCALE = 0.08
 # Usual colours of skin, hair and clothes, RGB in [-1, 1]. In the least-squares
 # fit of these colours, each of them has the weight of `PRIOR_PIXELS` pixels of

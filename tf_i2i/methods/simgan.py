@@ -8,19 +8,19 @@ arXiv:1612.07828.
 
 A is a domain of simulated images, and B is one of real images. The refiner R
 makes images of A look like images of B. It must not change the pixels much, so
-that labels of the simulated images remain correct. D judges patches of images.
+that labels of the simulated images remain correct. D scores patches of images.
 It is trained on fakes of which half come from a pool of earlier fakes.
 
 What the paper leaves open, or what differs here:
 - Losses are means over pixels and over patches, so that loss weights have the
-  same effect at every image size. The paper has sums, and a weight that is made
-  for sums.
+  same effect at every image size. In the paper, losses are sums, and the loss
+  weight is chosen for sums.
 - The paper first trains R for 1,000 steps by self-regularization alone, and
   then D for 200 steps. Here, both are done at the same time: the adversarial
   loss of R is 0 for the first `warm_up_images` images.
 - Each fake is exchanged with an entry of the pool with probability 1/2. In the
   paper, exactly half of a batch comes from the pool, and half of the new fakes
-  are stored. Critics also see the stored fakes, as in the paper.
+  are stored.
 - Images have three channels, and R ends with a hyperbolic tangent. The images
   of the paper have one channel. D returns one logit for each patch, which is
   the difference of the two logits of the paper.

@@ -45,10 +45,10 @@ class Student(UnpairedTranslator):
         ways: tuple of the directions to learn.
         width: factor on the channel counts.
         blocks: number of residual blocks.
-        unshuffle: side of the blocks of pixels that the network sees as one
-            pixel (default 1). With 2, the feature maps for images
-            of 128 pixels are as large as with 1 for images of 64 pixels.
-            See `layers.pixel_unshuffle`.
+        unshuffle: side of the blocks of pixels that the network processes as
+            one pixel (default 1). With 2, the feature maps for images of 128
+            pixels are as large as with 1 for images of 64 pixels. See
+            `layers.pixel_unshuffle`.
         average_kimg, seed, name: see `UnpairedTranslator`.
 
     Raises:

@@ -380,8 +380,8 @@ class TwoSidedModel(KerasSaved):
                 data sets.
             likeness: `methods.likeness.Likeness`, a loss of the translators
                 that is added to those of the method; None for no such loss.
-            run_eagerly: whether each operation of a step runs by itself, which
-                is slower and helps to find errors.
+            run_eagerly: whether training steps are executed eagerly and not as
+                graphs, which is slower and helps to find errors.
             accumulate: number of parts into which the batch of each update is
                 divided. The networks process one part after the other, and the
                 update uses the mean of the parts' gradients. The result is the
@@ -653,6 +653,9 @@ class TwoSidedModel(KerasSaved):
 
     def enter_phase(self, size, start=0, images=None, fading=False, stage=None):
         """Sets the image size, the stage and the length of the next phase.
+
+        A phase is a part of the training in which the image size and the stage
+        do not change.
 
         Args:
             size: size of the images, one of `sizes`.
@@ -956,8 +959,8 @@ class TwoSidedModel(KerasSaved):
     def _check_updated(self, trained):
         """Returns an operation that fails if a new weight is not finite.
 
-        The gradient can be finite and the update not, for example because the
-        learning rate is too high.
+        Weights can become infinite although the gradient is finite, for example
+        because the learning rate is too high.
 
         Args:
             trained: dictionary of the variables that were updated, for each

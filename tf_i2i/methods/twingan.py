@@ -34,9 +34,9 @@ What the paper leaves open, and what is done here:
   N(0, .02), which was common in 2018.
 - Translators and critics are trained with the tensors of one forward pass.
   The author's code takes a separate batch for each of the two.
-- While the layers of a size are faded in, the paper blends the inputs of the
-  networks. Here every input image is blended with its downsampled copy, in
-  training and at inference.
+- The paper says that inputs of two resolutions are "linearly combined" while
+  the layers of a size are faded in. Here every real image is blended with its
+  downsampled copy, in training and at inference.
 - A critic has two adversarial terms, one for each route into its domain. Each
   of them contains the real batch, as in the paper's equations. Therefore the
   real batch is counted twice, or once if `same_gan` is False. The paper calls
@@ -108,9 +108,9 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
         start_size: side of the images in the first phase. If it is None, the
             side is `image_size` in all phases, and the networks do not grow.
         width: factor on the channel counts of Table 4.
-        unshuffle: side of the blocks of pixels that encoders and generator see
-            as one pixel (default 1). With 2, the feature maps for images
-            of 128 pixels are as large as with 1 for images of 64 pixels.
+        unshuffle: side of the blocks of pixels that encoders and generator
+            process as one pixel (default 1). With 2, the feature maps for
+            images of 128 pixels are as large as with 1 for images of 64 pixels.
             `unshuffle` has no effect on critics. See `layers.pixel_unshuffle`.
         gan_weight: weight of the adversarial losses, section 3.3 (1 in the
             paper).
@@ -119,7 +119,7 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
             2.
         semantic_weight: weight of L1 between the 4x4 content maps of an image
             and of its translation (default .1). 0 is the ablation "No L_sem".
-        same_gan: whether critics also judge reconstructions. In the paper's
+        same_gan: whether critics also score reconstructions. In the paper's
             sum over input domains i and output domains o, these are the terms
             with i = o.
         gan_loss: "dragan" (the paper); "wgan_gp", the Wasserstein loss

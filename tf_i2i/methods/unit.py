@@ -74,9 +74,9 @@ class UNIT(Embedding, Prior, Reconstructing, UnpairedTranslator):
             `width`).
         halvings: number of strided convolutions of an encoder, either 3 or, as
             in the authors' code, 2.
-        unshuffle: side of the blocks of pixels that encoders and generators see
-            as one pixel (default 1). With 2, the feature maps for images
-            of 128 pixels are as large as with 1 for images of 64 pixels.
+        unshuffle: side of the blocks of pixels that encoders and generators
+            process as one pixel (default 1). With 2, the feature maps for
+            images of 128 pixels are as large as with 1 for images of 64 pixels.
             `unshuffle` has no effect on critics. See `layers.pixel_unshuffle`.
         block_channels: number of channels of the residual blocks (default 512;
             256 in the authors' code).

@@ -30,7 +30,7 @@ What the paper leaves open, or what differs here:
   convolutions except max pooling. The authors' code for Table 6 has ReLUs,
   which `critic_relu` selects. The initial weights of critics are those of the
   authors' code.
-- The fakes that critics judge are translations only (section 3). In the
+- The fakes that critics score are translations only (section 3). In the
   authors' code they are also reconstructions, which `same_gan` selects here.
 - The standard deviation of codes is 1, as in the paper; it is learned in the
   authors' code.
@@ -137,7 +137,7 @@ class UNITAdaptation(
             adversarial losses rise linearly from 0 (default 0).
         weight_decay: weight of half the sum of squares of the network
             weights, a loss of translators and of critics (5e-4).
-        same_gan: whether critics judge reconstructions too.
+        same_gan: whether critics score reconstructions too.
         same_start: whether the layers that exist once for each domain have
             equal initial weights, so that the classifiers of A and B are
             equal before training.

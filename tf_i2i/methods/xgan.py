@@ -101,7 +101,7 @@ class XGAN(Embedding, Reconstructing, UnpairedTranslator):
             of an image and of its translation. With 0 the loss is left out.
         gan_weight: weight of the adversarial losses.
         gan_directions: tuple of the directions whose translations a critic
-            judges. It is ("a_to_b",) in the paper. With (), there are no
+            scores. It is ("a_to_b",) in the paper. With (), there are no
             critics.
         variation_weight: weight of the total variation of translations (default
             0). In Figure 13 this loss replaces the critics.

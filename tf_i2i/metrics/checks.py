@@ -15,7 +15,7 @@ from tf_i2i.metrics.arrays import check_pairs
 # share of the inputs' diversity. The diversities of two domains differ, but
 # seldom by a factor of five.
 COLLAPSED_BELOW = 0.2
-# Mean change of a pixel, in levels of 255, below which a translation counts
+# Mean change of a pixel, in levels (0 to 255), below which a translation counts
 # as a copy. Rounding, blur and a slight tint change pixels about as much.
 IDENTITY_BELOW = 4.0
 # In a good translation the luminance correlates positively with that of the
@@ -49,11 +49,14 @@ def collapsed(outputs, inputs):
 
 
 def identity(outputs, inputs):
-    """Returns the mean absolute change of the pixel values, in levels of 255.
+    """Returns the mean absolute change of the pixel values.
 
     Args:
         outputs: uint8 `[N, H, W, 3]`, translations.
         inputs: uint8, same shape.
+
+    Returns:
+        Float, in levels (0 to 255).
 
     Raises:
         UserError: an array is not uint8 images, or shapes differ.
@@ -132,7 +135,7 @@ def verdict(outputs, inputs):
 def _spread(images):
     """Returns the root mean square distance of images to their mean image.
 
-    The distance is in levels of 255.
+    The distance is in levels (0 to 255).
     """
     mean = images.mean(axis=0, dtype=np.float64)
     squares = [

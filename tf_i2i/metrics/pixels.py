@@ -156,7 +156,7 @@ def accuracy_within(output, truth, levels=16, norm="max", mask=None):
     Args:
         output: uint8 `[N, H, W, 3]`.
         truth: uint8, same shape.
-        levels: largest difference that counts as near, in levels of 255.
+        levels: largest difference that counts as near, in levels (0 to 255).
         norm: how the difference of two colours is measured: "max", the largest
             difference of the three channels, or "euclidean", the distance in
             RGB. The paper does not say which norm it uses.
@@ -236,9 +236,9 @@ def colour_distance(x, y):
         y: uint8 `[M, H', W', 3]`; number and size of the images may differ.
 
     Returns:
-        Dictionary of floats in levels of 255: `mean`, the absolute difference
-        of the sets' mean values, averaged over the three channels; `std`, the
-        same for their standard deviations over all pixels.
+        Dictionary of floats in levels (0 to 255): `mean`, the absolute
+        difference of the sets' mean values, averaged over the three channels;
+        `std`, the same for their standard deviations over all pixels.
 
     Raises:
         UserError: an array is not uint8 images.

@@ -62,7 +62,7 @@ def sensitivity(
 
     Returns:
         Dictionary, in the order of the curve, from the name of a disturbance to
-        the mean absolute error in levels of 255. The names `noise_0`,
+        the mean absolute error in levels (0 to 255). The names `noise_0`,
         `noise_0.1`, ... stand for added Gaussian noise with this standard
         deviation in levels, followed by clipping; `rounding` for rounding to
         uint8; `jpeg_75` for JPEG compression by Pillow with quality 75 and
@@ -118,7 +118,7 @@ def add_noise(images, sigma, seed=0):
 
     Args:
         images: float32 in [-1, 1] `[N, H, W, 3]`.
-        sigma: standard deviation of the noise in levels of 255.
+        sigma: standard deviation of the noise in levels (0 to 255).
         seed: seed of the noise. The noise of an image depends on the seed and
             on the image's index.
     """
@@ -202,7 +202,7 @@ def _noise(shape, seed):
 
 
 def _error(x, y):
-    """Returns the mean absolute difference of images, in levels of 255."""
+    """Returns the mean absolute difference of images, in levels (0 to 255)."""
     return float(np.abs(x.astype(np.float64) - y).mean() * 127.5)
 
 

@@ -17,7 +17,7 @@ from tf_i2i.metrics.segmentation import nearest_colour
 
 VOID = 255  # Label of a pixel that belongs to no class.
 # A pixel counts as having a colour of the palette if no channel differs from
-# that colour by more than this number of levels of 255. Lossy compression
+# that colour by more than this number of levels (0 to 255). Lossy compression
 # changes colours by a few levels.
 NEAR = 16
 # Ridge penalty of each feature in the least squares, as a share of the sum of

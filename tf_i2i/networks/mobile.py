@@ -78,7 +78,7 @@ class MobileGenerator(Network):
     Args:
         width: factor on the channel counts, which are 32, 64 and 128.
         blocks: number of residual blocks, at an eighth of the images' side.
-        unshuffle: side of the blocks of pixels that all layers see as one
+        unshuffle: side of the blocks of pixels that all layers process as one
             pixel; see `pixel_unshuffle`.
     """
 

@@ -3,7 +3,7 @@
 Every network has the layers for all image sizes. In a call, `size` selects
 the layers for images of that size. `fade` (a scalar in [0, 1], or None for 1)
 is the weight of the block at `size` when its output is blended with the output
-without this block. With `unshuffle`, the layers see blocks of pixels as one
+without this block. With `unshuffle`, the layers process blocks of pixels as one
 pixel, and their sizes are those of the images divided by `unshuffle`. A block
 at size s has `channels(s, width)` channels:
 
@@ -193,7 +193,7 @@ class ProgressiveEncoder(Network):
         convs_at_8: number of convolutions at 8 px, 2 as in Table 4, or 1 as
             in earlier versions of this package.
         kernel_initializer: initializer of the kernels of all convolutions.
-        unshuffle: side of the blocks of pixels that are seen as one pixel;
+        unshuffle: side of the blocks of pixels that are processed as one pixel;
             see `pixel_unshuffle`.
     """
 
@@ -238,8 +238,8 @@ class ProgressiveEncoder(Network):
         """Returns the features of images.
 
         Args:
-            images: `[N, k*size, l*size, 3]`, float in [-1, 1]; k = l = 1 in
-                training.
+            images: `[N, k*size, l*size, 3]`, float in [-1, 1]; k and l are
+                multiples of 1/4, and 1 in training.
             size: one of `sizes`.
             fade: weight of the block at `size`, in [0, 1]; None for 1.
             routing: `NormRouting` for the normalizations; None if there are

@@ -37,9 +37,9 @@ def downsample_stem(network, x, training, after=_unchanged):
     followed by a normalization and ReLU.
 
     Args:
-        network: a network with four attributes. `unshuffle` is the side of
-            the blocks of pixels that `first` sees as one pixel. `first` is a
-            convolution, and `downs` is a list of convolutions of stride 2.
+        network: a network with four attributes. `first` is a convolution, and
+            `unshuffle` is the side of the blocks of pixels that it processes
+            as one pixel. `downs` is a list of convolutions of stride 2.
             `norms` is a list of one normalization for each of these
             convolutions; it may be empty.
         x: images `[N, H, W, 3]` in [-1, 1].
@@ -53,7 +53,7 @@ def downsample_stem(network, x, training, after=_unchanged):
 
 
 def stem_maps(network, x, training, after=_unchanged, shrink=_unchanged):
-    """Returns the feature maps from which `downsample_stem` takes the last.
+    """Returns feature maps, the last of which `downsample_stem` returns.
 
     Args:
         network, x, training, after: see `downsample_stem`.
@@ -81,7 +81,7 @@ class ResnetGenerator(Network):
 
     Before the blocks, each of two convolutions halves the side. After the
     blocks, each of two layers doubles the side (see `doubling_layer`). With
-    `unshuffle`, all layers see blocks of pixels as one pixel.
+    `unshuffle`, all layers process blocks of pixels as one pixel.
 
     Args:
         blocks: number of residual blocks.
@@ -92,7 +92,7 @@ class ResnetGenerator(Network):
         make_block: function that takes an index, a number of channels and a
             name, and returns the residual block with that index. None for
             blocks of the class `ResidualBlock`.
-        unshuffle: side of the blocks of pixels that are seen as one pixel;
+        unshuffle: side of the blocks of pixels that are processed as one pixel;
             see `pixel_unshuffle`.
     """
 

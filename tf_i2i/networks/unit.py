@@ -62,7 +62,7 @@ class UnitEncoder(Network):
         halvings: number of convolutions of stride 2; either 3 or 2. If it is
             2, the first convolution has stride 1.
         width: factor on the channel counts.
-        unshuffle: side of the blocks of pixels that are seen as one pixel;
+        unshuffle: side of the blocks of pixels that are processed as one pixel;
             see `pixel_unshuffle`.
     """
 

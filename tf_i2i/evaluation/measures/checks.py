@@ -40,9 +40,9 @@ MEASURE = Measure(
             "change",
             ALARMS,
             "",
-            "Mean absolute change of the pixel values, in levels of 255. If "
-            f"the change is below {IDENTITY_BELOW:g}, the translator copies "
-            "its input.",
+            "Mean absolute change of the pixel values, in levels (0 to 255). "
+            f"If the change is below {IDENTITY_BELOW:g}, the translator "
+            "copies its input.",
             by_features=False,
         ),
         Output(

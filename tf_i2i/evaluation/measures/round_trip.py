@@ -32,8 +32,8 @@ MEASURE = Measure(
             ROUND_TRIP,
             "lower",
             "Mean absolute difference between an input and the result of "
-            "translating it to the other domain and back, in levels of 255. "
-            "The intermediate translation is rounded to 8 bits.",
+            "translating it to the other domain and back, in levels (0 to "
+            "255). The intermediate translation is rounded to 8 bits.",
             by_features=False,
             in_terminal=True,
         ),

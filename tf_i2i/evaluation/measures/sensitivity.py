@@ -10,7 +10,7 @@ from tf_i2i.evaluation.measure import Output
 from tf_i2i.metrics.robustness import add_noise
 from tf_i2i.metrics.robustness import sensitivity
 
-_SIGMA = 2  # Standard deviation of invisible noise, in levels of 255.
+_SIGMA = 2  # Standard deviation of invisible noise, in levels (0 to 255).
 
 
 def compute(judge, candidate):
@@ -45,8 +45,8 @@ MEASURE = Measure(
             "hidden",
             ROUND_TRIP,
             "lower",
-            "Increase of the error of the translation back, in levels of "
-            "255, if noise with a standard deviation of 2 levels is first "
+            "Increase of the error of the translation back, in levels (0 to "
+            "255), if noise with a standard deviation of 2 levels is first "
             "added to the translation.",
             by_features=False,
             in_terminal=True,
@@ -55,9 +55,9 @@ MEASURE = Measure(
             "changed",
             ROUND_TRIP,
             "lower",
-            "Mean difference, in levels of 255, between two translations back: "
-            "that of the translation, and that of the translation with added "
-            "noise (standard deviation: 2 levels). Methods with styles "
+            "Mean difference, in levels (0 to 255), between two translations "
+            "back: that of the translation, and that of the translation with "
+            "added noise (standard deviation: 2 levels). Methods with styles "
             "translate back in a sampled style (AsymGAN, Figure 9).",
             by_features=False,
         ),
@@ -65,7 +65,7 @@ MEASURE = Measure(
             "back_*",
             SENSITIVITY,
             "lower",
-            "Mean error of the translation back, in levels of 255, if the "
+            "Mean error of the translation back, in levels (0 to 255), if the "
             "translation is disturbed first. If the error jumps at noise of "
             "1 or 2 levels, or at rounding to 8 bits, the translation hides "
             "information about the input in invisible differences.",

@@ -87,8 +87,8 @@ def _shift(name, text):
         LABELS,
         "",
         "Mean by which the skin of an output is lighter than that of its "
-        f"input, in levels of 255, for the {text} third of the inputs. If the "
-        "three numbers differ much, the translator makes all skin colours "
+        f"input, in levels (0 to 255), for the {text} third of the inputs. If "
+        "the three numbers differ much, the translator makes all skin colours "
         "more alike.",
         by_features=False,
         in_terminal=True,

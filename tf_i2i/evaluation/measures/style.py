@@ -111,7 +111,7 @@ MEASURE = Measure(
             STYLE,
             "lower",
             "Difference between the mean colours of the outputs and of real "
-            "test images, in levels of 255.",
+            "test images, in levels (0 to 255).",
             by_features=False,
         ),
     ),
