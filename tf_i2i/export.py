@@ -6,9 +6,10 @@
     python -m tf_i2i.export --run_dir=runs/mine --output=both.tflite \
         --direction=both
 
-An exported model takes and returns uint8 images. Its outputs on real images
-are compared with those of the run. If they differ too much, the export is not
-moved to `--output`, but kept with `.rejected` appended to its name.
+An exported model takes and returns uint8 images, unless `--float_io` is given.
+Its outputs on real images are compared with those of the run. If they differ
+too much, the export is not moved to `--output`, but kept with `.rejected`
+appended to its name.
 """
 
 from pathlib import Path

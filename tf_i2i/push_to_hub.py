@@ -29,7 +29,7 @@ def main(argv):
         argv: command line, without the program.
 
     Raises:
-        UserError: wrong flags, no trained run, or no upload.
+        UserError: wrong flags, no trained run, or a failed upload.
     """
     flags = _parser().parse_args(argv)
     hub.check_repository(flags.repo)

@@ -69,8 +69,8 @@ def _parser():
     add(
         "--labels_b",
         type=cli.read_path,
-        help="CSV file with the labels of the images of B, which are used for "
-        "validation and evaluation only",
+        help="CSV file with the labels of the images of B. OwnStyle learns "
+        "from them; other methods use them for validation and evaluation only",
     )
     add(
         "--init_from",

@@ -638,7 +638,7 @@ def near(thumbnails, others=None):
 
 
 def _same(one, other):
-    """Returns the mask of pairs that differ only as copies of an image do.
+    """Returns the mask of pairs that are copies of one image.
 
     Encoding or resizing an image changes all pixels a little. Two drawn faces
     that differ only in the mouth have large differences at a few pixel

@@ -116,7 +116,7 @@ class SplitFoldersSource(FolderSource):
 
 
 def split_folders(path):
-    """Returns the folders of a domain and split in a folder of both domains.
+    """Returns the folder of each domain and split in a folder of both domains.
 
     Args:
         path: path of the folder.

@@ -42,8 +42,9 @@ MAX_PIXELS = 2**28
 # Largest size of a file in bytes. An uncompressed file of the largest allowed
 # image has at most half this size.
 MAX_BYTES = 2**32
-# Largest number of scans of a progressive JPEG. Common encoders write 10. Each
-# scan takes about as much time as a JPEG of this size that is not progressive.
+# Largest number of scans of a progressive JPEG. Common encoders write 10.
+# Decoding one scan takes about as much time as decoding a JPEG of the same size
+# that is not progressive.
 MAX_SCANS = 100
 # An image of more than `_LARGE` pixels may be reduced while it is decoded, to
 # about `_TIMES` times the side that is needed.

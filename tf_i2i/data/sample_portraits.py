@@ -44,7 +44,7 @@ class PortraitsSource:
         return f"portraits {_COUNTS} {_LEAST} {digest.hexdigest()}"
 
     def items(self, size, fit):
-        """Yields an `Item` for each view; rectangles are parts of squares."""
+        """Yields an `Item` for each view; a rectangle is cut from a square."""
         side = max(height_width(size))
         images = [Image.open(path).convert("RGB") for path in portraits()]
         rng = np.random.default_rng(0)

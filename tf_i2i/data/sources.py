@@ -125,7 +125,7 @@ class ToyFacesSource:
         return self._counts["test"] + 2 * own + (self.domain == "b")
 
     def items(self, size, fit):
-        """Yields an `Item` for each face; rectangles are parts of squares."""
+        """Yields an `Item` for each face; a rectangle is cut from a square."""
         side = max(height_width(size))
         splits = np.repeat([*self._counts], [*self._counts.values()]).tolist()
         # All splits are drawn at once, because a few faces alone would be drawn

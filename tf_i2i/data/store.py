@@ -247,9 +247,9 @@ def _make_entry(path, source, size, fit, max_bad_fraction, progress):
 def _unfinished(path):
     """Context with the path of a temporary file, which is removed at its end.
 
-    While a process writes the file, it holds a lock beside it. If the process
-    is killed, the operating system releases the lock, and the next process
-    that makes a store removes the file; see `_remove_stale`.
+    While a process writes the file, it holds a lock on a second file beside it.
+    If the process is killed, the operating system releases the lock, and the
+    next process that makes a store removes both files; see `_remove_stale`.
 
     Args:
         path: path of the future `.npy` file.

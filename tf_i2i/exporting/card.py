@@ -34,7 +34,8 @@ def facts(model, directions, names, run_dir, float_io=False):
         "version": f"after {shown} training images" if shown else "",
         "author": _first(r"## Author\n+((?:.+\n?)+)", readme),
         "licence": _first(r"## Licence\n+((?:.+\n?)+)", readme),
-        # If the domains have no names of their own, `directions` says it all.
+        # If the domains have no names of their own, the fact `direction` is
+        # sufficient.
         "domains": ", ".join(names) if [*names] != [*directions] else "",
     }
     return {key: text for key, text in own.items() if text} | {

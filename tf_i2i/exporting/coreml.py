@@ -59,7 +59,7 @@ def export_coreml(
         function, specs = one_size(
             model, direction, size, made_by=level_to_level
         )
-        # coremltools wants a name that ends in .mlpackage.
+        # coremltools requires a name that ends in .mlpackage.
         with tempfile.TemporaryDirectory(dir=Path(path).parent) as folder:
             part = Path(folder, "part.mlpackage")
             tools.convert(

@@ -100,7 +100,7 @@ class _Pool:
 
 
 def _index_of(code, codes):
-    """Returns the index of an operator code in a list, to which it is added."""
+    """Returns the index of an operator code in a list; adds it if missing."""
     for index, known in enumerate(codes):
         if vars(known) == vars(code):
             return index
@@ -276,7 +276,7 @@ def _widening(schema, model, graph, operator, given):
 
 
 def _code(schema, model):
-    """Returns the index of the operator code of DEQUANTIZE, which is added."""
+    """Returns the index of DEQUANTIZE's operator code; adds it if missing."""
     kind = schema.BuiltinOperator.DEQUANTIZE
     for index, code in enumerate(model.operatorCodes):
         if code.builtinCode == kind:

@@ -255,7 +255,7 @@ def warning_of_int8(model, precision):
 
 
 def load_tflite(path, threads=None, signature=None):
-    """Returns `translator` of a .tflite file.
+    """Returns the function that `translator` makes of a .tflite file.
 
     Args:
         path: path of the .tflite file.

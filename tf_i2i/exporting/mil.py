@@ -1,10 +1,10 @@
 """Evaluation of the programs in Core ML files, with NumPy.
 
 Core ML itself runs on Apple's devices only. This module makes it possible to
-compare the images of a file with those of the run on any machine. It knows the
-operations of MIL (model intermediate language) that `coreml.export_coreml`
-makes of the networks of this package. The meaning of each operation is defined
-in the reference of `coremltools` ("MIL operators").
+compare the images of a file with those of the run on any machine. It implements
+the operations of MIL (model intermediate language) to which
+`coreml.export_coreml` converts the networks of this package. The meaning of
+each operation is defined in the reference of `coremltools` ("MIL operators").
 """
 
 import numpy as np
@@ -28,7 +28,8 @@ def evaluate(function, given):
         Array.
 
     Raises:
-        UserError: the program contains an operation that is not known here.
+        UserError: the program contains an operation that this module does not
+            implement.
     """
     inputs = function.inputs.items()
     values = {name: _rounded(given[name], v) for name, v in inputs}

@@ -12,8 +12,8 @@ from tf_i2i.sizes import height_width
 from tf_i2i.sizes import image_shape
 from tf_i2i.sizes import size_text
 
-# Names of the inputs of all exported files, in this order. The output of a
-# translation is named `IMAGE`, too.
+# Names of the inputs of all exported files, in this order. In SavedModels and
+# TFLite files, the output of a translation is named `IMAGE`, too.
 IMAGE, STYLE = "image", "style"
 # Name of the signature of a file that translates in one direction.
 TRANSLATE = "translate"

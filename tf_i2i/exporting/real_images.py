@@ -129,7 +129,7 @@ class RealImages:
 
         The images are test images of the source domain. Their styles, if the
         direction has any, are those of test images of the target domain.
-        `GivenImages` have no splits. All their images are used.
+        `GivenImages` has no splits. The first images of its folder are used.
 
         Args:
             direction: "a_to_b" or "b_to_a".
@@ -147,7 +147,7 @@ class RealImages:
     def calibration(self, direction):
         """Returns training images as calibration examples for `export_tflite`.
 
-        `GivenImages` have no splits. All their images are used.
+        `GivenImages` has no splits. The first images of its folder are used.
 
         Args:
             direction: "a_to_b" or "b_to_a".

@@ -18,7 +18,7 @@ _STEP = re.compile(rb'{"step": (\d+),')
 
 
 class MetricsLog:
-    """Writes a run's metrics.jsonl, and hands curves to the run's loggers.
+    """Writes a run's metrics.jsonl, and passes numbers to the run's loggers.
 
     Args:
         run_dir: folder of the run, with its config.gin.
@@ -69,7 +69,7 @@ class MetricsLog:
             logger.close()
 
     def record(self, row, scalars):
-        """Appends a line to metrics.jsonl, and points to the curves.
+        """Appends a line to metrics.jsonl, and adds a point to each curve.
 
         Args:
             row: dictionary that JSON can represent. In the line, the counters
@@ -91,7 +91,7 @@ class MetricsLog:
             logger.scalars(values, state.images_shown)
 
     def show(self, name, picture):
-        """Hands an image to the loggers.
+        """Passes an image to the loggers.
 
         Args:
             name: name of the image.

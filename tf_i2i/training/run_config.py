@@ -44,8 +44,9 @@ class RunConfig:
             generated toy faces.
         labels_a, labels_b: paths of CSV files with the labels of the images
             of A and of B, or None. If a method learns classes and the path is
-            None, the label of an image is the name of its folder. The labels
-            of B are used for validation and evaluation only.
+            None, the label of an image is the name of its folder. `OwnStyle`
+            learns from the labels of B. Other methods use them for validation
+            and evaluation only.
         domains: two names of A and B for logs, file names and `--direction`,
             such as ("selfie", "anime").
         face_margin: margin with which `prepare_faces` cropped the faces of the

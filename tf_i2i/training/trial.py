@@ -115,8 +115,8 @@ def estimated_seconds(phases, step, steps=None):
 
     The estimate assumes that the time per image is proportional to the side of
     the images and not to their area, because progressively growing networks
-    have few channels at large sizes.
-    For example, TwinGAN took 78, 169 and 317 ms at 16, 32 and 64 px on two CPU
+    have few channels at large sizes. For example, a training step of an earlier
+    version of TwinGAN took 78, 169 and 317 ms at 16, 32 and 64 px on two CPU
     cores.
 
     Args:
