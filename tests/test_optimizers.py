@@ -5,6 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_i2i.optimizers import Adam
+from tf_i2i.optimizers import LossScaling
 from tf_i2i.optimizers import adam
 
 SETTINGS = (0.01, 0.5, 0.99, 1e-8)
@@ -78,3 +79,30 @@ def test_the_gradient_is_clipped_alike_on_one_device_and_on_two(two_replicas):
             two = momentum(half, two_replicas.run, clip_norm)
         np.testing.assert_allclose(one, expected, rtol=1e-5)
         np.testing.assert_allclose(two, expected, rtol=1e-5)
+
+
+def test_an_overflow_on_any_replica_stops_the_update_on_all(two_replicas):
+    with two_replicas.scope():
+        weight = keras.Variable(np.zeros(1, np.float32))
+        optimizer = LossScaling(Adam(*SETTINGS), initial_scale=8.0)
+        optimizer.build([weight])
+
+    def step(gradient):
+        two_replicas.run(
+            lambda x: optimizer.apply([x], [weight]), args=(gradient,)
+        )
+
+    for bad_replica, scale in ((0, 4.0), (1, 2.0), (None, 2.0)):
+        values = [np.inf if i == bad_replica else 1.0 for i in range(2)]
+        gradient = two_replicas.experimental_distribute_values_from_function(
+            lambda context, values=values: tf.constant(
+                [values[context.replica_id_in_sync_group]]
+            )
+        )
+        tf.function(step)(gradient)
+        assert optimizer.dynamic_scale.numpy() == scale
+        moved = bad_replica is None
+        for copy in two_replicas.experimental_local_results(weight.value):
+            np.testing.assert_allclose(copy, [-0.01 * moved], rtol=1e-5)
+    momentum = optimizer.inner_optimizer.variables[2].numpy()
+    np.testing.assert_allclose(momentum, [0.5 * (1 + 1) / 2.0])

@@ -47,6 +47,27 @@ class Adam(keras.optimizers.Adam):
         )
 
 
+@keras.saving.register_keras_serializable("tf_i2i")
+class LossScaling(keras.optimizers.LossScaleOptimizer):
+    """An optimizer whose loss is multiplied, so that no gradient becomes 0.
+
+    Small gradients are 0 in float16. Therefore the loss is multiplied by a
+    scale, and the gradients are divided by it (Micikevicius et al. 2018,
+    arXiv:1710.03740, section 3.2). If a gradient is not finite, the weights
+    stay as they are and the scale is halved. After `dynamic_growth_steps`
+    updates without such a gradient, the scale is doubled. The arguments are
+    those of Keras.
+
+    Keras tests only the gradients of the first replica. This class tests those
+    of all replicas, because an update uses the sum of them.
+    """
+
+    def check_finite(self, grads):
+        context = tf.distribute.get_replica_context()
+        bad = tf.logical_not(super().check_finite(grads))
+        return context.all_reduce("SUM", tf.cast(bad, tf.float32)) == 0.0
+
+
 @functools.partial(checked, owner="Adam")
 def adam(
     learning_rate: Positive,
@@ -85,12 +106,18 @@ def _handle(variable):
 
 
 def reset_optimizers(model):
-    """Sets the state of both optimizers to zero, except the learning rates.
+    """Sets the state of both optimizers to zero.
+
+    The learning rates and the scales of `LossScaling` are not changed.
 
     Args:
         model: `UnpairedTranslator`.
     """
     for optimizer in model.optimizers.values():
+        kept = (
+            optimizer.learning_rate,
+            getattr(optimizer, "dynamic_scale", None),
+        )
         for variable in optimizer.variables:
-            if variable is not optimizer.learning_rate:
+            if not any(variable is other for other in kept):
                 variable.assign(tf.zeros(variable.shape, variable.dtype))

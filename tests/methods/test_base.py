@@ -6,7 +6,11 @@ import pytest
 import tensorflow as tf
 
 from tf_i2i.layers.replicas import across_replicas
+from tf_i2i.methods import registry
 from tf_i2i.methods.base import UnpairedTranslator
+from tf_i2i.optimizers import Adam
+from tf_i2i.optimizers import LossScaling
+from tf_i2i.optimizers import reset_optimizers
 
 
 class Scale(keras.layers.Layer):
@@ -263,6 +267,75 @@ def test_nothing_becomes_not_finite(where):
     after = [v.numpy() for v in model.variables]
     for x, y in zip(before, after, strict=True):
         np.testing.assert_array_equal(x, y)
+
+
+def scaling(scale, translator="sgd", **kwargs):
+    """A model whose translator's loss is multiplied by `scale`."""
+    model = Tiny(**kwargs)
+    model.compile(
+        LossScaling(keras.optimizers.get(translator), initial_scale=scale),
+        keras.optimizers.SGD(0.25),
+    )
+    return model
+
+
+@pytest.mark.parametrize("run_eagerly", [True, False])
+def test_an_update_that_overflows_is_skipped_and_halves_the_scale(run_eagerly):
+    model = scaling(2.0**127)
+    model.compile(model.optimizer, "sgd", run_eagerly=run_eagerly)
+    # The largest float32 number is a little below 2**128.
+    model.translator_losses = lambda s: {
+        "cost": 4.0 * tf.reduce_mean(s["fake_b"])
+    }
+    images = np.ones((2, 4, 4, 3), np.float32)
+    before = model.translator.factor.numpy()
+    moments = []
+    for _ in range(3):
+        model.fit(images, images, verbose=0, batch_size=2)
+        moments.append((float(model.optimizer.dynamic_scale), *factors(model)))
+    scales, translators, critics = zip(*moments, strict=True)
+    assert scales == (2.0**126, 2.0**125, 2.0**125)
+    assert translators[:2] == (before, before)
+    assert translators[2] < before
+    # The critic is trained in each step.
+    assert before < critics[0] < critics[1] < critics[2]
+    assert int(model.step) == 3
+
+
+def test_a_gradient_that_overflows_without_a_scale_is_an_error():
+    model = scaling(1.0)
+    model.translator_losses = lambda s: {
+        "cost": tf.sqrt(tf.reduce_mean(s["fake_b"]))
+    }
+    with pytest.raises(tf.errors.InvalidArgumentError) as error:
+        model.train_step(ones(value=0.0))
+    assert "the gradient of the translators" in str(error.value)
+
+
+def test_a_scaled_loss_makes_the_same_steps():
+    results = []
+    for scale in (1.0, 1024.0):
+        model = scaling(scale, "adam")
+        for i in range(3):
+            model.train_step(ones(value=1.0 + i))
+        results.append(factors(model))
+    np.testing.assert_allclose(*results, rtol=1e-6)
+    assert results[0][0] != 1.0
+
+
+def test_float16_scales_both_losses_of_a_model_and_of_its_file(tmp_path):
+    keras.config.set_dtype_policy("mixed_float16")
+    model = registry.build_tiny("CycleGAN")
+    model.compile()
+    for optimizer in model.optimizers.values():
+        assert isinstance(optimizer, LossScaling)
+    model.optimizer.dynamic_scale.assign(64.0)
+    reset_optimizers(model)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert float(loaded.optimizer.dynamic_scale) == 64.0
+    assert float(loaded.critic_optimizer.dynamic_scale) == 2.0**15
+    assert isinstance(loaded.optimizer.inner_optimizer, Adam)
 
 
 @pytest.mark.parametrize("rate", [np.inf, 1e30])

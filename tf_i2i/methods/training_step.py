@@ -29,6 +29,7 @@ from tf_i2i.methods.capabilities import check_parts
 from tf_i2i.methods.capabilities import stages
 from tf_i2i.methods.keras_config import KerasSaved
 from tf_i2i.methods.likeness import LikenessLoss
+from tf_i2i.optimizers import LossScaling
 from tf_i2i.optimizers import adam
 from tf_i2i.sizes import Size
 from tf_i2i.sizes import image_shape
@@ -371,7 +372,9 @@ class TwoSidedModel(KerasSaved):
         Args:
             translator_optimizer, critic_optimizer: two different instances of
                 Keras optimizers, or names of optimizers. None selects Adam
-                with the settings of the method's paper.
+                with the settings of the method's paper. If the model was
+                built with the dtype policy "mixed_float16", each of them
+                becomes part of a `LossScaling`.
             jit_compile: whether XLA compiles the training steps. On CPUs,
                 XLA's convolutions are slower.
             critic_augmentation: tuple with some of "color", "translation" and
@@ -404,18 +407,26 @@ class TwoSidedModel(KerasSaved):
                 f"Received: {self.critic_augmentation}"
             )
         translator_optimizer, critic_optimizer = (
-            _optimizer(given or adam(**self.adam_values()))
+            self._scaled(_optimizer(given or adam(**self.adam_values())))
             for given in (translator_optimizer, critic_optimizer)
         )
         super().compile(
             optimizer=translator_optimizer,
             jit_compile=jit_compile,
             run_eagerly=run_eagerly,
+            auto_scale_loss=False,
         )
         self.critic_optimizer = critic_optimizer
         self.optimizer.build(self.owned("translator"))
         self.critic_optimizer.build(self.owned("critic"))
         self.train_function = self.test_function = None
+
+    def _scaled(self, optimizer):
+        """Returns an optimizer that scales its loss if the networks need it."""
+        scales = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+        if scales or self.dtype_policy.name != "mixed_float16":
+            return optimizer
+        return LossScaling(optimizer)
 
     def fit(
         self,
@@ -908,7 +919,8 @@ class TwoSidedModel(KerasSaved):
         Returns:
             Two dictionaries. The first holds losses and observations by name.
             The second holds a list of pairs `(gradient, variable)` for each
-            side.
+            side. Gradients are multiplied by the scale of the side's optimizer,
+            if it has one.
         """
         losses: dict[str, dict[str, tf.Tensor]] = {}
         with tf.GradientTape(persistent=True) as tape:
@@ -923,7 +935,9 @@ class TwoSidedModel(KerasSaved):
             # sum the gradients of all replicas, and the mean is needed.
             _, replicas = replica_position()
             totals = {
-                side: tf.add_n(list(losses[side].values())) / replicas
+                side: self.optimizers[side].scale_loss(
+                    tf.add_n(list(losses[side].values())) / replicas
+                )
                 for side in sides
             }
         gradients = {
@@ -948,12 +962,18 @@ class TwoSidedModel(KerasSaved):
     def _check_finite(self, losses, gradients):
         """Returns an operation that fails if a value is not finite.
 
-        Its message names the first loss or gradient that is not finite.
+        Its message names the first loss or gradient that is not finite. A
+        gradient that is scaled by more than 1 is not checked, because its
+        optimizer then makes no update and lowers the scale.
         """
         values = dict(losses)
         for side, of_side in gradients.items():
-            name = f"the gradient of the {side}s"
-            values[name] = tf.linalg.global_norm(of_side)
+            norm = tf.linalg.global_norm(of_side)
+            optimizer = self.optimizers[side]
+            if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+                scale = tf.convert_to_tensor(optimizer.dynamic_scale)
+                norm = tf.where(scale > 1.0, 0.0, norm)
+            values[f"the gradient of the {side}s"] = norm
         return self._assert_finite(values)
 
     def _check_updated(self, trained):

@@ -15,7 +15,7 @@ from tf_i2i.training.cluster import Cluster
 from tf_i2i.training.cluster import read_cluster
 
 STRATEGIES = ("auto", "none", "mirrored", "multi_worker")
-PRECISIONS = ("auto", "float32", "mixed_bfloat16")
+PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
 
 
 @functools.cache

@@ -79,8 +79,9 @@ class RunConfig:
             device. "mirrored" selects all GPUs, or all logical CPUs if there
             is no GPU. "multi_worker" selects the processes that `TF_CONFIG`
             names, which must have the same configuration and run directory.
-        precision: "float32", "mixed_bfloat16", or "auto" for the faster of
-            the two.
+        precision: "float32", "mixed_bfloat16", "mixed_float16" for GPUs that
+            do not multiply bfloat16 numbers, or "auto" for the faster of the
+            first two.
         jit_compile: whether XLA compiles the training step; "auto" for GPUs
             only. On CPUs the step is then slower.
         critic_augmentation: tuple of some of "color", "translation" and
