@@ -52,6 +52,24 @@ def _no_graph_optimization():
     tf.config.optimizer.set_experimental_options(options)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def clear_kernels():
+    """Kernels outlast `set_random_seed` and `clear_session`.
+
+    TensorFlow discards all its kernels then, because some hold a seed. Those
+    of the package hold none, and to make the kernels again takes longer than
+    all else in the construction of a tiny model.
+
+    Yields the function that discards them.
+    """
+    from tensorflow.python import pywrap_tfe
+
+    clear = pywrap_tfe.TFE_ContextClearCaches
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pywrap_tfe, clear.__name__, lambda context: None)
+        yield clear
+
+
 @pytest.fixture(scope="session")
 def eagerly():
     """`with eagerly():` runs every `tf.function` without tracing it.

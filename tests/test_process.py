@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras.src.utils import rng_utils
+from tensorflow.python import pywrap_tfe
 from tensorflow.python.eager import context
 
 from tf_i2i import backend
@@ -125,8 +126,9 @@ def test_what_is_changed_is_set_back(kind):
     assert KINDS[kind]() == before not in changed
 
 
-def test_random_numbers_continue_their_sequence():
+def test_random_numbers_continue_their_sequence(monkeypatch, clear_kernels):
     """Those of TensorFlow and Keras too, though a command sets their seeds."""
+    monkeypatch.setattr(pywrap_tfe, clear_kernels.__name__, clear_kernels)
 
     def numbers(between):
         keras.utils.set_random_seed(5)
