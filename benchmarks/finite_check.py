@@ -3,11 +3,11 @@
     python benchmarks/finite_check.py --gin_file=twingan.gin
 
 `TwoSidedModel._check_updated` looks for values that are not finite in the
-weights, averages and optimizer states after each step. The step of the last
-phase is traced twice, with and without this check. The two are run alternately
-in one process on random images, and the order changes from round to round. The
-program prints the median processor time of a step, and the median of the ratios
-of a round.
+updated weights of the networks after each update. The step of the last phase is
+traced twice, with and without this check. The two are run alternately in one
+process on random images, and the order changes from round to round. The program
+prints the median processor time of a step with and without the check, and the
+median of the ratios of the rounds.
 """
 
 import argparse
