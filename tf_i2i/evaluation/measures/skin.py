@@ -88,8 +88,8 @@ def _shift(name, text):
         "",
         "Mean by which the skin of an output is lighter than that of its "
         f"input, in levels (0 to 255), for the {text} third of the inputs. If "
-        "the three numbers differ much, the translator makes all skin colours "
-        "more alike.",
+        "skin_shift_dark is much larger than skin_shift_light, the translator "
+        "makes all skin colours more alike.",
         by_features=False,
         in_terminal=True,
     )
