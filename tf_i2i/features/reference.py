@@ -2,8 +2,8 @@
 
 A method takes such a function as an argument, for example `XGAN.teacher`. In a
 .gin file the argument is written as `@teacher`, and gin passes the settings
-`teacher.name` and so on only when the function is called. A reference that is
-resolved holds these settings itself, so that they can be saved.
+`teacher.name` and so on only when the function is called. `resolve` returns a
+reference that holds these settings itself, so that they can be saved.
 """
 
 import contextvars

@@ -15,10 +15,11 @@ def replica_position():
 
 
 def across_replicas(tensors):
-    """Returns the mean of each tensor over all replicas, with a gradient.
+    """Returns the mean of each tensor over all replicas.
 
-    Every mean over a batch must include all replicas. Otherwise two devices
-    would not train the same model as one device.
+    The operation is differentiable. Every mean over a batch must include all
+    replicas. Otherwise two devices would not train the same model as one
+    device.
 
     Args:
         tensors: list of float tensors with the same shapes on each replica.

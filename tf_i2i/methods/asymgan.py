@@ -362,7 +362,7 @@ class AsymGAN(Styled, UnpairedTranslator):
         return dict(zip(wanted, tf.split(made, len(wanted)), strict=True))
 
     def _scores(self, o, kinds, s, training):
-        """Returns a critic's scores and the pooled fakes, by name.
+        """Returns a dictionary of a critic's scores and of the pooled fakes.
 
         Args:
             o: "a" or "b", the domain of the critic.

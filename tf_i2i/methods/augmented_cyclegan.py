@@ -22,8 +22,8 @@ What the paper leaves open, or what differs here:
   The initial value of all other scales is 1. In the authors' code it is sampled
   from N(0, .02).
 - The critics of images are the PatchGANs of CycleGAN. The authors' code has
-  another critic, which differs between the domains. Critics of codes and
-  encoders have no batch normalization, so that batches may be small.
+  other critics, which differ between the domains. Critics of codes and encoders
+  have no batch normalization, so that batches may be small.
 - The learning rate of critics is that of translators, unless a .gin file sets
   another. In the authors' code it is a fifth.
 - Critics are updated before translators, on the same images but with other

@@ -129,7 +129,7 @@ class UnpairedTranslator(TwoSidedModel):
 
     @abc.abstractmethod
     def forward(self, a, b, training):
-        """Returns the tensors from which losses are computed, by name.
+        """Returns a dictionary of the tensors from which losses are computed.
 
         `self.active_sides` holds the sides that this update trains:
         "translator", "critic" or both. Tensors that are not needed for the
@@ -152,7 +152,7 @@ class UnpairedTranslator(TwoSidedModel):
         """Returns a dictionary of the critics' weighted scalar losses."""
 
     def observations(self, tensors):
-        """Returns scalars that are logged and not optimized, by name.
+        """Returns a dictionary of scalars that are logged and not optimized.
 
         Observations are computed in updates of the translators. Their names
         must differ from the names of losses.

@@ -13,7 +13,7 @@ from tf_i2i.sizes import size_text
 
 # Batch size for arrays, if none is given. It is the one of Keras.
 BATCH_SIZE = 32
-# Differences from [-1, 1] that rounding and resizing may cause.
+# How far values may lie outside of [-1, 1], because of rounding and resizing.
 _TOLERANCE = 0.05
 
 

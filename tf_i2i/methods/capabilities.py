@@ -240,10 +240,10 @@ class Staged:
     sets it.
 
     A method defines `updates_in` and `stages`, the names of the stages in the
-    order of training. All networks are trained after the last stage. If the
-    first stages train no translator, they are named in `preparing_stages`. The
-    name of the last stage may be None. Phases without a stage then train this
-    stage, so that the stages before it can be left out.
+    order of training. All networks are trained after the last stage. The first
+    stages, after which the model cannot translate images yet, are named in
+    `preparing_stages`. The name of the last stage may be None. Phases without a
+    stage then train this stage, so that the stages before it can be left out.
     """
 
     stages: tuple

@@ -409,7 +409,7 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
             taps: names of the layers to translate, the deepest first.
 
         Returns:
-            Dictionary of the translated features, by tap.
+            Dictionary from taps to their translated features.
         """
         made = {}
         deeper = None

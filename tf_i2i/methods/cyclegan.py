@@ -189,7 +189,7 @@ class CycleGAN(StyleSampling, UnpairedTranslator):
         return self._outputs(o, inputs, training)
 
     def _outputs(self, o, inputs, training):
-        """Returns outputs of the generator of domain `o`, by name.
+        """Returns a dictionary of outputs of the generator of domain `o`.
 
         Args:
             o: "a" or "b".

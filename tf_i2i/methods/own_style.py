@@ -288,8 +288,10 @@ def _words_of(options, counts):
         counts: dictionary from slots to numbers of options.
 
     Returns:
-        Two dictionaries from the slots with words: to tuples of different
-        words, and to float32 `[words + 1, options]`, whose last row is 1.
+        Two dictionaries whose keys are the slots with words. The values of the
+        first are tuples of the different words. The values of the second are
+        float32 `[words + 1, options]`: 1 where a word allows an option, and 1
+        in the last row.
 
     Raises:
         UserError: a slot has not one word for each option.
@@ -324,7 +326,7 @@ def _unlikely(logits, palette, images):
     A constant that does not depend on the arguments is left out.
 
     Args:
-        logits: of the palette's entries, `[N, H, W, P]`.
+        logits: logits of the palette's entries, `[N, H, W, P]`.
         palette: `[N, P, 3]`.
         images: `[N, H, W, 3]`.
     """

@@ -13,8 +13,9 @@ B, are those of DTN (Taigman et al. 2016, arXiv:1611.02200).
 What differs from these papers:
 - Sprites are not layers with opacity. The colour of a pixel is a weighted mean
   of the colours of a palette. The weights are the softmax of logits, which are
-  the sum of the logits of the options at this pixel. Therefore no order of
-  layers must be found. The palette is computed from the code's three colours.
+  the sum of the logits of the options at this pixel. Therefore the order of
+  layers need not be learned. The palette is computed from the code's three
+  colours.
 - The reader learns the codes of photos from annotations, which a program can
   compute by simple rules. No critic is needed, because all drawings consist of
   sprites that were learned from drawings.

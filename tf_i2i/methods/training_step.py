@@ -863,8 +863,8 @@ class TwoSidedModel(KerasSaved):
                 `Annotated` methods.
 
         Returns:
-            The losses by name, and an operation that asserts that losses,
-            gradients and the updated weights are finite.
+            A dictionary of the losses, and an operation that asserts that
+            losses, gradients and the updated weights are finite.
         """
         sides = _SIDES_OF[update]
         # The variables that have a gradient, for each side.
@@ -917,10 +917,10 @@ class TwoSidedModel(KerasSaved):
         """Returns the losses, and the gradients of each side.
 
         Returns:
-            Two dictionaries. The first holds losses and observations by name.
-            The second holds a list of pairs `(gradient, variable)` for each
-            side. Gradients are multiplied by the scale of the side's optimizer,
-            if it has one.
+            Two dictionaries. The first holds losses and observations. The
+            second holds a list of pairs `(gradient, variable)` for each side.
+            Gradients are multiplied by the scale of the side's optimizer, if it
+            has one.
         """
         losses: dict[str, dict[str, tf.Tensor]] = {}
         with tf.GradientTape(persistent=True) as tape:

@@ -22,8 +22,8 @@ What the paper leaves open, and what is done here:
   square. Here the weight is .25, the target is 1 and the penalty is squared,
   as in the author's code.
 - The paper's noise is normal (`dragan_noise="normal"`). The default is that of
-  the author's code: each image gets uniform noise, whose amplitude is a
-  uniform random share of a maximum. The code's maximum is half of the
+  the author's code: uniform noise, whose amplitude is a maximum times a random
+  number in [0, 1) for each image. The maximum in the code is half of the
   variance of the pixel values of a batch in [0, 1]. For images in [-1, 1] this
   is .04 to .07, and the standard deviation of the noise is 3 to 5 % of that of
   the images. `dragan_width` is this ratio.
@@ -43,7 +43,7 @@ What the paper leaves open, and what is done here:
   the terms of reconstructions optional, and the author's code has them from
   64 px on.
 - Images are in [-1, 1], and those of the author's code in [0, 1]. The paper
-  does not say which. With equal weights, the reconstruction loss is therefore
+  does not state the range. With equal weights, the reconstruction loss is
   twice as large here as in the author's code.
 - The 1x1 convolutions to RGB are initialized from N(0, .02). The first images
   are therefore almost grey.

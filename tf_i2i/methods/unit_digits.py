@@ -15,11 +15,11 @@ What the paper leaves open, or what differs here:
 - The paper prints no loss weights. They are taken from the authors' code, which
   has an experiment for SVHN to MNIST only: features 1e-4, likelihood 1e-3,
   classes 10, weight decay 5e-4, adversarial losses 1, KL divergence 1e-4. The
-  last two are .5 and 2e-4 here, because the losses are defined differently:
-  in the authors' code, an adversarial loss is the mean over the images of both
-  domains, and here the terms of the two domains are added; and their KL
-  divergence lacks the factor 1/2. The KL divergence, the likelihood loss and
-  the feature loss are summed over the elements of a sample.
+  last two are .5 and 2e-4 here, because the losses are defined differently. In
+  the authors' code, an adversarial loss is the mean over the images of both
+  domains, whereas here the terms of the two domains are added. The KL
+  divergence of the authors' code lacks the factor 1/2. The KL divergence, the
+  likelihood loss and the feature loss are summed over the elements of a sample.
 - The likelihood loss and the feature loss use absolute differences, as in the
   paper. The authors' code uses squared differences, which `squared_features`
   selects for the features.

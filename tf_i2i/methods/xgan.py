@@ -18,10 +18,10 @@ What the paper leaves open, or what differs here:
   implementations, which compute means instead of sums.
 - The reconstruction loss is a mean of squares. The paper prints the norm of
   the difference (eq. 2), which `reconstruction="norm"` selects. At 64 px the
-  norm is 111 times the root mean square r of the difference, and its gradient
-  is 55 / r times that of the mean of squares, which is 185 for r = .3. With a
-  mean of squares and equal weights, the other losses are so strong in
-  comparison that the images are unrecognizable. Therefore
+  norm is 111 times the root mean square r of the difference. Its gradient is
+  larger than that of the mean of squares by the factor 55 / r, for example 185
+  for r = .3. With a mean of squares and equal weights, the other losses are so
+  strong in comparison that the images are unrecognizable. Therefore
   `reconstruction_weight` must be raised (20 in `xgan.gin`), or the norm used
   (`paper/xgan.gin`).
 - The translators' adversarial loss is the non-saturating one.

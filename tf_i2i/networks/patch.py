@@ -70,7 +70,7 @@ class PatchCritic(Network):
 
 
 class AntialiasedCritic(PatchCritic):
-    """A `PatchCritic` that is downsampled with a blur, not by strides.
+    """A `PatchCritic` that downsamples feature maps by a blur, not by strides.
 
     This is the critic of the authors' code of CUT (arXiv:2007.15651). Each
     convolution of stride 2 is replaced by a convolution of stride 1 and
