@@ -49,14 +49,14 @@ class Adam(keras.optimizers.Adam):
 
 @keras.saving.register_keras_serializable("tf_i2i")
 class LossScaling(keras.optimizers.LossScaleOptimizer):
-    """An optimizer whose loss is multiplied, so that no gradient becomes 0.
+    """An optimizer that scales its loss, for networks that compute in float16.
 
-    Small gradients are 0 in float16. Therefore the loss is multiplied by a
-    scale, and the gradients are divided by it (Micikevicius et al. 2018,
-    arXiv:1710.03740, section 3.2). If a gradient is not finite, the weights
-    stay as they are and the scale is halved. After `dynamic_growth_steps`
-    updates without such a gradient, the scale is doubled. The arguments are
-    those of Keras.
+    Small gradients would be rounded to 0 in float16. Therefore the loss is
+    multiplied by a scale, and the gradients are divided by the same scale
+    (Micikevicius et al. 2018, arXiv:1710.03740, section 3.2). If a gradient is
+    not finite, the weights are not changed and the scale is halved. After
+    `dynamic_growth_steps` updates without such a gradient, the scale is
+    doubled. The arguments are those of Keras.
 
     Keras tests only the gradients of the first replica. This class tests those
     of all replicas, because an update uses the sum of them.

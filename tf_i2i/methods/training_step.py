@@ -373,8 +373,8 @@ class TwoSidedModel(KerasSaved):
             translator_optimizer, critic_optimizer: two different instances of
                 Keras optimizers, or names of optimizers. None selects Adam
                 with the settings of the method's paper. If the model was
-                built with the dtype policy "mixed_float16", each of them
-                becomes part of a `LossScaling`.
+                built with the dtype policy "mixed_float16", each of them is
+                wrapped in a `LossScaling`.
             jit_compile: whether XLA compiles the training steps. On CPUs,
                 XLA's convolutions are slower.
             critic_augmentation: tuple with some of "color", "translation" and
