@@ -16,6 +16,7 @@ their angle around the head, so that they move when the head turns. Portraits
 are painted in linear light. Cartoons are painted in sRGB values.
 """
 
+import copy
 import functools
 
 import numpy as np
@@ -39,7 +40,6 @@ _SEED = 20170
 _EARS_SHOW = ("bald", "short", "bun")
 _STREAMS = {"attributes": 0, "a": 1, "b": 2}
 _SMALLEST_TURN = 0.25
-_SUPERSAMPLING = 2
 
 
 def attributes(indices):
@@ -174,7 +174,7 @@ def _grid(samples):
 
 
 class _Canvas:
-    """An image that is being painted, on a supersampled grid.
+    """An image that is being painted, on a grid of twice its size.
 
     Attributes:
         x, y: coordinates of the samples, float32 `[n, n]`.
@@ -183,13 +183,21 @@ class _Canvas:
     """
 
     def __init__(self, size):
-        samples = size * _SUPERSAMPLING
+        samples = 2 * size
         self.x, self.y = _grid(samples)
         self.pitch = 2 / samples
         self.rgb = np.zeros((3, samples, samples), np.float32)
 
     def paint(self, alpha, color):
         self.rgb += alpha * (color - self.rgb)
+
+    def part(self, rows, columns):
+        """Returns a rectangle of the canvas; what is painted there stays."""
+        part = copy.copy(self)
+        for name in ("x", "y"):
+            setattr(part, name, getattr(self, name)[rows, columns])
+        part.rgb = self.rgb[:, rows, columns]
+        return part
 
     def cover(self, distance, soft=0.0):
         return _cover(distance, max(self.pitch, soft))
@@ -216,9 +224,10 @@ class _Canvas:
         return rows[:, cell] + blend * (rows[:, cell + 1] - rows[:, cell])
 
     def pixels(self):
-        k = _SUPERSAMPLING
-        n = self.rgb.shape[1] // k
-        mean = self.rgb.reshape(3, n, k, n, k).mean((2, 4))
+        # The mean of each block, in float32. `np.mean` gives the same bits, and
+        # takes thirty times as long.
+        columns = self.rgb[:, :, 0::2] + self.rgb[:, :, 1::2]
+        mean = 0.25 * (columns[:, 0::2] + columns[:, 1::2])
         levels = np.rint(np.clip(mean, 0, 1) * 255).astype(np.uint8)
         return levels.transpose(1, 2, 0)
 
@@ -314,6 +323,13 @@ class _Head:
         self.p = width * (around - yaw)
         self.q = np.abs(self.p)
 
+    def part(self, rows, columns):
+        """Returns the coordinates in a rectangle of the canvas."""
+        part = copy.copy(self)
+        for name in ("u", "v", "p", "q", "s", "edge"):
+            setattr(part, name, getattr(self, name)[rows, columns])
+        return part
+
     def at(self, p):
         """Returns the `u` of a point whose `p` is given, at eye height."""
         angle = np.clip((p / self.width + self.yaw) * 0.93, -1.5, 1.5)
@@ -321,6 +337,35 @@ class _Head:
 
     def cover(self, distance, soft=0.0):
         return _cover(distance, max(self.pitch, soft))
+
+
+def _near(head, x, y, center, reach):
+    """Returns the rectangle of samples that a small feature may cover.
+
+    A feature is painted in this rectangle only, which gives the same image and
+    takes less time.
+
+    Args:
+        head: `_Head`.
+        x, y: coordinates, as arrays over the samples.
+        center: the feature's (x, y).
+        reach: largest distances from the center that the feature reaches if
+            the samples are close. The margin for the soft edge between
+            samples that are farther apart is added here.
+
+    Returns:
+        Slices of the rows and of the columns.
+    """
+    margin = 0.8 * head.pitch
+    inside = np.abs(x - center[0]) < reach[0] + margin
+    inside &= np.abs(y - center[1]) < reach[1] + margin
+    return _span(inside.any(1)), _span(inside.any(0))
+
+
+def _span(inside):
+    """Returns the slice from the first to the last True."""
+    found = np.flatnonzero(inside)
+    return slice(found[0], found[-1] + 1) if len(found) else slice(0)
 
 
 # === Domain a: portraits ===
@@ -641,6 +686,8 @@ def _skin(canvas, head, skin, light, opening, dice):
 
 def _ear(canvas, head, skin, light, side):
     cu = head.at(side * head.width * 1.32)
+    near = _near(head, head.u, head.v, (cu, 0.13), (0.2, 0.25))
+    canvas, head = canvas.part(*near), head.part(*near)
     shell = _ellipse(head.u, head.v, cu, 0.13, 0.11, 0.20)
     inner = _ellipse(head.u, head.v, cu + 0.02 * side, 0.12, 0.06, 0.13)
     lit = light.diffuse(side * 0.6, -0.1, 0.75, wrap=0.35)
@@ -652,7 +699,10 @@ def _ear(canvas, head, skin, light, side):
 def _eyes(canvas, head, iris, skin, dice):
     gaze = dice.uniform(-0.03, 0.03) + 0.05 * head.yaw
     lid = dice.uniform(0.078, 0.096)
+    face, whole = canvas, head
     for side in (-1, 1):
+        near = _near(whole, whole.p, whole.v, (side * 0.30, 0.0), (0.24, 0.28))
+        canvas, head = face.part(*near), whole.part(*near)
         p, v = head.p - side * 0.30, head.v
         bend = v + 0.35 * p * p
         almond = np.maximum(
@@ -681,6 +731,8 @@ def _eyes(canvas, head, iris, skin, dice):
 
 
 def _brows(canvas, head, hair):
+    near = _near(head, head.q, head.v, (0.31, -0.2), (0.25, 0.2))
+    canvas, head = canvas.part(*near), head.part(*near)
     p = head.q - 0.31
     arch = head.v + 0.225 - 0.55 * p * p + 0.05 * p
     brow = np.maximum(np.abs(arch) - 0.042 * (1.1 - 1.4 * p), np.abs(p) - 0.20)
@@ -688,6 +740,8 @@ def _brows(canvas, head, hair):
 
 
 def _mouth(canvas, head, mouth, skin):
+    near = _near(head, head.p, head.v, (0.0, 0.6), (0.5, 0.35))
+    canvas, head = canvas.part(*near), head.part(*near)
     p, v = head.p - 0.06 * head.yaw, head.v
     lips = skin * _linear("e8908c") * 1.05
     dark = _linear("3a1414")
@@ -786,6 +840,8 @@ def _hair_in_front(canvas, head, style, hair, strands, light, opening):
 def _spectacles(canvas, head, light, dice):
     frame = _linear(dice.among(("141414", "2a1a12", "8a8478", "7a1f1c")))
     corner = dice.among((0.08, 0.16, 0.19))
+    near = _near(head, head.q, head.v, (0.5, 0.0), (0.7, 0.35))
+    canvas, head = canvas.part(*near), head.part(*near)
     p, v = head.q - 0.315, head.v - 0.03
     lens = _both(_box(p, v, 0, 0, 0.25, 0.20, corner), head.edge - 0.03)
     glass = head.cover(lens)
@@ -883,10 +939,15 @@ class _Pen:
     """Paints flat shapes and outlines in one ink colour on a head's canvas."""
 
     def __init__(self, canvas, head, dice):
-        self.paint, self.cover = canvas.paint, head.cover
-        self.rgb = canvas.rgb
+        self.canvas, self.cover = canvas, head.cover
         self.ink = _color(dice.among(("1c1420", "14182c", "24120c")))
         self.width = dice.uniform(0.050, 0.075)
+
+    def part(self, rows, columns):
+        """Returns a pen for a rectangle of the canvas."""
+        part = copy.copy(self)
+        part.canvas = self.canvas.part(rows, columns)
+        return part
 
     def fill(self, distance, color):
         """Paints a shape with an outline.
@@ -896,12 +957,12 @@ class _Pen:
             color: colour, `[3, 1, 1]`.
         """
         half = self.width / 2
-        self.rgb += self.cover(distance - half) * (self.ink - self.rgb)
-        self.rgb += self.cover(distance + half) * (color - self.ink)
+        self.canvas.paint(self.cover(distance - half), self.ink)
+        self.canvas.rgb += self.cover(distance + half) * (color - self.ink)
 
     def flat(self, distance, color, alpha=1.0):
         """Paints a shape without an outline."""
-        self.paint(alpha * self.cover(distance), color)
+        self.canvas.paint(alpha * self.cover(distance), color)
 
 
 def _wallpaper(canvas, dice):
@@ -959,17 +1020,24 @@ def _body(pen, head, skin, dice):
 
 def _ear_b(pen, head, skin, side):
     cu = head.at(side * head.width * 1.25) * 1.06
+    near = _near(head, head.u, head.v, (cu, 0.25), (0.25, 0.3))
+    pen, head = pen.part(*near), head.part(*near)
     pen.fill(_ellipse(head.u, head.v, cu, 0.25, 0.16, 0.20), skin)
 
 
 def _cheeks(pen, head, skin):
+    near = _near(head, head.q, head.v, (0.62, 0.56), (0.2, 0.15))
+    pen, head = pen.part(*near), head.part(*near)
     pink = skin + 0.4 * (_color("ff5a6e") - skin)
     pen.flat(_ellipse(head.q, head.v, 0.62, 0.56, 0.16, 0.10), pink)
 
 
 def _eyes_b(pen, head, iris):
     look = 0.10 * head.yaw
+    whole_pen, whole = pen, head
     for side in (-1, 1):
+        near = _near(whole, whole.p, whole.v, (side * 0.40, 0.12), (0.34, 0.42))
+        pen, head = whole_pen.part(*near), whole.part(*near)
         p, v = head.p - side * 0.40, head.v - 0.12
         pen.fill(_ellipse(p, v, 0, 0, 0.235, 0.30), _gray(1.0))
         pen.flat(_ellipse(p, v, look, 0.03, 0.165, 0.215), iris)
@@ -981,17 +1049,24 @@ def _eyes_b(pen, head, iris):
 
 
 def _brows_b(pen, head, hair):
+    near = _near(head, head.q, head.v, (0.42, -0.3), (0.25, 0.2))
+    pen, head = pen.part(*near), head.part(*near)
     p = head.q - 0.42
     arch = np.abs(head.v + 0.33 - 0.7 * p * p + 0.05 * p) - 0.055
     pen.flat(np.maximum(arch, np.abs(p) - 0.22), hair * 0.7)
 
 
 def _nose_b(pen, head, skin):
+    center = (0.30 * head.yaw, 0.45)
+    near = _near(head, head.p, head.v, center, (0.15, 0.1))
+    pen, head = pen.part(*near), head.part(*near)
     tip = head.p - 0.30 * head.yaw
     pen.flat(_ellipse(tip, head.v, 0, 0.45, 0.10, 0.065), skin * 0.72)
 
 
 def _mouth_b(pen, head, mouth):
+    near = _near(head, head.p, head.v, (0.1 * head.yaw, 0.75), (0.4, 0.35))
+    pen, head = pen.part(*near), head.part(*near)
     p, v = head.p - 0.1 * head.yaw, head.v
     if mouth == "neutral":
         pen.flat(
