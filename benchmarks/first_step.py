@@ -48,6 +48,10 @@ def measure(args, checkout):
         return seconds, used.ru_utime + used.ru_stime
 
 
+def row(name, seconds, processor):
+    return f"{name:7} {seconds:6.1f} s, processor time {processor:.1f} s"
+
+
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
@@ -64,15 +68,10 @@ def main():
     for _ in range(args.rounds):
         for name, checkout in checkouts.items():
             found[name].append(measure(args, checkout))
-            seconds, processor = found[name][-1]
-            print(
-                f"{name:7} {seconds:6.1f} s, of the processor {processor:.1f} s"
-            )
+            print(row(name, *found[name][-1]))
     for name, pairs in found.items():
-        seconds, processor = map(statistics.median, zip(*pairs, strict=True))
-        print(
-            f"{name:7} median {seconds:.1f} s, of the processor {processor:.1f} s"
-        )
+        medians = map(statistics.median, zip(*pairs, strict=True))
+        print("median", row(name, *medians))
 
 
 if __name__ == "__main__":
