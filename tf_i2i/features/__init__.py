@@ -20,6 +20,7 @@ FORMS = (
     "efficientnet-lite0",
     "keras:InceptionV3|MobileNetV2|VGG16|VGG19[-fc7][:WEIGHTS.h5]",
     "lpips:ALEXNET.pth",
+    "fid-inception:WEIGHTS.pth",
     "savedmodel:FOLDER[#SIGNATURE][:LOW:HIGH]",
     "kerasfile:FILE.keras[:LOW:HIGH]",
     "tflite:FILE.tflite[:LOW:HIGH]",
@@ -33,7 +34,9 @@ def load_features(name):
         name: one of `FORMS`. `random-conv` needs no file; `hed-vgg16` and
             `efficientnet-lite0` need the extra `features`; the ImageNet weights
             of `keras:` are downloaded at first use. `lpips:` has long vectors,
-            for `python -m tf_i2i.neighbours`; see `features.lpips`. LOW and
+            for `python -m tf_i2i.neighbours`; see `features.lpips`. With
+            `fid-inception:` and `fid-inception:FILE@299`, `evaluate` computes
+            FID and KID; see `features.fid_inception`. LOW and
             HIGH are the range of pixel values that the network in a file
             expects (0 and 255 by default). If the name ends
             with `@SIZE`, all images are first resized to SIZE pixels per side.
@@ -75,6 +78,10 @@ def _load(name):
         from tf_i2i.features.lpips import lpips_alexnet
 
         return lpips_alexnet(match[1])
+    if match := re.fullmatch(r"fid-inception:(.+)", name):
+        from tf_i2i.features.fid_inception import fid_inception
+
+        return fid_inception(match[1])
     if match := re.fullmatch(r"savedmodel:([^#]+)(?:#(.+))?", name):
         from tf_i2i.features import saved_model
 

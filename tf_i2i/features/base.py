@@ -59,6 +59,9 @@ class Features:
         value_range: (smallest, largest) value of the images that a network in a
             file takes, if it takes floats. `taking` can change the range once.
             None for all other networks.
+        tap_weights: weights of the feature maps in the distance of two images,
+            as `metrics.perceptual.perceptual_distance` takes them; None for
+            weights of 1.
     """
 
     name: str
@@ -69,6 +72,7 @@ class Features:
     input_size: int | None = None
     least_size: int = 1
     value_range: tuple | None = None
+    tap_weights: dict | None = None
     _graphs: dict = dataclasses.field(
         default_factory=dict, init=False, repr=False
     )

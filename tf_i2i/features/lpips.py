@@ -1,4 +1,4 @@
-"""LPIPS with AlexNet, as vectors whose squared distances are LPIPS.
+"""LPIPS with AlexNet, from feature maps, or as distances of vectors.
 
 Zhang et al. 2018, "The Unreasonable Effectiveness of Deep Features as a
 Perceptual Metric", arXiv:1801.03924. The distance of two images is a weighted
@@ -34,6 +34,7 @@ _LAYERS = (
     (8, 1, 1, False),
     (10, 1, 1, False),
 )
+TAPS = tuple(f"relu{i + 1}" for i in range(len(_LAYERS)))
 # This number is added to the norm, as in the authors' code.
 _EPSILON = 1e-10
 
@@ -46,10 +47,11 @@ def lpips_alexnet(path):
             alexnet-owt-7be5be79.pth.
 
     Returns:
-        A `Features` with the feature map "lpips", which has one vector for each
-        image. The squared distance of the vectors of two images of equal size
-        is LPIPS. The vectors are long: 31,872 numbers for images of 64 x 64
-        pixels.
+        A `Features` with the feature maps `relu1` to `relu5`, whose
+        `perceptual_distance` by `tap_weights` is LPIPS. It embeds each image
+        as a vector. The squared distance of the vectors of two images of equal
+        size is LPIPS, too. The vectors are long: 31,872 numbers for images of
+        64 x 64 pixels.
 
     Raises:
         UserError: the package `lpips` is not installed, or the file does not
@@ -82,8 +84,12 @@ def lpips_alexnet(path):
     return Features(
         name="lpips",
         forward=_forward(layers),
-        tap_names=("lpips",),
+        tap_names=TAPS,
         embedding=("lpips",),
+        tap_weights={
+            name: weights
+            for name, (*_, weights) in zip(TAPS, layers, strict=True)
+        },
         weights_sha256=weights_hash("lpips", arrays),
         least_size=31,
     )
@@ -112,19 +118,20 @@ def _forward(layers):
 
     def forward(images):
         x = (images - tf.constant(_SHIFT)) / tf.constant(_SCALE)
-        vectors = []
-        for (kernel, bias, weights), (_, stride, padding, pools) in zip(
-            layers, _LAYERS, strict=True
+        taps, vectors = {}, []
+        for tap, (kernel, bias, weights), (_, stride, padding, pools) in zip(
+            TAPS, layers, _LAYERS, strict=True
         ):
             if pools:
                 x = tf.nn.max_pool2d(x, 3, 2, "VALID")
             x = tf.pad(x, [[0, 0], *[[padding, padding]] * 2, [0, 0]])
             x = tf.nn.relu(tf.nn.conv2d(x, kernel, stride, "VALID") + bias)
+            taps[tap] = x
             norm = tf.norm(x, axis=-1, keepdims=True)
             _, height, width, _ = x.shape
             scale = np.sqrt(weights / (height * width))
             vectors.append(x / (norm + _EPSILON) * scale.astype(np.float32))
         flat = [tf.reshape(v, [-1, np.prod(v.shape[1:])]) for v in vectors]
-        return {"lpips": tf.concat(flat, 1)}
+        return {**taps, "lpips": tf.concat(flat, 1)}
 
     return forward

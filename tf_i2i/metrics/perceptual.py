@@ -29,7 +29,7 @@ def perceptual_distance(taps_x, taps_y, weights=None, per_image=False):
 
     Args:
         taps_x: dictionary or list of feature maps, float32 or float64
-            `[N, h, w, C]`, one for each layer.
+            `[N, h, w, C]`, or vectors `[N, C]`, one for each layer.
         taps_y: feature maps of the other images, with the same layers and
             shapes.
         weights: dictionary or list like the taps, with C non-negative weights
@@ -91,7 +91,7 @@ def _layer(x, y, lin):
     for part in blocks(len(x), _BLOCK):
         gap = (_unit(x[part]) - _unit(y[part])) ** 2
         by_position = gap.sum(-1) if lin is None else gap @ lin
-        parts.append(by_position.mean(axis=(1, 2)))
+        parts.append(by_position.reshape(len(by_position), -1).mean(1))
     return np.concatenate(parts)
 
 
@@ -110,10 +110,12 @@ def _named(taps):
 def _check_layers(taps_x, taps_y):
     shapes_x = {name: list(np.shape(tap)) for name, tap in taps_x.items()}
     shapes_y = {name: list(np.shape(tap)) for name, tap in taps_y.items()}
-    if shapes_x != shapes_y or any(len(s) != 4 for s in shapes_x.values()):
+    if shapes_x != shapes_y or any(
+        len(s) not in (2, 4) for s in shapes_x.values()
+    ):
         raise UserError(
-            "`taps_x` and `taps_y` must be feature maps [N, h, w, C] of the "
-            "same layers, for the same number of images. "
+            "`taps_x` and `taps_y` must be feature maps [N, h, w, C] or "
+            "vectors [N, C] of the same layers, for the same number of images. "
             f"Received: {shapes_x} and {shapes_y}"
         )
     check_floats(**{f"taps_x[{name}]": tap for name, tap in taps_x.items()})

@@ -3,10 +3,9 @@
 import numpy as np
 
 from tf_i2i.evaluation.judge import PLACES
-from tf_i2i.evaluation.measures.paired import truth_taps
+from tf_i2i.evaluation.measures.paired import perceptual_to_truth
 from tf_i2i.metrics.checks import verdict
 from tf_i2i.metrics.copying import nearest
-from tf_i2i.metrics.perceptual import perceptual_distance
 from tf_i2i.metrics.pixels import psnr
 from tf_i2i.report.page import DirectionReport
 from tf_i2i.report.pictures import embedding_map
@@ -69,11 +68,7 @@ def _examples(judge, outputs, distances):
         "distance to the nearest training image": (distances, None)
     }
     if e.truth is not None:
-        apart = perceptual_distance(
-            judge.features.taps(outputs),
-            judge.once(truth_taps),
-            per_image=True,
-        )
+        apart = perceptual_to_truth(judge, outputs)
         by["perceptual distance to the truth"] = (apart, False)
         noise = psnr(outputs, e.truth, per_image=True)
         by["PSNR, in decibels"] = (noise, True)

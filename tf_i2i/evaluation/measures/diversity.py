@@ -20,7 +20,10 @@ def compute(judge, candidate):
         retrieval(judge.vectors(outputs, PLACES), partners)["r@5"]
         for outputs in candidate.several
     ]
-    return {"diversity": diversity(taps), "styled_r@5": np.mean(found)}
+    return {
+        "diversity": diversity(taps, judge.features.tap_weights),
+        "styled_r@5": np.mean(found),
+    }
 
 
 MEASURE = Measure(
@@ -33,7 +36,8 @@ MEASURE = Measure(
             STYLES,
             "higher",
             "Mean distance between outputs of one input with several styles. "
-            "This distance is also high for noise.",
+            "This distance is also high for noise. With "
+            "--features=lpips:ALEXNET.pth it is LPIPS.",
             in_terminal=True,
         ),
         Output(

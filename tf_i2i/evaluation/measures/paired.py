@@ -16,13 +16,29 @@ def compute(judge, candidate):
         "acc16": accuracy_within(outputs, truth),
         "psnr": psnr(outputs, truth),
         "ssim": ssim(outputs, truth),
-        "perceptual": perceptual_distance(
-            judge.features.taps(outputs), judge.once(truth_taps)
-        ),
+        "perceptual": perceptual_to_truth(judge, outputs).mean(),
     }
 
 
-def truth_taps(judge):
+def perceptual_to_truth(judge, outputs):
+    """Returns the perceptual distance of each output to its ground truth.
+
+    Args:
+        judge: `Judge` whose evidence has ground-truth images.
+        outputs: uint8 `[N, S, S, 3]`.
+
+    Returns:
+        float64 `[N]`.
+    """
+    return perceptual_distance(
+        judge.features.taps(outputs),
+        judge.once(_truth_taps),
+        judge.features.tap_weights,
+        per_image=True,
+    )
+
+
+def _truth_taps(judge):
     """Returns feature maps of the ground-truth images."""
     return judge.features.taps(judge.evidence.truth)
 
@@ -65,7 +81,8 @@ MEASURE = Measure(
             PAIRED,
             "lower",
             "Distance between feature maps of the output and of the "
-            "ground-truth image, compared position by position.",
+            "ground-truth image, compared position by position. With "
+            "--features=lpips:ALEXNET.pth it is LPIPS.",
             in_terminal=True,
         ),
     ),

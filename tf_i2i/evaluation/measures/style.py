@@ -7,7 +7,9 @@ from tf_i2i.evaluation.baselines import recolour
 from tf_i2i.evaluation.measure import STYLE
 from tf_i2i.evaluation.measure import Measure
 from tf_i2i.evaluation.measure import Output
+from tf_i2i.features import fid_inception
 from tf_i2i.metrics.frechet import frechet_distance
+from tf_i2i.metrics.kernel import kernel_distance
 from tf_i2i.metrics.kernel import kernel_distance_full
 from tf_i2i.metrics.manifold import precision_recall_density_coverage
 from tf_i2i.metrics.pixels import colour_distance
@@ -17,6 +19,8 @@ from tf_i2i.metrics.probes import share_called_b
 # Number of principal components for the Frechet distance. The sets are too
 # small to estimate covariances of all features.
 COMPONENTS = 64
+# Number of images in each subset for KID, if there are so many.
+SUBSET = 1000
 
 
 def compute(judge, candidate):
@@ -26,13 +30,35 @@ def compute(judge, candidate):
     real = judge.vectors(e.target_test)
     components = min(COMPONENTS, len(real) - 1, real.shape[1])
     shares = precision_recall_density_coverage(real, made)
-    return {
+    named = judge.features.name == fid_inception.NAME
+    return (inception_distances(real, made) if named else {}) | {
         "called_b": share_called_b(judge.once(style_probe), made),
         "fd": frechet_distance(real, made, pca=components),
         "kd": 1000 * kernel_distance_full(real, made),
         "coverage": shares["coverage"],
         "recall": shares["recall"],
         "colour": colour_distance(e.target_test, candidate.outputs)["mean"],
+    }
+
+
+def inception_distances(real, made, subset=SUBSET):
+    """Returns FID and KID of features that FID's Inception network computed.
+
+    torch-fidelity and clean-fid report the same numbers. KID is the mean over
+    random subsets of images.
+
+    Args:
+        real: float32 `[N, 2048]`, features of real images.
+        made: float32 `[M, 2048]`, features of the outputs.
+        subset: number of images in each subset, if there are so many.
+
+    Returns:
+        Dictionary with "fid" and "kid".
+    """
+    size = min(subset, len(real), len(made))
+    return {
+        "fid": frechet_distance(real, made),
+        "kid": kernel_distance(made, real, size)[0],
     }
 
 
@@ -88,6 +114,26 @@ MEASURE = Measure(
             "lower",
             "Unbiased kernel distance of the same features, times 1000. It is "
             "near 0 for two sets of real images, and may be negative.",
+            in_terminal=True,
+        ),
+        Output(
+            "fid",
+            STYLE,
+            "lower",
+            "FID, only with --features=fid-inception:FILE (as torch-fidelity "
+            "computes it) or --features=fid-inception:FILE@299 (as clean-fid "
+            "computes it). The outputs are compared with real test images. If "
+            "there are few images, most of FID is bias, which the row floor "
+            "shows.",
+            in_terminal=True,
+        ),
+        Output(
+            "kid",
+            STYLE,
+            "lower",
+            "KID, only with the same networks: the mean over 100 random "
+            "subsets of 1000 images, or of all images if there are fewer. "
+            "Papers often report it times 100 or 1000.",
             in_terminal=True,
         ),
         Output(
