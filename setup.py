@@ -39,6 +39,8 @@ MORE_EXTRAS = {
     "ray": ["ray[data]>=2.50", "pyarrow>=20"],
     "pytorch": ["torch==2.13.0"],
     "docs": ["pdoc>=15"],
+    # Only a test needs these programs, which compute the same numbers.
+    "fid": ["torch-fidelity>=0.4", "clean-fid>=0.1.35"],
     "hub": ["huggingface_hub>=1"],
     "wandb": ["wandb>=0.22"],
     "mlflow": ["mlflow>=3"],

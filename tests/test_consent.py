@@ -51,6 +51,7 @@ def place(tmp_path, monkeypatch):
     monkeypatch.setattr("tf_i2i.features.keras_applications._build", load)
     monkeypatch.setattr("tf_i2i.features.lpips.read_tensors", load)
     monkeypatch.setattr("tf_i2i.features.lpips._linear_file", str)
+    monkeypatch.setattr("tf_i2i.features.fid_inception.read_tensors", load)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     monkeypatch.setenv("TF_I2I_CACHE", str(tmp_path / "cache"))
     run = tmp_path / "run"
@@ -68,6 +69,7 @@ NAMES = (
     "kerasfile:{}/net.file",
     "tflite:{}/net.file:0:1@32",
     "lpips:{}/net.file",
+    "fid-inception:{}/net.file",
 )
 
 

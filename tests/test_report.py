@@ -23,6 +23,7 @@ from tf_i2i.evaluation.registry import UNKNOWN
 from tf_i2i.evaluation.registry import all_outputs
 from tf_i2i.evaluation.registry import explain
 from tf_i2i.evaluation.registry import find_recipe
+from tf_i2i.features import fid_inception
 from tf_i2i.report import drawings
 from tf_i2i.report.tables import winners
 
@@ -220,7 +221,8 @@ def test_wide_tables_come_in_blocks():
 class Colours:
     """Stands for a feature network: small images are their own features."""
 
-    label = "colours/native/00000000"
+    name, label = "colours", "colours/native/00000000"
+    tap_weights = None
 
     def embed(self, images, batch_size=32, grid=1):
         small = images[:, ::8, ::8].reshape(len(images), -1)
@@ -272,6 +274,9 @@ def test_every_number_of_the_judge_is_explained(rng):
     found = explained(table["model"])
     alone = Judge(dataclasses.replace(evidence, truth=None), Colours())
     found |= explained(alone.score(candidate, ["content"]))
+    inception = Colours()
+    inception.name = fid_inception.NAME
+    found |= explained(Judge(evidence, inception).score(candidate, ["style"]))
     # And all that is explained is measured.
     assert found == set(all_outputs())
 

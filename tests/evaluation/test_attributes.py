@@ -14,7 +14,7 @@ CLASSES = np.repeat([RED, GREEN, BLUE], 4)
 
 
 class Colours:
-    label = "colours/native/00000000"
+    name, label = "colours", "colours/native/00000000"
 
     def embed(self, images, grid):
         return images.mean((1, 2)).astype(np.float32)

@@ -101,7 +101,8 @@ def test_who_comes_back_must_be_who_went(judge, evidence):
 class Counting:
     """Features that count the images they are asked for."""
 
-    label, weights_sha256, embedding = "counting", "0", ("x",)
+    name = label = "counting"
+    weights_sha256, embedding = "0", ("x",)
 
     def __init__(self):
         self.embedded = []

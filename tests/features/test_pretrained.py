@@ -316,8 +316,12 @@ def test_squared_distances_are_lpips(alexnet, rng):
         [m[1:] for m in maps],
         [weights.ravel().astype(np.float64) for weights in linear.values()],
     )
-    x, y = load_features(f"lpips:{path}").embed(images)
+    features = load_features(f"lpips:{path}")
+    x, y = features.embed(images)
     assert ((x - y) ** 2).sum() == pytest.approx(expected, rel=1e-4)
+    taps = features.taps(images[:1]), features.taps(images[1:])
+    by_taps = perceptual_distance(*taps, features.tap_weights)
+    assert by_taps == pytest.approx(expected, rel=1e-4)
 
 
 def test_lpips_without_its_files(alexnet, tmp_path, refuses):

@@ -108,6 +108,15 @@ def test_diversity_is_the_mean_of_all_pairs(refuses):
         diversity([a])
 
 
+def test_vectors_are_maps_of_one_position():
+    x, y = np.random.default_rng(0).normal(size=(2, 3, 5))
+    vectors = perceptual_distance([x], [y], per_image=True)
+    maps = [[v[:, None, None]] for v in (x, y)]
+    np.testing.assert_array_equal(
+        vectors, perceptual_distance(*maps, per_image=True)
+    )
+
+
 def test_features_that_are_refused(refuses):
     x = features(0)
     half = {name: tap.astype(np.float16) for name, tap in x.items()}

@@ -41,6 +41,42 @@ and, for comparison, for other images. These are the rows of the tables:
 | --- | --- |
 """
 
+_TAIL = """\
+
+## Numbers that other programs report
+
+Some numbers of papers need networks whose weights no package contains. This
+package downloads none of them. Get the file once, and give its path:
+
+- FID and KID: `--features=fid-inception:FILE` adds the numbers `fid` and `kid`,
+  as torch-fidelity 0.4.0 computes them. With `FILE@299` they are those of
+  clean-fid 0.1.35 (mode "clean"), which differs only in how images are resized
+  to 299 x 299 pixels. The file is weights-inception-2015-12-05-6726825d.pth
+  from [torch-fidelity's release
+  0.2.0](https://github.com/toshas/torch-fidelity/releases/tag/v0.2.0). The full
+  names of the numbers in `metrics.jsonl` tell which kind they are:
+  `fid[fid-inception/native/...]` is that of torch-fidelity, and
+  `fid[fid-inception/bicubic299/...]` is that of clean-fid.
+- LPIPS 0.1 with AlexNet: with `--features=lpips:FILE`, the numbers `perceptual`
+  and `diversity` are LPIPS. The file is torchvision's
+  [alexnet-owt-7be5be79.pth](https://download.pytorch.org/models/alexnet-owt-7be5be79.pth).
+  The other weights come with `pip install --no-deps lpips`. All measures but
+  `paired` and `diversity` need much memory with this network if images have
+  sides of 128 pixels or more. Select these two by `--recipe=paired,diversity`.
+
+Images are compared at the size at which the run was trained. TensorFlow
+computes the networks, so that PyTorch is not needed.
+
+A slow test compares FID and KID with those of both programs on the same two
+folders, with random weights: `pip install '.[fid]' && python -m pytest -m slow
+tests/features/test_fid_inception.py`.
+
+The structure distance by DINO (Splice, arXiv:2201.00424) is not computed. It
+needs a vision transformer, for which this package would need PyTorch, and
+PyTorch crashes in a process that has imported TensorFlow (PyTorch 2.14.1,
+TensorFlow 2.21).
+"""
+
 
 def markdown():
     """Returns the text of docs/measures.md."""
@@ -51,7 +87,7 @@ def markdown():
         parts.append("| number | better | meaning | measure |\n")
         parts.append("| --- | --- | --- | --- |\n")
         parts += map(_line, outputs)
-    return "".join(parts)
+    return "".join((*parts, _TAIL))
 
 
 def _line(output):
