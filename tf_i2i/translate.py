@@ -72,8 +72,8 @@ def main(argv):
     cli.import_tensorflow()
     from tf_i2i.runs import load_translator
 
-    # The detector is built before the run is loaded, because loading sets the
-    # global precision, which is meant for the run's own networks only.
+    # The detector is built before the run is loaded, so that an error about it
+    # is raised early.
     find = detect.detector(flags.faces) if flags.faces else None
     run = load_translator(flags.run_dir, flags.trust_config)
     model = run.model
@@ -125,8 +125,8 @@ def _input_size(flags, model):
     """Returns the `InputSize` of images that are translated whole.
 
     Raises:
-        UserError: another size was asked for than that of the training, and the
-            model takes no other.
+        UserError: `--size` selects another size than that of the training, and
+            the model takes no other size.
     """
     size = InputSize.of(model)
     if flags.size in OF_TRAINING:

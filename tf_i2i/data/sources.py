@@ -128,8 +128,8 @@ class ToyFacesSource:
         """Yields an `Item` for each face; a rectangle is cut from a square."""
         side = max(height_width(size))
         splits = np.repeat([*self._counts], [*self._counts.values()]).tolist()
-        # All splits are drawn at once, because a few faces alone would be drawn
-        # by a single process.
+        # All splits are drawn together, because a single process would draw a
+        # split with few faces.
         everyone = np.concatenate([self.identities(s) for s in self._counts])
         drawn = toy_processes.draw(self.domain, everyone, side)
         images = itertools.chain.from_iterable(drawn)

@@ -48,8 +48,8 @@ class Progress(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         now = time.monotonic()
         if self.began is None:
-            # The measurement of speed starts at the end of the first step,
-            # because the graph is traced in that step, which takes seconds.
+            # The measurement of speed starts at the end of the first step. If
+            # the graph is traced in that step, the step takes seconds.
             self.began = self.last_line = now
             self.began_at = self.state.images_shown
             self.bar.update(self.state.phase.batch_size)

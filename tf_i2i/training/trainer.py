@@ -162,8 +162,8 @@ class Trainer:
         """Opens the stores of both domains, and makes those that are missing.
 
         Making a store takes long. Meanwhile a second thread traces the training
-        step, which is needed next. The images are read by this thread, so that
-        Ctrl-C ends the reading at once.
+        step, which is needed next. The main thread reads the images, so that
+        Ctrl-C ends the reading immediately.
 
         Raises:
             UserError: see `RunData.read`.
