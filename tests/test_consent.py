@@ -206,7 +206,7 @@ def test_validation_loads_features_with_the_consent_to_the_run(
     state = SimpleNamespace(
         phase=SimpleNamespace(size=8), images_shown=0, total_images=1
     )
-    evaluate = callbacks.Evaluate(state, None, data, config, None, print)
+    evaluate = callbacks.Evaluate(state, None, data, config, None, None, print)
     with refuses("run_dir"):
         evaluate.on_train_begin()
 

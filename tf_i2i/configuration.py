@@ -63,6 +63,7 @@ REGISTERED = methods() | {
     "cosine": phases.cosine,
     "step_decay": phases.step_decay,
     "warm_up": phases.warm_up,
+    "plateau": phases.plateau,
 }
 for _name, _what in REGISTERED.items():
     gin.external_configurable(_what, _name)

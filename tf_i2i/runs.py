@@ -359,7 +359,9 @@ def _build(config, strategy):
     _check_result(is_list, "phases", "a list of `Phase`", phases)
     # The schedule is called once, so that gin counts its bindings as used.
     # Otherwise `configuration.check_unused` would raise an error for them.
-    factor = config.schedule(0, phases[0])
+    scores = () if config.evaluation else None
+    first = dataclasses.replace(phases[0], scores=scores)
+    factor = config.schedule(0, first)
     _check_result(isinstance(factor, Real), "schedule", "a number", factor)
     check_phases(phases, model, strategy.num_replicas_in_sync)
     return phases, model

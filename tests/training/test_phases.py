@@ -11,6 +11,7 @@ from tf_i2i.training.phases import class_phases
 from tf_i2i.training.phases import constant_then_linear
 from tf_i2i.training.phases import cosine
 from tf_i2i.training.phases import growing_phases
+from tf_i2i.training.phases import plateau
 from tf_i2i.training.phases import single_phase
 from tf_i2i.training.phases import step_decay
 from tf_i2i.training.phases import warm_up
@@ -102,3 +103,25 @@ def test_schedules_of_a_later_phase(schedule, settings, expected):
     phase = Phase("64px", 64, 10, 100, start=100)
     factors = [schedule(shown, phase, **settings) for shown in SHOWN]
     np.testing.assert_allclose(factors, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("scores", "expected"),
+    [
+        ((), 1),
+        ((1, 2, 3, 4), 1),
+        ((5, 4), 1),
+        ((5, 4, 5), 0.5),
+        ((5, 4, 4, 6, 5), 0.5),
+        ((5, 4, 4, 6, 5, 5), 0.25),
+        ((5, 4, 4, 4, 4, 4, 4), 0.2),
+    ],
+)
+def test_a_plateau_lowers_the_rates(scores, expected):
+    phase = Phase("64px", 64, 10, 100, scores=scores)
+    assert plateau(0, phase, patience=2, least=0.2) == expected
+
+
+def test_a_plateau_needs_scores(refuses):
+    with refuses("train.evaluation"):
+        plateau(0, Phase("64px", 64, 10, 100))

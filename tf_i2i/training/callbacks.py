@@ -1,6 +1,7 @@
 """Keras callbacks of a run: counters, learning rates, logs and checkpoints."""
 
 import collections
+import dataclasses
 import time
 
 import keras
@@ -81,17 +82,23 @@ class Clock(keras.callbacks.Callback):
             and returns a factor on both learning rates.
         learning_rates: dictionary of the learning rates before they are
             multiplied by the factor, for each of the model's `optimizers`.
+        history: `ScoreHistory`; None if the run has none.
     """
 
-    def __init__(self, state, schedule, learning_rates):
+    def __init__(self, state, schedule, learning_rates, history=None):
         super().__init__()
         self.state = state
         self.schedule = schedule
         self.learning_rates = learning_rates
+        self.history = history
         self.factor = None
 
     def on_train_batch_begin(self, batch, logs=None):
-        factor = self.schedule(self.state.images_shown, self.state.phase)
+        phase = self.state.phase
+        if self.history:
+            scores = self.history.of_phase(phase)
+            phase = dataclasses.replace(phase, scores=scores)
+        factor = self.schedule(self.state.images_shown, phase)
         if factor == self.factor:
             return
         for side, optimizer in self.model.optimizers.items():
@@ -176,15 +183,19 @@ class Evaluate(StateCallback):
         data: `RunData`.
         config: `RunConfig` whose `evaluation` is not None.
         checkpoints: `Checkpoints` of the run.
+        history: `ScoreHistory` to which the scores are added; None for none.
         warn: function that is called with each alarm, a line of text.
     """
 
-    def __init__(self, state, metrics, data, config, checkpoints, warn):
+    def __init__(
+        self, state, metrics, data, config, checkpoints, history, warn
+    ):
         super().__init__(state, 1000 * config.evaluation.kimg)
         self.metrics = metrics
         self.data = data
         self.config = config
         self.checkpoints = checkpoints
+        self.history = history
         self.warn = warn
         self.logged: set[str] = set()
 
@@ -210,6 +221,8 @@ class Evaluate(StateCallback):
         self._warn(alarms)
         self._record(scores)
         value = self.validation.value(scores)
+        if self.history:
+            self.history.add(self.state.images_shown, value)
         if self.checkpoints.is_best(self.model, value):
             self.checkpoints.save_best(self.model, value)
 

@@ -37,6 +37,10 @@ class Phase:
             or for a last stage that is listed as None.
         start: number of images of each domain that were shown before the
             phase; `Phase.sequence` sets it.
+        scores: validation scores since the beginning of the phase, the oldest
+            first; higher is better. The callback `Clock` sets them for
+            schedules. None if the run has no scores that all its processes
+            know.
     """
 
     name: str
@@ -47,6 +51,7 @@ class Phase:
     reset_optimizers: bool = True
     start: int = 0
     stage: str | None = None
+    scores: tuple[float, ...] | None = None
 
     @property
     def end(self):
@@ -341,3 +346,43 @@ def warm_up(
     # The first batch of a phase must not have the factor 0.
     shown = images_shown - phase.start + phase.batch_size
     return min(1.0, shown / images) * then(images_shown, phase)
+
+
+@checked
+def plateau(
+    images_shown,
+    phase,
+    factor: Share = 0.5,
+    patience: Count = 3,
+    least: Share = 0.01,
+):
+    """Returns a factor that falls when validation scores stop improving.
+
+    The factor is 1 at the beginning of each phase. It is multiplied by `factor`
+    each time that `patience` evaluations in a row were not better than the best
+    one so far, as in `keras.callbacks.ReduceLROnPlateau`. The score is the one
+    that `Evaluation.best` names.
+
+    Args:
+        images_shown: number of images of each domain shown; it has no effect.
+        phase: the current `Phase`, with the scores of its evaluations.
+        factor: number from 0 to 1.
+        patience: number of evaluations.
+        least: smallest result, from 0 to 1.
+
+    Raises:
+        UserError: the run has no evaluations, or several processes.
+    """
+    if phase.scores is None:
+        raise UserError(
+            "`train.evaluation` must be set, for example to @Evaluation(), and "
+            "the run must have a single process, if train.schedule is "
+            "@plateau. Received: no evaluations, or several processes"
+        )
+    result, best, waited = 1.0, -math.inf, 0
+    for score in phase.scores:
+        waited = 0 if score > best else waited + 1
+        best = max(best, score)
+        if waited == patience:
+            result, waited = result * factor, 0
+    return max(result, least)

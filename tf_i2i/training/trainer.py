@@ -22,6 +22,7 @@ from tf_i2i.training.init_from import load_initial_weights
 from tf_i2i.training.metrics_log import MetricsLog
 from tf_i2i.training.progress import Progress
 from tf_i2i.training.samples import Samples
+from tf_i2i.training.score_history import ScoreHistory
 from tf_i2i.training.signals import StopSignals
 from tf_i2i.training.state import TrainingState
 
@@ -65,6 +66,10 @@ class Trainer:
         self.log = log
         self.state = TrainingState(phases)
         self.checkpoints = Checkpoints(run_dir, config.keep)
+        # Only the chief evaluates, and all processes need the same learning
+        # rates.
+        has_scores = config.evaluation and workers.count == 1
+        self.history = ScoreHistory(run_dir) if has_scores else None
         self._skip_step = self._record = None
         self.metrics = MetricsLog(
             run_dir,
@@ -146,6 +151,8 @@ class Trainer:
         resumed = self.checkpoints.restore(self.model, self.log)
         if resumed:
             self.state.read_counters(self.model)
+        if self.history:
+            self.history.read(self.state.images_shown)
         if init_from and resumed:
             self.log(
                 f"{self.run_dir} has a checkpoint of step {self.state.step} "
@@ -324,7 +331,9 @@ class Trainer:
 
     def _callbacks(self, signals):
         config, state, metrics = self.config, self.state, self.metrics
-        clock = callbacks.Clock(state, config.schedule, self.learning_rates)
+        clock = callbacks.Clock(
+            state, config.schedule, self.learning_rates, self.history
+        )
         warn = messages.warning if self.workers.chief else self.log
         log = callbacks.Log(state, 1000 * config.log_kimg, metrics, warn)
         save = callbacks.Save(
@@ -336,7 +345,13 @@ class Trainer:
         found = [clock, Progress(state), log, samples, save]
         if config.evaluation:
             evaluate = callbacks.Evaluate(
-                state, metrics, self.data, config, self.checkpoints, warn
+                state,
+                metrics,
+                self.data,
+                config,
+                self.checkpoints,
+                self.history,
+                warn,
             )
             found.insert(-1, evaluate)
         return found
