@@ -17,8 +17,10 @@ import pytest
 from PIL import Image
 
 from tf_i2i import demo
+from tf_i2i.data import sample_portraits
 from tf_i2i.errors import UserError
 from tf_i2i.exporting.placement import sidecar
+from tf_i2i.faces import align
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
@@ -81,10 +83,11 @@ def test_the_page_and_its_parts_are_served(server, model):
     (listed,) = json.loads(ask(server, "/models.json")[2])
     assert listed == {
         "name": "face",
-        "url": "/models/0.tflite",
+        "url": "models/0.tflite",
         "styles": None,
+        "margin": None,
     }
-    assert ask(server, listed["url"])[2] == model.read_bytes()
+    assert ask(server, f"/{listed['url']}")[2] == model.read_bytes()
     wasm = ask(server, "/litert/core/wasm/a.wasm?x=1")
     assert wasm[1]["Content-Type"] == "application/wasm"
 
@@ -159,14 +162,57 @@ def test_what_is_missing_is_named(tmp_path, model, litert, monkeypatch):
     assert listed["styles"] == {"samples": [[1.0]]}
 
 
+@pytest.fixture
+def finders(litert):
+    """The npm package with the finders, as far as the names of its files."""
+    folder = litert.parent / demo.FINDERS
+    folder.mkdir(parents=True)
+    for kind in ("short", "full"):
+        (folder / f"face_detection_{kind}_range.tflite").write_text(kind)
+    return folder
+
+
+def test_missing_finders_are_named(litert, refuses):
+    with refuses("--node_modules"):
+        demo.find_finders(litert.parent)
+
+
+def test_a_page_that_finds_faces(model, litert, finders, refuses):
+    assert demo.find_finders(litert.parent) == finders
+    sidecar(model, "face.json").write_text('{"margin": 0.45}')
+    plain = model.with_name("plain.tflite")
+    plain.write_bytes(model.read_bytes())
+    pages = demo.collect([model, plain], litert, finders)
+    margins = [one["margin"] for one in json.loads(pages["/models.json"])]
+    assert margins == [0.45, align.MARGIN]
+    assert pages["/faces/full.tflite"].read_text() == "full"
+    sidecar(model, "face.json").write_text('{"margin": 99}')
+    with refuses("face.json"):
+        demo.collect([model], litert, finders)
+
+
+def test_a_page_is_written_to_a_folder(tmp_path, model, litert, refuses):
+    pages = demo.collect([model], litert)
+    folder = tmp_path / "page"
+    size = demo.write(pages, folder)
+    files = [file for file in folder.rglob("*") if file.is_file()]
+    assert len(files) == len(pages)
+    assert size == sum(file.stat().st_size for file in files)
+    assert (folder / "models/0.tflite").read_bytes() == model.read_bytes()
+    page = (folder / "index.html").read_text()
+    assert '"/' not in page  # The page may lie in a folder of a site.
+    with refuses("--output"):
+        demo.write(pages, folder)
+
+
 # In a browser.
 
 
-def node_modules():
+def node_modules(find=demo.find_litert):
     try:
-        return demo.find_litert()
-    except UserError:
-        pytest.skip("npm install @litertjs/core, here or above")
+        return find()
+    except UserError as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="module")
@@ -279,6 +325,35 @@ def test_the_page_computes_what_litert_does(page, exported, tmp_path):
     assert outside == []
     refused = [line for line in said if "Security Policy" in line]
     assert complaints + refused == []
+
+
+@pytest.mark.slow
+def test_the_page_pastes_the_translated_face(page, exported):
+    page, litert = page
+    finders = node_modules(demo.find_finders)
+    paths, _ = exported
+    pages = demo.collect([str(paths[0])], litert, finders)
+    portrait = sample_portraits.portraits()[0]
+    photo = np.array(Image.open(portrait).convert("RGB"))
+    with serving(pages) as server:
+        page.goto(f"http://127.0.0.1:{server.server_port}/")
+        page.wait_for_selector("body[data-ready]", timeout=120_000)
+        page.set_input_files("#file", portrait)
+        wait_for(page, 1)
+        assert page.is_hidden("#crop")
+        before, after = shown(page, "before"), shown(page, "after")
+        page.select_option("#shown", "square")
+        wait_for(page, 2)
+        assert page.is_visible("#crop")
+        server.shutdown()
+    assert np.array_equal(before, photo)
+    changed = np.abs(after.astype(int) - before).max(-1) > 20
+    # The face lies in the middle of the picture, and its border is kept.
+    assert 0.05 < changed.mean() < 0.7
+    height, width = changed.shape
+    rows, columns = np.nonzero(changed)
+    assert abs(rows.mean() / height - 0.5) < 0.2
+    assert abs(columns.mean() / width - 0.5) < 0.2
 
 
 # Hostile visitors and packages.

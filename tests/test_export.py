@@ -419,6 +419,7 @@ def test_style_of_a_test_image_is_used(run_dir, tmp_path, monkeypatch):
 def test_both_directions_in_one_file(run_dir, tmp_path, monkeypatch, refuses):
     use(monkeypatch, OwnPlain())
     (run_dir / "LICENSE").write_text("for all")
+    (run_dir / "config.gin").write_text("train.face_margin = 0.45\n")
     file = tmp_path / "both.tflite"
     verb(run_dir, f"--output={file}", "--direction=both")
     report = json.loads((tmp_path / "both.tflite.parity.json").read_text())
@@ -433,6 +434,8 @@ def test_both_directions_in_one_file(run_dir, tmp_path, monkeypatch, refuses):
     assert "| direction | a_to_b, b_to_a |" in card
     assert "can be resized to other multiples of 1 pixels (tested: 24 x" in card
     assert (tmp_path / "both.tflite.LICENSE").read_text() == "for all"
+    about = json.loads((tmp_path / "both.tflite.face.json").read_text())
+    assert about == {"margin": 0.45}
     with refuses("--direction"):
         verb(run_dir, f"--output={tmp_path}/both.onnx", "--direction=both")
 

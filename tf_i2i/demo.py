@@ -2,10 +2,12 @@
 
     python -m tf_i2i.demo --model=face.tflite
     python -m tf_i2i.demo --model=face.tflite --model=back.tflite --port=8000
+    python -m tf_i2i.demo --model=face.tflite --faces --output=page/
 
-The page is served to browsers on this machine only. The model runs in the
-visitor's browser with LiteRT.js, which must be installed once by npm. Images
-are not sent anywhere.
+The page is served to browsers on this machine only, or written to a folder. The
+model runs in the visitor's browser with LiteRT.js, which must be installed once
+by npm. With `--faces`, the page finds the faces in a picture, as
+`translate --faces` does. Images are not sent anywhere.
 """
 
 import base64
@@ -24,18 +26,27 @@ from pathlib import Path
 
 from tf_i2i import cli
 from tf_i2i import process
+from tf_i2i.disk import format_bytes
+from tf_i2i.disk import size_on_disk
+from tf_i2i.disk import writing
 from tf_i2i.errors import UserError
-from tf_i2i.exporting.placement import sidecar
+from tf_i2i.errors import printable
+from tf_i2i.exporting import placement
+from tf_i2i.faces.align import check_margin
 from tf_i2i.foreign_files import open_regular
 from tf_i2i.foreign_files import read_json
 
 HOST = "127.0.0.1"
 PACKAGE = "@litertjs"
+# The npm package with the networks that find faces (Apache-2.0, Google).
+FINDERS = "@mediapipe/face_detection"
 _WEB = Path(__file__).parent / "web"
+_SCRIPT = "text/javascript; charset=utf-8"
 _TYPES = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
+    ".js": _SCRIPT,
+    ".mjs": _SCRIPT,
     ".json": "application/json",
     ".wasm": "application/wasm",
     ".tflite": "application/octet-stream",
@@ -53,10 +64,17 @@ def main(argv):
         argv: command line, without the program.
 
     Raises:
-        UserError: wrong flags, no LiteRT.js, or a port that is in use.
+        UserError: wrong flags, a missing npm package, a port that is in use,
+            or a folder that cannot be written.
     """
     flags = _parser().parse_args(argv)
-    pages = collect(flags.model, find_litert(flags.node_modules))
+    litert = find_litert(flags.node_modules)
+    finders = find_finders(flags.node_modules) if flags.faces else None
+    pages = collect(flags.model, litert, finders)
+    if flags.output:
+        size = write(pages, flags.output)
+        print(f"Wrote {printable(flags.output)} ({format_bytes(size)}).")
+        return
     with serve(pages, flags.port) as server:
         print(
             f"Open http://{HOST}:{server.server_port}/ in a browser of this "
@@ -77,6 +95,7 @@ def _parser():
             "python -m tf_i2i.demo --model=face.tflite",
             "python -m tf_i2i.demo --model=face.tflite --model=back.tflite "
             "--port=8000",
+            "python -m tf_i2i.demo --model=face.tflite --faces --output=page/",
         ],
     )
     add = parser.add_argument
@@ -90,9 +109,22 @@ def _parser():
     )
     cli.add_port_flag(add)
     add(
+        "--faces",
+        action="store_true",
+        help="let the page find the faces of people, translate them and paste "
+        f"them back; needs: npm install {FINDERS}",
+    )
+    add(
+        "--output",
+        type=cli.write_path,
+        metavar="FOLDER",
+        help="new or empty folder to which the page and all that it needs are "
+        "written, for a web server of your own, instead of serving them",
+    )
+    add(
         "--node_modules",
         type=cli.read_path,
-        help="folder node_modules in which npm installed @litertjs/core "
+        help="folder node_modules in which npm installed the packages "
         "(default: that of the current folder or of a folder above it)",
     )
     return parser
@@ -108,27 +140,64 @@ def find_litert(node_modules=None):
     Raises:
         UserError: LiteRT.js is not installed there.
     """
+    found = _find(node_modules, PACKAGE, "core/dist/index.js")
+    if found is None:
+        raise _missing(node_modules, f"{PACKAGE}/core")
+    return found
+
+
+def find_finders(node_modules=None):
+    """Returns the folder of the npm package with the finders of faces.
+
+    Args:
+        node_modules: see `find_litert`.
+
+    Raises:
+        UserError: the package is not installed there.
+    """
+    found = _find(node_modules, FINDERS, _finder("full"))
+    if found is None:
+        raise _missing(node_modules, FINDERS)
+    return found
+
+
+def _finder(kind):
+    """Returns the name of a file in the package `FINDERS`.
+
+    Args:
+        kind: "short" for faces that fill the image, "full" for smaller ones.
+    """
+    return f"face_detection_{kind}_range.tflite"
+
+
+def _find(node_modules, package, file):
+    """Returns the folder of an npm package that contains a file, or None."""
     here = Path.cwd()
     places = [folder / "node_modules" for folder in (here, *here.parents)]
     if node_modules:
         places = [Path(node_modules)]
-    for place in places:
-        if (place / PACKAGE / "core/dist/index.js").is_file():
-            return place / PACKAGE
-    raise UserError(
-        "`--node_modules` must hold LiteRT.js; install it once by: npm install "
-        f"@litertjs/core. Received: no {PACKAGE}/core in "
-        f"{node_modules or f'node_modules of {here} or above'}"
+    folders = (place / package for place in places)
+    return next((one for one in folders if (one / file).is_file()), None)
+
+
+def _missing(node_modules, package):
+    return UserError(
+        f"`--node_modules` must hold {package}; install it once by: npm "
+        f"install {package}. Received: no {package} in "
+        f"{node_modules or f'node_modules of {Path.cwd()} or above'}"
     )
 
 
-def collect(models, litert):
+def collect(models, litert, finders=None):
     """Returns everything that the server serves; other files are not served.
 
     Args:
         models: paths of .tflite files. A model with styles has a file
-            `NAME.tflite.style.json` next to it.
+            `NAME.tflite.style.json` next to it. A model of faces may have a
+            file `NAME.tflite.face.json` with the margin around the face.
         litert: folder from `find_litert`.
+        finders: folder from `find_finders`; None if the page does not look for
+            faces.
 
     Returns:
         Dictionary from the path of each URL to the path of a file, or to the
@@ -153,13 +222,22 @@ def collect(models, litert):
             real = file.resolve()
             if file.suffix in (".js", ".wasm") and real.is_relative_to(root):
                 pages[f"/litert/{package}/{folder}/{file.name}"] = real
+    for kind in ("short", "full") if finders else ():
+        pages[f"/faces/{kind}.tflite"] = finders / _finder(kind)
     listed = []
     for number, name in enumerate(models):
         path = Path(name)
-        url = f"/models/{number}.tflite"
+        url = f"models/{number}.tflite"
         _check_model(path)
-        pages[url] = path
-        listed.append({"name": path.stem, "url": url, "styles": _styles(path)})
+        pages[f"/{url}"] = path
+        listed.append(
+            {
+                "name": path.stem,
+                "url": url,
+                "styles": _read_sidecar(path, "style.json"),
+                "margin": _face_margin(path) if finders else None,
+            }
+        )
     pages["/models.json"] = json.dumps(listed).encode()
     return pages
 
@@ -181,18 +259,51 @@ def _check_model(path):
         )
 
 
-def _styles(path):
-    """Returns the content of the file with a model's styles, or None."""
-    beside = sidecar(path, "style.json")
+def _read_sidecar(path, name):
+    """Returns the content of a JSON file beside a model, or None."""
+    beside = placement.sidecar(path, name)
     if not beside.exists():
         return None
     try:
         return read_json(beside)
     except (OSError, ValueError) as error:
         raise UserError(
-            "`--model` must not have a damaged file of styles beside it. "
+            f"`--model` must not have a damaged file {beside.name} beside it. "
             f"Export the model again. Received: {beside} ({error})"
         ) from error
+
+
+def _face_margin(path):
+    about = _read_sidecar(path, placement.FACE)
+    return check_margin(about and about["margin"], placement.FACE)
+
+
+def write(pages, folder):
+    """Writes all pages to a folder, for any web server.
+
+    Args:
+        pages: dictionary from `collect`.
+        folder: path of a folder, which is new or empty.
+
+    Returns:
+        Number of bytes that were written.
+
+    Raises:
+        UserError: the folder has content, or cannot be written.
+    """
+    root = Path(folder)
+    if root.exists() and not (root.is_dir() and not any(root.iterdir())):
+        raise UserError(
+            "`--output` must be a new or an empty folder. Received: "
+            f"{printable(folder)}"
+        )
+    with writing(root):
+        for name, page in pages.items():
+            target = root / (name.removeprefix("/") or "index.html")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            content = page if isinstance(page, bytes) else page.read_bytes()
+            target.write_bytes(content)
+    return size_on_disk(root)
 
 
 def serve(pages, port=0):

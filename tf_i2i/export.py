@@ -12,6 +12,7 @@ too much, the export is not moved to `--output`, but kept with `.rejected`
 appended to its name.
 """
 
+import json
 from pathlib import Path
 
 from tf_i2i import cli
@@ -169,8 +170,15 @@ def _write(format, job, precisions, images, facts):
 
 
 def _documents(facts, run_dir):
-    """Returns the texts of the model card and, if there is one, the licence."""
+    """Returns the texts of the files that accompany an export of any format.
+
+    These are the model card, the licence if there is one, and for a model of
+    cropped faces the margin of the crops.
+    """
     texts = {"MODEL_CARD.md": card.card(facts, run_dir)}
+    margin = settings.face_margin(run_dir)
+    if margin is not None:
+        texts[placement.FACE] = json.dumps({"margin": margin}) + "\n"
     if licence := models.licence(run_dir):
         texts["LICENSE"] = licence
     return texts

@@ -10,6 +10,8 @@ from tf_i2i.exporting.parity import violations
 
 # A file that every SavedModel contains.
 SAVED_MODEL = "saved_model.pb"
+# End of the name of the file that tells apps how faces are cropped.
+FACE = "face.json"
 _REPORT = (
     "Update TensorFlow and ai-edge-litert and export again; if the difference "
     "stays, report it as a bug and attach {where}"

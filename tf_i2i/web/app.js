@@ -1,11 +1,19 @@
-// Runs an exported translator in the browser. The model translates the part
-// of the picture in the square. No picture leaves the page.
+// Runs an exported translator in the browser. The model translates the faces in
+// the picture, or the part of the picture in the square. No picture leaves the
+// page.
 
 import {loadAndCompile, loadLiteRt, Tensor} from '@litertjs/core';
+import {crop} from './align.mjs';
+import {findFaces} from './detect.mjs';
+import {withoutGround} from './ground.mjs';
+import {paste} from './paste.mjs';
 
 const $ = (id) => document.getElementById(id);
 const LONGEST = 1600; // Longest side of a photo on the page, in pixels.
 const SMALLEST = 16; // Smallest side of the square, in pixels of the photo.
+
+// The networks that find faces, and the sides of their images.
+const FINDERS = {short: 128, full: 192};
 
 const compiled = new Map(); // Model and device -> promise of the compiled model.
 const photo = $('photo').getContext('2d', {willReadFrequently: true});
@@ -27,8 +35,9 @@ async function start() {
     const answer = await fetch('models.json');
     models = await answer.json();
     fill($('direction'), models.map((model) => model.name));
+    $('faces').hidden = models[0].margin === null;
     $('directions').hidden = models.length < 2;
-    await loadLiteRt('/litert/core/wasm/');
+    await loadLiteRt(new URL('litert/core/wasm/', document.baseURI).href);
     $('devices').hidden = !(await hasGraphics());
     showStyles();
     await ready();
@@ -60,32 +69,41 @@ function showStyles() {
 }
 
 function ready() {
-  const model = models[$('direction').value];
-  const accelerator = $('device').value;
-  const key = `${model.url} ${accelerator}`;
+  return load(models[$('direction').value].url, $('device').value);
+}
+
+function load(url, accelerator) {
+  const key = `${url} ${accelerator}`;
   if (!compiled.has(key)) {
-    const loading = loadAndCompile(model.url, {accelerator});
+    const loading = loadAndCompile(url, {accelerator});
     loading.catch(() => compiled.delete(key));
     compiled.set(key, loading);
   }
   return compiled.get(key);
 }
 
-async function run(pixels) {
-  const model = await ready();
-  const inputs = {};
-  for (const {name, shape, dtype} of model.getInputDetails()) {
-    const values = dtype === 'uint8' ? pixels : chosenStyle();
-    inputs[name] = new Tensor(values, [...shape]);
-  }
+// Returns the translation of a square image, and the milliseconds of the model.
+async function run(image) {
   const began = performance.now();
-  const outputs = Object.values(await model.run(inputs));
-  const result = (await outputs[0].data()).slice();
+  const [result] = await compute(
+      await ready(), ({dtype}) => dtype === 'uint8' ? bytes(image) : chosenStyle());
   const took = performance.now() - began;
+  return {made: toImage(result, image.width), took};
+}
+
+// Returns the values of a model's outputs; `valuesOf` gives those of an input.
+async function compute(model, valuesOf) {
+  const inputs = {};
+  for (const details of model.getInputDetails()) {
+    inputs[details.name] = new Tensor(valuesOf(details), [...details.shape]);
+  }
+  const outputs = Object.values(await model.run(inputs));
+  const results = [];
+  for (const output of outputs) results.push((await output.data()).slice());
   for (const tensor of [...Object.values(inputs), ...outputs]) {
     if (!tensor.deleted) tensor.delete();
   }
-  return {result, took};
+  return results;
 }
 
 function chosenStyle() {
@@ -98,7 +116,7 @@ async function side() {
   return details.find(({dtype}) => dtype === 'uint8').shape[1];
 }
 
-// Translation of the square.
+// Translation of the faces or of the square.
 
 async function translate() {
   if (!square.side) return;
@@ -108,12 +126,10 @@ async function translate() {
   }
   busy = true;
   try {
-    const size = await side();
-    const before = cropped(size);
-    const {result, took} = await run(bytes(before));
-    show(size, before, result);
-    $('time').textContent = `${took < 10 ? took.toFixed(1) : Math.round(took)} ms`;
-    if (!camera) say('');
+    const done = await translateFaces() ?? await translateSquare();
+    show(done.before, done.after);
+    $('time').textContent = done.time;
+    if (done.text || !camera) say(done.text ?? '');
     await offer();
     document.body.dataset.shown = Number(document.body.dataset.shown ?? 0) + 1;
   } catch (error) {
@@ -127,9 +143,89 @@ async function translate() {
   }
 }
 
+async function translateSquare() {
+  const before = cropped(await side());
+  const {made, took} = await run(before);
+  showSquare(true);
+  const text = seeksFaces() ? 'No face was found. The square is translated.' : undefined;
+  return {before, after: made, time: milliseconds(took), text};
+}
+
+function seeksFaces() {
+  return !$('faces').hidden && $('shown').value !== 'square';
+}
+
+// Returns null if there is no face in the picture, or if none is to be found.
+async function translateFaces() {
+  if (!seeksFaces()) return null;
+  const began = performance.now();
+  const picture = photo.getImageData(0, 0, $('photo').width, $('photo').height);
+  const faces = await findFaces(picture, await finders());
+  if (!faces.length) return null;
+  const found = performance.now();
+  showSquare(false);
+  const build = $('shown').value === 'alone' ? faceAlone : facesInPicture;
+  const {before, after, took} = await build(picture, faces);
+  return {before, after, time: times(began, found, took)};
+}
+
+async function faceAlone(picture, [largest]) {
+  const {data, width} = await cutOut(picture, largest);
+  const before = new ImageData(data, width);
+  const {made, took} = await run(before);
+  return {before, after: made, took};
+}
+
+async function facesInPicture(picture, faces) {
+  const {data, width} = picture;
+  const after = new ImageData(data.slice(), width);
+  const {margin} = models[$('direction').value];
+  let sum = 0;
+  // The largest face comes last, because it is probably in front.
+  for (const face of faces.reverse()) {
+    const {made, took} = await run(await cutOut(picture, face));
+    const figure = withoutGround(made);
+    paste(after, figure ?? made, face, margin, Boolean(figure));
+    sum += took;
+  }
+  return {before: picture, after, took: sum};
+}
+
+async function cutOut(picture, face) {
+  return crop(picture, face, await side(), models[$('direction').value].margin);
+}
+
+function times(began, found, model) {
+  const all = performance.now() - began;
+  return `${milliseconds(all)} (faces ${milliseconds(found - began)}, `
+      + `model ${milliseconds(model)})`;
+}
+
+function milliseconds(time) {
+  return `${time < 10 ? time.toFixed(1) : Math.round(time)} ms`;
+}
+
+async function finders() {
+  const networks = {};
+  for (const [kind, size] of Object.entries(FINDERS)) {
+    const model = await load(`faces/${kind}.tflite`, 'wasm');
+    const run = async (values) => {
+      const results = await compute(model, () => values);
+      // There are 16 values of boxes for each score.
+      const [scores, boxes] = results.sort((a, b) => a.length - b.length);
+      return {boxes, scores};
+    };
+    networks[kind] = {size, run};
+  }
+  return networks;
+}
+
+function showSquare(visible) {
+  $('crop').hidden = $('zoom').hidden = !visible;
+}
+
 function cropped(size) {
-  const canvas = $('before');
-  canvas.width = canvas.height = size;
+  const canvas = new OffscreenCanvas(size, size);
   const context = canvas.getContext('2d', {willReadFrequently: true});
   context.imageSmoothingQuality = 'high';
   const {x, y, side: length} = square;
@@ -147,7 +243,7 @@ function bytes({data}) {
   return rgb;
 }
 
-function show(size, before, rgb) {
+function toImage(rgb, size) {
   const image = new ImageData(size, size);
   for (let from = 0, to = 0; from < rgb.length;) {
     image.data[to++] = rgb[from++];
@@ -155,8 +251,15 @@ function show(size, before, rgb) {
     image.data[to++] = rgb[from++];
     image.data[to++] = 255;
   }
-  $('after').width = $('after').height = size;
-  $('after').getContext('2d').putImageData(image, 0, 0);
+  return image;
+}
+
+function show(before, after) {
+  for (const [id, image] of Object.entries({before, after})) {
+    const canvas = $(id);
+    [canvas.width, canvas.height] = [image.width, image.height];
+    canvas.getContext('2d').putImageData(image, 0, 0);
+  }
   $('compare').classList.add('full');
   $('split').disabled = false;
 }
@@ -201,7 +304,7 @@ function place(source, width, height) {
   photo.fillRect(0, 0, canvas.width, canvas.height);
   photo.imageSmoothingQuality = 'high';
   photo.drawImage(source, 0, 0, canvas.width, canvas.height);
-  canvas.hidden = $('crop').hidden = $('zoom').hidden = false;
+  canvas.hidden = false;
   $('hint').hidden = true;
 }
 
@@ -334,6 +437,7 @@ $('direction').addEventListener('change', () => {
 });
 $('style').addEventListener('change', translate);
 $('device').addEventListener('change', translate);
+$('shown').addEventListener('change', translate);
 $('side').addEventListener('input', () => {
   const {width, height} = $('photo');
   resize($('side').value / 100 * Math.min(width, height));
