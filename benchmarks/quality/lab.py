@@ -72,6 +72,11 @@ def shown(images):
 
 
 SHORT = of("growing_phases", images=1000, fade_images=1000, last_images=4000)
+# Changes that may reach the quality of the quick start in less time.
+RATE_3 = of("Adam", learning_rate=0.0003)
+RATE_10 = of("Adam", learning_rate=0.001)
+LAZY = of("TwinGAN", penalty_every=4)
+ONE_GAN = of("TwinGAN", same_gan=False)
 UNIT_MAPS = (*MAPS, *shown(12000))
 NO_IDENTITY = of("CycleGAN", identity_weight=0.0)
 # G and F have the same layers as CycleGAN's generators.
@@ -209,6 +214,10 @@ ROWS = {
             "_no_noise": of("TwinGAN", dragan_width=0.0),
             "_batch_2": of("growing_phases", batch_size=2),
             "_more": of("growing_phases", last_images=10000),
+            "_rate_3": RATE_3,
+            "_rate_10": RATE_10,
+            "_lazy": (*RATE_3, *LAZY),
+            "_one_gan": (*RATE_3, *ONE_GAN),
         }.items()
     },
     **{
