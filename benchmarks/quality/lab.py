@@ -77,6 +77,11 @@ RATE_3 = of("Adam", learning_rate=0.0003)
 RATE_10 = of("Adam", learning_rate=0.001)
 LAZY = of("TwinGAN", penalty_every=4)
 ONE_GAN = of("TwinGAN", same_gan=False)
+HALF = (
+    *RATE_3,
+    *ONE_GAN,
+    *of("growing_phases", images=1500, fade_images=1500, last_images=8000),
+)
 UNIT_MAPS = (*MAPS, *shown(12000))
 NO_IDENTITY = of("CycleGAN", identity_weight=0.0)
 # G and F have the same layers as CycleGAN's generators.
@@ -221,6 +226,15 @@ ROWS = {
         }.items()
     },
     **{
+        f"twingan_half{name}": Row("toy", "twingan.gin", (*HALF, *settings))
+        for name, settings in {
+            "": (),
+            "_lazy": LAZY,
+            "_rate_5": of("Adam", learning_rate=0.0005),
+            "_more": of("growing_phases", last_images=10000),
+        }.items()
+    },
+    **{
         f"twingan_{task}": Row(task, "twingan.gin")
         for task in TASKS
         if not task.startswith("toy")
@@ -230,6 +244,16 @@ ROWS = {
     "cyclegan_200": Row("toy_200", "cyclegan.gin"),
     "cyclegan_200_seen": Row("toy_200", "cyclegan.gin", SEEN),
     "cyclegan": Row("toy", "cyclegan.gin"),
+    **{
+        f"cyclegan_half{name}": Row(
+            "toy", "cyclegan.gin", (*shown(10000), *settings)
+        )
+        for name, settings in {
+            "": (),
+            "_rate_10": RATE_10,
+            "_no_identity": NO_IDENTITY,
+        }.items()
+    },
     "cyclegan_outer_norm": Row("toy", "cyclegan.gin", OUTER_NORM),
     "cyclegan_narrow": Row("toy", "cyclegan.gin", NARROW),
     "cyclegan_negative": Row(
