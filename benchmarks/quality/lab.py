@@ -231,6 +231,7 @@ ROWS = {
             "": (),
             "_lazy": LAZY,
             "_rate_5": of("Adam", learning_rate=0.0005),
+            "_two_gan": of("TwinGAN", same_gan=True),
             "_more": of("growing_phases", last_images=10000),
         }.items()
     },
@@ -252,6 +253,7 @@ ROWS = {
             "": (),
             "_rate_10": RATE_10,
             "_no_identity": NO_IDENTITY,
+            "_batch_1": of("single_phase", batch_size=1),
         }.items()
     },
     "cyclegan_outer_norm": Row("toy", "cyclegan.gin", OUTER_NORM),
