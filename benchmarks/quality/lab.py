@@ -232,6 +232,7 @@ ROWS = {
             "_lazy": LAZY,
             "_rate_5": of("Adam", learning_rate=0.0005),
             "_two_gan": of("TwinGAN", same_gan=True),
+            "_falling": of("constant_then_linear", constant_share=0.2),
             "_more": of("growing_phases", last_images=10000),
         }.items()
     },
@@ -282,6 +283,7 @@ ROWS = {
         "cityscapes", "cyclegan.gin", (*MAPS, *shown(11000))
     ),
     "munit": Row("toy", "munit.gin"),
+    "munit_cycle": Row("toy", "munit.gin", of("MUNIT", cycle_weight=10.0)),
     "munit_selfie_cats": Row(
         "selfie_cats",
         "munit.gin",
