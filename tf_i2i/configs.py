@@ -42,14 +42,16 @@ def search_in(folder):
 
 
 def shipped_configs():
-    """Returns the shipped configs.
+    """Returns the shipped configs, those in subfolders last.
 
     Returns:
         Dictionary from names such as "paper/twingan.gin" to paths.
     """
     for folder in FOLDERS:
         if folder.is_dir():
-            found = sorted(folder.rglob("*.gin"))
+            found = sorted(
+                folder.rglob("*.gin"), key=lambda path: (len(path.parts), path)
+            )
             return {
                 path.relative_to(folder).as_posix(): path
                 for path in found

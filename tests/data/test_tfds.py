@@ -5,6 +5,9 @@ import sys
 import numpy as np
 import pytest
 
+from tf_i2i import configuration
+from tf_i2i.configs import find_config
+from tf_i2i.configs import shipped_configs
 from tf_i2i.data import tfds as ours
 from tf_i2i.data.sources import locate
 from tf_i2i.data.sources import source_for
@@ -270,3 +273,18 @@ def test_what_a_user_without_tfds_sees(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
     with pytest.raises(UserError, match=r"pip install 'tf-i2i\[tfds\]'"):
         TfdsSource("tfds:mnist/train")
+
+
+@pytest.mark.parametrize(
+    "name", [n for n in shipped_configs() if n.startswith("cycle_gan/")]
+)
+def test_configs_name_data_sets_and_splits_that_exist(name):
+    configuration.configure("unused", [find_config(name)])
+    builders = tfds.builder_cls("cycle_gan").builder_configs
+    for domain in "ab":
+        kind, _, where = configuration.given(f"data_{domain}").partition(":")
+        data, config, split = where.split("/")
+        assert (kind, data) == ("tfds", "cycle_gan")
+        assert config in builders
+        assert split == f"train{domain.upper()}"
+    assert configuration.given("image_size") == 256
