@@ -10,6 +10,11 @@ bfloat16 means `mixed_bfloat16` in tf_i2i and autocast in PyTorch. The measured
 time of tf_i2i also includes its averages of the weights, its check that all
 losses are finite, and the means of the losses.
 
+For inference, tf_i2i has two variants: `model.translate` with variable weights,
+and `frozen`, with constant weights, which `translate`, `evaluate`, `sample` and
+the validation use. `--engine=litert`, which computes in int8 what is allowed
+to differ by one level of 255 on average, is compared separately.
+
 Several variants of PyTorch are measured:
 - Tensors are NCHW or channels-last.
 - Instance normalization is `nn.InstanceNorm2d`, or the fastest compute kernels
@@ -54,14 +59,45 @@ CYCLE, IDENTITY, POOL = 10.0, 5.0, 50
 RATE, BETAS, EPSILON = 2e-4, (0.5, 0.999), 1e-8
 STEPS_COMPARED = 2
 # Largest allowed differences. Those of a translation are absolute, and those of
-# losses are relative.
+# losses are relative. "mean" is that of a translation in int8.
 TOLERANCES = {
-    "float32": {"translation": 1e-3, "losses": 1e-3},
-    "bfloat16": {"translation": 0.2, "losses": 0.05},
+    "float32": {"translation": 1e-3, "losses": 1e-3, "mean": 2 / 255},
+    "bfloat16": {"translation": 0.2, "losses": 0.05, "mean": 2 / 255},
 }
+LITERT = "tf_i2i with --engine=litert"
 
 
-# This function runs in the worker process of tf_i2i.
+# These functions run in the worker processes of tf_i2i.
+
+
+def cyclegan(spec):
+    """Returns CycleGAN with the same initial weights in each process."""
+    import keras
+
+    from tf_i2i.methods import CycleGAN
+
+    mixed = spec["precision"] == "bfloat16"
+    keras.config.set_dtype_policy("mixed_bfloat16" if mixed else "float32")
+    keras.utils.set_random_seed(0)
+    return CycleGAN(image_size=spec["size"], residual_blocks=BLOCKS)
+
+
+def litert_worker(spec, record):
+    """Returns the inference of `--engine=litert`; see `tf_i2i_worker`."""
+    cli.import_tensorflow(training=False)
+    from tf_i2i.engines import LiteRT
+    from tf_i2i.images import to_float
+    from tf_i2i.images import to_uint8
+
+    translate = LiteRT(cyclegan(spec), "a_to_b")
+    images = to_uint8(random_images(spec["size"])[0])
+
+    def infer():
+        return translate(images, [None])
+
+    made = np.asarray(to_float(infer()))
+    difference = np.abs(made - np.load(record)["translation"]).mean()
+    return {"inference": infer}, [("mean", float(difference))]
 
 
 def tf_i2i_worker(spec, record):
@@ -72,16 +108,10 @@ def tf_i2i_worker(spec, record):
     """
     training = spec["work"] == "training step"
     tf = cli.import_tensorflow(training=training)
-    import keras
-
-    from tf_i2i.methods import CycleGAN
+    from tf_i2i.methods.frozen import frozen
     from tf_i2i.optimizers import Adam
 
-    mixed = spec["precision"] == "bfloat16"
-    keras.config.set_dtype_policy("mixed_bfloat16" if mixed else "float32")
-    # With this seed, each process has the same initial weights.
-    keras.utils.set_random_seed(0)
-    model = CycleGAN(image_size=spec["size"], residual_blocks=BLOCKS)
+    model = cyclegan(spec)
     weights = {n: getattr(model, n).trainable_variables for n in NETWORKS}
     for name, variables in weights.items():
         check_parameters(name, sum(v.numpy().size for v in variables))
@@ -91,9 +121,11 @@ def tf_i2i_worker(spec, record):
     a, b = random_images(spec["size"])
     data = iter(tf.data.Dataset.from_tensors((a, b)).repeat())
     train = model.make_train_function()
-    translate = tf.function(
-        functools.partial(model.translate, direction="a_to_b"), autograph=False
-    )
+    translate = functools.partial(model.translate, direction="a_to_b")
+    programs = {
+        "inference": tf.function(translate, autograph=False),
+        "inference, frozen": frozen(model)(translate),
+    }
     source = tf.constant(a)
 
     def step():
@@ -101,15 +133,15 @@ def tf_i2i_worker(spec, record):
         # Reading a value waits until the device has finished the step.
         model.step.numpy()
 
-    def infer():
-        return translate(source).numpy()
+    def infer(program):
+        return program(source).numpy()
 
     start = {
         f"{name}/{i}": variable.numpy().copy()
         for name, variables in weights.items()
         for i, variable in enumerate(variables)
     }
-    made = infer()
+    made = infer(programs["inference"])
     losses = functools.partial(losses_of_step, model, step, ("critic",))
     trace = [losses() for _ in range(STEPS_COMPARED)] if training else []
     if not record.exists():
@@ -117,8 +149,15 @@ def tf_i2i_worker(spec, record):
     if training:
         differences = [("losses", losses_differ(record, trace))]
         return {"training step": step}, differences
-    differences = [("translation", translation_differs(record, made))]
-    return {"inference": infer}, differences
+    tasks = {
+        name: functools.partial(infer, program)
+        for name, program in programs.items()
+    }
+    differences = [
+        ("translation", translation_differs(record, task()))
+        for task in tasks.values()
+    ]
+    return tasks, differences
 
 
 # These functions and classes are used in the worker processes of PyTorch.
@@ -406,7 +445,11 @@ def translation_differs(record, made):
 
 COMPARISON = Comparison(
     script=__file__,
-    workers={"tf_i2i": tf_i2i_worker, "PyTorch": pytorch_worker},
+    workers={
+        "tf_i2i": tf_i2i_worker,
+        LITERT: litert_worker,
+        "PyTorch": pytorch_worker,
+    },
     calls={"training step": 3, "inference": 15},
     kernels={"plain": "nn.InstanceNorm2d", "fast": "fast norm"},
     tolerances=TOLERANCES,

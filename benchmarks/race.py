@@ -35,8 +35,9 @@ class Comparison:
 
     Args:
         script: path of the script, which also starts the workers.
-        workers: functions that prepare a worker process of "tf_i2i" and of
-            "PyTorch". They take the settings of a variant and the file in
+        workers: functions that prepare a worker process of "tf_i2i", of
+            "PyTorch" and of further competitors of PyTorch, of which each has
+            one variant. The functions take the settings of a variant and the file in
             which the first worker of tf_i2i records its weights and results.
             They return a dictionary of tasks, which are functions without
             arguments, and a list of differences from the recorded results:
@@ -172,6 +173,9 @@ def variants(comparison, precision, size, threads, compiled):
     common = {"precision": precision, "size": size, "batch": comparison.batch}
     for kind in comparison.calls:
         yield {"side": "tf_i2i", "name": "tf_i2i", "work": kind, **common}
+    for side in comparison.workers:
+        if side not in ("tf_i2i", "PyTorch"):
+            yield {"side": side, "name": side, **common}
     modes = [("NCHW", "plain", False)]
     for layout in ("NCHW", "channels-last"):
         modes += [(layout, "fast", False)]
@@ -247,7 +251,7 @@ def timed(workers, rounds):
 
 
 def show(title, rows):
-    """Prints a table, and the ratio of the best variants of both sides."""
+    """Prints a table, and how each side's best compares with PyTorch's."""
     print(f"\n## {title}")
     print("| variant | ms, median | min | max |")
     print("| --- | --- | --- | --- |")
@@ -258,13 +262,14 @@ def show(title, rows):
         best.setdefault(side, took)
         middle = statistics.median(took)
         print(f"| {name} | {middle:.1f} | {min(took):.1f} | {max(took):.1f} |")
-    ours, theirs = best["tf_i2i"], best["PyTorch"]
-    ratio = statistics.median(theirs) / statistics.median(ours)
-    ratios = [t / o for t, o in zip(theirs, ours, strict=True)]
-    print(
-        f"\n{title}: tf_i2i best / PyTorch best = {ratio:.2f} "
-        f"(in speed; by rounds {min(ratios):.2f} to {max(ratios):.2f})"
-    )
+    theirs = best.pop("PyTorch")
+    for side, ours in best.items():
+        ratio = statistics.median(theirs) / statistics.median(ours)
+        ratios = [t / o for t, o in zip(theirs, ours, strict=True)]
+        print(
+            f"\n{title}: {side} best / PyTorch best = {ratio:.2f} "
+            f"(in speed; by rounds {min(ratios):.2f} to {max(ratios):.2f})"
+        )
 
 
 def main(argv, description, comparison):

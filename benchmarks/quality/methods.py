@@ -8,10 +8,10 @@
     python benchmarks/quality/methods.py grid toy --minutes=8
 
 Each method has the settings of its shipped config. Only the lengths of the
-phases differ: they keep their ratios to each other. `probe` measures the images
-per second of each phase by a short run, from which `run --minutes` computes the
-number of images. The machine should do nothing else during `probe`. `run`
-appends its result to results.jsonl. `table` prints a table for each task and
+phases differ: they keep their ratios to each other. `probe` comes before `run`.
+It measures the images per second of each phase by a short run, during which the
+machine should do nothing else. `run --minutes` computes the number of images
+from it. `run` appends its result to results.jsonl. `table` prints a table for each task and
 budget. `grid` draws the same eight test images translated by all methods.
 """
 
@@ -183,10 +183,11 @@ def factor_for_minutes(minutes, name, task, work):
     return probe_factor(name) * 60 * minutes / seconds_of(log)
 
 
-def cost(run_dir, work):
+def cost(run_dir, speeds, work):
     """Returns the cost of a trained translator from A to B, a dictionary.
 
-    `parameters` counts the averaged weights, which are those of both
+    `step_seconds` are those of the last phase in `speeds`, the log of the run
+    that measured the speed. `parameters` counts the averaged weights, which are those of both
     directions. `tflite_mb` and `tflite_ms` are of a float32 .tflite file with
     two threads; the milliseconds are the best of 50 calls.
     """
@@ -195,7 +196,7 @@ def cost(run_dir, work):
     from tf_i2i.runs import load_translator
 
     run = load_translator(run_dir)
-    rate = [*rates_of(log_of(run_dir)).values()][-1]
+    rate = [*rates_of(speeds).values()][-1]
     path = work / "exported.tflite"
     exporting.export_tflite(run.model, path, "a_to_b")
     interpreter = interpreter_of(path.read_bytes(), 2)
@@ -232,6 +233,9 @@ def run(name, args):
     full = row_name(args.task, name, args.budget)
     run_dir = args.work / "runs" / f"{full}_{args.seed}"
     spent = train(row, run_dir, args.seed, data)
+    speeds = log_of(probe_dir(name, args.task, args.work))
+    facts = cost(run_dir, speeds, args.work)
+    print(f"trained {full}", flush=True)
     lab.keep(
         full,
         row,
@@ -242,7 +246,7 @@ def run(name, args):
         "random-conv",
         "all",
         **spent,
-        **cost(run_dir, args.work),
+        **facts,
     )
 
 
