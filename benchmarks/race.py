@@ -37,11 +37,11 @@ class Comparison:
         script: path of the script, which also starts the workers.
         workers: functions that prepare a worker process of "tf_i2i", of
             "PyTorch" and of further competitors of PyTorch, of which each has
-            one variant. The functions take the settings of a variant and the file in
-            which the first worker of tf_i2i records its weights and results.
-            They return a dictionary of tasks, which are functions without
-            arguments, and a list of differences from the recorded results:
-            pairs of a name and a number.
+            one variant. The functions take the settings of a variant and the
+            file in which the first worker of tf_i2i records its weights and
+            results. They return a dictionary of tasks, which are functions
+            without arguments, and a list of differences from the recorded
+            results: pairs of a name and a number.
         calls: number of calls that a variant does before the next variant's
             turn, for each kind of task.
         kernels: descriptions of PyTorch's "plain" and "fast" variants.
@@ -166,9 +166,9 @@ def kind_of(task):
 def variants(comparison, precision, size, threads, compiled):
     """Yields the settings of all workers of one precision.
 
-    The workers of tf_i2i come first. The very first worker, in float32,
-    records its initial weights and its results. The results of all other
-    workers are compared with these.
+    The workers of tf_i2i come first. The very first worker, in float32 unless
+    only bfloat16 is compared, records its initial weights and its results. The
+    results of all other workers are compared with these.
     """
     common = {"precision": precision, "size": size, "batch": comparison.batch}
     for kind in comparison.calls:
@@ -291,6 +291,14 @@ def main(argv, description, comparison):
         action="store_true",
         help=f"measure {comparison.quick_size} px and two rounds only",
     )
+    precisions = tuple(comparison.tolerances)
+    add(
+        "--precision",
+        nargs="+",
+        choices=precisions,
+        default=precisions,
+        help="precisions to compare",
+    )
     add("--no_compile", action="store_true", help="leave torch.compile out")
     add(
         "--torch_threads",
@@ -318,7 +326,7 @@ def main(argv, description, comparison):
     )
     with tempfile.TemporaryDirectory() as folder:
         record = Path(folder) / "record.npz"
-        for precision in comparison.tolerances:
+        for precision in args.precision:
             specs = variants(
                 comparison,
                 precision,

@@ -11,8 +11,9 @@ Each method has the settings of its shipped config. Only the lengths of the
 phases differ: they keep their ratios to each other. `probe` comes before `run`.
 It measures the images per second of each phase by a short run, during which the
 machine should do nothing else. `run --minutes` computes the number of images
-from it. `run` appends its result to results.jsonl. `table` prints a table for each task and
-budget. `grid` draws the same eight test images translated by all methods.
+from it. `run` appends its result to results.jsonl. `table` prints a table for
+each task and budget. `grid` draws the same eight test images translated by all
+methods.
 """
 
 import argparse
@@ -187,9 +188,9 @@ def cost(run_dir, speeds, work):
     """Returns the cost of a trained translator from A to B, a dictionary.
 
     `step_seconds` are those of the last phase in `speeds`, the log of the run
-    that measured the speed. `parameters` counts the averaged weights, which are those of both
-    directions. `tflite_mb` and `tflite_ms` are of a float32 .tflite file with
-    two threads; the milliseconds are the best of 50 calls.
+    that measured the speed. `parameters` counts the averaged weights, which are
+    those of both directions. `tflite_mb` and `tflite_ms` are of a float32
+    .tflite file with two threads; the milliseconds are the best of 50 calls.
     """
     from tf_i2i import exporting
     from tf_i2i.exporting.litert import interpreter_of
