@@ -234,7 +234,7 @@ def collect(models, litert, finders=None):
             {
                 "name": path.stem,
                 "url": url,
-                "styles": _read_sidecar(path, "style.json"),
+                "styles": _read_sidecar(path, placement.STYLE),
                 "margin": _face_margin(path) if finders else None,
             }
         )

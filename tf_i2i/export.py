@@ -175,12 +175,12 @@ def _documents(facts, run_dir):
     These are the model card, the licence if there is one, and for a model of
     cropped faces the margin of the crops.
     """
-    texts = {"MODEL_CARD.md": card.card(facts, run_dir)}
+    texts = {placement.CARD: card.card(facts, run_dir)}
     margin = settings.face_margin(run_dir)
     if margin is not None:
         texts[placement.FACE] = json.dumps({"margin": margin}) + "\n"
     if licence := models.licence(run_dir):
-        texts["LICENSE"] = licence
+        texts[placement.LICENCE] = licence
     return texts
 
 

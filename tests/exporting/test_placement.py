@@ -2,6 +2,10 @@
 
 import os
 
+import pytest
+
+from tf_i2i.errors import UserError
+from tf_i2i.exporting import formats
 from tf_i2i.exporting import placement
 
 
@@ -24,3 +28,34 @@ def test_only_a_package_is_replaced_by_a_package(tmp_path, refuses):
     with refuses("--output"):
         placement.make_room(output, ".tflite", None)
     assert placement.sidecar(output, "parity.json").parent == tmp_path
+
+
+@pytest.mark.parametrize("error", [0, 9])
+def test_files_beside_an_earlier_export_are_removed(tmp_path, error):
+    """They would describe the margin, the styles or the licence of another."""
+    output = tmp_path / "face.tflite"
+    place = output if not error else tmp_path / "face.tflite.rejected"
+    both = {"face.json", "a_to_b.style.json", "b_to_a.style.json", "LICENSE"}
+
+    def put(names):
+        part = tmp_path / ".part"
+        part.touch()
+        report = {"a_to_b": {"max": error, "mean": 0, "ssim": 1}}
+        precision = formats.TFLITE.precisions["float32"]
+        try:
+            placement.accept_or_reject(
+                part, output, report, precision, dict.fromkeys(names, "{}")
+            )
+        except UserError:
+            assert error
+
+    put(both | {"style.json", "layers.csv"})
+    own = tmp_path / f"{place.name}.notes.txt"
+    own.touch()
+    put({"MODEL_CARD.md"})
+    assert {path.name for path in tmp_path.iterdir()} == {
+        place.name,
+        own.name,
+        f"{place.name}.MODEL_CARD.md",
+        f"{place.name}.parity.json",
+    }

@@ -97,8 +97,8 @@ class Format(NamedTuple):
             the images, if the operations of the file allow that.
         sidecars: function that takes the path of an export and returns the
             texts of files to write next to the export. They are a dictionary
-            whose keys are the ends of the files' names, such as "layers.csv".
-            The function may also print.
+            whose keys are names of `placement.SIDECARS`. The function may
+            also print.
         warn: function that takes the model and the name of a precision and
             returns a warning to print before the export, or None.
         check_installed: function that takes the name of a precision and raises
@@ -183,7 +183,7 @@ def _describe_layers(path):
     for name in dict.fromkeys(row["signature"] for row in rows):
         own = [row for row in rows if row["signature"] == name]
         print(f"{name}: {litert.summary(own)}")
-    return {"layers.csv": litert.table(rows)}
+    return {placement.LAYERS: litert.table(rows)}
 
 
 SAVED_MODEL = Format(

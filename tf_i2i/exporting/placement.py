@@ -4,14 +4,23 @@ import json
 import os
 import shutil
 
+from tf_i2i.domains import DIRECTIONS
 from tf_i2i.errors import UserError
 from tf_i2i.errors import printable
 from tf_i2i.exporting.parity import violations
 
 # A file that every SavedModel contains.
 SAVED_MODEL = "saved_model.pb"
-# End of the name of the file that tells apps how faces are cropped.
-FACE = "face.json"
+# Ends of the names of files that accompany exports. FACE tells apps how faces
+# are cropped, and STYLE which styles there are.
+CARD, FACE, LAYERS, LICENCE, PARITY, STYLE = SIDECARS = (
+    "MODEL_CARD.md",
+    "face.json",
+    "layers.csv",
+    "LICENSE",
+    "parity.json",
+    "style.json",
+)
 _REPORT = (
     "Update TensorFlow and ai-edge-litert and export again; if the difference "
     "stays, report it as a bug and attach {where}"
@@ -72,14 +81,17 @@ def _may_replace(output, marker):
 def accept_or_reject(part, output, report, precision, sidecars=None):
     """Moves an export to its final path and writes its `parity.json`.
 
+    Files that accompanied an earlier export at this path are removed. They may
+    describe another model.
+
     Args:
         part: temporary path of the export.
         output: final path of the export; an earlier export there is replaced.
         report: dictionary from each direction to its result of `parity`.
         precision: the `formats.Precision` of the export, with its tolerance.
         sidecars: texts of the files to write next to the export, a
-            dictionary. Its keys are the ends of the files' names, such as
-            "layers.csv".
+            dictionary. Its keys are names of `SIDECARS`, before which there
+            may be a direction.
 
     Raises:
         UserError: the export exceeds the tolerance. In this case the export
@@ -95,7 +107,10 @@ def accept_or_reject(part, output, report, precision, sidecars=None):
     if wrong:
         place = output.with_name(f"{output.name}.rejected")
     _replace(part, place)
-    where = sidecar(place, "parity.json")
+    for name in SIDECARS:
+        for of in ("", *(f"{direction}." for direction in DIRECTIONS)):
+            sidecar(place, f"{of}{name}").unlink(missing_ok=True)
+    where = sidecar(place, PARITY)
     text = {"tolerance": precision.tolerance, "accepted": not wrong, **report}
     where.write_text(json.dumps(text, indent=2) + "\n", encoding="utf-8")
     for name, content in (sidecars or {}).items():

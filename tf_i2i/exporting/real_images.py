@@ -11,6 +11,7 @@ from tf_i2i.data.reading import report_frames
 from tf_i2i.domains import ends
 from tf_i2i.errors import UserError
 from tf_i2i.exporting import litert
+from tf_i2i.exporting import placement
 from tf_i2i.exporting.parity import parity
 from tf_i2i.exporting.pictures import photo_to_photo
 from tf_i2i.exporting.styles import describe_styles
@@ -174,5 +175,5 @@ class RealImages:
             images = self._run.images(ends(direction)[1], "train", STYLE_IMAGES)
             name = f"{direction}." if len(directions) > 1 else ""
             text = describe_styles(self._model, direction, images)
-            texts[f"{name}style.json"] = text
+            texts[f"{name}{placement.STYLE}"] = text
         return texts
