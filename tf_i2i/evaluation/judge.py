@@ -174,8 +174,9 @@ class Judge:
         Args:
             candidates: dictionary from the name of a row to a `Candidate`.
             measures: names of measures.
-            cheats: whether to include the rows that the measure `score` does
-                not need.
+            cheats: whether to include all rows of `baselines`. If False, only
+                `truth`, `copy` and `random` are included, from which the
+                measure `score` is computed.
 
         Returns:
             Dictionary from the name of each row to the row's scores, which are
@@ -183,7 +184,7 @@ class Judge:
             first.
 
         Raises:
-            UserError: there is no measure of one of the names.
+            UserError: one of the names is not the name of a measure.
         """
         others = self._score_cheats(tuple(measures), cheats)
         self._made.clear()
@@ -210,7 +211,7 @@ class Judge:
             Dictionary from names of scores to floats.
 
         Raises:
-            UserError: there is no measure of one of the names.
+            UserError: one of the names is not the name of a measure.
         """
         scores: dict[str, float] = {}
         for measure in find_measures(measures):

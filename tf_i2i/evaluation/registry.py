@@ -42,7 +42,7 @@ def find_measures(names):
         List of `Measure`.
 
     Raises:
-        UserError: there is no measure of one of the names.
+        UserError: one of the names is not the name of a measure.
     """
     known = all_measures()
     for name in names:
@@ -55,7 +55,9 @@ def find_measures(names):
 
 
 def needs_of(names):
-    """Returns the set of all fields that the given measures need.
+    """Returns the names of the data fields that the given measures need.
+
+    They are the fields of `Candidate` and `Evidence` in `Measure.needs`.
 
     Args:
         names: names of measures.

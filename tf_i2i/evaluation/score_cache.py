@@ -30,7 +30,7 @@ def cached_scores(judge, measures, cheats, compute):
     Args:
         judge: `Judge`.
         measures: names of measures.
-        cheats: whether the rows include all cheats.
+        cheats: whether the rows include all rows of `baselines`.
         compute: function without arguments that returns a dictionary from
             names of rows to scores, which are a dictionary from names of
             numbers to floats.

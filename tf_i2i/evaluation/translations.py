@@ -79,7 +79,7 @@ class Translations:
             the model cannot compute are None.
 
         Raises:
-            UserError: there is no measure of one of the names.
+            UserError: one of the names is not the name of a measure.
         """
         needs = needs_of(measures)
         inputs = evidence.inputs

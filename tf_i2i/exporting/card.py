@@ -10,9 +10,9 @@ from tf_i2i.sizes import height_width
 def facts(model, directions, names, run_dir, float_io=False):
     """Returns the facts that are written into an exported file.
 
-    The name of the model is the title of the README.md in the run's folder.
-    Author and licence are the first paragraphs of its sections with these
-    titles. Facts that are missing there are left out.
+    The name of the model is the title of the README.md in the run's folder. The
+    author and the licence are the first paragraphs of its sections `## Author`
+    and `## Licence`. Facts that are missing there are left out.
 
     Args:
         model: `UnpairedTranslator`.

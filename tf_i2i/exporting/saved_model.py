@@ -33,8 +33,8 @@ def export_saved_model(model, path, direction="a_to_b"):
     - `a_to_b_bytes` takes `image_bytes`, JPEG, PNG, GIF or BMP files as strings
       `[N]`, crops their central squares, scales them to the model's own size,
       and returns the translations as PNG files, `image_bytes`, strings `[N]`.
-      TensorFlow Serving's REST interface encodes inputs and outputs with such
-      names in Base64. The orientation in EXIF data is ignored.
+      TensorFlow Serving's REST interface encodes inputs and outputs in Base64
+      if their names end in `_bytes`. The orientation in EXIF data is ignored.
 
     Each `image` is a batch of the shape `[N, height, width, 3]`. Both sides
     must be multiples of `size_multiple`, or `size` for a model of fixed size.

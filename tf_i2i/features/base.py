@@ -323,8 +323,8 @@ def _cells(side, grid):
     """Returns a matrix `[grid, side]` whose row i averages over cell i.
 
     Cell i reaches from floor(i side / grid) to ceil((i + 1) side / grid).
-    Neighbouring cells therefore overlap by a pixel if `side` is not a multiple
-    of `grid`.
+    Therefore the cells i and i + 1 have one pixel in common if
+    (i + 1) side / grid is not an integer.
     """
     cells = np.zeros((grid, side), np.float32)
     for i in range(grid):

@@ -268,7 +268,11 @@ class DomainBatchRenormalization(keras.layers.Layer):
         return self._transform(x, scale, d - batch.mean * scale, routing)
 
     def _transform(self, x, scale, offset, routing):
-        """Returns `gamma * (x * scale + offset) + beta` by two operations."""
+        """Returns `gamma * (x * scale + offset) + beta`.
+
+        Only one multiplication and one addition are needed for each element of
+        `x`.
+        """
         gamma, beta = self._affine(routing.routes, routing.style)
         scale = gamma * scale[:, None]
         offset = gamma * offset[:, None] + beta

@@ -43,7 +43,8 @@ class SpectralConv2D(Conv2D):
     def call(self, inputs, training=False):
         """Returns the convolution with the kernel divided by sigma.
 
-        The input is divided in place of the kernel; the result is the same.
+        The input, and not the kernel, is divided by sigma. The result is the
+        same.
 
         Args:
             inputs: `[N, H, W, C]`, float.

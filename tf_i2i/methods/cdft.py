@@ -30,8 +30,9 @@ What the paper leaves open, or what differs here:
 - The cycle loss and the identity loss (weight 100) are means over all elements
   of a feature map. The paper says only that they are L1 norms.
 - The statistics of features are measured on augmented images. A channel's
-  standard deviation is at least 1 % of the mean of all channels. The paper
-  gives no range for its random crops; here it is `Augmentation.crop`.
+  standard deviation is at least 1 % of the mean standard deviation over all
+  channels. The paper gives no range for its random crops; here it is
+  `Augmentation.crop`.
 - The batch normalization of the inversion networks' critics has separate
   statistics for real and for reconstructed images.
 - All inversion networks are trained at the same time, so that one pass of the
@@ -40,8 +41,8 @@ What the paper leaves open, or what differs here:
   (arXiv:1602.02644) with means instead of sums. The comparator network of this
   loss is the backbone. The features that the loss compares are divided by
   their standard deviation.
-- The translators of a layer are trained with the averaged weights of the
-  deeper layers' translators.
+- While the translators of a layer are trained, the translators of the deeper
+  layers run with their averaged weights.
 - Moving averages of the network weights are used at inference. The paper has
   no such averages.
 """

@@ -17,8 +17,9 @@ FastCUT is CUT with `nce_a_weight = 10`, `nce_b_weight = 0` and `flip = True`.
 
 What the paper leaves open, or what differs here:
 - No gradient flows through the keys, as in the authors' code.
-- All images of a batch are compared at the same positions. The keys of an image
-  are compared with queries of the same image only, as in the authors' code.
+- The random positions are the same for all images of a batch. The keys of an
+  image are compared only with queries of the same image, as in the authors'
+  code.
 - The sum of the two PatchNCE losses is that of eq. 5. In the authors' code it
   is multiplied by .5 if both are used.
 - The critic's loss is divided by 2, as in the authors' code.

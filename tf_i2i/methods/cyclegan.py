@@ -182,7 +182,15 @@ class CycleGAN(StyleSampling, UnpairedTranslator):
         return s
 
     def _generate(self, o, source, own, training):
-        """Returns fakes, and the generator's outputs for its own domain."""
+        """Returns the dictionary of `fake_{o}` and, if used, of `same_{o}`.
+
+        Args:
+            o: "a" or "b".
+            source: images of the other domain, which are translated to `o`.
+            own: images of domain `o`. If the identity loss is used, the
+                generator of `o` is applied to them too.
+            training: see `_outputs`.
+        """
         inputs = {f"fake_{o}": source}
         if self.identity_weight:
             inputs[f"same_{o}"] = own

@@ -29,7 +29,8 @@ What the paper leaves open, or what differs here:
 - AdaLIN's scale is one plus the output of the perceptron. In the authors' code
   it is the output alone.
 - The variance of a layer is taken over all its elements (eq. 2). The authors'
-  PyTorch code takes the variance over columns of the variance over rows.
+  PyTorch code computes the variance over rows first, and then the variance of
+  these values over columns.
 - The initial value of AdaLIN's rho is .9 in residual blocks, and 0 in the
   layers that double the side, as in the authors' code.
 - Critics are updated before generators, on the same images, as in the authors'

@@ -112,10 +112,11 @@ class XGAN(Embedding, Reconstructing, UnpairedTranslator):
             vectors.
         teacher_domain: "a" or "b", the domain on which the teacher was
             trained.
-        teacher_centred: whether the mean over the batch is subtracted from
-            the teacher's vectors, after they are scaled to length 1, and
-            from the vectors that are compared with them. If it is True,
-            batches must have more than one image.
+        teacher_centred: whether the teacher's and the encoder's vectors are
+            centred before they are compared: the mean over the batch is
+            subtracted from each vector. The teacher's vectors are first
+            scaled to length 1. If True, batches must have more than one
+            image.
         average_kimg, seed, name: see `UnpairedTranslator`.
 
     Raises:

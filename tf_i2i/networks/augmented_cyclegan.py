@@ -63,8 +63,9 @@ class CodeBlock(Network):
     Args:
         filters: number of channels.
         width: factor on the published channel counts; see `normal_kernels`.
-        coded: whether a code normalizes the output of the first convolution.
-            Otherwise this output is not normalized.
+        coded: whether the first convolution is followed by instance
+            normalization whose scale and offset are computed from the code.
+            If not, the first convolution has no normalization.
     """
 
     def __init__(self, filters, width=1.0, coded=False, name=None):

@@ -1,10 +1,11 @@
 """Networks of the cascade in feature space (CDFT, arXiv:1906.01526).
 
-The networks follow sections 3, 4 and 6.1 of the paper. Their inputs are
+The networks follow sections 3, 4 and 6.1 of the paper. Most of them take
 normalized feature maps of a backbone network, `[N, h, w, C]` in [-1, 1].
-`width` is a factor on the channel counts inside a network. It does not change
-the channel counts of inputs and outputs, which are those of the backbone's
-feature maps.
+`FeatureStatistics` takes feature maps that are not normalized, and
+`InversionCritic` takes images. `width` is a factor on the channel counts inside
+a network. It does not change the channel counts of inputs and outputs, which
+are those of the backbone's feature maps.
 """
 
 import math
@@ -31,7 +32,7 @@ HIDDEN = 1000
 # number of positions.
 LEAST_SIDE = 4
 # The smallest standard deviation of a channel by which features are divided,
-# as a fraction of the mean standard deviation of all channels.
+# as a fraction of the mean standard deviation over all channels.
 _LEAST_DEVIATION = 0.01
 
 

@@ -153,7 +153,7 @@ class PReLU(keras.layers.Layer):
 
 
 def _options(name):
-    """Returns the arguments of a layer.
+    """Returns the keyword arguments `kernel_initializer` and `name` of a layer.
 
     The kernels are initialized by Glorot's uniform initializer with a gain of
     sqrt(2), as in the authors' code.

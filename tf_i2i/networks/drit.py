@@ -193,8 +193,9 @@ class ConcatDecoder(_Decoder):
     Args:
         shared: residual block, which the decoders of both domains share.
         blocks: number of residual blocks that follow it.
-        width: factor on the channel counts, which are 256, 264, 136, 72 and 3
-            for codes of 8 elements.
+        width: factor on the 256 channels of the content code. With width 1 and
+            codes of 8 elements, the layers have 256, 264, 136, 72 and 3
+            channels.
         style_channels: number of elements of an attribute code.
     """
 
@@ -230,8 +231,8 @@ class TransformDecoder(_Decoder):
 
     Args:
         blocks: number of `TransformBlock`.
-        width: factor on the channel counts, which are 256, 128, 64 and 3, and
-            on the hidden units of the perceptron.
+        width: factor on the channel counts, which are 256, 128 and 64, and on
+            the hidden units of the perceptron. The images have 3 channels.
     """
 
     def __init__(self, blocks=4, width=1.0, name=None):

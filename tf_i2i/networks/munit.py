@@ -168,8 +168,8 @@ class AdaINDecoder(Network):
 
     Args:
         blocks: number of residual blocks.
-        width: factor on the channel counts, which are 256, 128, 64 and 3, and
-            on the hidden units of the perceptron.
+        width: factor on the channel counts, which are 256, 128 and 64, and on
+            the hidden units of the perceptron. The images have 3 channels.
     """
 
     def __init__(self, blocks=BLOCKS, width=1.0, name=None):

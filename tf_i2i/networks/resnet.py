@@ -40,8 +40,8 @@ def downsample_stem(network, x, training, after=_unchanged):
         network: a network with four attributes. `first` is a convolution, and
             `unshuffle` is the side of the blocks of pixels that it processes
             as one pixel. `downs` is a list of convolutions of stride 2.
-            `norms` is a list of one normalization for each of these
-            convolutions; it may be empty.
+            `norms` is a list of one normalization for `first` and one for each
+            of `downs`, or an empty list.
         x: images `[N, H, W, 3]` in [-1, 1].
         training: see `InstanceNormalization`.
         after: function that is applied to each ReLU's output.

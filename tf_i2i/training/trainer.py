@@ -66,8 +66,9 @@ class Trainer:
         self.log = log
         self.state = TrainingState(phases)
         self.checkpoints = Checkpoints(run_dir, config.keep)
-        # Only the chief evaluates, and all processes need the same learning
-        # rates.
+        # With several processes there are no validation scores. Only the chief
+        # could compute them, but learning rates that depend on the scores must
+        # be equal in all processes.
         has_scores = config.evaluation and workers.count == 1
         self.history = ScoreHistory(run_dir) if has_scores else None
         self._skip_step = self._record = None
