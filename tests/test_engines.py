@@ -83,6 +83,16 @@ def test_an_engine_that_is_not_exact_is_refused(refuses):
         LiteRT(Apart(), "b_to_a")(noise(2), [None])
 
 
+def test_auto_goes_on_with_tensorflow_where_litert_is_not_exact():
+    images = noise(2)
+    expected = Translation(Apart(), "b_to_a")(images, [None])
+    engine = ENGINES["auto"](Apart(), "b_to_a")
+    np.testing.assert_array_equal(engine(images, [None]), expected)
+    exact = ENGINES["auto"](Tint(), "b_to_a")(images, [None])
+    by_litert = LiteRT(Tint(), "b_to_a")(images, [None])
+    np.testing.assert_array_equal(exact, by_litert)
+
+
 def test_large_images_are_left_to_tensorflow():
     image = noise(1, 256, 320)
     expected = Translation(Apart(), "b_to_a", 256)(image, [None])

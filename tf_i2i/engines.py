@@ -2,15 +2,17 @@
 
 LiteRT multiplies in int8 (the precision `dynamic` of the exported files). This
 is faster than TensorFlow's float32 and less exact. Therefore the first images
-of each size are translated by both, and LiteRT is used only if they agree.
-LiteRT in float32 is not among the engines: with batches of eight images it is
-not faster than TensorFlow's graph with constant weights.
+of each size are translated by both. If the results differ too much, `LiteRT`
+raises an error, and `Auto` goes on with TensorFlow. No engine uses LiteRT in
+float32: with batches of eight images it is not faster than TensorFlow's graph
+with constant weights.
 """
 
 import os
 
 import numpy as np
 
+from tf_i2i import messages
 from tf_i2i import tiles
 from tf_i2i.errors import UserError
 from tf_i2i.exporting import litert
@@ -22,7 +24,7 @@ from tf_i2i.methods.capabilities import style_shape
 from tf_i2i.sizes import shortest
 
 PRECISION = "dynamic"
-# Number of images that both engines translate before LiteRT is used.
+# Largest number of images of each size on which the engines are compared.
 COMPARED = 8
 
 
@@ -40,7 +42,8 @@ class LiteRT:
         self._model = model
         self._direction = direction
         self._tensorflow = Translation(model, direction, tile)
-        # The converted network for each size, `(height, width)`.
+        # The converted network for each size, `(height, width)`; None if
+        # TensorFlow translates images of this size.
         self._programs = {}
 
     @property
@@ -60,7 +63,10 @@ class LiteRT:
             return self._tensorflow(images, styles)
         if size not in self._programs:
             self._programs[size] = self._checked(images, styles)
-        return self._programs[size](images, self._style(styles, len(images)))
+        program = self._programs[size]
+        if program is None:
+            return self._tensorflow(images, styles)
+        return program(images, self._style(styles, len(images)))
 
     def _style(self, styles, count):
         """Returns one style for each image; None if there are no styles."""
@@ -72,7 +78,16 @@ class LiteRT:
         return np.repeat(styles, count // len(styles), 0)
 
     def _checked(self, images, styles):
-        """Returns the network for images of one size, after the comparison."""
+        """Converts the network for images of one size, and compares it.
+
+        Returns:
+            Function that translates batches, or None if TensorFlow is to be
+            used.
+
+        Raises:
+            UserError: the first `COMPARED` images differ too much from
+                TensorFlow's.
+        """
         program = litert.translator(
             litert.convert(
                 self._model,
@@ -100,7 +115,23 @@ class LiteRT:
         return program
 
 
+class Auto(LiteRT):
+    """`LiteRT` for the sizes at which it is exact, otherwise TensorFlow."""
+
+    def _checked(self, images, styles):
+        try:
+            return super()._checked(images, styles)
+        except UserError as error:
+            height, width = images.shape[1:3]
+            messages.info(
+                f"TensorFlow translates images of {height} x {width} pixels, "
+                f"because this raised an error: {error}"
+            )
+            return None
+
+
 ENGINES: dict[str, type[Translation] | type[LiteRT]] = {
     "tensorflow": Translation,
     "litert": LiteRT,
+    "auto": Auto,
 }

@@ -326,7 +326,8 @@ def _parser():
         "int8, which is faster for large networks and many images of one size "
         "and differs by at most one level of 255 on average; this is checked "
         "with the first images of each size. The conversion of the network "
-        "takes seconds (default: tensorflow)",
+        "takes seconds. auto is litert, and TensorFlow where litert is not "
+        "exact enough (default: tensorflow)",
     )
     add(
         "--overwrite",

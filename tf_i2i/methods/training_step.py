@@ -2,15 +2,14 @@
 
 Each network belongs to one of two sides, translators and critics, and each
 side has its own optimizer. `TwoSidedModel` builds the networks, makes the
-updates in the order that a method states, checks that losses and gradients
-are finite, averages the translators' weights and samples all random numbers.
+updates in the order that a method states, and checks that losses and gradients
+are finite. It inherits the moving averages of the weights, the current phase
+and the random numbers from classes in files of their own.
 """
 
-import contextlib
 import itertools
 import re
 import threading
-import zlib
 from typing import Any
 
 import keras
@@ -19,6 +18,7 @@ import tensorflow as tf
 from tf_i2i.errors import UserError
 from tf_i2i.layers import augment
 from tf_i2i.layers.replicas import replica_position
+from tf_i2i.methods.averages import AveragedWeights
 from tf_i2i.methods.batches import FollowRate
 from tf_i2i.methods.batches import as_batches
 from tf_i2i.methods.capabilities import UNKNOWN_WORD
@@ -27,8 +27,10 @@ from tf_i2i.methods.capabilities import Classifying
 from tf_i2i.methods.capabilities import Described
 from tf_i2i.methods.capabilities import check_parts
 from tf_i2i.methods.capabilities import stages
+from tf_i2i.methods.current_phase import CurrentPhase
 from tf_i2i.methods.keras_config import KerasSaved
 from tf_i2i.methods.likeness import LikenessLoss
+from tf_i2i.methods.random_numbers import RandomNumbers
 from tf_i2i.optimizers import LossScaling
 from tf_i2i.optimizers import adam
 from tf_i2i.sizes import Size
@@ -82,7 +84,7 @@ class CurrentUpdate(threading.local):
     part: int = 0
 
 
-class TwoSidedModel(KerasSaved):
+class TwoSidedModel(AveragedWeights, CurrentPhase, RandomNumbers, KerasSaved):
     """A Keras model with one optimizer for translators and one for critics.
 
     `tf_i2i.UnpairedTranslator` derives from this class and declares what a
@@ -90,10 +92,6 @@ class TwoSidedModel(KerasSaved):
     arguments.
     """
 
-    # The moving averages, and the variables that they average. They are empty
-    # until all networks are built.
-    averages: list = []
-    averaged_variables: list = []
     # The argument `critic_augmentation` of `compile`.
     critic_augmentation: tuple[str, ...] = ()
     # The training step as a graph; None if it must be traced first.
@@ -120,8 +118,7 @@ class TwoSidedModel(KerasSaved):
         self.seed = seed
         self.step = self._counter("step")
         self.images_shown = self._counter("images_shown")
-        # These attributes describe the current phase of a run. `enter_phase`
-        # sets them.
+        # The following attributes describe the phase; see `CurrentPhase`.
         self.size = self.image_size
         self.stage = None
         self.fading = False
@@ -270,89 +267,6 @@ class TwoSidedModel(KerasSaved):
             tf.nn.l2_loss(tf.convert_to_tensor(w)) for w in self.owned(side)
         ]
         return {f"decay_{side}": weight * tf.add_n(squares)}
-
-    # The following methods keep moving averages of the network weights.
-
-    @property
-    def averaged_networks(self):
-        """Names of the networks that are used at inference."""
-        return self.translators
-
-    def _make_averages(self):
-        averaged = {
-            # Variables that several networks share are included only once.
-            id(variable): variable
-            for name in self.averaged_networks
-            for variable in getattr(self, name).variables
-        }
-        self.averaged_variables = list(averaged.values())
-        self.averages = [
-            self.add_weight(
-                shape=variable.shape,
-                dtype="float32",
-                trainable=False,
-                # The name is made from the path, because several layers have
-                # the same name, and paths are unique.
-                name="average_" + variable.path.replace("/", "."),
-            )
-            for variable in self.averaged_variables
-        ]
-        for average, variable in self.average_pairs:
-            average.assign(variable)
-
-    @property
-    def average_pairs(self):
-        """Pairs `(average, variable)` of all averaged variables."""
-        return zip(self.averages, self.averaged_variables, strict=True)
-
-    def _update_averages(self, images):
-        """Updates the moving averages of the network weights after a step.
-
-        The decay of the averages is
-        min(0.5 ** (images / half-life), (1 + n) / (10 + n)), where n is the
-        number of the step and the half-life is `1000 * average_kimg` images.
-
-        Args:
-            images: number of images of each domain in the step.
-        """
-        n = tf.cast(tf.convert_to_tensor(self.step), tf.float32)
-        decay = 0.5 ** (images / (1000.0 * max(self.average_kimg, 1e-9)))
-        decay = tf.minimum(decay, (1.0 + n) / (10.0 + n))
-        for average, variable in self.average_pairs:
-            live = tf.cast(tf.convert_to_tensor(variable), tf.float32)
-            average.assign_add((1.0 - decay) * (live - average))
-
-    def with_averages(self, network):
-        """Context manager in which a network has its averaged weights.
-
-        It assigns no variables. Therefore it can be used inside a training
-        step, unlike `averaged`.
-
-        Args:
-            network: one of the `averaged_networks`.
-        """
-        used = {id(variable) for variable in network.variables}
-        return keras.StatelessScope(
-            [
-                (variable, tf.convert_to_tensor(average))
-                for average, variable in self.average_pairs
-                if id(variable) in used
-            ]
-        )
-
-    @contextlib.contextmanager
-    def averaged(self):
-        """Context manager in which the networks have their averaged weights."""
-        live = [variable.numpy() for _, variable in self.average_pairs]
-        for average, variable in self.average_pairs:
-            variable.assign(average)
-        try:
-            yield self
-        finally:
-            for (_, variable), value in zip(
-                self.average_pairs, live, strict=True
-            ):
-                variable.assign(value)
 
     # The following methods override methods of `keras.Model`.
 
@@ -643,7 +557,7 @@ class TwoSidedModel(KerasSaved):
         over the replicas, which is not possible with several workers.
         """
 
-    # The following methods are about the phases of a run.
+    # The following methods make a training step.
 
     def updates_in(self, stage):
         """Returns the value of `updates` in a stage; see `Staged`."""
@@ -661,166 +575,6 @@ class TwoSidedModel(KerasSaved):
     def batches_per_step(self):
         """Number of parts into which a training step divides its batch."""
         return self.accumulate * _count_batches(self.updates)
-
-    def enter_phase(self, size, start=0, images=None, fading=False, stage=None):
-        """Sets the image size, the stage and the length of the next phase.
-
-        A phase is a part of the training in which the image size and the stage
-        do not change.
-
-        Args:
-            size: size of the images, one of `sizes`.
-            start: value of `images_shown` at the beginning of the phase.
-            images: number of images of each domain in the phase; None if the
-                length of the phase is not fixed.
-            fading: whether the block at `size` is being faded in.
-            stage: one of the stages of a `Staged` method; None for the last
-                stage.
-
-        Raises:
-            UserError: the model was not built for this size or stage.
-        """
-        # A Keras file has lists in place of tuples.
-        size = shortest(size)
-        if size not in self.sizes:
-            raise UserError(
-                f"`size` must be one of {list(self.sizes)}, for which the "
-                f"model was built. Received: size={size}"
-            )
-        known = stages(self)
-        if stage not in (None, *known):
-            raise UserError(
-                f"`stage` must be one of {', '.join(map(str, known))}. "
-                f"Received: {stage!r}"
-            )
-        stage = stage or known[-1]
-        if (size, fading, stage) != (self.size, self.fading, self.stage):
-            # The graph was traced for these values of the previous phase.
-            self.train_function = None
-        # The start and the length of a phase are constants of this graph.
-        self.test_function = None
-        self.size, self.fading, self.stage = size, fading, stage
-        self.updates = self.updates_in(stage)
-        self.phase_start, self.phase_images = start, images
-
-    @property
-    def phase(self):
-        """Dictionary of the arguments of `enter_phase` in this phase."""
-        return {
-            "size": self.size,
-            "start": self.phase_start,
-            "images": self.phase_images,
-            "fading": self.fading,
-            "stage": self.stage,
-        }
-
-    def begin_phase(self):
-        """Prepares a phase. It is called once, before the first step."""
-
-    @property
-    def _span(self):
-        """Start and length in images of the phase; the length may be None."""
-        return self.current_update.span or (self.phase_start, self.phase_images)
-
-    @property
-    def images_in_phase(self):
-        """Number of images of each domain since the phase began, float32."""
-        start, _ = self._span
-        shown = tf.convert_to_tensor(self.images_shown) - start
-        return tf.cast(shown, tf.float32)
-
-    @property
-    def phase_progress(self):
-        """Completed fraction of the phase; 1 if its length is not fixed."""
-        _, images = self._span
-        if images is None:
-            return tf.constant(1.0)
-        return tf.clip_by_value(self.images_in_phase / images, 0.0, 1.0)
-
-    @property
-    def fade(self):
-        """Blending weight in [0, 1] of the block at `size`.
-
-        The weight is None if the block is not being faded in.
-        """
-        return self.phase_progress if self.fading else None
-
-    # The following methods sample random numbers.
-
-    def noise(self, shape, name, distribution="normal"):
-        """Returns random numbers for each image of a batch.
-
-        The numbers depend only on the seed, the step, the update within the
-        step and the name. Each replica samples numbers for the whole batch
-        and uses those of its own images. Therefore the numbers are the same
-        on one device and on two, and with and without `accumulate`.
-
-        Args:
-            shape: tuple; the first entry is the batch size on this replica.
-            name: text, unique for each use in an update.
-            distribution: "normal" (N(0, 1)) or "uniform" ([0, 1)).
-
-        Returns:
-            float32 tensor.
-        """
-        replica, replicas = replica_position()
-        parts = self.accumulate
-        batch, rest = parts * shape[0], shape[1:]
-        numbers = self.draw((replicas * batch, *rest), name, distribution)
-        of_replica = numbers[replica * batch : (replica + 1) * batch]
-        return of_replica[self.current_update.part :: parts]
-
-    def draw(self, shape, name, distribution="normal"):
-        """Returns random numbers that are the same on every replica.
-
-        Args:
-            shape: tuple, the shape of the result on each replica.
-            name, distribution: see `noise`.
-        """
-        draw = {
-            "normal": tf.random.stateless_normal,
-            "uniform": tf.random.stateless_uniform,
-        }[distribution]
-        if index := self.current_update.index:
-            name = f"{name}/update {index}"
-        seed = tf.constant(_named_seed(self.seed, name), tf.int64)
-        return draw(shape, tf.stack([seed, tf.convert_to_tensor(self.step)]))
-
-    def augment_for_critic(self, images, name):
-        """Returns images, augmented by `critic_augmentation` of `compile`.
-
-        This function must be applied to all input images of critics, real and
-        fake.
-
-        Args:
-            images: `[N, S, S, 3]`.
-            name: text, unique for each batch in an update. Batches with the
-                same name are augmented in the same way.
-        """
-        if not self.critic_augmentation:
-            return images
-        shape = (images.shape[0], augment.DRAWS)
-        draws = self.noise(shape, f"augment/{name}", "uniform")
-        return augment.augment(images, draws, self.critic_augmentation)
-
-    def exchange(self, images, pool):
-        """Returns images, some of them replaced by earlier ones of a pool.
-
-        Args:
-            images: `[N, H, W, 3]`.
-            pool: name of the attribute that holds the `ImagePool`.
-        """
-        held = getattr(self, pool)
-        # Each part of a batch has its own random numbers. Otherwise it would be
-        # given the images that the previous part has just stored.
-        part = self.current_update.part
-        name = f"{pool}/part {part}" if part else pool
-        order = self.draw((held.images,), f"{name}/order", "uniform")
-        batch = self.global_batch(images)
-        coins = self.draw((batch,), f"{name}/coins", "uniform")
-        return held(images, order, coins)
-
-    # The following methods make a training step.
 
     def train_step(self, batch):
         slices = _count_batches(self.updates)
@@ -1041,11 +795,6 @@ def _every(count, first, batch):
     if count == 1:
         return list(batch)
     return [tensor[first::count] for tensor in batch]
-
-
-def _named_seed(seed, name):
-    """Returns an integer below 2**63 that depends on a seed and a name."""
-    return (seed % 2**31) << 32 | zlib.crc32(name.encode())
 
 
 def _optimizer(given):
