@@ -6,6 +6,8 @@
         --data_root=DATA
     python benchmarks/quality/methods.py table
     python benchmarks/quality/methods.py grid toy --minutes=8
+    python benchmarks/quality/methods.py grid toy --minutes=8 \
+        --figure=twingan/table1
 
 Each method has the settings of its shipped config. Only the lengths of the
 phases differ: they keep their ratios to each other. `probe` comes before `run`.
@@ -13,7 +15,7 @@ It measures the images per second of each phase by a short run, during which the
 machine should do nothing else. `run --minutes` computes the number of images
 from it. `run` appends its result to results.jsonl. `table` prints a table for
 each task and budget. `grid` draws the same eight test images translated by all
-methods.
+methods, or by those of a figure of one of the papers.
 """
 
 import argparse
@@ -69,6 +71,32 @@ METHODS = {
     "dtn": Method("dtn.gin"),
     "asymgan": Method("asymgan.gin"),
     "cdft": Method("cdft.gin", CASCADE, ("CDFT.inverter_channels = 96",)),
+}
+
+
+class Figure(NamedTuple):
+    """A figure of a paper that compares methods.
+
+    Attributes:
+        methods: names of the methods, in the paper's order.
+        direction: direction of the translations.
+        styles: number of sampled styles for methods with styles.
+    """
+
+    methods: tuple
+    direction: str = "a_to_b"
+    styles: int = 1
+
+
+FIGURES = {
+    "all": Figure(tuple(METHODS)),
+    "twingan/table1": Figure(
+        ("cyclegan", "unit", "munit", "twingan"), styles=2
+    ),
+    "cdft/figure8": Figure(("cyclegan", "munit", "drit", "cdft")),
+    "asymgan/figure5": Figure(
+        ("cyclegan", "dualgan", "augmented_cyclegan", "asymgan"), "b_to_a", 5
+    ),
 }
 # Settings of each task, besides those of the method.
 SETTINGS = {
@@ -287,6 +315,21 @@ def tables():
     return "\n\n".join(text)
 
 
+def grid(args):
+    """Draws the translations of a figure's methods that were run."""
+    figure = FIGURES[args.figure]
+    rows = {
+        name: row_name(args.task, name, args.budget)
+        for name in figure.methods
+        if papers.results_of(row_name(args.task, name, args.budget))
+    }
+    name = args.figure.replace("/", "_")
+    path = args.work / f"methods_{args.task}_{args.budget}_{name}.png"
+    return papers.draw(
+        rows, figure.direction, figure.styles, args.seed, args.work, path
+    )
+
+
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
@@ -307,6 +350,7 @@ def main():
         budget.add_argument("--minutes", type=float)
         budget.add_argument("--images", type=int)
         command.add_argument("--seed", type=int, default=0)
+    drawing.add_argument("--figure", choices=FIGURES, default="all")
     args = parser.parse_args()
     if args.command == "table":
         print(tables())
@@ -320,13 +364,7 @@ def main():
     if args.command == "run":
         run(args.method, args)
         return
-    rows = {
-        name: row_name(args.task, name, args.budget)
-        for name in METHODS
-        if papers.results_of(row_name(args.task, name, args.budget))
-    }
-    path = args.work / f"methods_{args.task}_{args.budget}.png"
-    print(papers.draw(rows, "a_to_b", 1, args.seed, args.work, path))
+    print(grid(args))
 
 
 if __name__ == "__main__":

@@ -316,6 +316,8 @@ EXPERIMENTS = {
 # These tables have scripts of their own.
 OTHERS = {
     "unit/table2": "python benchmarks/quality/digits.py (digits, 28 px)",
+    "twingan/table1, asymgan/figure5, cdft/figure8, on the toy faces": "python "
+    "benchmarks/quality/methods.py grid toy --minutes=8 --figure=NAME",
     "twingan/figure1": "python -m tf_i2i.neighbours --run_dir=RUN --k=3",
     "asymgan/figure5, last row": "python -m tf_i2i.translate --run_dir=RUN "
     "--direction=b_to_a --style=sample --interpolate=7",
