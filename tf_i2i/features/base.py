@@ -40,8 +40,8 @@ class Features:
     """A frozen network that maps images to named feature maps, called "taps".
 
     This class is not a Keras layer. A Keras model that has a `Features` as an
-    attribute therefore neither counts its weights nor saves them in
-    checkpoints.
+    attribute therefore does not count the weights of the frozen network as its
+    own, and does not save them in checkpoints.
 
     Attributes:
         name: name of the network without paths, such as `hed-vgg16`.
@@ -79,7 +79,7 @@ class Features:
 
     @property
     def resize(self):
-        """Text for the resizing: "native" for none, or such as "bicubic299"."""
+        """How images are resized: "native" (not at all) or "bicubic299"."""
         return f"bicubic{self.input_size}" if self.input_size else "native"
 
     @property
@@ -156,7 +156,7 @@ class Features:
         )
 
     def taps(self, images, batch_size=32):
-        """Returns all feature maps of a set of images, which take much memory.
+        """Returns all feature maps of a set of images. They need much memory.
 
         Args:
             images: uint8 `[N, H, W, 3]`.
@@ -184,13 +184,13 @@ class Features:
             batch_size: number of images per batch; the values do not depend
                 on it.
             grid: number of cells per side of the image over which feature maps
-                are averaged. With 1 they are averaged over the whole image,
-                which removes all positions and suits distances between sets.
-                Retrieval needs positions. For example, a face was searched
-                among the same 400 faces in another drawing style by the
-                features of efficientnet-lite0. The right face was among the
-                five nearest in 65 % of the searches with `grid=1`, and in 85 %
-                with `grid=4`.
+                are averaged. With 1 they are averaged over the whole image. The
+                vectors then hold no positions, which suits distances between
+                sets of images. Retrieval needs positions. For example, a face
+                was searched among the same 400 faces in another drawing style
+                by the features of efficientnet-lite0. The right face was among
+                the five nearest in 65 % of the searches with `grid=1`, and in
+                85 % with `grid=4`.
 
         Returns:
             float32 array `[N, D]`: the cell means of the feature maps that

@@ -30,8 +30,8 @@ WEIGHTS = "weights-inception-2015-12-05-6726825d.pth"
 _ADDRESS = "https://github.com/toshas/torch-fidelity/releases/tag/v0.2.0"
 _SIZE = 299
 _EPSILON = 1e-3
-# The network has 1008 classes. That of torchvision, whose layers have the same
-# names, has 1000.
+# Shape of the weights of the last layer. The network of torchvision has layers
+# with the same names, but 1000 classes.
 _CLASSES = (1008, 2048)
 
 
@@ -45,7 +45,7 @@ def fid_inception(path):
         A `Features` with the feature map "pool3", `[N, 1, 1, 2048]`.
 
     Raises:
-        UserError: the file is missing, or holds other weights.
+        UserError: the file is missing, or contains other weights.
     """
     path = Path(user_path(path, f"{NAME}:"))
     if not path.is_file():
@@ -96,7 +96,7 @@ class _Network:
         """Returns features `[N, 1, 1, 2048]` of images in [-1, 1]."""
         import tensorflow as tf
 
-        # TensorFlow 1 took the corner of a pixel for its position.
+        # TensorFlow 1 measured the position of a pixel at its corner.
         levels = tf.compat.v1.image.resize_bilinear(
             (images + 1) * 127.5, [_SIZE, _SIZE], half_pixel_centers=False
         )
@@ -112,12 +112,12 @@ class _Network:
             x = self._block(x, name, branch7x7=3, branch7x7dbl=5)
         x = self._reduction(x, "Mixed_7a", branch3x3=2, branch7x7x3=4)
         x = self._wide_block(x, "Mixed_7b", tf.nn.avg_pool2d)
-        # Maximum, where the network of the paper has a mean.
+        # The maximum is pooled here. The network of the paper pools the mean.
         x = self._wide_block(x, "Mixed_7c", tf.nn.max_pool2d)
         return tf.reduce_mean(x, [1, 2], keepdims=True)
 
     def _layer(self, x, name, halves=False, padding="SAME"):
-        """Returns a convolution with its ReLU.
+        """Returns the output of a convolution and its ReLU.
 
         Args:
             x: `[N, H, W, C]`.
@@ -132,7 +132,7 @@ class _Network:
         return tf.nn.relu(tf.nn.conv2d(x, kernel, stride, padding) + bias)
 
     def _chain(self, x, name, count, halves=False):
-        """Returns the layers NAME_1 to NAME_COUNT, one after the other.
+        """Returns the output of the layers NAME_1 to NAME_COUNT in sequence.
 
         Args:
             x: `[N, H, W, C]`.
@@ -146,12 +146,15 @@ class _Network:
         return x
 
     def _block(self, x, name, **branches):
-        """A block of branches: 1 x 1, chains, and mean pooling.
+        """Returns the concatenated outputs of a block of parallel branches.
+
+        The branches are a 1 x 1 convolution, chains of convolutions, and mean
+        pooling.
 
         Args:
             x: `[N, H, W, C]`.
             name: name of the block.
-            **branches: number of layers of each chain, by its name.
+            **branches: the name of each chain, and its number of layers.
         """
         import tensorflow as tf
 
@@ -164,7 +167,10 @@ class _Network:
         return tf.concat(parts, -1)
 
     def _reduction(self, x, name, **branches):
-        """A block that halves the size; see `_block` for the arguments."""
+        """Returns the output of a block that halves the size.
+
+        For the arguments, see `_block`.
+        """
         import tensorflow as tf
 
         parts = [
@@ -177,7 +183,10 @@ class _Network:
         return tf.concat(parts, -1)
 
     def _wide_block(self, x, name, pool):
-        """A block whose chains end in a 1 x 3 beside a 3 x 1 convolution.
+        """Returns the output of a block whose chains end in a fork.
+
+        The last layers of a chain are two parallel convolutions, 1 x 3 and
+        3 x 1.
 
         Args:
             x: `[N, H, W, C]`.

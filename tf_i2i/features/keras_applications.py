@@ -69,9 +69,9 @@ _NETWORKS = {
         32,
     ),
 }
-# The suffix of the names of networks whose feature is the output of their last
-# dense layer before the classifier, 4096 numbers for each image, which the
-# literature calls fc7. The files of their weights include the classifier.
+# Suffix of the names of networks whose feature map is the output of the last
+# dense layer before the classifier, 4096 numbers for each image. The literature
+# calls it fc7. The files of their weights include the classifier.
 FC7 = "-fc7"
 _NETWORKS |= {
     f"{name}{FC7}": (
@@ -159,7 +159,7 @@ def _imagenet_path(name):
 
 
 def _imagenet_file(name):
-    """Returns the path of the ImageNet weights, downloaded if missing."""
+    """Returns the path of the ImageNet weights; downloads missing ones."""
     import keras
 
     path = _imagenet_path(name)

@@ -4,7 +4,7 @@ Zhang et al. 2018, "The Unreasonable Effectiveness of Deep Features as a
 Perceptual Metric", arXiv:1801.03924. The distance of two images is a weighted
 sum of squared differences of feature maps, in which the features of each
 position have length 1. Therefore it is the squared distance of two vectors,
-which are computed here for each image by itself.
+each of which is computed here from one image alone.
 
 The weights of the sum, version 0.1, are in the package `lpips`. The package is
 not imported, because it imports PyTorch. The weights of AlexNet are those of
@@ -23,7 +23,7 @@ from tf_i2i.features.base import weights_hash
 from tf_i2i.features.torch_file import read_tensors
 from tf_i2i.paths import user_path
 
-# Mean and standard deviation that LPIPS takes for images in [-1, 1].
+# Mean and standard deviation by which LPIPS normalizes images in [-1, 1].
 _SHIFT, _SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
 # For each convolution: its number in the file, its stride, its padding, and
 # whether a 3 x 3 pooling layer of stride 2 precedes it.
@@ -35,7 +35,8 @@ _LAYERS = (
     (10, 1, 1, False),
 )
 TAPS = tuple(f"relu{i + 1}" for i in range(len(_LAYERS)))
-# This number is added to the norm, as in the authors' code.
+# Number that is added to the norm of a position's features before they are
+# divided by the norm, as in the authors' code.
 _EPSILON = 1e-10
 
 
@@ -47,11 +48,11 @@ def lpips_alexnet(path):
             alexnet-owt-7be5be79.pth.
 
     Returns:
-        A `Features` with the feature maps `relu1` to `relu5`, whose
-        `perceptual_distance` by `tap_weights` is LPIPS. It embeds each image
-        as a vector. The squared distance of the vectors of two images of equal
-        size is LPIPS, too. The vectors are long: 31,872 numbers for images of
-        64 x 64 pixels.
+        A `Features` with the feature maps `relu1` to `relu5`. With its
+        `tap_weights`, `perceptual_distance` is LPIPS. `embed` returns one
+        vector for each image. The squared distance of the vectors of two images
+        of equal size is LPIPS, too. The vectors are long: 31,872 numbers for
+        images of 64 x 64 pixels.
 
     Raises:
         UserError: the package `lpips` is not installed, or the file does not

@@ -16,14 +16,15 @@ def perceptual(
     """Loads a network whose feature maps a perceptual loss compares.
 
     Johnson et al. 2016 (arXiv:1603.08155) use relu3_3 of VGG-16 for content and
-    relu1_2, relu2_2, relu3_3, relu4_3 for style. In the default feature maps of
-    `hed-vgg16` and `keras:VGG16`, relu3_3 is the third, and the layers for
-    style are the first four.
+    relu1_2, relu2_2, relu3_3, relu4_3 for style. Of the default feature maps of
+    `hed-vgg16` and `keras:VGG16`, these are the third, and the first four.
 
     Args:
         name: name of the network as in `load_features`.
-        content: names of the feature maps for content; None for the third.
-        style: names of the feature maps for style; None for the first four.
+        content: names of the feature maps for content; None for the third
+            default feature map.
+        style: names of the feature maps for style; None for the first four
+            default feature maps.
 
     Returns:
         Function from images `[N, S, S, 3]`, float in [-1, 1], to two lists of
@@ -31,7 +32,7 @@ def perceptual(
 
     Raises:
         UserError: the name of the network or of a feature map is unknown. The
-            returned function raises it too, if a feature map is a vector.
+            returned function raises this error if a feature map is a vector.
     """
     features = load_features(name)
     known = features.tap_names

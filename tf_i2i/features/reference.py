@@ -9,8 +9,8 @@ reference that holds these settings itself, so that they can be saved.
 import contextvars
 import functools
 
-# Whether `resolve` is calling the function, which then returns itself with its
-# arguments.
+# Whether `resolve` is calling the function. The function then returns a
+# `functools.partial` of itself and its arguments.
 _resolving = contextvars.ContextVar("resolving", default=False)
 # Name of the attribute that marks the functions that can be resolved.
 _MARK = "_tf_i2i_resolvable"

@@ -30,7 +30,7 @@ def saved_model(path, signature=DEFAULT_SIGNATURE):
 
     Raises:
         UserError: the folder is no SavedModel, it has no such signature, or
-            the signature does not map images to features.
+            the signature does not map square images to features.
     """
     import tensorflow as tf
 

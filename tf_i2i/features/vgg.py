@@ -11,7 +11,7 @@ from tf_i2i.errors import UserError
 
 
 def check_taps(taps, weights):
-    """Raises an error unless a VGG network has all these feature maps.
+    """Raises an error unless a VGG network has all the given feature maps.
 
     Args:
         taps: names of feature maps, `conv1_1` or `relu1_1` and so on.

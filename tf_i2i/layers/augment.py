@@ -9,7 +9,7 @@ import tensorflow as tf
 from tf_i2i.errors import UserError
 
 KINDS = ("color", "translation", "cutout")
-# The number of random numbers that are needed for each image.
+# Number of random numbers that `augment` needs for each image.
 DRAWS = 7
 # The largest shift of an image, as a fraction of its side.
 _SHIFT = 1 / 8
@@ -78,8 +78,8 @@ def _shift(x, draws):
         most = round(size * _SHIFT)
         padding = [[most, most] if i == axis else [0, 0] for i in range(4)]
         first = _whole(draws[:, axis - 1], 2 * most + 1)
-        # `gather` reads each pixel at most once. Therefore its gradient is not
-        # a sum, whose value would depend on the order of the additions.
+        # `gather` reads each pixel at most once. Therefore its gradient
+        # contains no sums, whose rounding depends on the order of the terms.
         places = first[:, None] + tf.range(size)
         x = tf.gather(tf.pad(x, padding), places, axis=axis, batch_dims=1)
     return x
@@ -99,5 +99,5 @@ def _cut(x, draws):
 
 
 def _whole(draws, count):
-    """Returns integers from 0 to `count - 1` for random numbers in [0, 1)."""
+    """Returns integers from 0 to `count - 1`, made of numbers in [0, 1)."""
     return tf.cast(draws * count, tf.int32)

@@ -29,9 +29,8 @@ class Conv2D(keras.layers.Conv2D):
     `convolve`. That function computes the gradient with respect to the kernel
     by matrix products, which are faster in oneDNN.
 
-    In a graph whose kernel is a constant, as in those of `methods.frozen`, a
-    float32 3x3 convolution with many channels is computed by Winograd's
-    algorithm.
+    If the kernel is a constant of the graph (see `methods.frozen`), a float32
+    3x3 convolution with many channels is computed by Winograd's algorithm.
 
     On GPUs, in TFLite and in ONNX the operation of Keras is used. A SavedModel
     contains the operations that are fastest on the machine that wrote it.
@@ -62,7 +61,7 @@ class Conv2D(keras.layers.Conv2D):
         return super().convolution_op(inputs, kernel)
 
     def _suits_winograd(self, inputs, kernel):
-        """Returns whether `convolve_3x3` is possible, and faster."""
+        """Returns whether `convolve_3x3` can be used and is faster."""
         sides = [side or _TILED for side in inputs.shape[1:3]]
         return (
             kernel.shape[:2] == (3, 3)

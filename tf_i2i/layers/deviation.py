@@ -16,7 +16,8 @@ class FirstStandardDeviations(keras.layers.Layer):
 
     Args:
         tensors: number of tensors in each call.
-        images: number of images over which to measure.
+        images: number of images over which the standard deviations are
+            computed.
     """
 
     def __init__(self, tensors, images=500, name=None):
@@ -58,8 +59,8 @@ class FirstStandardDeviations(keras.layers.Layer):
         (new,) = across_replicas([new])
         _, replicas = replica_position()
         count = float(replicas * tensors[0].shape[0])
-        # A batch with values that are not finite is left out, because it would
-        # make the statistics not finite.
+        # A batch with infinite values or NaN is skipped. Otherwise the
+        # statistics would become infinite or NaN.
         counts = (seen < self.images) & tf.reduce_all(tf.math.is_finite(new))
         share = tf.where(counts, count / (seen + count), 0.0)
         moments += tf.where(counts, share * (new - moments), 0.0)

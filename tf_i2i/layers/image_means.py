@@ -17,13 +17,13 @@ import contextvars
 
 import tensorflow as tf
 
-# Function of a tensor and its axes that replaces their mean, or None.
+# Function of a tensor and its axes that `image_mean` calls. None for the mean.
 _source = contextvars.ContextVar("source", default=None)
 
 
 @contextlib.contextmanager
 def recorded_means():
-    """Context that yields a list to which `image_mean` adds its results."""
+    """Context that yields a list to which `image_mean` appends its results."""
     means: list[tf.Tensor] = []
 
     def record(x, axes):
@@ -36,11 +36,11 @@ def recorded_means():
 
 @contextlib.contextmanager
 def given_means(means):
-    """Context in which `image_mean` returns recorded means, in their order.
+    """Context in which `image_mean` returns the recorded means one by one.
 
     Args:
-        means: list of tensors, from `recorded_means` for a translation by the
-            same networks.
+        means: the list from `recorded_means`, after a translation by the same
+            networks.
     """
     following = iter(means)
     with _replaced(lambda x, axes: next(following)):
@@ -57,7 +57,7 @@ def _replaced(source):
 
 
 def shares_means():
-    """Returns whether the code runs within one of the two contexts."""
+    """Returns whether `recorded_means` or `given_means` is active."""
     return _source.get() is not None
 
 

@@ -32,8 +32,8 @@ class InstanceNormalization(keras.layers.Layer):
     """Instance normalization (Ulyanov et al. 2016, arXiv:1607.08022).
 
     `keras.layers.GroupNormalization(groups=-1)` computes the same values. In
-    training with small batches, this layer needs at most half of the time of
-    that layer (benchmarks/compare_addons.py).
+    training with small batches, `InstanceNormalization` takes at most half as
+    much time (measured by benchmarks/compare_addons.py).
 
     Args:
         epsilon: small number that is added to the variance.
@@ -67,7 +67,7 @@ class InstanceNormalization(keras.layers.Layer):
                 batch normalization, whose gradient is faster. The fused
                 operation is also used for a batch of one image. It is used
                 neither within `portable` nor for tiles (see `image_means`).
-                The outputs are the same.
+                The outputs are the same either way.
 
         Returns:
             A tensor of the shape and dtype of `x`, computed in float32.

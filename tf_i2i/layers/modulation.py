@@ -27,14 +27,14 @@ def modulate(x, scale, offset):
 
 
 class AdaptiveNormalization(InstanceNormalization):
-    """Normalizes each image, then applies a scale and an offset as `modulate`.
+    """Normalizes each image, then applies a scale and an offset (`modulate`).
 
     Without `instance_share` the layer is adaptive instance normalization
     (AdaIN, Huang and Belongie 2017, arXiv:1703.06868) and has no weights.
 
     With `instance_share` the layer is AdaLIN (Kim et al. 2020,
     arXiv:1907.10830, eq. 1). Then the normalized image is rho times the image
-    normalized for each channel, plus 1 - rho times the image normalized over
+    normalized for each channel, plus (1 - rho) times the image normalized over
     all channels. Each channel learns its rho, which the optimizer clips to
     [0, 1] after each update.
 
@@ -81,7 +81,7 @@ class AdaptiveNormalization(InstanceNormalization):
 
 
 class LayerInstanceNormalization(AdaptiveNormalization):
-    """AdaLIN whose scale and offset are learned (arXiv:1907.10830, "LIN").
+    """AdaLIN with learned scale and offset, "LIN" in arXiv:1907.10830.
 
     At initialization the scale is 1 and the offset is 0.
 

@@ -102,9 +102,11 @@ def pixel_norm(x):
 class RenormLimits(NamedTuple):
     """The ranges to which batch renormalization clips `r` and `d`.
 
-    `r` is clipped to [1 / r_max, r_max] and `d` to [-d_max, d_max]. With
-    `BATCH_NORM`, which is (1, 0), batch renormalization is the same as batch
-    normalization. If `moves` is False, the moving statistics are not updated.
+    `r` and `d` are the scale and the offset that change the statistics of the
+    batch to the moving statistics. `r` is clipped to [1 / r_max, r_max] and `d`
+    to [-d_max, d_max]. With `BATCH_NORM`, which is (1, 0), batch
+    renormalization is the same as batch normalization. If `moves` is False, the
+    moving statistics are not updated.
     """
 
     r_max: float | tf.Tensor
@@ -123,9 +125,9 @@ class NormRouting:
     tensors in a tuple or dictionary when it passes them through nested layers.
 
     Args:
-        routes: names of the routes in the batch, each at most once. The batch
-            holds the same number of images for each route, one route after
-            the other.
+        routes: names of the routes in the batch, each at most once; see
+            `DomainBatchRenormalization`. The batch holds the same number of
+            images for each route, one route after the other.
         limits: `RenormLimits` in training. If it is None, as at inference, the
             moving statistics are used and not updated.
         style: `[len(routes) * N, style_size]`, for layers that take a style;
@@ -334,8 +336,8 @@ class DomainBatchRenormalization(keras.layers.Layer):
         variables = (self.moving_mean, self.moving_deviation)
         for variable, old, new in zip(variables, moving, batch, strict=True):
             new = self.decay * old + (1.0 - self.decay) * new
-            # Values that are not finite are left out, because they would stay
-            # in the moving statistics.
+            # Infinite values and NaN are skipped, because they would stay in
+            # the moving statistics.
             new = tf.where(tf.math.is_finite(new), new, old)
             variable.assign(
                 tf.tensor_scatter_nd_update(

@@ -4,15 +4,14 @@ import tensorflow as tf
 
 
 def reverse_gradient(x, strength=1.0):
-    """Returns `x`; its gradient has the reversed sign.
+    """Returns `x`; the gradient is multiplied by `-strength`.
 
     The layers after this operation minimize a loss, while the layers before it
     maximize the same loss (Ganin et al. 2016, arXiv:1505.07818, section 3.2).
 
     Args:
         x: float tensor of any shape.
-        strength: factor by which the gradient is multiplied too, a number or a
-            tensor of shape ().
+        strength: positive number or tensor of shape ().
 
     Returns:
         A tensor equal to `x`.

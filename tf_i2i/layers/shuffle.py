@@ -1,8 +1,8 @@
 """Pixel-unshuffle and pixel-shuffle, which let a network process fewer pixels.
 
 Pixel-unshuffle moves each block of pixels into the channels of one pixel, and
-pixel-shuffle moves them back (Shi et al. 2016, arXiv:1609.05158). The feature
-maps between the two have a fraction of the images' side, and no value is lost.
+pixel-shuffle moves them back (Shi et al. 2016, arXiv:1609.05158). The layers
+between the two operations process smaller feature maps. No value is lost.
 TFLite has both operations, as SPACE_TO_DEPTH and DEPTH_TO_SPACE.
 """
 

@@ -103,8 +103,7 @@ def blur_upsample(x):
         x: `[N, H, W, C]`.
 
     Returns:
-        `[N, 2H, 2W, C]`. Beyond its borders, the image is taken to continue
-        with its outermost pixels.
+        `[N, 2H, 2W, C]`. The outermost pixels are repeated beyond the borders.
     """
     for axis in (1, 2):
         count, *sides, channels = _shape(x)
@@ -142,8 +141,8 @@ def reflect_pad(x, pixels, training=False):
     """
     if is_portable() and pixels < min(x.shape[1:3]):
         return _reflect(_reflect(x, pixels, 1), pixels, 2)
-    # The fast gradient is not used for smaller images, because it does not
-    # support reflections of opposite edges that overlap.
+    # The fast gradient is not used for images with a side below
+    # 2 * pixels + 2, because there the reflections at opposite edges overlap.
     if not training or min(x.shape[1:3]) < 2 * pixels + 2:
         sides = [pixels, pixels]
         return tf.pad(x, [[0, 0], sides, sides, [0, 0]], "REFLECT")
@@ -192,8 +191,8 @@ def _fold(x, pixels, axis):
     The padding is removed. The gradient of each padded pixel is added to the
     gradient of the pixel from which it was copied.
     """
-    # The index of the last pixel before the padding at the end. Reflection does
-    # not copy the first and the last pixel of the axis that was padded.
+    # The index of the last pixel before the padding at the end. The first and
+    # the last pixel of the original axis have no copies in the padding.
     last = x.shape[axis] - pixels - 1
 
     def part(start, stop):

@@ -10,8 +10,8 @@ import tensorflow as tf
 # A tile of the output has `_MADE` x `_MADE` pixels. It is computed from `_READ`
 # x `_READ` pixels of the input.
 _MADE, _READ = 4, 6
-# The matrices B^T, G and A^T of the paper. They transform a column of an input
-# tile, of a kernel, and of a product.
+# The matrices of the paper: B^T transforms the columns of an input tile, G
+# those of a kernel, and A^T those of a product.
 _INPUT = np.array(
     [
         [4, 0, -5, 0, 1, 0],
@@ -45,9 +45,9 @@ _OUTPUT = np.array(
 def convolve_3x3(x, kernel):
     """Returns the "valid" convolution of stride 1 with a constant 3x3 kernel.
 
-    For each output value and input channel it needs 2.25 multiplications in
-    place of 9. Rounding errors are several times as large as those of
-    `tf.nn.conv2d`: about 1e-5 of the largest output.
+    The algorithm needs 2.25 multiplications for each output value and input
+    channel, where a direct convolution needs 9. Rounding errors are about 1e-5
+    of the largest output, several times as large as those of `tf.nn.conv2d`.
 
     Args:
         x: `[N, H, W, C]`, float32; H and W are at least 3.

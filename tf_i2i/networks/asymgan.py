@@ -25,7 +25,7 @@ from tf_i2i.networks.resnet import downsample_stem
 # z is a vector from which the scales and offsets of the middle blocks'
 # normalizations are computed.
 STYLE_PATHS = ("map", "concat", "norm")
-# Names of these ways in earlier versions, which are still accepted.
+# Earlier names of these ways, which are still accepted.
 STYLE_PATH_ALIASES = {"beside": "concat"}
 
 
@@ -68,8 +68,8 @@ class StyledGenerator(ResnetGenerator):
     """The generator F: CycleGAN's generator with z as a second input.
 
     Args:
-        blocks: number of residual blocks. z enters after the first half of
-            them, or in the middle three if `style_path` is "norm".
+        blocks: number of residual blocks. z enters after the first half of the
+            blocks or, if `style_path` is "norm", in the three middle blocks.
         width: factor on the channel counts.
         outer_norm: whether the layers outside the residual blocks are
             normalized; see `ResnetGenerator`.
@@ -167,12 +167,11 @@ def concat_style(x, style):
 class AuxEncoder(Network):
     """The encoder E, which computes z from an image.
 
-    It has strided convolutions, three residual blocks and a 1x1 convolution,
-    with instance normalization as in G. If z is pooled there is no
-    normalization, as in the style encoder of MUNIT (Huang et al. 2018,
-    arXiv:1804.04732). The reason is that the channel means, which pooling
-    computes, contain information about colours, and a normalization would
-    remove this information.
+    The network has strided convolutions, three residual blocks and a 1x1
+    convolution. They have instance normalization, as in G. If z is pooled,
+    there is no normalization, as in the style encoder of MUNIT (Huang et al.
+    2018, arXiv:1804.04732). Pooling computes the means of channels. They
+    contain information about colours, which a normalization would remove.
 
     Args:
         halvings: number of strided convolutions, each of which doubles the
@@ -242,12 +241,12 @@ class MapCritic(Network):
     """The critic D_Z if z is a map.
 
     Each score has a receptive field of 20x20 positions of z, as in the paper.
-    This field cannot be obtained with 4x4 convolutions only. Therefore there
-    are three 4x4 convolutions, the first of which has stride 2, followed by a
-    3x3 convolution. There is no normalization, because the critic needs the
-    mean and standard deviation of z to distinguish z from N(0, I). All
-    convolutions use "same" padding, so that the output for a small map is not
-    empty.
+    This receptive field cannot be obtained with 4x4 convolutions only.
+    Therefore there are three 4x4 convolutions, the first of which has stride 2,
+    followed by a 3x3 convolution. There is no normalization, because the critic
+    needs the mean and standard deviation of z to distinguish z from N(0, I).
+    All convolutions use "same" padding, so that the output for a small map is
+    not empty.
 
     Args:
         width: factor on the channel counts, which are 64, 128 and 256.

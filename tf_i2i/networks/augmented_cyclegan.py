@@ -45,7 +45,10 @@ class CodeNormalization(AdaptiveNormalization):
 
 
 def _normalization(coded, name):
-    """Returns a normalization, by a code or with learned constants."""
+    """Returns a normalization layer.
+
+    Its scale and offset are computed from a code, or learned if not `coded`.
+    """
     if coded:
         return CodeNormalization(name=name)
     return InstanceNormalization(affine=True, name=name)
@@ -89,14 +92,14 @@ class CodeBlock(Network):
 class CodeGenerator(Network):
     """Translates images, with or without a code as a second input.
 
-    It has a 7x7 and a 3x3 convolution, a 3x3 convolution of stride 2, residual
-    blocks, a transposed convolution, a 3x3 and a 7x7 convolution.
+    The network has a 7x7 and a 3x3 convolution, a 3x3 convolution of stride 2,
+    residual blocks, a transposed convolution, a 3x3 and a 7x7 convolution.
 
     Args:
         blocks: number of residual blocks.
         width: factor on the channel counts, which are 32, 64 and 128.
-        coded: whether there is a code. It sets the scales and offsets of the
-            normalizations.
+        coded: whether a code is the second input. The scales and offsets of the
+            normalizations are then computed from the code.
     """
 
     def __init__(self, blocks=3, width=1.0, coded=False, name=None):
@@ -142,9 +145,10 @@ class CodeGenerator(Network):
 class PairEncoder(Network):
     """Computes the code of an image from the image and its translation.
 
-    It has four 3x3 convolutions of stride 2, a 4x4 convolution without padding
-    and a dense layer. A map with less than 4 positions on a side gets a smaller
-    kernel, and codes of larger images are means over positions.
+    The network has four 3x3 convolutions of stride 2, a 4x4 convolution without
+    padding and a dense layer. If the input of the 4x4 convolution has fewer
+    than 4 positions on a side, the kernel is smaller. If its output has more
+    than one position, the mean over the positions is taken.
 
     Args:
         channels: number of elements of a code.

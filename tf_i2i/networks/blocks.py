@@ -45,10 +45,10 @@ def norm_relu(norms, i, x, training):
 def doubling_layer(filters, width, unshuffle, name):
     """Returns a layer that doubles the side of feature maps.
 
-    The layer is the transposed 3x3 convolution of the published networks, or an
-    `UpsampleConvolution` if `unshuffle` is above 1. The reason is that a
-    transposed convolution adds a periodic pattern to its outputs (Odena et al.
-    2016, doi:10.23915/distill.00003), which `pixel_shuffle` would enlarge.
+    The layer is the transposed 3x3 convolution of the published networks. If
+    `unshuffle` is above 1, it is an `UpsampleConvolution`, because a transposed
+    convolution adds a periodic pattern to its outputs (Odena et al. 2016,
+    doi:10.23915/distill.00003), which `pixel_shuffle` would enlarge.
 
     Args:
         filters: number of output channels.
@@ -139,7 +139,7 @@ class ResidualBlock(Network):
         self.projection = None
 
     def normalization(self, name):
-        """Returns the layer that follows a convolution."""
+        """Returns the normalization layer that follows a convolution."""
         return InstanceNormalization(name=name)
 
     def build(self, shape):

@@ -44,8 +44,8 @@ def leaky(x):
 def strided_sides(side):
     """Returns the sides of feature maps between strided convolutions.
 
-    Each side is half of the one before, rounded up. The last is at most 4. For
-    example, `strided_sides(28)` is `[28, 14, 7, 4]`.
+    Each side is half of the previous side, rounded up. The last is at most 4.
+    For example, `strided_sides(28)` is `[28, 14, 7, 4]`.
 
     Args:
         side: side of the first map.
@@ -88,7 +88,7 @@ def _transposed(filters, kernel=4, output_padding=None, name=None):
 
 
 class FeatureStatistics(Network):
-    """Normalizes raw features of one layer in one domain, channel by channel.
+    """Normalizes features of one layer in one domain, channel by channel.
 
     `measure` computes the means and standard deviations from batches. The
     training of other networks does not change these statistics.
@@ -106,7 +106,7 @@ class FeatureStatistics(Network):
         )
 
     def call(self, x):
-        """Returns raw features with mean 0 and standard deviation 1."""
+        """Returns the features `x`, normalized by the measured statistics."""
         deviation = tf.convert_to_tensor(self.deviation)
         # The standard deviation has a lower limit. Otherwise the rounding
         # errors of a channel that is always 0 would be scaled to a standard
@@ -121,7 +121,7 @@ class FeatureStatistics(Network):
         """Updates the statistics with a batch, as in Chan et al. 1979.
 
         Args:
-            x: raw features `[N, h, w, C]` on this replica.
+            x: features `[N, h, w, C]` on this replica, not normalized.
             share: number of images before this batch, divided by the number
                 of images including this batch; 0 for the first batch.
         """
@@ -250,7 +250,9 @@ class StyleOfLayer(Network):
 
 
 class LayerTranslator(Network):
-    """Translates a layer, given the translated deeper layer (Table S3).
+    """Translates a layer's features, given the translated deeper layer.
+
+    See Table S3. The deeper layer is the next deeper one of the taps.
 
     In the paper, the last two convolutions have half as many channels as the
     deeper layer, for example 256 although the layer conv_4_1 has 512. Here
@@ -400,7 +402,7 @@ class FeatureCritic(Network):
     The paper does not specify this network. Here, strided 3x3 convolutions
     of 128 to 512 channels, each with twice the channels of the one before,
     reduce the map to 4x4 or less, and a dense layer follows. There is no
-    normalization, as WGAN-GP requires.
+    normalization over the batch, which WGAN-GP does not allow.
 
     Args:
         channels: number of channels of the features.

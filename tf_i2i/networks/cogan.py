@@ -21,9 +21,9 @@ class CoupledGenerators(Network):
     """Generates an image of each domain from the same noise.
 
     Four transposed convolutions are shared, with 1024, 512, 256 and 128
-    channels. Each is followed by batch normalization and a PReLU. Only the last
-    layer, a transposed convolution, exists once for each domain. The sides of
-    the feature maps are 4, 7, 13, 25 and 28 pixels.
+    channels. Each of them is followed by batch normalization and a PReLU. Only
+    the last layer, a transposed convolution, exists once for each domain. The
+    sides of the feature maps are 4, 7, 13, 25 and 28 pixels.
 
     Args:
         image_size: side of the images in pixels, 28.

@@ -18,8 +18,8 @@ from tf_i2i.networks.blocks import normal_kernels
 from tf_i2i.networks.blocks import widen
 from tf_i2i.networks.unit import leaky_relu
 
-# The networks of Table 4 reduce images to one pixel position if their side has
-# this number of pixels.
+# Side in pixels of the images that the networks of Table 4 reduce to one pixel
+# position.
 FRAME = 32
 SIZES = (28, 32)
 _ROUTE = "all"
@@ -164,8 +164,8 @@ class DigitGenerator(Network):
 class DigitCritic(Network):
     """Computes features of images, a real-or-fake logit, and class logits.
 
-    At 28 px it is the network of Table 5, which has "valid" convolutions and
-    one hidden dense layer. At 32 px it is the network of Table 6. In these
+    For 28 px the network is that of Table 5, which has "valid" convolutions and
+    one hidden dense layer. For 32 px it is that of Table 6. In these
     tables, max pooling is the only nonlinear operation between convolutions.
     The initial weights are those of the authors' code.
 
@@ -203,8 +203,8 @@ class DigitCritic(Network):
         self.shared = [
             convolution(filters, f"shared_{filters}") for filters in others
         ]
-        # These are the dropout rates after each layer. The rates for 32 px are
-        # taken from the authors' code.
+        # The dropout rate after each layer. The rates for 32 px are taken from
+        # the authors' code.
         self.rates: tuple[float, ...] = (0.1, 0.3, 0.5, 0.5)
         self.dense = None
         if small:

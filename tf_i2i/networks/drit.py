@@ -63,8 +63,9 @@ class HalvingBlock(Network):
 class AttributeEncoder(Network):
     """Computes the distribution of the attribute code of an image.
 
-    It has a 4x4 convolution of stride 2, three blocks that halve the side, the
-    mean over pixel positions and two dense layers. There is no normalization.
+    The network has a 4x4 convolution of stride 2, three blocks that halve the
+    side, the mean over pixel positions and two dense layers. There is no
+    normalization.
 
     Args:
         channels: number of elements of a code.
@@ -102,7 +103,7 @@ class TransformBlock(ResidualBlock):
     """A residual block that combines each normalized map with a vector.
 
     The vector is concatenated with the map at each position. Two 1x1
-    convolutions follow, the first with twice the channels.
+    convolutions follow, the first of which doubles the number of channels.
 
     Args:
         filters: number of channels, and length of the vector.
@@ -142,10 +143,11 @@ class TransformBlock(ResidualBlock):
 
 
 class _Decoder(Network):
-    """The layers of both decoders that follow the residual blocks.
+    """The layers that follow the residual blocks in both kinds of decoders.
 
     Each of two transposed 3x3 convolutions doubles the side and halves the
-    channels. Layer normalization and ReLU follow. The last convolution is 1x1.
+    channels. Each of them is followed by layer normalization and ReLU. The last
+    convolution is 1x1.
 
     Args:
         channels: number of channels of the residual blocks.
@@ -192,7 +194,7 @@ class ConcatDecoder(_Decoder):
 
     Args:
         shared: residual block, which the decoders of both domains share.
-        blocks: number of residual blocks that follow it.
+        blocks: number of residual blocks that follow `shared`.
         width: factor on the 256 channels of the content code. With width 1 and
             codes of 8 elements, the layers have 256, 264, 136, 72 and 3
             channels.
@@ -264,10 +266,10 @@ class TransformDecoder(_Decoder):
 
 
 class ContentCritic(Network):
-    """Computes scores that classify the domain from which content codes come.
+    """Computes scores that tell from which domain content codes come.
 
-    It has three 7x7 convolutions of stride 2 (fewer if the codes are small), a
-    4x4 convolution without padding and a 1x1 convolution. There is no
+    The network has three 7x7 convolutions of stride 2 (fewer if the codes are
+    small), a 4x4 convolution without padding and a 1x1 convolution. There is no
     normalization.
 
     Args:

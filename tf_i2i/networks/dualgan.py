@@ -20,8 +20,8 @@ class UNet(Network):
     Each convolution halves the side, and each transposed convolution doubles
     it. Each map of the first half is concatenated with the map of the same side
     in the second half. Kernels are 5x5 in the first and in the last layer, and
-    3x3 in the others. All layers are normalized except the first, the last and
-    the smallest one.
+    3x3 in the others. All layers are normalized except the first layer, the
+    last layer, and the layer with the smallest output.
 
     Args:
         layers: number of convolutions in each half; 8 for images of 256
@@ -42,8 +42,7 @@ class UNet(Network):
             InstanceNormalization(affine=True, name=f"down_norm_{i}")
             for i in range(1, layers - 1)
         ]
-        # The layer with the number i doubles the side of the output of the
-        # layer with the same number in the first half.
+        # `ups[i]` restores the side of the input of `downs[i]`.
         self.ups = [
             keras.layers.Conv2DTranspose(
                 n,

@@ -14,9 +14,8 @@ class Lifted(Network):
     """A layer that computes a function and can train the function's weights.
 
     The function is traced and frozen. In the frozen graph all weights of the
-    network are constants, whether they were variables or constants before, or
-    were written by a converter. The constants of four or more elements become
-    weights of this layer, with the same values.
+    network are constants, even those that were variables before. The constants
+    of four or more elements become weights of this layer, with the same values.
 
     Args:
         function: function that takes images `[N, S, S, 3]` in [-1, 1] and

@@ -70,7 +70,7 @@ class _Separable(Network):
 
 
 class MobileGenerator(Network):
-    """Translates images by a small U-Net that adds its skip connections.
+    """Translates images by a small U-Net whose skip connections are added.
 
     Three convolutions halve the side of the images. Residual blocks follow.
     Then the side is doubled three times.

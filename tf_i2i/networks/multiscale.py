@@ -9,8 +9,8 @@ class MultiScaleCritic(Network):
     """Scores an image at several sizes, each by a critic of its own.
 
     Source: Wang et al. 2018, arXiv:1711.11585, section 3.2. Each image has half
-    the size of the previous one. It consists of means over 3x3 pixels, which
-    leave out pixels outside the image.
+    the size of the previous image, and consists of means over 3x3 pixels of the
+    previous image. Positions outside the image are left out of the means.
 
     Args:
         critics: list of networks, from the largest image to the smallest.

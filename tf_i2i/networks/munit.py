@@ -33,8 +33,8 @@ class PaddedConv2D(Conv2D):
     """A convolution of feature maps that are padded by reflection.
 
     Args:
-        filters, kernel_size, strides: see `Conv2D`. The padding keeps the size
-            if the stride is 1, and halves even sizes if it is 2.
+        filters, kernel_size, strides: see `Conv2D`. With stride 1, the output
+            has the size of the input. With stride 2, even sizes are halved.
         kernels: initializer of the kernel.
         name: name of the layer.
     """
@@ -63,7 +63,7 @@ class PaddedConv2D(Conv2D):
 class ContentEncoder(Network):
     """Computes the content code of an image: its structure, without its style.
 
-    It has a 7x7 convolution, two convolutions of stride 2 and residual
+    The network has a 7x7 convolution, two convolutions of stride 2 and residual
     blocks. Instance normalization removes the mean and the standard deviation
     of every feature map, which contain much of the style.
 
@@ -74,8 +74,8 @@ class ContentEncoder(Network):
             4 in MUNIT, and 3 in DRIT and U-GAT-IT.
         first_norm: whether the 7x7 convolution is normalized, as in MUNIT and
             U-GAT-IT. In DRIT it is not.
-        shared: further residual blocks that follow. DRIT's encoders of both
-            domains share one.
+        shared: list of further residual blocks, which may belong to several
+            encoders. In DRIT the encoders of both domains share one block.
     """
 
     def __init__(
@@ -123,9 +123,10 @@ class ContentEncoder(Network):
 class StyleEncoder(Network):
     """Computes the style code of an image.
 
-    It has a 7x7 convolution, 4x4 convolutions of stride 2, the mean over pixel
-    positions and a 1x1 convolution. There is no normalization, because it would
-    remove the means and standard deviations that describe the style.
+    The network has a 7x7 convolution, 4x4 convolutions of stride 2, the mean
+    over pixel positions and a 1x1 convolution. There is no normalization,
+    because it would remove the means and standard deviations that describe the
+    style.
 
     Args:
         channels: number of elements of a style code.
@@ -164,7 +165,8 @@ class AdaINDecoder(Network):
     A multilayer perceptron computes the scales and offsets of the residual
     blocks' normalizations (AdaIN) from the style code. Then the side is doubled
     twice, each time by upsampling, a 5x5 convolution and layer normalization,
-    which keeps the relations between channels. The last convolution is 7x7.
+    which keeps the differences between the means of the channels. The last
+    convolution is 7x7.
 
     Args:
         blocks: number of residual blocks.

@@ -47,7 +47,10 @@ class PatchCritic(Network):
     halving_stride = 2
 
     def shrink(self, x):
-        """Returns `x`, which the convolution of stride 2 has downsampled."""
+        """Returns `x`, which a convolution of stride 2 has downsampled.
+
+        Subclasses whose convolutions have stride 1 downsample `x` here.
+        """
         return x
 
     def call(self, x, training=False):

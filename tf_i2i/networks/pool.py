@@ -36,9 +36,9 @@ class ImagePool(keras.layers.Layer):
     def load_own_variables(self, store):
         """Loads the stored images of a weights file.
 
-        If they have another size, for example because `--init_from` names a
-        run with another image size, nothing is loaded, and the pool stays
-        empty.
+        If the stored images have another size, nothing is loaded, and the pool
+        stays empty. This happens, for example, if `--init_from` names a run
+        with another image size.
         """
         if tuple(store["0"].shape) == tuple(self.held.shape):
             super().load_own_variables(store)
@@ -79,7 +79,7 @@ class ImagePool(keras.layers.Layer):
         )
         older = tf.gather(held, slots)
         swapped = _for_images(~filling & (coins < 0.5))
-        # Pixels that are not finite are not stored, because later steps would
+        # Infinite pixels and NaN are not stored, because later steps would
         # train the critics on them.
         kept = (filling | swapped) & tf.math.is_finite(new)
         update = tf.where(kept, new, older)

@@ -59,7 +59,7 @@ def _block(blocks, size):
     """Returns the list of convolutions at a size.
 
     The blocks are not stored as a dictionary of lists, because Keras would
-    not save the layers in such lists, and would raise no error.
+    not save layers in such lists. It would raise no error.
 
     Args:
         blocks: dictionary of convolutions; the keys are "SIZE_INDEX".
@@ -138,8 +138,8 @@ class Convolution(ConvolutionBase):
             routing: `NormRouting` for the normalization; None if there is no
                 normalization.
             shared: whether `x` contains each source only once, although
-                several routes start from it. If so, the convolution of a
-                source is repeated for each of its routes.
+                several routes start from it. If so, the output of the
+                convolution is repeated for each route of a source.
         """
         x = self.convolution(x)
         return self.activate(
@@ -341,7 +341,7 @@ class ProgressiveGenerator(Network):
                 `routes_per_source` routes for each source.
 
         Returns:
-            `[routes * N, k*size, l*size, 3]`, float32, unbounded.
+            `[routes * N, k*size, l*size, 3]`, float32, not clipped.
         """
 
         def to_rgb(x, size):
@@ -364,7 +364,7 @@ class ProgressiveGenerator(Network):
 class CriticTail(Network):
     """Computes a vector from the 4x4 map of a `ProgressiveEncoder`.
 
-    It has a 3x3 convolution, a 4x4 convolution and a dense layer.
+    The network has a 3x3 convolution, a 4x4 convolution and a dense layer.
 
     Args:
         width: factor on the channel counts.
@@ -397,13 +397,13 @@ class CriticTail(Network):
     def call(self, x):
         x = self.valid(self.same(x))
         # The feature map has one pixel position if the images have the
-        # training size, and several positions if they are larger. The mean
-        # over the positions is taken.
+        # training size. Larger images have several positions, whose mean is
+        # taken.
         return self.dense(tf.reduce_mean(x, axis=[1, 2]))
 
 
 class ProgressiveCritic(Network):
-    """A critic, which is an encoder without normalization and a `CriticTail`.
+    """A critic: an encoder without normalization, then a `CriticTail`.
 
     Args:
         sizes, width, convs_at_8, kernel_initializer: see

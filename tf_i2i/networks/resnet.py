@@ -1,7 +1,7 @@
 """The ResNet generator of CycleGAN (arXiv:1703.10593, appendix 7.2).
 
-In the paper's notation it is: c7s1-64, d128, d256, R256 x 6 or 9, u128, u64,
-c7s1-3.
+In the paper's notation, the generator is: c7s1-64, d128, d256, R256 x 6 or 9,
+u128, u64, c7s1-3.
 """
 
 import tensorflow as tf
@@ -53,7 +53,7 @@ def downsample_stem(network, x, training, after=_unchanged):
 
 
 def stem_maps(network, x, training, after=_unchanged, shrink=_unchanged):
-    """Returns feature maps, the last of which `downsample_stem` returns.
+    """Returns several feature maps that `downsample_stem` computes.
 
     Args:
         network, x, training, after: see `downsample_stem`.
@@ -137,7 +137,7 @@ class ResnetGenerator(Network):
     halving_stride = 2
 
     def halving_layer(self, filters, width, name):
-        """Returns a convolution that halves the size, for `downs`."""
+        """Returns a convolution that halves the size, for the list `downs`."""
         return Conv2D(
             filters,
             3,
@@ -148,11 +148,14 @@ class ResnetGenerator(Network):
         )
 
     def shrink(self, x):
-        """Returns `x`, which the convolution of stride 2 has downsampled."""
+        """Returns `x`, which a convolution of stride 2 has downsampled.
+
+        Subclasses whose convolutions have stride 1 downsample `x` here.
+        """
         return x
 
     def doubling_layer(self, filters, width, name):
-        """Returns a layer of `ups`."""
+        """Returns a layer that doubles the size, for the list `ups`."""
         return doubling_layer(filters, width, self.unshuffle, name)
 
     def call(self, x, training=False):
@@ -216,7 +219,8 @@ class AntialiasedGenerator(ResnetGenerator):
     pattern (Odena et al. 2016, doi:10.23915/distill.00003).
 
     The numbers of parameters are those of `ResnetGenerator`. The feature maps
-    of the two convolutions that `encode` returns have twice the side.
+    of the two convolutions, which `encode` returns, have twice the side of
+    those of `ResnetGenerator`.
     """
 
     halving_stride = 1
@@ -246,9 +250,9 @@ class DropoutBlock(ResidualBlock):
 class DropoutGenerator(ResnetGenerator):
     """A `ResnetGenerator` with dropout after all convolutions but the last.
 
-    Whole channels are dropped, each with probability 1/2. Which ones are
-    dropped is determined by a style, a random vector with one number for each
-    channel. The channel is dropped if its number is negative, multiplied by 2
+    Whole channels are dropped, each with probability 1/2. A style, which is a
+    random vector with one number for each channel, determines which channels
+    are dropped. A channel is dropped if its number is negative, multiplied by 2
     if the number is positive, and unchanged if the number is 0.
 
     Args:
@@ -288,7 +292,9 @@ class DropoutGenerator(ResnetGenerator):
 
 
 class _Dropout:
-    """A function that drops channels of one feature map after the other.
+    """A function that drops channels of the feature maps of a generator.
+
+    It is called with one feature map after the other.
 
     Args:
         style: `[N, K]`; see `DropoutGenerator`. Each call uses the numbers

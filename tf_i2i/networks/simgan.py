@@ -70,7 +70,7 @@ class Refiner(Network):
 
         Args:
             x: images `[N, H, W, 3]` in [-1, 1].
-            training: no effect; refiners are called like other translators.
+            training: ignored; all translators are called with this argument.
 
         Returns:
             float32, shape of `x`, in [-1, 1].
@@ -113,7 +113,7 @@ class RefinerCritic(Network):
 
         Args:
             x: images `[N, H, W, 3]` in [-1, 1].
-            training: no effect; this critic is called like the others.
+            training: ignored; all critics are called with this argument.
         """
         for i, convolution in enumerate(self.convolutions):
             if i == 2:

@@ -19,8 +19,8 @@ COLOURS = ("skin", "hair", "clothes")
 SKIN_TONES, HAIR_COLOURS = 5, 7
 # Side of the input images of `LiteTrunk`, and side of its larger feature map.
 READ, CELLS = 192, 24
-# Classes of the parts of a photo, and the number of channels of the layer that
-# finds them. "ground" is the background.
+# Classes of the cells of a photo ("ground" is the background), and the number
+# of channels of the layer that classifies the cells.
 PARTS = ("ground", "hair", "skin", "clothes")
 PARTS_WIDTH = 48
 # Boxes of the feature maps that the linear heads for the eyes and the chin
@@ -42,7 +42,8 @@ CHEEK_SPREADS = (1 / 32, 1 / 8)
 # Lower limit of the logarithms of a window's weights. Without it, int8 would
 # represent the logarithms imprecisely, because their range would be large.
 _FAR = -8.0
-# Weight of a pixel that shows no skin, in a mean over the skin.
+# Number that is added to the share of skin in each pixel. Otherwise the weights
+# of a window without skin would all be 0.
 _NO_SKIN = 0.02
 # Linear heads that predict colours as numbers, and their numbers of outputs.
 _SHADES = {"tone": 1, "clothes_colour": 3}
@@ -56,8 +57,8 @@ class SpriteDrawer(Network):
 
     The colour of a pixel is a weighted mean of the colours of a palette. The
     weights are the softmax of logits. The logits of the background and of the
-    chosen options are added. Therefore an option that covers others has larger
-    logits than those others.
+    chosen options are added. Therefore an option covers another option if it
+    has larger logits.
 
     Args:
         image_size: side of the drawings in pixels.
@@ -121,7 +122,7 @@ class SpriteDrawer(Network):
         """Returns the logits of the palette's entries, `[N, cells, cells, P]`.
 
         Args:
-            options: see `call`. Slots that are left out add nothing.
+            options: see `call`. Slots that are missing add nothing.
         """
         total = self.ground[None]
         for slot, weights in options.items():
@@ -133,7 +134,7 @@ class SpriteDrawer(Network):
         return self.offset + self.mix(colours)
 
     def mix(self, colours):
-        """Returns the palettes of codes without their offsets."""
+        """Returns palettes without the offsets of their entries."""
         return tf.add_n(
             [
                 self.mixture[:, i : i + 1] * colours[:, i : i + 1]
@@ -170,8 +171,8 @@ class SpriteDrawer(Network):
 class _Standardize(keras.layers.Layer):
     """Scales and shifts each feature; the weights are set, not trained.
 
-    Afterwards all features have about the same magnitude. Then their common
-    int8 scale is precise enough for each of them.
+    The resulting features have about the same magnitude. Therefore one int8
+    scale is precise enough for all of them.
     """
 
     def build(self, shape):
@@ -188,8 +189,8 @@ class _Standardize(keras.layers.Layer):
 class _Heads(Network):
     """Linear heads that read the same vectors.
 
-    Each vector has its own linear layer, and the results are added. Therefore
-    vectors of different kinds are quantized separately.
+    Each head has one linear layer for each vector, and adds their outputs.
+    Therefore vectors of different kinds are quantized separately.
 
     Args:
         counts: dictionary from the name of each head to the number of its
@@ -233,9 +234,9 @@ class SpriteReader(Network):
 
     Args:
         counts: dictionary from the names of slots to numbers of options.
-        detailed: whether there are two further inputs. The linear heads of the
-            whole photo also read the mean features of the hair. The heads of
-            colours also read the colours of the cheeks, whose positions are
+        detailed: whether the heads have two further inputs. The linear heads of
+            the whole photo also read the mean features of the hair. The heads
+            of colours also read the colours of the cheeks, whose positions are
             predicted by one more head.
         name: name of the layer.
     """
@@ -258,8 +259,9 @@ class SpriteReader(Network):
                 ("whole", {"tint": HAIR_COLOURS}, whole),
             )
         )
-        # The outputs of the next heads differ from logits in magnitude. In one
-        # int8 tensor with logits, they would lose their precision.
+        # The outputs of the heads `places` and `shades` differ from logits in
+        # magnitude. In one int8 tensor with logits, they would lose their
+        # precision.
         shades = whole
         if detailed:
             self.places = _Heads({"cheeks": CHEEKS}, whole, name="places")
@@ -370,9 +372,10 @@ class _Parts(Network):
 
 
 def _colours_of(parts, images):
-    """Returns the mean colours of three parts, products of them, and areas.
+    """Returns the mean colours and the areas of three parts.
 
-    The parts are hair, skin and clothes. With the products, linear heads can
+    The parts are hair, skin and clothes. The result also contains the squares
+    of the colours, and products of two colours, so that linear heads can
     compute simple quadratic functions.
     """
     weights = tf.reshape(parts[..., 1:4] ** 2, [-1, CELLS**2, 3])

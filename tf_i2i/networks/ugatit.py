@@ -22,14 +22,15 @@ from tf_i2i.networks.munit import PaddedConv2D
 
 
 class ClassActivation(Network):
-    """Weighs the channels of a feature map by an auxiliary classifier.
+    """Weights the channels of a feature map by an auxiliary classifier.
 
-    The classifier has a weight for the mean of each channel over the pixel
-    positions, and another weight for the channel's maximum. It computes a logit
-    from all means and another logit from all maxima. Each channel is multiplied
-    by its weight. (The sum of these products would be the class activation map
-    of Zhou et al. 2016, arXiv:1512.04150.) A 1x1 convolution of both products
-    and an activation follow.
+    The classifier computes two logits: a weighted sum of the channels' means
+    over the pixel positions, and a weighted sum of the channels' maxima. The
+    channels of the feature map are multiplied by the weights of the means, and
+    separately by the weights of the maxima. (The sum of such products over the
+    channels would be the class activation map of Zhou et al. 2016,
+    arXiv:1512.04150.) Both products are concatenated. A 1x1 convolution and an
+    activation follow.
 
     Args:
         activation: activation function, which takes and returns a tensor.
@@ -53,7 +54,7 @@ class ClassActivation(Network):
         self.mix = PaddedConv2D(channels, 1, kernels=self.kernels, name="mix")
 
     def call(self, x):
-        """Returns the weighed map, the logits, and the attention map.
+        """Returns the weighted map, the logits, and the attention map.
 
         Args:
             x: `[N, H, W, C]`.
@@ -132,8 +133,9 @@ class AttentiveGenerator(Network):
             training: see `InstanceNormalization`.
 
         Returns:
-            float32 `[N, H, W, 3]` in [-1, 1]; float32 `[N, 2]`, above 0 for
-            images of the other domain than the generator's; float32
+            Translations, float32 `[N, H, W, 3]` in [-1, 1]; logits, float32
+            `[N, 2]`, which are above 0 if the classifier takes the inputs for
+            images of the source domain; attention maps, float32
             `[N, H / 4, W / 4]`, at least 0.
         """
         x, logits, attention = self.attention(
@@ -157,7 +159,7 @@ class AttentiveGenerator(Network):
 class AttentiveCritic(Network):
     """Scores patches, with attention to regions that reveal translations.
 
-    It has 4x4 convolutions of stride 2, one of stride 1, the attention
+    The network has 4x4 convolutions of stride 2, one of stride 1, the attention
     (`ClassActivation`) and a last 4x4 convolution. All convolutions except the
     1x1 convolution of the attention have spectral normalization. The leaky
     ReLU has the factor .2 below 0.

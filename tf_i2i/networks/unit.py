@@ -108,8 +108,8 @@ class UnitEncoder(Network):
 class UnitGenerator(Network):
     """Generates images from codes.
 
-    It has residual blocks, layers that double the side (see `doubling_layer`)
-    and a 1x1 convolution to RGB.
+    The network has residual blocks, layers that double the side (see
+    `doubling_layer`) and a 1x1 convolution to RGB.
 
     Args:
         blocks: list of `ResidualBlock`; some may be shared with another
