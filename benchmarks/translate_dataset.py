@@ -113,7 +113,12 @@ def translate_and_kill(folder, args):
 
 
 def workers_of(parent, words):
-    """Returns the processes below a process whose command has some words."""
+    """Returns the process IDs of some descendants of a process.
+
+    Args:
+        parent: process ID of the process.
+        words: bytes that the command line of a descendant must contain.
+    """
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal() and int(entry.name) != parent:
@@ -127,7 +132,7 @@ def workers_of(parent, words):
 
 
 def ancestors(number):
-    """Yields the numbers of the processes above a process."""
+    """Yields the process IDs of all ancestors of a process."""
     while number > 1:
         stat = Path(f"/proc/{number}/stat").read_text("utf-8")
         number = int(stat.rpartition(")")[2].split()[1])

@@ -159,7 +159,10 @@ def train(row, run_dir, seed, data):
 
 
 def log_of(run_dir):
-    """Returns the lines of a run's log that have a rate, as dictionaries."""
+    """Returns the lines of metrics.jsonl that contain `images_per_second`.
+
+    Each line is a dictionary.
+    """
     text = (run_dir / "metrics.jsonl").read_text("utf-8")
     lines = [json.loads(line) for line in text.splitlines()]
     return [line for line in lines if "images_per_second" in line]
@@ -215,10 +218,17 @@ def factor_for_minutes(minutes, name, task, work):
 def cost(run_dir, speeds, work):
     """Returns the cost of a trained translator from A to B, a dictionary.
 
-    `step_seconds` are those of the last phase in `speeds`, the log of the run
-    that measured the speed. `parameters` counts the averaged weights, which are
-    those of both directions. `tflite_mb` and `tflite_ms` are of a float32
-    .tflite file with two threads; the milliseconds are the best of 50 calls.
+    Args:
+        run_dir: folder of the trained run.
+        speeds: log of the run that measured the speed; see `log_of`.
+        work: folder for the exported file.
+
+    Returns:
+        A dictionary with these keys. `step_seconds` is the time of a training
+        step in the last phase of `speeds`. `parameters` is the number of the
+        averaged weights of both directions. `tflite_mb` is the size of the
+        float32 .tflite file, and `tflite_ms` is the fastest of its 50 calls
+        with two threads.
     """
     from tf_i2i import exporting
     from tf_i2i.exporting.litert import interpreter_of

@@ -347,9 +347,9 @@ def results_of(row):
 
 
 def table(experiment):
-    """Returns the recorded numbers beside the paper's, a Markdown table.
+    """Returns a Markdown table of the recorded and the published numbers.
 
-    A row that was not run has no numbers.
+    A row that was not run has no recorded numbers.
     """
     head = ["", "seeds", "images", "minutes", *experiment.measures]
     if experiment.paper:

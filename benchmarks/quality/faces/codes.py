@@ -43,7 +43,8 @@ OUTLINE = 32  # Side of an outline in cells.
 NO_OUTLINE = 9.0
 # Shares of photos whose skin is darker than each tone of `pseudo.SKINS`.
 SKIN_SHARES = [0, 0.3, 0.5, 0.75, 1]
-# Share of the photos of each kind of hair that are clear.
+# For each kind of hair, the share of its photos that count as clear. These are
+# the photos with the largest difference between the two highest scores.
 CLEAR_HAIR = 0.6
 # Mouths are drawn open or smiling, and beards full, for photos that are above
 # this share of the training photos in the measured openness, smile or darkness.

@@ -293,7 +293,8 @@ class Reduced(NamedTuple):
 def reduced(x, count):
     """Returns `Reduced` of the same vectors of all splits.
 
-    The components are scaled to a standard deviation of 1 over all numbers.
+    All components are divided by one number, the standard deviation of all
+    their values. Therefore their relative sizes stay the same.
 
     Args:
         x: dictionary from splits, the fields of `Reduced`, to `[N, F]`.
@@ -348,7 +349,7 @@ class Head(NamedTuple):
 
         Args:
             name: name of the head.
-            found: dictionary from vectors to `Reduced`.
+            found: dictionary from names of vectors to `Reduced`.
         """
         out, bias, start = {}, self.bias.copy(), 0
         for vector in self.reads:
@@ -369,7 +370,7 @@ def classifier(found, name, classes, count, among=slice(None)):
     """Returns the `Head` of a classifier.
 
     Args:
-        found: dictionary from vectors to `Reduced`.
+        found: dictionary from names of vectors to `Reduced`.
         name: name of the head, a key of `CLASSIFIERS`.
         classes: classes of the training views, int `[N]`; three or more differ.
         count: number of outputs.
@@ -398,7 +399,7 @@ def hair_head(found, of_kinds, options, count):
     of the option among those of its kind.
 
     Args:
-        found: dictionary from vectors to `Reduced`.
+        found: dictionary from names of vectors to `Reduced`.
         of_kinds: `Head` of the kinds of hair.
         options: number of the true option of each training view, int
             `[N]`.
@@ -443,7 +444,7 @@ def number_head(found, name, wanted):
     """Returns the `Head` that predicts numbers.
 
     Args:
-        found: dictionary from vectors to `Reduced`.
+        found: dictionary from names of vectors to `Reduced`.
         name: name of the head, a key of `NUMBERS`.
         wanted: numbers of the training views and of the other photos, one
             after the other, `[N]` or `[N, outputs]`.
@@ -460,7 +461,7 @@ def fit_heads(found, code, views, drawer):
     """Fits all heads but that of the cheeks.
 
     Args:
-        found: dictionary from vectors to `Reduced`.
+        found: dictionary from names of vectors to `Reduced`.
         code: `codes.Codes`.
         views: `Views`.
         drawer: name of the run of sprites.py.
@@ -505,7 +506,7 @@ def report(heads, found, code, who):
 
     Args:
         heads: result of `fit_heads`.
-        found: dictionary from vectors to `Reduced`.
+        found: dictionary from names of vectors to `Reduced`.
         code: `codes.Codes`.
         who: indices of the training photos that have views. The first views
             in `found` are in this order.
@@ -567,11 +568,14 @@ def load_views():
 
 
 def reduced_all(maps, parts):
-    """Returns a dictionary from vectors to `Reduced`, and the cheeks' `Head`.
+    """Reduces all vectors, and fits the `Head` that finds the cheeks.
 
     Args:
         maps: `Views.maps`.
         parts: `Parts`.
+
+    Returns:
+        A dictionary from names of vectors to `Reduced`, and the `Head`.
     """
     shares = {split: parts.find(v) for split, v in maps.items()}
     iou = hair_iou(shares["test"], maps["test"]["seg"])
@@ -595,9 +599,12 @@ def reduced_all(maps, parts):
 def fit(drawer, name):
     """Fits all heads and writes runs/NAME_heads.npz.
 
-    The file has the arrays of `Parts`; mean and deviation of each vector,
-    `VECTOR_mean` and `VECTOR_sd`; and for each head the kernels for the
-    standardized vectors, `HEAD_VECTOR`, and the bias, `HEAD_b`.
+    The file contains these arrays:
+    - the attributes of `Parts`, by their names;
+    - for each vector, the mean and the standard deviation of its features,
+      called `{vector}_mean` and `{vector}_sd`;
+    - for each head, the bias `{head}_b`, and a kernel `{head}_{vector}` for
+      each standardized vector that the head reads.
 
     Args:
         drawer: name of the run of sprites.py.

@@ -149,7 +149,10 @@ def reader():
     }
 
     def view(image, label):
-        """Augments an image by changes that translations may show."""
+        """Randomly blurs, mirrors, shifts and recolours an image.
+
+        Translations may differ from avatars in the same ways.
+        """
         image = tf.cast(image, tf.float32)
         side = tf.random.uniform((), 20, SIDE + 30, tf.int32)
         side = tf.minimum(side, SIDE)
