@@ -27,9 +27,9 @@ ROWS = {
     "commonest": "images of one colour, the most frequent one of the target "
     "domain",
     "white": "white images",
-    "floor": "real training images of the target domain. They are compared "
-    "with its real test images, which shows the best distance that can be "
-    "expected from sets of this size",
+    "floor": "real training images of the target domain. Their distances to "
+    "its real test images are the best that can be expected from sets of this "
+    "size",
 }
 # Rows of the table of scores. The rows in `OWN` are translations by the model,
 # and the rows in `REAL` are real images of the target domain.
@@ -57,8 +57,8 @@ def baselines(evidence, seed=0):
         except "model" and "best", and except "truth" if there are no
         ground-truth images. Each row has one image for each input, except for
         "floor", whose images belong to no input. The images of "nearest" are
-        the target images whose thumbnails are most similar to those of the
-        inputs.
+        the training images of the target domain whose thumbnails are most
+        similar to those of the inputs.
     """
     inputs, target = evidence.inputs, evidence.target_train
     rng = np.random.default_rng(seed)

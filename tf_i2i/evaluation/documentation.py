@@ -19,15 +19,15 @@ This page is written by `python -m tf_i2i.evaluation.documentation`.
 whose names are **bold** in the tables below. By default a run
 is scored by the measures of its method (the class attribute `measures`).
 `--recipe=full` selects all measures, and `--recipe=quick` selects the measures
-that are marked with \\*. `--recipe` also takes the names of methods and of
-measures, several of them with commas between: `--recipe=full,skin`. Measures
-that are marked with "by name" are not in `full`. `--gin_param` changes the
-settings of measures. Some measures need ground-truth images (`--paired`),
-labels, label maps, styles, a shared encoder, or a translator in the other
-direction. A measure is left out if something that it needs is missing. If a
-number depends on the feature network, its name in `metrics.jsonl` ends with the
-label of that network in square brackets. Such a number is comparable only with
-numbers of the same network.
+that are marked with \\*. `--recipe` also takes names of methods and of
+measures, separated by commas, for example `--recipe=full,skin`. Measures that
+are marked with "by name" are not in `full`. `--gin_param` changes the settings
+of measures. Some measures need ground-truth images (`--paired`), labels, label
+maps, styles, a shared encoder, or a translator in the other direction. A
+measure is left out if something that it needs is missing. If a number depends
+on the feature network, its name in `metrics.jsonl` ends with the label of that
+network in square brackets. Such a number is comparable only with numbers of the
+same network.
 
 Numbers "in levels (0 to 255)" are differences of 8-bit pixel values.
 
@@ -60,15 +60,16 @@ package downloads none of them. Get the file once, and give its path:
 - LPIPS 0.1 with AlexNet: with `--features=lpips:FILE`, the numbers `perceptual`
   and `diversity` are LPIPS. The file is torchvision's
   [alexnet-owt-7be5be79.pth](https://download.pytorch.org/models/alexnet-owt-7be5be79.pth).
-  The other weights come with `pip install --no-deps lpips`. All measures but
-  `paired` and `diversity` need much memory with this network if images have
-  sides of 128 pixels or more. Select these two by `--recipe=paired,diversity`.
+  The other weights come with `pip install --no-deps lpips`. With this network,
+  all measures except `paired` and `diversity` need much memory if images have
+  sides of 128 pixels or more. Use `--recipe=paired,diversity` for such images.
 
 Images are compared at the size at which the run was trained. TensorFlow
 computes the networks, so that PyTorch is not needed.
 
-A slow test compares FID and KID with those of both programs on the same two
-folders, with random weights: `pip install '.[fid]' && python -m pytest -m slow
+A slow test compares FID and KID with those of both programs on two folders of
+images. The network has random weights in this test:
+`pip install '.[fid]' && python -m pytest -m slow
 tests/features/test_fid_inception.py`.
 
 The structure distance by DINO (Splice, arXiv:2201.00424) is not computed. It

@@ -116,7 +116,7 @@ class RealImages:
         )
 
     def _maps_of(self, domain, rows):
-        """Returns `rows` sorted, those with maps first, and the maps."""
+        """Returns `rows`, those with label maps first, and the label maps."""
         folder = self.maps[domain]
         files = {path.stem: path for path in list_images(folder)[0]}
         stems = [stem(self.stores[domain].names[row]) for row in rows]

@@ -91,25 +91,25 @@ class Candidate:
             inputs.
         returned: uint8 `[N, S, S, 3]`, the translations translated back to
             the domain of the inputs; or None.
-        exact: float32 in [-1, 1], the first translations before rounding to
-            uint8; or None.
+        exact: float32 in [-1, 1], the translations of the first inputs, not
+            rounded to uint8; or None.
         back: function that translates float images back to the domain of the
             inputs, or None. It translates image i of its argument with the
             style of input i. Image i must therefore be translation i, either
             unchanged or with added noise.
-        back_sampled: as `back`, but in sampled styles if the direction back
+        back_sampled: like `back`, but in sampled styles if the direction back
             has styles.
-        back_multiple: number of pixels that the sides of images given to
-            `back` must be a multiple of; None if they have one size only.
+        back_multiple: number of pixels of which the sides of images for `back`
+            must be multiples; None if `back` takes images of one size only.
         codes: tuple of the shared encoder's codes `[N, D]` of the inputs, of
             their translations, and of `target_test`; or None.
         several: uint8 `[K, N, S, S, 3]`, translations of the first N inputs
             with K styles; or None.
         predicted: integers, classes of `target_test` by the translator's own
             classifier; or None.
-        predicted_by_source: as `predicted`, but `target_test` is classified as
-            if its images belonged to the source domain; or None.
-        predicted_inverted: as `predicted`, but for the inverted images; or
+        predicted_by_source: like `predicted`, but `target_test` is classified
+            as if its images belonged to the source domain; or None.
+        predicted_inverted: like `predicted`, but for the inverted images; or
             None.
         aligned: whether output i belongs to input i.
         new: False if the outputs are training images by definition. Then
@@ -179,8 +179,8 @@ class Judge:
                 measure `score` is computed.
 
         Returns:
-            Dictionary from the name of each row to the row's scores, which are
-            a dictionary from names of scores to floats. The candidates come
+            Dictionary from the name of each row to the scores of the row, a
+            dictionary from names of scores to floats. The candidates come
             first.
 
         Raises:
@@ -273,7 +273,7 @@ class Judge:
     def fixed_vectors(self, images, grid=1):
         """Returns features of images that do not depend on a candidate.
 
-        They are read from the cache on disk if the judge uses it.
+        The features are read from the cache on disk if `use_cache` is set.
 
         Args:
             images, grid: see `vectors`.

@@ -35,7 +35,7 @@ GROUPS = (
 
 @dataclasses.dataclass(frozen=True)
 class Output:
-    """Describes a number that a measure computes, or several similar ones.
+    """Describes a number that a measure computes, or several such numbers.
 
     Attributes:
         name: name of the number in tables. A pattern such as `swd_*` stands

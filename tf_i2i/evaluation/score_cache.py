@@ -1,6 +1,6 @@
 """Scores that do not depend on the model, cached between evaluations.
 
-They are the scores of the images in `evaluation.baselines`: the ground-truth
+The cached scores are those of the images in `baselines`: the ground-truth
 images, the cheats, and real training images (the row "floor").
 """
 

@@ -50,7 +50,10 @@ class TrainedModels:
         }
 
     def interpolate(self, inputs, direction):
-        """Returns `Translations.interpolate` of the first model."""
+        """Returns interpolations and their translations by the first model.
+
+        See `Translations.interpolate`.
+        """
         first = next(iter(self._translations.values()))
         return first.interpolate(inputs, direction)
 

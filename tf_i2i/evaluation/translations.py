@@ -19,7 +19,7 @@ from tf_i2i.methods.capabilities import style_shape
 from tf_i2i.methods.frozen import frozen
 
 STYLES = 5  # Number of styles for each input in `Candidate.several`.
-# Number of inputs that `Candidate.several` has translations of.
+# Number of inputs whose translations in several styles are computed.
 STYLED_INPUTS = 32
 EXACT_INPUTS = 64  # Number of images in `Candidate.exact`.
 STEPS_BETWEEN = 7  # Number of images in an interpolation.
@@ -33,7 +33,7 @@ class Translations:
         model: `UnpairedTranslator`; its phase is not changed.
         seed: seed of sampled styles, for methods with styles. The sampled style
             of an image depends on the seed and on the image's index.
-        fixed: whether the model's weights do not change any more; see
+        fixed: whether the model's weights will not change; see
             `methods.frozen`.
     """
 
@@ -119,8 +119,9 @@ class Translations:
     def _predict(self, made, evidence, direction):
         """Sets the model's classes of real images of B in a `Candidate`.
 
-        They stay None for models without a classifier, and for the direction to
-        A, because the classifier was trained on the labels of A.
+        The classes stay None for models without a classifier. They also stay
+        None for the direction to A, because the classifier was trained on the
+        labels of A.
         """
         if not isinstance(self.model, Classifying) or direction != "a_to_b":
             return
@@ -132,8 +133,8 @@ class Translations:
     def _several(self, inputs, direction):
         """Returns translations of each input with several styles.
 
-        They are for `Candidate.several`. The result is None if the direction
-        has no styles.
+        The result is the value of `Candidate.several`. It is None if the
+        direction has no styles.
         """
         if style_shape(self.model, direction) is None:
             return None

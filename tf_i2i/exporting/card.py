@@ -52,8 +52,8 @@ def sizes(model, size, resized):
 
     Args:
         model: `UnpairedTranslator`.
-        size: size of the images that the export was made for; None if it takes
-            all sizes that the model takes.
+        size: size of the images that the export was made for; None if the
+            export takes all sizes that the model takes.
         resized: another size at which the export was found to work, or None.
     """
     multiples = f"multiples of {model.size_multiple} pixels"
@@ -76,8 +76,8 @@ def _pixels(size):
 def card(texts, run_dir):
     """Returns the text of the MODEL_CARD.md of an export.
 
-    It contains a table of the facts and, below it, the README.md of the run's
-    folder, if there is one.
+    The text contains a table of the facts and, below it, the README.md of the
+    run's folder, if there is one.
 
     Args:
         texts: result of `facts`.

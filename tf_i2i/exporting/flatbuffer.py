@@ -24,8 +24,8 @@ def tidy(content):
     """Returns a converted file that apps and old runtimes can use.
 
     - The signature, its inputs and its output have the names of
-      `exporting.pictures`. The inputs are in that order, too. The converter
-      chooses another order and the name `output_0`.
+      `exporting.pictures`. The inputs are in the order of that module. The
+      converter chooses another order and the name `output_0`.
     - Transposed convolutions and dense layers with int8 weights and float32
       inputs compute with weights that are converted to float32. TFLite 2.14
       cannot load such layers if they compute with both types.
@@ -253,7 +253,7 @@ def _widen_weights(model):
 
 
 def _is_hybrid(graph, operator, given):
-    """Returns whether the weights of an operator have another type."""
+    """Returns whether an operator's weights and features differ in type."""
     weights, features = (graph.tensors[operator.inputs[i]] for i in (1, given))
     return weights.type != features.type
 

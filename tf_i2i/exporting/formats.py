@@ -20,8 +20,9 @@ from tf_i2i.exporting import placement
 from tf_i2i.exporting import saved_model
 from tf_i2i.sizes import Size
 
-# The value of `--precision` for the first of a format's precisions, from the
-# smallest to the largest file, whose images are close enough to the run's.
+# With this value of `--precision`, the precisions of a format are tried, from
+# the smallest to the largest file, until the images are close enough to those
+# of the run.
 AUTO = "auto"
 _FROM_SMALL_TO_LARGE = ("int8", "mixed", "dynamic", "float16", "float32")
 
@@ -96,9 +97,8 @@ class Format(NamedTuple):
         resizes: whether a program that runs the file can change the size of
             the images, if the operations of the file allow that.
         sidecars: function that takes the path of an export and returns the
-            texts of files to write next to the export. They are a dictionary
-            whose keys are names of `placement.SIDECARS`. The function may
-            also print.
+            texts of files to write next to the export, a dictionary whose keys
+            are names of `placement.SIDECARS`. The function may also print.
         warn: function that takes the model and the name of a precision and
             returns a warning to print before the export, or None.
         check_installed: function that takes the name of a precision and raises

@@ -64,7 +64,7 @@ def export_tflite(
 ):
     """Writes a TFLite model that uses built-in operations only.
 
-    Its signature `translate` takes `image`, uint8 `[1, height, width, 3]`, and
+    The signature `translate` takes `image`, uint8 `[1, height, width, 3]`, and
     for a direction with styles `style`, float32 `[1, *style_shape]`, in this
     order. It returns `image`, uint8 of the same shape.
 
@@ -316,8 +316,8 @@ def interpreter_of(model, threads=None):
         import tensorflow as tf
 
         with warnings.catch_warnings():
-            # TensorFlow's interpreter warns that it is deprecated. It is
-            # sufficient here.
+            # TensorFlow's interpreter is sufficient here. It warns that it is
+            # deprecated.
             warnings.simplefilter("ignore")
             return tf.lite.Interpreter(model_content=model, num_threads=threads)
     return Interpreter(model_content=model, num_threads=threads)

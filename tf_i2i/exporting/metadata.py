@@ -117,8 +117,8 @@ def _table(builder, offsets, kinds=None, numbers=None):
         builder: `flatbuffers.Builder`.
         offsets: dictionary from the number of a field to the offset of its
             string, vector or table.
-        kinds: the same for fields of one byte.
-        numbers: the same for fields that are unsigned integers.
+        kinds: dictionary from the number of a field to a value of one byte.
+        numbers: dictionary from the number of a field to an unsigned integer.
     """
     fields = [*offsets, *(kinds or {}), *(numbers or {})]
     builder.StartObject(1 + max(fields, default=-1))

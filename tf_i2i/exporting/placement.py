@@ -81,8 +81,8 @@ def _may_replace(output, marker):
 def accept_or_reject(part, output, report, precision, sidecars=None):
     """Moves an export to its final path and writes its `parity.json`.
 
-    Files that accompanied an earlier export at this path are removed. They may
-    describe another model.
+    Files that accompanied an earlier export at this path are removed, because
+    they may describe another model.
 
     Args:
         part: temporary path of the export.

@@ -70,7 +70,7 @@ class GivenImages:
 
         Args:
             domain: "a" or "b".
-            split: has no effect.
+            split: ignored.
             count: largest number of images.
         """
         own = self._folder / domain
@@ -130,7 +130,8 @@ class RealImages:
 
         The images are test images of the source domain. Their styles, if the
         direction has any, are those of test images of the target domain.
-        `GivenImages` has no splits. The first images of its folder are used.
+        `GivenImages` has no splits. Then the first images of the folder are
+        used.
 
         Args:
             direction: "a_to_b" or "b_to_a".
@@ -148,7 +149,8 @@ class RealImages:
     def calibration(self, direction):
         """Returns training images as calibration examples for `export_tflite`.
 
-        `GivenImages` has no splits. The first images of its folder are used.
+        `GivenImages` has no splits. Then the first images of the folder are
+        used.
 
         Args:
             direction: "a_to_b" or "b_to_a".

@@ -153,7 +153,7 @@ def _central_part(content, size):
 
     Args:
         content: string tensor, the content of an image file.
-        size: size of the result, whose aspect ratio the part has.
+        size: size of the result. The part has the aspect ratio of this size.
 
     Returns:
         uint8 `[height, width, 3]`.

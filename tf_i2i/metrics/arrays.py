@@ -8,8 +8,9 @@ from tf_i2i.errors import UserError
 def check_images(**named):
     """Raises an error unless every array is a stack of uint8 RGB images.
 
-    Images are scored as they would be saved, so callers round floats first,
-    by `images.to_uint8`. Floats could also hide a signal below one level.
+    Images are scored as 8-bit images, because they are saved as such. Callers
+    convert floats by `images.to_uint8` first. Floats could also contain a
+    hidden signal below one level.
 
     Args:
         **named: arrays; each keyword is the name that the error message uses.

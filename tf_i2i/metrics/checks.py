@@ -20,7 +20,7 @@ COLLAPSED_BELOW = 0.2
 IDENTITY_BELOW = 4.0
 # In a good translation the luminance correlates positively with that of the
 # input, or not at all. A clearly negative correlation means that the
-# translation is a negative of the input, which training can reach as well.
+# translation is a negative of the input. Training can reach this solution, too.
 INVERTED_BELOW = -0.3
 
 _LUMINANCE = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601

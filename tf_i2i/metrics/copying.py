@@ -60,8 +60,8 @@ def copy_rate(outputs, train, test):
     Returns:
         Float in [0, 1]. An output counts if it equals an element of `train`,
         or if its distance to `train` is below the 5th percentile of the
-        distances of the real test images. Real images score .05, training
-        images 1.
+        distances of the real test images. The share is .05 for real test images
+        and 1 for training images.
 
     Raises:
         UserError: see `nearest`.

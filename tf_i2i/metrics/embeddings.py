@@ -68,11 +68,11 @@ def standardizer(reference):
     """Returns a function that standardizes features dimension by dimension.
 
     Dividing by the standard deviation alone would amplify the noise of
-    dimensions that hardly vary. In some networks these are a fifth of the
-    channels. Dimensions whose standard deviation is below a thousandth of the
-    largest one are therefore dropped. The other dimensions are divided by their
-    standard deviation, or by a tenth of the median of these standard
-    deviations, whichever is larger.
+    dimensions that hardly vary. In some networks a fifth of the channels hardly
+    vary. Therefore dimensions are dropped if their standard deviation is below
+    a thousandth of the largest standard deviation. The other dimensions are
+    divided by their standard deviation, or by a tenth of the median of these
+    standard deviations, whichever is larger.
 
     Args:
         reference: float64 `[N, D]`, the features whose mean and standard
@@ -112,8 +112,8 @@ def principal(reference, count):
         axes = vectors[:, ::-1][:, :count]
     else:
         # The Gram matrix is smaller than the covariance matrix and has the
-        # same nonzero eigenvalues. The driver "evx" computes the largest ones
-        # alone, in half the time.
+        # same nonzero eigenvalues. The driver "evx" computes only the largest
+        # eigenvalues, in half the time.
         number = len(centred)
         values, vectors = optional("scipy.linalg", "eval").eigh(
             centred @ centred.T,

@@ -4,8 +4,8 @@ Source: Heusel et al., "GANs Trained by a Two Time-Scale Update Rule Converge to
 a Local Nash Equilibrium", 2017, arXiv 1706.08500, eq. 6.
 
 The result is the squared 2-Wasserstein distance of two Gaussians that have the
-sets' means and covariances. It equals FID only for features of that paper's
-Inception network.
+sets' means and covariances. The result equals FID only for features of that
+paper's Inception network.
 
 If there are few images, and above all if there are fewer images than
 dimensions, most of the distance is bias. In that case report N and the distance
@@ -23,10 +23,10 @@ from tf_i2i.metrics.embeddings import standardizer
 def frechet_distance(real, fake, pca=None, standardize=False):
     """Returns `|m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2))`, in float64.
 
-    m and S are the mean and the covariance of a set (with the divisor N - 1).
-    If S = F'F, the trace of the matrix root equals the nuclear norm of F1 F2'.
-    Computing this norm needs no root of a matrix, and is exact even if there
-    are fewer images than dimensions.
+    m and S are the mean and the covariance of a set (computed with the divisor
+    N - 1). If S = F'F, the trace of the matrix root equals the nuclear norm of
+    F1 F2'. Computing this norm needs no root of a matrix, and is exact even if
+    there are fewer images than dimensions.
 
     Args:
         real: `[N, D]`, float32 or float64: the reference.

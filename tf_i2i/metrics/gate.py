@@ -30,12 +30,12 @@ def gate(
     Args:
         called_b: share of translations that a probe classifies as the target
             domain (`share_called_b`).
-        called_b_copy: the same share, of the inputs themselves.
-        called_b_truth: the same share, of the ground truth, which the
+        called_b_copy: `called_b` of the inputs themselves.
+        called_b_truth: `called_b` of the ground-truth images, which the
             translator never saw.
         recall: `retrieval(...)["r@5"]` of the translations.
-        recall_copy: the same recall, of the inputs themselves.
-        recall_random: the same recall, of random images of the target domain.
+        recall_copy: `recall` of the inputs themselves.
+        recall_random: `recall` of random images of the target domain.
         copy_rate: `copy_rate` of the translations.
 
     Returns:

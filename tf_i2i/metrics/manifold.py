@@ -7,8 +7,8 @@ Fidelity and Diversity Metrics for Generative Models", 2020, arXiv 2002.09797.
 Each vector of a set is the centre of a ball that reaches to its k-th nearest
 neighbour in the same set.
 
-A set that repeats one good image has precision 1. Therefore coverage and recall
-must be read as well.
+The precision is also 1 if the fake set repeats one good image. Therefore
+coverage and recall must be read as well.
 """
 
 import numpy as np

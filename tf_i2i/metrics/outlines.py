@@ -21,14 +21,15 @@ def outline_overlap(x, y, per_image=False):
     """Returns how well the outlines of the two images of a pair coincide.
 
     Each image is first blurred by a Gaussian filter whose standard deviation is
-    1 pixel in images of 64 pixels. The outlines of the image are the tenth of
-    its pixels where brightness then changes most. The score is the F-measure of
-    boundaries (Martin, Fowlkes and Malik 2004): an outline pixel counts as
-    found if the other image has one within 1 pixel, again in images of 64
-    pixels. Blur and tolerance grow in proportion in larger images. In smaller
-    images both stay 1 pixel, so that smaller images have higher scores.
-    Therefore compare only scores of images of one size. Colours, contrast and
-    the sign of a change of brightness do not matter.
+    1 pixel in images of 64 pixels. The outlines are the 10 % of the pixels at
+    which the brightness of the blurred image changes most. The score is the
+    F-measure of boundaries (Martin, Fowlkes and Malik 2004): an outline pixel
+    counts as found if the other image has an outline pixel at a distance of at
+    most 1 pixel in images of 64 pixels. In larger images, the blur and this
+    distance grow in proportion. In smaller images both stay 1 pixel, so that
+    smaller images have higher scores. Therefore compare only scores of images
+    of one size. Colours, contrast and the sign of a change of brightness do not
+    matter.
 
     Args:
         x: uint8 `[N, H, W, 3]`.

@@ -14,8 +14,8 @@ from tf_i2i.errors import UserError
 from tf_i2i.metrics.arrays import blocks
 from tf_i2i.metrics.arrays import check_floats
 
-# This number is added to the norm, as in the authors' code, so that a position
-# whose features are all zero stays zero.
+# Number that is added to the norm of a position's features, as in the authors'
+# code. A position whose features are all zero therefore stays zero.
 _EPSILON = 1e-10
 _BLOCK = 16
 

@@ -97,11 +97,11 @@ def ms_ssim(x, y, per_image=False):
     """Returns the multi-scale structural similarity of pairs.
 
     This is the variant of Karras et al. (2018). It uses five scales for every
-    image size. Each scale consists of the means of 2x2 pixels of the scale
-    before. If an image is smaller than the window of 11 pixels, the window
-    shrinks to the size of the image, and the standard deviation of the window
-    shrinks in proportion. Common packages refuse images below 161 pixels, so
-    numbers at 32 or 64 pixels cannot be compared with those of other packages.
+    image size. Each scale consists of the means of 2x2 pixels of the previous
+    scale. shrinks to the size of the image, and the standard deviation of the
+    window shrinks in proportion. Common packages refuse images below 161
+    pixels, so numbers at 32 or 64 pixels cannot be compared with those of other
+    packages.
 
     Args:
         x: uint8 `[N, H, W, 3]`, with sides of at least 16 pixels.
@@ -238,7 +238,8 @@ def colour_distance(x, y):
     Returns:
         Dictionary of floats in levels (0 to 255): `mean`, the absolute
         difference of the sets' mean values, averaged over the three channels;
-        `std`, the same for their standard deviations over all pixels.
+        `std`, the absolute difference of the sets' standard deviations over
+        all pixels, averaged likewise.
 
     Raises:
         UserError: an array is not uint8 images.

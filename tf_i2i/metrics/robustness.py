@@ -44,7 +44,8 @@ def sensitivity(
     Args:
         translate_back: function from float32 images in [-1, 1]
             `[n, H, W, 3]` to their translations, float in [-1, 1] or uint8,
-            same shape. A translation must depend on its own image only.
+            same shape. The translation of an image must not depend on the
+            other images.
         images: translations as the network returned them, float32 in [-1, 1]
             `[N, H, W, 3]`, sides of at least 32 pixels. uint8 is accepted, but
             rounding has then removed every hidden signal below one level.

@@ -59,7 +59,7 @@ def segmentation_scores(hist, absent="zero"):
     Args:
         hist: counts `[C, C]` from `confusion`.
         absent: treatment of classes without pixels. With "zero" their accuracy
-            and IoU count as 0. Use it to compare with published tables: the
+            and IoU count as 0. Use "zero" to compare with published tables: the
             evaluation code of pix2pix and CycleGAN adds a small number to each
             denominator, so that these classes count as 0, too. With "skip"
             classes without a true pixel are left out of the accuracy, and
@@ -67,8 +67,9 @@ def segmentation_scores(hist, absent="zero"):
 
     Returns:
         Dictionary of floats in [0, 1]: `pixel`, the share of pixels that are
-        predicted correctly; `class`, the mean of that share over the true
-        classes; and `iou`, the mean intersection over union of the classes.
+        predicted correctly; `class`, this share within each true class,
+        averaged over classes; and `iou`, the mean intersection over union of
+        the classes.
 
     Raises:
         UserError: `absent` is unknown, or no pixel was counted.

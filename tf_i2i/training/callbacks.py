@@ -32,10 +32,9 @@ class Every:
         self.last = images_shown // self.images
 
     def due(self, images_shown):
-        """Returns whether another multiple of `images` has been reached.
+        """Returns whether a multiple of `images` has been reached.
 
-        The result is True if the number of images shown has reached it since
-        the last call of `due` or of `start`.
+        Only multiples after the last call of `due` or of `start` count.
         """
         now = images_shown // self.images
         due = now > self.last
@@ -74,7 +73,8 @@ class StateCallback(keras.callbacks.Callback):
 class Clock(keras.callbacks.Callback):
     """A callback that counts steps and images, and sets the learning rates.
 
-    This callback must be the first one, because the others read the counters.
+    This callback must be the first one, because the other callbacks read the
+    counters.
 
     Args:
         state: `TrainingState`.

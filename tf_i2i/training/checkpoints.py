@@ -114,7 +114,7 @@ class Checkpoints:
 
     @property
     def best(self):
-        """Paths of the best checkpoint and of a JSON file with its value."""
+        """Paths of the best checkpoint and of the JSON file with its score."""
         return self.folder / "best.weights.h5", self.folder / "best.json"
 
     def is_best(self, model, value):

@@ -1,7 +1,7 @@
-"""The processes that train together, as the variable `TF_CONFIG` names them.
+"""The processes that train together, which the variable `TF_CONFIG` names.
 
-The environment variable is read before TensorFlow is imported, because only
-one of the processes locks the run directory.
+This environment variable is read before TensorFlow is imported, so that the
+chief, and no other process, locks the run directory before the import.
 """
 
 import dataclasses

@@ -206,8 +206,8 @@ class Workers:
 _BFLOAT16_FEATURES = {"amx_bf16", "svebf16"}
 # AMD's processors with this feature multiply bfloat16 numbers faster than
 # float32 numbers. Intel's processors have only half as many units for this
-# feature as for float32. Therefore bfloat16 is faster there only with AMX,
-# which a virtual machine may hide.
+# feature as for float32. Therefore bfloat16 is faster on Intel's processors
+# only with AMX, which a virtual machine may hide.
 _AVX512_BFLOAT16 = "avx512_bf16"
 _INTEL = "GenuineIntel"
 _CPU_INFO = Path("/proc/cpuinfo")

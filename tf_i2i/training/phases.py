@@ -1,7 +1,7 @@
 """Functions that define the phases of a run and its learning rates.
 
-The functions that return phases take the model as an argument. They read its
-sizes or stages, so that these need not be set a second time.
+The functions that return phases take the model as an argument. They read the
+model's sizes or stages, so that users need not set them a second time.
 """
 
 import dataclasses
@@ -33,8 +33,8 @@ class Phase:
         fading: whether the block at `size` is being faded in.
         reset_optimizers: whether the state of both optimizers is set to zero
             when the phase begins.
-        stage: one of the model's `stages`; None if the model has no stages,
-            or for a last stage that is listed as None.
+        stage: one of the model's `stages`. None if the model has no stages, or
+            if the model lists None as its last stage.
         start: number of images of each domain that were shown before the
             phase; `Phase.sequence` sets it.
         scores: validation scores since the beginning of the phase, the oldest
@@ -236,7 +236,7 @@ def class_phases(
     images: CountOrZero = 300_000,
     batch_size: Count = 16,
 ):
-    """Returns the phases of `UNITAdaptation`, which may learn classes first.
+    """Returns the phases of `UNITAdaptation`; the classifier may be first.
 
     Args:
         model: the `UnpairedTranslator` to train, which has the stages
@@ -246,11 +246,12 @@ def class_phases(
         pseudo_label_images: number of images of each domain in the stage
             "pseudo_labels", in which the classifier also learns from its own
             labels of B's images.
-        class_batch_size: number of images of each domain in a step of these
-            stages.
-        images: number of images of each domain in the phase after them, in
-            which all networks are trained.
-        batch_size: number of images of each domain in a step of that phase.
+        class_batch_size: number of images of each domain in a step of the
+            stages "classes" and "pseudo_labels".
+        images: number of images of each domain in the last phase, in which all
+            networks are trained.
+        batch_size: number of images of each domain in a step of the last
+            phase.
 
     Returns:
         List of `Phase`.

@@ -44,9 +44,10 @@ class RunConfig:
             generated toy faces.
         labels_a, labels_b: paths of CSV files with the labels of the images
             of A and of B, or None. If a method learns classes and the path is
-            None, the label of an image is the name of its folder. `OwnStyle`
-            learns from the labels of B. Other methods use them for validation
-            and evaluation only.
+            None, the label of an image is the name of its folder. Methods that
+            learn classes or annotations learn them from the labels of A.
+            `OwnStyle` learns from the labels of B. All other labels are used
+            for validation and evaluation only.
         domains: two names of A and B for logs, file names and `--direction`,
             such as ("selfie", "anime").
         face_margin: margin with which `prepare_faces` cropped the faces of the
@@ -80,13 +81,13 @@ class RunConfig:
             is no GPU. "multi_worker" selects the processes that `TF_CONFIG`
             names, which must have the same configuration and run directory.
         precision: "float32", "mixed_bfloat16", "mixed_float16" for GPUs that
-            do not multiply bfloat16 numbers, or "auto" for the faster of the
-            first two.
+            do not multiply bfloat16 numbers, or "auto" for the faster of
+            "float32" and "mixed_bfloat16".
         jit_compile: whether XLA compiles the training step; "auto" for GPUs
-            only. On CPUs the step is then slower.
+            only. On CPUs a compiled step is slower.
         critic_augmentation: tuple of some of "color", "translation" and
-            "cutout", the augmentations of the critics' input images. They
-            improve results for small data sets.
+            "cutout", the augmentations of the critics' input images. These
+            augmentations improve results for small data sets.
         likeness: `Likeness`, a loss that makes a translation similar to its
             source image, as judged by a frozen network; None for no such loss.
         accumulate: number of parts into which the batch of each update is

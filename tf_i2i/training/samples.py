@@ -22,7 +22,7 @@ class Samples(StateCallback):
     """A callback that writes sample grids of networks with averaged weights.
 
     The first rows of a grid are images of A, their translations and, depending
-    on the method, their reconstructions or cycles. The other rows are the same
+    on the method, their reconstructions or cycles. The other rows show the same
     for images of B.
 
     Args:

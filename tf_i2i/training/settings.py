@@ -30,7 +30,8 @@ MOVED = {
 def rename(text):
     """Returns gin text in which former names of settings are replaced.
 
-    A setting in `MOVED` becomes a setting of `former`, which has no effect.
+    A setting in `MOVED` becomes a setting of the configurable `former`, which
+    has no effect.
 
     Args:
         text: lines of a .gin file, or one binding.
@@ -96,7 +97,8 @@ def saved_bindings(path):
 
     Returns:
         Dictionary as `bindings_of` returns it, with the `former_defaults` that
-        are missing in the file. It is empty if the file is missing or damaged.
+        are missing in the file. The dictionary is empty if the file is missing
+        or damaged.
     """
     return former_defaults(path) | _present_bindings(path)
 
@@ -119,8 +121,9 @@ def former_defaults(path):
 
     Returns:
         Dictionary of the values with which the run is continued, as
-        `bindings_of` returns it. It is empty if the run was begun by a version
-        with the present defaults, or if the file is missing or damaged.
+        `bindings_of` returns it. The dictionary is empty if the run was begun
+        by a version with the present defaults, or if the file is missing or
+        damaged.
     """
     found = _present_bindings(path)
     former = {

@@ -45,18 +45,19 @@ MEASURE = Measure(
             "accuracy_by_source",
             CLASSES,
             "higher",
-            "The same share, if the classes are predicted by the classifier's "
-            "layers for the source domain. If it is higher than accuracy, the "
-            "layers for the target domain are worse on these images.",
+            "Like accuracy, but the classes are predicted by the classifier's "
+            "layers for the source domain. If this number is higher than "
+            "accuracy, the layers for the target domain are worse on these "
+            "images.",
             by_features=False,
         ),
         Output(
             "accuracy_inverted",
             CLASSES,
             "higher",
-            "The same share for inverted test images of the target domain. "
-            "It is expected to be high only if training images were "
-            "inverted, too.",
+            "Like accuracy, but for inverted test images of the target "
+            "domain. This number is expected to be high only if training "
+            "images were inverted, too.",
             by_features=False,
         ),
     ),

@@ -36,7 +36,7 @@ MEASURE = Measure(
             STYLES,
             "higher",
             "Mean distance between outputs of one input with several styles. "
-            "This distance is also high for noise. With "
+            "This distance is also high if the outputs are noise. With "
             "--features=lpips:ALEXNET.pth it is LPIPS.",
             in_terminal=True,
         ),

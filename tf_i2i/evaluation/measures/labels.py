@@ -75,9 +75,9 @@ def label_probes(judge):
 
     Returns:
         Dictionary from the name of an attribute to a probe that predicts the
-        attribute. An attribute is left out if its label is known for no input,
-        or if the training images or the test images of the target domain have
-        only one known class of it.
+        attribute. An attribute is left out if its label is known for no input.
+        It is also left out if the labels of the training images or of the test
+        images of the target domain have only one known class.
     """
     e = judge.evidence
     parts = (
@@ -136,42 +136,42 @@ MEASURE = Measure(
             "plain_label_*",
             LABELS,
             "higher",
-            "Accuracy with which the same probe predicts the input's attribute "
-            "from the output. Only inputs whose attribute is known are "
-            "counted.",
+            "Accuracy with which the probe of label_* predicts the input's "
+            "attribute from the output. Only inputs whose attribute is known "
+            "are counted.",
         ),
         Output(
             "target_label_*",
             LABELS,
             "",
-            "Balanced accuracy of the same probe on real test images of the "
-            "target domain and their own attributes. If it is far below 1, "
-            "label_* says little about the outputs.",
+            "Balanced accuracy of the probe of label_* on real test images of "
+            "the target domain and their own attributes. If this accuracy is "
+            "far below 1, label_* says little about the outputs.",
         ),
         Output(
             "known_label_*",
             LABELS,
             "",
-            "Number of inputs whose attribute is known. If it is small, "
-            "label_* is inaccurate.",
+            "Number of inputs whose attribute is known. If this number is "
+            "small, label_* is inaccurate.",
             by_features=False,
         ),
         Output(
             "rest_label_*",
             LABELS,
             "",
-            "Only inputs whose attribute is not known are counted: the share "
-            "of their outputs from which the probe predicts one of the classes "
-            "that occur among the known inputs. For example, if glasses is the "
-            "only class that is known for any input, it is the share of the "
-            "remaining outputs that show glasses. The number is not computed "
-            "if all classes occur among the known inputs.",
+            "Of the outputs for inputs whose attribute is not known, the share "
+            "for which the probe of label_* predicts a class that occurs among "
+            "the known inputs. For example, if glasses is the only class that "
+            "is known for any input, it is the share of the other outputs that "
+            "show glasses. The number is not computed if all classes occur "
+            "among the known inputs.",
         ),
         Output(
             "matched_*",
             LABELS,
             "higher",
-            "Accuracy of the same probe after the best permutation of "
+            "Accuracy of the probe of label_* after the best permutation of "
             "classes. If this accuracy is far above label_*, outputs keep "
             "the classes apart but exchange them.",
         ),

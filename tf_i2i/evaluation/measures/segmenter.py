@@ -61,24 +61,25 @@ MEASURE = Measure(
             "seen_pixel",
             SEEN,
             "higher",
-            "Share of pixels of the output to which a segmenter, trained on "
-            "real photos, assigns the class that they have in the input. The "
-            "score of real photos (row truth) is the reference.",
+            "Share of the pixels of outputs to which a segmenter, trained on "
+            "real photos, assigns the class of the same pixel of the input. "
+            "The score of real photos (row truth) is the reference.",
             in_terminal=True,
         ),
         Output(
             "seen_class",
             SEEN,
             "higher",
-            "Share of correct pixels of each class, averaged over classes.",
+            "Share of the pixels of each class to which the segmenter assigns "
+            "this class, averaged over classes.",
             in_terminal=True,
         ),
         Output(
             "seen_iou",
             SEEN,
             "higher",
-            "Intersection over union of the segmenter's classes and the "
-            "input's, averaged over classes.",
+            "Intersection over union of the segmenter's classes and of the "
+            "classes in the input, averaged over classes.",
             in_terminal=True,
         ),
         Output(

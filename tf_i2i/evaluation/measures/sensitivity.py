@@ -1,5 +1,4 @@
-"""Effect of invisible disturbances of translations on their translation back.
-
+"""Effect of invisible noise in translations on their translation back.
 See `metrics.robustness`.
 """
 

@@ -19,7 +19,7 @@ from tf_i2i.metrics.probes import share_called_b
 # Number of principal components for the Frechet distance. The sets are too
 # small to estimate covariances of all features.
 COMPONENTS = 64
-# Number of images in each subset for KID, if there are so many.
+# Number of images in each subset for KID. Smaller sets are used as a whole.
 SUBSET = 1000
 
 
@@ -50,7 +50,8 @@ def inception_distances(real, made, subset=SUBSET):
     Args:
         real: float32 `[N, 2048]`, features of real images.
         made: float32 `[M, 2048]`, features of the outputs.
-        subset: number of images in each subset, if there are so many.
+        subset: number of images in each subset. A smaller set is used as a
+            whole.
 
     Returns:
         Dictionary with "fid" and "kid".
@@ -112,8 +113,9 @@ MEASURE = Measure(
             "kd",
             STYLE,
             "lower",
-            "Unbiased kernel distance of the same features, times 1000. It is "
-            "near 0 for two sets of real images, and may be negative.",
+            "Unbiased kernel distance between the features of the outputs and "
+            "those of real test images, times 1000. It is near 0 for two sets "
+            "of real images, and may be negative.",
             in_terminal=True,
         ),
         Output(
@@ -131,7 +133,7 @@ MEASURE = Measure(
             "kid",
             STYLE,
             "lower",
-            "KID, only with the same networks: the mean over 100 random "
+            "KID, only with the networks of fid: the mean over 100 random "
             "subsets of 1000 images, or of all images if there are fewer. "
             "Papers often report it times 100 or 1000.",
             in_terminal=True,
