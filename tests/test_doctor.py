@@ -234,6 +234,42 @@ def test_a_killed_child(photos, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize(
+    ("first", "again", "said"),
+    [
+        # The first trial is killed, and the second one is not.
+        ("kill -9 $$", printing(NEEDS), "needs 1 GB and takes 4 s."),
+        ("kill -9 $$", "kill -9 $$", "does not fit with"),
+        (
+            printing(NEEDS | {"memory": 90 * 10**9, "step": 3.2}),
+            printing(NEEDS | {"memory": 50 * 10**9}),
+            "needs 50 GB and takes 1.2 times as long.",
+        ),
+    ],
+)
+def test_recomputation_is_measured_if_memory_lacks(
+    photos, monkeypatch, capsys, first, again, said
+):
+    monkeypatch.setattr(doctor, "_machine_memory", lambda: 10**11)
+    plan = printing({"can_recompute": True, "load_size": 320})
+    scripts = {False: f"{plan}\n{first}", True: f"{plan}\n{again}"}
+    bindings = []
+
+    def command(request):
+        bindings.append(request["bindings"])
+        recompute = "train.recompute = True" in request["bindings"]
+        return ["sh", "-c", scripts[recompute]]
+
+    monkeypatch.setattr(doctor, "_command", command)
+    argv = [*photos, "--gin_file=twingan.gin", "--gin_param=train.seed = 2"]
+    _, printed = check([*argv, "--image_size=16"], capsys)
+    assert bindings == [
+        ["train.seed = 2"],
+        ["train.seed = 2", "train.recompute = True"],
+    ]
+    assert said in " ".join(printed.split())
+
+
+@pytest.mark.parametrize(
     ("script", "verdict"),
     [
         (

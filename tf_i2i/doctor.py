@@ -19,6 +19,7 @@ import sys
 import tempfile
 import textwrap
 from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 
 from tf_i2i import cli
@@ -50,6 +51,9 @@ IMAGE_SIZE = 64  # Equal to the default of `train.image_size`.
 LONG_HOURS = 7 * 24  # Duration of a run above which there is a warning.
 FULL = 0.8  # Share of the machine's memory above which there is a warning.
 _WIDTH = 96  # Width of the report in characters.
+# Kinds of the findings that say that a step needs too much memory.
+_MEMORY_KINDS = ("fit", "memory")
+_RECOMPUTE = "train.recompute = True"
 
 
 def _parser():
@@ -125,7 +129,11 @@ def main(argv):
     _check_flags(args)
     # The trial runs before images are read, because the measured peak memory of
     # a child process is at least the peak memory of its parent.
-    needs, about_run = _try_out(args)
+    needs, about_run = {}, []
+    if args.gin_file or args.run_dir:
+        needs, about_run = try_out(
+            args.gin_file, args.gin_param, args.run_dir, args.trust_config
+        )
     sources = (
         _sources({"a": args.data_a, "b": args.data_b})
         or _configured_sources(args, needs.get("data", {}))
@@ -229,37 +237,91 @@ def _examine(sources, image_size, needs):
 # because the operating system may kill the process if memory runs out.
 
 
-def _try_out(args):
-    """Trains a few steps of the configuration in a child process.
+def try_out(files, bindings, run_dir=None, trust_config=False, enough=None):
+    """Trains a few steps of a configuration in a child process.
+
+    Args:
+        files: paths of .gin files.
+        bindings: gin bindings, a list of texts such as
+            "name.parameter = value".
+        run_dir: folder of a run; None for a new run.
+        trust_config: whether the run's own config.gin may import code, include
+            files, load networks from files and download.
+        enough: number of bytes of memory that a step may need; None for the
+            share `FULL` of the machine's memory.
 
     Returns:
         `(needs, findings)`: a dictionary of what the configuration needs,
-        from `training.trial`, and a list of `Finding`; both are empty if no
-        configuration is given.
+        from `training.trial`, and a list of `Finding`. If the configuration
+        needs too much memory and could have `train.recompute = True`, the entry
+        "recompute" of the dictionary holds what it needs with this setting.
     """
-    if not (args.gin_file or args.run_dir):
-        return {}, []
-    bindings, environment = args.gin_param, dict(os.environ)
+    environment = dict(os.environ)
     if environment.pop("TF_CONFIG", None):
         # The other workers of the cluster are not running. Therefore the trial
         # must not wait for them.
         bindings = [*bindings, "train.strategy = 'auto'"]
     with tempfile.TemporaryDirectory() as blank:
         request = {
-            "run_dir": args.run_dir or f"{blank}/run",
-            "files": args.gin_file,
+            "run_dir": run_dir or f"{blank}/run",
+            "files": files,
             "bindings": bindings,
-            "trust_config": args.trust_config,
+            "trust_config": trust_config,
         }
         messages.info("training a few steps of the largest phase...")
-        child = subprocess.run(
-            _command(request),
-            env=environment,
-            capture_output=True,
-            text=True,
-            errors="replace",
-        )
-    return _understand(child)
+        needs, findings = _understand(_run_child(request, environment), enough)
+        if not (needs.get("can_recompute") and _lack_memory(findings)):
+            return needs, findings
+        messages.info("training them again with `train.recompute = True`...")
+        request["bindings"] = [*bindings, _RECOMPUTE]
+        again, _ = _understand(_run_child(request, environment), enough)
+    needs["recompute"] = again
+    advice = _advise_recompute(needs, again)
+    return needs, [
+        replace(finding, advice=f"{advice} {finding.advice}")
+        if finding.kind in _MEMORY_KINDS
+        else finding
+        for finding in findings
+    ]
+
+
+def _run_child(request, environment):
+    """Returns the `CompletedProcess` of a child process.
+
+    Args:
+        request: arguments of `_trial`, a dictionary.
+        environment: environment variables of the process, a dictionary.
+    """
+    return subprocess.run(
+        _command(request),
+        env=environment,
+        capture_output=True,
+        text=True,
+        errors="replace",
+    )
+
+
+def _lack_memory(findings):
+    return any(finding.kind in _MEMORY_KINDS for finding in findings)
+
+
+def _advise_recompute(needs, again):
+    """Returns what a step needs with `train.recompute`, as advice.
+
+    Args:
+        needs: what the configuration needs; it has no entry "step" if no step
+            could be made.
+        again: the same with `train.recompute = True`.
+    """
+    setting = f"--gin_param='{_RECOMPUTE}'"
+    if "step" not in again:
+        return f"It does not fit with {setting} either."
+    time = f"{again['step']:.3g} s"
+    if "step" in needs:
+        time = f"{again['step'] / needs['step']:.2g} times as long"
+    return (
+        f"With {setting} a step needs {_memory_text(again)} and takes {time}."
+    )
 
 
 def _command(request):
@@ -303,14 +365,15 @@ def _trial(run_dir, files, bindings, trust_config):
     print(json.dumps(needs), flush=True)
 
 
-def _understand(child):
+def _understand(child, enough):
     """Returns the results of a child process that has ended.
 
     Args:
         child: `subprocess.CompletedProcess`.
+        enough: see `try_out`.
 
     Returns:
-        `(needs, findings)`; see `_try_out`.
+        `(needs, findings)`; see `try_out`.
 
     Raises:
         UserError: the child ended with a `UserError`.
@@ -337,7 +400,7 @@ def _understand(child):
         )
         return needs, [_about_run("failed", ERROR, what, advice)]
     else:
-        return needs, _fit_findings(needs)
+        return needs, _fit_findings(needs, enough)
     what = f"the largest phase does not fit into memory: {how}"
     return needs, [_about_run("fit", ERROR, what, _lower(needs))]
 
@@ -370,10 +433,10 @@ def _lower(needs):
     )
 
 
-def _fit_findings(needs):
+def _fit_findings(needs, enough):
     findings = []
-    there = _machine_memory()
-    if there and (needs["memory"] or 0) > FULL * there:
+    there = _machine_memory() or math.inf
+    if (needs["memory"] or 0) > (enough or FULL * there):
         findings.append(
             _about_run(
                 "memory",
@@ -534,11 +597,8 @@ def _print_fact(name, text):
 def _print_needs(needs):
     _say(f"The largest phase, {needs['phase']}, on this machine:")
     _print_fact("batch", f"{needs['batch_size']}, {needs['precision']}")
-    memory = format_bytes(needs["memory"]) if needs["memory"] else "unknown"
-    if there := _machine_memory():
-        memory += f" of {format_bytes(there)}"
-    if needs["gpu_memory"]:
-        memory += f"; on the GPU {format_bytes(needs['gpu_memory'])}"
+    there = _machine_memory()
+    memory = _memory_text(needs, f" of {format_bytes(there)}" if there else "")
     _print_fact("peak memory", f"{memory}, without the image data")
     _print_fact(
         "step",
@@ -558,6 +618,20 @@ def _print_needs(needs):
         f"checkpoints, {format_bytes(disk['store'])} for the stored images",
     )
     _say()
+
+
+def _memory_text(needs, of_machine=""):
+    """Returns the peak memory of the process and of the GPU as text.
+
+    Args:
+        needs: dictionary with "memory" and "gpu_memory", from `trial.measure`.
+        of_machine: text that follows the memory of the process.
+    """
+    text = format_bytes(needs["memory"]) if needs["memory"] else "unknown"
+    text += of_machine
+    if needs["gpu_memory"]:
+        text += f"; on the GPU {format_bytes(needs['gpu_memory'])}"
+    return text
 
 
 def _duration(hours):

@@ -220,6 +220,13 @@ def test_batches_are_divided_into_whole_parts(refuses):
         model.fit(batches(count=1), verbose=0)
 
 
+def test_recompute_is_refused_without_residual_blocks(refuses):
+    model = Tiny()
+    assert not model.recomputable
+    with refuses("recompute"):
+        model.compile("sgd", "sgd", recompute=True)
+
+
 def test_a_variable_without_an_owner_is_named():
     with pytest.raises(
         ValueError, match=r"Received: scale\S*, owned by neither"

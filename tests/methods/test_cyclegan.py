@@ -192,3 +192,50 @@ def test_parts_of_a_batch_train_as_the_whole_batch():
         assert float(metric.result()) == pytest.approx(
             float(parts.loss_metrics[name].result()), rel=1e-4
         ), name
+
+
+# Feature maps that are computed again for the gradients.
+
+
+def trained(recompute, dropout):
+    """Returns a model after three steps, and its number of convolutions."""
+    keras.utils.set_random_seed(1)
+    model = CycleGAN(
+        **SMALL | {"image_size": 16, "residual_blocks": 2}, dropout=dropout
+    )
+    rate = keras.optimizers.SGD(1e-2)
+    model.compile(rate, keras.optimizers.SGD(1e-2), recompute=recompute)
+    step = tf.function(model.train_step, autograph=False)
+    batches = [
+        tuple(images(2 * n + i, side=16) for i in (0, 1)) for n in range(3)
+    ]
+    for batch in batches:
+        step(batch)
+    graph = step.get_concrete_function(batches[0]).graph
+    kinds = [operation.type for operation in graph.get_operations()]
+    return model, kinds.count("Conv2D")
+
+
+@pytest.mark.parametrize("dropout", [False, True])
+def test_recomputed_blocks_train_as_others(dropout):
+    kept, convolutions = trained(False, dropout)
+    again, more = trained(True, dropout)
+    # Each generator translates, completes the cycle and maps an image to
+    # itself. Every time it has 2 blocks with 2 convolutions.
+    assert more == convolutions + 2 * 3 * 2 * 2
+    for mine, its in zip(kept.variables, again.variables, strict=True):
+        np.testing.assert_allclose(
+            mine.numpy(), its.numpy(), atol=1e-6, err_msg=mine.path
+        )
+
+
+def test_a_keras_file_keeps_recompute():
+    model = build()
+    assert not any(block.recompute for block in model.recomputable)
+    model.compile("sgd", "sgd", recompute=True)
+    again = CycleGAN.from_config(model.get_config())
+    again.compile_from_config(model.get_compile_config())
+    assert again.recompute
+    assert all(block.recompute for block in again.recomputable)
+    again.compile("sgd", "sgd")
+    assert not any(block.recompute for block in again.recomputable)

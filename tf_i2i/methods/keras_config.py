@@ -218,6 +218,7 @@ class KerasSaved(keras.Model):
             "critic_augmentation": self.critic_augmentation,
             "run_eagerly": self.run_eagerly,
             "accumulate": self.accumulate,
+            "recompute": self.recompute,
             "likeness": self.likeness and self.likeness.settings,
         }
         return encode(arguments, "compile")

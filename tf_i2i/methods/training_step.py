@@ -31,6 +31,7 @@ from tf_i2i.methods.current_phase import CurrentPhase
 from tf_i2i.methods.keras_config import KerasSaved
 from tf_i2i.methods.likeness import LikenessLoss
 from tf_i2i.methods.random_numbers import RandomNumbers
+from tf_i2i.networks.recompute import Recomputable
 from tf_i2i.optimizers import LossScaling
 from tf_i2i.optimizers import adam
 from tf_i2i.sizes import Size
@@ -100,6 +101,8 @@ class TwoSidedModel(AveragedWeights, CurrentPhase, RandomNumbers, KerasSaved):
     _step_graph: Any
     # The argument `accumulate` of `compile`.
     accumulate: int = 1
+    # The argument `recompute` of `compile`.
+    recompute: bool = False
     # The `LikenessLoss`, if `compile` was given a `Likeness`.
     likeness: LikenessLoss | None = None
 
@@ -280,6 +283,7 @@ class TwoSidedModel(AveragedWeights, CurrentPhase, RandomNumbers, KerasSaved):
         likeness=None,
         run_eagerly=False,
         accumulate: Count = 1,
+        recompute: bool = False,
     ):
         """Sets the optimizers, and options of the training step.
 
@@ -304,14 +308,20 @@ class TwoSidedModel(AveragedWeights, CurrentPhase, RandomNumbers, KerasSaved):
                 update uses the mean of the parts' gradients. The result is the
                 same as with 1, unless a layer or a loss uses statistics of the
                 batch, or critics are trained on pools of earlier images.
+            recompute: whether to keep only the inputs of residual blocks in
+                memory and not the feature maps within them, which are computed
+                again for the gradients; see `networks.recompute`. Training
+                needs less memory and more time. The result is the same.
 
         Raises:
             UserError: an augmentation or an optimizer is unknown, the inputs
                 of the method's critics are not images, `accumulate` is not an
-                integer of at least 1, or the method does not compute the
-                images that `likeness` compares.
+                integer of at least 1, the method does not compute the images
+                that `likeness` compares, or `recompute` is True and the
+                networks have no residual blocks.
         """
         self.accumulate = accumulate
+        self._set_recompute(recompute)
         self.likeness = likeness and LikenessLoss(likeness, self)
         self.critic_augmentation = augment.check_kinds(critic_augmentation)
         if self.critic_augmentation and not self.critics_take_images:
@@ -334,6 +344,25 @@ class TwoSidedModel(AveragedWeights, CurrentPhase, RandomNumbers, KerasSaved):
         self.optimizer.build(self.owned("translator"))
         self.critic_optimizer.build(self.owned("critic"))
         self.train_function = self.test_function = None
+
+    @property
+    def recomputable(self):
+        """List of the layers that the argument `recompute` applies to."""
+        return [
+            layer
+            for layer in self._flatten_layers()
+            if isinstance(layer, Recomputable)
+        ]
+
+    def _set_recompute(self, recompute):
+        if recompute and not self.recomputable:
+            raise UserError(
+                f"`recompute` must be False, because the networks of "
+                f"{type(self).__name__} have no residual blocks. Received: True"
+            )
+        self.recompute = recompute
+        for layer in self.recomputable:
+            layer.recompute = recompute
 
     def _scaled(self, optimizer):
         """Returns an optimizer that scales its loss if the networks need it."""

@@ -17,6 +17,7 @@ from tf_i2i.networks.blocks import doubling_layer
 from tf_i2i.networks.blocks import normal_kernels
 from tf_i2i.networks.blocks import widen
 from tf_i2i.networks.munit import PaddedConv2D
+from tf_i2i.networks.recompute import Recomputable
 
 
 class CodeNormalization(AdaptiveNormalization):
@@ -60,7 +61,7 @@ def _normalize(norm, x, code, training):
     return norm(x, code, training=training)
 
 
-class CodeBlock(Network):
+class CodeBlock(Recomputable):
     """A residual block with ReLU after the sum.
 
     Args:

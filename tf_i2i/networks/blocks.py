@@ -9,8 +9,8 @@ from tf_i2i.layers import InstanceNormalization
 from tf_i2i.layers import blur_upsample
 from tf_i2i.layers import reflect_pad
 from tf_i2i.layers import upsample_convolve
-from tf_i2i.networks.base import Network
 from tf_i2i.networks.base import normal
+from tf_i2i.networks.recompute import Recomputable
 
 
 def widen(channels, width):
@@ -90,7 +90,7 @@ class BilinearConvolution(Conv2D):
         return (count, *doubled, self.filters)
 
 
-class ResidualBlock(Network):
+class ResidualBlock(Recomputable):
     """A basic residual block: `x + norm(conv(activation(norm(conv(x)))))`.
 
     It is the block of He et al. 2016 (arXiv:1512.03385), but there is no

@@ -21,6 +21,7 @@ from tf_i2i.networks.blocks import normal_kernels
 from tf_i2i.networks.blocks import widen
 from tf_i2i.networks.munit import HIDDEN
 from tf_i2i.networks.munit import PaddedConv2D
+from tf_i2i.networks.recompute import Recomputable
 
 # The ways in which a decoder takes an attribute code. With "concat", the code
 # is concatenated with feature maps. With "transform", a perceptron computes a
@@ -36,7 +37,7 @@ def _leaky(x):
     return tf.nn.leaky_relu(x, 0.2)
 
 
-class HalvingBlock(Network):
+class HalvingBlock(Recomputable):
     """A residual block that halves the side by the mean over 2x2 pixels.
 
     Args:

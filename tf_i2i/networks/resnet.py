@@ -239,12 +239,24 @@ class AntialiasedGenerator(ResnetGenerator):
 
 
 class DropoutBlock(ResidualBlock):
-    """A residual block that applies a function after each convolution."""
+    """A residual block that scales channels after each convolution."""
 
-    def call(self, x, after, training=False):  # type: ignore[override]
-        y = after(self.activation(self._convolve(0, x, training)))
-        y = after(self._convolve(1, y, training))
-        return tf.cast(x, y.dtype) + y
+    def call(self, x, factors, training=False):  # type: ignore[override]
+        """Returns the output of the block.
+
+        Args:
+            x: `[N, H, W, filters]`.
+            factors: for each of the two convolutions, a tensor
+                `[N, 1, 1, filters]` by which its channels are multiplied.
+            training: see `InstanceNormalization`.
+
+        Returns:
+            A tensor of the shape of `x`.
+        """
+        first, second = factors
+        y = self.activation(self._convolve(0, x, training))
+        y = self._convolve(1, y * tf.cast(first, y.dtype), training)
+        return tf.cast(x, y.dtype) + y * tf.cast(second, y.dtype)
 
 
 class DropoutGenerator(ResnetGenerator):
@@ -287,7 +299,8 @@ class DropoutGenerator(ResnetGenerator):
         drop = _Dropout(style)
         x = downsample_stem(self, x, training, drop)
         for block in self.blocks:
-            x = block(x, after=drop, training=training)
+            factors = [drop.take(block.filters) for _ in range(2)]
+            x = block(x, factors, training=training)
         return self.decode(x, training, after=drop)
 
 
@@ -297,8 +310,8 @@ class _Dropout:
     It is called with one feature map after the other.
 
     Args:
-        style: `[N, K]`; see `DropoutGenerator`. Each call uses the numbers
-            that follow those of the previous call.
+        style: `[N, K]`; see `DropoutGenerator`. Each feature map uses the
+            numbers that follow those of the previous one.
     """
 
     def __init__(self, style):
@@ -306,6 +319,9 @@ class _Dropout:
         self.used = 0
 
     def __call__(self, x):
-        first, self.used = self.used, self.used + x.shape[-1]
-        factors = self.factors[:, None, None, first : self.used]
-        return x * tf.cast(factors, x.dtype)
+        return x * tf.cast(self.take(x.shape[-1]), x.dtype)
+
+    def take(self, channels):
+        """Returns the factors `[N, 1, 1, channels]` of the next map."""
+        first, self.used = self.used, self.used + channels
+        return self.factors[:, None, None, first : self.used]

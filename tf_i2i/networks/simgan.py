@@ -70,14 +70,15 @@ class Refiner(Network):
 
         Args:
             x: images `[N, H, W, 3]` in [-1, 1].
-            training: ignored; all translators are called with this argument.
+            training: whether the blocks may recompute their feature maps; see
+                `Recomputable`.
 
         Returns:
             float32, shape of `x`, in [-1, 1].
         """
         x = tf.nn.relu(self.first(x))
         for block in self.blocks:
-            x = tf.nn.relu(block(x))
+            x = tf.nn.relu(block(x, training=training))
         return tf.tanh(tf.cast(self.last(x), tf.float32))
 
 

@@ -37,6 +37,7 @@ def build_model(config, strategy):
             critic_augmentation=config.critic_augmentation,
             likeness=config.likeness,
             accumulate=config.accumulate,
+            recompute=config.recompute,
         )
     return model
 

@@ -94,6 +94,9 @@ class RunConfig:
             divided (default 1). The networks process one part after the other,
             and the update uses the mean of the gradients. See
             `TwoSidedModel.compile`.
+        recompute: whether feature maps within residual blocks are computed
+            again for the gradients, instead of being kept in memory. Training
+            then needs less memory and more time.
         log_kimg, sample_kimg, save_kimg: thousands of images of each domain
             between two lines of the log, two sample grids, and two
             checkpoints.
@@ -132,6 +135,7 @@ class RunConfig:
     critic_augmentation: tuple[str, ...] = ()
     likeness: Likeness | None = None
     accumulate: Count = 1
+    recompute: bool = False
     log_kimg: Positive = 0.5
     sample_kimg: Positive = 5.0
     save_kimg: Positive = 5.0

@@ -40,7 +40,8 @@ def plan(run):
         Dictionary that JSON can represent. It contains settings of the run and
         sizes in pixels. `checkpoint_bytes` is the size of one checkpoint.
         `settings` is a dictionary of the settings on which the memory of a
-        step depends.
+        step depends. `can_recompute` says whether `train.recompute` is False
+        and could be True.
     """
     config, phase = run.config, largest_phase(run.phases)
     return {
@@ -56,6 +57,7 @@ def plan(run):
         # While a new checkpoint is written, there is one checkpoint more than
         # the run keeps.
         "checkpoints": config.keep + 1,
+        "can_recompute": bool(run.model.recomputable) and not config.recompute,
         "settings": {
             name: value
             for name, value in run.bindings.items()
