@@ -11,9 +11,8 @@ Processing.
 A is the paper's domain X, which has more information (photos), and B is its
 domain Y (label maps, drawings). The auxiliary variable z contains the
 information that images of A have and images of B lack. Therefore only the
-direction from B to A takes a style. The style is z. A value of z is sampled
-from N(0, I), encoded by E from an image of A, or interpolated between two
-other values.
+direction from B to A takes a style. The style is z. It is sampled from N(0, I),
+computed by E from an image of A, or interpolated between two values of z.
 
 By default the weights of the extension losses (eq. 13 to 18) are 0. Then the
 loss is eq. 12, which the paper calls "Ours-w/o-ex". If these weights are above
@@ -29,8 +28,8 @@ What the paper leaves open, or what differs here:
   14 are F(G(x), z) and F(y, E(x)). Section IV-E names F(G(x), E(x)) instead.
   The critic does not score that image here, because the cycle loss already
   compares it with x.
-- Critics are trained on pools of earlier fakes, and their loss is halved, as
-  in CycleGAN, whose settings the paper adopts. There is no pool for z.
+- Critics are trained on pools of earlier fakes, and their loss is halved. The
+  paper adopts these settings of CycleGAN. There is no pool for z.
 - The paper does not give the layers of the perceptual losses. The layers of
   Johnson et al. 2016 are used here. Each feature map is divided by its
   standard deviation over the first real images of A, so that loss weights

@@ -9,23 +9,24 @@ arXiv:1802.10151.
     b, fake_a --E_b--> z_b
 
 A code z_b holds the information that an image of B has and its translation to
-A lacks.
-The translation from A to B takes a code. A critic of codes makes the encoder's
-codes similar to samples of N(0, I). Here, codes are called styles. With
-`styled_domains="ab"`, images of A have codes, too, which G_a takes.
+A lacks. The translation from A to B takes a code. A critic of codes makes the
+codes that the encoder computes similar to samples of N(0, I). In this package,
+codes are called styles. With `styled_domains="ab"`, images of A have codes,
+too, which G_a takes.
 
 What the paper leaves open, or what differs here:
-- The loss weights are those of the authors' code. Its images of A have no
-  codes, and its encoder sees both images of a pair, as here by default.
+- The loss weights are those of the authors' code. As here by default, images of
+  A have no codes in the authors' code, and the encoder takes both images of a
+  pair.
 - The scale of conditional instance normalization is 1 + W z + w, and the offset
-  V z + v. In the authors' code they are the ReLUs of W z + w and of V z + v.
-  The initial value of all other scales is 1. In the authors' code it is sampled
-  from N(0, .02).
+  V z + v. In the authors' code, scale and offset are the ReLUs of W z + w and
+  of V z + v. The initial value of all other scales is 1. In the authors' code
+  it is sampled from N(0, .02).
 - The critics of images are the PatchGANs of CycleGAN. The authors' code has
   other critics, which differ between the domains. Critics of codes and encoders
   have no batch normalization, so that batches may be small.
 - The learning rate of critics is that of translators, unless a .gin file sets
-  another. In the authors' code it is a fifth.
+  another. In the authors' code it is a fifth of that of translators.
 - Critics are updated before translators, on the same images but with other
   sampled codes. In the authors' code the codes are the same, and the norms of
   gradients are limited to 500.
@@ -71,8 +72,9 @@ class AugmentedCycleGAN(Styled, UnpairedTranslator):
         critic_width: factor on the channel counts of the critics of images
             (default: `width`).
         cycle_weight: weight of the cycle loss of images (default 1).
-        cycle_z_weight: weight of L1 between a sampled code and the code of the
-            translation with it (default .025).
+        cycle_z_weight: weight of L1 between a sampled code and the code that
+            the encoder computes from the translation with this code (default
+            .025).
         average_kimg, seed, name: see `UnpairedTranslator`.
 
     Raises:

@@ -70,8 +70,8 @@ class AveragedWeights(keras.Model):
     def with_averages(self, network):
         """Context manager in which a network has its averaged weights.
 
-        It assigns no variables. Therefore it can be used inside a training
-        step, unlike `averaged`.
+        No variable is assigned. Therefore this context manager can be used
+        inside a training step, unlike `averaged`.
 
         Args:
             network: one of the `averaged_networks`.

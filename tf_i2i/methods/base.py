@@ -32,9 +32,9 @@ class UnpairedTranslator(TwoSidedModel):
     - `updates`: the updates of one training step, in the paper's order. Each
       update is "both" (one forward pass and an optimizer step of translators
       and critics), "critic", "translator", or "neither" (a forward pass without
-      an optimizer step). The updates of a kind divide the batch among them. If
-      the most frequent kind has m updates, the n-th update of each kind takes
-      every m-th image, beginning with the n-th.
+      an optimizer step). The updates of one kind use different images of the
+      batch. If the most frequent kind has m updates, the n-th update of each
+      kind uses the images with the numbers n, n + m, n + 2 m and so on.
     - `size_multiple` or `fixed_size`: the sizes of the images that
       `translate` supports.
     - `translate`, `forward`, `translator_losses`, `critic_losses`.
@@ -70,8 +70,8 @@ class UnpairedTranslator(TwoSidedModel):
     # Whether `translate` takes only images of `image_size`.
     fixed_size = False
     # Arguments of `optimizers.adam`, from the method's paper. They are used
-    # unless `compile` or a .gin file gives others. A method may state some of
-    # them; the values here are used for the others.
+    # unless `compile` or a .gin file gives others. A method may state only some
+    # of the arguments. All others have the values below.
     adam = {"learning_rate": 1e-3, "beta_1": 0.5, "beta_2": 0.99}
     # Whether the inputs of critics are images. If they are not, `compile`
     # raises an error when an augmentation for critics is given.
@@ -94,7 +94,7 @@ class UnpairedTranslator(TwoSidedModel):
 
     @property
     def size_multiple(self):
-        """Divisor of all heights and widths that `translate` supports."""
+        """Number that divides all sides of images that `translate` supports."""
         if self.fixed_size:
             return self.image_size
         name = type(self).__name__
@@ -176,8 +176,8 @@ class UnpairedTranslator(TwoSidedModel):
     def cycle(self, images, domain):
         """Returns images translated to the other domain and back.
 
-        If the translation back takes a style, it is given the style of the
-        image itself.
+        If the translation back takes a style, the style of the original image
+        is used.
 
         Args:
             images: `[N, height, width, 3]`, float in [-1, 1].

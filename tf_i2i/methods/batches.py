@@ -11,7 +11,7 @@ from tf_i2i.methods.capabilities import Described
 from tf_i2i.sizes import image_shape
 from tf_i2i.sizes import size_text
 
-# Batch size for arrays, if none is given. It is the one of Keras.
+# Default batch size for arrays, the same as in Keras.
 BATCH_SIZE = 32
 # How far values may lie outside of [-1, 1], because of rounding and resizing.
 _TOLERANCE = 0.05
@@ -23,8 +23,8 @@ def as_batches(model, x, y=None, batch_size=None, shuffle=False):
     Args:
         model: `UnpairedTranslator`.
         x: `tf.data.Dataset` of batches `(a, b)` or `(a, b, labels)`, or a tuple
-            of such arrays, or the array of the images of A. Other objects, such
-            as distributed datasets, are returned as they are.
+            of arrays of this form, or the array of the images of A. Other
+            objects, such as distributed datasets, are returned as they are.
         y: array of the images of B, if `x` is an array.
         batch_size: number of images of each domain in a batch, for arrays;
             None for 32 or, if a domain has fewer images, for their number.

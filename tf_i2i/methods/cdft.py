@@ -80,8 +80,9 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
         backbone: name of the frozen network; see `load_backbone`.
         taps: names of the backbone's layers to translate, from the shallowest
             to the deepest. The feature map of each layer must have half the
-            side of the one before. The translated image is reconstructed from
-            the first layer. With a single tap there is no cascade (Figure 7).
+            side of the previous layer's. The translated image is reconstructed
+            from the first layer. With a single tap there is no cascade (Figure
+            7).
         width: factor on the channels inside translators and inversion
             networks.
         style_width: factor on the channels of the networks that compute the
@@ -106,7 +107,7 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
         average_kimg, seed, name: see `UnpairedTranslator`.
 
     Raises:
-        UserError: a tap does not have half the side of the one before, or
+        UserError: a tap does not have half the side of the previous tap, or
             the backbone is missing.
     """
 
@@ -198,7 +199,7 @@ class CDFT(Embedding, Reconstructing, Staged, UnpairedTranslator):
             Dictionary with a pair `(side, channels)` for each tap.
 
         Raises:
-            UserError: a tap does not have half the side of the one before.
+            UserError: a tap does not have half the side of the previous tap.
         """
         side = self.image_size
         found = self.backbone(tf.zeros((1, side, side, 3)))

@@ -8,9 +8,9 @@ image transformation) and appendix.
     labels --> C(a)
     features of C: sample_a ~ sample_b
 
-In G, all layers except the last are shared by the domains, and in C all layers
-except the first. Therefore G learns pairs of images that correspond, although
-it never sees a pair, and what C learns from the labels of A also applies to B.
+The domains share all layers of G except the last, and all layers of C except
+the first. Therefore G learns pairs of images that correspond, although it never
+sees a pair, and what C learns from the labels of A also applies to B.
 
 G takes noise and no images. To translate an image of A, `translate` searches
 for the noise from which G makes the most similar image of A, and returns the
@@ -21,11 +21,11 @@ What the paper leaves open, or what differs here:
   difference of pixels. It begins with zeros, and noise stays in the range of
   its prior, [-1, 1]. The paper uses L-BFGS, and says that its results are often
   good and sometimes poor.
-- The paper prints no loss weights. Those of the features (squared differences,
-  summed over the features), of the classes and of weight decay are taken from
-  the authors' PyTorch code, which adapts MNIST to USPS. The weight of the
-  adversarial losses is .5 here, because the terms of the two domains are added
-  here, and are averaged there.
+- The paper prints no loss weights. The weights of the feature loss (squared
+  differences, summed over the features), of the class loss and of the weight
+  decay are taken from the authors' PyTorch code, which adapts MNIST to USPS.
+  The weight of the adversarial losses is .5 here, because the terms of the two
+  domains are added here, and are averaged in that code.
 - C is the classifier of `UNITAdaptation`, so that both methods can be compared.
   Where C has a ReLU, the authors' code has a PReLU. Each critic has one logit,
   which is the difference of the two logits of the authors' code. There is no
@@ -68,7 +68,7 @@ class CoGAN(Classifying, Prior, Reconstructing, UnpairedTranslator):
         critic_width: factor on the channel counts of the critics.
         classes: number of classes of the labels of A, at least 2.
         search_steps: number of steps of the search for the noise that belongs
-            to an image. It determines the time that a translation takes.
+            to an image. The time of a translation depends on this number.
         gan_weight: weight of the adversarial losses (default .5).
         class_weight: weight of the cross-entropy of the labels of A (default
             10).
@@ -136,7 +136,7 @@ class CoGAN(Classifying, Prior, Reconstructing, UnpairedTranslator):
         return self.generator(self._search(images, source), domains=target)
 
     def reconstruct(self, images, domain):
-        """Returns the most similar images that the search finds."""
+        """Returns the most similar generated images, found by the search."""
         return self.generator(self._search(images, domain), domains=domain)
 
     def classify(self, images, domain):

@@ -60,9 +60,9 @@ class CurrentPhase(keras.Model):
             )
         stage = stage or known[-1]
         if (size, fading, stage) != (self.size, self.fading, self.stage):
-            # The graph was traced for these values of the previous phase.
+            # The training step was traced for the previous values.
             self.train_function = None
-        # The start and the length of a phase are constants of this graph.
+        # The start and the length of a phase are constants of the test step.
         self.test_function = None
         self.size, self.fading, self.stage = size, fading, stage
         self.updates = self.updates_in(stage)

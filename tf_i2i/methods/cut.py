@@ -11,7 +11,7 @@ Source: Park, Efros, Zhang and Zhu, 2020, arXiv:2007.15651.
 There is one generator, which translates A to B. E is its first half, which
 also gives feature maps of several layers. A query is the vector of one position
 of a translation. The key at the same position of the input must be more similar
-to it than the keys of 255 other positions of this input.
+to the query than the keys at 255 other positions of this input.
 
 FastCUT is CUT with `nce_a_weight = 10`, `nce_b_weight = 0` and `flip = True`.
 
@@ -26,8 +26,8 @@ What the paper leaves open, or what differs here:
 - The paper says that the generator is that of CycleGAN. As in the authors'
   code, convolutions of stride 2 are replaced by convolutions and blurred
   subsampling, and transposed convolutions by bilinear upsampling and
-  convolutions. Without this, translations had a checkerboard pattern. The
-  convolutions of the critic are replaced in the same way.
+  convolutions. Without these changes, translations had a checkerboard pattern.
+  The convolutions of the critic are replaced in the same way.
 - `flip` mirrors each image with probability 1/2 before it is translated, and
   mirrors the feature maps of its translation back. The authors' code mirrors
   all images of a batch or none.

@@ -23,8 +23,8 @@ What the paper leaves open, or what differs here:
   results of a CycleGAN that has dropout after each convolution, in training and
   at inference. That paper states neither the rate, which is 1/2 here, nor
   whether single elements or whole channels are dropped. Here whole channels are
-  dropped, so that a vector of the same length determines what is dropped,
-  whatever the size of an image.
+  dropped. They are determined by a vector whose length does not depend on the
+  size of an image.
 - Moving averages of the network weights are used at inference. The paper has
   no such averages.
 """
@@ -77,8 +77,8 @@ class CycleGAN(StyleSampling, UnpairedTranslator):
             are trained on the fakes of the current step only.
         dropout: whether channels of the generators' feature maps are dropped;
             see `DropoutGenerator`. In training, they are dropped at random. At
-            inference, the style determines which ones are dropped. Without a
-            style, none is dropped.
+            inference, the style determines which channels are dropped. Without
+            a style, no channel is dropped.
         average_kimg, seed, name: see `UnpairedTranslator`.
 
     Raises:

@@ -17,17 +17,18 @@ consistency).
 
 What the paper leaves open, or what differs here:
 - Networks, update order and weights of the KL terms are those of the authors'
-  code. N(0, 1) noise is added to content codes in training, as there.
+  code. As in that code, N(0, 1) noise is added to content codes in training.
 - There is one critic for each domain, as in the paper's figure. It scores
   `fake` and `random` images. The authors' code has one critic for `fake` and
   another for `random` images, and gives them different real images.
 - Content critics are updated on additional batches, as in the authors' code
   (`content_critic_steps`), with the learning rate of all critics. The
-  authors' code uses 1/2.5 of it, and limits the norm of the gradient to 5.
+  authors' code divides this rate by 2.5, and limits the norm of the gradient to
+  5.
 - Latent regression also updates the attribute encoders. In the authors' code
   it does not.
 - With `style_path="transform"`, the authors' code uses an attribute encoder
-  without a variance, which is MUNIT's. Here it is the same encoder as with
+  without a variance, which is MUNIT's. Here the encoder is the same as with
   "concat".
 - A ReLU follows the first layer of content encoders, and the leaky ReLUs of
   critics have the factor .2. In the authors' code, both are leaky ReLUs with
@@ -88,19 +89,20 @@ class DRIT(Styled, Reconstructing, UnpairedTranslator):
         critic_layers: number of strided convolutions of a critic of images
             (default 4).
         critic_scales: number of image sizes at which critics score an image
-            (default 3). Each size is half of the one before.
+            (default 3). Each size is half of the previous size.
         critic_width: factor on the channel counts of the critics of images
             (default: `width`).
         content_critic_steps: number of updates of the content critic in a
-            training step, each on a batch of its own (default 3). In the first
-            of them, the critics of images are updated too.
+            training step, each on its own part of the batch (default 3). In
+            the first of these updates, the critics of images are updated too.
         content_critic_weight: weight of the content critic's loss for the
             encoders (default 1, eq. 3).
         cycle_weight: weight of the cross-cycle loss (default 10, eq. 5).
         reconstruction_weight: weight of L1 between an image and the image that
             is decoded from its own codes (default 10).
         style_weight: weight of L1 between a sampled attribute code and the
-            mean of the code of the translation with it (default 10).
+            mean code that the encoder computes from the translation with this
+            code (default 10).
         kl_weight: weight of the KL divergence of attribute codes from N(0, I)
             (default .01).
         content_norm_weight: weight of the mean square of content codes
@@ -271,7 +273,7 @@ class DRIT(Styled, Reconstructing, UnpairedTranslator):
         }
 
     def _images(self, o, i, s, training):
-        """Returns the images of domain `o` that are decoded from `s`."""
+        """Returns the images of domain `o`, decoded from the codes in `s`."""
         own, other = s[f"content_{o}"], s[f"content_{i}"]
         style, draw = s[f"style_{o}"], s[f"draw_{o}"]
         images = self._decode(

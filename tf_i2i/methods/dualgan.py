@@ -15,17 +15,19 @@ What the paper leaves open, or what differs here:
   of the generators for each update of the critics. The last version of the code
   has a gradient penalty in place of the clipping. This penalty is left out
   here.
-- RMSProp is replaced by Adam with beta_1 = 0 and beta_2 = .9. They differ only
-  in the first tens of updates, in which Adam corrects the bias of its averages.
+- RMSProp is replaced by Adam with beta_1 = 0 and beta_2 = .9. The two
+  optimizers differ only in the first tens of updates, in which Adam corrects
+  the bias of its averages.
 - The paper mentions noise by dropout, in training and at inference. There is
   none here, as in the authors' code by default.
 - The smallest map of a generator is not normalized. The authors' code
-  normalizes it, but it has one pixel, so that only a constant would remain.
+  normalizes this map. However, it has one pixel, so that only a constant would
+  remain.
 - Critics score patches of 70x70 pixels, as in the paper. The authors' code has
   five convolutions of stride 2 and a dense layer.
 - If generators or critics are updated several times in a step, each update has
-  a batch of its own. In the authors' code the two updates of the generators
-  use the same batch.
+  its own part of the batch. In the authors' code the two updates of the
+  generators use the same batch.
 - Losses are means over elements.
 - Moving averages of the network weights are used at inference. The paper has
   no such averages.
@@ -93,9 +95,9 @@ class DualGAN(UnpairedTranslator):
         "image_size": 16,
         "width": 0.05,
         "critic_layers": 1,
-        # With 500, a rounding error that changes the sign of one activation
-        # before a ReLU changes weights by 1e-3 in a step. Tests of equal
-        # results could not distinguish this from an error of the program.
+        # With the default of 500, a rounding error that changes the sign of one
+        # activation before a ReLU changes weights by 1e-3 in a step. Tests of
+        # equal results could not distinguish this from an error of the program.
         "cycle_weight": 1.0,
         "critic_steps": 2,
     }

@@ -49,9 +49,9 @@ def arguments_of(constructor, args, kwargs):
         args, kwargs: arguments of the call, without `self`.
 
     Returns:
-        Dictionary of all arguments, by their names. It is empty if the call
-        does not fit the constructor. In this case, Python raises an error when
-        the constructor is called.
+        Dictionary of all arguments, by their names. The dictionary is empty if
+        the call does not fit the constructor. In this case, Python raises an
+        error when the constructor is called.
     """
     signature = inspect.signature(constructor)
     try:

@@ -65,7 +65,7 @@ class MUNIT(Styled, Reconstructing, UnpairedTranslator):
         style_channels: number of elements of a style code (default 8).
         critic_layers: number of strided convolutions of a critic (default 4).
         critic_scales: number of image sizes at which critics score an image
-            (default 3). Each size is half of the one before.
+            (default 3). Each size is half of the previous size.
         critic_width: factor on the channel counts of the critics (default:
             `width`).
         image_weight: weight of L1 between an image and its reconstruction,

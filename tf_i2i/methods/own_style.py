@@ -53,8 +53,8 @@ USUAL_COLOURS = ((0.76, 0.33, 0.02), (-0.29, -0.53, -0.65), (-0.06, 0.1, 0.41))
 PRIOR_PIXELS = 8.0
 # How many times the colours and then the options of a drawing are searched.
 SEARCHES = 2
-# Shares of drawings that train a random option of the slot, and a random one of
-# the options that have the drawing's word.
+# Share of the drawings that train a random option of each slot, and share of
+# the drawings that train a random option among those with the drawing's word.
 ANY_OPTION, ANY_OF_WORD = 0.05, 0.15
 # In slots with more rows than this, the search uses every second row and column
 # only.
@@ -127,7 +127,7 @@ class OwnStyle(Described, UnpairedTranslator):
             image_size, slots, cells, palette, name="drawer"
         )
         # The shades of skin, hair and clothes stay those of the trained model.
-        # Until its weights are loaded, all entries of the palette are constant.
+        # Until they are loaded, all entries of the palette are constant.
         self.drawer.mixture.trainable = False
         self.drawer.mixture.assign(tf.zeros((palette, len(COLOURS))))
         # No training step calls the networks, so they are built here.

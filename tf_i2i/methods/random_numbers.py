@@ -76,8 +76,8 @@ class RandomNumbers(keras.Model):
             pool: name of the attribute that holds the `ImagePool`.
         """
         held = getattr(self, pool)
-        # Each part of a batch has its own random numbers. Otherwise it would be
-        # given the images that the previous part has just stored.
+        # Each part of a batch has its own random numbers. Otherwise a part
+        # would be given the images that the previous part has just stored.
         part = self.current_update.part
         name = f"{pool}/part {part}" if part else pool
         order = self.draw((held.images,), f"{name}/order", "uniform")

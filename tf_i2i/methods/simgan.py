@@ -9,7 +9,7 @@ arXiv:1612.07828.
 A is a domain of simulated images, and B is one of real images. The refiner R
 makes images of A look like images of B. It must not change the pixels much, so
 that labels of the simulated images remain correct. D scores patches of images.
-It is trained on fakes of which half come from a pool of earlier fakes.
+D is trained on fakes of which half come from a pool of earlier fakes.
 
 What the paper leaves open, or what differs here:
 - Losses are means over pixels and over patches, so that loss weights have the
@@ -65,8 +65,8 @@ class SimGAN(UnpairedTranslator):
         regularization_weight: weight of L1 between an image of A and its
             translation, lambda of eq. 4 (default 5).
         refiner_updates: number of updates of the refiner for each update of
-            the critic, K_g of algorithm 1 (default 2). Each of them takes a
-            batch.
+            the critic, K_g of algorithm 1 (default 2). Each of these updates
+            takes its own part of the batch.
         pool_size: number of images in the pool (default 512). With 0, the
             critic is trained on the fakes of the current step only.
         warm_up_images: number of images of each domain, at the beginning of

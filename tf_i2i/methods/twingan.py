@@ -14,9 +14,9 @@ connections from the encoder's features of the source image.
 
 What the paper leaves open, and what is done here:
 - Moving statistics are kept for each route (see
-  `DomainBatchRenormalization`), which the paper does not mention. If there
-  were one set only, it would mix the statistics of the route from A to B with
-  those of the route from B to B.
+  `DomainBatchRenormalization`), which the paper does not mention. A single set
+  of statistics would mix those of the route from A to B with those of the route
+  from B to B.
 - The paper does not print the weight lambda, the target gradient norm k and
   the variance c of the noise of DRAGAN, and prints the penalty without a
   square. Here the weight is .25, the target is 1 and the penalty is squared,
@@ -25,8 +25,9 @@ What the paper leaves open, and what is done here:
   the author's code: uniform noise, whose amplitude is a maximum times a random
   number in [0, 1) for each image. The maximum in the code is half of the
   variance of the pixel values of a batch in [0, 1]. For images in [-1, 1] this
-  is .04 to .07, and the standard deviation of the noise is 3 to 5 % of that of
-  the images. `dragan_width` is this ratio.
+  maximum is .04 to .07, and the standard deviation of the noise is 3 to 5 % of
+  the standard deviation of the images. `dragan_width` is the ratio of these two
+  standard deviations.
 - The paper's sum over i and o contains the penalty of each critic twice. Here
   each critic has it once, as in the author's code.
 - By default, convolution kernels are initialized from He's normal

@@ -15,7 +15,7 @@ The tensors of A are computed in the same way. A generator is named after the
 domain of its outputs. The logits are those of auxiliary classifiers. Their
 weights multiply the feature maps, so that a generator attends to the regions
 in which the two domains differ, and a critic to those in which translations
-and images differ.
+and real images differ.
 
 What the paper leaves open, or what differs here:
 - In the light version, the perceptron of a generator takes the means of the
@@ -23,7 +23,7 @@ What the paper leaves open, or what differs here:
   map, so that all images must have the same size.
 - The paper says that a generator attends by the weights of one classifier. As
   in the authors' PyTorch code, the means and the maxima have separate weights.
-  The map is multiplied by either of them, and both products are concatenated.
+  The map is multiplied by each of the two, and both products are concatenated.
 - The losses of the critics' classifiers are those of LSGAN, as in the authors'
   code. Those of the generators' classifiers are cross-entropies (eq. 5).
 - AdaLIN's scale is one plus the output of the perceptron. In the authors' code
@@ -54,7 +54,7 @@ from tf_i2i.values import Positive
 from tf_i2i.values import Seed
 from tf_i2i.values import Weight
 
-# The critics of a domain. The receptive field of a local one is smaller.
+# Names of the critics of a domain. Local ones have a smaller receptive field.
 VIEWS = ("global", "local")
 
 

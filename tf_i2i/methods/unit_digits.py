@@ -15,11 +15,12 @@ What the paper leaves open, or what differs here:
 - The paper prints no loss weights. They are taken from the authors' code, which
   has an experiment for SVHN to MNIST only: features 1e-4, likelihood 1e-3,
   classes 10, weight decay 5e-4, adversarial losses 1, KL divergence 1e-4. The
-  last two are .5 and 2e-4 here, because the losses are defined differently. In
-  the authors' code, an adversarial loss is the mean over the images of both
-  domains, whereas here the terms of the two domains are added. The KL
-  divergence of the authors' code lacks the factor 1/2. The KL divergence, the
-  likelihood loss and the feature loss are summed over the elements of a sample.
+  weights of the adversarial losses and of the KL divergence are .5 and 2e-4
+  here, because these losses are defined differently. In the authors' code, an
+  adversarial loss is the mean over the images of both domains, whereas here the
+  terms of the two domains are added. The KL divergence of the authors' code
+  lacks the factor 1/2. The KL divergence, the likelihood loss and the feature
+  loss are summed over the elements of a sample.
 - The likelihood loss and the feature loss use absolute differences, as in the
   paper. The authors' code uses squared differences, which `squared_features`
   selects for the features.
@@ -31,7 +32,8 @@ What the paper leaves open, or what differs here:
   which `critic_relu` selects. The initial weights of critics are those of the
   authors' code.
 - The fakes that critics score are translations only (section 3). In the
-  authors' code they are also reconstructions, which `same_gan` selects here.
+  authors' code, critics also score reconstructions, which `same_gan` selects
+  here.
 - The standard deviation of codes is 1, as in the paper; it is learned in the
   authors' code.
 - Moving averages of the network weights, including those of C, are used at
@@ -120,8 +122,8 @@ class UNITAdaptation(
         squared_features: whether differences of features are squared.
         pseudo_label_weight: weight of the cross-entropy of B's images
             (default 0). Their labels are the most probable classes according
-            to the critic with its averaged weights and without dropout. It is
-            not used in the stage "classes".
+            to the critic with its averaged weights and without dropout. This
+            loss is not computed in the stage "classes".
         class_balance: step size of the offsets that make the pseudo-labels of
             B's images as frequent as `class_shares` says (default 0, no
             offsets). The offsets are added to the logits from which these
@@ -130,9 +132,9 @@ class UNITAdaptation(
             its class and the share in the batch.
         class_shares: expected frequency of each class in B, one positive
             number for each class. The numbers are divided by their sum, so
-            that counts are allowed too. None for equally frequent classes. It
-            has an effect only with `class_balance`. The classes are in the
-            sorted order of the labels of A.
+            that counts are allowed too. None for equally frequent classes. The
+            argument has an effect only with `class_balance`. The classes are in
+            the sorted order of the labels of A.
         ramp_share: fraction of the phase in which the weights of the
             adversarial losses rise linearly from 0 (default 0).
         weight_decay: weight of half the sum of squares of the network
@@ -340,7 +342,7 @@ class UNITAdaptation(
     def _pseudo_labels(self, b, domain, training):
         """Returns the most probable classes of images of B, int64 `[N]`.
 
-        They are computed with the averaged weights of C.
+        The classes are computed with the averaged weights of C.
 
         Args:
             b: images of B.
