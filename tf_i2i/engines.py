@@ -55,8 +55,9 @@ class LiteRT:
         """Returns translations; see `exporting.pictures.Translation`.
 
         Raises:
-            UserError: the first images of a size differ too much from
-                TensorFlow's; or see `litert.convert`.
+            UserError: the translations of the first images of a size differ too
+                much from TensorFlow's; or the network cannot be converted (see
+                `litert.convert`).
         """
         size = images.shape[1:3]
         if tiles.is_large(size, self._tensorflow.tile):
@@ -69,7 +70,7 @@ class LiteRT:
         return program(images, self._style(styles, len(images)))
 
     def _style(self, styles, count):
-        """Returns one style for each image; None if there are no styles."""
+        """Returns one style for each image; None for a model without styles."""
         shape = style_shape(self._model, self._direction)
         if not shape:
             return None

@@ -61,7 +61,7 @@ class InputSize(NamedTuple):
 
     @classmethod
     def of(cls, model):
-        """Returns the size of a model's training images, with its limits.
+        """Returns the `InputSize` of a model: the size of its training images.
 
         Args:
             model: `UnpairedTranslator`.
@@ -90,15 +90,16 @@ def translate_image(translate_fn, image, input_size, restore=False):
     """Translates one image of any size.
 
     Args:
-        translate_fn: function of uint8 `[N, h, w, 3]`, of a size that the
-            model takes, to uint8 of the same shape.
+        translate_fn: function that takes uint8 images `[N, h, w, 3]` of a size
+            that the model accepts, and returns uint8 images of the same shape.
         image: uint8 `[height, width, 3]`.
         input_size: `InputSize` of the model.
         restore: whether the result is scaled back to the image's size.
 
     Returns:
-        uint8 `[h, w, 3]`: the short side is `input_size.size`. If that is
-        None, or with `restore`, both sides are the image's own.
+        uint8 `[h, w, 3]`. The short side is `input_size.size`. If
+        `input_size.size` is None, or if `restore` is set, the result has the
+        height and width of `image`.
     """
     prepared = prepare(image, input_size, restore)
     translated = np.asarray(translate_fn(prepared.pixels[None]))[0]
@@ -110,19 +111,19 @@ def prepare(
 ):
     """Scales an image and pads it with its reflection.
 
-    For most models the short side becomes `size`, and both sides are padded
-    on the right and below to multiples of `multiple`. A model of fixed size
-    gets the whole image fitted into its square. The long side becomes `size`,
-    and the short side is padded at both ends. (An alternative was tried, which
-    cuts the image into overlapping squares and blends their translations. The
-    alternative fails with XGAN and CDFT, because these methods generate a whole
-    face in every square: one portrait became two heads.)
+    For most models the short side becomes `size`, and the image is padded on
+    the right and below until both sides are multiples of `multiple`. For a
+    model of fixed size, the whole image is fitted into the model's square: the
+    long side becomes `size`, and the short side is padded at both ends.
+    (Overlapping squares are no alternative: XGAN and CDFT generate a whole face
+    in every square, so that one portrait would become two heads.)
 
     Args:
         image: uint8 `[height, width, 3]`.
         input_size: `InputSize` of the model.
-        restore: whether the result is scaled back to the image's size; if
-            not, its short side is `size` unless that is None.
+        restore: whether the translation will be scaled back to the size of
+            `image`. If not, the short side of the translation will be `size`,
+            unless `size` is None.
         resample: Pillow filter.
 
     Returns:
@@ -174,11 +175,11 @@ def restored(translated, prepared, resample=Image.Resampling.BICUBIC):
 
 
 def resize(image, shape, resample=Image.Resampling.BICUBIC):
-    """Scales an image, antialiased.
+    """Scales an image with antialiasing.
 
     Args:
-        image: uint8 `[height, width, 3]`, or `[height, width, 4]` with alpha,
-            by which the colours are weighted.
+        image: uint8 `[height, width, 3]`, or `[height, width, 4]` with alpha.
+            Colours are weighted by alpha.
         shape: (height, width) of the result.
         resample: Pillow filter.
 

@@ -17,7 +17,7 @@ TOLERANCE = 12
 # background's colour. The other pixels may be hair or shoulders.
 _SHARE = 0.75
 # Largest and smallest width of a figure's soft edge, in pixels. The `_RIM`
-# pixels next to the background always count as edge.
+# pixels next to the background always count as soft edge.
 _SOFT = 5
 _RIM = 3
 # The figure's colour is looked for up to this number of pixels away.
@@ -25,8 +25,9 @@ _REACH = _SOFT + 2
 # A pixel that differs by more than this number of levels from every mixture of
 # background and figure is a part of the figure.
 _MISFIT = 32
-# Penalties in squared levels, which are added to the misfit of a colour: for
-# each pixel of distance, and for a colour from within a soft edge.
+# Penalties in squared levels that are added to the misfit of a colour:
+# `_FARTHER` for each pixel of distance, and `_IN_EDGE` if the colour is that of
+# a pixel in a soft edge.
 _FARTHER = 4
 _IN_EDGE = 400
 
@@ -56,8 +57,8 @@ def clear_ground(image, colour):
     colour, such as a white shirt, are not changed. A pixel in a soft edge of
     the figure is assumed to be a mixture, `alpha * figure + (1 - alpha) *
     background`, where the figure's colour is that of a pixel nearby. The pixel
-    gets the figure's colour and this alpha. Therefore no rim of the
-    background's colour is visible on another background.
+    gets the figure's colour and this alpha. Therefore the figure has no rim of
+    the old background's colour if it is placed on another background.
 
     The alpha of a figure that differs from the background by less than about 50
     levels is inexact, because mixtures with a small share of the figure cannot
@@ -118,9 +119,9 @@ def _fill_runs(reached, mask):
         mask: bool `[height, width]`.
 
     Returns:
-        bool of the same shape: the reached pixels and all pixels of `mask`
-        that are in one run with them. A run is a part of a row without a pixel
-        outside `mask`.
+        bool of the same shape: all pixels of the runs that contain a reached
+        pixel. A run is a sequence of neighbouring pixels of a row that are all
+        in `mask`.
     """
     # All pixels of a run have the same number of pixels outside the mask before
     # them. The column that is added keeps the runs of two rows apart.
@@ -182,8 +183,8 @@ def _estimate_alpha(image, colour, penalty, pixels):
         image: uint8 `[height, width, 3]`.
         colour: the background's colour, uint8 `[3]`.
         penalty: floats `[height, width]`, in squared levels of 255. The
-            penalty of a nearby pixel is added to the misfit of its colour. It
-            is infinite if this colour must not be taken.
+            penalty of a nearby pixel is added to the misfit of its colour. The
+            penalty is infinite if this colour must not be used.
         pixels: arrays of the rows and of the columns of the N mixed pixels.
 
     Returns:
@@ -226,8 +227,8 @@ def _unmix(image, colour, alpha):
         alpha: share of the figure, floats in [0, 1], `[height, width]`.
 
     Returns:
-        Floats in [0, 255], `[height, width, 3]`. Only mixed pixels have other
-        colours than in `image`.
+        Floats in [0, 255], `[height, width, 3]`. Only the colours of mixed
+        pixels differ from those in `image`.
     """
     figure = image.astype(float)
     mixed = (alpha > 0) & (alpha < 1)

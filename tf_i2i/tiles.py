@@ -10,17 +10,17 @@ import numpy as np
 from tf_i2i.errors import UserError
 from tf_i2i.geometry import resize
 
-# Images of more than SIDE x SIDE pixels are cut into tiles of that size.
+# Images of more than SIDE x SIDE pixels are cut into tiles of SIDE x SIDE.
 SIDE = 1024
-# Smallest overlap of neighbouring tiles, and width of the part of the overlap
-# at the edge of each tile that is not used, because the padding of the network
-# has an effect there. Both are in pixels.
+# Smallest overlap of neighbouring tiles, in pixels.
 OVERLAP = 128
+# Width in pixels of the strip at the edge of a tile that is not used where
+# tiles overlap, because the network's padding changes the translation there.
 UNUSED = 32
 
 
 def check_side(side):
-    """Raises a `UserError` if tiles of a side would be too small."""
+    """Raises a `UserError` if tiles with this side would be too small."""
     if side < 2 * OVERLAP:
         raise UserError(
             f"`tile` must be at least {2 * OVERLAP}, because tiles overlap by "
@@ -39,7 +39,7 @@ def is_large(shape, side):
 
 
 def shrunken(image, side, multiple):
-    """Returns an image, reduced to at most the number of pixels of a tile.
+    """Returns an image, reduced to at most the pixel count of a tile.
 
     Args:
         image: uint8 `[height, width, 3]`.
@@ -68,8 +68,9 @@ def translate_in_tiles(image, translate_fn, side, multiple):
 
     Returns:
         `(picture, seam)`. `picture` is uint8 of the shape of `image`. `seam`
-        is the mean absolute difference, in levels of 255, of the two
-        translations in that overlap of two neighbours in which it is largest.
+        is a mean absolute difference in levels of 255. It is computed between
+        the translations of two neighbours where they overlap, and `seam` is the
+        largest of these values.
     """
     side = max(side // multiple, 1) * multiple
     height, width = image.shape[:2]
@@ -87,7 +88,7 @@ def translate_in_tiles(image, translate_fn, side, multiple):
 
 
 def starts(length, side, multiple):
-    """Returns where tiles begin along a side of an image.
+    """Returns the positions at which tiles begin along a side of an image.
 
     Args:
         length: length of the image's side, in pixels.
@@ -113,7 +114,9 @@ def _joined(parts, begins, length, axis, seams):
         begins: list of the positions of the parts along the axis.
         length: length of the result along the axis.
         axis: 0 or 1.
-        seams: list to which the difference of each two neighbours is added.
+        seams: list to which the mean absolute difference of each two
+            neighbouring parts is appended. It is measured where both are used,
+            in levels of 255.
 
     Returns:
         uint8 `[H, W, 3]`.

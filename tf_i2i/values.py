@@ -117,7 +117,8 @@ def check_values(annotated, values, owner):
 
     Args:
         annotated: function or class with the annotations.
-        values: dictionary of values. Names without annotation are left out.
+        values: dictionary from names to values. Values whose names have no
+            annotation are not checked.
         owner: name of the function or class in .gin files.
 
     Raises:
@@ -166,7 +167,10 @@ def _fits(value, hint):
 
 
 def _is_number(value, kind):
-    """Returns whether a value is a number of a kind; an int is also a float."""
+    """Returns whether a value is a number of type `kind`.
+
+    Whole numbers also count as float. True and False are not numbers.
+    """
     wanted = numbers.Integral if kind is int else numbers.Real
     return (
         isinstance(value, wanted)
@@ -193,7 +197,7 @@ _WORDS = {
 
 
 def _describe(hint):
-    """Returns the words for an annotation in an error message."""
+    """Returns what an annotation allows, in words for an error message."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is Annotated:
         kind, *rules = arguments

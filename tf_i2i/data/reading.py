@@ -31,7 +31,7 @@ IMAGE_SUFFIXES = frozenset(
     )
 )
 FITS = ("crop", "pad", "stretch")
-# Appended to a value of `FITS` for label maps, which are resized without
+# This suffix of a value of `FITS` marks label maps, which are resized without
 # interpolation.
 MAPS = " maps"
 
@@ -39,8 +39,8 @@ MAPS = " maps"
 # 200 million pixels, and decoding these takes 2 GB. Pillow's own limit for WebP
 # and TIFF is 179 million pixels.
 MAX_PIXELS = 2**28
-# Largest size of a file in bytes. An uncompressed file of the largest allowed
-# image has at most half this size.
+# Largest size of a file in bytes. The largest allowed image needs at most half
+# this number of bytes in an uncompressed file.
 MAX_BYTES = 2**32
 # Largest number of scans of a progressive JPEG. Common encoders write 10.
 # Decoding one scan takes about as much time as decoding a JPEG of the same size
@@ -54,7 +54,7 @@ _TIMES = 4
 # While an image that needs more memory is decoded, no other image is decoded.
 _BUDGET = MemoryBudget(2**30)
 # Bytes of memory per pixel while an image is converted to RGB: Pillow's image
-# of 4 bytes, its conversions, and two arrays of 3 bytes.
+# (4 bytes), converted copies of this image, and two arrays (3 bytes each).
 _OPAQUE_BYTES, _TRANSPARENT_BYTES = 12, 24
 # Bytes per pixel that libjpeg needs for a whole progressive image.
 _PROGRESSIVE_BYTES = 6
@@ -62,20 +62,20 @@ _PROGRESSIVE_BYTES = 6
 # Only these formats are read. Without this restriction Pillow could start
 # Ghostscript for an EPS file that is named .png.
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
-# Formats whose files begin with a list of brands, and the brands of each of
-# these formats.
+# Formats whose files begin with an ISO `ftyp` box, and the four-letter codes
+# (brands) in the box by which each of these formats is recognized.
 _BRANDS = {
     "AVIF": {b"avif", b"avis"},
     "HEIF": {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"},
 }
 # Number of bytes at the beginning of a file by which its format is recognized.
 _START = 256
-# Formats whose first bytes are also those of other files. Text may begin with
-# BM, and the files of raw photos begin as TIFF.
+# Formats that share their first bytes with other kinds of files: a text may
+# begin with BM like a BMP file, and files of raw photos begin like a TIFF file.
 _UNSURE = ("BMP", "TIFF")
 
 
-class BadImage(UserError):  # noqa: N818 (an `Item` can contain it, unraised)
+class BadImage(UserError):  # noqa: N818 (an `Item` may store it)
     """A file that cannot be used as an image.
 
     Attributes:
@@ -140,9 +140,9 @@ def list_files(folder):
 def is_image(path):
     """Returns whether a file is an image, by its suffix or by its content.
 
-    A file with the suffix of an image is not opened. Other files are images if
-    they begin as such; only BMP and TIFF files are not recognized without
-    their suffix.
+    A file with the suffix of an image is not opened. Any other file is an image
+    if it begins like an image file. BMP and TIFF files are recognized by their
+    suffixes only.
     """
     if Path(path).suffix.lower() in IMAGE_SUFFIXES:
         return True
@@ -154,7 +154,7 @@ def is_image(path):
 
 
 def describe_others(name, files):
-    """Returns a message that files are left out because they are no images.
+    """Returns a message which says that files are left out, being no images.
 
     Args:
         name: name of the folder, for the message.
@@ -172,13 +172,14 @@ def list_images(folder, results=None, name=None):
 
     Args:
         folder: path of the folder, as for `list_files`.
-        results: folder of earlier results, whose files are left out; None if
-            there is none. See `without_results`.
+        results: folder of earlier results, whose files are left out, or None;
+            see `without_results`.
         name: name of the folder for messages; None for `folder`.
 
     Returns:
-        List of paths as from `list_files`; and a list of messages for the user,
-        which has one message if there are files that are no images.
+        `(paths, messages)`: the paths of the images, sorted as by `list_files`;
+        and a list of at most one message for the user, which says that files
+        were left out because they are no images.
 
     Raises:
         UserError: `folder` is not a folder.
@@ -194,9 +195,10 @@ def list_images(folder, results=None, name=None):
 def without_results(files, folder, results):
     """Returns the files that are not earlier results.
 
-    The folder of results may lie in the folder of the inputs, or be linked
-    there. Then its files are left out. If the folder of results is the folder
-    of the inputs, or contains it, no file is left out.
+    If the folder of results lies in the folder of the inputs, or is linked
+    there, the files of results are left out. If the folder of results is the
+    folder of the inputs, or contains the folder of the inputs, no file is left
+    out.
 
     Args:
         files: paths of files.
@@ -266,10 +268,10 @@ def has_frames(path):
 
 
 def first_frames(names):
-    """Returns a message that only the first frame of some files is used.
+    """Returns a message which says that only first frames are used.
 
     Args:
-        names: names or paths of these files, at least one.
+        names: names or paths of the files with several frames, at least one.
     """
     return (
         f"only the first frame is used of {len(names)} files with several "
@@ -281,7 +283,8 @@ def report_frames(paths):
     """Logs one message if some files have several frames.
 
     Args:
-        paths: paths of images, each of which is counted once.
+        paths: paths of images. A path that occurs several times is counted
+            once.
     """
     if several := [path for path in dict.fromkeys(paths) if has_frames(path)]:
         messages.info(first_frames(several))
@@ -461,7 +464,7 @@ def _format_of(start):
         start: the first `_START` bytes of the file.
     """
     if start[4:8] == b"ftyp":
-        # The length of this list of brands is in front of it.
+        # The first four bytes are the length of the box.
         listed = start[8 : int.from_bytes(start[:4])]
         brands = {listed[i : i + 4] for i in range(0, len(listed), 4)}
         return next((k for k, own in _BRANDS.items() if own & brands), None)
@@ -476,7 +479,8 @@ def _format_of(start):
 def _check_scans(stream):
     """Raises an error if a JPEG has more than `MAX_SCANS` scans.
 
-    The bytes that begin a scan do not occur in the data of a scan.
+    The two bytes that begin a scan are counted. They do not occur within a
+    scan.
     """
     position = stream.tell()
     stream.seek(0)

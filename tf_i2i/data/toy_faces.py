@@ -205,8 +205,8 @@ class _Canvas:
     def wave(self, phase, frequency):
         """Returns sin(frequency * phase), fading out at high frequencies.
 
-        The amplitude falls to 0 as the frequency approaches the frequency that
-        the grid of samples can no longer represent.
+        The amplitude falls to 0 as the frequency approaches the Nyquist
+        frequency of the grid.
         """
         strength = max(0.0, float(np.sinc(frequency * self.pitch / np.pi)))
         return strength * np.sin(frequency * phase)
