@@ -44,7 +44,7 @@ def find_keras_home():
 
 
 def reset_keras():
-    """Gives Keras its default float type and image layout during a command."""
+    """Sets Keras' default float type and image layout during a command."""
     import keras
 
     process.also_keep(_keras_settings)
@@ -70,7 +70,7 @@ def _keras_settings():
         for name in (GLOBAL_RANDOM_SEED, GLOBAL_SEED_GENERATOR)
     }
     tensorflow = context.context()
-    # TensorFlow has no random generator as long as no seed is set.
+    # TensorFlow's context has no random generator until a seed is set.
     seed, generator = tensorflow._seed, getattr(tensorflow, "_rng", None)
     floatx = keras.config.floatx()
     data_format = keras.config.image_data_format()

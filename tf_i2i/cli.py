@@ -36,7 +36,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class _Parser(argparse_flags.ArgumentParser):
-    """A parser of a command's own flags and of those of `absl.logging`.
+    """A parser of a command's own flags and of the flags of `absl.logging`.
 
     `--help` does not list the flags of `absl.logging`. `--helpfull` lists them.
     """
@@ -93,7 +93,7 @@ def _quote_flag(text):
 
 
 class _SearchFolder(argparse.Action):
-    """Action of `--gin_search_path`; adds a folder to those of .gin files."""
+    """Action of `--gin_search_path`; .gin files are also searched there."""
 
     def __call__(self, parser, namespace, values, option_string=None):
         configs.search_in(values)
@@ -142,7 +142,8 @@ def read_folder(text):
 def image_size(text):
     """Returns the size of images in a flag, such as 64 or 48x64.
 
-    Used as the `type` of a flag. The result has a form of `tf_i2i.sizes`.
+    Used as the `type` of a flag. The result is an integer for squares, or a
+    pair (height, width).
     """
     try:
         sides = [int(side) for side in text.split("x")]
@@ -217,8 +218,9 @@ def run(main):
         print("stopped", file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:
-        # The program that read the output has ended. The streams of `protect`
-        # ignore this, but `protect` leaves the streams of notebooks unchanged.
+        # The program that read the output has ended. The streams that `protect`
+        # installs ignore this error, but in notebooks `protect` leaves the
+        # streams unchanged.
         return
     except OSError as error:
         if error.errno in _FULL and error.filename is None:
@@ -290,7 +292,7 @@ def add_trust_flag(add):
 def add_gin_flags(add, of_files, of_bindings):
     """Adds `--gin_file`, `--gin_search_path` and `--gin_param`.
 
-    Each of them may be repeated.
+    Each flag may be repeated.
 
     Args:
         add: method `add_argument` of a parser.
@@ -319,7 +321,7 @@ def add_gin_flags(add, of_files, of_bindings):
 def add_binding_flag(add, text):
     """Adds `--gin_param`, which may be repeated.
 
-    `--gin_bindings` is another name of the flag, in other programs that use
+    The flag may also be written `--gin_bindings`, as in other programs that use
     gin.
 
     Args:
@@ -410,7 +412,8 @@ def find_run(value, flag):
         flag: name of the flag, for the error message.
 
     Raises:
-        UserError: `value` is neither of these.
+        UserError: `value` is neither the folder of a run nor the name of a
+            shipped model.
     """
     shipped = models.shipped_models()
     if value in shipped:
@@ -450,9 +453,9 @@ def import_tensorflow(training=False):
                 "TensorFlow 2.21 or newer is needed: pip install tensorflow. "
                 f"Received: {error}"
             ) from error
-        # Devices are initialized here, because messages are discarded here. If
-        # TF_CONFIG is set, they are initialized later, because the workers must
-        # be connected first.
+        # Devices are initialized here, because their messages are discarded
+        # here. If TF_CONFIG is set, devices are initialized later, because the
+        # workers must be connected first.
         if "TF_CONFIG" not in os.environ:
             tensorflow.config.list_logical_devices()
         backend.reset_keras()
@@ -465,9 +468,9 @@ def share_cores():
     A training step has enough independent operations to keep both halves busy.
     On two cores this saves a seventh of the time of a step, compared with
     TensorFlow's default. The last bits of the trained weights depend on this
-    setting. Therefore all commands that train call this
-    function, so that they give the same weights on one machine. TensorFlow's
-    environment variables for threads are not changed if the user has set them.
+    setting. Therefore all commands that train call this function, so that they
+    give the same weights on one machine. TensorFlow's environment variables for
+    threads are not changed if the user has set them.
     """
     half = max(1, (os.cpu_count() or 1) // 2)
     os.environ.setdefault("TF_NUM_INTEROP_THREADS", "2")

@@ -227,7 +227,7 @@ def _read(paths, flags):
         List of uint8 `[height, width, 3]`.
 
     Raises:
-        UserError: none of them can be read.
+        UserError: no input can be read.
     """
     report = Report()
     images = [image for image in map(report.read, paths) if image is not None]

@@ -35,8 +35,8 @@ process.also_keep(_unchanged)
 def search_in(folder):
     """Adds a folder to those in which .gin files are searched.
 
-    The folders are those of `--gin_search_path`. The command removes them from
-    the list at its end.
+    `--gin_search_path` adds its folders by this function. At the end of the
+    command, they are removed from the list again.
     """
     SEARCHED.append(Path(folder).absolute())
 
@@ -68,7 +68,8 @@ def find_config(name):
             name of a shipped config.
 
     Raises:
-        UserError: `name` is neither; the message lists the shipped configs.
+        UserError: `name` is neither a file nor a shipped config. The message
+            lists the shipped configs.
     """
     for folder in (Path(), *SEARCHED):
         if (folder / name).is_file():

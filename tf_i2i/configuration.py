@@ -1,8 +1,8 @@
 """Reads, checks and writes the gin configuration of a run.
 
-This is the only module that imports gin. All names that a .gin file may use
-are registered here. A module that a .gin file imports may register further
-names. gin has one configuration for the whole process.
+This is the only module that imports gin. It registers all names that a .gin
+file may use. A module that a .gin file imports may register further names. gin
+has one configuration for the whole process.
 """
 
 import ast
@@ -68,7 +68,8 @@ REGISTERED = methods() | {
 for _name, _what in REGISTERED.items():
     gin.external_configurable(_what, _name)
 _run_config = gin.external_configurable(RunConfig, "train")
-# Measures with settings. In .gin files their settings have the measures' names.
+# Measures with settings. In .gin files, the settings are bound to the name of
+# the measure.
 _MEASURES = {m.name: m for m in registry.all_measures().values() if m.settings}
 for _name, _measure in _MEASURES.items():
     registry.SETTINGS[_name] = gin.external_configurable(
@@ -165,9 +166,9 @@ def configure(run_dir, files=(), bindings=(), trust_config=False):
             for path in [*own, *files]:
                 gin.parse_config_file(str(path))
                 if own:
-                    # Former names in the run's own config.gin are not
-                    # reported, because the next training writes the file with
-                    # the present names.
+                    # Former names in the run's own config.gin are not reported,
+                    # because the next training writes this file again, with the
+                    # present names.
                     notes.clear()
             of_files = given_settings()
             for binding in bindings:
@@ -267,10 +268,10 @@ def _find_included(name, opened):
 
 
 def _check_references():
-    """Raises an error for references to functions of gin itself.
+    """Raises an error for references to gin's own functions.
 
-    gin has functions of these names and therefore accepts the references, but
-    these functions are not meant to be used in this way.
+    gin accepts `@constant`, `@macro` and `@singleton`, because it has functions
+    of these names. They make no sense as values of settings.
 
     Raises:
         UserError: a setting is such a reference. The message names it.
@@ -294,7 +295,7 @@ def _check_references():
 
 
 def _remove_replaced(of_files):
-    """Removes the settings of files that the user's bindings made useless.
+    """Removes settings of files that the user's bindings made useless.
 
     For example, a file sets `train.schedule = @constant_then_linear` and
     `constant_then_linear.constant_share`. If the user gives another schedule on
@@ -303,8 +304,8 @@ def _remove_replaced(of_files):
     mistake.
 
     Args:
-        of_files: the bindings before those of the user were parsed, as
-            `given_settings` returns them.
+        of_files: the settings of the files, from `given_settings`, before the
+            user's bindings were parsed.
     """
     now = given_settings()
     values = [v for name, v in of_files.items() if now.get(name) != v]
@@ -326,7 +327,7 @@ def _remove_replaced(of_files):
 def _references(values):
     """Returns the set of all references in the texts of values.
 
-    Its elements are names of functions, classes and macros with their scopes,
+    The elements are names of functions, classes and macros with their scopes,
     such as "critic/Adam".
     """
     return {*re.findall(r"[@%]([\w./]+)", " ".join(values))}
@@ -334,6 +335,8 @@ def _references(values):
 
 def _is_reached(name, references):
     """Returns whether a setting has an effect on one of several references.
+
+    For example, `Adam.beta_1` has an effect on the reference `@critic/Adam`.
 
     Args:
         name: name of a setting, such as "critic/Adam.beta_1", or of a macro.
@@ -355,7 +358,7 @@ def _is_reached(name, references):
 def _unbind(name):
     """Removes a binding or a macro from gin's configuration.
 
-    gin has no public function for it.
+    gin has no public function for this purpose.
 
     Args:
         name: name as in `given_settings`.
@@ -374,9 +377,9 @@ def _unbind(name):
 def _bind_adam(run_dir):
     """Binds the settings of `Adam` that the configuration does not set.
 
-    The settings get the values that the method states. Earlier versions had the
-    same values for all methods. A run that was begun with such a version keeps
-    these values.
+    The settings get the values that the method states. Earlier versions of this
+    package had the same values for all methods. A run that was begun with an
+    earlier version keeps the values of that version.
 
     Args:
         run_dir: folder of the run, which may not exist yet.
@@ -392,8 +395,8 @@ def _bind_adam(run_dir):
     saved = {}
     if Checkpoints(run_dir).paths():
         saved = settings.saved_bindings(_config_of(run_dir))
-    # If the model is built by a function, the method's class is unknown, so
-    # the values of the base class are used.
+    # If a function builds the model, the method's class is unknown. Then the
+    # values of the base class are used.
     _, model = _reference("model")
     values = getattr(model, "adam_values", UnpairedTranslator.adam_values)()
     bound = given_settings()
@@ -434,8 +437,9 @@ def _reference(name):
     """Returns what a setting of `train` refers to.
 
     Returns:
-        Pair: the scope, "" for none; and the function or class, None if the
-        setting is not a reference.
+        `(scope, target)`: the scope of the reference, "" if it has none; and
+        the function or class to which it refers, None if the setting is not a
+        reference.
     """
     value = given(name)
     # The value may be a reference to a macro, whose value may again be a macro.
@@ -616,7 +620,7 @@ def check_same(run_dir, log):
         )
         return
     # In config.gin files of earlier versions, None stands for the default
-    # augmentation, so the value is replaced by the default below.
+    # augmentation. The default replaces it below.
     if before.get("train.augmentation") == "None":
         del before["train.augmentation"]
     # A setting that is missing in a config.gin of an earlier version is
@@ -670,8 +674,8 @@ def _outer(name):
     """Yields the names by which gin finds the value of a setting.
 
     A setting with a scope inherits the value of the outer scopes. For example,
-    `a/b/Adam.beta_1` has the value of `a/Adam.beta_1` or of `Adam.beta_1`, if
-    it has none of its own.
+    if `a/b/Adam.beta_1` is not bound, it has the value of `a/Adam.beta_1` or of
+    `Adam.beta_1`.
 
     Args:
         name: name of a setting, with its scopes.
@@ -734,7 +738,7 @@ def one_line_errors():
     except (TypeError, ValueError) as error:
         if "In call to configurable" not in str(error):
             # gin did not add its text to this error. Therefore the error is a
-            # bug and not a mistake in the configuration, and is not changed.
+            # bug, and not a mistake in the configuration.
             raise
         raise _refusal(error) from error
 

@@ -147,7 +147,7 @@ def find_litert(node_modules=None):
 
 
 def find_finders(node_modules=None):
-    """Returns the folder of the npm package with the finders of faces.
+    """Returns the folder of the npm package with the networks that find faces.
 
     Args:
         node_modules: see `find_litert`.
@@ -165,7 +165,8 @@ def _finder(kind):
     """Returns the name of a file in the package `FINDERS`.
 
     Args:
-        kind: "short" for faces that fill the image, "full" for smaller ones.
+        kind: "short" for the network that finds faces that fill the image,
+            "full" for the network that also finds smaller faces.
     """
     return f"face_detection_{kind}_range.tflite"
 
@@ -215,8 +216,8 @@ def collect(models, litert, finders=None):
         ("core", "wasm"),
         ("wasm-utils", "dist"),
     ):
-        # The folder of a package may itself be a link, which some package
-        # managers make. Links inside the package must not lead out of it.
+        # Some package managers install a package as a link to its folder. Links
+        # inside the package must not lead out of it.
         root = (litert / package).resolve()
         for file in sorted((root / folder).iterdir()):
             real = file.resolve()
@@ -334,8 +335,9 @@ def serve(pages, port=0):
 class _Server(http.server.ThreadingHTTPServer):
     """A server with a limited number of connections.
 
-    If there are too many, the oldest one is closed. Therefore slow or unused
-    connections can neither fill the memory nor prevent new connections.
+    If there are too many connections, the oldest one is closed. Therefore slow
+    or unused connections can neither fill the memory nor prevent new
+    connections.
     """
 
     request_queue_size = 128
@@ -374,7 +376,7 @@ def _end(connection):
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
-    """Answers GET and HEAD requests; refuses those from other sites."""
+    """Answers GET and HEAD requests; refuses requests from other sites."""
 
     pages: dict[str, Path | bytes]
     protocol_version = "HTTP/1.1"
@@ -424,9 +426,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _is_ours(self):
         """Returns whether a request names this server and comes from its page.
 
-        Without the check of the name, another site could let its own host name
-        point to this machine. Its pages could then read the served files (DNS
-        rebinding).
+        Without the check of the name, the owner of another site could make the
+        host name of that site point to this machine. The pages of that site
+        could then read the served files (DNS rebinding).
         """
         port = self.connection.getsockname()[1]
         names = {f"{HOST}:{port}", f"localhost:{port}"}
@@ -452,7 +454,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 def headers():
     """Returns the headers of all responses.
 
-    They forbid the page to load anything from other servers.
+    These headers forbid the page to load anything from other servers.
     """
     return {
         "Content-Security-Policy": "; ".join(

@@ -61,7 +61,8 @@ def _parser():
         "doctor",
         "Looks for faults in two collections of images, and tries out "
         "whether this machine can train a configuration. The last line says "
-        "whether both are usable. If not, the exit status is 1.",
+        "whether images and configuration are usable. If they are not, the "
+        "exit status is 1.",
         [
             "python -m tf_i2i.doctor --data_a=photos/ --data_b=drawings/",
             "python -m tf_i2i.doctor --data_a=photos/ --data_b=drawings/ "

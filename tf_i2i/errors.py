@@ -6,9 +6,9 @@ import re
 class UserError(ValueError):
     """A mistake in a flag, a binding or the data.
 
-    The commands print its text as one line, without a traceback, and exit
-    with status 2. The text begins with the argument in backticks, says what
-    was expected, and ends with `Received: ...`.
+    The commands print the text of the error as one line, without a traceback,
+    and exit with status 2. The text begins with the argument in backticks, says
+    what was expected, and ends with `Received: ...`.
     """
 
     @property
@@ -31,7 +31,8 @@ def printable(text):
     """Returns a text in one line, without terminal control characters.
 
     File names may contain line breaks, escape sequences and bytes that are not
-    valid UTF-8. They are replaced by backslash escapes, as by `repr`.
+    valid UTF-8. Such characters and bytes are replaced by backslash escapes, as
+    by `repr`.
     """
     return "".join(
         c if c.isprintable() else c.encode("unicode_escape").decode()

@@ -7,9 +7,9 @@
         --direction=both
 
 An exported model takes and returns uint8 images, unless `--float_io` is given.
-Its outputs on real images are compared with those of the run. If they differ
-too much, the export is not moved to `--output`, but kept with `.rejected`
-appended to its name.
+The outputs of the exported model on real images are compared with the outputs
+of the run. If the outputs differ too much, the export is not moved to
+`--output`, but kept with `.rejected` appended to its name.
 """
 
 import json
@@ -187,9 +187,9 @@ def _documents(facts, run_dir):
 def _sizes(format, job, images, tolerance):
     """Returns the text that says which sizes of images an export takes.
 
-    Whether the operations of a file allow another size is not written in the
-    file, and a runtime may return wrong images instead of an error. Therefore
-    the images are compared with those of the run at another size.
+    A file does not say whether its operations allow another size, and a runtime
+    may return wrong images instead of an error. Therefore the file and the run
+    translate images of another size, and the results are compared.
     """
     model = job.model
     size = model.size if job.size is None else job.size
@@ -198,8 +198,8 @@ def _sizes(format, job, images, tolerance):
     if model.fixed_size or not format.resizes:
         return card.sizes(model, size, None)
     step = model.size_multiple
-    # About one and a half times as large, and a multiple of the number that the
-    # model needs.
+    # Each side is about one and a half times as long, and a multiple of the
+    # number that the model needs.
     other = tuple(
         side + step * max(1, side // step // 2) for side in height_width(size)
     )

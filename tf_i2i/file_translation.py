@@ -77,7 +77,11 @@ class Report:
         ]
 
     def read(self, path):
-        """Returns an image; if unreadable, records the error, returns None."""
+        """Returns the image in a file, or None, and records what happened.
+
+        An unreadable file is recorded in `skipped`, and a file with several
+        frames in `animated`.
+        """
         return self.note(path, *_read(path))
 
     def note(self, path, image, animated):
@@ -156,8 +160,8 @@ def translate_files(
     `batch_size` results wait to be written.
 
     Args:
-        translate_fn: function that maps uint8 `[N, h, w, 3]` to uint8 of the
-            same shape; h and w are a size that the model takes.
+        translate_fn: function that takes uint8 images `[N, h, w, 3]` of a size
+            that the model accepts, and returns uint8 images of the same shape.
         outputs: dictionary from input paths to output paths.
         input_size: `InputSize` of the model.
         batch_size: largest number of images per call of `translate_fn`.
@@ -341,12 +345,12 @@ class FaceOptions:
     Attributes:
         margin: margin around each face; see `faces.align.crop`.
         paste: "yes" to paste the faces back into the photo, "no" to write each
-            face to a file of its own, "auto" to write files of their own if
-            most translations of the photo's faces have a plain background.
-        restore: whether a face that is written to a file of its own is scaled
+            face to a separate file. "auto" means "no" if most translations of
+            the photo's faces have a plain background, and "yes" otherwise.
+        restore: whether a face that is written to a separate file is scaled
             back to its size in the photo.
         transparent: whether plain backgrounds of faces that are written to
-            files of their own are made transparent.
+            separate files are made transparent.
     """
 
     margin: float = align.MARGIN
@@ -367,8 +371,8 @@ def translate_faces(
     """Translates the faces in image files.
 
     Args:
-        translate_fn: function of uint8 `[N, size, size, 3]` to uint8 of the
-            same shape.
+        translate_fn: function that takes uint8 images `[N, size, size, 3]` and
+            returns uint8 images of the same shape.
         outputs: dictionary from input paths to output paths.
         size: side of the aligned faces, in pixels.
         find: function from `faces.detect.detector` that takes a photo and
@@ -426,7 +430,7 @@ def _stand_alone(translated, paste):
 
 
 def _save_alone(translated, places, targets, options, report):
-    """Writes each face of a photo to a file of its own.
+    """Writes each face of a photo to a separate file.
 
     Args:
         translated: uint8 `[N, size, size, 3]`.
@@ -451,7 +455,8 @@ def _paste_all(photo, translated, places):
     """Pastes the translated faces into their photo, which is changed.
 
     The largest face is pasted last, because it is probably in front of the
-    other faces. A drawing on a plain background is pasted without it.
+    other faces. A drawing on a plain background is pasted without this
+    background.
 
     Args:
         photo: uint8 `[height, width, 3]`.
@@ -466,8 +471,9 @@ def _paste_all(photo, translated, places):
 def _without_ground(image):
     """Returns a drawing with a transparent background.
 
-    An image without a plain background is returned as it is. So is an image
-    of a single colour, which would become transparent everywhere.
+    An image without a plain background is not changed. An image of a single
+    colour is not changed either, because it would become transparent
+    everywhere.
     """
     colour = plain_ground(image)
     if colour is None:

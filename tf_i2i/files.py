@@ -44,9 +44,9 @@ def find_inputs(patterns, output):
             files in `output` are left out, because they are earlier results.
 
     Returns:
-        Dictionary from the path of each image to a relative path. The latter
-        is relative to the folder, or to the part of the pattern before the
-        first wildcard.
+        Dictionary from the path of each image to a second path, which is
+        relative to the folder, or to the part of the pattern before the first
+        wildcard.
 
     Raises:
         UserError: a pattern matches no image.
@@ -161,7 +161,7 @@ def number_names(path, count, is_free):
 
 
 class FurtherOutputs:
-    """Names of outputs whose number is not known before they are made.
+    """Chooses the paths of outputs whose number is not known in advance.
 
     Args:
         outputs: the paths of the outputs that are known already.

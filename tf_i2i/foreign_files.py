@@ -1,7 +1,7 @@
 """Reads files that somebody else may have written, without trusting them.
 
-Only regular files are opened, because opening a pipe would wait for ever. The
-size of a file is read before its content. Text must be UTF-8.
+Only regular files are opened, because a program that opens a pipe may wait for
+ever. The size of a file is read before its content. Text must be UTF-8.
 """
 
 import errno
@@ -194,7 +194,7 @@ def read_arrays(path, check):
 
     Raises:
         OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile,
-        zlib.error: the file cannot be read, or is not such a file.
+        zlib.error: the file cannot be read, or is not an `.npz` file.
     """
     with open_regular(path) as stream, zipfile.ZipFile(stream) as archive:
         headers = {}
@@ -223,8 +223,8 @@ def _header(content, member):
         member: `zipfile.ZipInfo` of the array.
 
     Raises:
-        ValueError: the member is not an array of numbers, or has another size
-            than its header declares.
+        ValueError: the member is not an array of numbers, or its size differs
+            from the size that its header declares.
     """
     # Later versions of the file format are for headers of more than 64 kB,
     # which arrays of numbers do not have.

@@ -1,8 +1,8 @@
 """Conversion between the two value ranges of images, and grids of images.
 
 Methods, networks and losses take images as float in [-1, 1], NHWC, with three
-channels. In files, stores, measures, reports and, by default, exported models
-images are uint8 in [0, 255]. The functions here convert between the two.
+channels. Images are uint8 in [0, 255] in files, stores, measures, reports and,
+by default, exported models. The functions here convert between the two.
 """
 
 import numpy as np

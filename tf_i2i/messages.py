@@ -18,16 +18,16 @@ from tf_i2i import process
 from tf_i2i.errors import UserError
 from tf_i2i.errors import printable
 
-# Mark of the records that this package writes.
+# Attribute that marks the log records of this package.
 _OWN = "of_tf_i2i"
 _handler = logging.get_absl_handler()
 _file = _handler.python_handler
-# Without `--verbosity`, absl would show warnings only. Without `--log_dir`,
-# there is no file to which messages could go.
+# Other defaults than those of absl: messages of the level INFO are shown, too,
+# and messages go to stderr.
 flags.FLAGS.set_default("verbosity", logging.INFO)
 flags.FLAGS.set_default("logtostderr", True)
 # The flags of `absl.logging`. A program that calls a command may have defined
-# more flags; they are no flags of the command.
+# more flags of absl, which the command does not take.
 FLAGS = flags.FlagValues()
 for _flag in flags.FLAGS.flags_by_module_dict()["absl.logging"]:
     FLAGS[_flag.name] = _flag
@@ -101,9 +101,9 @@ def _attach():
 def begin(program):
     """Opens the log file of a command, if `--log_dir` is given.
 
-    It must be called after the flags were parsed. The file is in the folder
-    `--log_dir` and has the name that absl gives to log files. If the command
-    ends with an error, the error is logged.
+    Call this function after the flags were parsed. The file is in the folder
+    `--log_dir`, and absl chooses its name. If the command ends with an error,
+    the error is logged.
 
     Args:
         program: name of the command, the first part of the file's name.

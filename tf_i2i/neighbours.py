@@ -66,7 +66,7 @@ def nearest(queries, gallery, k, metric="cosine"):
         k: number of neighbours of each query. If M is smaller than `k`, M
             neighbours are returned.
         metric: "euclidean", or "cosine" for 1 - cosine of the angle between
-            the vectors. That distance is 1 if a vector is zero.
+            the vectors. The cosine distance is 1 if a vector is zero.
 
     Returns:
         Indices into the gallery, int64 `[N, k]`, and distances, float64

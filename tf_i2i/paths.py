@@ -34,7 +34,7 @@ def user_path(text, argument):
 
 
 def expand(path):
-    """Returns a path as a string in which `~` is the home folder."""
+    """Returns a path as a string, with `~` replaced by the home folder."""
     return os.path.expanduser(path)
 
 
@@ -105,7 +105,13 @@ def unwritable(path):
 
 
 def _allowed(path, mode, access):
-    """Returns whether the user has access, and may enter a folder."""
+    """Returns whether the user may access a file, or access and enter a folder.
+
+    Args:
+        path: path of the file or folder.
+        mode: its `st_mode`.
+        access: `os.R_OK` or `os.W_OK`.
+    """
     return os.access(path, access | (os.X_OK if stat.S_ISDIR(mode) else 0))
 
 

@@ -86,8 +86,8 @@ _running: list[contextlib.ExitStack] = []
 def unchanged():
     """Context that restores the settings of the process when it ends.
 
-    It is used as a decorator of the function `main` of each command. If
-    several threads call commands, the commands run one after the other.
+    `unchanged` is used as a decorator of the function `main` of each command.
+    If several threads call commands, the commands run one after the other.
 
     Raises:
         UserError: the command needs the current folder, which was removed.

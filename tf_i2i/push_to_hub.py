@@ -75,7 +75,7 @@ def _card(run, repository, licence):
 
 
 def _facts(run, method, repository):
-    """Returns a model card for a run whose author wrote none."""
+    """Returns a model card for a run whose author did not write one."""
     domains = settings.domain_names(run.run_dir)
     ways = [way for way in DIRECTIONS if way in run.model.directions]
     names = " and ".join(f"`{named(way, domains)}`" for way in ways)

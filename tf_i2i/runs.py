@@ -135,12 +135,13 @@ class TrainedRun:
     def check_trained(self):
         """Checks whether a translator of the run was trained.
 
-        A packed model is accepted even if it was shown no images, because its
-        weights may come from elsewhere, as those of face-avatar do.
+        A packed model is accepted even if its number of training images is 0,
+        because its weights may have been made by another program, like those of
+        face-avatar.
 
         Raises:
-            UserError: no training image was shown, or only in stages that
-                prepare the training of translators.
+            UserError: no training image was shown, or all of them were shown in
+                stages that only prepare the training of translators.
         """
         stage = getattr(self.model, "stage", None)
         prepared = isinstance(self.model, Staged) and (
@@ -299,11 +300,11 @@ def load_translator(run_dir, trust_config=False, best=False):
 def check_stage(run_dir, model):
     """Checks whether the translators of a `Staged` model were trained.
 
-    If only some of them were trained, a line on stderr says which translations
-    the model gives.
+    If only some translators were trained, a line on stderr says which ones are
+    missing.
 
     Raises:
-        UserError: none of them was trained.
+        UserError: no translator was trained.
     """
     stage = model.stage
     prepared = stage in model.preparing_stages
@@ -348,8 +349,8 @@ def _build(config, strategy):
     """Returns the phases and the model of a configuration.
 
     Raises:
-        UserError: a phase has a size or stage that the model does not have,
-            or its batch cannot be divided equally.
+        UserError: a phase has a size or stage that the model does not have, or
+            the batch of a phase cannot be divided equally among the devices.
     """
     model = build_model(config, strategy)
     phases = config.phases(model)

@@ -2,8 +2,8 @@
 
 A translator translates each frame by itself. Small changes of a frame can
 therefore change colours and edges of its translation, which is seen as
-flicker. `Smoother` blends the translation of a frame with that of the frame
-before. The latter is first moved along the optical flow of the input.
+flicker. `Smoother` blends the translation of a frame with the result for the
+previous frame, which is first moved along the optical flow of the input.
 """
 
 import numpy as np
@@ -63,7 +63,7 @@ class Smoother:
         return np.uint8(np.rint(np.clip(result, 0, 255)))
 
     def _places(self, frame, last):
-        """Returns where each pixel of a frame was in the last one.
+        """Returns the position in the last frame of each pixel of a frame.
 
         Returns:
             float32 `[height, width, 2]`: x and y.

@@ -1,7 +1,7 @@
 """The streams stdout and stderr of a command.
 
-A training must not end because nobody reads its messages any more, as after
-`train 2>&1 | head -1` or when the terminal is closed.
+A training must not end because nobody reads its messages any more, for example
+after `train 2>&1 | head -1` or when the terminal is closed.
 """
 
 import io

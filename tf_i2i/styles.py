@@ -35,7 +35,7 @@ def images_of(text):
     """
     if text in (None, SAMPLE):
         return []
-    # The whole text may be a file whose name contains a comma.
+    # The whole text may be the path of a file whose name contains a comma.
     whole = os.path.exists(expand(text))
     parts = [text] if whole else text.split(",")
     paths = [Path(user_path(part, "--style")) for part in parts if part]

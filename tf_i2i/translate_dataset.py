@@ -223,7 +223,7 @@ def _parser():
     add(
         "--output_format",
         choices=records.FORMATS,
-        help="kind of files to write (default: that of the input)",
+        help="kind of files to write (default: the kind of the input)",
     )
     add(
         "--column",
@@ -237,7 +237,7 @@ def _parser():
         choices=("model", "input"),
         default="model",
         help="size of the results. model: the short side is as long as in "
-        "training; input: that of the input (default: model)",
+        "training; input: the size of the input (default: model)",
     )
     add("--seed", type=int, help="seed of one random style for all images")
     add(

@@ -40,12 +40,12 @@ class Augmentation:
     one kind of change does not alter the random numbers of the others.
 
     Attributes:
-        crop: (low, high), range of the height and width of a random crop as a
-            share of those of the image, 0 < low <= high <= 2; None for the
-            whole image. A share above 1 shrinks the image and puts it at a
-            random position on a black background; label maps do not allow
-            such a share. With (0.5, 0.5), images are stored with twice the
-            side that the networks take, so that crops need no scaling.
+        crop: (low, high), range of the sides of a random crop as a share of the
+            sides of the image, 0 < low <= high <= 2; None for the whole image.
+            A share above 1 shrinks the image and puts it at a random position
+            on a black background; label maps do not allow such a share. With
+            (0.5, 0.5), images are stored with twice the side that the networks
+            take, so that crops need no scaling.
         flip: whether to flip left and right with probability 1/2.
         contrast: strength of the contrast change, in [0, 1]. The difference of
             each value from the image's mean is multiplied by a factor in

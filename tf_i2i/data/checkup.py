@@ -28,7 +28,8 @@ ERROR, WARNING, NOTE = LEVELS = ("error", "warning", "note")
 
 # Limits at which findings are reported. Pixel values are in levels from 0 to
 # 255.
-# A finding about a smaller share of the images than this is only a note.
+# If a finding is about a smaller share of the images than this, it is only a
+# note.
 SOME = 0.01
 # An image is flat if the standard deviation of every channel is below this
 # number of levels.
@@ -52,9 +53,9 @@ UNEVEN = 5
 # Two images are nearly the same if the root mean square difference of their
 # thumbnails is at most this number of levels.
 NEAR = 4.0
-# An image is odd if the distance between its mean colour and the median of all
-# mean colours is larger than ODD_LEVELS, and larger than ODD times the 90th
-# percentile of these distances.
+# An image is odd if the distance between its mean colour and the median of the
+# domain's mean colours is larger than ODD_LEVELS, and larger than ODD times the
+# 90th percentile of the distances of all images of the domain.
 ODD = 3.0
 ODD_LEVELS = 60
 # An image counts as transparent if more than this share of its area is
@@ -122,7 +123,7 @@ class Domain:
         names: names of the N images.
         rows: structured array `[N]` of statistics: sizes in pixels, shares in
             [0, 1], levels in [0, 255], thumbnails uint8 `[16, 16, 3]`.
-        kinds: format and mode of the N files, e.g. "JPEG RGB"; "" if the
+        kinds: formats and modes of the N files, such as "JPEG RGB"; "" if the
             source has no files.
         digests: N hashes; equal images have equal hashes.
         given: split of each of the N images in the source, or None.
@@ -189,8 +190,8 @@ def examine(source, letter, fit="crop"):
     Args:
         source: source of the images; see `tf_i2i.data.sources`.
         letter: "a" or "b", the domain.
-        fit: how images are fitted to a square, which should be as in training.
-            Parts that are cropped away are not examined.
+        fit: how images are fitted to a square; it should be the `fit` of the
+            training. Parts that are cropped away are not examined.
 
     Returns:
         A `Domain`, which takes about a kilobyte per image.
@@ -559,7 +560,8 @@ def _pairs_finding(domain, kind, pairs, what, advice, level=None):
     """Returns a finding about copies, with pairs of names as examples.
 
     Args:
-        pairs: dictionary from the index of an image to that of its original.
+        pairs: dictionary from the index of each copy to the index of its
+            original.
     """
     which = np.isin(np.arange(len(domain)), list(pairs))
     finding = _finding(domain, kind, which, what, advice, level)
@@ -573,7 +575,7 @@ def _pairs_finding(domain, kind, pairs, what, advice, level=None):
 
 
 def _leaks(domain, unique):
-    """Returns a finding about training images among those of val/ and test/."""
+    """Returns a finding about images of val/ or test/ that train/ has too."""
     given = np.array([split or "" for split in domain.given])
     training = np.flatnonzero(given == "train")
     held = np.flatnonzero((given != "train") & (given != ""))
@@ -602,7 +604,7 @@ def _leaks(domain, unique):
 
 
 def near(thumbnails, others=None):
-    """Returns for each thumbnail the index of another, nearly equal one.
+    """Returns for each thumbnail the index of a nearly equal thumbnail.
 
     The root mean square difference of two images is never smaller than the
     difference of their means, nor than the root mean square difference of the
@@ -641,8 +643,8 @@ def _same(one, other):
     """Returns the mask of pairs that are copies of one image.
 
     Encoding or resizing an image changes all pixels a little. Two drawn faces
-    that differ only in the mouth have large differences at a few pixel
-    positions, and are no copies.
+    that differ only in the mouth have large differences at a few pixels. They
+    are not copies of one image.
     """
     difference = np.abs(one.astype(np.float32) - other)
     mean = np.sqrt((difference**2).mean((1, 2, 3)))
@@ -653,8 +655,8 @@ class _Coarse:
     """Thumbnails averaged down to 8x8 pixels, sorted by their means.
 
     Attributes:
-        order: int `[N]`; `order[i]` is the index of the i-th of the sorted
-            images in the given array.
+        order: int `[N]`; `order[i]` is the index, in the given array, of the
+            i-th sorted image.
         means: float32 `[N]`, ascending.
         values: float32 `[N, 192]`, levels minus 127.5.
         squares: float32 `[N]`, sums of squares of `values`.
@@ -680,7 +682,8 @@ def _nearest(mine, theirs, start, stop, within):
             is compared only with the images before it.
 
     Returns:
-        Indices into `theirs`, and mean squared differences.
+        `(nearest, distance)`, each of the length `stop - start`: indices into
+        `theirs`, and mean squared differences from these nearest images.
     """
     low = np.searchsorted(theirs.means, mine.means[start] - NEAR)
     high = np.searchsorted(theirs.means, mine.means[stop - 1] + NEAR, "right")

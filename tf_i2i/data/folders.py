@@ -23,7 +23,7 @@ class FolderSource:
     """A source of the images in a folder and in all its subfolders.
 
     If the folder contains a folder `train/`, the folders `train/`, `val/` and
-    `test/` are the splits, and images outside these three are left out.
+    `test/` are the splits, and images outside these three folders are left out.
 
     Args:
         path: path of the folder.

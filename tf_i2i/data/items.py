@@ -34,8 +34,8 @@ class Source(NamedTuple):
             and errors, such as "tfds:NAME/SPLIT[:LABEL]".
         prefix: text by which a value is recognized as a source of this kind. If
             the prefix ends with a colon, the value must begin with the prefix;
-            otherwise the value must be equal to the prefix. The prefix ""
-            matches every value.
+            if not, the value must be equal to the prefix. The prefix "" matches
+            every value.
         locate: function from the user's value to the value that is stored in
             the config, in which paths are absolute. The function does not
             import TensorFlow, and raises `UserError` if the value cannot be
@@ -110,8 +110,8 @@ def _hash_and_read(stream, size, fit):
     """Returns the SHA-256 of an image file and its image, fitted to a size.
 
     The header is read first, so that a file that is no image, or too large, is
-    not hashed. The hash is computed before decoding. Computing it reads the
-    whole file from the disk, so that the decoder need not wait for the disk.
+    not hashed. The hash is computed before decoding. Hashing reads the whole
+    file from the disk, so that the decoder need not wait for the disk.
     """
     check_header(stream)
     content = hashlib.file_digest(stream, "sha256").hexdigest()
@@ -195,7 +195,7 @@ def with_bar(source, size, fit):
 
 
 def _noting_frames(source, size, fit):
-    """Yields the items of a source, and counts those with several frames.
+    """Yields the items of a source, and notes files with several frames.
 
     If there are such items, a message is appended to `source.notes`.
     """

@@ -20,7 +20,8 @@ def read_labels(path, argument="labels"):
     The file has a header. The column `file`, or the first column if there is no
     column of this name, contains the names of image files. A column `split`,
     which says to which part of the data an image belongs, is ignored. Every
-    other column contains labels. A label that is not known is an empty cell.
+    other column contains labels. An empty cell stands for a label that is not
+    known.
 
     Args:
         path: path of the CSV file.
@@ -82,7 +83,7 @@ def folder_labels(names):
 
 
 def check_labels(table, names, argument):
-    """Raises an error if a table has labels, but none for the given images.
+    """Raises an error if no label of a table belongs to the given images.
 
     Args:
         table: labels from `read_labels`.
@@ -90,7 +91,7 @@ def check_labels(table, names, argument):
         argument: name of the argument in the error message.
 
     Raises:
-        UserError: no image has a label.
+        UserError: the table has labels, but none of the images has one.
     """
     labelled = [name for labels in table.values() for name in labels]
     if table and not {*labelled} & {*map(stem, names)}:
@@ -194,7 +195,7 @@ def word_numbers(table, names, words):
         where the word or the column is missing.
 
     Raises:
-        UserError: another word is used.
+        UserError: a label is not one of these words.
     """
     for column, known in words.items():
         for name, word in table.get(column, {}).items():

@@ -38,8 +38,8 @@ class MemoryBudget:
 
         Raises:
             ValueError: the amount is larger than the total and larger than the
-                free memory. Without this error, the operating system might kill
-                the process for lack of memory.
+                free memory. If the image were decoded anyway, the operating
+                system might kill the process for lack of memory.
         """
         with self._changed:
             self._changed.wait_for(

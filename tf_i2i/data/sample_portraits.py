@@ -1,8 +1,9 @@
 """The portraits that come with the package, and a source of views of them.
 
 The portraits are four photographs of people who do not exist (CC0, see
-NOTICE). Models that were trained on data that is not in the package use the
-views where a command needs images, for example to check an export.
+NOTICE). Some models were trained on images that are not in the package. For
+these models, commands that need images use the views, for example to check an
+export.
 """
 
 import hashlib

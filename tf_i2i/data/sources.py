@@ -84,8 +84,8 @@ class ToyFacesSource:
 
     Every person has a number. The first `test` people form the test split of
     both domains. The test images of A and B at the same position show the same
-    person. The other people are in "a" and in "b" alternately. Therefore no
-    person is in both domains in the splits for training and validation.
+    person. The other people belong to "a" and to "b" alternately. Therefore, in
+    the splits for training and validation, no person is in both domains.
 
     Args:
         domain: "a" or "b".
@@ -141,7 +141,7 @@ class ToyFacesSource:
 
 
 def means_toy_faces(spec):
-    """Returns whether `source_for` returns the toy faces for a user's value."""
+    """Returns whether a user's value selects the toy faces."""
     return spec is None or (isinstance(spec, str) and TOY_FACES.matches(spec))
 
 
@@ -155,7 +155,8 @@ def source_for(spec, domain):
         domain: "a" or "b".
 
     Raises:
-        UserError: `spec` is none of these, or cannot be used.
+        UserError: `spec` has another form, or the source that it names cannot
+            be used.
     """
     if spec is None:
         return TOY_FACES.open(spec, domain)

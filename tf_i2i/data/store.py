@@ -100,16 +100,16 @@ def open_store(
 ):
     """Returns the store of a source, and creates it first if necessary.
 
-    A store is identified by its source's key, `size` and `fit`. Its content is
-    compared with a SHA-256, and a damaged store is created anew. Two processes
-    can create the same store at the same time.
+    A store is identified by its source's key, `size` and `fit`. The content of
+    a store is compared with its SHA-256, and a damaged store is created again.
+    Two processes can create the same store at the same time.
 
-    If the source has splits, they are used. If the source has no splits, they
-    are chosen by the hashes of the images' contents: 5 % of the images are for
-    validation and 5 % for test, but at least 50 each if there are 500 images or
-    more. If the source has "train" and only one of the other two splits, the
-    missing split is taken from "train" by the same rule. Images with equal
-    contents are always in the same split.
+    The splits of the source are used. If the source has no splits, images are
+    assigned to splits by the hashes of their contents: 5 % of the images are
+    for validation and 5 % for test, but at least 50 each if there are 500
+    images or more. If the source has "train" and only one of the other two
+    splits, the missing split is taken from "train" by the same rule. Images
+    with equal contents are always in the same split.
 
     Args:
         source: source of the images; see `tf_i2i.data.sources`.
@@ -256,8 +256,8 @@ def _unfinished(path):
     """
     file = path.with_name(f"{path.stem}-{uuid.uuid4().hex[:8]}.tmp")
     lock = _lock_of(file)
-    # Some file systems cannot lock files. There, unfinished files of killed
-    # processes are removed when they are a day old.
+    # Some file systems cannot lock files. On these file systems, unfinished
+    # files of killed processes are removed when they are a day old.
     with contextlib.suppress(OSError):
         lock.acquire()
     try:
@@ -309,9 +309,9 @@ def _prepare_folder(folder, source, size, progress):
 def _remove_stale(folder):
     """Removes temporary files of processes that were killed.
 
-    Such files are recognized by their locks, which nobody holds. Files without
-    locks, or with locks that the file system does not support, are removed if
-    they are older than a day, because a running process changes its file all
+    A temporary file whose lock no process holds is removed. If the file has no
+    lock, or if the file system does not support locks, the file is removed when
+    it was not changed for a day, because a running process changes its file all
     the time.
     """
     for held in folder.glob("*.tmp.lock"):
@@ -347,7 +347,7 @@ def _write_images(file, source, size, fit, max_bad_fraction, progress):
             given.append(item.split)
             contents.append(item.content)
         # The header with the final count has the same length as the first
-        # one, because NumPy pads headers.
+        # header, because NumPy pads headers.
         stream.seek(0)
         _write_header(stream, len(names), size)
         # Without these calls, the file could be full of zeros after a power
@@ -380,12 +380,14 @@ def assign_splits(name, given, contents):
 
     Args:
         name: name of the source, for messages.
-        given: list of each image's split in the source, or None.
-        contents: list of a hexadecimal hash of each image's content.
+        given: list of the splits of the images in the source; None for an image
+            without a split.
+        contents: list of the hexadecimal hashes of the images' contents.
 
     Returns:
-        Dictionary from each split to ascending indices; and a message about the
-        splits that were chosen here, or None if the source has all splits.
+        `(splits, note)`: a dictionary from each split to ascending indices; and
+        a message about the splits that were chosen here, or None if the source
+        has all splits.
 
     Raises:
         UserError: there are too few different images for the splits.

@@ -77,9 +77,9 @@ class TFRecordSource:
     """A source of the images in TFRecord files, uncompressed or GZIP.
 
     If the files lie in folders `train/`, `val/` and `test/` side by side,
-    these are the splits. If `spec` names no feature, `image/encoded` or
-    `image` is used, or else the only feature of the first record that can be
-    decoded as an image.
+    these are the splits. If `spec` names no feature, `image/encoded` or `image`
+    is used. If the first record has neither, the only feature of this record
+    that can be decoded as an image is used.
 
     TensorFlow verifies the checksums of each record. If a record is damaged,
     the rest of its file cannot be read. The damaged record and all records
@@ -229,8 +229,8 @@ def whole_or_bad(path, total, whole):
 def count(path):
     """Returns the number of records in a file, and that of complete records.
 
-    The first number includes the first incomplete record, if there is one. The
-    records after an incomplete record cannot be found.
+    The first number includes the first incomplete record, if there is one.
+    Records after it are not counted, because they cannot be found.
     """
     total = whole = 0
     with gzip.open(path) if _is_gzip(path) else open_regular(path) as stream:

@@ -3,14 +3,15 @@
 Domain "a" has lit portraits. Domain "b" has flat cartoons with outlines and
 other proportions. Person i has the same attributes in both (see `attributes`).
 Light, background, position, clothes and texture are chosen independently for
-each domain and person. It is therefore known which attributes a translation
-should keep. This can be measured although training uses no pairs.
+each domain and person. Therefore it is known which attributes a translation
+should keep, and whether it keeps them can be measured, although training uses
+no pairs.
 
 The images are drawn with signed distance functions on a grid of twice the
-wanted size, and then averaged down. They need no files and can have any size
-from 8 pixels on. A person's number always gives the same image, bit for bit,
-regardless of which other people are drawn. The coordinates of an image are
-[-1, 1] x [-1, 1], with y pointing down. Each head has its own coordinates
+wanted size, and then averaged down. No files are needed, and images can have
+any size from 8 pixels on. A person's number always gives the same image, bit
+for bit, regardless of which other people are drawn. The coordinates of an image
+are [-1, 1] x [-1, 1], with y pointing down. Each head has its own coordinates
 (`_Head`), in units of half its height. The features of a face are placed by
 their angle around the head, so that they move when the head turns. Portraits
 are painted in linear light. Cartoons are painted in sRGB values.
@@ -49,10 +50,11 @@ def attributes(indices):
         indices: numbers of the people, non-negative integers `[N]`.
 
     Returns:
-        Dictionary: for each key of `ATTRIBUTES` an int32 array `[N]` of indices
-        into its names; and "turn", float32 `[N]`, how far the head is turned,
-        from -1 (to the left of the image) to 1 (to the right). The absolute
-        value of "turn" is at least 0.25.
+        Dictionary with an int32 array `[N]` for each key of `ATTRIBUTES`, which
+        contains indices into the names of this attribute; and with "turn",
+        float32 `[N]`: how far the head is turned, from -1 (to the left of the
+        image) to 1 (to the right). The absolute value of "turn" is at least
+        0.25.
 
     Raises:
         UserError: an index is negative or not an integer.
@@ -133,8 +135,8 @@ def _name(traits, attribute):
 class _Dice:
     """A random number generator for one person and one purpose.
 
-    The seeds are a number for the purpose, which is a value of `_STREAMS`, and
-    the person's number.
+    The seeds are the number of the purpose (a value of `_STREAMS`) and the
+    number of the person.
     """
 
     def __init__(self, *seeds):
@@ -192,7 +194,7 @@ class _Canvas:
         self.rgb += alpha * (color - self.rgb)
 
     def part(self, rows, columns):
-        """Returns a rectangle of the canvas; what is painted there stays."""
+        """Returns a rectangle of the canvas; painting it changes the canvas."""
         part = copy.copy(self)
         for name in ("x", "y"):
             setattr(part, name, getattr(self, name)[rows, columns])
@@ -293,8 +295,8 @@ class _Head:
         u, v: distances to the right of the head's center and below it, in
             units of half its height.
         p: distance of the visible point of the skin from the nose, measured
-            around the head and positive to the right. For a head that faces the
-            viewer `p` equals `u` near the nose.
+            around the head and positive to the right. If the head faces the
+            viewer, `p` equals `u` near the nose.
         q: absolute value of `p`.
         s: -1 at the left outline of the face, 1 at the right one.
         edge: signed distance to the outline of the face, negative inside.
@@ -349,9 +351,9 @@ def _near(head, x, y, center, reach):
         head: `_Head`.
         x, y: coordinates, as arrays over the samples.
         center: the feature's (x, y).
-        reach: largest distances from the center that the feature reaches if
-            the samples are close. The margin for the soft edge between
-            samples that are farther apart is added here.
+        reach: largest distances (in x, in y) from the center to the feature's
+            edge. A margin for the soft edge, whose width depends on the
+            distance between samples, is added here.
 
     Returns:
         Slices of the rows and of the columns.

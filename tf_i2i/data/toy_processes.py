@@ -1,9 +1,9 @@
 """Draws many toy faces in several processes, one for each processor core.
 
-NumPy's small operations cannot use several cores from the threads of one
-process. The processes run Python's interpreter with this file, and not
-`multiprocessing`, which would run a user's script again unless the script
-protects itself by `if __name__ == "__main__"`.
+With threads of one process, NumPy's small operations would not use several
+cores. The processes run this file with Python's interpreter. `multiprocessing`
+is not used, because it would run the user's script again, unless the script has
+the line `if __name__ == "__main__"`.
 """
 
 import contextlib
@@ -55,7 +55,7 @@ def draw(domain, indices, size):
             if len(content) == math.prod(shape):
                 yield np.frombuffer(content, np.uint8).reshape(shape)
             else:
-                # The process could not start, or somebody stopped it.
+                # The process could not start, or was stopped.
                 yield toy_faces.render(domain, part, size)
 
 

@@ -6,7 +6,7 @@ run, is the one at index
     index_shuffle(i mod N, seed=[2 * seed + domain, i div N], N - 1)
 
 of the domain's split of N images, and [2 * seed + domain, i] is the seed of its
-augmentation. Apart from the seed, the order therefore depends on i alone, and a
+augmentation. Therefore the order depends only on the seed and on i, and a
 resumed run needs no other state. Every pass over a domain is a permutation. The
 domain (0 or 1) is part of the seed, because two domains with equally many
 images would otherwise always show the same pairs.
@@ -87,7 +87,8 @@ def unpaired(
         Endless `tf.data.Dataset` of (a, b), each float32
         `[batch_size, height, width, 3]` in [-1, 1]; or of
         (a, b, labels) with labels `[batch_size, ...]`, if `labels` are
-        given. With `context` an element has the batch size of one replica.
+        given. With `context`, `batch_size` in these shapes is the batch size of
+        one replica.
 
     Raises:
         UserError: the data cannot be used, or the sizes are not allowed.
@@ -139,7 +140,7 @@ def unpaired(
 def default_load_size(image_size, augmentation):
     """Returns the size at which the smallest random crop has `image_size`.
 
-    It is at least `image_size`.
+    The result is at least `image_size`.
 
     Args:
         image_size: size of the augmented images; see `tf_i2i.sizes`.
@@ -231,10 +232,10 @@ def _mapped(path, changed):
     """Returns the images of a store as a tensor on the memory-mapped file.
 
     Simpler solutions do not work. `tf.numpy_function` needs Python's global
-    interpreter lock, and waits for ever if the thread that holds the lock waits
+    interpreter lock. It waits for ever if the thread that holds this lock waits
     for the pipeline to end. `tf.constant` and `tf.raw_ops.ImmutableConst` copy
     the file into memory. The result is cached and never released, because
-    releasing it would need Python's global interpreter lock, too.
+    releasing it would also need Python's global interpreter lock.
 
     Args:
         path: path of the store's `.npy` file.

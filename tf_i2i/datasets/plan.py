@@ -69,15 +69,16 @@ def find_shards(store, format, size):
     Args:
         store: `Store` of the input.
         format: one of `records.FORMATS`; None to choose by the files' names.
-        size: number of image files in a shard. Of other formats, each file is
-            a shard.
+        size: number of image files in a shard. In the other formats, each file
+            is a shard.
 
     Returns:
         `(format, shards, digest)`: the format that was chosen, a list of
         `Shard`, and the SHA-256 of the names and sizes of the files.
 
     Raises:
-        UserError: there are no such files, or files of several formats.
+        UserError: there are no files of this format; or `format` is None, and
+            there are files of several formats.
     """
     by_format: dict[str | None, list[tuple[str, int]]] = {}
     for name, length in store.files():
@@ -104,7 +105,10 @@ def find_shards(store, format, size):
 
 
 def weights_of(run_dir):
-    """Returns the SHA-256 of a run's weights, with the names of their files."""
+    """Returns the SHA-256 of the files of a run's weights, and of their names.
+
+    The result is a hexadecimal text.
+    """
     run_dir = Path(run_dir)
     paths = [*Checkpoints(run_dir).paths(), run_dir / PACKED]
     files = [path for path in map(Path, paths) if path.is_file()]
@@ -117,7 +121,7 @@ def weights_of(run_dir):
 
 
 def begin(store, settings):
-    """Writes the plan of a new output, or checks that of an earlier one.
+    """Writes the plan of a new output, or checks an existing plan.
 
     Args:
         store: `Store` of the output.

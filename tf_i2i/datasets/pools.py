@@ -28,8 +28,8 @@ class _Process:
     """
 
     def __init__(self, make_fn, job):
-        # A forked process would hang, because TensorFlow's threads do not exist
-        # in it.
+        # A forked process would hang, because TensorFlow's threads are not
+        # copied to it.
         context = multiprocessing.get_context("spawn")
         self.answers, theirs = context.Pipe()
         self._process = context.Process(
@@ -88,15 +88,16 @@ def _serve(requests, make_fn, job):
 def run_local(job, shards, workers, make_fn=Worker):
     """Yields the `Result` of each shard, translated by processes.
 
-    If a process ends, for example because the memory is full, another one
-    takes its place and begins its shard again.
+    If a process ends, for example because the memory is full, a new process
+    takes its place, and its shard is translated again.
 
     Args:
         job: `Job`.
         shards: list of `Shard`.
         workers: number of processes.
-        make_fn: function of the job that returns a function of a `Shard`, which
-            returns its `Result`. Each process calls it once.
+        make_fn: function that takes the job and returns a worker, which is a
+            function that takes a `Shard` and returns its `Result`. Each process
+            calls `make_fn` once.
 
     Raises:
         UserError: a worker cannot load the model or read the files, or a shard
@@ -136,8 +137,8 @@ def _give_back(process, waiting, tries):
     """Puts the shard of a process that has ended back into `waiting`.
 
     Raises:
-        UserError: the process ended before it had loaded the model, or the
-            shard was tried too often.
+        UserError: the process ended before it had loaded the model, or `TRIES`
+            processes have ended at this shard.
     """
     code = process.exit_code
     if not process.ready:

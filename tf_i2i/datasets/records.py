@@ -25,8 +25,8 @@ class Record(NamedTuple):
     """An encoded image.
 
     Attributes:
-        name: for an image file, its name; for a record of another file, the
-            name of that file and the number of the record.
+        name: for an image file, its name; for a record of a TFRecord or Parquet
+            file, the name of that file and the number of the record.
         content: bytes of an image file, or a `BadImage` if they cannot be
             read.
     """

@@ -15,7 +15,8 @@ from tf_i2i.extras import optional
 from tf_i2i.paths import expand
 
 EXTRA = "datasets"
-# Folder of files that are being written. Readers of data sets skip such names.
+# Folder of files that are being written. Programs that read data sets skip
+# names that begin with an underscore.
 _UNFINISHED = "_unfinished"
 
 
@@ -113,7 +114,7 @@ class Store:
         return {info.base_name for info in found}
 
     def present(self, names):
-        """Returns those of a list of names whose files exist, as a set."""
+        """Returns the set of those `names` whose files exist."""
         infos = self._system.get_file_info([self._path(n) for n in names])
         there = self._fs.FileType.File
         return {
@@ -123,7 +124,11 @@ class Store:
         }
 
     def open(self, name):
-        """Returns a seekable binary stream of a file; "" is the file itself.
+        """Returns a seekable binary stream of a file.
+
+        Args:
+            name: name relative to the folder; "" if the store is a single
+                file.
 
         Raises:
             OSError: the file cannot be read.
@@ -144,9 +149,9 @@ class Store:
         """Writes a file, either completely or not at all.
 
         The file is written under a temporary name, and moved when it is
-        complete. Without this, an incomplete file could appear, because closing
-        the stream of an object store publishes what was written so far, even
-        after an error.
+        complete. Otherwise an incomplete file could appear: even after an
+        error, closing the stream of an object store publishes what was written
+        so far.
 
         Args:
             name: name relative to the folder; subfolders are made.

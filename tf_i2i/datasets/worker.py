@@ -167,7 +167,8 @@ class Worker:
             made = self._translator.translate(key, [item for _, item in batch])
         except UserError as error:
             # At least one translation has values that are not finite. The
-            # images are translated one by one, so that only that one is bad.
+            # images are translated again one by one, so that only the image of
+            # that translation counts as bad.
             if len(batch) == 1:
                 bad.append((batch[0][0], str(error)))
                 return

@@ -46,7 +46,10 @@ def line_chart(pairs, end):
 
 
 def sensitivity_chart(rows):
-    """Returns a chart of the errors for all disturbances, with a curve per row.
+    """Returns a chart of the errors that disturbances cause, a curve per row.
+
+    A disturbance is, for example, noise that is added to a translation before
+    it is translated back.
 
     Args:
         rows: errors of each row, a dictionary of dictionaries. The outer keys
@@ -202,14 +205,15 @@ def _dot(point, colour, title="", radius=3):
 
 
 def _thin(points):
-    """Returns a summary of a curve by at most `_MOST_POINTS` groups of points.
+    """Summarizes a curve by at most `_MOST_POINTS` groups of points.
 
     Args:
         points: `[N, 2]`, sorted by the first column.
 
     Returns:
-        For each group the mean of the first column, and the smallest, the
-        mean and the largest value of the second.
+        Four arrays with one element for each group: the mean of the first
+        column, and the smallest, the mean and the largest value of the second
+        column.
     """
     size = math.ceil(len(points) / _MOST_POINTS)
     parts = [points[i : i + size] for i in range(0, len(points), size)]
@@ -250,7 +254,7 @@ def _short(value):
 
 
 def _kinds(measures):
-    """Groups the measures of disturbances by kind.
+    """Groups measures such as `back_noise_0.5` by the kind of disturbance.
 
     Returns:
         Dictionary from the kind of disturbance to a list of (measure, label,

@@ -62,8 +62,9 @@ def write_report(path, title, facts, directions, curves):
         path: path of the file; its folder is created if necessary.
         title: title of the page.
         facts: dictionary from names (run, method, step, images shown, command
-            and others) to texts. The fact `features` is the label of the
-            feature network, which becomes part of the names of scores.
+            and others) to texts, which the page shows. The fact `features` is
+            the label of the feature network, which becomes part of the names of
+            scores.
         directions: list of `DirectionReport`.
         curves: dictionary from names to lists of (images shown, value), for
             charts of the training.
@@ -225,7 +226,7 @@ _ARROWS = {"higher": "&nbsp;↑", "lower": "&nbsp;↓"}
 
 
 def _head(measure, label):
-    """HTML of a column's head, whose tooltip has full name and explanation."""
+    """HTML of a column's head, with full name and explanation as tooltip."""
     named = full_name(measure, label) if label else measure
     title = f"{named}: {_sentences(explain(measure))}"
     arrow = _ARROWS.get(explain(measure).better, "")

@@ -28,8 +28,8 @@ def examples(
         truth: ground truth, uint8 `[N, H, W, 3]`, or None.
         values: a score of each output, floats `[N]`.
         caption: name of the score.
-        higher_is_better: whether high scores are better; None if neither high
-            nor low scores are. Then the lowest scores come first.
+        higher_is_better: whether high scores are better. None if neither high
+            nor low scores are better; the lowest scores then come first.
         count: largest number of images in each block; at most a third of all
             images are shown, but at least one.
 
@@ -70,7 +70,9 @@ def training_neighbours(outputs, target_train, distances, indices, count=12):
         outputs: uint8 `[N, H, W, 3]`.
         target_train: training images of the target domain, uint8
             `[M, H, W, 3]`.
-        distances, indices: `[N]` each, from `metrics.nearest`.
+        distances, indices: `[N]` each, the distance from each output to its
+            nearest training image, and the index of that image; from
+            `metrics.copying.nearest`.
         count: largest number of outputs that are shown.
 
     Returns:
@@ -108,14 +110,14 @@ def embedding_map(vectors_by_name):
     """Returns two-dimensional coordinates for several sets of vectors.
 
     All sets are mapped together by t-SNE (van der Maaten and Hinton 2008, JMLR
-    9). Vectors that are neighbours stay neighbours, but the sizes of gaps and
-    of groups have no meaning. CDFT (Katzir et al. 2019, Figure 9) compares
+    9). Vectors that are neighbours stay neighbours. The sizes of gaps and of
+    groups have no meaning. CDFT (Katzir et al. 2019, Figure 9) compares
     translations with real images in such a map, in which an image is
     represented by the vector fc7 of VGG (the features `keras:VGG19-fc7`).
 
     Args:
-        vectors_by_name: dictionary from names to floats `[N, D]`, the same D
-            for all.
+        vectors_by_name: dictionary from names of sets to floats `[N, D]`. D is
+            the same for all sets.
 
     Returns:
         Dictionary from names to floats `[N, 2]`, for the first `MAPPED`
@@ -164,7 +166,7 @@ def side_by_side(blocks, gap=12):
 
     Args:
         blocks: list of uint8 `[H, W, 3]`.
-        gap: width of the white space between them, in pixels.
+        gap: width of the white space between the images, in pixels.
 
     Returns:
         uint8 `[H, W', 3]`.
