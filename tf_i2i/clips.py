@@ -37,8 +37,8 @@ _CODECS = {
 VIDEO_SUFFIXES = tuple(_CODECS)
 ANIMATION_SUFFIXES = (".gif", ".webp")
 _INPUT_SUFFIXES = (*VIDEO_SUFFIXES, ".m4v", ".avi")
-# The formats that FFmpeg may read. Playlists are not among them, because they
-# can name other files.
+# The formats that FFmpeg may read. Playlists are not allowed, because they can
+# name other files.
 _DEMUXERS = "mov,mp4,matroska,webm,avi"
 # Duration of frames whose file does not state one.
 _MILLISECONDS = 100
@@ -178,11 +178,11 @@ class _Video(Clip):
 
 
 def _next_time(stated, last):
-    """Returns the time at which a frame begins, later than the one before.
+    """Returns the time at which a frame begins, later than the last frame.
 
     Args:
         stated: time that the file states, or None.
-        last: time of the frame before, or None.
+        last: time at which the last frame began, or None for the first frame.
     """
     if last is None:
         return stated or 0
@@ -203,7 +203,7 @@ def source(path):
 
     Raises:
         BadImage: the file cannot be read.
-        UserError: it is a video, and the extra `video` is not installed.
+        UserError: the file is a video, and the extra `video` is not installed.
     """
     av = optional("av", EXTRA) if is_video(path) else None
     clip: Clip
@@ -240,8 +240,8 @@ def write(path, clip, frames_fn):
             `ANIMATION_SUFFIXES`.
         clip: the `Clip` that was translated. Its sound is kept if the format
             of `path` can contain it.
-        frames_fn: function that takes the argument of `clip.frames` and yields
-            each `Frame` to write. All have the same size.
+        frames_fn: function that takes the argument `sound_fn` of `clip.frames`
+            and yields each `Frame` to write. All frames have the same size.
 
     Raises:
         UserError: the file cannot be written.

@@ -6,8 +6,8 @@ code. Therefore no such file is loaded, and nothing is downloaded, for a run's
 own config.gin, unless the user agrees by `--trust_config`. There is one
 exception. If a training on this machine loads a file with the user's consent, a
 hash of the content is recorded in the cache folder. A file with a recorded hash
-is loaded without the flag. The same holds for downloads, whose names are
-recorded. Therefore a user's own runs need no flag.
+is loaded without the flag. For downloads, the names are recorded in the same
+way. Therefore a user's own runs need no flag.
 
 Every function that loads such a file, or that downloads, calls `check_file` or
 `check_download` first.
@@ -35,7 +35,7 @@ class Consent:
     Attributes:
         trusted: whether the configuration may load files and download.
         recording: whether files and downloads are recorded when they are loaded
-            with consent. It is True for trainings on this machine only.
+            with consent. True only for trainings on this machine.
         config: path of the configuration, for error messages.
     """
 
@@ -85,9 +85,9 @@ def check_file(name, path):
         path: path of the file, or of the folder.
 
     Raises:
-        UserError: the user did not agree, and no training on this machine
-            has recorded the same content. Or a file cannot be read, or is
-            not a regular file.
+        UserError: the user did not agree, and no training on this machine has
+            recorded the same content; or a file cannot be read or is not a
+            regular file.
     """
     try:
         files = files_below(path)
@@ -125,8 +125,8 @@ def _check(name, size, digest):
     Args:
         name: the file or the download as the configuration names it.
         size: size of the content in bytes. Without consent, the content is
-            hashed only if a file of that size was recorded. With consent, it
-            is hashed only to record it.
+            hashed only if a file of that size was recorded. With consent, the
+            content is hashed only if it is to be recorded.
         digest: function that returns the hash of the content.
     """
     if _current.trusted:

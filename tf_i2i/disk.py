@@ -79,7 +79,8 @@ def digest_line(content):
 def read_digests(path):
     """Returns the SHA-256 in the last line of a file, and that of its content.
 
-    Both are None if the file does not end with a line from `digest_line`.
+    Both are hexadecimal texts. Both are None if the file does not end with a
+    line from `digest_line`.
 
     Args:
         path: path of the file.

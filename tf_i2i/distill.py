@@ -136,7 +136,8 @@ def _ways(teacher, direction):
         direction: "a_to_b", "b_to_a" or "both".
 
     Raises:
-        UserError: the teacher does not have a direction, or has styles there.
+        UserError: the teacher does not translate in one of the directions, or
+            takes styles in it.
     """
     ways = DIRECTIONS if direction == "both" else (direction,)
     for way in ways:
@@ -154,8 +155,8 @@ def _ways(teacher, direction):
 def _removed_if_refused(folder):
     """Context that removes the teacher if the student's run does not begin.
 
-    The teacher must be written before the student's run can be opened, because
-    opening the run loads it.
+    The teacher must be written before the student's run is opened, because
+    opening the run loads the teacher.
     """
     try:
         yield
@@ -168,9 +169,9 @@ def _removed_if_refused(folder):
 def _write_teacher(teacher, folder):
     """Writes the teacher's SavedModel, unless the student has begun to learn.
 
-    The folder may exist although the student has not begun to learn, because an
-    earlier command wrote it and then stopped with an error. That command may
-    have named another teacher. Therefore the folder is then written again.
+    If the student has not begun to learn, an existing folder is replaced. It
+    comes from an earlier command that stopped with an error, and that may have
+    named another teacher.
 
     Returns:
         Absolute path of the folder.

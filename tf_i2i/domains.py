@@ -41,7 +41,7 @@ def named(text, names):
         text: name of a domain or of a direction, or a text in which such a
             name follows an underscore and ends at a slash or at the end of
             the text, as in "gan_a" and "validation_a_to_b/score".
-        names: pair of the user's names.
+        names: pair of the user's names of the domains.
     """
     given = dict(zip(DOMAINS, names, strict=True))
     return re.sub(

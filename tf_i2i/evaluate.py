@@ -29,8 +29,8 @@ def _parser():
         "evaluate",
         "Scores both directions of a run on its test images, in a table with "
         "rows to compare with: the ground truth (if the test images are "
-        "pairs), cheats, which are trivial baselines such as copying the "
-        "input, and the floor, which compares real images with other real "
+        "pairs); cheats, which are trivial baselines such as copying the "
+        "input; and the floor, which compares real images with other real "
         "images.",
         [
             "python -m tf_i2i.evaluate --run_dir=runs/twingan",

@@ -51,8 +51,9 @@ def cross_entropy(labels, logits):
 def patch_nce(queries, keys, temperature=0.07):
     """Returns the PatchNCE loss (Park et al. 2020, arXiv:2007.15651, eq. 3).
 
-    It is the cross-entropy of a classification. The classes of a query are all
-    keys of the same image, and the right class is the key at its own position.
+    PatchNCE is the cross-entropy of a classification. The classes of a query
+    are all keys of the same image. The right class is the key at the position
+    of the query.
 
     Args:
         queries, keys: vectors of length 1, `[N, P, D]`, at P positions of each
@@ -286,7 +287,8 @@ def slope(critic, images):
 def slope_penalty(slopes, target=1.0):
     """Returns the gradient penalty `mean((slopes - target)^2)`.
 
-    WGAN-GP and DRAGAN use this penalty, and R1 uses it with the target 0.
+    WGAN-GP and DRAGAN use this penalty with the target 1, and R1 with the
+    target 0.
 
     Args:
         slopes: gradient norms `[N]`; see `slope`.

@@ -14,7 +14,7 @@ from tf_i2i.values import checked
 class Adam(keras.optimizers.Adam):
     """A `keras.optimizers.Adam` that updates each variable by one operation.
 
-    This is faster than the update of Keras, which uses about fifteen
+    This is faster than the update of Keras, which consists of about fifteen
     operations, each of which reads and writes the variables in memory. The
     arguments and the state are those of Keras, but `amsgrad` is not supported.
     `global_clipnorm` limits the norm of the sum of all replicas' gradients, so
@@ -58,8 +58,8 @@ class LossScaling(keras.optimizers.LossScaleOptimizer):
     `dynamic_growth_steps` updates without such a gradient, the scale is
     doubled. The arguments are those of Keras.
 
-    Keras tests only the gradients of the first replica. This class tests those
-    of all replicas, because an update uses the sum of them.
+    Keras tests only the gradients of the first replica. This class tests the
+    gradients of all replicas, because an update uses their sum.
     """
 
     def check_finite(self, grads):
@@ -80,9 +80,11 @@ def adam(
 
     Args:
         learning_rate: learning rate, above 0.
-        beta_1, beta_2: decay of the moving averages of the gradient and of
-            its square, at least 0 and below 1. The class attribute `adam` of
-            each method holds the values of the method's paper.
+        beta_1: decay of the moving average of the gradient, at least 0 and
+            below 1. The class attribute `adam` of each method holds the values
+            of the method's paper for `beta_1`, `beta_2` and `learning_rate`.
+        beta_2: decay of the moving average of the squared gradient, at least 0
+            and below 1.
         epsilon: small number above 0 that is added to the square root of the
             moving average of the squared gradient.
         clip_norm: largest norm of the gradient with respect to all variables

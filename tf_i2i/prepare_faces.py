@@ -182,11 +182,12 @@ class Record:
     """Record of the images that were processed into a folder.
 
     The record is a file of JSON lines. The first line contains the settings;
-    each further line describes one processed image. That line is written after
-    the image's crops, so that at most one image must be processed again if the
-    program is killed. The key of an image is the name of its first crop. An
-    image is processed again if its size in bytes or its time of modification
-    has changed. Crops that the user has removed are not made again.
+    each further line describes one processed image. The line of an image is
+    written after the image's crops. Therefore at most one image must be
+    processed again if the program is killed. The key of an image is the name of
+    its first crop. An image is processed again if its size in bytes or its time
+    of modification has changed. Crops that the user has removed are not made
+    again.
 
     Args:
         folder: the folder of `--output`, a `Path`.
@@ -259,7 +260,7 @@ class Record:
                 )
 
     def is_done(self, key, stamp):
-        """Whether an image is in the record and has not changed since.
+        """Returns whether an image is in the record and was not changed since.
 
         Args:
             key: key of the image.
@@ -300,8 +301,8 @@ class Record:
         """Writes the list of images that were left out.
 
         Args:
-            rows: list of pairs (file, reason). If this list is empty, an
-                earlier file is removed.
+            rows: list of pairs (file, reason). If this list is empty, the list
+                of an earlier call is removed.
 
         Returns:
             Path of the file that contains the list.

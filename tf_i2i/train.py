@@ -159,8 +159,8 @@ def _check_joined(workers):
 def _run_dir(args):
     """Returns the folder of the run, which may not exist yet.
 
-    Also replaces `args.init_from`, the name of a run or shipped model, by its
-    folder.
+    This function also replaces `args.init_from`, the name of a run or of a
+    shipped model, by its folder.
 
     Raises:
         UserError: a flag names a folder that is not a run, or neither a

@@ -47,8 +47,8 @@ from tf_i2i.sizes import size_text
 from tf_i2i.smoothing import Smoother
 from tf_i2i.training import settings
 
-# The values of --size besides numbers. With the first two, images are scaled to
-# the size of the training images before they are translated.
+# The values of --size that are not numbers. With "model" and "input", images
+# are scaled to the size of the training images before they are translated.
 OF_TRAINING, FULL = ("model", "input"), "full"
 SIZES = (*OF_TRAINING, FULL)
 # The smallest number of --size. Smaller feature maps have too few positions for
@@ -125,8 +125,8 @@ def _input_size(flags, model):
     """Returns the `InputSize` of images that are translated whole.
 
     Raises:
-        UserError: `--size` selects another size than that of the training, and
-            the model takes no other size.
+        UserError: `--size` selects another size than the size of the training
+            images, and the model accepts only this size.
     """
     size = InputSize.of(model)
     if flags.size in OF_TRAINING:
@@ -255,11 +255,11 @@ def _parser():
         metavar="model|input|full|PIXELS",
         help="size of the results. model: the short side is as long as in "
         "training; input: the same, and then the result is scaled to the size "
-        "of the input, and a face that is written alone to the size that it "
-        "has in the photo; full: the networks see the input in its own size; a "
-        "number: they see it with a short side of that length. If the "
-        "model has a fixed size, the whole image is scaled to fit into its "
-        "square, and padded; full and a number are then refused",
+        "of the input (a face that is written alone: to its size in the "
+        "photo); full: the networks see the input in its own size; a number: "
+        "the networks see the input with a short side of that length. If the "
+        "model has a fixed size, the whole image is scaled to fit into the "
+        "model's square, and padded; full and a number are then refused",
     )
     add(
         "--tile",

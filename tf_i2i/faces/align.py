@@ -1,4 +1,4 @@
-"""Aligned square crops of faces, and the affine maps and warps they need.
+"""Aligned square crops of faces, made with affine maps.
 
 Coordinates are x to the right and y down, in pixels from the photo's upper left
 corner; pixel i covers [i, i + 1). The *face square* is a square around the
@@ -22,8 +22,8 @@ MARGIN = 0.15
 MARGINS = (-0.25, 2.0)  # Smallest and largest allowed margin.
 
 # Positions in the face square of the left eye, the right eye, and the left and
-# the right corner of the mouth, left and right as seen in the image. The
-# distance from the eyes to the mouth is 1.09 times the distance between the
+# the right corner of the mouth, where left and right are as seen in the image.
+# The distance from the eyes to the mouth is 1.09 times the distance between the
 # eyes, and the width of the mouth is 0.87 times that distance. These are
 # averages over 118 photos.
 EYES_AND_MOUTH = np.array(
@@ -31,9 +31,10 @@ EYES_AND_MOUTH = np.array(
 )
 CORNERS = np.array([(0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)])
 
-# Beyond the border of a photo its mirror image is shown, and becomes blurred
-# with growing distance. `_FADE` is the distance at which the blur is complete,
-# and `_BLUR` is its standard deviation, both as fractions of the crop's side.
+# Where a crop reaches beyond the photo, it shows the photo's mirror image,
+# which becomes more blurred with the distance from the photo. `_FADE` is the
+# distance at which the blur is complete. `_BLUR` is the standard deviation of
+# the complete blur. Both are fractions of the crop's side.
 _FADE = 0.08
 _BLUR = 0.06
 
@@ -278,7 +279,7 @@ def warp(image, matrix, shape):
 
 
 def _mirror(image, low, high):
-    """Returns pixels `low` to `high` (x, y); mirrors beyond the borders."""
+    """Returns the pixels from `low` to `high` (x, y), mirrored at borders."""
     columns, rows = (
         _reflect(np.arange(first, last), length)
         for first, last, length in zip(

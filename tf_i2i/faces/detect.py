@@ -1,4 +1,4 @@
-"""Detection of people's faces by mtcnn, and of cats' by OpenCV's cascade."""
+"""Detection of faces: of people by mtcnn, of cats by a cascade of OpenCV."""
 
 import numpy as np
 from PIL import Image
@@ -24,7 +24,7 @@ _CONFIDENCE = 0.9
 # lengths of its long side in pixels. The values are the numbers of overlapping
 # boxes that must agree. Cats that fill the photo are found best in small
 # images. In larger images, patterns of the fur are sometimes mistaken for
-# faces. Therefore more boxes must agree in these.
+# faces. Therefore more boxes must agree in larger images.
 _CAT_VOTES = {128: 8, 256: 20, 512: 40}
 
 
@@ -50,8 +50,8 @@ def detector(kind):
 
     Returns:
         Function from uint8 `[height, width, 3]` to a list of `Face`, the
-        largest first. The face square of a person is tilted like the face;
-        that of a cat is always upright.
+        largest first. The face square of a person is tilted like the face. The
+        face square of a cat is always upright.
 
     Raises:
         UserError: the extra `faces` is not installed.
@@ -61,13 +61,12 @@ def detector(kind):
 
 
 def _sort_key(face):
-    """Returns a key that sorts faces by size; equal ones by position."""
+    """Returns a key that sorts faces by size; equal faces by position."""
     return -face.side, *face.points.ravel()
 
 
 def _people_finder():
-    # The networks of mtcnn get the precision of Keras' dtype policy at the time
-    # when they are built.
+    # The networks of mtcnn are built with the dtype policy that Keras has now.
     network = optional("mtcnn", _EXTRA).MTCNN()
 
     def find(photo):

@@ -1,9 +1,9 @@
 """Replacing the background of a face, and pasting a face into its photo.
 
-Both operations use an oval mask with a soft edge. The oval has the shape of an
-average head and a fixed position in the face square. No network is used to
-segment hair and background. Only pictures with an alpha channel, such as
-drawings whose plain background was removed, are pasted along their own outline.
+Replacing and pasting use an oval mask with a soft edge. The oval has the shape
+of an average head and a fixed position in the face square. No network is used
+to segment hair and background. Pictures with an alpha channel, such as drawings
+whose plain background was removed, are pasted along their own outline.
 """
 
 import numpy as np
@@ -68,8 +68,8 @@ def paste(photo, picture, face, margin=align.MARGIN):
             in place of the oval.
         face: the `Face` that was cropped.
         margin: margin of the crop, as a fraction of the face square's side. If
-            the crop is smaller than the oval or the outline, the mask fades out
-            at the crop's borders.
+            the crop does not contain the whole oval or outline, the mask fades
+            out at the crop's borders.
     """
     to_photo = align.invert(align.crop_matrix(face, len(picture), margin))
     corners = align.apply(to_photo, align.CORNERS * len(picture))

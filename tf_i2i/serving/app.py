@@ -19,11 +19,11 @@ from tf_i2i.serving.reading import read_order
 
 EXTRA = "serve"
 MODULES = ("starlette", "uvicorn", "prometheus_client")
-# Hosts by which a browser of this machine may name a server that listens to
-# this machine only. The pages of other sites could otherwise give their own
-# name to this machine and read the answers (DNS rebinding).
+# Host names that requests may have if the server accepts connections from this
+# machine only. Otherwise another site could let its own host name point to this
+# machine, and its pages could read the answers (DNS rebinding).
 _LOCAL = ("127.0.0.1", "localhost")
-# Largest number of connections, of which some may be idle.
+# Largest number of connections, including idle ones.
 _CONNECTIONS = 1024
 # Status of a request whose client has closed the connection.
 _GONE = 499
@@ -69,7 +69,7 @@ def build(translator, direction, limits, batch_size):
 
     Args:
         translator: `Translator`.
-        direction: direction of requests that name none.
+        direction: direction for requests that do not name a direction.
         limits: `Limits`.
         batch_size: largest number of images that are translated together.
 
@@ -160,7 +160,7 @@ class _Desk:
         try:
             kind, content = await self._translated(request)
         except Refusal as refusal:
-            # What a client still sends is not read, so that its connection
+            # The rest of the request is not read. Therefore the connection
             # cannot be used for another request.
             return responses.JSONResponse(
                 {"error": refusal.message},

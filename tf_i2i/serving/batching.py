@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 class Batcher:
     """Joins items that wait at the same time, and works on them together.
 
-    A batch consists of the items that arrived while the batch before it was
+    A batch consists of the items that arrived while the preceding batch was
     worked on. If nothing is worked on when an item arrives, work on this item
-    begins immediately. It does not wait until a batch is full.
+    begins immediately, and does not wait until a batch is full.
 
     All methods belong to one event loop.
 

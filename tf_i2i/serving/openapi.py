@@ -16,12 +16,12 @@ _ERRORS = {
 
 
 def description(directions, styled, default, limits):
-    """Returns the description, a dictionary that is written as JSON.
+    """Returns the description of the interface as a dictionary, for JSON.
 
     Args:
         directions: the directions of the model.
-        styled: those of them that take a style.
-        default: direction of requests that name none.
+        styled: the directions that take a style.
+        default: direction for requests that do not name a direction.
         limits: `reading.Limits`.
     """
     fields = {

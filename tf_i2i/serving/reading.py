@@ -56,7 +56,7 @@ class Order(NamedTuple):
         content: bytes of an encoded image.
         options: `Options`.
         format: key of `FORMATS`, the format of the answer.
-        json: whether the request is JSON, so that the answer is, too.
+        json: whether the request is JSON. The answer then is JSON, too.
     """
 
     content: bytes
@@ -71,7 +71,7 @@ async def read_order(request, directions, default, limits):
     Args:
         request: Starlette's `Request`.
         directions: the directions of the model.
-        default: direction of requests that name none.
+        default: direction for requests that do not name a direction.
         limits: `Limits`.
 
     Raises:

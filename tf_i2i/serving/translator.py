@@ -22,7 +22,7 @@ class Options(NamedTuple):
 
     Attributes:
         direction: "a_to_b" or "b_to_a".
-        size: one of `SIZES`, as the flag `--size` of `translate`.
+        size: one of `SIZES`, with the same meaning as in `translate --size`.
         seed: seed of a random style; None for no style.
     """
 
@@ -104,8 +104,8 @@ class Translator:
             items: list of `Item`.
 
         Returns:
-            List of uint8 `[height, width, 3]`, not yet scaled to their final
-            sizes; `finish` does that.
+            List of uint8 `[height, width, 3]`. `finish` scales these images to
+            their final sizes.
         """
         way, _, styled = key
         images = np.stack([item.prepared.pixels for item in items])
@@ -124,7 +124,7 @@ class Translator:
         return restored(translated, item.prepared, filters.target)
 
     def warm_up(self):
-        """Traces the translations, so that no request has to wait for it."""
+        """Traces the graphs, so that no request has to wait for tracing."""
         grey = np.full(image_shape(self._model.size), 128, np.uint8)
         for way in self.directions:
             key, item = self.prepare(grey, Options(way))
