@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Makes the model face-avatar, from an empty folder FACES_WORK to the packed
 # model, in about 35 minutes on two cores that have other work too.
-# The segments start from a seed now. Those of the shipped model did not, so
-# that the scores will differ a little: see README.md.
+# The training of the segments now has a seed. For the shipped model it had none.
+# Therefore the scores will differ a little from those in README.md.
 #
 #     TF_I2I_DATA=data FACES_WORK=faces_out bash make.sh
 #
@@ -19,7 +19,7 @@ root=$(realpath ../../..)
 export PYTHONPATH=$root
 model=$root/tf_i2i/models/face_avatar
 
-# The networks of the person mask and of the landmarks: 35 MB are downloaded.
+# Downloads 35 MB with the networks of the person mask and of the landmarks.
 mediapipe=$FACES_WORK/mediapipe
 python -m pip download --quiet --no-deps --only-binary=:all: \
   --python-version 3.11 --platform manylinux_2_17_x86_64 \
@@ -37,8 +37,8 @@ python texture.py                                   # .4 minutes (CPU)
 python teach.py                                     # .3 minutes
 python sprites.py parts                             # 2 minutes
 python sprites.py train s3                          # 12 minutes
-# Draws all options of all slots. codes.py names them. If options.png shows
-# others than those named there, correct codes.py before going on.
+# Draws all options of all slots. codes.py names the options. If the drawings in
+# options.png differ from these names, correct codes.py before the next step.
 python sprites.py options s3                        # .2 minutes
 python heads.py maps                                # 3 minutes
 python heads.py fit s3 h14                          # 3 minutes
