@@ -1,8 +1,8 @@
 """Computes the codes of photos by rules.
 
-A code has an option for each slot, and three colours. A person wrote `OPTIONS`
-and `EYES_AND_BROWS` after looking at the options of the drawer s3 (`python
-sprites.py options s3`).
+A code has an option for each slot, and three colours. The tables `OPTIONS` and
+`EYES_AND_BROWS` were written by hand, from the drawings of all options of the
+drawer s3 (`python sprites.py options s3`).
 """
 
 from typing import NamedTuple
@@ -16,8 +16,9 @@ from hair import all_points
 from hair import load_aligned
 from regions import lab
 
-# For each slot, a dictionary from each kind to the numbers of the options that
-# show this kind. Other options are not used.
+# For each slot, a dictionary from kinds (such as "long" hair) to the indices of
+# the options that show this kind. Options that are not in the table are not
+# used.
 OPTIONS = {
     "hair": {
         "bald": [14],
@@ -32,22 +33,23 @@ OPTIONS = {
     "clothes": {"dark": [2], "light": [3], "colourful": [6], "other": [5]},
 }
 # For each option of glasses, the options of eyes and of brows that are drawn
-# with it. They do not depend on the photo otherwise.
+# with it. Eyes and brows depend on nothing else.
 EYES_AND_BROWS = {0: (5, 2), 1: (6, 1), 3: (5, 1)}
-# Cells of an aligned map of hair (see `hair.aligned`) where the face is:
-# outlines are not compared there.
+# The cells of an aligned map of hair (see `hair.aligned`) in which the face is.
+# In these cells, outlines are not compared.
 FACE = (slice(12, 21), slice(10, 22))
 OUTLINE = 32  # Side of an outline in cells.
 # Value of the outlines of options that no avatar has. These outlines are so far
 # from all others that the options are never chosen.
 NO_OUTLINE = 9.0
-# Shares of photos whose skin is darker than each tone of `pseudo.SKINS`.
+# For each tone of `pseudo.SKINS`, the share of photos whose skin is darker.
 SKIN_SHARES = [0, 0.3, 0.5, 0.75, 1]
 # For each kind of hair, the share of its photos that count as clear. These are
 # the photos with the largest difference between the two highest scores.
 CLEAR_HAIR = 0.6
-# Mouths are drawn open or smiling, and beards full, for photos that are above
-# this share of the training photos in the measured openness, smile or darkness.
+# A mouth is drawn open, or smiling, and a beard is drawn full, if the measured
+# openness, smile, or darkness of the chin is larger than in this share of the
+# training photos.
 NOT_OPEN, NOT_SMILING, NOT_FULL = 0.72, 0.45, 0.5
 
 
@@ -57,8 +59,8 @@ class Codes(NamedTuple):
     Attributes:
         options: dictionary from slots to options of the drawer, int `[N]`.
         tint: indices into `pseudo.HAIR_COLOURS`, `[N]`.
-        tone: position of the skin's colour between `pseudo.SKINS`, `[N]`, 0 to
-            4.
+        tone: position of the colour of the skin in `pseudo.SKINS`, a number
+            from 0 to 4 that may lie between two tones, `[N]`.
         clothes: colour of the clothes, RGB in 0 to 255, `[N, 3]`.
         clear: indices of the training photos whose kind of hair is clear.
         n: number of training photos.
@@ -78,7 +80,7 @@ def kind_of(slot):
 
 
 def outlines(drawer):
-    """Returns the mean outline of each option of hair, `[options, 32, 32]`.
+    """Returns the mean mask of each option of hair, `[options, 32, 32]`.
 
     Args:
         drawer: name of the run of sprites.py.
@@ -101,8 +103,8 @@ def hair_options(kinds, drawer):
     """Returns the option of hair with the nearest outline for each photo.
 
     Args:
-        kinds: names of the kinds of hair, `[N]`. An option of this kind is
-            chosen.
+        kinds: name of the kind of hair of each photo, `[N]`. Only options of
+            this kind are compared.
         drawer: name of the run of sprites.py.
     """
     known = outlines(drawer)
@@ -118,16 +120,19 @@ def hair_options(kinds, drawer):
 
 
 def first_options(slot, kinds):
-    """Returns the first option of each kind, int `[N]`."""
+    """Returns for each name of a kind its first option in a slot, int `[N]`."""
     return np.array([OPTIONS[slot][kind][0] for kind in kinds])
 
 
 def beard_options(facial_hair, darkness):
-    """Returns options of beards, `[N]`; the full beard for a dark chin.
+    """Returns the option of the slot "beard" for each photo, `[N]`.
+
+    People with a beard and a dark chin get the full beard.
 
     Args:
-        facial_hair: names of the kinds, `[N]`.
-        darkness: share of photos with a lighter chin, `[N]`.
+        facial_hair: name of the kind of facial hair of each photo, `[N]`.
+        darkness: share of the photos whose chin is lighter than that of the
+            photo, `[N]`.
     """
     found = first_options("beard", facial_hair)
     for i, kind in enumerate(facial_hair):
@@ -138,10 +143,10 @@ def beard_options(facial_hair, darkness):
 
 
 def mouths(openness, smiles, n):
-    """Returns the kinds of mouths, `[N]`.
+    """Returns the kind of mouth of each photo, `[N]`.
 
     Args:
-        openness: distance of the lips, `[N]`.
+        openness: distance between the lips, `[N]`.
         smiles: result of `smile`.
         n: number of training photos.
     """
@@ -151,9 +156,9 @@ def mouths(openness, smiles, n):
 
 
 def smile(points):
-    """Returns how far the corners of mouths are above their middle, `[N]`.
+    """Returns how far the corners of mouths are above the middle, `[N]`.
 
-    The unit of the result is the width of the mouth.
+    The distances are in widths of the mouth.
 
     Args:
         points: landmarks `[N, 468, 2]`.
@@ -165,9 +170,12 @@ def smile(points):
 
 
 def clothes_kinds(rgb):
-    """Returns kinds of clothes, `[N]`, by their colours, `[N, 3]`, alone.
+    """Returns the kind of clothes of each photo, `[N]`, by the colour alone.
 
     Photos of faces show little of the clothes.
+
+    Args:
+        rgb: mean colours of clothes, `[N, 3]`, 0 to 255.
     """
     light, a, b = lab(rgb).T
     chroma = np.hypot(a, b)
@@ -179,10 +187,10 @@ def clothes_kinds(rgb):
 
 
 def skin_tones(n):
-    """Returns positions between the tones of `pseudo.SKINS`, `[N]`.
+    """Returns the position of each photo's skin in `pseudo.SKINS`, `[N]`.
 
-    Photos are ranked by the lightness of the cheeks. The ranks become tones so
-    that tones are about as frequent as among the avatars.
+    Photos are ranked by the lightness of the cheeks. The ranks are mapped to
+    tones in such a way that each tone is about as frequent as among avatars.
 
     Args:
         n: number of training photos.

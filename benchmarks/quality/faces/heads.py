@@ -3,11 +3,12 @@
     python heads.py maps             # writes cache/views.npz (see views.py)
     python heads.py fit DRAWER NAME  # writes runs/NAME_heads.npz
 
-A small network finds hair, skin and clothes in frozen feature maps. Linear
-heads on the maps, on these parts and on their mean colours learn the codes that
-rules give to the training photos (codes.py). All views of a photo have the
-photo's code. `tf_i2i.networks.sprites.SpriteReader` computes the same in one
-network; ship.py puts the weights there.
+A small network finds the parts of a photo (background, hair, skin and clothes)
+in frozen feature maps. Linear heads learn the codes that rules give to the
+training photos (codes.py). The heads read the feature maps, the parts and the
+mean colours of the parts. All views of a photo have the photo's code.
+`tf_i2i.networks.sprites.SpriteReader` computes the same in one network; ship.py
+copies the weights into it.
 """
 
 import sys
@@ -33,7 +34,7 @@ from tf_i2i.networks.sprites import PARTS
 from tf_i2i.networks.sprites import PARTS_WIDTH
 from tf_i2i.networks.sprites import cheeks_of
 
-# Vectors and their numbers of principal components, on which heads are fitted.
+# The vectors that heads read, with the number of principal components of each.
 COMPONENTS = {
     "deep": 150,
     "eyes": 150,
@@ -44,7 +45,8 @@ COMPONENTS = {
     "strands": 152,
     "cheeks": 18,
 }
-# The vectors that a classifier reads, and the inverse of its L2 weight.
+# For each classifier, the vectors that it reads, and the inverse of its L2
+# weight.
 CLASSIFIERS = {
     "kind": (("deep", "shape", "strands"), 0.003),
     "glasses": (("eyes",), 0.003),
@@ -53,16 +55,17 @@ CLASSIFIERS = {
     "tint": (("colours",), 0.1),
     "clothes": (("colours", "thumb"), 0.02),
 }
-# Classes of photos are weighted by (photos / photos of the class) to this
-# power; 0 if it is not given.
+# A photo's weight is (number of photos / number of photos of its class) to this
+# power. The power is 0 for classifiers that are not named here.
 BALANCE = {"tint": 0.4, "beard": 0.3, "glasses": 0.6}
-# The vectors that the heads of numbers read, and their L2 weight.
+# For each head that predicts numbers, the vectors that it reads, and its L2
+# weight.
 NUMBERS = {
     "cheeks": (("deep", "shape", "thumb"), 20.0),
     "tone": (("cheeks", "colours", "thumb", "deep"), 1000.0),
     "clothes_colour": (("colours", "thumb", "deep"), 20.0),
 }
-# Weight of a photo that has only one view, see `views.write_views`.
+# Weight of a photo that has only one view (see `views.write_views`).
 OTHERS = 3.0
 # The logit of a kind of hair, times this factor, is added to the logits of the
 # options of this kind.
@@ -79,14 +82,14 @@ PARTS_VIEWS, PARTS_CELLS = 1500, 300000
 
 
 def cell_inputs(maps):
-    """Returns what the network of parts reads of each cell.
+    """Returns the inputs of the network that finds parts.
 
     Args:
         maps: dictionary of `s3`, `s5` and `rgb` (see `views.described`).
 
     Returns:
-        float64 `[N, 24, 24, 40 + 112 + 3 + 2]`: both maps, the colour in
-        [-1, 1], and row and column in [-1, 1].
+        float64 `[N, 24, 24, 40 + 112 + 3 + 2]`: for each cell, both feature
+        maps, the colour in [-1, 1], and row and column in [-1, 1].
     """
     small = np.repeat(np.repeat(maps["s5"], 2, 1), 2, 2)
     steps = np.linspace(-1, 1, CELLS)
@@ -118,7 +121,7 @@ class Parts(NamedTuple):
     b2: np.ndarray
 
     def find(self, maps):
-        """Returns the shares of the parts, `[N, 24, 24, 4]`.
+        """Returns the probability of each part in each cell, `[N, 24, 24, 4]`.
 
         Args:
             maps: dictionary of `s3`, `s5` and `rgb` (see `views.described`).
@@ -134,7 +137,7 @@ class Parts(NamedTuple):
 
 
 def learn_parts(maps):
-    """Returns the `Parts` that learned the segments of hair.py.
+    """Trains a network on the segments of hair.py, and returns it as `Parts`.
 
     Args:
         maps: dictionary of the maps of training views (see `views.described`).
@@ -167,7 +170,11 @@ def learn_parts(maps):
 
 
 def hair_iou(shares, wanted):
-    """Returns intersection over union of hair, of shares `[N, 24, 24, 4]`."""
+    """Returns the intersection over union of hair in two segmentations.
+
+    Args:
+        shares, wanted: probabilities of the parts, `[N, 24, 24, 4]`.
+    """
     hair = PARTS.index("hair")
     a, b = shares[..., hair] > 0.5, wanted[..., hair] > 0.5
     return np.sum(a & b) / np.sum(a | b)
@@ -177,15 +184,16 @@ def hair_iou(shares, wanted):
 
 
 def colours(shares, rgb):
-    """Returns mean colours of hair, skin and clothes, products, and areas.
+    """Returns the vector "colours", computed from hair, skin and clothes.
 
     Args:
         shares: shares of the parts, `[N, 24, 24, 4]`.
         rgb: uint8 `[N, 24, 24, 3]`.
 
     Returns:
-        `[N, 24]`: the nine means, their squares, the products of hair and
-        skin, and the areas.
+        `[N, 24]`: the mean colours of hair, skin and clothes (nine numbers),
+        the squares of these numbers, the products of the colours of hair and
+        skin, and the areas of hair, skin and clothes.
     """
     x = rgb.astype(np.float32) / 127.5 - 1
     weights = shares[..., 1:4] ** 2
@@ -198,10 +206,10 @@ def colours(shares, rgb):
 
 
 def strands(hair, maps):
-    """Returns the means of both feature maps in hair, `[N, 40 + 112]`.
+    """Returns the means of both feature maps over the hair, `[N, 40 + 112]`.
 
     Args:
-        hair: share of hair in the cells, `[N, 24, 24]`.
+        hair: probability of hair in each cell, `[N, 24, 24]`.
         maps: dictionary of `s3` and `s5` (see `views.described`).
     """
     weights = hair[..., None] ** 2
@@ -216,12 +224,12 @@ def strands(hair, maps):
 
 
 def cheek_colours(maps, shares, places):
-    """Returns what the head of the skin's tone reads of cheeks, `[N, 18]`.
+    """Returns the vector "cheeks", which the head "tone" reads, `[N, 18]`.
 
     Args:
         maps: dictionary of `fine` (see `views.described`).
         shares: shares of the parts, `[N, 24, 24, 4]`.
-        places: places of the cheeks, `[N, 4]` (see `views.places`).
+        places: positions of the cheeks, `[N, 4]` (see `views.places`).
     """
     found = []
     for i in range(0, len(places), 200):
@@ -235,7 +243,7 @@ def cheek_colours(maps, shares, places):
 def vectors(maps, shares):
     """Returns the vectors that heads read, a dictionary of arrays `[N, F]`.
 
-    The vector "cheeks" is missing (see `cheek_colours`).
+    `cheek_colours` computes the vector "cheeks", which is missing here.
 
     Args:
         maps: dictionary of `s3`, `s5` and `rgb` (see `views.described`).
@@ -266,7 +274,7 @@ def cropped(x, box):
 
 
 def flat(x):
-    """Returns float32 `[N, F]` of arrays `[N, ...]`."""
+    """Reshapes an array `[N, ...]` to float32 `[N, F]`."""
     return x.astype(np.float32).reshape(len(x), -1)
 
 
@@ -291,13 +299,14 @@ class Reduced(NamedTuple):
 
 
 def reduced(x, count):
-    """Returns `Reduced` of the same vectors of all splits.
+    """Fits principal components on training views, and returns `Reduced`.
 
     All components are divided by one number, the standard deviation of all
     their values. Therefore their relative sizes stay the same.
 
     Args:
-        x: dictionary from splits, the fields of `Reduced`, to `[N, F]`.
+        x: dictionary from the splits "train", "other" and "test" to the vectors
+            of the split, `[N, F]`.
         count: largest number of components.
     """
     train = x["train"]
@@ -331,7 +340,7 @@ class Head(NamedTuple):
     """A linear head: components @ kernel.T + bias.
 
     Attributes:
-        reads: names of the vectors whose components it reads.
+        reads: names of the vectors whose components the head reads.
         kernel: `[outputs, components]`.
         bias: `[outputs]`.
     """
@@ -345,7 +354,9 @@ class Head(NamedTuple):
         return joined(found, self.reads, split) @ self.kernel.T + self.bias
 
     def arrays(self, name, found):
-        """Returns the head's arrays for standardized vectors, by their keys.
+        """Returns the arrays of the head that are written to the file of `fit`.
+
+        The kernels are for standardized vectors instead of components.
 
         Args:
             name: name of the head.
@@ -362,19 +373,20 @@ class Head(NamedTuple):
 
 
 def joined(found, names, split):
-    """Returns the components of vectors side by side, `[N, components]`."""
+    """Returns the concatenated components of vectors, `[N, components]`."""
     return np.concatenate([getattr(found[name], split) for name in names], 1)
 
 
 def classifier(found, name, classes, count, among=slice(None)):
-    """Returns the `Head` of a classifier.
+    """Fits a classifier, and returns its `Head`.
 
     Args:
         found: dictionary from names of vectors to `Reduced`.
         name: name of the head, a key of `CLASSIFIERS`.
-        classes: classes of the training views, int `[N]`; three or more differ.
+        classes: classes of the training views, int `[N]`; at least three
+            different classes.
         count: number of outputs.
-        among: bool `[N]`, the training views that are used; all by default.
+        among: bool `[N]`, which training views are used; all by default.
     """
     reads, c = CLASSIFIERS[name]
     x, classes = joined(found, reads, "train")[among], classes[among]
@@ -393,16 +405,15 @@ def classifier(found, name, classes, count, among=slice(None)):
 
 
 def hair_head(found, of_kinds, options, count):
-    """Returns the `Head` of options of hair.
+    """Returns the `Head` that predicts the option of hair.
 
-    The logit of an option is that of its kind, times `KIND_WEIGHT`, plus that
-    of the option among those of its kind.
+    The logit of an option is the sum of two terms: the logit of its kind, times
+    `KIND_WEIGHT`, and the logit of the option among the options of its kind.
 
     Args:
         found: dictionary from names of vectors to `Reduced`.
         of_kinds: `Head` of the kinds of hair.
-        options: number of the true option of each training view, int
-            `[N]`.
+        options: index of the true option of each training view, int `[N]`.
         count: number of options.
     """
     x = joined(found, of_kinds.reads, "train")
@@ -423,31 +434,35 @@ def hair_head(found, of_kinds, options, count):
 
 
 def option_classifier(x, options):
-    """Returns options, kernels and biases of a classifier of one kind's hair.
+    """Fits a classifier of the options of one kind of hair.
 
     Args:
         x: components `[N, components]`.
-        options: int `[N]`.
+        options: index of the true option of each view, int `[N]`.
+
+    Returns:
+        The options that occur, their kernels `[options, components]`, and their
+        biases `[options]`.
     """
     model = LogisticRegression(
         C=OPTION_C, max_iter=100, class_weight="balanced"
     )
     model.fit(x, options)
     kernel, bias = model.coef_, model.intercept_
-    if len(model.classes_) == 2:  # One logit, which is for the second class.
+    if len(model.classes_) == 2:  # The only logit is for the second class.
         kernel = np.concatenate([-kernel, kernel]) / 2
         bias = np.concatenate([-bias, bias]) / 2
     return model.classes_, kernel, bias
 
 
 def number_head(found, name, wanted):
-    """Returns the `Head` that predicts numbers.
+    """Fits a linear regression, and returns its `Head`.
 
     Args:
         found: dictionary from names of vectors to `Reduced`.
         name: name of the head, a key of `NUMBERS`.
-        wanted: numbers of the training views and of the other photos, one
-            after the other, `[N]` or `[N, outputs]`.
+        wanted: the true numbers of the training views, followed by those of the
+            other photos, `[N]` or `[N, outputs]`.
     """
     reads, l2 = NUMBERS[name]
     x = [joined(found, reads, split) for split in ("train", "other")]
@@ -458,7 +473,7 @@ def number_head(found, name, wanted):
 
 
 def fit_heads(found, code, views, drawer):
-    """Fits all heads but that of the cheeks.
+    """Fits all heads except the head "cheeks".
 
     Args:
         found: dictionary from names of vectors to `Reduced`.
@@ -495,14 +510,17 @@ def fit_heads(found, code, views, drawer):
 
 
 def wanted_classes(code):
-    """Returns the classes of all photos for each of `CLASSIFIERS`."""
+    """Returns a dictionary from slots, "kind" and "tint" to true classes.
+
+    The classes are an int array `[N]` with an element for each photo.
+    """
     kinds = codes.kind_of("hair")
     kind = np.array([teach.KINDS.index(kinds[o]) for o in code.options["hair"]])
     return code.options | {"kind": kind, "tint": code.tint}
 
 
 def report(heads, found, code, who):
-    """Prints how often heads agree with the rules, and with the annotator.
+    """Prints how often heads agree with the rules and with the annotator.
 
     Args:
         heads: result of `fit_heads`.
@@ -535,15 +553,15 @@ def report(heads, found, code, who):
 
 
 class Views(NamedTuple):
-    """What heads read of photos.
+    """The inputs of heads, and the photos to which they belong.
 
     Attributes:
-        maps: dictionary from splits, the fields of `Reduced`, to dictionaries
-            of arrays whose first axis is that of views (see
+        maps: dictionary from the splits "train", "other" and "test" to
+            dictionaries of arrays whose first axis is that of views (see
             `views.write_views`).
-        at: index of the photo of each training view, where all first views
-            come before all second views and so on.
-        who: indices of the photos that have training views, each once.
+        at: index of the photo of each training view. The first views of all
+            photos come first, then the second views of all photos, and so on.
+        who: indices of the photos that have training views, without repetition.
         others: indices of the other training photos.
     """
 
@@ -554,7 +572,7 @@ class Views(NamedTuple):
 
 
 def load_views():
-    """Returns the `Views` of cache/views.npz."""
+    """Reads `Views` from cache/views.npz."""
     maps = {split: {} for split in ("train", "other", "test")}
     with np.load(y.WORK / "cache" / "views.npz") as file:
         who, others = file["who"], file["other"]
