@@ -1,7 +1,8 @@
 """The images with which the translations of a model are compared.
 
-They are the rows `truth` and `floor`, which are real images, and the cheats. A
-cheat is a baseline that needs no translator, such as a copy of the input.
+These images are the rows `truth` and `floor`, which are real images, and the
+cheats. A cheat is a baseline that needs no translator, such as a copy of the
+input.
 """
 
 import numpy as np

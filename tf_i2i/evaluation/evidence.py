@@ -33,7 +33,7 @@ class RealImages:
         stores: dictionary with the `Store` of each domain, "a" and "b".
         size: size of the images; see `tf_i2i.sizes`.
         paired: whether test images of A and B with the same name show the same
-            object. Their folders and suffixes may differ.
+            object. Folders and suffixes of the names may differ.
         labels: dictionary with the labels of each domain, "a" and "b". The
             labels of a domain have the form that `read_labels` returns.
         palettes: dictionary with the colours of the classes, integers `[K, 3]`,

@@ -94,8 +94,8 @@ class Candidate:
         exact: float32 in [-1, 1], the translations of the first inputs, not
             rounded to uint8; or None.
         back: function that translates float images back to the domain of the
-            inputs, or None. It translates image i of its argument with the
-            style of input i. Image i must therefore be translation i, either
+            inputs, or None. The function uses the style of input i for image i
+            of its argument. Therefore image i must be translation i, either
             unchanged or with added noise.
         back_sampled: like `back`, but in sampled styles if the direction back
             has styles.
@@ -112,8 +112,9 @@ class Candidate:
         predicted_inverted: like `predicted`, but for the inverted images; or
             None.
         aligned: whether output i belongs to input i.
-        new: False if the outputs are training images by definition. Then
-            they are not compared with training images to detect copies.
+        new: False if the outputs are training images by definition. Outputs
+            that are not new are not compared with training images to detect
+            copies.
     """
 
     outputs: np.ndarray

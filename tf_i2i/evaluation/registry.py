@@ -13,9 +13,9 @@ from tf_i2i.evaluation.measure import has_field
 
 # `UNKNOWN` is the description of numbers that no measure describes.
 UNKNOWN = Output("*", "Others", "", "")
-# Functions that make the settings of measures, by the name of the measure. They
-# are used in place of `Measure.settings`. `configuration` adds the functions,
-# which apply the settings of .gin files.
+# Functions that make the settings of measures, by the name of the measure.
+# These functions are used in place of `Measure.settings`. `configuration` adds
+# the functions, which apply the settings of .gin files.
 SETTINGS: dict[str, Callable] = {}
 
 
@@ -57,7 +57,7 @@ def find_measures(names):
 def needs_of(names):
     """Returns the names of the data fields that the given measures need.
 
-    They are the fields of `Candidate` and `Evidence` in `Measure.needs`.
+    The fields belong to `Candidate` and `Evidence`; see `Measure.needs`.
 
     Args:
         names: names of measures.

@@ -32,7 +32,7 @@ class Precision(NamedTuple):
 
     Attributes:
         tolerance: limits on the difference between the images of the exported
-            model and those of the run, a dictionary. Its keys are among those
+            model and those of the run, a dictionary. The keys are among those
             of the dictionary that `parity` returns. The value of "ssim" is the
             smallest allowed similarity; all other values are the largest
             allowed differences, in levels of 0 to 255.

@@ -66,7 +66,7 @@ def export_tflite(
 
     The signature `translate` takes `image`, uint8 `[1, height, width, 3]`, and
     for a direction with styles `style`, float32 `[1, *style_shape]`, in this
-    order. It returns `image`, uint8 of the same shape.
+    order. The signature returns `image`, uint8 of the same shape.
 
     Args:
         model: `UnpairedTranslator`.
@@ -219,7 +219,7 @@ def _culprit(message):
 def count_per_image_norms(model):
     """Returns the number of translator layers that normalize each image alone.
 
-    Such layers have an attribute `per_image` that is true. They divide by
+    These layers have an attribute `per_image` that is true. They divide by
     statistics of each image or of each pixel. The quotients are inaccurate in
     int8, because one range of int8 values is used for all images.
     """

@@ -1,8 +1,8 @@
 """Evaluation of the programs in Core ML files, with NumPy.
 
 Core ML itself runs on Apple's devices only. This module makes it possible to
-compare the images of a file with those of the run on any machine. It implements
-the operations of MIL (model intermediate language) to which
+compare the images of a file with those of the run on any machine. The module
+implements the operations of MIL (model intermediate language) to which
 `coreml.export_coreml` converts the networks of this package. The meaning of
 each operation is defined in the reference of `coremltools` ("MIL operators").
 """

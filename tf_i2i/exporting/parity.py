@@ -21,9 +21,9 @@ def parity(reference_fn, exported_fn, images):
     Returns:
         Dictionary with the keys `images` (N); `max`, `mean` and `p99` (99th
         percentile) of the absolute differences of all values, in levels of 0
-        to 255; and `ssim`, the mean structural similarity (Wang et al. 2004).
-        Its windows have 11 x 11 pixels; for smaller images, their side is the
-        shorter side of the images.
+        to 255; and `ssim`, the mean structural similarity (Wang et al. 2004) in
+        windows of 11 x 11 pixels. For images with a side below 11 pixels, the
+        side of the windows is the shorter side of the images.
 
     Raises:
         UserError: the two functions return arrays of different shapes or

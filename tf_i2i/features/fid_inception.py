@@ -2,11 +2,11 @@
 
 Heusel et al. 2017, arXiv:1706.08500 (FID), and Binkowski et al. 2018,
 arXiv:1801.01401 (KID), compare images by 2048 features of a network that was
-published on 2015-12-05 (Szegedy et al. 2016, arXiv:1512.00567). It differs from
-the Inception networks of Keras and torchvision in its weights and in three
-pooling layers. Its weights are in the file `WEIGHTS`, which torch-fidelity uses
-and which no package contains. The user gives the path of the file, from which
-the tensors are read without PyTorch.
+published on 2015-12-05 (Szegedy et al. 2016, arXiv:1512.00567). This network
+differs from the Inception networks of Keras and torchvision in its weights and
+in three pooling layers. The weights are in the file `WEIGHTS`, which
+torch-fidelity uses and which no package contains. The user gives the path of
+the file, from which the tensors are read without PyTorch.
 
 Images are resized to 299 x 299 pixels as in the authors' code and in
 torch-fidelity: bilinearly, without antialiasing, as TensorFlow 1 did. If images
@@ -218,7 +218,7 @@ def _halved(x):
 def _folded(tensors, name):
     """Returns a layer's kernel `[h, w, in, out]` and bias `[out]`.
 
-    They contain the batch normalization that follows the convolution.
+    The batch normalization that follows the convolution is included in both.
     """
     import tensorflow as tf
 

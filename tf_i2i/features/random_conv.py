@@ -1,9 +1,9 @@
 """A convolutional network with fixed random weights, which needs no file.
 
 Random networks rank generative models similarly to trained networks (Lee, Kim,
-Lee 2022, arXiv 2208.09218; Naeem et al. 2020 use one too). Their features
-depend little on sharpness and style. Use `random-conv` if nothing can be
-downloaded, or in addition to a trained network.
+Lee 2022, arXiv 2208.09218; Naeem et al. 2020 use one too). The features of
+random networks depend little on sharpness and style. Use `random-conv` if
+nothing can be downloaded, or in addition to a trained network.
 """
 
 import numpy as np
@@ -20,8 +20,8 @@ def random_conv(seed=0):
     """Builds the network: two 3x3 convolutions at each of four resolutions.
 
     The network has leaky ReLUs and no biases. The kernels come from NumPy's
-    random number generator, so that they are the same on every machine. They
-    are scaled as in He et al. (2015), so that the mean square of the
+    random number generator, so that they are the same on every machine. The
+    kernels are scaled as in He et al. (2015), so that the mean square of the
     activations is the same in all layers.
 
     Args:

@@ -17,16 +17,16 @@ def saved_model(path, signature=DEFAULT_SIGNATURE):
 
     Args:
         path: folder of the SavedModel.
-        signature: name of the signature that is called. It must take one tensor
-            of square RGB images in [0, 255], `[N, H, W, 3]`, float or uint8. If
-            H and W are fixed, images are resized to them. There are no
-            gradients through a signature that takes uint8. If the signature
-            takes floats of another range, see `load_features`.
+        signature: name of the signature that is called. The signature must take
+            one tensor of square RGB images in [0, 255], `[N, H, W, 3]`, float
+            or uint8. If H and W are fixed, images are resized to them. There
+            are no gradients through a signature that takes uint8. If the
+            signature takes floats of another range, see `load_features`.
 
     Returns:
         A `Features` whose feature maps are all outputs of two or four
-        dimensions. Its embedding is the output named `embedding`, or all
-        outputs if there is none of that name.
+        dimensions. The embedding is the output named `embedding`, or all
+        outputs if no output has this name.
 
     Raises:
         UserError: the folder is no SavedModel, it has no such signature, or

@@ -1,6 +1,6 @@
 """Teachers: frozen networks that map images to vectors.
 
-They are used as XGAN's teacher, as DTN's encoder and by the likeness loss.
+A teacher is used as XGAN's teacher, as DTN's encoder, or by the likeness loss.
 """
 
 import dataclasses

@@ -82,8 +82,8 @@ def convolve_by_rows(x, kernel):
     """Returns a "valid" convolution of stride 1, computed as two convolutions.
 
     In one of the two convolutions, the kernel is one pixel high, and its
-    channels are the stacked rows of the given kernel. The kernel of the other
-    convolution consists of 0 and 1. It shifts and adds the rows.
+    channels are the stacked rows of the given kernel. The other convolution has
+    a kernel of 0 and 1, and shifts and adds the rows.
 
     Args:
         x: `[N, H, W, C]`.
@@ -160,9 +160,9 @@ def _by_kernel(x, upstream, shape):
 
     The gradient with respect to one pixel of the kernel is a matrix product of
     the upstream gradient and the input pixels with which the kernel pixel is
-    multiplied. Here the upstream gradient is first padded to the size of the
-    input. Then the input pixels are one contiguous range of the flattened
-    input, so that they need not be copied.
+    multiplied. The upstream gradient is first padded to the size of the input.
+    With this padding, the input pixels are one contiguous range of the
+    flattened input, so that they need not be copied.
     """
     height, width, channels, filters = shape
     line = x.shape[2]

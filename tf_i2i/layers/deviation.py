@@ -38,7 +38,7 @@ class FirstStandardDeviations(keras.layers.Layer):
 
         Returns:
             List of float32 scalars, one for each tensor, without a gradient.
-            They are 1 before the first measurement.
+            The value is 1 before the first measurement.
         """
         seen = tf.convert_to_tensor(self.seen)
         moments = tf.convert_to_tensor(self.moments)

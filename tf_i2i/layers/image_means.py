@@ -4,9 +4,9 @@ Instance normalization and some other layers compute means over all positions of
 an image. The means of a tile differ from those of the whole image, and they
 also differ from one tile to the next. Therefore the means are recorded while
 the whole image, reduced in size, is translated (`recorded_means`). Each tile is
-then translated with the recorded means (`given_means`). Then each output pixel
-depends only on its receptive field, and overlapping tiles agree at each pixel
-whose receptive field lies in both of them.
+then translated with the recorded means (`given_means`). As a result, each
+output pixel depends only on its receptive field, and two overlapping tiles
+agree at each pixel whose receptive field lies in both tiles.
 
 Chen et al. 2022, "Towards Ultra-Resolution Neural Style Transfer via Thumbnail
 Instance Normalization", arXiv:2103.11784.

@@ -65,9 +65,9 @@ class InstanceNormalization(keras.layers.Layer):
             x: `[N, H, W, C]`, float; N must be static if `training`.
             training: whether to normalize each image by TensorFlow's fused
                 batch normalization, whose gradient is faster. The fused
-                operation is also used for a batch of one image. It is used
-                neither within `portable` nor for tiles (see `image_means`).
-                The outputs are the same either way.
+                operation is also used for a batch of one image. The fused
+                operation is used neither within `portable` nor for tiles (see
+                `image_means`). The outputs are the same either way.
 
         Returns:
             A tensor of the shape and dtype of `x`, computed in float32.

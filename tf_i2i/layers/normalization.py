@@ -292,10 +292,10 @@ class DomainBatchRenormalization(keras.layers.Layer):
         """Returns the output in training, by TensorFlow's fused normalization.
 
         TensorFlow's fused batch normalization is twice as fast as separate
-        operations, and needs no conversion of `x` to float32. It supports
-        neither styles nor several replicas. The fused operation can be used
-        because `r` and `d` have no gradient. Then batch renormalization equals
-        batch normalization with the scale `gamma * r` and the offset
+        operations, and needs no conversion of `x` to float32. The fused
+        operation supports neither styles nor several replicas. It can be used
+        because `r` and `d` have no gradient. Therefore batch renormalization
+        equals batch normalization with the scale `gamma * r` and the offset
         `gamma * d + beta`.
         """
         fused = [
@@ -384,8 +384,8 @@ def _batch_norm(x, epsilon):
 def _variance(fused):
     """Returns the variance of the batch, `[C]`.
 
-    It is computed from the unbiased estimate that fused batch normalization
-    returns. That estimate is larger by the factor n / (n - 1).
+    Fused batch normalization returns the unbiased estimate of the variance,
+    which is larger by the factor n / (n - 1).
     """
     channels = fused.y.shape[3]
     count = tf.cast(tf.size(fused.y) // channels, tf.float32)

@@ -36,8 +36,8 @@ def upsample_convolve(x, kernel):
     """Returns the 3x3 "same" convolution of `upsample(x)`, without upsampling.
 
     Where the kernel covers several copies of the same pixel, the weights for
-    these copies are added. Then the convolution is a transposed 4x4
-    convolution of stride 2.
+    these copies are added. The result is a transposed 4x4 convolution of stride
+    2.
 
     Args:
         x: `[N, H, W, C]`, float.
@@ -70,7 +70,7 @@ def downsample(x):
 def blur_downsample(x):
     """Returns every second pixel of `x`, after a blur of 3x3 pixels.
 
-    The blur has the weights 1/4, 1/2, 1/4 along each axis. It avoids the
+    The blur has the weights 1/4, 1/2, 1/4 along each axis, and avoids the
     aliasing of a convolution of stride 2 (Zhang 2019, arXiv:1904.11486). Before
     the blur, the image is padded by reflection.
 
@@ -78,8 +78,8 @@ def blur_downsample(x):
         x: `[N, H, W, C]`.
 
     Returns:
-        `[N, h, w, C]` with h = H/2 and w = W/2, rounded up. Its first pixel is
-        centred at the first pixel of `x`.
+        `[N, h, w, C]` with h = H/2 and w = W/2, rounded up. The centre of the
+        first pixel is that of the first pixel of `x`.
     """
     for axis in (1, 2):
         count, *sides, channels = _shape(x)
@@ -133,8 +133,8 @@ def reflect_pad(x, pixels, training=False):
             inside the context `portable`.
         pixels: width of the padding in pixels, less than H and W.
         training: whether to use an implementation whose gradient is three
-            times as fast. It gathers the pixels by their indices. The outputs
-            are the same.
+            times as fast. This implementation gathers the pixels by their
+            indices. The outputs are the same.
 
     Returns:
         `[N, H + 2 * pixels, W + 2 * pixels, C]`.

@@ -10,12 +10,12 @@ class SpectralConv2D(Conv2D):
     """A convolution whose kernel is divided by its largest singular value.
 
     Spectral normalization (Miyato et al. 2018, arXiv:1802.05957) regards the
-    kernel `[height, width, C, D]` as a matrix with D columns. Its largest
-    singular value sigma is estimated by one step of power iteration for each
-    call in training. The division is part of the computation. Therefore
-    gradients flow through sigma, and the stored kernel is changed only by the
-    optimizer. `keras.layers.SpectralNormalization` overwrites the stored kernel
-    instead.
+    kernel `[height, width, C, D]` as a matrix with D columns. The largest
+    singular value sigma of this matrix is estimated by one step of power
+    iteration for each call in training. The division is part of the
+    computation. Therefore gradients flow through sigma, and the stored kernel
+    is changed only by the optimizer. `keras.layers.SpectralNormalization`
+    overwrites the stored kernel instead.
 
     A dense layer with spectral normalization is a 1x1 convolution of this class
     that is applied to maps of one pixel.

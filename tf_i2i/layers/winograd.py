@@ -7,8 +7,8 @@ Lavin and Gray 2016, "Fast Algorithms for Convolutional Neural Networks"
 import numpy as np
 import tensorflow as tf
 
-# A tile of the output has `_MADE` x `_MADE` pixels. It is computed from `_READ`
-# x `_READ` pixels of the input.
+# A tile of the output has `_MADE` x `_MADE` pixels. The tile is computed from
+# `_READ` x `_READ` pixels of the input.
 _MADE, _READ = 4, 6
 # The matrices of the paper: B^T transforms the columns of an input tile, G
 # those of a kernel, and A^T those of a product.

@@ -11,12 +11,12 @@ Processing.
 A is the paper's domain X, which has more information (photos), and B is its
 domain Y (label maps, drawings). The auxiliary variable z contains the
 information that images of A have and images of B lack. Therefore only the
-direction from B to A takes a style. The style is z. It is sampled from N(0, I),
-computed by E from an image of A, or interpolated between two values of z.
+direction from B to A takes a style. The style is z, which is sampled from N(0,
+I), computed by E from an image of A, or interpolated between two values of z.
 
-By default the weights of the extension losses (eq. 13 to 18) are 0. Then the
-loss is eq. 12, which the paper calls "Ours-w/o-ex". If these weights are above
-0, the loss is eq. 19.
+By default the weights of the extension losses (eq. 13 to 18) are 0. The sum of
+the other losses is eq. 12, which the paper calls "Ours-w/o-ex". If the weights
+of the extension losses are above 0, the loss is eq. 19.
 
 What the paper leaves open, or what differs here:
 - The paper does not give the layers of E and D_Z; `networks.asymgan` has the
@@ -121,7 +121,7 @@ class AsymGAN(Styled, UnpairedTranslator):
             generated images, lambda 9 (eq. 18).
         features: function without arguments that returns a frozen network,
             such as `features.perceptual`. The network takes images and
-            returns feature maps. It is needed if `content_weight` or
+            returns feature maps. The network is needed if `content_weight` or
             `style_weight` is not 0.
         pool_size: number of images in each pool (default 50). With 0, critics
             are trained on the fakes of the current step only.

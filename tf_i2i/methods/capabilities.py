@@ -221,9 +221,9 @@ class Described:
     """A method that learns from words that describe each image of B.
 
     Training batches are tuples `(a, b, words of b)`. The fourth argument of
-    `forward` is `labels`, float32 `[N, len(words)]`, or None. Its entries are
-    the indices of the words. An entry is `UNKNOWN_WORD`, -1, if the word is not
-    known.
+    `forward` is `labels`, float32 `[N, len(words)]`, or None. The entries of
+    `labels` are the indices of the words. An entry is `UNKNOWN_WORD`, -1, if
+    the word is not known.
 
     A method defines `words`, a dictionary from the names of columns to the
     words that the column may contain. The setting `train.labels_b` names the

@@ -36,11 +36,11 @@ What the paper leaves open, or what differs here:
 - The batch normalization of the inversion networks' critics has separate
   statistics for real and for reconstructed images.
 - All inversion networks are trained at the same time, so that one pass of the
-  backbone serves all of them. Their inputs are normalized and clipped, like
-  the outputs of translators. Their loss is that of Dosovitskiy and Brox 2016
-  (arXiv:1602.02644) with means instead of sums. The comparator network of this
-  loss is the backbone. The features that the loss compares are divided by
-  their standard deviation.
+  backbone serves all of them. The inputs of inversion networks are normalized
+  and clipped, like the outputs of translators. The loss is that of Dosovitskiy
+  and Brox 2016 (arXiv:1602.02644) with means instead of sums. The comparator
+  network of this loss is the backbone. The features that the loss compares are
+  divided by their standard deviation.
 - While the translators of a layer are trained, the translators of the deeper
   layers run with their averaged weights.
 - Moving averages of the network weights are used at inference. The paper has

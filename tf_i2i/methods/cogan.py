@@ -18,9 +18,9 @@ image of B from the same noise. This is the image transformation of section 4.
 
 What the paper leaves open, or what differs here:
 - The search takes a fixed number of steps of Adam that reduce the mean squared
-  difference of pixels. It begins with zeros, and noise stays in the range of
-  its prior, [-1, 1]. The paper uses L-BFGS, and says that its results are often
-  good and sometimes poor.
+  difference of pixels. The search begins with zeros, and noise stays in the
+  range of its prior, [-1, 1]. The paper uses L-BFGS, and says that its results
+  are often good and sometimes poor.
 - The paper prints no loss weights. The weights of the feature loss (squared
   differences, summed over the features), of the class loss and of the weight
   decay are taken from the authors' PyTorch code, which adapts MNIST to USPS.

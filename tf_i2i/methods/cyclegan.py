@@ -14,8 +14,8 @@ What the paper leaves open, or what differs here:
 - The paper uses the identity loss for paintings and photos only (section
   5.2). Here it is used by default, with half the weight of the cycle loss, as
   in the authors' code.
-- The critics' loss is divided by 2, as in appendix 7.1. Their learning rate
-  is not halved.
+- The critics' loss is divided by 2, as in appendix 7.1. The learning rate of
+  critics is not halved.
 - No two images of a batch are exchanged with the same entry of the pool. With
   a batch size of 1, as in the paper, this rule has no effect.
 - Convolutions of stride 2 have the "same" padding of TensorFlow.
@@ -23,8 +23,8 @@ What the paper leaves open, or what differs here:
   results of a CycleGAN that has dropout after each convolution, in training and
   at inference. That paper states neither the rate, which is 1/2 here, nor
   whether single elements or whole channels are dropped. Here whole channels are
-  dropped. They are determined by a vector whose length does not depend on the
-  size of an image.
+  dropped. The dropped channels are determined by a vector whose length does not
+  depend on the size of an image.
 - Moving averages of the network weights are used at inference. The paper has
   no such averages.
 """
@@ -105,9 +105,9 @@ class CycleGAN(StyleSampling, UnpairedTranslator):
     tiny_variants = {
         "": {"pool_size": 6},
         "unshuffle": {"image_size": 32, "unshuffle": 2},
-        # In narrower networks, all channels of a feature map may be dropped.
-        # Then the normalization that follows divides rounding errors by nearly
-        # zero.
+        # In narrower networks, all channels of a feature map may be dropped. In
+        # this case, the normalization that follows divides rounding errors by
+        # nearly zero.
         "dropout": {"dropout": True, "width": 0.2},
     }
 

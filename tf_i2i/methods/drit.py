@@ -18,9 +18,9 @@ consistency).
 What the paper leaves open, or what differs here:
 - Networks, update order and weights of the KL terms are those of the authors'
   code. As in that code, N(0, 1) noise is added to content codes in training.
-- There is one critic for each domain, as in the paper's figure. It scores
-  `fake` and `random` images. The authors' code has one critic for `fake` and
-  another for `random` images, and gives them different real images.
+- There is one critic for each domain, as in the paper's figure. This critic
+  scores `fake` and `random` images. The authors' code has one critic for `fake`
+  and another for `random` images, and gives them different real images.
 - Content critics are updated on additional batches, as in the authors' code
   (`content_critic_steps`), with the learning rate of all critics. The
   authors' code divides this rate by 2.5, and limits the norm of the gradient to
@@ -34,8 +34,8 @@ What the paper leaves open, or what differs here:
   critics have the factor .2. In the authors' code, both are leaky ReLUs with
   the factor .01.
 - The authors' code adds a weight decay of 1e-4, which the paper does not
-  mention (`weight_decay`). Its mode-seeking loss belongs to the later DRIT++
-  (arXiv:1905.01270) and is left out.
+  mention (`weight_decay`). The code also has a mode-seeking loss, which belongs
+  to the later DRIT++ (arXiv:1905.01270) and is left out.
 - Most layers are initialized as in He et al. 2015. In the authors' code they
   are initialized from N(0, .02).
 - `translate` without a style uses the mean of the prior, zeros.

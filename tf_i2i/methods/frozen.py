@@ -8,11 +8,10 @@ def frozen(model):
     """Returns a decorator that compiles functions for fixed weights.
 
     The compiled functions contain the weights as constants. TensorFlow
-    computes such functions faster. It converts the kernels to the memory
-    layout of the processor's library once instead of at each call, and it
-    computes in advance what depends on weights only. The outputs are equal
-    except for rounding. Each graph has its own copy of the weights that it
-    reads.
+    computes such functions faster. The kernels are converted to the memory
+    layout of the processor's library once instead of at each call, and what
+    depends only on weights is computed in advance. The outputs are equal except
+    for rounding. Each graph has its own copy of the weights that it reads.
 
     Args:
         model: `UnpairedTranslator`. Later changes of its weights have no

@@ -1,12 +1,12 @@
 """A loss that is small if a translation resembles its source image.
 
-A frozen network judges the resemblance. It computes a vector of each image, and
-the loss is the distance of the vectors of an image and of its translation. If
-the network recognizes faces, the loss makes the translation show the same
-person. The loss corresponds to the face-id loss that photo2cartoon
-(github.com/minivision-ai/photo2cartoon) adds to the losses of U-GAT-IT. No code
-of that project is used. Here the loss can be added to every method whose
-training step translates images.
+A frozen network judges the resemblance. This network computes a vector of each
+image, and the loss is the distance between the vector of an image and the
+vector of its translation. If the network recognizes faces, the loss makes the
+translation show the same person. The loss corresponds to the face-id loss that
+photo2cartoon (github.com/minivision-ai/photo2cartoon) adds to the losses of
+U-GAT-IT. No code of that project is used. Here the loss can be added to every
+method whose training step translates images.
 """
 
 import dataclasses

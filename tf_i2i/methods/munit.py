@@ -27,7 +27,8 @@ What the paper leaves open, or what differs here:
   pixels. In the authors' code they are centred at the first.
 - Critics are initialized as in He et al. 2015. In the authors' code they are
   initialized from N(0, .02), so that the scores of all images are nearly equal
-  at first. Then critics hardly learn in the first thousands of steps.
+  at first. With these initial weights, critics hardly learn in the first
+  thousands of steps.
 - The perceptual loss, which the paper uses only for images of at least 512
   pixels, is left out.
 - `translate` without a style uses the mean of the prior, zeros.

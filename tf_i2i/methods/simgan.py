@@ -7,7 +7,7 @@ arXiv:1612.07828.
     fake_b ~ a
 
 A is a domain of simulated images, and B is one of real images. The refiner R
-makes images of A look like images of B. It must not change the pixels much, so
+makes images of A look like images of B. R must not change the pixels much, so
 that labels of the simulated images remain correct. D scores patches of images.
 D is trained on fakes of which half come from a pool of earlier fakes.
 

@@ -40,7 +40,7 @@ class Student(UnpairedTranslator):
             multiples of `8 * unshuffle` pixels.
         teacher: function without arguments that returns the teacher. The
             teacher is a function that takes images `[N, S, S, 3]` in [-1, 1]
-            and a direction, and returns translations. It is called in
+            and a direction, and returns translations. The teacher is called in
             training only.
         ways: tuple of the directions to learn.
         width: factor on the channel counts.

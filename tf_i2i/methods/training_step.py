@@ -73,8 +73,9 @@ class CurrentUpdate(threading.local):
         index: position of the update in `updates`; 0 outside of a training
             step.
         span: the tensors `(start, images)` of the phase; None if the values
-            that `enter_phase` received are used. A graph takes them as
-            arguments, so that it can be used in several phases.
+            that `enter_phase` received are used. The compiled training step
+            takes these tensors as arguments, so that it need not be traced
+            again for each phase.
         part: index of the part of the update's batch, if `compile` was given
             `accumulate`; 0 outside of a training step.
     """

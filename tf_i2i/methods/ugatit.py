@@ -12,10 +12,10 @@ that the authors call light.
     fake_b or b --local D_b---> scores, logits
 
 The tensors of A are computed in the same way. A generator is named after the
-domain of its outputs. The logits are those of auxiliary classifiers. Their
-weights multiply the feature maps, so that a generator attends to the regions
-in which the two domains differ, and a critic to those in which translations
-and real images differ.
+domain of its outputs. The logits are those of auxiliary classifiers. The
+weights of these classifiers multiply the feature maps, so that a generator
+attends to the regions in which the two domains differ, and a critic to those in
+which translations and real images differ.
 
 What the paper leaves open, or what differs here:
 - In the light version, the perceptron of a generator takes the means of the
@@ -25,7 +25,7 @@ What the paper leaves open, or what differs here:
   in the authors' PyTorch code, the means and the maxima have separate weights.
   The map is multiplied by each of the two, and both products are concatenated.
 - The losses of the critics' classifiers are those of LSGAN, as in the authors'
-  code. Those of the generators' classifiers are cross-entropies (eq. 5).
+  code. The losses of the generators' classifiers are cross-entropies (eq. 5).
 - AdaLIN's scale is one plus the output of the perceptron. In the authors' code
   it is the output alone.
 - The variance of a layer is taken over all its elements (eq. 2). The authors'

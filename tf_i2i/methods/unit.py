@@ -93,7 +93,7 @@ class UNIT(Embedding, Prior, Reconstructing, UnpairedTranslator):
             cycle-consistency" of Figure 2(d), it is 0, and so is
             `cycle_kl_weight`.
         code_noise: whether noise is added to codes in training (default
-            True). It is False for the ablation "no weight-sharing".
+            True). For the ablation "no weight-sharing" the value is False.
         weight_decay: weight of half the sum of squares of the network
             weights, a loss of translators and of critics (default 0, as in the
             paper; 1e-4 in the authors' code).

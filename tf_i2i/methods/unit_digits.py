@@ -12,15 +12,15 @@ domain, and all other layers are shared. Therefore what C learns from the labels
 of A also applies to B.
 
 What the paper leaves open, or what differs here:
-- The paper prints no loss weights. They are taken from the authors' code, which
-  has an experiment for SVHN to MNIST only: features 1e-4, likelihood 1e-3,
-  classes 10, weight decay 5e-4, adversarial losses 1, KL divergence 1e-4. The
-  weights of the adversarial losses and of the KL divergence are .5 and 2e-4
-  here, because these losses are defined differently. In the authors' code, an
-  adversarial loss is the mean over the images of both domains, whereas here the
-  terms of the two domains are added. The KL divergence of the authors' code
-  lacks the factor 1/2. The KL divergence, the likelihood loss and the feature
-  loss are summed over the elements of a sample.
+- The paper prints no loss weights. The weights here are taken from the authors'
+  code, which has an experiment for SVHN to MNIST only: features 1e-4,
+  likelihood 1e-3, classes 10, weight decay 5e-4, adversarial losses 1, KL
+  divergence 1e-4. The weights of the adversarial losses and of the KL
+  divergence are .5 and 2e-4 here, because these losses are defined differently.
+  In the authors' code, an adversarial loss is the mean over the images of both
+  domains, whereas here the terms of the two domains are added. The KL
+  divergence of the authors' code lacks the factor 1/2. The KL divergence, the
+  likelihood loss and the feature loss are summed over the elements of a sample.
 - The likelihood loss and the feature loss use absolute differences, as in the
   paper. The authors' code uses squared differences, which `squared_features`
   selects for the features.
@@ -39,16 +39,16 @@ What the paper leaves open, or what differs here:
 - Moving averages of the network weights, including those of C, are used at
   inference. The paper has no such averages.
 
-These settings are not in the paper. They are for short runs:
+The following settings are not in the paper. They are meant for short runs:
 - In the stages "classes" and "pseudo_labels", only C is trained, and the layer
   of C that exists for B alone is a copy of A's. In the first of these stages, C
   learns from the labels of A only.
 - With `ramp_share`, the weights of the adversarial losses rise from 0.
-- With `pseudo_label_weight`, C also learns from images of B. Their labels are
-  the classes that C itself predicts (Lee 2013, "Pseudo-Label", ICML Workshop on
-  Challenges in Representation Learning) with its averaged weights (Tarvainen
-  and Valpola 2017, arXiv:1703.01780). Without these labels, no loss about
-  classes depends on C's own layer for B.
+- With `pseudo_label_weight`, C also learns from images of B. The labels of
+  these images are the classes that C itself predicts (Lee 2013, "Pseudo-Label",
+  ICML Workshop on Challenges in Representation Learning) with its averaged
+  weights (Tarvainen and Valpola 2017, arXiv:1703.01780). Without these labels,
+  no loss about classes depends on C's own layer for B.
 - `class_balance` is for data sets in which the frequencies of B's classes are
   known: they are equal, or given by `class_shares`. Without it, C may learn to
   mistake the images of one class for another class, such as 4 for 9. This error

@@ -18,15 +18,15 @@ What the paper leaves open, or what differs here:
   implementations, which compute means instead of sums.
 - The reconstruction loss is a mean of squares. The paper prints the norm of
   the difference (eq. 2), which `reconstruction="norm"` selects. At 64 px the
-  norm is 111 times the root mean square r of the difference. Its gradient is
-  larger than that of the mean of squares by the factor 55 / r, for example 185
-  for r = .3. With a mean of squares and equal weights, the other losses are so
-  strong in comparison that the images are unrecognizable. Therefore
-  `reconstruction_weight` must be raised (20 in `xgan.gin`), or the norm used
-  (`paper/xgan.gin`).
+  norm is 111 times the root mean square r of the difference. The gradient of
+  the norm is larger than that of the mean of squares by the factor 55 / r, for
+  example 185 for r = .3. With a mean of squares and equal weights, the other
+  losses are so strong in comparison that the images are unrecognizable.
+  Therefore `reconstruction_weight` must be raised (20 in `xgan.gin`), or the
+  norm used (`paper/xgan.gin`).
 - The translators' adversarial loss is the non-saturating one.
-- Moving statistics are kept for each route (see `networks.xgan`). They are
-  updated once in a step, by the translators' update.
+- Moving statistics are kept for each route (see `networks.xgan`). These
+  statistics are updated once in a step, by the translators' update.
 - The classifier C takes codes that are multiplied by the square root of their
   number of elements (32 for 1024), so that its inputs have a mean square of 1.
   At the start, the gradient that reaches the encoders is larger by about the
@@ -37,9 +37,9 @@ What the paper leaves open, or what differs here:
 - If the teacher's vectors and the embedding have different numbers of
   elements, the vectors are compared with a learned linear map of the
   embedding.
-- If a teacher network ends in a ReLU, all its vectors have similar
-  directions. Then an encoder that returns the mean of these vectors for every
-  image has nearly the lowest loss, and the encoder learns only this mean. With
+- If a teacher network ends in a ReLU, all its vectors have similar directions.
+  An encoder that returns the mean of these vectors for every image therefore
+  has nearly the lowest loss, and the encoder learns only this mean. With
   `teacher_centred`, the mean over the batch is subtracted from the vectors
   before they are compared.
 - Moving averages of the network weights are used at inference. The paper has
@@ -101,7 +101,7 @@ class XGAN(Embedding, Reconstructing, UnpairedTranslator):
             of an image and of its translation. With 0 the loss is left out.
         gan_weight: weight of the adversarial losses.
         gan_directions: tuple of the directions whose translations a critic
-            scores. It is ("a_to_b",) in the paper. With (), there are no
+            scores. The value in the paper is ("a_to_b",). With (), there are no
             critics.
         variation_weight: weight of the total variation of translations (default
             0). In Figure 13 this loss replaces the critics.

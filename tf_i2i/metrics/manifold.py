@@ -18,7 +18,7 @@ from tf_i2i.metrics.embeddings import as_features
 from tf_i2i.metrics.embeddings import check_width
 from tf_i2i.metrics.embeddings import squared_distances
 
-# Number of distances that are computed at once. They take 64 MB.
+# Number of distances that are computed at once. These distances take 64 MB.
 _BLOCK = 2**23
 # Squared distances count as equal if they differ by less than this share.
 _TIE = 1e-10

@@ -57,9 +57,9 @@ def psnr(x, y, per_image=False):
 def ssim(x, y, per_image=False):
     """Returns the structural similarity (Wang et al. 2004) of pairs.
 
-    It is computed by scikit-image with the settings of the paper: a Gaussian
-    window of 11 pixels with a standard deviation of 1.5, and population
-    covariances. Each channel is compared separately.
+    scikit-image computes the similarity with the settings of the paper: a
+    Gaussian window of 11 pixels with a standard deviation of 1.5, and
+    population covariances. Each channel is compared separately.
 
     Args:
         x: uint8 `[N, H, W, 3]`, with sides of at least 11 pixels.
@@ -96,10 +96,10 @@ def ssim(x, y, per_image=False):
 def ms_ssim(x, y, per_image=False):
     """Returns the multi-scale structural similarity of pairs.
 
-    This is the variant of Karras et al. (2018). It uses five scales for every
-    image size. Each scale consists of the means of 2x2 pixels of the previous
-    scale. shrinks to the size of the image, and the standard deviation of the
-    window shrinks in proportion. Common packages refuse images below 161
+    This is the variant of Karras et al. (2018). This variant uses five scales
+    for every image size. Each scale consists of the means of 2x2 pixels of the
+    previous scale. shrinks to the size of the image, and the standard deviation
+    of the window shrinks in proportion. Common packages refuse images below 161
     pixels, so numbers at 32 or 64 pixels cannot be compared with those of other
     packages.
 

@@ -93,8 +93,9 @@ def proxy_a_distance(a, b, seed=0):
     Representations for Domain Adaptation", 2007). Here e is the balanced error
     on the held-out half of each set, or 1 minus this error if the error is
     above one half. Of the errors for all values of `STRENGTHS` the smallest is
-    taken. This choice by the test error is part of the common definition. It
-    makes small sets look a little more separable than they are.
+    taken. This choice by the test error is part of the common definition.
+    Because of this choice, small sets look a little more separable than they
+    are.
 
     An encoder that maps all images to one point has the distance 0 as well. To
     exclude this case, report the accuracy of a class probe on the same

@@ -168,10 +168,11 @@ class AuxEncoder(Network):
     """The encoder E, which computes z from an image.
 
     The network has strided convolutions, three residual blocks and a 1x1
-    convolution. They have instance normalization, as in G. If z is pooled,
-    there is no normalization, as in the style encoder of MUNIT (Huang et al.
-    2018, arXiv:1804.04732). Pooling computes the means of channels. They
-    contain information about colours, which a normalization would remove.
+    convolution. All of them except the last have instance normalization, as in
+    G. If z is pooled, there is no normalization, as in the style encoder of
+    MUNIT (Huang et al. 2018, arXiv:1804.04732). Pooling computes the means of
+    channels. The means contain information about colours, which a normalization
+    would remove.
 
     Args:
         halvings: number of strided convolutions, each of which doubles the

@@ -48,7 +48,8 @@ class CodeNormalization(AdaptiveNormalization):
 def _normalization(coded, name):
     """Returns a normalization layer.
 
-    Its scale and offset are computed from a code, or learned if not `coded`.
+    If `coded`, the scale and the offset are computed from a code. Otherwise
+    they are learned.
     """
     if coded:
         return CodeNormalization(name=name)

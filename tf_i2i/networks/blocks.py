@@ -93,10 +93,10 @@ class BilinearConvolution(Conv2D):
 class ResidualBlock(Recomputable):
     """A basic residual block: `x + norm(conv(activation(norm(conv(x)))))`.
 
-    It is the block of He et al. 2016 (arXiv:1512.03385), but there is no
-    activation after the sum. The normalization is instance normalization
-    without scale and offset. If `x` has another number of channels than
-    `filters`, a 1x1 convolution of `x` is added instead of `x`.
+    This is the block of He et al. 2016 (arXiv:1512.03385) without an activation
+    after the sum. The normalization is instance normalization without scale and
+    offset. If `x` has another number of channels than `filters`, a 1x1
+    convolution of `x` is added instead of `x`.
 
     Args:
         filters: number of output channels.

@@ -4,8 +4,8 @@ The networks follow sections 3, 4 and 6.1 of the paper. Most of them take
 normalized feature maps of a backbone network, `[N, h, w, C]` in [-1, 1].
 `FeatureStatistics` takes feature maps that are not normalized, and
 `InversionCritic` takes images. `width` is a factor on the channel counts inside
-a network. It does not change the channel counts of inputs and outputs, which
-are those of the backbone's feature maps.
+a network. The channel counts of inputs and outputs are those of the backbone's
+feature maps, whatever `width` is.
 """
 
 import math
@@ -313,7 +313,7 @@ class LayerTranslator(Network):
 class Inverter(Network):
     """Reconstructs images from a layer's features (section 6.1.2).
 
-    It has three convolutions, several transposed convolutions, a last
+    The network has three convolutions, several transposed convolutions, a last
     convolution and tanh. Each transposed convolution doubles the side and
     halves the number of channels.
 
@@ -400,9 +400,9 @@ class FeatureCritic(Network):
     """Scores the features of a layer.
 
     The paper does not specify this network. Here, strided 3x3 convolutions
-    of 128 to 512 channels, each with twice the channels of the one before,
-    reduce the map to 4x4 or less, and a dense layer follows. There is no
-    normalization over the batch, which WGAN-GP does not allow.
+    of 128 to 512 channels, each with twice the channels of the previous
+    convolution, reduce the map to 4x4 or less, and a dense layer follows. There
+    is no normalization over the batch, which WGAN-GP does not allow.
 
     Args:
         channels: number of channels of the features.

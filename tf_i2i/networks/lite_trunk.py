@@ -58,8 +58,8 @@ class _Block(Network):
 class LiteTrunk(Network):
     """Computes feature maps of images at 1/8 and 1/16 of their side.
 
-    The weights are not trained. They are copied from a trained network whose
-    batch normalizations are folded into its convolutions.
+    The weights are not trained. The weights are copied from a trained network
+    whose batch normalizations are folded into its convolutions.
 
     Args:
         name: name of the layer.

@@ -32,9 +32,9 @@ def residual_blocks(
     Args:
         count: number of blocks.
         channels: number of channels at width 1.
-        kernel_size: side of the kernels in pixels. It is 3 in the "basic
-            residual blocks" that the paper mentions. Table 3 prints 1, but
-            then a code would have a receptive field of 19 pixels only.
+        kernel_size: side of the kernels in pixels. The "basic residual blocks"
+            that the paper mentions have 3. Table 3 prints 1, but with 1 a code
+            would have a receptive field of only 19 pixels.
         width: factor on the channels.
         name: name of the blocks, to which a number is added.
 
@@ -114,10 +114,10 @@ class UnitGenerator(Network):
     Args:
         blocks: list of `ResidualBlock`; some may be shared with another
             generator.
-        halvings: number of layers that double the side. It must equal
+        halvings: number of layers that double the side. The number must equal
             `halvings` of the encoder.
         width: factor on the channel counts.
-        unshuffle: it must equal `unshuffle` of the encoder.
+        unshuffle: the value of `unshuffle` of the encoder.
     """
 
     def __init__(self, blocks, halvings=3, width=1.0, name=None, unshuffle=1):

@@ -72,7 +72,7 @@ def _join(cluster):
     finally:
         signal.signal(signal.SIGINT, before)
     # This pass of TensorFlow's graph optimizer is switched off, because it
-    # fails on collective operations. It would print an error and change
+    # fails on collective operations. The pass would print an error and change
     # nothing.
     tf.config.optimizer.set_experimental_options({"remapping": False})
     return strategy
@@ -158,7 +158,7 @@ class Workers:
     def watched(self):
         """Context in which a lost worker causes a `UserError`.
 
-        TensorFlow detects a broken connection immediately. It needs ten
+        TensorFlow detects a broken connection immediately. TensorFlow needs ten
         seconds to detect a worker that no longer answers.
 
         Raises:

@@ -14,7 +14,7 @@ def load_initial_weights(run_dir, model, bindings, log):
         run_dir: folder of the other run, a `Path`.
         model: `UnpairedTranslator` with its optimizers.
         bindings: dictionary of the new run's configuration, which is used in
-            error messages. Its keys have the form "name.parameter", and its
+            error messages. The keys have the form "name.parameter", and the
             values are texts.
         log: function that is called with a line if the newest checkpoint is
             damaged.

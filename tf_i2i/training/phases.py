@@ -359,10 +359,10 @@ def plateau(
 ):
     """Returns a factor that falls when validation scores stop improving.
 
-    The factor is 1 at the beginning of each phase. It is multiplied by `factor`
-    each time that `patience` evaluations in a row were not better than the best
-    one so far, as in `keras.callbacks.ReduceLROnPlateau`. The score is the one
-    that `Evaluation.best` names.
+    The factor is 1 at the beginning of each phase. The factor is multiplied by
+    `factor` each time that `patience` evaluations in a row were not better than
+    the best evaluation so far, as in `keras.callbacks.ReduceLROnPlateau`. The
+    score is the one that `Evaluation.best` names.
 
     Args:
         images_shown: number of images of each domain shown; it has no effect.

@@ -183,11 +183,11 @@ class RunData:
         """Returns the labels that the model learns from, by their domain.
 
         Returns:
-            A dictionary. It is empty if the model learns from no labels. For
-            "a", it has class numbers, int32 `[images of A]`, or annotations,
-            float32 `[images of A, columns]`. For "b", it has the index of each
-            word of `labels_b` among the words that the model knows, or -1 for
-            an unknown word, float32 `[images of B, columns]`.
+            A dictionary. The dictionary is empty if the model learns from no
+            labels. For "a", it has class numbers, int32 `[images of A]`, or
+            annotations, float32 `[images of A, columns]`. For "b", it has the
+            index of each word of `labels_b` among the words that the model
+            knows, or -1 for an unknown word, float32 `[images of B, columns]`.
 
         Raises:
             UserError: labels are missing, or do not fit the model.

@@ -14,9 +14,9 @@ class StopSignals:
     """Context in which the first signal is only a request to stop.
 
     The earlier signal handlers are restored after the first signal, so that a
-    second signal ends the process immediately. They are also restored at the
-    end of the context. Outside the main thread the context does nothing,
-    because Python allows signal handlers in the main thread only.
+    second signal ends the process immediately. The earlier handlers are also
+    restored at the end of the context. Outside the main thread the context does
+    nothing, because Python allows signal handlers in the main thread only.
 
     Attributes:
         received: whether this process has received a signal.

@@ -38,8 +38,8 @@ class Trainer:
         data: `RunData`.
         workers: `Workers` that train together.
         bindings: dictionary of the run's resolved configuration, which is
-            used in error messages. Its keys have the form "name.parameter", and
-            its values are texts.
+            used in error messages. The keys have the form "name.parameter", and
+            the values are texts.
         log: function that is called with each line for the user.
 
     Attributes:
@@ -135,8 +135,8 @@ class Trainer:
         try:
             yield
         except BrokenPipeError:
-            # The error is raised unchanged, because it is not about a file. It
-            # means that stdout or stderr was closed.
+            # The error is raised unchanged, because it is not about a file. The
+            # error means that stdout or stderr was closed.
             raise
         except OSError as error:
             raise self._save_after(error) from error
@@ -361,8 +361,8 @@ class Trainer:
         """Returns a `UserError` that tells the user how to continue.
 
         Args:
-            text: message of TensorFlow's error. It names the step, and the
-                loss, the gradient or the weights that are not finite.
+            text: message of TensorFlow's error. The message names the step, and
+                the loss, the gradient or the weights that are not finite.
         """
         found = re.search(rf"{NOT_FINITE}\W*(.+?)\W*step\W*(\d+)", text, re.S)
         name, step = found.groups() if found else ("a loss", self.state.step)

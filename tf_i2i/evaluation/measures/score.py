@@ -20,7 +20,7 @@ def combine(judge, scores, table):
     if full <= none and "truth" in table:
         # If the correct translation differs much from the input, for example by
         # inverted colours, copies of the inputs do not retrieve the
-        # ground-truth images. Then the row "truth" is the reference.
+        # ground-truth images. In this case, the row "truth" is the reference.
         full = table["truth"][found]
     with warnings.catch_warnings():
         # If two references are equal, `gate` warns and returns 0.

@@ -39,7 +39,7 @@ def compute(judge, candidate):
 def fit_segmenter(judge):
     """Returns a `PixelProbe`, trained to segment photos of the target domain.
 
-    Its classes are those of the inputs, which are label maps.
+    The classes of the probe are those of the inputs, which are label maps.
     """
     e = judge.evidence
     photos = e.target_train[: len(e.target_maps)]

@@ -66,7 +66,7 @@ def inception_distances(real, made, subset=SUBSET):
 def style_probe(judge):
     """Returns a probe that distinguishes the domains.
 
-    The probe is trained on real images. Its training images also include
+    The probe is trained on real images. The training images also include
     blurred images of the source domain, and images of the source domain with
     the colours of the target domain. Otherwise the probe might distinguish the
     domains by their mean colour only.
