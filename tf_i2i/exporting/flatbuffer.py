@@ -44,8 +44,9 @@ def tidy(content):
 def join(contents):
     """Returns one file with the signatures of several files.
 
-    Constants that are equal are stored once. Therefore the file of two
-    directions that share their networks is hardly larger than that of one.
+    Constants that are equal are stored once. Therefore, if two directions share
+    their networks, the file of both directions is hardly larger than the file
+    of one direction.
 
     Args:
         contents: dictionary from the new name of each signature to the bytes
@@ -57,8 +58,8 @@ def join(contents):
         name: flatbuffer_utils.read_model_from_bytearray(bytearray(content))
         for name, content in contents.items()
     }
-    # The oldest runtime that can load the whole file is the newest of those
-    # that the graphs need.
+    # Each graph needs a runtime of a certain version or later. The whole file
+    # needs the latest of these versions.
     joined = copy.copy(max(models.values(), key=_needed_runtime))
     joined.operatorCodes, joined.subgraphs, joined.signatureDefs = [], [], []
     pool = _Pool()

@@ -97,8 +97,8 @@ def convert(
         size: size of the images; None for the model's own size.
         precision: a key of `formats.TFLITE.precisions`.
         calibration: inputs of the model, as returned by `examples`. The
-            ranges of the int8 values are those of the activations for these
-            inputs. Needed for "int8" and "mixed" only.
+            activations for these inputs determine the ranges of the int8
+            values. Needed for "int8" and "mixed" only.
         float_io: whether the images are float32 in [0, 1] instead of uint8.
 
     Raises:

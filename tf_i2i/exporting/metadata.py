@@ -1,6 +1,6 @@
 """The metadata of a .tflite file, which apps and tools for phones read.
 
-The numbers of the fields are those of `metadata_schema.fbs` (MediaPipe; file
+The numbers of the fields are taken from `metadata_schema.fbs` (MediaPipe; file
 identifier M001). The Python package of MediaPipe is not needed, because
 `flatbuffers`, which comes with TensorFlow, can write any table.
 """

@@ -15,9 +15,9 @@ codes are called styles. With `styled_domains="ab"`, images of A have codes,
 too, which G_a takes.
 
 What the paper leaves open, or what differs here:
-- The loss weights are those of the authors' code. As here by default, images of
-  A have no codes in the authors' code, and the encoder takes both images of a
-  pair.
+- The loss weights are taken from the authors' code. As here by default, images
+  of A have no codes in the authors' code, and the encoder takes both images of
+  a pair.
 - The scale of conditional instance normalization is 1 + W z + w, and the offset
   V z + v. In the authors' code, scale and offset are the ReLUs of W z + w and
   of V z + v. The initial value of all other scales is 1. In the authors' code
@@ -25,7 +25,7 @@ What the paper leaves open, or what differs here:
 - The critics of images are the PatchGANs of CycleGAN. The authors' code has
   other critics, which differ between the domains. Critics of codes and encoders
   have no batch normalization, so that batches may be small.
-- The learning rate of critics is that of translators, unless a .gin file sets
+- Critics have the same learning rate as translators, unless a .gin file sets
   another. In the authors' code it is a fifth of that of translators.
 - Critics are updated before translators, on the same images but with other
   sampled codes. In the authors' code the codes are the same, and the norms of

@@ -20,8 +20,8 @@ What the paper leaves open, or what differs here:
 - The random positions are the same for all images of a batch. The keys of an
   image are compared only with queries of the same image, as in the authors'
   code.
-- The sum of the two PatchNCE losses is that of eq. 5. In the authors' code it
-  is multiplied by .5 if both are used.
+- The two PatchNCE losses are added, as in eq. 5. In the authors' code, the sum
+  is multiplied by .5 if both losses are used.
 - The critic's loss is divided by 2, as in the authors' code.
 - The paper says that the generator is that of CycleGAN. As in the authors'
   code, convolutions of stride 2 are replaced by convolutions and blurred

@@ -16,8 +16,9 @@ exchanged. A second exchange must result in both original images (cross-cycle
 consistency).
 
 What the paper leaves open, or what differs here:
-- Networks, update order and weights of the KL terms are those of the authors'
-  code. As in that code, N(0, 1) noise is added to content codes in training.
+- The networks, the order of the updates and the weights of the KL terms are
+  taken from the authors' code. As in that code, N(0, 1) noise is added to
+  content codes in training.
 - There is one critic for each domain, as in the paper's figure. This critic
   scores `fake` and `random` images. The authors' code has one critic for `fake`
   and another for `random` images, and gives them different real images.

@@ -86,7 +86,7 @@ class Likeness:
             )
 
     def get_config(self):
-        """Returns what a Keras file holds of these settings."""
+        """Returns the settings in the form that a Keras file stores."""
         return encode(vars(self), "Likeness")
 
     @classmethod

@@ -3,9 +3,9 @@ r"""Own style: the sprites of a drawing style are learned from few drawings.
     a --reader--> code_a --drawer--> fake_b
     b --search--> code_b --drawer--> same_b
 
-The reader, which predicts the codes of photos, is that of a trained
-`SpriteTranslator`, and is not trained. Only the drawer is trained. Its initial
-sprites are those of the trained model.
+The reader, which predicts the codes of photos, is taken from a trained
+`SpriteTranslator`, and is not trained further. Only the drawer is trained. Its
+initial sprites are those of the trained model.
 
 The codes of drawings are not predicted by the reader but found by a search. A
 drawing consists of slots, such as the hair. For each slot there are options,
@@ -81,8 +81,8 @@ class OwnStyle(Described, UnpairedTranslator):
 
     Raises:
         UserError: `image_size` is not a multiple of `cells`, there are no
-            slots, a slot does not lie in the cells, or a slot has not one word
-            for each option.
+            slots, a slot does not lie in the cells, or a slot does not have one
+            word for each option.
     """
 
     translators = ("reader", "drawer")
@@ -261,7 +261,7 @@ class OwnStyle(Described, UnpairedTranslator):
         return tf.clip_by_value(colours, -1.0, 1.0)
 
     def _explore(self, chosen, allowed):
-        """Returns options of which some are replaced by random ones."""
+        """Returns the options, some of them replaced by random options."""
         explored = {}
         for slot, best in chosen.items():
             drawn = self.noise(best.shape, f"option/{slot}", "uniform")
@@ -294,7 +294,7 @@ def _words_of(options, counts):
         in the last row.
 
     Raises:
-        UserError: a slot has not one word for each option.
+        UserError: a slot does not have one word for each option.
     """
     words, allowed = {}, {}
     for slot, of_options in options.items():

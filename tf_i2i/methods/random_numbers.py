@@ -69,7 +69,7 @@ class RandomNumbers(keras.Model):
         return augment.augment(images, draws, self.critic_augmentation)
 
     def exchange(self, images, pool):
-        """Returns images, some of them replaced by earlier ones of a pool.
+        """Returns images, some of them replaced by earlier images from a pool.
 
         Args:
             images: `[N, H, W, 3]`.

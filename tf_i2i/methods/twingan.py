@@ -21,13 +21,13 @@ What the paper leaves open, and what is done here:
   the variance c of the noise of DRAGAN, and prints the penalty without a
   square. Here the weight is .25, the target is 1 and the penalty is squared,
   as in the author's code.
-- The paper's noise is normal (`dragan_noise="normal"`). The default is that of
-  the author's code: uniform noise, whose amplitude is a maximum times a random
-  number in [0, 1) for each image. The maximum in the code is half of the
-  variance of the pixel values of a batch in [0, 1]. For images in [-1, 1] this
-  maximum is .04 to .07, and the standard deviation of the noise is 3 to 5 % of
-  the standard deviation of the images. `dragan_width` is the ratio of these two
-  standard deviations.
+- The paper's noise is normal (`dragan_noise="normal"`). The default is the
+  noise of the author's code: uniform noise, whose amplitude is a maximum times
+  a random number in [0, 1) for each image. The maximum in the code is half of
+  the variance of the pixel values of a batch in [0, 1]. For images in [-1, 1]
+  this maximum is .04 to .07, and the standard deviation of the noise is 3 to 5
+  % of the standard deviation of the images. `dragan_width` is the ratio of
+  these two standard deviations.
 - The paper's sum over i and o contains the penalty of each critic twice. Here
   each critic has it once, as in the author's code.
 - By default, convolution kernels are initialized from He's normal
@@ -533,8 +533,8 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
     def _add_noise(self, images, name):
         """Returns images with DRAGAN's noise.
 
-        The standard deviation of the noise is `dragan_width` times that of
-        the pixel values of the batch.
+        The standard deviation of the noise is `dragan_width` times the standard
+        deviation of the pixel values of the batch.
         """
         (mean,) = across_replicas([tf.reduce_mean(images)])
         (variance,) = across_replicas(
@@ -568,7 +568,7 @@ class TwinGAN(Styled, Embedding, Reconstructing, UnpairedTranslator):
         return tf.math.l2_normalize(style, axis=1)
 
     def _styles(self, a, b, limits):
-        """Returns the images' own styles, and sampled ones for translations."""
+        """Returns the images' own styles, and sampled styles for fakes."""
         if not self.style_size:
             return {}
         own = self._style(tf.concat([a, b], 0), ("a", "b"), limits)

@@ -29,7 +29,7 @@ What the paper leaves open, or what differs here:
   reduce images to one pixel position only if they have 32 px.
 - The critics of Tables 5 and 6 have no nonlinear operation between their
   convolutions except max pooling. The authors' code for Table 6 has ReLUs,
-  which `critic_relu` selects. The initial weights of critics are those of the
+  which `critic_relu` selects. The weights of critics are initialized as in the
   authors' code.
 - The fakes that critics score are translations only (section 3). In the
   authors' code, critics also score reconstructions, which `same_gan` selects
@@ -41,8 +41,8 @@ What the paper leaves open, or what differs here:
 
 The following settings are not in the paper. They are meant for short runs:
 - In the stages "classes" and "pseudo_labels", only C is trained, and the layer
-  of C that exists for B alone is a copy of A's. In the first of these stages, C
-  learns from the labels of A only.
+  of C that exists for B alone is a copy of the layer for A. In the stage
+  "classes", C learns only from the labels of A.
 - With `ramp_share`, the weights of the adversarial losses rise from 0.
 - With `pseudo_label_weight`, C also learns from images of B. The labels of
   these images are the classes that C itself predicts (Lee 2013, "Pseudo-Label",
@@ -147,7 +147,7 @@ class UNITAdaptation(
 
     Raises:
         UserError: `image_size` is neither 28 nor 32, there are fewer than two
-            classes, or `class_shares` has not one number for each class.
+            classes, or `class_shares` does not have one number for each class.
     """
 
     translators = ("encoder", "generator")
@@ -359,7 +359,7 @@ class UNITAdaptation(
         return labels
 
     def _balance(self, labels):
-        """Decreases the offsets of too frequent labels, increases the others.
+        """Decreases the offsets of too frequent labels; increases all others.
 
         Args:
             labels: classes of a batch, int64 `[N]`.

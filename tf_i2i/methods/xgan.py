@@ -14,8 +14,8 @@ classifier of domains. The gradient of its loss is reversed before it reaches
 the encoders. T is a frozen teacher network.
 
 What the paper leaves open, or what differs here:
-- The paper does not give the loss weights. The weights here are those of public
-  implementations, which compute means instead of sums.
+- The paper does not give the loss weights. The weights here are taken from
+  public implementations, which compute means instead of sums.
 - The reconstruction loss is a mean of squares. The paper prints the norm of
   the difference (eq. 2), which `reconstruction="norm"` selects. At 64 px the
   norm is 111 times the root mean square r of the difference. The gradient of

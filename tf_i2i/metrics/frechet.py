@@ -4,8 +4,8 @@ Source: Heusel et al., "GANs Trained by a Two Time-Scale Update Rule Converge to
 a Local Nash Equilibrium", 2017, arXiv 1706.08500, eq. 6.
 
 The result is the squared 2-Wasserstein distance of two Gaussians that have the
-sets' means and covariances. The result equals FID only for features of that
-paper's Inception network.
+sets' means and covariances. The result equals FID only for features of the
+Inception network that this paper used.
 
 If there are few images, and above all if there are fewer images than
 dimensions, most of the distance is bias. In that case report N and the distance
@@ -80,7 +80,7 @@ def frechet_from_statistics(real, fake):
     """Returns the Frechet distance of two sets from their statistics.
 
     The result is a little less exact than that of `frechet_distance`, because
-    eigenvalues below 1e-16 of the largest one are lost.
+    eigenvalues below 1e-16 of the largest eigenvalue are lost.
 
     Args:
         real: mean `[D]`, covariance `[D, D]` and N, from

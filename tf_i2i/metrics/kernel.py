@@ -19,9 +19,10 @@ def kernel_distance(x, y, subset_size=1000, subsets=100, seed=2020):
     """Returns mean and standard deviation of the distance of random subsets.
 
     The random number generator, the order of the samples and the defaults are
-    those of torch-fidelity. The results are also those of torch-fidelity if `x`
-    is its first input. For sets of about 400 images a `subset_size` of 200 is
-    reasonable. The result of `kernel_distance_full` has less noise.
+    the same as in torch-fidelity. Therefore the results are the same, too, if
+    `x` is the first input of torch-fidelity. For sets of about 400 images a
+    `subset_size` of 200 is reasonable. The result of `kernel_distance_full` has
+    less noise.
 
     Args:
         x: `[N, D]`, float32 or float64.

@@ -27,7 +27,7 @@ _TIE = 1e-10
 def precision_recall_density_coverage(real, fake, k=5, inclusive=False):
     """Returns precision, recall, density and coverage.
 
-    The defaults are those of Naeem et al.'s code. Kynkaanniemi et al. use
+    The defaults are taken from the code of Naeem et al. Kynkaanniemi et al. use
     `k=3, inclusive=True` for precision and recall.
 
     Args:

@@ -2,7 +2,7 @@
 
 The critic or classifier of the trained model itself cannot serve as a judge,
 because it was trained against or together with the translator. The probes here
-are trained anew on features of real images and tested on held-out ones.
+are trained anew on features of real images and tested on held-out features.
 """
 
 import dataclasses

@@ -77,7 +77,7 @@ def sensitivity(
         the same way.
 
     Raises:
-        UserError: `images` are no images, `truth` has another shape, or
+        UserError: `images` are not images, `truth` has another shape, or
             `translate_back` changes the shape.
     """
     images = _floats("images", images)

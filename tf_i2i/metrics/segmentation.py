@@ -26,8 +26,8 @@ def confusion(truth, predicted, classes, ignore=()):
             (for the void class of Cityscapes 255 or -1).
 
     Returns:
-        int64 `[classes, classes]`: rows are true classes, columns predicted
-        ones.
+        int64 `[classes, classes]`: rows are true classes, and columns are
+        predicted classes.
 
     Raises:
         UserError: the shapes differ, the labels are not integers, or a label

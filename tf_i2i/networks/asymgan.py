@@ -1,6 +1,6 @@
 """The networks F, E and D_Z of AsymGAN (Li et al. 2019, section IV-A).
 
-AsymGAN's generator G and its critics of images are those of CycleGAN
+AsymGAN's generator G and its critics of images are the same as in CycleGAN
 (`networks.resnet`, `networks.patch`). This module has the other networks: the
 generator F, which takes an image and an auxiliary variable z (in one of three
 ways, section IV-E b), the encoder E that computes z, and critics of z.

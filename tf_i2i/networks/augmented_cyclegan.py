@@ -1,9 +1,10 @@
 """Generators and encoder of Augmented CycleGAN (arXiv:1802.10151).
 
-The networks are those of the authors' code for images of 64 pixels. Critics of
-images are those of CycleGAN (`networks.patch`), and critics of codes those of
-AsymGAN (`networks.asymgan.VectorCritic`). All convolutions pad by reflection.
-`width` is a factor on the published channel counts.
+The networks are built as in the authors' code for images of 64 pixels. The
+critics of images are the same as in CycleGAN (`networks.patch`), and the
+critics of codes are the same as in AsymGAN (`networks.asymgan.VectorCritic`).
+All convolutions pad by reflection. `width` is a factor on the published channel
+counts.
 """
 
 import keras

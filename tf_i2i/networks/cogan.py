@@ -93,7 +93,7 @@ class CoupledGenerators(Network):
 
 
 def search_noise(generate, images, steps):
-    """Returns noise from which images similar to the given ones are generated.
+    """Returns noise from which images similar to `images` are generated.
 
     Each step reduces the mean squared difference of pixels by Adam. The search
     begins with zeros, and keeps the noise in [-1, 1].

@@ -164,10 +164,10 @@ class DigitGenerator(Network):
 class DigitCritic(Network):
     """Computes features of images, a real-or-fake logit, and class logits.
 
-    For 28 px the network is that of Table 5, which has "valid" convolutions and
-    one hidden dense layer. For 32 px it is that of Table 6. In these
-    tables, max pooling is the only nonlinear operation between convolutions.
-    The initial weights are those of the authors' code.
+    For 28 px, Table 5 describes the network, which has "valid" convolutions and
+    one hidden dense layer. For 32 px, Table 6 describes it. In these tables,
+    max pooling is the only nonlinear operation between convolutions. The
+    weights are initialized as in the authors' code.
 
     Args:
         image_size: side of the images in pixels, one of `SIZES`.

@@ -1,8 +1,8 @@
 """Attribute encoder, decoders and content critic of DRIT (arXiv:1808.00948).
 
-The networks are those of the authors' code. DRIT's content encoders and its
-critics of images are those of MUNIT (`networks.munit`, `networks.multiscale`).
-`width` is a factor on the published channel counts.
+The networks are built as in the authors' code. DRIT's content encoders and its
+critics of images have the classes of MUNIT (`networks.munit`,
+`networks.multiscale`). `width` is a factor on the published channel counts.
 """
 
 import itertools

@@ -1,7 +1,7 @@
 """The generator of DualGAN (arXiv:1704.02510, section 3.3).
 
-The critics are those of CycleGAN (`networks.patch`), which are PatchGANs of
-70x70 pixels, as the paper says.
+The critics are the same as in CycleGAN (`networks.patch`): PatchGANs of 70x70
+pixels, as the paper says.
 """
 
 import keras

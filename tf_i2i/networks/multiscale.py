@@ -6,7 +6,7 @@ from tf_i2i.networks.base import Network
 
 
 class MultiScaleCritic(Network):
-    """Scores an image at several sizes, each by a critic of its own.
+    """Scores an image at several sizes, with one critic for each size.
 
     Source: Wang et al. 2018, arXiv:1711.11585, section 3.2. Each image has half
     the size of the previous image, and consists of means over 3x3 pixels of the

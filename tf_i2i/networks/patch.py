@@ -80,7 +80,7 @@ class AntialiasedCritic(PatchCritic):
     `blur_downsample`. Therefore the gradient that the generator receives has
     no checkerboard pattern.
 
-    The number of parameters and the shape of the scores are those of
+    The number of parameters and the shape of the scores are the same as in
     `PatchCritic`. The receptive field of a score is 84x84 pixels if `layers` is
     3, 40x40 if it is 2, and 18x18 if it is 1.
     """

@@ -218,9 +218,9 @@ class AntialiasedGenerator(ResnetGenerator):
     upsampling and a convolution. Therefore translations have no checkerboard
     pattern (Odena et al. 2016, doi:10.23915/distill.00003).
 
-    The numbers of parameters are those of `ResnetGenerator`. The feature maps
-    of the two convolutions, which `encode` returns, have twice the side of
-    those of `ResnetGenerator`.
+    The number of parameters is the same as in `ResnetGenerator`. The feature
+    maps of the two convolutions, which `encode` returns, have twice the side
+    that they have in `ResnetGenerator`.
     """
 
     halving_stride = 1

@@ -166,7 +166,7 @@ class AttentiveCritic(Network):
 
     Args:
         layers: number of convolutions of stride 2: 5 in the global critics, and
-            3 in the local ones.
+            3 in the local critics.
         width: factor on the channel counts, which are 64, 128, ...
     """
 

@@ -68,9 +68,9 @@ class XganEncoder(Network):
     Args:
         image_size: side of the images, a multiple of 16 pixels.
         width: factor on the channel counts.
-        shared_blocks: number of convolutions that the domains share. The
-            shared convolutions are the last ones of the four. The two dense
-            layers are always shared.
+        shared_blocks: number of convolutions that the domains share. The shared
+            convolutions are the last of the four. The two dense layers are
+            always shared.
 
     Attributes:
         size: number of elements of the embedding vectors.
@@ -144,7 +144,7 @@ class XganDecoder(Network):
         image_size: side of the images, a multiple of 16 pixels.
         width: factor on the channel counts.
         shared_blocks: number of transposed convolutions that the domains
-            share. The shared ones are the first of the four.
+            share. The shared convolutions are the first of the four.
         targets: domains of the images to generate, "ab", "a" or "b".
     """
 

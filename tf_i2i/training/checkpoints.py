@@ -34,7 +34,7 @@ class Checkpoints:
 
     Args:
         run_dir: folder of the run.
-        keep: number of checkpoints to keep; older ones are removed.
+        keep: number of checkpoints to keep; older checkpoints are removed.
     """
 
     def __init__(self, run_dir, keep=2):
@@ -72,7 +72,7 @@ class Checkpoints:
         return None
 
     def save(self, model):
-        """Writes a checkpoint, and removes the oldest ones beyond `keep`.
+        """Writes a checkpoint, and removes all but the newest `keep`.
 
         Args:
             model: `UnpairedTranslator` with its optimizers.

@@ -106,9 +106,9 @@ class MetricsLog:
     def _remove_later_steps(self):
         """Removes the lines of later steps, and an incomplete last line.
 
-        Lines that this program did not write are kept. If the removed lines
-        are the last ones, which is usual, the file is truncated. Truncating a
-        file also works if the disk is full.
+        Lines that this program did not write are kept. If the removed lines are
+        at the end of the file, which is usual, the file is truncated.
+        Truncating a file also works if the disk is full.
         """
         if not os.path.lexists(self.path):
             return

@@ -69,7 +69,7 @@ class Phase:
         """Returns consecutive phases, each of a whole number of batches.
 
         The number of images of each phase is rounded up to a multiple of the
-        phase's batch size. Each phase starts where the one before it ends.
+        phase's batch size. Each phase starts where the previous phase ends.
         Phases without images are left out.
 
         Args:

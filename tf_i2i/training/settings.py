@@ -17,7 +17,7 @@ from tf_i2i.foreign_files import read_utf8
 
 # Largest size of a .gin file in bytes.
 _MOST_BYTES = 10**6
-# Renamed settings. The keys are the former names, the values the present ones.
+# Renamed settings. The keys are the former names, the values the present names.
 RENAMED = {"train.learning_rate": "train.schedule"}
 # Settings of the phases that no longer exist. The values are the attributes of
 # the model that replace them.

@@ -24,8 +24,8 @@ COMPONENTS = 256
 def compute(judge, candidate):
     """Returns the agreement of the probes' predictions with the labels.
 
-    The probes predict attributes from the outputs. The labels are those of the
-    inputs.
+    The probes predict attributes from the outputs. The predictions are compared
+    with the labels of the inputs.
     """
     made = _vectors(judge, candidate.outputs)
     scores: dict[str, float] = {}

@@ -14,7 +14,7 @@ from tf_i2i.metrics.segmenter import map_labels
 def compute(judge, candidate):
     """Returns segmentation scores, compared with the ground-truth label maps.
 
-    The class of a pixel is that of the nearest colour in the palette.
+    A pixel gets the class whose colour in the palette is nearest to its own.
     """
     e = judge.evidence
     truth = map_labels(e.truth, e.palette)
