@@ -20,7 +20,7 @@ def main(argv=None):
 
     Args:
         argv: arguments of the command line, without the program; None for
-            those of the process.
+            `sys.argv`.
     """
     argv = sys.argv[1:] if argv is None else argv
     if argv and argv[0] in VERBS:

@@ -14,8 +14,8 @@ from tf_i2i.paths import user_path
 def default_cache_dir():
     """Returns the cache folder.
 
-    This is `$TF_I2I_CACHE`, or `tf_i2i` in the user's cache folder if that
-    variable is not set.
+    The cache folder is `$TF_I2I_CACHE`, or `tf_i2i` in the user's cache folder
+    if this variable is not set.
 
     Raises:
         UserError: the folder in `$TF_I2I_CACHE` cannot be read, or the user has
@@ -36,8 +36,8 @@ def cached_bytes(kind, name, compute):
 
     Args:
         kind: name of the folder within the cache folder.
-        name: name of the file. It must contain a hash of everything that the
-            content depends on.
+        name: name of the file, with a hash of everything that the content
+            depends on.
         compute: function without arguments that returns the content, as bytes.
     """
     path = default_cache_dir() / kind / name

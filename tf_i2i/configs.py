@@ -13,7 +13,7 @@ from tf_i2i.errors import UserError
 _PARTS = "parts"  # Folder of .gin files that other .gin files include.
 _PACKAGE = Path(__file__).parent
 # An installed package contains the configs. In a checkout, the folder of the
-# configs is next to that of the package.
+# configs is next to the folder of the package.
 FOLDERS = (_PACKAGE / "gin_configs", _PACKAGE.parent / "gin_configs")
 # Folders of the user's own .gin files, which are searched before `FOLDERS`.
 SEARCHED: list[Path] = []
@@ -33,7 +33,7 @@ process.also_keep(_unchanged)
 
 
 def search_in(folder):
-    """Adds a folder to those in which .gin files are searched.
+    """Adds a folder to the folders in which .gin files are searched.
 
     `--gin_search_path` adds its folders by this function. At the end of the
     command, they are removed from the list again.
@@ -42,7 +42,7 @@ def search_in(folder):
 
 
 def shipped_configs():
-    """Returns the shipped configs, those in subfolders last.
+    """Returns the shipped configs; configs in subfolders come last.
 
     Returns:
         Dictionary from names such as "paper/twingan.gin" to paths.

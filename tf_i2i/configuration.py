@@ -1,8 +1,8 @@
 """Reads, checks and writes the gin configuration of a run.
 
-This is the only module that imports gin. It registers all names that a .gin
-file may use. A module that a .gin file imports may register further names. gin
-has one configuration for the whole process.
+This is the only module that imports gin. All names that a .gin file may use are
+registered in this module. A module that a .gin file imports may register
+further names. gin has one configuration for the whole process.
 """
 
 import ast
@@ -244,7 +244,7 @@ def _find_included(name, opened):
     Args:
         name: the path in the `include` statement.
         opened: paths of the files that are being read, the last of which has
-            the statement. These files are skipped. Otherwise files that
+            the statement. Files in this list are not found, because files that
             include each other in a circle would be read without end.
 
     Returns:
@@ -270,8 +270,8 @@ def _find_included(name, opened):
 def _check_references():
     """Raises an error for references to gin's own functions.
 
-    gin accepts `@constant`, `@macro` and `@singleton`, because it has functions
-    of these names. They make no sense as values of settings.
+    gin has functions named `constant`, `macro` and `singleton`. References to
+    these functions make no sense as values of settings.
 
     Raises:
         UserError: a setting is such a reference. The message names it.
@@ -492,7 +492,7 @@ def given(name, otherwise=None):
 def given_settings():
     """Returns a dictionary of all bindings.
 
-    Its keys have the form "scope/name.parameter", and its values are texts.
+    The keys have the form "scope/name.parameter", and the values are texts.
     """
     return settings.bindings_of(gin.config_str())
 
@@ -602,12 +602,12 @@ def check_same(run_dir, log):
 
     Args:
         run_dir: folder of the run.
-        log: function of a line of text. It is called if the run's config.gin
+        log: function that takes a line of text; called if the run's config.gin
             is missing or damaged.
 
     Raises:
-        UserError: settings that are not in `MUTABLE_ON_RESUME` differ from
-            those in the run's config.gin. The message names them.
+        UserError: settings that are not in `MUTABLE_ON_RESUME` have other
+            values in the run's config.gin. The message names these settings.
     """
     path = _config_of(run_dir)
     before = settings.saved_bindings(path)

@@ -3,11 +3,11 @@
 The config.gin of a run that somebody else trained can name networks in files
 and data sets to download. A SavedModel, a .keras file or a .tflite file can run
 code. Therefore no such file is loaded, and nothing is downloaded, for a run's
-own config.gin, unless the user agrees by `--trust_config`. There is one
-exception. If a training on this machine loads a file with the user's consent, a
-hash of the content is recorded in the cache folder. A file with a recorded hash
-is loaded without the flag. For downloads, the names are recorded in the same
-way. Therefore a user's own runs need no flag.
+own config.gin, unless the user agrees by `--trust_config`. Files that the user
+has trusted before are an exception: if a training on this machine loads a file
+with the user's consent, a hash of the content is recorded in the cache folder.
+A file with a recorded hash is loaded without the flag. For downloads, the names
+are recorded in the same way. Therefore a user's own runs need no flag.
 
 Every function that loads such a file, or that downloads, calls `check_file` or
 `check_download` first.

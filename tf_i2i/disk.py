@@ -77,10 +77,10 @@ def digest_line(content):
 
 
 def read_digests(path):
-    """Returns the SHA-256 in the last line of a file, and that of its content.
+    """Returns the SHA-256 in a file's last line, and the one of its content.
 
-    Both are hexadecimal texts. Both are None if the file does not end with a
-    line from `digest_line`.
+    Each is a hexadecimal text, or None if the file does not end with a line
+    from `digest_line`.
 
     Args:
         path: path of the file.

@@ -169,9 +169,9 @@ def _removed_if_refused(folder):
 def _write_teacher(teacher, folder):
     """Writes the teacher's SavedModel, unless the student has begun to learn.
 
-    If the student has not begun to learn, an existing folder is replaced. It
-    comes from an earlier command that stopped with an error, and that may have
-    named another teacher.
+    If the student has not begun to learn, an existing folder is replaced. Such
+    a folder comes from an earlier command that stopped with an error, and that
+    may have named another teacher.
 
     Returns:
         Absolute path of the folder.

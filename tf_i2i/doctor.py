@@ -409,8 +409,8 @@ def _understand(child, enough):
 def _reason(stderr):
     """Returns the line of a process's stderr that names its error.
 
-    This is the last line that begins with the name of an exception. If there
-    is no such line, the last line is returned.
+    The line is the last one that begins with the name of an exception or, if
+    there is none, the last line of the text.
     """
     lines = stderr.strip().splitlines() or ["no reason given"]
     errors = [line for line in lines if re.match(r"[\w.]*(E|e)rror\b", line)]
@@ -470,8 +470,8 @@ def _machine_memory():
 def _disk_findings(args, needs, sources):
     """Checks the free space for checkpoints and for the stored images.
 
-    Adds the key "disk" to `needs`. Its value is a dictionary of the bytes that
-    are needed for the checkpoints and for the stored images.
+    Adds the key "disk" to `needs`, with a dictionary of the bytes that are
+    needed for the checkpoints and for the stored images.
 
     Returns:
         List of `Finding`: one if the checkpoints have too little space, and

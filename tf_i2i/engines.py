@@ -1,9 +1,10 @@
 """The programs that compute translations: TensorFlow, and LiteRT in int8.
 
-LiteRT multiplies in int8 (the precision `dynamic` of the exported files). This
-is faster than TensorFlow's float32 and less exact. Therefore the first images
-of each size are translated by both. If the results differ too much, `LiteRT`
-raises an error, and `Auto` goes on with TensorFlow. No engine uses LiteRT in
+LiteRT multiplies in int8 (the precision `dynamic` of the exported files).
+Multiplying in int8 is faster than TensorFlow's float32 and less exact.
+Therefore the first images of each size are translated by both. If the results
+differ too much, `LiteRT` raises an error, and `Auto` goes on with TensorFlow.
+No engine uses LiteRT in
 float32: with batches of eight images it is not faster than TensorFlow's graph
 with constant weights.
 """

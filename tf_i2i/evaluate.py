@@ -207,7 +207,7 @@ def main(argv):
 def _check(flags):
     """Raises an error for flags that contradict each other.
 
-    This function is called before TensorFlow is imported, so that an error is
+    `main` calls this function before it imports TensorFlow, so that an error is
     reported immediately.
     """
     spread_data(flags)
@@ -310,7 +310,7 @@ def _data_of(flags, run):
 def _home(run_dir):
     """Returns the folder for the results of a run.
 
-    This is the run directory, or `runs/NAME` for a shipped model.
+    The folder is the run directory, or `runs/NAME` for a shipped model.
     """
     name = models.name_of(run_dir)
     return Path("runs") / name if name else Path(run_dir)

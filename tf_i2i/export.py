@@ -51,8 +51,8 @@ def main(argv, names=None):
         names: keys of `formats.FORMATS` that may be exported; None for all.
 
     Raises:
-        UserError: wrong flags, no trained run, or an export whose images
-            differ too much from those of the run.
+        UserError: wrong flags, no trained run, or an export whose images differ
+            too much from the images of the run.
     """
     flags = _parser().parse_args(argv)
     cli.check_run_dir(flags.run_dir)
@@ -172,8 +172,8 @@ def _write(format, job, precisions, images, facts):
 def _documents(facts, run_dir):
     """Returns the texts of the files that accompany an export of any format.
 
-    These are the model card, the licence if there is one, and for a model of
-    cropped faces the margin of the crops.
+    The files are the model card, the licence if there is one, and for a model
+    of cropped faces the margin of the crops.
     """
     texts = {placement.CARD: card.card(facts, run_dir)}
     margin = settings.face_margin(run_dir)

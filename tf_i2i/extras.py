@@ -5,8 +5,8 @@ import importlib.util
 
 from tf_i2i.errors import UserError
 
-# The modules that the measures and the report of `evaluate` import. They belong
-# to the extra `eval`.
+# The modules that the measures and the report of `evaluate` import, which
+# belong to the extra `eval`.
 EVALUATION = ("scipy", "sklearn", "skimage")
 
 

@@ -150,7 +150,7 @@ def number_names(path, count, is_free):
         is_free: function of a path that returns whether it can be used.
 
     Returns:
-        List of `count` paths. These are the first ones of the sequence
+        List of `count` paths. They are the first paths of the sequence
         `me.png`, `me-2.png`, `me-3.png`, ... for which `is_free` is true.
     """
     candidates = itertools.chain(

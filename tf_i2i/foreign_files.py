@@ -90,7 +90,7 @@ def _open_at_once(path, flags):
 
 
 def check_regular(path):
-    """Raises an error if a path is not that of a regular file.
+    """Raises an error if there is no regular file at a path.
 
     Raises:
         OSError: the file is missing, or it is not a regular file.
@@ -185,9 +185,9 @@ def read_arrays(path, check):
         path: path of the file.
         check: function that is called before the content of any array is read,
             because even a small file can contain arrays that would fill the
-            memory. It takes a dictionary from the name of each array to its
-            shape and dtype, and raises an error if they are not the expected
-            ones.
+            memory. The function takes a dictionary from the name of each array
+            to its shape and dtype, and raises an error if a shape or dtype is
+            not as expected.
 
     Returns:
         Dictionary from names to arrays of numbers.

@@ -56,9 +56,9 @@ def clear_ground(image, colour):
     with the left, the upper or the right edge of the image. Other areas of that
     colour, such as a white shirt, are not changed. A pixel in a soft edge of
     the figure is assumed to be a mixture, `alpha * figure + (1 - alpha) *
-    background`, where the figure's colour is that of a pixel nearby. The pixel
-    gets the figure's colour and this alpha. Therefore the figure has no rim of
-    the old background's colour if it is placed on another background.
+    background`, where the figure's colour is the colour of a pixel nearby. The
+    pixel gets the figure's colour and this alpha. Therefore the figure has no
+    rim of the old background's colour if it is placed on another background.
 
     The alpha of a figure that differs from the background by less than about 50
     levels is inexact, because mixtures with a small share of the figure cannot
@@ -75,8 +75,9 @@ def clear_ground(image, colour):
     ground = _connected(difference <= TOLERANCE)
     edge = _soft_edges(ground, difference)
     penalty = np.where(ground | edge, np.inf, 0.0)
-    # Thin lines consist of soft edges only. There the pixel that differs most
-    # from the background is also allowed as the source of the figure's colour.
+    # Thin lines consist of soft edges only. Therefore, in each neighbourhood,
+    # the pixel that differs most from the background is also allowed as the
+    # source of the figure's colour.
     peak = difference == _filter(ImageFilter.MaxFilter, difference, _SOFT)
     penalty[edge & peak & (difference > 2 * TOLERANCE)] = _IN_EDGE
     alpha = np.where(ground, 0.0, 1.0)
@@ -175,8 +176,8 @@ def _filter(kind, values, radius):
 def _estimate_alpha(image, colour, penalty, pixels):
     """Returns the share of the figure in mixed pixels.
 
-    The colours of the pixels nearby, except those with an infinite penalty, are
-    tried as the colour of the figure. The colour whose mixture with the
+    The colours of the pixels nearby, except pixels with an infinite penalty,
+    are tried as the colour of the figure. The colour whose mixture with the
     background fits best is used.
 
     Args:

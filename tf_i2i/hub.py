@@ -2,8 +2,8 @@
 
 `--model=hf:OWNER/NAME` downloads a packed model, and `python -m
 tf_i2i.push_to_hub` uploads one. The package `huggingface_hub` does the
-transfers. It keeps downloaded files in its own cache, which is also used
-without a network, and reads the user's token from HF_TOKEN or from `hf auth
+transfers. This package keeps downloaded files in its own cache, which is also
+used without a network. It reads the user's token from HF_TOKEN or from `hf auth
 login`.
 
 A downloaded model is treated like any run of somebody else: its config.gin may

@@ -1,7 +1,7 @@
 """Loss functions and their parts: pure functions of tensors.
 
 A loss is a float32 scalar.
-Losses are means over all elements unless the docstring says otherwise. They
+Losses are means over all elements unless the docstring says otherwise. Losses
 are unweighted: the classes in `tf_i2i.methods` apply the loss weights.
 """
 

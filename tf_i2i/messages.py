@@ -22,8 +22,8 @@ from tf_i2i.errors import printable
 _OWN = "of_tf_i2i"
 _handler = logging.get_absl_handler()
 _file = _handler.python_handler
-# Other defaults than those of absl: messages of the level INFO are shown, too,
-# and messages go to stderr.
+# Unlike absl's own defaults, messages of the level INFO are shown, and all
+# messages go to stderr.
 flags.FLAGS.set_default("verbosity", logging.INFO)
 flags.FLAGS.set_default("logtostderr", True)
 # The flags of `absl.logging`. A program that calls a command may have defined

@@ -57,8 +57,8 @@ _BLOCK = 1024  # Number of vectors whose distances are computed together.
 def nearest(queries, gallery, k, metric="cosine"):
     """Returns the k nearest vectors of a gallery for each query.
 
-    Both arrays are read in blocks. Therefore they may be memory maps that are
-    larger than the memory.
+    `queries` and `gallery` are read in blocks. Therefore they may be memory
+    maps that are larger than the memory.
 
     Args:
         queries: float32 `[N, D]`.

@@ -14,12 +14,12 @@ from tf_i2i.values import checked
 class Adam(keras.optimizers.Adam):
     """A `keras.optimizers.Adam` that updates each variable by one operation.
 
-    This is faster than the update of Keras, which consists of about fifteen
-    operations, each of which reads and writes the variables in memory. The
-    arguments and the state are those of Keras, but `amsgrad` is not supported.
-    `global_clipnorm` limits the norm of the sum of all replicas' gradients, so
-    that results do not depend on the number of replicas. Keras would clip each
-    replica's gradient separately.
+    One operation is faster than the update of Keras, which consists of about
+    fifteen operations, each of which reads and writes the variables in memory.
+    The optimizer has the arguments and the state of Keras' Adam, but `amsgrad`
+    is not supported. `global_clipnorm` limits the norm of the sum of all
+    replicas' gradients, so that results do not depend on the number of
+    replicas. Keras would clip each replica's gradient separately.
     """
 
     def _clip_gradients(self, grads):
@@ -56,7 +56,7 @@ class LossScaling(keras.optimizers.LossScaleOptimizer):
     (Micikevicius et al. 2018, arXiv:1710.03740, section 3.2). If a gradient is
     not finite, the weights are not changed and the scale is halved. After
     `dynamic_growth_steps` updates without such a gradient, the scale is
-    doubled. The arguments are those of Keras.
+    doubled. The class has the arguments of Keras' class.
 
     Keras tests only the gradients of the first replica. This class tests the
     gradients of all replicas, because an update uses their sum.

@@ -191,7 +191,7 @@ class Record:
 
     Args:
         folder: the folder of `--output`, a `Path`.
-        settings: settings of this call, a dictionary. They must be equal to
+        settings: settings of this call, a dictionary, which must be equal to
             the settings in the record.
         keys: keys of the images of this call.
 

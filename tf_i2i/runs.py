@@ -181,8 +181,8 @@ def open_run(run_dir, files=(), bindings=(), trust_config=False):
     Args:
         run_dir: folder of the run, which may not exist yet.
         files: paths of .gin files; empty for the run's own config.gin.
-        bindings: list of texts of the form "name.parameter = value". They
-            take precedence over the files.
+        bindings: list of texts of the form "name.parameter = value", which take
+            precedence over the files.
         trust_config: whether the run's own config.gin may import code,
             include files, load networks from files and download.
 
@@ -238,9 +238,9 @@ def open_run(run_dir, files=(), bindings=(), trust_config=False):
 def load_translator(run_dir, trust_config=False, best=False):
     """Returns a trained run with its model, for inference.
 
-    The networks of the model have the *averaged* weights. They compute in
-    float32, even if the run was trained in another precision. The phase of the
-    model is the phase of the last image on which it was trained.
+    The networks of the model have the *averaged* weights. The networks compute
+    in float32, even if the run was trained in another precision. The phase of
+    the model is the phase of the last image on which it was trained.
 
     Args:
         run_dir: folder of a run, or of a packed model.

@@ -68,9 +68,8 @@ def translate_in_tiles(image, translate_fn, side, multiple):
 
     Returns:
         `(picture, seam)`. `picture` is uint8 of the shape of `image`. `seam`
-        is a mean absolute difference in levels of 255. It is computed between
-        the translations of two neighbours where they overlap, and `seam` is the
-        largest of these values.
+        is the largest mean absolute difference, in levels of 255, between the
+        translations of two neighbouring tiles where the tiles overlap.
     """
     side = max(side // multiple, 1) * multiple
     height, width = image.shape[:2]
@@ -115,8 +114,8 @@ def _joined(parts, begins, length, axis, seams):
         length: length of the result along the axis.
         axis: 0 or 1.
         seams: list to which the mean absolute difference of each two
-            neighbouring parts is appended. It is measured where both are used,
-            in levels of 255.
+            neighbouring parts is appended, in levels of 255. The difference is
+            measured where both parts are used.
 
     Returns:
         uint8 `[H, W, 3]`.

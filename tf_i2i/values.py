@@ -106,8 +106,8 @@ def checked(function, owner=None):
         check_values(function, given, owner or name)
         return function(*args, **kwargs)
 
-    # Some libraries read the parameters of the wrapper itself, and not those of
-    # the function in it.
+    # Some libraries read the parameters of the wrapper, and not the parameters
+    # of the function in it.
     wrapper.__signature__ = signature  # type: ignore[attr-defined]
     return wrapper
 

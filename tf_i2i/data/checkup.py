@@ -610,7 +610,8 @@ def near(thumbnails, others=None):
     difference of their means, nor than the root mean square difference of the
     images averaged down to fewer pixels. Therefore only images with similar
     means are compared, first at 8x8 pixels. The nearest image is then confirmed
-    at 16x16 pixels. This takes 6 s for 100,000 photographs on two cores.
+    at 16x16 pixels. The comparison takes 6 s for 100,000 photographs on two
+    cores.
 
     Args:
         thumbnails: uint8 `[N, 16, 16, 3]`.
@@ -673,7 +674,7 @@ class _Coarse:
 
 
 def _nearest(mine, theirs, start, stop, within):
-    """Finds for each image the nearest one among those with a similar mean.
+    """Finds for each image the nearest image among images of a similar mean.
 
     Args:
         mine, theirs: `_Coarse`.
@@ -800,8 +801,8 @@ def separability(a, b):
     """Returns the accuracy of a linear classifier of two sets of thumbnails.
 
     The classifier is a ridge regression that is trained on the pixels of every
-    second thumbnail. Its threshold is midway between the means of its outputs
-    for the two sets.
+    second thumbnail. The threshold of the classifier is midway between the mean
+    outputs for the two sets.
 
     Args:
         a, b: uint8 `[N, 16, 16, 3]`; at most 1,000 of each are used.

@@ -83,7 +83,7 @@ class SplitFoldersSource(FolderSource):
     """A source of the images of one domain in a folder of both domains.
 
     The folder contains `trainA`, `trainB` and perhaps `valA`, `valB`, `testA`
-    and `testB`, as the data sets of CycleGAN do. The names may also be written
+    and `testB`, like the data sets of CycleGAN. The names may also be written
     as `train_a` or `train-A`.
 
     Args:

@@ -21,8 +21,8 @@ from tf_i2i.errors import UserError
 from tf_i2i.foreign_files import open_regular
 
 SPLITS = ("train", "val", "test")
-# Number of threads that read files. They mostly wait for the disk. Therefore 8
-# threads are three times as fast as 2.
+# Number of threads that read files. Because these threads mostly wait for the
+# disk, 8 threads are three times as fast as 2.
 _THREADS = 8
 
 
@@ -218,8 +218,8 @@ def in_splits(name, files, there):
     Args:
         name: name of the source, for messages.
         files: paths relative to the source's folder.
-        there: list of those of `SPLITS` that exist as folders; if it is
-            empty, all files are selected.
+        there: list of the names in `SPLITS` that exist as folders; if the list
+            is empty, all files are selected.
 
     Returns:
         The selected files, and a list of messages for the user.

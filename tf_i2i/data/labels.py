@@ -107,8 +107,8 @@ def class_names(*columns):
 
     Args:
         *columns: dictionaries from file names to labels. The sorted labels of
-            the first dictionary come first. They are followed by the sorted new
-            labels of each further dictionary.
+            the first dictionary come first, followed by the sorted new labels
+            of each further dictionary.
     """
     known: list = []
     for labels in columns:

@@ -411,8 +411,8 @@ def check_header(stream):
 def open_image(stream):
     """Opens an image like `Image.open`, but with the limits of this module.
 
-    Pillow's own limit of pixels is lower. That limit is a global setting, which
-    a library should not change.
+    Pillow's own limit of pixels is lower, and is a global setting, which a
+    library should not change.
 
     Args:
         stream: seekable binary stream.
@@ -479,8 +479,8 @@ def _format_of(start):
 def _check_scans(stream):
     """Raises an error if a JPEG has more than `MAX_SCANS` scans.
 
-    The two bytes that begin a scan are counted. They do not occur within a
-    scan.
+    The function counts the two bytes that begin a scan, which do not occur
+    within a scan.
     """
     position = stream.tell()
     stream.seek(0)

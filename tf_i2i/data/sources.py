@@ -225,8 +225,8 @@ def forms():
 def _kind_of(value):
     """Returns the most specific `Source` that matches a value.
 
-    This is the source with the longest prefix. Among sources without a prefix,
-    it is the one with a pattern.
+    The source with the longest prefix is the most specific one. Among sources
+    without a prefix, it is the source with a pattern.
     """
     matching = (kind for kind in SOURCES if kind.matches(value))
     return max(matching, key=lambda kind: (len(kind.prefix), kind.pattern))

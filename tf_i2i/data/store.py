@@ -36,8 +36,8 @@ from tf_i2i.foreign_files import read_json
 from tf_i2i.sizes import image_shape
 from tf_i2i.sizes import size_text
 
-# This number is part of the name of every store. It must be raised when the
-# code that reads, fits or splits images changes its results.
+# Part of the name of every store. Raise this number when the code that reads,
+# fits or splits images changes its results.
 _VERSION = 3
 # Share of the images that is used for validation. The same share is used for
 # test.
@@ -414,7 +414,7 @@ def assign_splits(name, given, contents):
 def _by_content(name, pool, contents, wanted):
     """Returns images of `pool` for the wanted splits, chosen by their hashes.
 
-    Images with the smallest hashes are used for validation, and those with the
+    Images with the smallest hashes are used for validation, and images with the
     largest hashes for test.
     """
     groups: dict[str, list[int]] = {}

@@ -129,7 +129,7 @@ class TfdsSource:
 
     def _features(self):
         # The features are sorted, because their order in the code can differ
-        # from that in the prepared files.
+        # from their order in the prepared files.
         return dict(sorted(self._builder.info.features.items()))
 
     def _kinds(self):
@@ -165,7 +165,7 @@ class TfdsSource:
     def _label_value(self, label):
         """Returns the name of the feature with labels, and the wanted value.
 
-        Both are None if no label is given.
+        Name and value are None if no label is given.
         """
         if label is None:
             return None, None
@@ -220,8 +220,8 @@ class TfdsSource:
     def _with_siblings(self, split):
         """Returns a dictionary of the splits that are read.
 
-        Its keys are names of splits in TFDS, and its values are "train", "val"
-        and "test", or None for a split that is divided by hashes.
+        The keys are names of splits in TFDS. The values are "train", "val" and
+        "test", or None for a split that is divided by hashes.
         """
         there = self._builder.info.splits
         try:
@@ -306,7 +306,7 @@ class TfdsSource:
                 wanted, {k: v for k, v in encoded.items() if k in wanted}
             ),
             # Files are read one after the other, so that the order of the
-            # examples is kept. There is no cache and no reading ahead.
+            # examples is kept. Caching and reading ahead are switched off.
             read_config=self._tfds.ReadConfig(
                 try_autocache=False,
                 interleave_cycle_length=1,

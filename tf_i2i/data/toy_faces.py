@@ -620,7 +620,7 @@ def _neck_and_clothes(canvas, head, skin, light, dice):
 def _opening_a(head, style, dice):
     """Returns the signed distance to the skin that hair does not cover.
 
-    This is a part of the face and of the throat.
+    This skin is a part of the face and of the throat.
     """
     p, q, v = head.p, head.q, head.v
     part = dice.among((-1, 1)) * dice.uniform(0.1, 0.3)

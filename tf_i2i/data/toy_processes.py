@@ -33,8 +33,8 @@ def draw(domain, indices, size):
         size: side of the images in pixels.
 
     Yields:
-        uint8 arrays `[n, size, size, 3]` of up to 64 images each, equal to
-        those of `toy_faces.render`.
+        uint8 arrays `[n, size, size, 3]` of up to 64 images each, equal to the
+        images that `toy_faces.render` returns.
     """
     parts = [
         indices[start : start + _AT_ONCE]

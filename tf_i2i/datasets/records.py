@@ -62,8 +62,8 @@ def read(store, format, names, column=None):
         UserError: a file has no such column.
     """
     for name in names:
-        # A single file has the name "" in the store. Its real name is the last
-        # part of the URI.
+        # A single file has the name "" in the store. The real name of the file
+        # is the last part of the URI.
         shown = name or os.path.basename(store.uri)
         if format == IMAGES:
             yield Record(shown, _content(store, name))
@@ -139,8 +139,8 @@ def to_tfrecord(records):
     """Returns a TFRecord file of `tf.train.Example`s as bytes.
 
     Args:
-        records: list of `Record`. Their names become the feature `name`, and
-            their contents `image/encoded`.
+        records: list of `Record`. The name of a record becomes the feature
+            `name`, and the content the feature `image/encoded`.
     """
     import tensorflow as tf
 

@@ -67,7 +67,7 @@ class Store:
     def files(self):
         """Lists all visible files below the folder.
 
-        Files are left out if their names, or those of their folders, begin
+        Files are left out if their names, or the names of their folders, begin
         with a dot or an underscore. Programs that read data sets leave such
         files out, too.
 

@@ -80,7 +80,8 @@ class Worker:
         self._options = Options(job.direction, job.size, job.seed)
         self._input = Store(job.input, "input")
         self._output = Store(job.output, "output")
-        # This raises an error about the seed before any image is read.
+        # If the seed is not allowed, an error is raised before any image is
+        # read.
         grey = np.full(image_shape(run.model.size), 128, np.uint8)
         self._translator.prepare(grey, self._options)
 

@@ -24,7 +24,7 @@ MARGINS = (-0.25, 2.0)  # Smallest and largest allowed margin.
 # Positions in the face square of the left eye, the right eye, and the left and
 # the right corner of the mouth, where left and right are as seen in the image.
 # The distance from the eyes to the mouth is 1.09 times the distance between the
-# eyes, and the width of the mouth is 0.87 times that distance. These are
+# eyes, and the width of the mouth is 0.87 times that distance. The numbers are
 # averages over 118 photos.
 EYES_AND_MOUTH = np.array(
     [(1 / 3, 0.38), (2 / 3, 0.38), (0.355, 0.743), (0.645, 0.743)]
@@ -34,7 +34,8 @@ CORNERS = np.array([(0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)])
 # Where a crop reaches beyond the photo, it shows the photo's mirror image,
 # which becomes more blurred with the distance from the photo. `_FADE` is the
 # distance at which the blur is complete. `_BLUR` is the standard deviation of
-# the complete blur. Both are fractions of the crop's side.
+# the complete blur. Distance and standard deviation are fractions of the crop's
+# side.
 _FADE = 0.08
 _BLUR = 0.06
 
@@ -100,9 +101,9 @@ def check_margin(margin, name="--margin"):
 def similarity(points, targets):
     """Returns the rotation, scale and shift that map points best to targets.
 
-    This is the least squares solution in closed form. If points and targets are
-    complex numbers whose means have been subtracted, the map is
-    `target = a * point` with `a = <point, target> / <point, point>`.
+    The map is the least squares solution in closed form. If points and targets
+    are complex numbers whose means have been subtracted, the map is `target = a
+    * point` with `a = <point, target> / <point, point>`.
 
     Args:
         points: `[K, 2]`, at least two of them different.
@@ -173,8 +174,8 @@ def outside(face, shape, margin):
 def _beyond(matrix, size, shape):
     """Returns distances `[size, size]` of a crop's pixels from the photo.
 
-    The distances are shares of the crop's side. They are 0 for pixels inside
-    the photo.
+    The distances are shares of the crop's side, and 0 for pixels inside the
+    photo.
     """
     x, y = grid(invert(matrix), (size, size))
     far = np.maximum.reduce([-x, -y, x - shape[1], y - shape[0]])
@@ -240,7 +241,7 @@ def warp(image, matrix, shape):
 
     Args:
         image: uint8 `[height, width, 3]`.
-        matrix: affine map `[2, 3]` from the image's pixels to those of the
+        matrix: affine map `[2, 3]` from the image's pixels to the pixels of the
             result. The map consists of a rotation, a scale and a shift.
         shape: (height, width) of the result.
 

@@ -65,7 +65,7 @@ def paste(photo, picture, face, margin=align.MARGIN):
         photo: uint8 `[height, width, 3]`; changed in place.
         picture: uint8 `[size, size, 3]`, the (translated) crop in any size.
             With an alpha channel, `[size, size, 4]`, alpha is used as the mask
-            in place of the oval.
+            instead of the oval.
         face: the `Face` that was cropped.
         margin: margin of the crop, as a fraction of the face square's side. If
             the crop does not contain the whole oval or outline, the mask fades

@@ -48,8 +48,9 @@ def licence(folder):
     """Returns the text of the licence of a run's weights, or None.
 
     Args:
-        folder: folder of the run. The text is that of its file LICENSE. For a
-            shipped model, it is the licence of all shipped models.
+        folder: folder of the run. The result is the text of the file LICENSE in
+            this folder or, for a shipped model, the licence of all shipped
+            models.
     """
     own = Path(folder) / "LICENSE"
     path = _FOLDER / "LICENSE" if name_of(folder) else own

@@ -3,8 +3,8 @@
     a_to_b = DirectionReport("a_to_b", table, pictures=[examples(...)])
     write_report("report.html", "Evaluation", facts, [a_to_b], curves)
 
-The HTML file contains its styles, images (PNG) and charts (SVG). It runs no
-script and loads no other file. No module here imports TensorFlow.
+The HTML file contains its styles, images (PNG) and charts (SVG). The page runs
+no script and loads no other file. No module here imports TensorFlow.
 """
 
 from tf_i2i.report.page import DirectionReport

@@ -99,8 +99,8 @@ def cells_of(table, measure):
 def _decimals(values):
     """Returns the number of decimals that gives the median three digits.
 
-    There are more than three decimals only if the largest value needs them to
-    show three digits.
+    The number is larger than three only if the largest value needs more
+    decimals to show three digits.
     """
     sizes = [abs(v) for v in values if math.isfinite(v) and v]
     if not sizes:

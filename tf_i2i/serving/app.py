@@ -276,8 +276,8 @@ def listen(host, port):
 def server(app, listening):
     """Returns the web server of an application.
 
-    Its method `run(sockets=[listening])` serves until the process receives
-    SIGINT or SIGTERM. Requests in progress are then answered.
+    The method `run(sockets=[listening])` of the result serves until the process
+    receives SIGINT or SIGTERM. Requests in progress are then answered.
 
     Args:
         app: result of `build`.

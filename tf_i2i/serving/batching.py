@@ -14,8 +14,8 @@ class Batcher:
     All methods belong to one event loop.
 
     Args:
-        work_fn: function `(key, items)` that returns a list of results, one
-            for each item. It is called in one thread, one call at a time.
+        work_fn: function `(key, items)` that returns a list of results, one for
+            each item. All calls are made by one thread, one after the other.
         batch_size: largest number of items in a call of `work_fn`.
     """
 
