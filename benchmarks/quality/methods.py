@@ -291,7 +291,7 @@ def run(name, args):
 
 def table(task, budget):
     """Returns a Markdown table of all methods for a task and a budget."""
-    head = ["", "seeds", "images", "minutes", *MEASURES, *FACTS]
+    head = ["", "seeds", "images", *MEASURES, *FACTS]
     lines = [head, ["---"] * len(head)]
     for name in METHODS:
         results = papers.results_of(row_name(task, name, budget))
@@ -301,7 +301,6 @@ def table(task, budget):
                 name,
                 str(len(results) or "not run"),
                 lab.cell([result["images_shown"] for result in results]),
-                lab.cell([result["minutes"] for result in results]),
                 *(
                     lab.cell([lab.value_of(score, m) for score in scores])
                     for m in MEASURES
