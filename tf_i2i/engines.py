@@ -1,12 +1,11 @@
 """The programs that compute translations: TensorFlow, and LiteRT in int8.
 
-LiteRT multiplies in int8 (the precision `dynamic` of the exported files).
-Multiplying in int8 is faster than TensorFlow's float32 and less exact.
-Therefore the first images of each size are translated by both. If the results
-differ too much, `LiteRT` raises an error, and `Auto` goes on with TensorFlow.
-No engine uses LiteRT in
-float32: with batches of eight images it is not faster than TensorFlow's graph
-with constant weights.
+LiteRT multiplies in int8 (the precision `dynamic` of the exported files), which
+is faster than TensorFlow's float32 and less exact. Therefore both engines
+translate the first images of each size. If the results differ too much,
+`LiteRT` raises an error, and `Auto` goes on with TensorFlow. No engine uses
+LiteRT in float32, because with batches of eight images it is not faster than
+TensorFlow's graph with constant weights.
 """
 
 import os
@@ -43,8 +42,7 @@ class LiteRT:
         self._model = model
         self._direction = direction
         self._tensorflow = Translation(model, direction, tile)
-        # The converted network for each size, `(height, width)`; None if
-        # TensorFlow translates images of this size.
+        # The function that translates images of a size, `(height, width)`.
         self._programs = {}
 
     @property
@@ -65,10 +63,7 @@ class LiteRT:
             return self._tensorflow(images, styles)
         if size not in self._programs:
             self._programs[size] = self._checked(images, styles)
-        program = self._programs[size]
-        if program is None:
-            return self._tensorflow(images, styles)
-        return program(images, self._style(styles, len(images)))
+        return self._programs[size](images, self._style(styles, len(images)))
 
     def _style(self, styles, count):
         """Returns one style for each image; None for a model without styles."""
@@ -83,12 +78,12 @@ class LiteRT:
         """Converts the network for images of one size, and compares it.
 
         Returns:
-            Function that translates batches, or None if TensorFlow is to be
-            used.
+            Function of images and of the result of `_style`, which returns
+            translations.
 
         Raises:
-            UserError: the first `COMPARED` images differ too much from
-                TensorFlow's.
+            UserError: the translations of the first `COMPARED` images differ
+                too much from TensorFlow's; or see `litert.convert`.
         """
         program = litert.translator(
             litert.convert(
@@ -118,7 +113,7 @@ class LiteRT:
 
 
 class Auto(LiteRT):
-    """`LiteRT` for the sizes at which it is exact, otherwise TensorFlow."""
+    """`LiteRT` for image sizes at which it raises no error, else TensorFlow."""
 
     def _checked(self, images, styles):
         try:
@@ -127,9 +122,11 @@ class Auto(LiteRT):
             height, width = images.shape[1:3]
             messages.info(
                 f"TensorFlow translates images of {height} x {width} pixels, "
-                f"because this raised an error: {error}"
+                f"because --engine=litert gave an error: {error}"
             )
-            return None
+        return lambda images, style: self._tensorflow(
+            images, [None] if style is None else style
+        )
 
 
 ENGINES: dict[str, type[Translation] | type[LiteRT]] = {
