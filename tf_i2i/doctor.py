@@ -238,7 +238,7 @@ def _examine(sources, image_size, needs):
 # because the operating system may kill the process if memory runs out.
 
 
-def try_out(files, bindings, run_dir=None, trust_config=False, enough=None):
+def try_out(files, bindings, run_dir=None, trust_config=False):
     """Trains a few steps of a configuration in a child process.
 
     Args:
@@ -248,14 +248,12 @@ def try_out(files, bindings, run_dir=None, trust_config=False, enough=None):
         run_dir: folder of a run; None for a new run.
         trust_config: whether the run's own config.gin may import code, include
             files, load networks from files and download.
-        enough: number of bytes of memory that a step may need; None for the
-            share `FULL` of the machine's memory.
 
     Returns:
         `(needs, findings)`: a dictionary of what the configuration needs,
         from `training.trial`, and a list of `Finding`. If the configuration
-        needs too much memory and could have `train.recompute = True`, the entry
-        "recompute" of the dictionary holds what it needs with this setting.
+        needs too much memory and could have `train.recompute = True`, the
+        findings say what it needs with this setting.
     """
     environment = dict(os.environ)
     if environment.pop("TF_CONFIG", None):
@@ -270,13 +268,12 @@ def try_out(files, bindings, run_dir=None, trust_config=False, enough=None):
             "trust_config": trust_config,
         }
         messages.info("training a few steps of the largest phase...")
-        needs, findings = _understand(_run_child(request, environment), enough)
+        needs, findings = _understand(_run_child(request, environment))
         if not (needs.get("can_recompute") and _lack_memory(findings)):
             return needs, findings
         messages.info("training them again with `train.recompute = True`...")
         request["bindings"] = [*bindings, _RECOMPUTE]
-        again, _ = _understand(_run_child(request, environment), enough)
-    needs["recompute"] = again
+        again, _ = _understand(_run_child(request, environment))
     advice = _advise_recompute(needs, again)
     return needs, [
         replace(finding, advice=f"{advice} {finding.advice}")
@@ -366,12 +363,11 @@ def _trial(run_dir, files, bindings, trust_config):
     print(json.dumps(needs), flush=True)
 
 
-def _understand(child, enough):
+def _understand(child):
     """Returns the results of a child process that has ended.
 
     Args:
         child: `subprocess.CompletedProcess`.
-        enough: see `try_out`.
 
     Returns:
         `(needs, findings)`; see `try_out`.
@@ -401,7 +397,7 @@ def _understand(child, enough):
         )
         return needs, [_about_run("failed", ERROR, what, advice)]
     else:
-        return needs, _fit_findings(needs, enough)
+        return needs, _fit_findings(needs)
     what = f"the largest phase does not fit into memory: {how}"
     return needs, [_about_run("fit", ERROR, what, _lower(needs))]
 
@@ -434,10 +430,10 @@ def _lower(needs):
     )
 
 
-def _fit_findings(needs, enough):
+def _fit_findings(needs):
     findings = []
-    there = _machine_memory() or math.inf
-    if (needs["memory"] or 0) > (enough or FULL * there):
+    there = _machine_memory()
+    if there and (needs["memory"] or 0) > FULL * there:
         findings.append(
             _about_run(
                 "memory",
