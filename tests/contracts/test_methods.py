@@ -366,6 +366,24 @@ def test_critics_judge_nothing_but_what_they_see(trained, monkeypatch):
     assert max(map(names.count, names)) == 2 * alike
 
 
+@pytest.mark.parametrize("name", all_methods())
+def test_recomputed_feature_maps_train_the_same(name, eagerly, refuses):
+    kept, again = (build(name, keras.optimizers.SGD, 1e-2) for _ in range(2))
+    sides = keras.optimizers.SGD(1e-2), keras.optimizers.SGD(1e-2)
+    if not again.recomputable:
+        with refuses("recompute"):
+            again.compile(*sides, recompute=True)
+        return
+    again.compile(*sides, recompute=True)
+    with eagerly():
+        for model in (kept, again):
+            train(model, batches(model, 2))
+    for mine, its in zip(kept.variables, again.variables, strict=True):
+        np.testing.assert_allclose(
+            mine.numpy(), its.numpy(), rtol=1e-4, atol=1e-5, err_msg=mine.path
+        )
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ALL_METHODS)
 def test_xla_compiles_every_step(name):
