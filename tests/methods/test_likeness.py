@@ -1,10 +1,14 @@
 """The likeness loss: its values by hand, its gradient, and who may use it."""
 
+import re
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from tf_i2i.errors import UserError
 from tf_i2i.methods import registry
 from tf_i2i.methods.base import UnpairedTranslator
 from tf_i2i.methods.likeness import Likeness
@@ -196,6 +200,22 @@ def test_checkpoints_are_the_same_without_it(rng, tmp_path):
     again = compiled()
     again.load_weights(path)
     assert len(again.variables) == len(plain.variables)
+
+
+@pytest.mark.slow
+def test_the_page_names_the_methods_that_refuse_it():
+    refusing = set()
+    for name in registry.methods():
+        model = registry.build_tiny(name)
+        try:
+            model.compile(likeness=Likeness(lambda: embed))
+        except UserError:
+            refusing.add(name)
+    page = Path(__file__).parents[2] / "docs" / "likeness.md"
+    text = page.read_text("utf-8")
+    sentence = text[text.index("Four methods refuse it") :].partition("\n\n")[0]
+    assert refusing == {*re.findall("`(\\w+)`", sentence)}
+    assert len(refusing) == 4
 
 
 @pytest.mark.parametrize("name", ["CycleGAN", "DTN"])
